@@ -1,0 +1,128 @@
+"""The nouns of the first half of the flow, in its order: items, facts, embeddings, predictions.
+
+Plain frozen data; what is done with them stands in the packages above. Shape suffixes: N items, D features, C classes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+FloatArray = NDArray[np.float32]
+IntArray = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """A figure with its two-sided interval, all in the figure's own unit."""
+
+    value: float
+    low: float
+    high: float
+    method: str
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One labelled (or unlabelled) file."""
+
+    path: Path
+    name: str
+    """As the source calls it, with forward slashes; what people and reports see."""
+    label: str | None = None
+    group: str | None = None
+    """Items of one group (a video, a patient, a camera) never stand on both sides of a split."""
+    split: str | None = None
+    """``train``, ``valid`` or ``test`` where the source says so."""
+    weight: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """A file or row that could not be used; ``reason`` is a short stable code, ``detail`` a sentence."""
+
+    name: str
+    reason: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """What a source held."""
+
+    source: str
+    items: tuple[Item, ...]
+    skipped: tuple[Skipped, ...] = ()
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Sorted distinct labels."""
+        return tuple(sorted({item.label for item in self.items if item.label is not None}))
+
+    def select(self, rows: NDArray[np.intp]) -> Dataset:
+        """The items at ``rows``; what was skipped stays on record."""
+        return Dataset(self.source, tuple(self.items[row] for row in rows), self.skipped)
+
+
+@dataclass(frozen=True, slots=True)
+class ImageFacts:
+    """What one decode of a file taught about it."""
+
+    sha256: str
+    """Of the file's bytes."""
+    width: int
+    height: int
+    """Upright, in pixels, before any reduced-scale decoding."""
+    format: str
+    mode: str
+    """As stored: ``JPEG`` and ``RGB``, ``PNG`` and ``P``, …"""
+    reduced: int
+    """Decoded at 1/reduced of the stored size."""
+    pixels_sha256: str
+    """Of the decoded RGB pixels with their size: equal for re-encodes without loss."""
+    dct_88: bytes
+    """64 float16 low frequencies of the grey thumbnail: the perceptual hash in all orientations."""
+
+
+@dataclass(frozen=True)
+class Embeddings:
+    """Features of the usable items of a data set, in the data set's order.
+
+    ``features_ND`` float32; ``rows_N`` the item's position in the data set it was made from.
+    """
+
+    features_ND: FloatArray
+    rows_N: NDArray[np.intp]
+    facts: tuple[ImageFacts, ...]
+    skipped: tuple[Skipped, ...]
+
+
+class Verdict(StrEnum):
+    """What to do with an answer."""
+
+    ACCEPT = "accept"
+    REVIEW = "review"
+    UNREADABLE = "unreadable"
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """A bundle's answer for one item.
+
+    ``probs`` are calibrated and sum to 1 (empty when unreadable); ``confidence`` is the largest of them;
+    ``p_in_domain`` is None until the bundle carries an out-of-domain gate.
+    """
+
+    path: str
+    label: str | None
+    confidence: float
+    probs: Mapping[str, float]
+    verdict: Verdict
+    bundle_id: str
+    error: str | None = None
+    p_in_domain: float | None = None

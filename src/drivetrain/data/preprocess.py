@@ -1,0 +1,111 @@
+"""Preprocessing as data, and its one executor.
+
+A `Preprocess` says how an upright RGB image becomes the network's input tensor; `apply` does it the same way
+for training, batch prediction and serving. The arithmetic is chosen so that another runtime can repeat it to the bit:
+resizing is Pillow's antialiased fixed-point convolution, normalisation a table of 256 float32 values a channel.
+Shapes: H, W pixels, K = 3 channels.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from pydantic import BaseModel, ConfigDict, Field
+
+Triple = tuple[float, float, float]
+
+FILTERS = {
+    "bilinear": Image.Resampling.BILINEAR,
+    "bicubic": Image.Resampling.BICUBIC,
+    "lanczos": Image.Resampling.LANCZOS,
+    "box": Image.Resampling.BOX,
+}
+
+# A JPEG may be decoded at a reduced DCT scale, but never below this multiple of the size it is resized to.
+REDUCED_DECODE_MARGIN = 2
+
+
+class Resize(BaseModel):
+    """How an image of any size becomes ``size`` = (H, W) pixels.
+
+    crop: the largest centred box of the target's shape, then resize. pad: fit inside, grey around. squish: ignore shape.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    method: Literal["crop", "pad", "squish"] = "squish"
+    size: tuple[int, int] = Field(default=(224, 224))
+    filter: Literal["bilinear", "bicubic", "lanczos", "box"] = "bilinear"
+
+
+class Preprocess(BaseModel):
+    """The whole way from an upright image to a tensor. ``mean`` and ``std`` are for values in 0–1."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    orient: Literal["exif"] = "exif"
+    mode: Literal["RGB"] = "RGB"
+    resize: Resize = Resize()
+    mean: Triple = (0.5, 0.5, 0.5)
+    std: Triple = (0.5, 0.5, 0.5)
+    reduced_decode: bool = True
+    """Whether large JPEGs may be decoded at a reduced DCT scale."""
+
+    def decode_size(self, width: int, height: int) -> tuple[int, int] | None:
+        """Smallest (width, height) a ``width`` × ``height`` image may be decoded at, or None for full size."""
+        if not self.reduced_decode:
+            return None
+        scale = self._scale(width, height) * REDUCED_DECODE_MARGIN
+        return (int(np.ceil(width * scale)), int(np.ceil(height * scale))) if scale < 1 else None
+
+    def _scale(self, width: int, height: int) -> float:
+        """Scale at which the tighter axis of the image is resized."""
+        target_h, target_w = self.resize.size
+        ratios = (target_w / width, target_h / height)
+        return min(ratios) if self.resize.method == "pad" else max(ratios)
+
+
+def resize_image(image: Image.Image, spec: Resize) -> Image.Image:
+    """Upright RGB image of any size → RGB image of ``spec.size``."""
+    target_h, target_w = spec.size
+    kernel = FILTERS[spec.filter]
+    width, height = image.size
+    if spec.method == "squish":
+        return image.resize((target_w, target_h), kernel)
+    if spec.method == "crop":
+        scale = min(width / target_w, height / target_h)
+        box_w, box_h = target_w * scale, target_h * scale
+        left, top = (width - box_w) / 2, (height - box_h) / 2
+        return image.resize((target_w, target_h), kernel, box=(left, top, left + box_w, top + box_h))
+    scale = min(target_w / width, target_h / height)
+    fitted = (max(1, round(width * scale)), max(1, round(height * scale)))
+    canvas = Image.new("RGB", (target_w, target_h), (128, 128, 128))
+    canvas.paste(image.resize(fitted, kernel), ((target_w - fitted[0]) // 2, (target_h - fitted[1]) // 2))
+    return canvas
+
+
+@lru_cache(maxsize=16)
+def _normalisation_table(mean: Triple, std: Triple) -> NDArray[np.float32]:
+    """(3, 256) float32: what each grey level of each channel becomes. Computed in float64, rounded once."""
+    levels = np.arange(256, dtype=np.float64) / 255.0
+    table = (levels[None, :] - np.asarray(mean)[:, None]) / np.asarray(std)[:, None]
+    return np.ascontiguousarray(table, dtype=np.float32)
+
+
+def to_tensor(image: Image.Image, spec: Preprocess) -> NDArray[np.float32]:
+    """RGB image of the target size → (3, H, W) float32, normalised."""
+    pixels_HWK = np.asarray(image)
+    table = _normalisation_table(spec.mean, spec.std)
+    tensor = np.empty((3, *pixels_HWK.shape[:2]), dtype=np.float32)
+    for k in range(3):
+        np.take(table[k], pixels_HWK[:, :, k], out=tensor[k], mode="clip")
+    return tensor
+
+
+def apply(image: Image.Image, spec: Preprocess) -> NDArray[np.float32]:
+    """Upright RGB image → the network's input, (3, H, W) float32."""
+    return to_tensor(resize_image(image, spec.resize), spec)

@@ -1,0 +1,184 @@
+"""Read the tensors of a PyTorch weight file without PyTorch and without executing it.
+
+Both formats that ``torch.save`` has written are pickles that only ever need four names: an ordered
+dictionary, two tensor constructors and a storage class. The reader below resolves those names to plain functions
+of its own and refuses every other, so a hostile file ends in `WeightsError`, never in a call.
+
+Format: a sequence of pickles (magic, protocol, system, object, storage keys) followed by raw storages in the order
+of the keys, each behind an int64 count (``torch.serialization._legacy_save``); since PyTorch 1.6 a zip archive with
+``data.pkl`` and one raw file a storage.
+"""
+
+from __future__ import annotations
+
+import io
+import pickle
+import struct
+import zipfile
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..core.errors import WeightsError
+
+LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
+MAX_BYTES = 4 << 30
+
+_DTYPES = {
+    "DoubleStorage": np.dtype("<f8"),
+    "FloatStorage": np.dtype("<f4"),
+    "HalfStorage": np.dtype("<f2"),
+    "LongStorage": np.dtype("<i8"),
+    "IntStorage": np.dtype("<i4"),
+    "ShortStorage": np.dtype("<i2"),
+    "CharStorage": np.dtype("<i1"),
+    "ByteStorage": np.dtype("<u1"),
+    "BoolStorage": np.dtype("?"),
+}
+
+
+@dataclass(frozen=True)
+class _StorageType:
+    dtype: np.dtype[Any]
+
+
+@dataclass(frozen=True)
+class _Storage:
+    key: str
+    dtype: np.dtype[Any]
+    count: int
+
+
+@dataclass(frozen=True)
+class _Tensor:
+    """A view into a storage: resolved once the storage's bytes have been read."""
+
+    storage: _Storage
+    offset: int
+    shape: tuple[int, ...]
+    stride: tuple[int, ...]
+
+
+def _rebuild_tensor(storage: Any, offset: Any, shape: Any, stride: Any, *_: Any) -> _Tensor:
+    if not isinstance(storage, _Storage):
+        raise WeightsError("a tensor refers to something that is not a storage")
+    view = _Tensor(storage, int(offset), tuple(map(int, shape)), tuple(map(int, stride)))
+    if len(view.shape) != len(view.stride) or view.offset < 0 or min((*view.shape, *view.stride, 0)) < 0:
+        raise WeightsError(f"a tensor has an impossible layout: {view.shape} with strides {view.stride}")
+    last = view.offset + sum((n - 1) * s for n, s in zip(view.shape, view.stride, strict=True))
+    if 0 not in view.shape and last >= storage.count:
+        raise WeightsError(f"a tensor of shape {view.shape} reaches beyond its storage of {storage.count} elements")
+    return view
+
+
+def _rebuild_parameter(data: Any, *_: Any) -> Any:
+    return data
+
+
+def _ordered_dict(*args: Any) -> OrderedDict[Any, Any]:
+    return OrderedDict(*args)
+
+
+class _RestrictedUnpickler(pickle.Unpickler):
+    """Knows the names a state dict needs; everything else is refused before it is looked up."""
+
+    _ALLOWED: dict[tuple[str, str], Callable[..., Any]] = {
+        ("collections", "OrderedDict"): _ordered_dict,
+        ("torch._utils", "_rebuild_tensor"): _rebuild_tensor,
+        ("torch._utils", "_rebuild_tensor_v2"): _rebuild_tensor,
+        ("torch._utils", "_rebuild_parameter"): _rebuild_parameter,
+    }
+
+    def __init__(self, file: BinaryIO) -> None:
+        super().__init__(file)
+        self.storages: dict[str, _Storage] = {}
+
+    def find_class(self, module: str, name: str) -> Any:
+        if module == "torch" and name in _DTYPES:
+            return _StorageType(_DTYPES[name])
+        try:
+            return self._ALLOWED[module, name]
+        except KeyError:
+            raise WeightsError(f"the weight file asks for {module}.{name}, which a weight file has no need of") from None
+
+    def persistent_load(self, pid: Any) -> _Storage:
+        if not (isinstance(pid, tuple) and len(pid) >= 5 and pid[0] == "storage" and isinstance(pid[1], _StorageType)):
+            raise WeightsError("the weight file refers to something that is not a tensor storage")
+        return self.storages.setdefault(str(pid[2]), _Storage(str(pid[2]), pid[1].dtype, int(pid[4])))
+
+
+def read_torch_file(path: Path) -> dict[str, NDArray[Any]]:
+    """Read a state dict: name → array, in the file's order.
+
+    Raises:
+        WeightsError: the file is damaged, asks for anything but tensors, or is not a state dict.
+    """
+    try:
+        with path.open("rb") as file:
+            if path.stat().st_size > MAX_BYTES:
+                raise WeightsError(f"larger than {MAX_BYTES >> 30} GiB")
+            root, storages = _read_zip(file) if zipfile.is_zipfile(file) else _read_legacy(file)
+            return {str(name): _array(view, storages) for name, view in _tensors(root)}
+    except WeightsError as error:
+        raise WeightsError(f"cannot read weights from {path}: {error}") from None
+    except (OSError, EOFError, ValueError, KeyError, TypeError, AttributeError, IndexError, struct.error) as error:
+        raise WeightsError(f"cannot read weights from {path}: damaged file ({error})") from error
+    except (pickle.UnpicklingError, zipfile.BadZipFile) as error:
+        raise WeightsError(f"cannot read weights from {path}: damaged file ({error})") from error
+
+
+def _tensors(root: Any) -> list[tuple[Any, _Tensor]]:
+    if isinstance(root, dict) and isinstance(root.get("state_dict"), dict):
+        root = root["state_dict"]
+    if not isinstance(root, dict):
+        raise WeightsError(f"expected a dictionary of tensors, got {type(root).__name__}")
+    return [(name, view) for name, view in root.items() if isinstance(view, _Tensor)]
+
+
+def _array(view: _Tensor, storages: dict[str, NDArray[Any]]) -> NDArray[Any]:
+    storage = storages[view.storage.key]
+    strides = tuple(s * storage.itemsize for s in view.stride)
+    # A copy: the checked view must not keep the whole file's bytes alive.
+    return np.lib.stride_tricks.as_strided(storage[view.offset :], view.shape, strides).copy()
+
+
+def _read_legacy(file: BinaryIO) -> tuple[Any, dict[str, NDArray[Any]]]:
+    file.seek(0)
+    if _RestrictedUnpickler(file).load() != LEGACY_MAGIC:
+        raise WeightsError("not a PyTorch weight file")
+    _RestrictedUnpickler(file).load()  # protocol version
+    _RestrictedUnpickler(file).load()  # system information
+    unpickler = _RestrictedUnpickler(file)
+    root = unpickler.load()
+    storages = {}
+    for key in _RestrictedUnpickler(file).load():
+        storage = unpickler.storages[str(key)]
+        (count,) = struct.unpack("<q", file.read(8))
+        if count != storage.count:
+            raise WeightsError(f"storage {key} holds {count} elements where {storage.count} were announced")
+        storages[storage.key] = _frombytes(file.read(count * storage.dtype.itemsize), storage)
+    return root, storages
+
+
+def _read_zip(file: BinaryIO) -> tuple[Any, dict[str, NDArray[Any]]]:
+    with zipfile.ZipFile(file) as archive:
+        if sum(entry.file_size for entry in archive.infolist()) > MAX_BYTES:
+            raise WeightsError(f"unpacks to more than {MAX_BYTES >> 30} GiB")
+        names = [name for name in archive.namelist() if name.endswith("/data.pkl")]
+        if len(names) != 1:
+            raise WeightsError("not a PyTorch weight file (no data.pkl in the archive)")
+        prefix = names[0].removesuffix("data.pkl")
+        root = _RestrictedUnpickler(io.BytesIO(archive.read(names[0]))).load()
+        wanted = {view.storage.key: view.storage for _, view in _tensors(root)}
+        return root, {key: _frombytes(archive.read(f"{prefix}data/{key}"), s) for key, s in wanted.items()}
+
+
+def _frombytes(raw: bytes, storage: _Storage) -> NDArray[Any]:
+    if len(raw) < storage.count * storage.dtype.itemsize:
+        raise WeightsError(f"storage {storage.key} is cut short")
+    return np.frombuffer(raw, storage.dtype, storage.count)
