@@ -85,8 +85,8 @@ class ImageFacts:
     """Decoded at 1/reduced of the stored size."""
     pixels_sha256: str
     """Of the decoded RGB pixels with their size: equal for re-encodes without loss."""
-    dct_88: bytes
-    """64 float16 low frequencies of the grey thumbnail: the perceptual hash in all orientations."""
+    dct: bytes
+    """16×16 float16 low frequencies of the grey thumbnail: the perceptual fingerprint."""
 
 
 @dataclass(frozen=True)

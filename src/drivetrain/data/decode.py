@@ -51,8 +51,31 @@ PLUGINS = (
 )
 FORMATS = tuple(plugin.format for plugin in PLUGINS if plugin.format in Image.OPEN)
 EXTENSIONS = frozenset(
-    ".jpg .jpeg .jpe .jfif .mpo .png .apng .webp .avif .avifs .gif .bmp .dib .tif .tiff "
-    ".ppm .pgm .pbm .pnm .ico .jp2 .j2k .tga".split()
+    {
+        ".jpg",
+        ".jpeg",
+        ".jpe",
+        ".jfif",
+        ".mpo",
+        ".png",
+        ".apng",
+        ".webp",
+        ".avif",
+        ".avifs",
+        ".gif",
+        ".bmp",
+        ".dib",
+        ".tif",
+        ".tiff",
+        ".ppm",
+        ".pgm",
+        ".pbm",
+        ".pnm",
+        ".ico",
+        ".jp2",
+        ".j2k",
+        ".tga",
+    }
 )
 
 # Pillow's own warning threshold (a quarter GiB of RGB): above it an image is refused before its pixels are decoded.
@@ -131,7 +154,7 @@ def _reduce(image: Image.Image, decode_size: DecodeSize | None) -> int:
     if smallest is None:
         return 1
     full = image.size[0]
-    image.draft(None, smallest)  # type: ignore[arg-type]  # None keeps the mode; Pillow's stub says str
+    image.draft(None, smallest)
     return max(1, round(full / image.size[0]))
 
 

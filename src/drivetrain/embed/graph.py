@@ -88,6 +88,10 @@ class GraphBuilder:
         """(N, C, H, W) → (N, C)."""
         return self.node("Flatten", [self.node("GlobalAveragePool", [x], f"{name}.pool")], name, axis=1)
 
+    def unit_length(self, x: str, name: str) -> str:
+        """(N, D) → (N, D), each row divided by its L2 norm."""
+        return self.node("LpNormalization", [x], name, axis=1, p=2)
+
     def linear(self, x: str, name: str, weight_DC: Array, bias_C: Array) -> str:
         """(N, D) → (N, C)."""
         inputs = [x, self.constant(f"{name}.weight", weight_DC), self.constant(f"{name}.bias", bias_C)]
@@ -106,7 +110,6 @@ class GraphBuilder:
             [value(*item) for item in outputs.items()],
             self._weights,
         )
-        model = helper.make_model(
+        return helper.make_model(
             graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION, producer_name="drivetrain"
         )
-        return model

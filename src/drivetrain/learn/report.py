@@ -6,9 +6,21 @@ document (no network requests, no scripts needed to read it). Every part may be 
 
 from __future__ import annotations
 
+import base64
+import math
+import re
+from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate
+from statistics import median
+from typing import Any, NamedTuple, TypeVar
 
 from ..core.types import Interval, Skipped
+from . import charts
+from .charts import NBSP, percent
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -31,7 +43,7 @@ class Thumbnail:
 
 @dataclass(frozen=True)
 class Mistake:
-    """An item the model got wrong, or had the greatest loss on. ``loss`` in nats, ``confidence`` 0–1 of ``predicted``."""
+    """An item the model got wrong or had a great loss on. ``loss`` in nats, ``confidence`` 0–1 of ``predicted``."""
 
     thumbnail: Thumbnail
     label: str
@@ -62,7 +74,7 @@ class ReliabilityBin:
 
 @dataclass(frozen=True)
 class DuplicateGroup:
-    """Items that are one picture: ``kind`` is ``exact`` or ``near``. Only a few are pictured when the group is large."""
+    """Items that are one picture: ``kind`` is ``exact`` or ``near``. Of a large group only a few are pictured."""
 
     kind: str
     size: int
@@ -118,3 +130,211 @@ class Report:
     """Stages of the run with their wall time."""
     notes: tuple[str, ...] = field(default=())
     """Methods in words, shown at the foot."""
+
+
+def render(report: Report) -> str:
+    """The report as one HTML document that loads nothing, runs nothing and is the same text for the same report.
+
+    Raises ValueError where the confusion matrix does not fit the classes.
+    """
+    import jinja2  # here, not above: it costs 50 ms, and most commands render nothing
+
+    size = len(report.classes)
+    if report.confusion_CC and [len(row) for row in report.confusion_CC] != [size] * size:
+        widths = sorted({len(row) for row in report.confusion_CC})
+        raise ValueError(f"confusion_CC has {len(report.confusion_CC)} rows of {widths} counts for {size} classes")
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader(__package__),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(
+        percent=percent, between=between, duration=duration, shorten=charts.shorten, data_uri=_data_uri
+    )
+    sections = [section for section in SECTIONS if section.filled(report)]
+    groups = list(dict.fromkeys(section.group for section in sections))
+    page = environment.get_template("report.html.j2").render(
+        report=report,
+        contents=[(group, [section for section in sections if section.group == group]) for group in groups],
+        views={section.id: section.view(report) for section in sections},
+    )
+    return _UNPRINTABLE.sub("\N{REPLACEMENT CHARACTER}", page)
+
+
+# File names may hold any byte: control characters are not HTML, and lone surrogates cannot be written as UTF-8.
+_UNPRINTABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
+
+
+def between(interval: Interval) -> str:
+    """The bounds of an interval of fractions, as ``94.1–97.3 %``."""
+    return f"{100 * interval.low:.1f}–{percent(interval.high)}"
+
+
+def duration(seconds: float) -> str:
+    """``0.42 s``, ``42.0 s``, ``3 min 12 s`` or ``1 h 04 min``."""
+    if seconds < 59.95:
+        return f"{seconds:.2f}{NBSP}s" if seconds < 1 else f"{seconds:.1f}{NBSP}s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes}{NBSP}min {rest:02d}{NBSP}s"
+    return f"{minutes // 60}{NBSP}h {minutes % 60:02d}{NBSP}min"
+
+
+def _data_uri(jpeg: bytes) -> str:
+    return f"data:image/jpeg;base64,{base64.b64encode(jpeg).decode()}"
+
+
+def _fold(rows: Sequence[T], limit: int) -> tuple[Sequence[T], Sequence[T]]:
+    """What to show at once and what to fold away; a handful too many is not worth folding."""
+    return (rows, ()) if len(rows) <= limit * 1.2 else (rows[:limit], rows[limit:])
+
+
+def _confusion(report: Report) -> dict[str, Any]:
+    classes, confusion_CC = report.classes, report.confusion_CC
+    pairs = charts.confused_pairs(classes, confusion_CC)
+    large = len(classes) > 30
+    return {
+        "images": sum(map(sum, confusion_CC)),
+        "right": sum(row[i] for i, row in enumerate(confusion_CC)),
+        "pairs": pairs[: 20 if large else 3],
+        "pairs_total": len(pairs),
+        "cells": None if large else charts.confusion_cells(confusion_CC),
+        "map_svg": charts.confusion_map(classes, confusion_CC) if large else None,
+    }
+
+
+def _classes(report: Report) -> dict[str, Any]:
+    found = [interval for row in report.class_rows for interval in (row.precision, row.recall) if interval]
+    axis = charts.fraction_axis(interval.low for interval in found)
+
+    def plot(row: ClassRow) -> str:
+        marks = [("first", row.precision), ("second", row.recall)]
+        return charts.interval_row([(style, i.value, i.low, i.high) for style, i in marks if i], axis)
+
+    return {
+        "folded": _fold([(row, plot(row)) for row in report.class_rows], 40),
+        "axis_svg": charts.axis_row(axis, [f"{100 * tick:.0f}" for tick in axis.ticks]),
+        "methods": sorted({interval.method for interval in found if interval.method}),
+        "example": next((row for row in report.class_rows if row.precision and row.recall), None),
+    }
+
+
+def _reliability(report: Report) -> dict[str, Any]:
+    rows = [(b, charts.differs(b.confidence, b.accuracy)) for b in report.reliability]
+    return {"svg": charts.reliability(report.reliability) if rows else "", "rows": rows}
+
+
+def _duplicates(report: Report) -> dict[str, Any]:
+    conflicts = [group for group in report.duplicates if len(group.labels) > 1]
+    agreeing = [group for group in report.duplicates if len(group.labels) <= 1]
+    total = max(report.duplicates_total, len(report.duplicates))
+    return {"groups": conflicts + agreeing, "conflicts": len(conflicts), "total": total}
+
+
+def _skipped(report: Report) -> dict[str, Any]:
+    counts = sorted(Counter(skipped.reason for skipped in report.skipped).items(), key=lambda pair: (-pair[1], pair[0]))
+    most = counts[0][1]
+    return {
+        "reasons": [(reason.replace("_", " "), count, charts.bar(count / most)) for reason, count in counts],
+        "folded": _fold(report.skipped, 10),
+    }
+
+
+def _balance(report: Report) -> dict[str, Any]:
+    counts = [row.count for row in report.class_rows]
+    bars = [(row.label, row.count, charts.bar(row.count / max(counts))) for row in report.class_rows]
+    return {"folded": _fold(bars, 40), "total": sum(counts), "most": max(counts), "least": min(counts)}
+
+
+def _sizes(report: Report) -> dict[str, Any]:
+    sizes = report.image_sizes
+    height, width = report.input_size or (0, 0)
+    by_area = sorted(sizes, key=lambda size: (size[0] * size[1], size))
+    return {
+        "svg": charts.image_sizes(sizes, report.input_size),
+        "median": (round(median(w for w, _ in sizes)), round(median(h for _, h in sizes))),
+        "least": by_area[0],
+        "most": by_area[-1],
+        "common": sorted(Counter(sizes).items(), key=lambda pair: (-pair[1], pair[0]))[0],
+        "small": sum(w < width or h < height for w, h in sizes),
+    }
+
+
+def _trials(report: Report) -> dict[str, Any]:
+    finite = [t for t in report.trials if math.isfinite(t.log_loss) and math.isfinite(t.standard_error)]
+    low = min((t.log_loss - t.standard_error for t in finite), default=0.0)
+    high = max((t.log_loss + t.standard_error for t in finite), default=1.0)
+    axis = charts.value_axis(low, high)
+
+    def plot(trial: Trial) -> str:
+        if trial not in finite:
+            return ""
+        low, high = trial.log_loss - trial.standard_error, trial.log_loss + trial.standard_error
+        return charts.interval_row([("first" if trial.chosen else "plain", trial.log_loss, low, high)], axis)
+
+    return {
+        "rows": [(trial, plot(trial)) for trial in report.trials],
+        "noted": any(trial.note for trial in report.trials),
+        "axis_svg": charts.axis_row(axis, [f"{tick:.6g}" for tick in axis.ticks]),
+    }
+
+
+def _run(report: Report) -> dict[str, Any]:
+    times = [max(seconds, 0.0) for _, seconds in report.seconds]
+    total = sum(times)
+    starts = accumulate(times[:-1], initial=0.0)
+    stages = [
+        (name, seconds, charts.bar(seconds / (total or 1.0), start / (total or 1.0)))
+        for (name, seconds), start in zip(report.seconds, starts, strict=False)
+    ]
+    return {"stages": stages, "total": total}
+
+
+class Section(NamedTuple):
+    """A part of the page: shown when ``filled``, drawn from what ``view`` works out."""
+
+    id: str
+    group: str
+    title: str
+    filled: Callable[[Report], bool]
+    view: Callable[[Report], dict[str, Any]]
+
+
+def _has_rates(report: Report) -> bool:
+    return any(row.precision or row.recall for row in report.class_rows)
+
+
+def _as_is(_: Report) -> dict[str, Any]:
+    return {}
+
+
+_MODEL, _DATA, _RUN = "What the model gets wrong", "The data", "The run"
+SECTIONS = (
+    Section("confusion", _MODEL, "Which classes it mixes up", lambda r: any(map(any, r.confusion_CC)), _confusion),
+    Section("classes", _MODEL, "Class by class", _has_rates, _classes),
+    Section(
+        "reliability",
+        _MODEL,
+        "Is it as sure as it should be?",
+        lambda r: bool(r.reliability or r.reliability_note),
+        _reliability,
+    ),
+    Section("top-losses", _MODEL, "Hardest images", lambda r: bool(r.top_losses), _as_is),
+    Section("confident", _MODEL, "Confident mistakes", lambda r: bool(r.confident_mistakes), _as_is),
+    Section(
+        "duplicates",
+        _DATA,
+        "Pictures that occur more than once",
+        lambda r: bool(r.duplicates or r.duplicates_note),
+        _duplicates,
+    ),
+    Section("skipped", _DATA, "Files left out", lambda r: bool(r.skipped), _skipped),
+    Section("balance", _DATA, "Images per class", lambda r: any(c.count for c in r.class_rows), _balance),
+    Section("sizes", _DATA, "Image sizes", lambda r: bool(r.image_sizes), _sizes),
+    Section("trials", _RUN, "What was tried", lambda r: bool(r.trials), _trials),
+    Section("run", _RUN, "What was run", lambda r: bool(r.run or r.seconds), _run),
+    Section("notes", _RUN, "How the figures were made", lambda r: bool(r.notes), _as_is),
+)
+"""In the order of the page; headings and table of contents are both made from it."""

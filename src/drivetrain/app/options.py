@@ -1,0 +1,33 @@
+"""What a person may choose about a training run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from ..learn.head import Balance
+
+AUTO = "auto"
+
+
+@dataclass(frozen=True)
+class TrainOptions:
+    """Choices with their defaults; the command line and `drivetrain.train` both fill this in."""
+
+    backbone: str = AUTO
+    """A packaged backbone's name, ``FILE.onnx``, ``hub:owner/name``, or ``auto``."""
+    budget_s: float = 60.0
+    """Seconds that embedding may take; ``auto`` chooses within it."""
+    resize: Literal["crop", "pad", "squish"] | None = None
+    """How an image becomes the network's square; the backbone's own way by default."""
+    balance: Balance = "none"
+    accept: float = 0.9
+    """Confidence from which on an answer is marked ``accept``."""
+    seed: int = 0
+    name: str | None = None
+    """What the bundle calls itself; by default the name of the source."""
+    cache: Path | None = None
+    """Folder of the embedding cache; the user's cache folder by default."""
+    use_cache: bool = True
+    workers: int | None = None

@@ -1,0 +1,47 @@
+"""What one decode teaches about a file, and small pictures of it."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+
+from PIL import Image
+
+from ..core.types import ImageFacts
+from .decode import Decoded, decode
+from .phash import low_frequencies
+
+THUMBNAIL_SIDE = 160
+
+
+def facts_of(sha256: str, decoded: Decoded) -> ImageFacts:
+    """Facts of a decoded file; ``sha256`` is of its bytes."""
+    size = repr(decoded.image.size).encode()
+    return ImageFacts(
+        sha256=sha256,
+        width=decoded.width,
+        height=decoded.height,
+        format=decoded.format,
+        mode=decoded.mode,
+        reduced=decoded.reduced,
+        pixels_sha256=hashlib.sha256(size + decoded.image.tobytes()).hexdigest(),
+        dct=low_frequencies(decoded.image),
+    )
+
+
+def thumbnail(data: bytes, side: int = THUMBNAIL_SIDE) -> bytes:
+    """JPEG of at most ``side`` pixels a side, without metadata.
+
+    Raises:
+        ImageError: the bytes are not a usable image.
+    """
+
+    def enough(width: int, height: int) -> tuple[int, int] | None:
+        scale = 2 * side / max(width, height)
+        return (round(width * scale), round(height * scale)) if scale < 1 else None
+
+    image = decode(data, enough).image
+    image.thumbnail((side, side), Image.Resampling.BICUBIC)
+    buffer = io.BytesIO()
+    image.save(buffer, "JPEG", quality=80, optimize=True)
+    return buffer.getvalue()

@@ -1,0 +1,94 @@
+"""Folds that respect groups and keep the classes balanced.
+
+Shapes: N items, C classes, F folds. Labels are class indices 0…C−1, groups any integers.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..core.errors import DataError
+from ..core.types import IntArray
+
+DEFAULT_FOLDS = 5
+
+
+def grouped_folds(labels_N: IntArray, groups_N: IntArray, n_folds: int, seed: int) -> IntArray:
+    """(N,) fold of each item. No group is on both sides of a fold; each fold has nearly its share of each class.
+
+    Groups of several items go first, the largest ahead, each to the fold that it leaves most balanced; single items are
+    then dealt, class by class, to the folds that lack most of that class. Ties are broken by the seed.
+
+    Raises:
+        DataError: there are fewer groups than folds.
+    """
+    rng = np.random.default_rng(seed)
+    n_classes = int(labels_N.max()) + 1
+    _, group_N, sizes_G = np.unique(groups_N, return_inverse=True, return_counts=True)
+    if len(sizes_G) < n_folds:
+        raise DataError(f"{len(sizes_G)} groups cannot be split into {n_folds} folds; at most one fold a group")
+    target_C = np.bincount(labels_N, minlength=n_classes) / n_folds
+    filled_FC = np.zeros((n_folds, n_classes))
+    fold_G = np.full(len(sizes_G), -1)
+
+    counts_GC = np.zeros((len(sizes_G), n_classes))
+    np.add.at(counts_GC, (group_N, labels_N), 1)
+    several = np.flatnonzero(sizes_G > 1)
+    several = several[rng.permutation(len(several))]
+    for group in several[np.argsort(-sizes_G[several], kind="stable")]:
+        after_FC = (filled_FC + counts_GC[group]) / np.maximum(target_C, 1e-9)
+        before_FC = filled_FC / np.maximum(target_C, 1e-9)
+        # Squared overfill relative to the class's share: what this group would add to it, by fold.
+        cost_F = ((after_FC - 1) ** 2 - (before_FC - 1) ** 2).sum(axis=1)
+        best = rng.permutation(n_folds)
+        fold = best[np.argmin(cost_F[best])]
+        fold_G[group] = fold
+        filled_FC[fold] += counts_GC[group]
+
+    alone = np.flatnonzero(sizes_G == 1)
+    class_G = counts_GC.argmax(axis=1)
+    for label in rng.permutation(n_classes):
+        members = alone[class_G[alone] == label]
+        members = members[rng.permutation(len(members))]
+        shares_F = _level(filled_FC[:, label], len(members), filled_FC.sum(axis=1), rng)
+        fold_G[members] = np.repeat(np.arange(n_folds), shares_F)
+        filled_FC[:, label] += shares_F
+    folds: IntArray = fold_G[group_N].astype(np.int64)
+    return folds
+
+
+def _level(
+    filled_F: NDArray[np.float64], count: int, total_F: NDArray[np.float64], rng: np.random.Generator
+) -> NDArray[np.int64]:
+    """How many of ``count`` single items each fold gets so that the class comes out as even as it can."""
+    shares_F = np.zeros(len(filled_F), np.int64)
+    # Water level: fold f gets what lifts it to the level; found on the sorted heights.
+    order = np.argsort(filled_F, kind="stable")
+    heights = filled_F[order]
+    room = heights * np.arange(1, len(heights) + 1) - np.cumsum(heights)  # what it takes to lift all below to each
+    k = int(np.searchsorted(room, count, side="right"))
+    level = (count + heights[:k].sum()) / max(k, 1)
+    shares_F[order[:k]] = np.floor(np.maximum(level - heights[:k], 0)).astype(np.int64)
+    rest = count - int(shares_F.sum())
+    if rest > 0:
+        # The odd ones go where the class, then the fold, is emptiest.
+        tie = rng.permutation(len(filled_F))
+        emptiest = np.lexsort((tie, total_F, filled_F + shares_F))
+        np.add.at(shares_F, np.resize(emptiest, rest), 1)
+    return shares_F
+
+
+def random_folds(labels_N: IntArray, n_folds: int, seed: int) -> IntArray:
+    """(N,) stratified folds that know nothing of groups: what a random split would do."""
+    return grouped_folds(labels_N, np.arange(len(labels_N)), n_folds, seed)
+
+
+def fold_count(labels_N: IntArray, groups_N: IntArray, wanted: int = DEFAULT_FOLDS) -> int:
+    """``wanted``, or fewer where some class stands in fewer groups: each fold's training part should know each class.
+
+    At least 2.
+    """
+    pairs = np.unique(np.stack([labels_N, groups_N]), axis=1)
+    fewest = int(np.bincount(pairs[0]).min()) if pairs.size else 0
+    return max(2, min(wanted, fewest))

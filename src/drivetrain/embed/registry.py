@@ -1,0 +1,43 @@
+"""Which backbones there are, and how a name on the command line becomes one."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+
+from ..core.errors import UsageError
+from . import efficientnet_lite, onnx_file
+from .backbone import Backbone
+
+# A new packaged backbone is one module and one line here.
+PACKAGED: Mapping[str, Callable[[], Backbone]] = {
+    "efficientnet-lite0": partial(efficientnet_lite.load, efficientnet_lite.LITE0),
+    "efficientnet-lite1": partial(efficientnet_lite.load, efficientnet_lite.LITE1),
+    "efficientnet-lite2": partial(efficientnet_lite.load, efficientnet_lite.LITE2),
+}
+
+HUB_PREFIX = "hub:"
+
+
+def resolve(name: str) -> Backbone:
+    """A packaged backbone by name, an ONNX file by path, or a model on a hub as ``hub:owner/name``.
+
+    Raises:
+        UsageError: no backbone is known by this name; the message gives the nearest.
+        WeightsError: the weights cannot be read or downloaded.
+    """
+    if name in PACKAGED:
+        return PACKAGED[name]()
+    if name.startswith(HUB_PREFIX):
+        from . import hub
+
+        return hub.load(name.removeprefix(HUB_PREFIX))
+    if name.endswith(".onnx"):
+        return onnx_file.load(Path(name))
+    near = difflib.get_close_matches(name, PACKAGED, n=1, cutoff=0.4)
+    hint = f"did you mean {near[0]}? " if near else ""
+    raise UsageError(
+        f"unknown backbone “{name}”; {hint}There are {', '.join(PACKAGED)}, any FILE.onnx and {HUB_PREFIX}OWNER/NAME."
+    )

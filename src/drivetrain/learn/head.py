@@ -1,0 +1,104 @@
+"""The head: what is learnt on top of frozen features, with the out-of-fold evidence for it.
+
+Shapes: N items, D features, C classes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from ..core.types import FloatArray, IntArray
+from ..data.split import fold_count, grouped_folds, random_folds
+from ..model.metrics import Floats
+from . import logistic
+from .crossval import CrossValidation, OutOfFold, best_penalty
+from .logistic import Axes
+
+Balance = Literal["none", "sqrt", "classes"]
+
+
+@dataclass(frozen=True)
+class Head:
+    """Linear layer on the features: logits = features @ weight_DC + bias_C; probabilities = softmax(β · logits)."""
+
+    weight_DC: FloatArray
+    bias_C: FloatArray
+    beta: float
+    penalty: float
+
+    def logits(self, features_ND: FloatArray) -> FloatArray:
+        """(N, D) features → (N, C) logits."""
+        logits_NC: FloatArray = features_ND @ self.weight_DC + self.bias_C
+        return logits_NC
+
+
+@dataclass(frozen=True)
+class FittedHead:
+    """A head with what is known of it: out-of-fold results on grouped folds, and what random folds would have claimed."""
+
+    head: Head
+    out_of_fold: OutOfFold
+    folds_N: IntArray
+    n_folds: int
+    random_split_accuracy: float
+    penalties: tuple[tuple[float, float], ...]
+    """(C, out-of-fold log-loss) of each penalty tried."""
+
+    @property
+    def probs_NC(self) -> Floats:
+        """Calibrated out-of-fold probabilities."""
+        return self.out_of_fold.probs_NC
+
+
+def class_weights(labels_N: IntArray, weights_N: FloatArray, balance: Balance) -> FloatArray:
+    """(N,) item weights with mean 1: ``none`` as given; ``classes`` every class weighs the same; ``sqrt`` half way."""
+    totals_C = np.bincount(labels_N, weights=weights_N)
+    power = {"none": 0.0, "sqrt": 0.5, "classes": 1.0}[balance]
+    weighted = weights_N / totals_C[labels_N] ** power
+    scaled: FloatArray = (weighted / weighted.mean()).astype(np.float32)
+    return scaled
+
+
+def fit_head(
+    features_ND: FloatArray,
+    labels_N: IntArray,
+    groups_N: IntArray,
+    weights_N: FloatArray,
+    *,
+    n_classes: int,
+    seed: int,
+    threads: int,
+) -> FittedHead:
+    """Choose the penalty, calibrate and fit: grouped, stratified folds for all evidence, every item for the head.
+
+    Deterministic for a seed. The temperature is fitted on out-of-fold logits, as are all figures.
+
+    Raises:
+        DataError: fewer than two groups.
+    """
+    n_folds = fold_count(labels_N, groups_N)
+    folds_N = grouped_folds(labels_N, groups_N, n_folds, seed)
+    axes = Axes.of(features_ND)
+    validation = CrossValidation(axes, labels_N, folds_N, n_classes, weights_N, threads)
+    chosen, tried = best_penalty(validation)
+    grouped = len(np.unique(groups_N)) < len(groups_N)
+    random_split = chosen
+    if grouped:
+        shuffled_N = random_folds(labels_N, n_folds, seed)
+        random_split = CrossValidation(axes, labels_N, shuffled_N, n_classes, weights_N, threads).at(chosen.penalty)
+    solution = logistic.fit(
+        axes, labels_N, n_classes, chosen.penalty, weights_N=weights_N, tolerance=1e-4, dtype=np.float64
+    )
+    weight_DC, bias_C = solution.in_features(axes)
+    head = Head(weight_DC.astype(np.float32), bias_C.astype(np.float32), chosen.beta, chosen.penalty)
+    return FittedHead(
+        head=head,
+        out_of_fold=chosen,
+        folds_N=folds_N,
+        n_folds=n_folds,
+        random_split_accuracy=float(np.mean(random_split.probs_NC.argmax(axis=1) == labels_N)),
+        penalties=tuple((result.penalty, result.loss) for result in tried),
+    )

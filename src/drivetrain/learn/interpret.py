@@ -1,0 +1,64 @@
+"""What a model gets wrong: from labels and probabilities to the rows a person reads.
+
+Shapes: N items, C classes.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..core.types import IntArray
+from ..model.metrics import CALIBRATION_BINS, Floats, confusion, losses, wilson
+from .report import ClassRow, ReliabilityBin
+
+
+def class_rows(labels_N: IntArray, predicted_N: IntArray, classes: tuple[str, ...]) -> tuple[ClassRow, ...]:
+    """Precision and recall of each class with Wilson's intervals; None where nothing was there to count."""
+    counts_CC = confusion(labels_N, predicted_N, len(classes))
+    rows = []
+    for c, name in enumerate(classes):
+        hits, said, there = int(counts_CC[c, c]), int(counts_CC[:, c].sum()), int(counts_CC[c].sum())
+        rows.append(
+            ClassRow(
+                name,
+                there,
+                precision=wilson(hits, said) if said else None,
+                recall=wilson(hits, there) if there else None,
+            )
+        )
+    return tuple(rows)
+
+
+def balanced_accuracy(labels_N: IntArray, predicted_N: IntArray, n_classes: int) -> float:
+    """Mean recall over the classes that occur."""
+    counts_CC = confusion(labels_N, predicted_N, n_classes)
+    there_C = counts_CC.sum(axis=1)
+    return float(np.mean(np.diag(counts_CC)[there_C > 0] / there_C[there_C > 0]))
+
+
+def reliability(labels_N: IntArray, probs_NC: Floats, bins: int = CALIBRATION_BINS) -> tuple[ReliabilityBin, ...]:
+    """Equal-width bins of confidence that hold anything, with the accuracy inside."""
+    confidence_N = probs_NC.max(axis=1)
+    hits_N = probs_NC.argmax(axis=1) == labels_N
+    bin_N = np.minimum((confidence_N * bins).astype(int), bins - 1)
+    rows = []
+    for b in np.unique(bin_N):
+        inside = bin_N == b
+        count = int(inside.sum())
+        mean = float(confidence_N[inside].mean())
+        rows.append(ReliabilityBin(mean, wilson(int(hits_N[inside].sum()), count), count))
+    return tuple(rows)
+
+
+def top_losses(labels_N: IntArray, probs_NC: Floats, count: int) -> NDArray[np.intp]:
+    """Rows with the greatest loss, greatest first, right or wrong."""
+    order: NDArray[np.intp] = np.argsort(-losses(labels_N, probs_NC), kind="stable")[:count]
+    return order
+
+
+def confident_mistakes(labels_N: IntArray, probs_NC: Floats, count: int) -> NDArray[np.intp]:
+    """Wrong answers, the most confident first."""
+    wrong = np.flatnonzero(probs_NC.argmax(axis=1) != labels_N)
+    order: NDArray[np.intp] = wrong[np.argsort(-probs_NC[wrong].max(axis=1), kind="stable")][:count]
+    return order
