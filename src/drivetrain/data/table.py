@@ -1,0 +1,363 @@
+"""Tables that list images: CSV, TSV, JSON lines and Parquet → rows → items.
+
+Three steps: `load` parses a file into cells, `read_rows` gives the cells their meaning, `resolve` looks for the files.
+Rows also come from Python (see `sources`), so the last two know nothing of file formats.
+"""
+
+# ruff: noqa: PTH100, PTH113, PTH117, PTH118
+# Paths are strings until they are items: a Path costs more than all else that is done for a row.
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+import os
+import posixpath
+import re
+import unicodedata
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from ..core.errors import SourceError
+from ..core.types import Item, Skipped
+from .folder import SPLITS, image_problem, shown
+
+SUFFIXES = frozenset({".csv", ".tsv", ".jsonl", ".parquet"})
+
+COLUMNS: Mapping[str, tuple[str, ...]] = {
+    "path": ("path", "file", "filename", "file_name", "image", "image_path"),
+    "label": ("label", "class", "category", "target"),
+    "group": ("group", "source", "video", "patient", "module"),
+    "split": ("split", "subset"),
+    "weight": ("weight",),
+}
+"""What a column means → the names it may have, in lower case. The first wins over the others."""
+
+# Absolute for Linux or Windows, or relative to a Windows drive: each leaves the folder it is joined to.
+ROOTED = re.compile(r"[/\\]|[A-Za-z]:")
+
+
+@dataclass(frozen=True)
+class Table:
+    """Cells as read. A row stands with the words that tell a person where it is (``labels.csv, line 3``)."""
+
+    name: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, Mapping[str, object]], ...]
+
+
+class Row(NamedTuple):
+    """One listed image. ``name`` overrides the one made from the path; ``weight`` is finite and ≥ 0."""
+
+    at: str
+    path: str
+    label: str | None = None
+    group: str | None = None
+    split: str | None = None
+    weight: float = 1.0
+    name: str | None = None
+
+
+class Place(NamedTuple):
+    """Where rows' relative paths start: ``root``, the source, and ``below``, the table's folder within it.
+
+    ``confined`` rows may not name a file outside the root: the table came with the data, not from the user's hand.
+    """
+
+    root: str
+    below: str = ""
+    confined: bool = False
+
+
+class Listing(NamedTuple):
+    """What rows came to; ``rels`` are the paths relative to the root that they named."""
+
+    items: list[Item]
+    skipped: list[Skipped]
+    rels: frozenset[str]
+
+
+def load(path: Path, name: str) -> Table:
+    """Read a table's cells; ``name`` is what messages call it.
+
+    Raises:
+        SourceError: unreadable, not UTF-8, malformed (with the line), or Parquet without pyarrow.
+    """
+    try:
+        match path.suffix.lower():
+            case ".parquet":
+                return _load_parquet(path, name)
+            case ".jsonl":
+                return _load_json_lines(path, name)
+            case suffix:
+                return _load_delimited(path, name, "\t" if suffix == ".tsv" else ",")
+    except UnicodeDecodeError:
+        raise SourceError(f"{name} is not UTF-8 text; save it as “CSV UTF-8”") from None
+    except OSError as error:
+        raise SourceError(f"cannot read {name}: {error.strerror or type(error).__name__}") from None
+
+
+def _load_delimited(path: Path, name: str, usual: str) -> Table:
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        header = next((line for line in file if line.strip(" \t\r\n,;")), "")
+        file.seek(0)
+        # The usual one wins a tie, as with a single column.
+        delimiter = max((usual, ",", ";", "\t"), key=header.count)
+        reader = csv.reader(file, delimiter=delimiter, strict=True)
+        columns: tuple[str, ...] = ()
+        rows: list[tuple[str, Mapping[str, object]]] = []
+        try:
+            for cells in reader:
+                if not any(cell.strip() for cell in cells):
+                    continue
+                if not columns:
+                    columns = _header(cells, name)
+                    continue
+                at = f"{name}, line {reader.line_num}"
+                if any(cell.strip() for cell in cells[len(columns) :]):
+                    raise SourceError(
+                        f"{at}: {len(cells)} cells under {len(columns)} columns; "
+                        f"put cells that contain {delimiter!r} in quotes"
+                    )
+                rows.append((at, dict(zip(columns, cells, strict=False))))
+        except csv.Error as error:
+            raise SourceError(f"{name}, line {reader.line_num}: {error}; correct the quotes there") from None
+    return Table(name, columns, tuple(rows))
+
+
+def _header(cells: Sequence[str], name: str) -> tuple[str, ...]:
+    columns = [cell.strip() for cell in cells]
+    while columns and not columns[-1]:
+        columns.pop()  # spreadsheets leave empty columns at the right
+    twice = [column for position, column in enumerate(columns) if column and column in columns[:position]]
+    if twice:
+        raise SourceError(f"{name} has two columns named {twice[0]!r}; rename one")
+    return tuple(columns)
+
+
+def _load_json_lines(path: Path, name: str) -> Table:
+    rows: list[tuple[str, Mapping[str, object]]] = []
+    columns: dict[str, None] = {}
+    with path.open(encoding="utf-8-sig") as file:
+        for number, line in enumerate(file, start=1):
+            if not line.strip():
+                continue
+            at = f"{name}, line {number}"
+            try:
+                cells = json.loads(line.rstrip())
+            except json.JSONDecodeError as error:
+                raise SourceError(
+                    f"{at}: broken JSON at column {error.colno} ({error.msg}); correct the line"
+                ) from None
+            except (ValueError, RecursionError) as error:  # numbers of thousands of digits, nesting without end
+                raise SourceError(f"{at}: {error}; correct the line") from None
+            if not isinstance(cells, dict):
+                raise SourceError(
+                    f'{at} is a JSON {type(cells).__name__}; each line must be one object, {{"file_name": …}}'
+                )
+            columns |= dict.fromkeys(cells)
+            rows.append((at, cells))
+    return Table(name, tuple(columns), tuple(rows))
+
+
+def _load_parquet(path: Path, name: str) -> Table:
+    try:
+        import pyarrow
+        import pyarrow.parquet
+    except ImportError:
+        raise SourceError(
+            f"{name}: Parquet needs pyarrow, which is not installed; pip install 'drivetrain[parquet]', or give a CSV"
+        ) from None
+    known = {synonym for synonyms in COLUMNS.values() for synonym in synonyms}
+    try:
+        with pyarrow.parquet.ParquetFile(path) as file:
+            columns = tuple(file.schema_arrow.names)
+            cells = file.read(columns=[column for column in columns if column.strip().lower() in known]).to_pylist()
+    except (pyarrow.ArrowException, UnicodeDecodeError) as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise SourceError(f"{name} is not a Parquet file that can be read: {reason}") from None
+    return Table(name, columns, tuple((f"{name}, row {number}", row) for number, row in enumerate(cells, start=1)))
+
+
+def find_roles(
+    columns: Sequence[str], at: str, *, labelled: bool, path_column: str = "path", needs_label: bool = True
+) -> dict[str, str]:
+    """Meaning → the column that has it; without labels only the path counts. ``path_column`` wins over its synonyms.
+
+    Raises:
+        SourceError: no path column, no label column though it is needed, or two that could be it.
+    """
+    roles: dict[str, str] = {}
+    for role in COLUMNS if labelled else ("path",):
+        matches = [column for column in columns if column.strip().lower() in COLUMNS[role]]
+        first = path_column if role == "path" else role
+        best = [column for column in matches if column.strip().lower() == first] or matches
+        if len(best) > 1:
+            either = " and ".join(repr(column) for column in best)
+            raise SourceError(f"{at}: columns {either} could both be the {role}; call one of them {first}")
+        if best:
+            roles[role] = best[0]
+    needed = ("path", "label") if labelled and needs_label else ("path",)
+    if missing := [role for role in needed if role not in roles]:
+        names = " and ".join(f"{role} (or {', '.join(COLUMNS[role][1:])})" for role in missing)
+        found = ", ".join(repr(column) for column in columns[:12]) or "none"
+        raise SourceError(f"{at} has no column for {names}; found {found}; name the columns in the first row")
+    return roles
+
+
+def read_rows(table: Table, *, labelled: bool, path_column: str = "path", needs_label: bool = True) -> list[Row]:
+    """Give a table's cells their meaning.
+
+    Raises:
+        SourceError: columns are missing, or a cell cannot be understood (with its place).
+    """
+    roles = find_roles(table.columns, table.name, labelled=labelled, path_column=path_column, needs_label=needs_label)
+    return [row_of(at, cells, roles) for at, cells in table.rows]
+
+
+def row_of(at: str, cells: Mapping[str, object], roles: Mapping[str, str]) -> Row:
+    """One row from its cells; a cell that is absent is an empty one."""
+    value = {role: cells.get(column) for role, column in roles.items()}
+    path = value["path"]
+    if isinstance(path, os.PathLike):
+        path = os.fspath(path)
+    if path is not None and not isinstance(path, str):
+        raise SourceError(f"{at}: the path is of type {type(path).__name__}; give the name of a file as text")
+    return Row(
+        at,
+        path or "",
+        text_of(value.get("label"), f"{at}: the label"),
+        text_of(value.get("group"), f"{at}: the group"),
+        split_of(value.get("split"), at),
+        weight_of(value.get("weight"), at),
+    )
+
+
+def text_of(value: object, what: str) -> str | None:
+    """A label or group as text in NFC; None where the cell is empty. Whole floats lose their ``.0``."""
+    if isinstance(value, np.generic):
+        value = value.item()
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return None
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)  # pandas makes whole numbers floats where a column has gaps
+    if not isinstance(value, (str, int, float)):
+        raise SourceError(f"{what} is of type {type(value).__name__}; give one text or number")
+    return unicodedata.normalize("NFC", shown(str(value).strip())) or None
+
+
+def split_of(value: object, at: str) -> str | None:
+    """``train``, ``valid``, ``test`` or None where the cell is empty."""
+    text = text_of(value, f"{at}: the split")
+    if text is not None and text.lower() not in SPLITS:
+        raise SourceError(f"{at}: split {text!r} is unknown; use train, valid or test")
+    return SPLITS[text.lower()] if text is not None else None
+
+
+def weight_of(value: object, at: str) -> float:
+    """A finite weight ≥ 0; 1 where the cell is empty."""
+    if value is None or (isinstance(value, str) and not value.strip()):
+        return 1.0
+    if isinstance(value, bool) or not isinstance(value, (str, int, float, np.number)):
+        weight = math.nan
+    else:
+        try:
+            weight = float(value)
+        except (ValueError, OverflowError):
+            weight = math.nan
+    if not (math.isfinite(weight) and weight >= 0):
+        raise SourceError(f"{at}: weight {value!r} is not a number ≥ 0")
+    return weight
+
+
+def resolve(rows: Sequence[Row], place: Place, title: str, *, labelled: bool) -> Listing:
+    """Look for the rows' files and make items of them, in the rows' order.
+
+    A file listed twice counts once; listed under two labels it does not count at all.
+
+    Raises:
+        SourceError: none of the files exists, or a confined row points outside.
+    """
+    found = [_locate(row, place) if row.path else ("", "") for row in rows]
+    if rows and not any(path for _, path in found):
+        first = shown(found[0][0]) or "an empty path"
+        start = shown(os.path.abspath(os.path.join(place.root, place.below)))
+        raise SourceError(
+            f"none of the {len(rows)} files listed in {title} exists, e.g. {first}; relative paths start at {start}"
+        )
+    places: dict[str, dict[str, str]] = {}
+    for row, (_, path) in zip(rows, found, strict=True):
+        if path and row.label is not None:
+            places.setdefault(path, {}).setdefault(row.label, row.at)
+    items: list[Item] = []
+    skipped: list[Skipped] = []
+    used: dict[str, str] = {}
+    for row, (rel, path) in zip(rows, found, strict=True):
+        name = row.name or shown(rel) or row.at
+        if reason := _why_not(row, path, places, used, labelled):
+            skipped.append(Skipped(name, *reason))
+            continue
+        used[path] = row.at
+        label = row.label if labelled else None
+        items.append(Item(Path(path), name, label, row.group, row.split, row.weight))
+    return Listing(items, skipped, frozenset(rel for rel, _ in found))
+
+
+def _why_not(
+    row: Row, path: str, places: Mapping[str, Mapping[str, str]], used: Mapping[str, str], labelled: bool
+) -> tuple[str, str] | None:
+    """Why a row gives no item: a short reason and a sentence."""
+    if not row.path:
+        return "no path", f"{row.at}: the path is empty"
+    if labelled and row.label is None:
+        return "no label", f"{row.at}: the label is empty"
+    if not path:
+        return "missing", f"{row.at}: no such file"
+    if labelled and len(places[path]) > 1:
+        return "conflicting labels", " and ".join(f"{label!r} ({at})" for label, at in places[path].items())
+    if path in used:
+        return "repeated", f"{row.at}: already listed ({used[path]})"
+    return image_problem(path)
+
+
+def _locate(row: Row, place: Place) -> tuple[str, str]:
+    """A row's path relative to the root, and the file it names; the latter empty where there is none."""
+    rels = [_relative(spelling, row.at, place) for spelling in _spellings(row.path)]
+    for rel in rels:
+        path = os.path.normpath(os.path.join(place.root, rel))
+        if os.path.isfile(path):
+            return rel, path
+    return rels[0], ""
+
+
+def _spellings(path: str) -> Iterator[str]:
+    """As listed, then as other systems and editors would have written it."""
+    return iter(
+        dict.fromkeys(
+            (
+                path,
+                path.strip(),
+                unicodedata.normalize("NFC", path),
+                unicodedata.normalize("NFD", path),
+                path.replace("\\", "/"),
+            )
+        )
+    )
+
+
+def _relative(path: str, at: str, place: Place) -> str:
+    """The normal form of a path, relative to the root where it stands below."""
+    path = path.replace(os.sep, "/")
+    if not place.confined and os.path.isabs(path):
+        path = posixpath.normpath(path)
+        root = os.path.abspath(place.root).replace(os.sep, "/") + "/"
+        return path.removeprefix(root) if place.root else path
+    rel = posixpath.normpath(posixpath.join(place.below, path))
+    if place.confined and (ROOTED.match(path) or rel == ".." or rel.startswith("../")):
+        raise SourceError(f"{at}: {path!r} points outside the data; list files by their path relative to the table")
+    return rel

@@ -1,0 +1,272 @@
+"""Tables: formats, columns, cells, and what becomes of rows whose files or labels do not fit."""
+
+from __future__ import annotations
+
+import json
+import sys
+import unicodedata
+from pathlib import Path
+
+import pyarrow
+import pyarrow.parquet
+import pytest
+from PIL import Image
+
+from drivetrain.core.errors import SourceError
+from drivetrain.core.types import Item
+from drivetrain.data.sources import open_source
+
+
+def image(path: Path) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("RGB", (4, 4)).save(path, "PNG")
+    return path
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    """A folder with images/1.png … images/4.png."""
+    for number in range(1, 5):
+        image(tmp_path / "images" / f"{number}.png")
+    return tmp_path
+
+
+def table(folder: Path, text: str, name: str = "labels.csv", encoding: str = "utf-8") -> Path:
+    (folder / name).write_bytes(text.encode(encoding))
+    return folder / name
+
+
+def brief(items: tuple[Item, ...]) -> list[tuple[str, str | None]]:
+    return [(item.name, item.label) for item in items]
+
+
+TWO = [("images/1.png", "cat"), ("images/2.png", "dog")]
+
+
+@pytest.mark.parametrize("mark", [",", ";", "\t"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+@pytest.mark.parametrize("name", ["labels.csv", "labels.tsv", "LABELS.CSV"])
+def test_delimiters_marks_and_line_ends(photos: Path, mark: str, encoding: str, end: str, name: str) -> None:
+    lines = [("path", "label"), *TWO]
+    path = table(photos, end.join(mark.join(line) for line in lines) + end, name, encoding)
+    dataset = open_source(path)
+    assert brief(dataset.items) == TWO
+    assert dataset.items[0].path.is_file()
+    assert dataset.source == str(path)
+
+
+def test_every_column(photos: Path) -> None:
+    path = table(
+        photos,
+        "Split,WEIGHT,image_path,Patient,Category,comment\n"
+        "Train,2,images/1.png,p1, cat ,x\nvalidation,0.5,images/2.png,7,dog,\n"
+        ",,images/3.png,,dog,\nTEST,0,images/4.png,,1,\n",
+    )
+    assert [(i.label, i.group, i.split, i.weight) for i in open_source(path).items] == [
+        ("cat", "p1", "train", 2.0),
+        ("dog", "7", "valid", 0.5),
+        ("dog", None, None, 1.0),
+        ("1", None, "test", 0.0),
+    ]
+
+
+@pytest.mark.parametrize("path", ["path", "file", "FileName", "file_name", "Image", "image_path", " path "])
+@pytest.mark.parametrize("label", ["label", "Class", "category", "TARGET"])
+def test_names_a_column_may_have(photos: Path, path: str, label: str) -> None:
+    assert brief(open_source(table(photos, f"{label},{path}\ncat,images/1.png\ndog,images/2.png\n")).items) == TWO
+
+
+def test_rows_are_sorted_by_name(photos: Path) -> None:
+    assert brief(open_source(table(photos, "path,label\nimages/2.png,dog\nimages/1.png,cat\n")).items) == TWO
+
+
+def test_quotes_blank_lines_and_short_rows(photos: Path) -> None:
+    image(photos / "a, b.png")
+    path = table(photos, '\n\npath,label,group,\n"a, b.png","big\ncat"\n,,,\n\nimages/1.png,"say ""hi""",g,\n')
+    assert [(i.name, i.label, i.group) for i in open_source(path).items] == [
+        ("a, b.png", "big\ncat", None),
+        ("images/1.png", 'say "hi"', "g"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "match"),
+    [
+        ("id,label\n1,cat\n", r"labels.csv has no column for path \(or file, .*\); found 'id', 'label'"),
+        ("path,species\na,b\n", r"no column for label \(or class, category, target\); found 'path', 'species'"),
+        ("images/1.png,cat\nimages/2.png,dog\n", r"no column for path .* and label .*found 'images/1.png', 'cat'"),
+        ("", "no column for path .*found none"),
+        (
+            "path,class,category\na,b,c\n",
+            "columns 'class' and 'category' could both be the label; call one of them label",
+        ),
+        ("path,label,label\na,b,c\n", "two columns named 'label'"),
+        ("path,label,video,source\na,b,c,d\n", "columns 'video' and 'source' could both be the group"),
+        ("path,label\nimages/1.png,cat,extra\n", "line 2: 3 cells under 2 columns"),
+        ('path,label\nimages/1.png,"cat\nimages/2.png,dog\n', r"labels\.csv, line 3: unexpected end of data"),
+        ('path,label\nimages/1.png,"cat"s\n', r"labels\.csv, line 2: .*correct the quotes"),
+        ("path,label,split\nimages/1.png,cat,train\nimages/2.png,dog,fold1\n", "line 3: split 'fold1' is unknown"),
+        ("path,label\n", r"found nothing in .*labels\.csv"),
+    ],
+)
+def test_what_is_wrong_is_named(photos: Path, text: str, match: str) -> None:
+    with pytest.raises(SourceError, match=match) as caught:
+        open_source(table(photos, text))
+    assert "\n" not in str(caught.value)
+
+
+def test_the_plain_name_wins_over_its_synonyms(photos: Path) -> None:
+    assert brief(open_source(table(photos, "image,path,class,label\nx,images/1.png,y,cat\n")).items) == TWO[:1]
+
+
+@pytest.mark.parametrize("weight", ["-1", "nan", "NaN", "inf", "heavy", "1;2"])
+def test_a_bad_weight_names_its_row(photos: Path, weight: str) -> None:
+    path = table(photos, f"path,label,weight\nimages/1.png,cat,1\nimages/2.png,dog,{weight}\n")
+    with pytest.raises(SourceError, match=rf"labels\.csv, line 3: weight '{weight}' is not a number ≥ 0"):
+        open_source(path)
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "latin-1"])
+def test_another_encoding_is_refused(photos: Path, encoding: str) -> None:
+    with pytest.raises(SourceError, match=r"labels\.csv is not UTF-8 text; save it as “CSV UTF-8”"):
+        open_source(table(photos, "path,label\nimages/1.png,löwe\n", encoding=encoding))
+
+
+def test_rows_that_give_no_item_are_on_record(photos: Path) -> None:
+    (photos / "notes").write_text("just a text")
+    path = table(
+        photos,
+        "path,label\nimages/1.png,cat\nimages/9.png,cat\nimages/2.png,\n./images//1.png,cat\nnotes,dog\nimages,dog\n,dog\n",
+    )
+    dataset = open_source(path)
+    assert brief(dataset.items) == [("images/1.png", "cat")]
+    assert [(one.name, one.reason, one.detail) for one in dataset.skipped] == [
+        ("images", "missing", "labels.csv, line 7: no such file"),
+        ("images/1.png", "repeated", "labels.csv, line 5: already listed (labels.csv, line 2)"),
+        ("images/2.png", "no label", "labels.csv, line 4: the label is empty"),
+        ("images/9.png", "missing", "labels.csv, line 3: no such file"),
+        ("labels.csv, line 8", "no path", "labels.csv, line 8: the path is empty"),
+        ("notes", "not an image", "neither its extension nor its first bytes are an image's"),
+    ]
+
+
+def test_two_labels_for_one_file_leave_none(photos: Path) -> None:
+    rows = "images/1.png,cat\nimages/2.png,dog\nimages/1.png,dog\nimages/1.png,cat\n"
+    dataset = open_source(table(photos, "path,label\n" + rows))
+    assert brief(dataset.items) == [("images/2.png", "dog")]
+    assert [(one.name, one.reason) for one in dataset.skipped] == [("images/1.png", "conflicting labels")] * 3
+    assert dataset.skipped[0].detail == "'cat' (labels.csv, line 2) and 'dog' (labels.csv, line 4)"
+
+
+def test_all_missing_says_where_it_looked(photos: Path) -> None:
+    path = table(photos, "path,label\n1.png,cat\n2.png,dog\n")
+    with pytest.raises(
+        SourceError, match=r"none of the 2 files listed in .* exists, e\.g\. 1\.png; relative paths start at"
+    ) as e:
+        open_source(path)
+    assert str(e.value).endswith(str(photos))
+
+
+def test_paths_may_be_absolute_or_climb_in_the_users_own_table(photos: Path) -> None:
+    outside = image(photos / "else" / "x.png")
+    folder = photos / "lists"
+    folder.mkdir()
+    rows = f"path,label\n../images/1.png,cat\n{outside},dog\n{image(folder / 'in.png')},dog\n"
+    names = [item.name for item in open_source(table(folder, rows)).items]
+    assert names == sorted(["../images/1.png", str(outside), "in.png"])
+
+
+def test_paths_as_another_system_writes_them(tmp_path: Path) -> None:
+    composed, decomposed = unicodedata.normalize("NFC", "löwe"), unicodedata.normalize("NFD", "löwe")
+    image(tmp_path / "images" / f"{composed}.png")
+    image(tmp_path / f"{decomposed} 2.png")
+    rows = f"path, label\nimages\\{composed}.png, {composed}\n {composed} 2.png, {decomposed}\n"
+    path = table(tmp_path, rows.replace(f" {composed} 2", f"{composed} 2"))
+    dataset = open_source(path)
+    assert len(dataset.items) == 2
+    assert all(item.path.is_file() for item in dataset.items)
+    assert dataset.classes == (composed,)
+
+
+def test_without_labels_only_the_path_counts(photos: Path) -> None:
+    dataset = open_source(table(photos, "path\nimages/2.png\nimages/1.png\n"), labelled=False)
+    assert brief(dataset.items) == [("images/1.png", None), ("images/2.png", None)]
+    labels = "path,label,class\nimages/1.png,cat,x\nimages/2.png,,y\n"
+    assert brief(open_source(table(photos, labels), labelled=False).items) == brief(dataset.items)
+
+
+def test_json_lines(photos: Path) -> None:
+    rows = [{"file_name": "images/1.png", "label": "cat"}, {"label": 2, "file_name": "images/2.png", "weight": 3}]
+    path = table(photos, "\n".join(map(json.dumps, rows)) + "\n\n", "labels.jsonl")
+    assert [(i.label, i.weight) for i in open_source(path).items] == [("cat", 1.0), ("2", 3.0)]
+
+
+@pytest.mark.parametrize(
+    ("line", "match"),
+    [
+        ('{"file_name": "images/2.png", "label"', r"labels\.jsonl, line 3: broken JSON at column 38"),
+        ("[1, 2]", r"labels\.jsonl, line 3 is a JSON list; each line must be one object"),
+        ('{"file_name": "images/2.png", "label": {"id": 1}}', "line 3: the label is of type dict"),
+        ('{"file_name": "images/2.png", "label": ["a", "b"]}', "line 3: the label is of type list"),
+        ('{"file_name": 7, "label": "a"}', "line 3: the path is of type int"),
+        ('{"file_name": "images/2.png", "label": "a", "weight": true}', "line 3: weight True is not"),
+        ("[" * 100_000, "line 3: .*recursion"),
+    ],
+)
+def test_a_bad_json_line_is_named(photos: Path, line: str, match: str) -> None:
+    path = table(photos, f'{{"file_name": "images/1.png", "label": "cat"}}\n\n{line}\n', "labels.jsonl")
+    with pytest.raises(SourceError, match=match):
+        open_source(path)
+
+
+def test_a_lone_surrogate_in_json_does_no_harm(photos: Path) -> None:
+    rows = '{"path": "images/1.png", "label": "a\\ud800"}\n{"path": "\\ud800.png", "label": "a"}\n'
+    dataset = open_source(table(photos, rows, "labels.jsonl"))
+    assert brief(dataset.items) == [("images/1.png", "a?")]
+    assert [(one.name, one.reason) for one in dataset.skipped] == [("?.png", "missing")]
+
+
+def test_parquet(photos: Path) -> None:
+    columns = {
+        "file": ["images/1.png", "images/2.png", "images/3.png", "images/4.png"],
+        "Label": [1.0, 2.5, None, float("nan")],
+        "video": pyarrow.array(["a", "a", "b", "b"]).dictionary_encode(),
+        "split": ["train", None, "test", "test"],
+        "pixels": [b"x"] * 4,
+    }
+    pyarrow.parquet.write_table(pyarrow.table(columns), photos / "labels.parquet")
+    dataset = open_source(photos / "labels.parquet")
+    assert [(i.name, i.label, i.group, i.split) for i in dataset.items] == [
+        ("images/1.png", "1", "a", "train"),
+        ("images/2.png", "2.5", "a", None),
+    ]
+    assert [(one.reason, one.detail) for one in dataset.skipped] == [
+        ("no label", "labels.parquet, row 3: the label is empty"),
+        ("no label", "labels.parquet, row 4: the label is empty"),
+    ]
+
+
+def test_parquet_with_the_images_inside_is_refused(photos: Path) -> None:
+    cells = {"image": [{"bytes": b"x", "path": "a.png"}], "label": [1]}
+    pyarrow.parquet.write_table(pyarrow.table(cells), photos / "train.parquet")
+    with pytest.raises(SourceError, match=r"train\.parquet, row 1: the path is of type dict; give the name of a file"):
+        open_source(photos / "train.parquet")
+
+
+def test_a_damaged_parquet_file(photos: Path) -> None:
+    with pytest.raises(SourceError, match=r"labels\.parquet is not a Parquet file that can be read") as caught:
+        open_source(table(photos, "PAR1 not at all", "labels.parquet"))
+    assert "\n" not in str(caught.value)
+
+
+def test_parquet_without_pyarrow_says_what_to_install(photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    with pytest.raises(SourceError, match=r"pip install 'drivetrain\[parquet\]'"):
+        open_source(table(photos, "PAR1", "labels.parquet"))
+
+
+def test_a_hundred_thousand_rows_do_not_stall(photos: Path) -> None:
+    path = table(photos, "path,label\n" + "images/1.png,cat\n" * 100_000)
+    dataset = open_source(path)
+    assert (len(dataset.items), len(dataset.skipped)) == (1, 99_999)
