@@ -17,7 +17,8 @@ from ..data import phash
 from ..data.decode import decode
 from ..embed.recipe import View
 from ..embed.session import Session
-from ..model import golden, manifest, metrics, storage
+from ..learn.interpret import share
+from ..model import golden, manifest, storage
 from ..model.arrays import TrainingArrays
 from ..model.card import render_card
 from ..model.export import with_head
@@ -73,7 +74,7 @@ def _arrays(trained: Trained, scale: float) -> TrainingArrays:
 def _manifest(trained: Trained, created_at: str, bundle_id: str) -> manifest.Manifest:
     features, figures, options = trained.chosen.features, trained.figures, trained.options
     backbone = features.backbone
-    coverage, error = accept_rule(trained.labels_N, trained.fitted.probs_NC, options.accept)
+    coverage, error = accept_rule(trained.labels_N, trained.fitted.probs_NC, trained.groups_N, options.accept)
     held_out = trained.held_out
     with_leak = held_out.accuracy_with_leak if held_out else None
     return manifest.Manifest(
@@ -131,12 +132,12 @@ def _manifest(trained: Trained, created_at: str, bundle_id: str) -> manifest.Man
     )
 
 
-def accept_rule(labels_N: IntArray, probs_NC: Floats, threshold: float) -> tuple[float, Interval | None]:
+def accept_rule(
+    labels_N: IntArray, probs_NC: Floats, groups_N: IntArray, threshold: float
+) -> tuple[float, Interval | None]:
     """Share of items whose confidence reaches the threshold, and the error among them (Wilson)."""
     accepted = probs_NC.max(axis=1) >= threshold
-    count = int(accepted.sum())
-    wrong = int((probs_NC.argmax(axis=1) != labels_N)[accepted].sum())
-    return count / len(labels_N), metrics.wilson(wrong, count) if count else None
+    return float(accepted.mean()), share(probs_NC.argmax(axis=1) != labels_N, accepted, groups_N)
 
 
 def _data_fingerprint(trained: Trained) -> str:

@@ -36,6 +36,18 @@ def check_classes(dataset: Dataset) -> None:
         raise DataError(_too_few(few, counts, "", ()))
 
 
+def check_groups(groups_N: IntArray) -> None:
+    """Whether anything can be held out.
+
+    Raises:
+        DataError: all images belong to one group.
+    """
+    if len(np.unique(groups_N)) < 2:
+        raise DataError(
+            f"all {len(groups_N)} images belong to one group, so nothing can be held out; give them finer groups"
+        )
+
+
 def check_usable(labels_N: IntArray, classes: tuple[str, ...], skipped: tuple[Skipped, ...], where: str = "") -> None:
     """Whether every class still has two images once unusable files are gone.
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import csv
+from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 
 from ..core.errors import UsageError
 from ..core.ports import Progress
-from ..core.types import Item
+from ..core.types import Dataset, Item
 from .options import TrainOptions
 from .train import train
 from .trained import TrainResult
@@ -26,7 +27,7 @@ DEFECTIVE_ABOVE = 0.5
 CELLS_PER_GROUP = 60
 
 
-def demo_items() -> list[Item]:
+def demo_dataset() -> Dataset:
     """The 2,624 cells, labelled ``defective`` or ``functional``, grouped by runs of neighbours.
 
     Raises:
@@ -39,7 +40,7 @@ def demo_items() -> list[Item]:
     root = Path(folders[0]) / "data"
     with (root / "labels.csv").open(encoding="utf-8", newline="") as file:
         rows = [row for row in csv.reader(file, delimiter=" ", skipinitialspace=True) if row]
-    return [
+    items = tuple(
         Item(
             path=root / row[0],
             name=Path(row[0]).name,
@@ -47,10 +48,11 @@ def demo_items() -> list[Item]:
             group=f"cells {index // CELLS_PER_GROUP * CELLS_PER_GROUP + 1}–{(index // CELLS_PER_GROUP + 1) * CELLS_PER_GROUP}",
         )
         for index, row in enumerate(rows)
-    ]
+    )
+    return Dataset(f"elpv-dataset {version('elpv-dataset')}", items)
 
 
 def train_demo(out: Path, cache: Path | None, progress: Progress) -> TrainResult:
     """Train on the solar cells; the bundle goes to ``out/solar-cells.bundle``."""
     options = TrainOptions(cache=cache, name="Solar cells")
-    return train(demo_items(), out / "solar-cells.bundle", options, progress)
+    return train(demo_dataset(), out / "solar-cells.bundle", options, progress)

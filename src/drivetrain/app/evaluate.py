@@ -155,6 +155,7 @@ def evaluate(
 def evaluation_report(evaluation: Evaluation, predictor: Predictor) -> str:
     """The evaluation as an HTML page."""
     labels_N, probs_NC, classes = evaluation.labels_N, evaluation.probs_NC, evaluation.classes
+    groups_N = group_numbers(evaluation.items)
     accuracy = evaluation.accuracy
     claimed = predictor.manifest.metrics.accuracy
     cards = [
@@ -173,8 +174,8 @@ def evaluation_report(evaluation: Evaluation, predictor: Predictor) -> str:
             warnings=evaluation.warnings,
             classes=classes,
             confusion_CC=tuple(tuple(int(n) for n in row) for row in evaluation.confusion_CC),
-            class_rows=interpret.class_rows(labels_N, probs_NC.argmax(axis=1), classes),
-            reliability=interpret.reliability(labels_N, probs_NC),
+            class_rows=interpret.class_rows(labels_N, probs_NC.argmax(axis=1), groups_N, classes),
+            reliability=interpret.reliability(labels_N, probs_NC, groups_N),
             ece=evaluation.ece,
             top_losses=mistakes(
                 interpret.top_losses(labels_N, probs_NC, MISTAKES_SHOWN), evaluation.items, labels_N, probs_NC, classes
@@ -188,7 +189,7 @@ def evaluation_report(evaluation: Evaluation, predictor: Predictor) -> str:
             ),
             skipped=evaluation.skipped,
             run=(("Bundle", f"{predictor.path} ({predictor.manifest.bundle_id})"), ("Source", evaluation.source)),
-            seconds=(("total", evaluation.seconds),),
+            seconds=(("evaluate", evaluation.seconds),),
         )
     )
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import glob
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from ..core.errors import SourceError
 from ..core.types import Prediction
 from ..data.sources import open_source
-from ..model.predictor import Predictor
 
 
 def expand(paths: Sequence[str]) -> list[Path]:
@@ -34,11 +33,6 @@ def expand(paths: Sequence[str]) -> list[Path]:
             for match in matched:
                 files += [item.path for item in open_source(match, labelled=False).items] if match.is_dir() else [match]
     return files
-
-
-def predict_paths(predictor: Predictor, files: Sequence[Path]) -> Iterator[Prediction]:
-    """Predictions in the order of ``files``, as they become ready."""
-    return predictor.predict_many(files)
 
 
 def to_json(prediction: Prediction) -> dict[str, object]:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from ..core.ports import Progress
+from ..core.types import Dataset
 from ..learn.head import Balance
 from .options import TrainOptions
 from .train import train as run_training
@@ -14,7 +15,7 @@ from .trained import TrainResult
 
 
 def train(
-    source: str | Path | Iterable[object],
+    source: str | Path | Dataset | Iterable[object],
     out: str | Path,
     *,
     backbone: str = "auto",

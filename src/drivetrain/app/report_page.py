@@ -18,6 +18,7 @@ from ..data.preprocess import apply
 from ..embed.embedder import available_cores
 from ..embed.session import Session
 from ..learn import interpret
+from ..learn.charts import percent
 from ..learn.report import DuplicateGroup, Headline, Mistake, Report, Thumbnail, render
 from ..model import metrics, storage
 from ..model.export import LOGITS
@@ -46,8 +47,8 @@ def training_report(trained: Trained, files: Mapping[str, bytes], watch: Stopwat
         warnings=trained.warnings,
         classes=classes,
         confusion_CC=_rows(metrics.confusion(labels_N, predicted_N, len(classes))),
-        class_rows=interpret.class_rows(labels_N, predicted_N, classes),
-        reliability=interpret.reliability(labels_N, probs_NC),
+        class_rows=interpret.class_rows(labels_N, predicted_N, groups_N, classes),
+        reliability=interpret.reliability(labels_N, probs_NC, groups_N),
         ece=figures.ece,
         reliability_note="Confidences are calibrated by temperature scaling on out-of-fold answers "
         f"(temperature {1 / trained.fitted.head.beta:.2f}).",
@@ -65,7 +66,7 @@ def training_report(trained: Trained, files: Mapping[str, bytes], watch: Stopwat
         input_size=features.backbone.preprocess.resize.size,
         trials=trained.chosen.trials,
         run=_run(trained),
-        seconds=tuple(watch.totals().items()),
+        seconds=tuple((name, s) for name, s in watch.totals().items() if name != "total"),
         notes=_notes(trained, files),
     )
     return render(report)
@@ -115,10 +116,10 @@ def picture(item: Item) -> Thumbnail:
 def _headlines(trained: Trained, labels_N: IntArray, groups_N: IntArray, probs_NC: Floats) -> tuple[Headline, ...]:
     figures, accuracy = trained.figures, trained.figures.accuracy
     cards = [
-        Headline("Accuracy", f"{accuracy.value:.1%}", _interval(accuracy.low, accuracy.high), figures.how),
+        Headline("Accuracy", percent(accuracy.value), _interval(accuracy.low, accuracy.high), figures.how),
         Headline(
             "A random split would claim",
-            f"{figures.random_split:.1%}",
+            percent(figures.random_split),
             note="out of fold, without keeping groups together",
         ),
     ]
@@ -138,17 +139,17 @@ def _headlines(trained: Trained, labels_N: IntArray, groups_N: IntArray, probs_N
             f"{low:.3f}–{high:.3f}",
             f"smaller is better; guessing scores {np.log(len(trained.classes)):.2f}",
         ),
-        Headline("Calibration error", f"{figures.ece:.1%}", note="mean gap between confidence and accuracy"),
+        Headline("Calibration error", percent(figures.ece), note="mean gap between confidence and accuracy"),
     ]
     accepted = probs_NC.max(axis=1) >= trained.options.accept
     if accepted.any():
-        wrong = int((probs_NC.argmax(axis=1) != labels_N)[accepted].sum())
-        error = metrics.wilson(wrong, int(accepted.sum()))
+        error = interpret.share(probs_NC.argmax(axis=1) != labels_N, accepted, groups_N)
+        assert error is not None  # something is accepted
         cards.append(
             Headline(
-                f"Answered at {trained.options.accept:.0%} confidence",
-                f"{accepted.mean():.1%}",
-                note=f"{error.value:.1%} of those wrong ({_interval(error.low, error.high)}); the rest goes to review",
+                f"Answered at {100 * trained.options.accept:g} % confidence",
+                percent(float(accepted.mean())),
+                note=f"{percent(error.value)} of those wrong ({_interval(error.low, error.high)}); the rest goes to review",
             )
         )
     return tuple(cards)
@@ -179,7 +180,10 @@ def _duplicate_groups(trained: Trained) -> tuple[DuplicateGroup, ...]:
 def _duplicates_note(trained: Trained) -> str:
     threshold = trained.duplicates.cosine_threshold
     if threshold is None:
-        return "Found by equal pixels and perceptual hash."
+        return (
+            "Found by equal pixels and perceptual hash. Embeddings were not used: distinct images of this set are as close "
+            "to each other as altered copies are to their originals."
+        )
     return (
         f"Found by equal pixels, by perceptual hash, and by embeddings closer than a cosine of {threshold:.3f}: "
         "as close as slightly altered copies of these images are to their originals, and closer than neighbours "
@@ -245,9 +249,11 @@ def _reduced_effect(trained: Trained, files: Mapping[str, bytes]) -> tuple[str, 
         changed += int(quick.argmax() != full.argmax())
         checked += 1
     return (
-        (f"{len(reduced)} large JPEGs were decoded at a reduced scale (at least {spec.decode_floor} pixels on the side that "
-        f"counts). On {checked} of them, decoding in full moved probabilities by at most {worst:.3f} and changed "
-        f"{changed} answers."),
+        (
+            f"{len(reduced)} large JPEGs were decoded at a reduced scale (at least {spec.decode_floor} pixels on the side that "
+            f"counts). On {checked} of them, decoding in full moved probabilities by at most {worst:.3f} and changed "
+            f"{changed} answers."
+        ),
     )
 
 

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from ..core.errors import ImageError
-from ..data.decode import decode
+from ..data.decode import Decoded, decode
 from ..data.preprocess import resize_image, to_tensor
 from ..model.metrics import softmax
 from ..model.predictor import load
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -24,81 +27,65 @@ class Step:
     kind: str
     shape: str
     range: str
-    milliseconds: float
+    milliseconds: float | None
+    """None for what came out of the stage before."""
     note: str = ""
 
     def to_json(self) -> dict[str, object]:
         """One entry of what ``trace --json`` prints."""
-        return {**asdict(self), "milliseconds": round(self.milliseconds, 3)}
+        return {**asdict(self), "milliseconds": None if self.milliseconds is None else round(self.milliseconds, 3)}
 
 
-def trace(image: str | Path, bundle: str | Path) -> list[Step]:
+def trace(image: str | Path, bundle: str | Path, *, golden: bool = True) -> list[Step]:
     """The stages of a prediction, each timed on its own (after one warm-up run of the network).
 
     Raises:
         BundleError: the bundle cannot be loaded.
         ImageError: the image cannot be used.
     """
-    predictor = load(bundle)
-    spec = predictor.manifest.preprocess
-    steps: list[Step] = []
-
-    def timed(name: str, work: Any, describe: Any) -> Any:
-        start_s = time.perf_counter()
-        value = work()
-        milliseconds = (time.perf_counter() - start_s) * 1000
-        kind, shape, extent, note = describe(value)
-        steps.append(Step(name, kind, shape, extent, milliseconds, note))
-        return value
-
-    def read() -> bytes:
-        try:
-            return Path(image).read_bytes()
-        except OSError as error:
-            raise ImageError("unreadable", f"{image}: {error.strerror}") from None
-
-    data = timed("read", read, lambda b: ("bytes", f"{len(b):,}", "", ""))
-    decoded = timed(
-        "decode",
-        lambda: decode(data, spec.decode_size),
-        lambda d: (
-            "RGB image",
-            f"{d.image.height}×{d.image.width}×3",
-            _extent(np.asarray(d.image)),
-            f"{d.format} {d.mode}, {d.width}×{d.height}" + (f", decoded at 1/{d.reduced}" if d.reduced > 1 else ""),
-        ),
-    )
-    resized = timed(
-        "resize",
-        lambda: resize_image(decoded.image, spec.resize),
-        lambda i: ("RGB image", f"{i.height}×{i.width}×3", _extent(np.asarray(i)), spec.resize.method),
-    )
-    tensor = timed("normalise", lambda: to_tensor(resized, spec), lambda t: (str(t.dtype), _shape(t), _extent(t), ""))
+    predictor = load(bundle, golden=golden)
+    spec, beta = predictor.manifest.preprocess, predictor.manifest.calibration.beta
+    try:
+        data, read_ms = _timed(Path(image).read_bytes)
+        decoded, decode_ms = _timed(lambda: decode(data, spec.decode_size))
+    except ImageError as error:
+        raise ImageError(error.reason, f"{image}: {error.detail}") from None
+    except OSError as error:
+        reason = "missing" if isinstance(error, FileNotFoundError) else "unreadable"
+        raise ImageError(reason, f"{image}: {error.strerror}") from None
+    resized, resize_ms = _timed(lambda: resize_image(decoded.image, spec.resize))
+    tensor, normalise_ms = _timed(lambda: to_tensor(resized, spec))
     predictor.run_tensor(tensor)
-    logits_C, _ = timed(
-        "network",
-        lambda: predictor.run_tensor(tensor),
-        lambda r: (str(r[1].dtype), _shape(r[1]), _extent(r[1]), "embedding"),
-    )
-    steps.append(
-        Step("head", str(logits_C.dtype), _shape(logits_C), _extent(logits_C), 0.0, "logits, inside the network")
-    )
-    probs_C = timed(
-        "calibrate",
-        lambda: softmax(logits_C[None], predictor.manifest.calibration.beta)[0],
-        lambda p: (str(p.dtype), _shape(p), _extent(p), f"β = {predictor.manifest.calibration.beta:.3f}"),
-    )
-    prediction = predictor.judge(str(image), logits_C)
-    steps.append(
-        Step("verdict", "text", "", "", 0.0, f"{prediction.label} at {float(probs_C.max()):.3f}: {prediction.verdict}")
-    )
-    return steps
+    (logits_C, embedding_D), network_ms = _timed(lambda: predictor.run_tensor(tensor))
+    probs_C, calibrate_ms = _timed(lambda: softmax(logits_C[None], beta)[0])
+    prediction, judge_ms = _timed(lambda: predictor.judge(str(image), logits_C))
+    return [
+        Step("read", "bytes", f"{len(data):,}", "", read_ms),
+        _array_step("decode", "RGB image", np.asarray(decoded.image), decode_ms, _stored_as(decoded)),
+        _array_step("resize", "RGB image", np.asarray(resized), resize_ms, spec.resize.method),
+        _array_step("normalise", str(tensor.dtype), tensor, normalise_ms),
+        _array_step("network", str(embedding_D.dtype), embedding_D, network_ms, "embedding"),
+        _array_step("head", str(logits_C.dtype), logits_C, None, "logits, with the embedding"),
+        _array_step("calibrate", str(probs_C.dtype), probs_C, calibrate_ms, f"β = {beta:.3f}"),
+        Step("judge", "verdict", "", "", judge_ms, f"{prediction.verdict}: {prediction.label} {prediction.confidence:.3f}"),
+    ]
 
 
-def _shape(array: np.ndarray[Any, Any]) -> str:
-    return "×".join(map(str, array.shape))
+def _timed(work: Callable[[], T]) -> tuple[T, float]:
+    """What ``work`` gives, and its milliseconds."""
+    start_s = time.perf_counter()
+    value = work()
+    return value, (time.perf_counter() - start_s) * 1000
 
 
-def _extent(array: np.ndarray[Any, Any]) -> str:
+def _array_step(
+    name: str, kind: str, array: np.ndarray[Any, Any], milliseconds: float | None, note: str = ""
+) -> Step:
     low, high = float(array.min()), float(array.max())
-    return f"{low:g} … {high:g}" if array.dtype == np.uint8 else f"{low:.3f} … {high:.3f}"
+    extent = f"{low:g} … {high:g}" if array.dtype == np.uint8 else f"{low:.3f} … {high:.3f}"
+    return Step(name, kind, "×".join(map(str, array.shape)), extent, milliseconds, note)
+
+
+def _stored_as(decoded: Decoded) -> str:
+    reduced = f", decoded at 1/{decoded.reduced}" if decoded.reduced > 1 else ""
+    return f"{decoded.format} {decoded.mode}, {decoded.width}×{decoded.height}{reduced}"

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 
-from ..core.errors import DataError
 from ..core.ports import Progress, Silent
 from ..core.types import Dataset, IntArray
 from ..curate.duplicates import find_duplicates, merge_groups
@@ -19,7 +18,7 @@ from ..learn.head import FittedHead, class_weights, fit_head
 from ..learn.interpret import balanced_accuracy
 from ..model import metrics, storage
 from .bundling import bundle_files
-from .checks import check_classes, check_usable, per_class, warnings_for
+from .checks import check_classes, check_groups, check_usable, per_class, warnings_for
 from .features import choose_and_embed
 from .groups import group_numbers
 from .holdout import HeldOut, held_out_rows, judge_held_out
@@ -30,7 +29,7 @@ from .trained import Figures, Trained, TrainResult
 
 
 def train(
-    source: str | Path | Iterable[object],
+    source: str | Path | Dataset | Iterable[object],
     out: str | Path,
     options: TrainOptions | None = None,
     progress: Progress | None = None,
@@ -89,6 +88,7 @@ def fit(
     labels_M = np.asarray([index[item.label or ""] for item in labelled], np.int64)
     user_groups_M = group_numbers(labelled)
     weights_M = np.asarray([item.weight for item in labelled], np.float32)
+    check_groups(user_groups_M)
     with watch("embed"):
         chosen = choose_and_embed(labelled, labels_M, user_groups_M, weights_M, options, embedder, cache, progress)
     with watch("fit"):
@@ -100,10 +100,7 @@ def fit(
         check_usable(labels_N, classes, skipped)
         duplicates = find_duplicates(embeddings.facts, embeddings.features_ND, chosen.probe_cosines)
         groups_N = merge_groups(user_groups_M[rows], duplicates.groups_N)
-        if len(np.unique(groups_N)) < 2:
-            raise DataError(
-                f"all {len(items)} images belong to one group, so nothing can be held out; give them finer groups"
-            )
+        check_groups(groups_N)
         held = held_out_rows(items)
         training = np.flatnonzero(~held)
         if held.any():

@@ -21,13 +21,13 @@ from ..data import phash
 
 # Bits of 64 in which two hashes may differ (METHOD: Zauner 2010 finds copies below 8; 6 leaves a margin).
 MAX_HASH_DISTANCE = 6
-# Copies re-encoded at JPEG quality 50 or halved in size keep 0.998; the nearest distinct photos of a uniform
+# Copies re-encoded at JPEG quality 50 or halved in size keep 0.9995; the nearest distinct photos of a uniform
 # domain (solar cells) come to 0.998 at the 99th percentile, ordinary photos to 0.9.
-LEAST_LIKENESS = 0.9985
+LEAST_LIKENESS = 0.999
 # Share of deliberately altered copies that the cosine threshold would still catch.
 PROBE_QUANTILE = 0.25
-# Upper fence of nearest-neighbour cosines: median + 1.5 × (90th percentile − median). Where distinct pictures
-# are as close as copies are, the fence lies above the probes and the cosine is not used to convict anybody.
+# Upper fence of nearest-neighbour cosines: median + 1.5 × (90th percentile − median). Only what lies beyond it is
+# convicted; and where ordinary neighbours (the 90th percentile) are as close as copies are, nobody is.
 FENCE = 1.5
 
 Rows = NDArray[np.intp]
@@ -38,7 +38,8 @@ class Duplicates:
     """Pairs found and the groups they join.
 
     ``groups_N`` numbers every image; images of one number are one picture. ``pairs`` are (i, j, kind, score), surest
-    first: kind ``exact``, ``hash`` (score: likeness) or ``embedding`` (score: cosine).
+    first: kind ``exact``, ``hash`` (score: likeness) or ``embedding`` (score: cosine). ``cosine_threshold`` is None where
+    embeddings cannot tell copies from neighbours.
     """
 
     groups_N: IntArray
@@ -143,7 +144,7 @@ def _by_hash(facts: tuple[ImageFacts, ...]) -> list[tuple[int, int, str, float]]
 
 def _by_cosine(
     features_ND: FloatArray, probe_cosines: FloatArray, block: int = 1024
-) -> tuple[float, list[tuple[int, int, str, float]]]:
+) -> tuple[float | None, list[tuple[int, int, str, float]]]:
     unit_ND = features_ND / np.maximum(np.linalg.norm(features_ND, axis=1, keepdims=True), 1e-12)
     lowest = float(np.quantile(probe_cosines, PROBE_QUANTILE))
     nearest_N = np.full(len(unit_ND), -1.0, np.float32)
@@ -156,5 +157,7 @@ def _by_cosine(
         rows, columns = np.nonzero(np.triu(cosines >= lowest, k=start + 1))
         candidates += zip((rows + start).tolist(), columns.tolist(), cosines[rows, columns].tolist(), strict=True)
     median, ninetieth = np.quantile(nearest_N, [0.5, 0.9])
+    if ninetieth >= lowest:
+        return None, []
     threshold = max(lowest, float(median + FENCE * (ninetieth - median)))
     return threshold, [(i, j, "embedding", score) for i, j, score in candidates if score >= threshold]

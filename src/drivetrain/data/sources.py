@@ -55,7 +55,7 @@ ELEMENTS = "Items, (path, label) or (path, label, group) tuples, or dicts such a
 
 
 def open_source(
-    source: str | Path | Iterable[object], *, unpack_dir: Path | None = None, labelled: bool = True
+    source: str | Path | Dataset | Iterable[object], *, unpack_dir: Path | None = None, labelled: bool = True
 ) -> Dataset:
     """Read a source of images; no image is decoded.
 
@@ -63,13 +63,16 @@ def open_source(
         source: a folder (``<class>/*.jpg``, with or without ``train/valid/test`` above, or with a ``metadata.csv``); a
             CSV, TSV, JSON lines or Parquet file with path and label columns; a zip or tar of these; or an iterable of
             `Item`, ``(path, label)``, ``(path, label, group)`` or mappings with such columns. Without labels also one
-            image, any folder, a pattern such as ``photos/**/*.jpg``, or an iterable of paths.
+            image, any folder, a pattern such as ``photos/**/*.jpg``, or an iterable of paths. A `Dataset` is taken as
+            it is.
         unpack_dir: where archives are unpacked; by default a hidden folder beside the archive.
         labelled: whether every item must have a label. If not, labels are neither needed nor kept.
 
     Raises:
         SourceError: nothing usable; one line that says what was found and what to do.
     """
+    if isinstance(source, Dataset):
+        return source
     if isinstance(source, str | os.PathLike):
         title, (items, skipped) = shown(str(source)), _open_path(str(source), unpack_dir, labelled)
         items.sort(key=lambda item: (item.name, str(item.path)))

@@ -81,6 +81,7 @@ START = 4
 """Index of C = 1: where the walk over the grid begins."""
 # The loss is flat around its minimum; of penalties this close the strongest travels best to photos of another source.
 NEARLY_BEST = 1.01
+FEWEST_GROUPS = 20
 QUICK_PENALTIES = (PENALTIES[5], PENALTIES[7])
 
 
@@ -107,9 +108,14 @@ def best_penalty(validation: CrossValidation) -> tuple[OutOfFold, list[OutOfFold
 
 
 def paired_difference(a_N: Floats, b_N: Floats, groups_N: IntArray, weights_N: FloatArray) -> tuple[float, float]:
-    """Weighted mean of a − b and its standard error, with groups as the units."""
+    """Weighted mean of a − b and its standard error, with groups as the units.
+
+    With fewer than 20 groups the spread between them cannot be estimated; items are the units then.
+    """
     weight_N = weights_N / weights_N.sum()
     _, group_N = np.unique(groups_N, return_inverse=True)
+    if int(group_N.max()) + 1 < FEWEST_GROUPS:
+        group_N = np.arange(len(a_N))
     difference_N = a_N - b_N
     mean = float(weight_N @ difference_N)
     by_group = np.bincount(group_N, weights=weight_N * (difference_N - mean))

@@ -8,26 +8,34 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ..core.types import IntArray
-from ..model.metrics import CALIBRATION_BINS, Floats, confusion, losses, wilson
+from ..core.types import IntArray, Interval
+from ..model.metrics import CALIBRATION_BINS, Floats, confusion, effective_trials, losses, wilson
 from .report import ClassRow, ReliabilityBin
 
 
-def class_rows(labels_N: IntArray, predicted_N: IntArray, classes: tuple[str, ...]) -> tuple[ClassRow, ...]:
+def class_rows(
+    labels_N: IntArray, predicted_N: IntArray, groups_N: IntArray, classes: tuple[str, ...]
+) -> tuple[ClassRow, ...]:
     """Precision and recall of each class with Wilson's intervals; None where nothing was there to count."""
-    counts_CC = confusion(labels_N, predicted_N, len(classes))
-    rows = []
-    for c, name in enumerate(classes):
-        hits, said, there = int(counts_CC[c, c]), int(counts_CC[:, c].sum()), int(counts_CC[c].sum())
-        rows.append(
-            ClassRow(
-                name,
-                there,
-                precision=wilson(hits, said) if said else None,
-                recall=wilson(hits, there) if there else None,
-            )
+    hits_N = labels_N == predicted_N
+    return tuple(
+        ClassRow(
+            name,
+            int((labels_N == c).sum()),
+            precision=share(hits_N, predicted_N == c, groups_N),
+            recall=share(hits_N, labels_N == c, groups_N),
         )
-    return tuple(rows)
+        for c, name in enumerate(classes)
+    )
+
+
+def share(hits_N: NDArray[np.bool_], inside_N: NDArray[np.bool_], groups_N: IntArray) -> Interval | None:
+    """Share of hits among the items inside, for the number of independent trials they are worth; None for no items."""
+    hits, n = hits_N[inside_N], int(inside_N.sum())
+    if not n:
+        return None
+    effective = effective_trials(hits, groups_N[inside_N])
+    return wilson(float(hits.mean()) * effective, effective)
 
 
 def balanced_accuracy(labels_N: IntArray, predicted_N: IntArray, n_classes: int) -> float:
@@ -37,7 +45,9 @@ def balanced_accuracy(labels_N: IntArray, predicted_N: IntArray, n_classes: int)
     return float(np.mean(np.diag(counts_CC)[there_C > 0] / there_C[there_C > 0]))
 
 
-def reliability(labels_N: IntArray, probs_NC: Floats, bins: int = CALIBRATION_BINS) -> tuple[ReliabilityBin, ...]:
+def reliability(
+    labels_N: IntArray, probs_NC: Floats, groups_N: IntArray, bins: int = CALIBRATION_BINS
+) -> tuple[ReliabilityBin, ...]:
     """Equal-width bins of confidence that hold anything, with the accuracy inside."""
     confidence_N = probs_NC.max(axis=1)
     hits_N = probs_NC.argmax(axis=1) == labels_N
@@ -45,9 +55,9 @@ def reliability(labels_N: IntArray, probs_NC: Floats, bins: int = CALIBRATION_BI
     rows = []
     for b in np.unique(bin_N):
         inside = bin_N == b
-        count = int(inside.sum())
-        mean = float(confidence_N[inside].mean())
-        rows.append(ReliabilityBin(mean, wilson(int(hits_N[inside].sum()), count), count))
+        accuracy = share(hits_N, inside, groups_N)
+        assert accuracy is not None  # the bin holds something
+        rows.append(ReliabilityBin(float(confidence_N[inside].mean()), accuracy, int(inside.sum())))
     return tuple(rows)
 
 

@@ -98,6 +98,7 @@ def choose(
         return results[features]
 
     chosen = default_features(backbones[0])
+    look(chosen)
     for backbone in backbones[1:]:
         candidate = default_features(backbone)
         if look(candidate).loss < look(chosen).loss:

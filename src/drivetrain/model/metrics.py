@@ -7,6 +7,7 @@ from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import stdtrit
 
 from ..core.types import FloatArray, IntArray, Interval
 
@@ -38,9 +39,10 @@ def wilson(successes: float, trials: float, method: str = "Wilson 95 %") -> Inte
 
 
 def effective_trials(hits_N: NDArray[np.bool_], groups_N: IntArray) -> float:
-    """Number of independent trials that N trials in groups are worth (Rao and Scott 1992): N over the design effect.
+    """Number of independent trials that N trials in groups are worth: N over the design effect (Rao and Scott 1992).
 
-    Never more than N. With every item a group of its own it is N.
+    The design effect is itself estimated from G groups, so the result is reduced by (z / t with G − 1 degrees of
+    freedom)², after Korn and Graubard 1998. Never more than N; with every item a group of its own it is N.
     """
     n = len(hits_N)
     _, group_N = np.unique(groups_N, return_inverse=True)
@@ -52,7 +54,7 @@ def effective_trials(hits_N: NDArray[np.bool_], groups_N: IntArray) -> float:
     residual_G = np.bincount(group_N, weights=hits_N - p)
     clustered = n_groups / (n_groups - 1) * float(residual_G @ residual_G) / n**2
     design_effect = max(1.0, clustered / (p * (1 - p) / n))
-    return n / design_effect
+    return n / design_effect * (Z_95 / float(stdtrit(n_groups - 1, 0.975))) ** 2
 
 
 def accuracy(labels_N: IntArray, predicted_N: IntArray, groups_N: IntArray | None = None) -> Interval:

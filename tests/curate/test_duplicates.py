@@ -1,0 +1,151 @@
+"""Planted copies must be found, look-alikes must not, and no group may cross a fold."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image, ImageDraw, ImageOps
+
+from drivetrain.core.types import FloatArray, ImageFacts, Item
+from drivetrain.curate.duplicates import copies_of, find_duplicates, join, merge_groups
+from drivetrain.data import phash
+from drivetrain.data.decode import decode
+from drivetrain.data.facts import facts_of
+from drivetrain.data.split import grouped_folds
+from drivetrain.embed.cache import EmbeddingCache
+from drivetrain.embed.embedder import Embedder
+from drivetrain.embed.recipe import Recipe, View
+from drivetrain.embed.registry import resolve
+
+
+def scene(seed: int) -> Image.Image:
+    """A picture with structure at several scales, different for every seed."""
+    rng = np.random.default_rng(seed)
+    image = Image.fromarray(rng.integers(0, 255, (6, 8, 3), dtype=np.uint8)).resize(
+        (320, 240), Image.Resampling.BICUBIC
+    )
+    draw = ImageDraw.Draw(image)
+    for _ in range(12):
+        x, y, r = (int(v) for v in rng.integers((0, 0, 10), (320, 240, 60)))
+        draw.ellipse((x - r, y - r, x + r, y + r), fill=tuple(int(c) for c in rng.integers(0, 255, 3)))
+    return image
+
+
+def saved(image: Image.Image, kind: str = "PNG", **options: object) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, kind, **options)  # type: ignore[arg-type]  # Pillow's options differ by format
+    return buffer.getvalue()
+
+
+def facts(*files: bytes) -> tuple[ImageFacts, ...]:
+    return tuple(facts_of(f"{row:064x}", decode(data)) for row, data in enumerate(files))
+
+
+def alone(n: int) -> FloatArray:
+    """Features in which nobody is near anybody."""
+    return np.eye(n, dtype=np.float32)
+
+
+ALTERED = {
+    "re-encoded at quality 50": lambda image: saved(image, "JPEG", quality=50),
+    "half the size": lambda image: saved(image.resize((160, 120), Image.Resampling.LANCZOS)),
+    "mirrored": lambda image: saved(ImageOps.mirror(image), "JPEG", quality=85),
+    "turned by 90°": lambda image: saved(image.transpose(Image.Transpose.ROTATE_90)),
+    "turned by 180° as WEBP": lambda image: saved(image.rotate(180), "WEBP", quality=80),
+}
+
+
+@pytest.mark.parametrize("how", ALTERED)
+def test_an_altered_copy_is_found_by_its_hash(how: str) -> None:
+    originals = [saved(scene(seed)) for seed in range(30)]
+    found = find_duplicates(facts(*originals, ALTERED[how](scene(4))), alone(31))
+    assert found.clusters() == [[4, 30]]
+    assert found.pairs[0][:3] == (4, 30, "hash")
+
+
+def test_equal_pixels_in_another_container_are_exact() -> None:
+    image = scene(1)
+    found = find_duplicates(facts(saved(image), saved(image, "BMP"), saved(scene(2))), alone(3))
+    assert found.pairs == ((0, 1, "exact", 1.0),)
+
+
+def test_distinct_pictures_stay_apart() -> None:
+    found = find_duplicates(facts(*(saved(scene(seed)) for seed in range(120))), alone(120))
+    assert found.clusters() == []
+
+
+def test_crops_of_photos_are_found_by_their_embeddings(tmp_path: Path, data_root: Path) -> None:
+    """A crop escapes the hash; its embedding is as near as the probes say copies are."""
+    backbone = resolve("efficientnet-lite0")
+    embedder = Embedder(EmbeddingCache(None))
+    photos = [
+        path for name in ("building", "scene", "text") for path in sorted((data_root / "scenes" / name).iterdir())
+    ]
+    with Image.open(photos[40]) as photo:
+        width, height = photo.size
+        cropped = photo.convert("RGB").crop((width // 50, height // 40, width - width // 50, height - height // 40))
+    (tmp_path / "cropped.jpg").write_bytes(saved(cropped, "JPEG", quality=80))
+    items = [Item(path, path.name) for path in [*photos, tmp_path / "cropped.jpg"]]
+    recipes = [Recipe(backbone, View.PLAIN), Recipe(backbone, View.PROBE)]
+    embedded = embedder.embed(items, recipes)
+    plain, probed = (embedded[recipe.key].features_ND for recipe in recipes)
+    known = embedded[recipes[0].key].facts
+    cosines = (plain * probed).sum(axis=1) / (np.linalg.norm(plain, axis=1) * np.linalg.norm(probed, axis=1))
+    assert find_duplicates(known, plain).clusters() == []
+    found = find_duplicates(known, plain, cosines)
+    assert [40, len(photos)] in found.clusters()
+    assert len(found.clusters()) <= 3
+
+
+def test_a_pair_as_near_as_probes_and_nearer_than_neighbours_is_a_copy() -> None:
+    rng = np.random.default_rng(0)
+    features = rng.normal(size=(60, 64)).astype(np.float32)
+    features[59] = features[3] + 0.1 * rng.normal(size=64)
+    probes = rng.uniform(0.95, 0.99, size=32).astype(np.float32)
+    found = find_duplicates(facts(*(saved(scene(seed).resize((64, 48))) for seed in range(60))), features, probes)
+    assert [(i, j, kind) for i, j, kind, _ in found.pairs] == [(3, 59, "embedding")]
+
+
+def test_where_all_neighbours_are_as_near_as_copies_nobody_is_convicted() -> None:
+    """A uniform domain: every picture has neighbours at 0.97–0.99, copies come to 0.9."""
+    rng = np.random.default_rng(0)
+    features = rng.normal(size=(300, 64)) * 0.02 + 1.0
+    features = (features / np.linalg.norm(features, axis=1, keepdims=True)).astype(np.float32)
+    probes = rng.uniform(0.85, 0.95, size=64).astype(np.float32)
+    pictures = facts(*(saved(scene(seed).resize((64, 48))) for seed in range(300)))
+    found = find_duplicates(pictures, features, probes)
+    assert found.clusters() == []
+    assert found.cosine_threshold is None
+
+
+def test_no_group_crosses_a_fold() -> None:
+    originals = [scene(seed) for seed in range(40)]
+    files = [saved(image) for image in originals] + [saved(image, "JPEG", quality=60) for image in originals[::2]]
+    found = find_duplicates(facts(*files), alone(len(files)))
+    assert len(found.clusters()) == 20
+    labels = np.asarray([row % 2 for row in range(40)] + [row % 2 for row in range(0, 40, 2)], np.int64)
+    for seed in range(20):
+        folds = grouped_folds(labels, found.groups_N, 5, seed)
+        for cluster in found.clusters():
+            assert len({int(folds[row]) for row in cluster}) == 1
+
+
+def test_joining_is_transitive_and_merging_joins_both() -> None:
+    groups = join(6, np.asarray([0, 1, 4]), np.asarray([1, 2, 5]))
+    assert groups[0] == groups[1] == groups[2] != groups[3]
+    assert groups[4] == groups[5]
+    merged = merge_groups(groups, np.asarray([9, 8, 7, 9, 6, 5]))
+    assert merged[0] == merged[1] == merged[2] == merged[3] != merged[4]
+    assert merged[4] == merged[5]
+
+
+def test_copies_of_training_images_are_recognised() -> None:
+    training = facts(*(saved(scene(seed)) for seed in range(10)))
+    digests = np.stack([np.frombuffer(bytes.fromhex(fact.pixels_sha256), np.uint8) for fact in training])
+    frequencies = phash.frequencies([fact.dct for fact in training])
+    new = facts(saved(scene(50)), saved(scene(3)), saved(scene(6), "JPEG", quality=70))
+    assert copies_of(new, digests, frequencies) == {1: 3, 2: 6}
+    assert copies_of((), digests, frequencies) == {}
