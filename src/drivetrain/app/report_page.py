@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -81,36 +82,36 @@ def judged(trained: Trained) -> tuple[Sequence[Item], IntArray, IntArray, Floats
 
 
 def mistakes(
-    rows: NDArray[np.intp],
-    items: Sequence[Item],
-    labels_N: IntArray,
-    probs_NC: Floats,
-    classes: tuple[str, ...],
+    rows: NDArray[np.intp], items: Sequence[Item], labels_N: IntArray, probs_NC: Floats, classes: tuple[str, ...]
 ) -> tuple[Mistake, ...]:
     """Pictures and figures of the items at ``rows``."""
     losses_N = metrics.losses(labels_N, probs_NC)
-    shown = []
-    for row in rows:
-        predicted = int(probs_NC[row].argmax())
-        shown.append(
-            Mistake(
-                thumbnail=picture(items[row]),
-                label=classes[labels_N[row]],
-                predicted=classes[predicted],
-                confidence=float(probs_NC[row, predicted]),
-                p_label=float(probs_NC[row, labels_N[row]]),
-                loss=float(losses_N[row]),
-            )
+    predicted_N = probs_NC.argmax(axis=1)
+    pictures = pictures_of([items[row] for row in rows])
+    return tuple(
+        Mistake(
+            thumbnail=picture,
+            label=classes[labels_N[row]],
+            predicted=classes[predicted_N[row]],
+            confidence=float(probs_NC[row, predicted_N[row]]),
+            p_label=float(probs_NC[row, labels_N[row]]),
+            loss=float(losses_N[row]),
         )
-    return tuple(shown)
+        for row, picture in zip(rows.tolist(), pictures, strict=True)
+    )
 
 
-def picture(item: Item) -> Thumbnail:
-    """A thumbnail; empty where the file has gone since it was read."""
-    try:
-        return Thumbnail(item.name, thumbnail(item.path.read_bytes()))
-    except (OSError, ImageError):
-        return Thumbnail(item.name, b"")
+def pictures_of(items: Sequence[Item]) -> list[Thumbnail]:
+    """A thumbnail of each; empty where the file has gone since it was read."""
+
+    def one(item: Item) -> Thumbnail:
+        try:
+            return Thumbnail(item.name, thumbnail(item.path.read_bytes()))
+        except (OSError, ImageError):
+            return Thumbnail(item.name, b"")
+
+    with ThreadPoolExecutor(available_cores()) as pool:
+        return list(pool.map(one, items))
 
 
 def _headlines(trained: Trained, labels_N: IntArray, groups_N: IntArray, probs_NC: Floats) -> tuple[Headline, ...]:
@@ -164,16 +165,16 @@ def _duplicate_groups(trained: Trained) -> tuple[DuplicateGroup, ...]:
         inside = {kind for pair, kind in kinds.items() if pair <= set(members)}
         clusters.append((members, labels, "exact" if inside == {"exact"} else "near"))
     clusters.sort(key=lambda cluster: (-len(cluster[1]), -len(cluster[0])))
+    shown = [[trained.all_items[row] for row in members[:MEMBERS_SHOWN]] for members, _, _ in clusters[:GROUPS_SHOWN]]
+    pictures = iter(pictures_of([item for items in shown for item in items]))
     return tuple(
         DuplicateGroup(
             kind=kind,
             size=len(members),
-            members=tuple(
-                (picture(trained.all_items[row]), trained.all_items[row].label or "") for row in members[:MEMBERS_SHOWN]
-            ),
+            members=tuple((next(pictures), item.label or "") for item in items),
             labels=labels,
         )
-        for members, labels, kind in clusters[:GROUPS_SHOWN]
+        for (members, labels, kind), items in zip(clusters, shown, strict=False)
     )
 
 

@@ -4,7 +4,9 @@ DrivetrainError
 ├── UsageError            wrong option or argument; exit code 2
 ├── DataError             the data cannot be used as given; exit code 2
 │   ├── SourceError       a folder, table or archive cannot be read as a labelled data set
+│   ├── StepError         one step of a DataBlock or a loader failed on one item; says which
 │   └── ImageError        one file is not a usable image (skipped and counted, never fatal)
+├── CacheError            the cache of embeddings cannot be read or tidied (a run goes on without); exit code 2
 ├── WeightsError          a weight file or backbone cannot be used; exit code 2
 └── BundleError           a bundle cannot be trusted or read; exit code 2
     ├── ChecksumError     a file is missing, cut short or altered
@@ -33,16 +35,41 @@ class SourceError(DataError):
     """A folder, table or archive cannot be read as a labelled data set."""
 
 
+class StepError(DataError):
+    """A step of a DataBlock or a loader failed: ``step`` is what it is called, ``item`` what it worked on."""
+
+    def __init__(self, step: str, item: str, detail: str) -> None:
+        # All go to the base class, so that a copy sent from another process can be put together again.
+        super().__init__(step, item, detail)
+        self.step = step
+        self.item = item
+        self.detail = detail
+
+    def __str__(self) -> str:
+        return f"{self.step} failed on {self.item}: {self.detail}"
+
+
 class ImageError(DataError):
     """One file is not a usable image; ``reason`` is a short stable code for counting.
 
-    Codes: ``missing``, ``empty``, ``not an image``, ``truncated``, ``too large``, ``damaged``.
+    Codes that speak of the bytes: ``empty``, ``not an image``, ``truncated``, ``too large``, ``damaged``; of the moment:
+    those in ``PASSING``.
     """
 
+    PASSING = frozenset({"missing", "unreadable", "changed", "out of memory"})
+
     def __init__(self, reason: str, detail: str) -> None:
-        super().__init__(f"{reason}: {detail}")
+        # Both go to the base class, so that a copy sent from another process can be put together again.
+        super().__init__(reason, detail)
         self.reason = reason
         self.detail = detail
+
+    def __str__(self) -> str:
+        return f"{self.reason}: {self.detail}"
+
+
+class CacheError(DrivetrainError):
+    """The cache of embeddings cannot be read or tidied."""
 
 
 class WeightsError(DrivetrainError):

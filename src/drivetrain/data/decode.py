@@ -7,21 +7,22 @@ would start another program).
 from __future__ import annotations
 
 import io
+import logging
 import struct
 import warnings
-import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import (
     AvifImagePlugin,
     BmpImagePlugin,
+    ExifTags,
     GifImagePlugin,
     IcoImagePlugin,
     Image,
-    ImageOps,
     Jpeg2KImagePlugin,
     JpegImagePlugin,
     PngImagePlugin,
@@ -80,13 +81,48 @@ EXTENSIONS = frozenset(
 
 # Pillow's own warning threshold (a quarter GiB of RGB): above it an image is refused before its pixels are decoded.
 MAX_PIXELS = 89_478_485
+# libjpeg's limit. Beyond it a resize keeps an intermediate image of gigabytes, and Pillow's float32 boxes lose pixels.
+MAX_SIDE = 65_500
 MAX_BYTES = 512 << 20
+
+PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+# (offset, bytes there, format): files that begin like this are damaged if Pillow rejects them, not something else.
+SIGNATURES = (
+    (0, b"\xff\xd8\xff", "JPEG"),
+    (0, PNG_SIGNATURE, "PNG"),
+    (0, b"GIF8", "GIF"),
+    (0, b"II*\0", "TIFF"),
+    (0, b"MM\0*", "TIFF"),
+    (0, b"\0\0\0\x0cjP  ", "JPEG 2000"),
+    (8, b"WEBP", "WEBP"),
+    (4, b"ftypavif", "AVIF"),
+)
+# What phones name .jpg now and then.
+HEIC_BRANDS = frozenset({b"ftypheic", b"ftypheix", b"ftypmif1", b"ftypmsf1"})
+
+# EXIF's number → how the stored pixels are turned upright.
+UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+SIDEWAYS = frozenset({5, 6, 7, 8})
 
 # What Pillow warns of (a size above the bound, odd EXIF) either becomes an error below or does no harm.
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
 warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
+# Without a handler of its own, what Pillow logs of a damaged TIFF would land in the middle of a progress bar.
+logging.getLogger("PIL").addHandler(logging.NullHandler())
+
+# 16-bit grey level → 8-bit: full scale to full scale.
+_GREY_16: Levels = np.rint(np.arange(1 << 16) / 257).astype(np.uint8)
 
 DecodeSize = Callable[[int, int], tuple[int, int] | None]
+Levels = NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
@@ -107,43 +143,69 @@ class Decoded:
 def decode(data: bytes, decode_size: DecodeSize | None = None) -> Decoded:
     """Decode an image file; the first frame of an animation.
 
-    ``decode_size(width, height)`` gives the smallest size a JPEG may be decoded at, or None for full size.
+    ``decode_size(width, height)`` gives the smallest size a JPEG may be decoded at, or None for full size. It is asked
+    with the size as stored, before EXIF turns the image.
 
     Raises:
-        ImageError: empty, not an image, truncated, damaged or too large.
+        ImageError: empty, not an image, truncated, damaged or too large; or there is not enough memory just now.
     """
     if not data:
         raise ImageError("empty", "the file has no bytes")
     if len(data) > MAX_BYTES:
         raise ImageError("too large", f"{len(data) >> 20} MiB; at most {MAX_BYTES >> 20} MiB")
     try:
+        _check_icon(data)
         with Image.open(io.BytesIO(data), formats=FORMATS) as image:
             width, height = image.size
-            if width * height > MAX_PIXELS:
-                raise ImageError("too large", f"{width}×{height} pixels; at most {MAX_PIXELS / 1e6:.0f} million")
-            if width == 0 or height == 0:
-                raise ImageError("damaged", f"the image is {width}×{height} pixels")
+            _check_size(width, height)
             kind, mode = image.format or "", image.mode
             reduced = _reduce(image, decode_size)
             image.load()
-            upright = ImageOps.exif_transpose(image)
-            turned = (upright.size[0] > upright.size[1]) != (image.size[0] > image.size[1])
+            orientation = _orientation(image)
+            upright = image.transpose(UPRIGHT[orientation]) if orientation in UPRIGHT else image
             rgb = to_rgb(upright)
+            if rgb is image:
+                rgb = image.copy()  # a plain image, which holds on to neither the file nor its decoder
     except ImageError:
         raise
     except UnidentifiedImageError:
-        raise ImageError("not an image", _starts_with(data)) from None
-    except Image.DecompressionBombError:
+        raise _unidentified(data) from None
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise ImageError("too large", f"the header announces more than {MAX_PIXELS / 1e6:.0f} million pixels") from None
     except MemoryError:
-        raise ImageError("too large", "not enough memory to decode it") from None
-    except (OSError, ValueError, SyntaxError, EOFError, IndexError, KeyError, TypeError) as error:
+        raise ImageError("out of memory", "not enough memory to decode it") from None
+    except Exception as error:  # on bad bytes Pillow's plugins raise whatever their parsing stumbles over
         raise _damaged(error) from None
-    except (AttributeError, OverflowError, RuntimeError, NotImplementedError, AssertionError) as error:
-        raise _damaged(error) from None
-    except (struct.error, zlib.error, Image.DecompressionBombWarning) as error:
-        raise _damaged(error) from None
-    return Decoded(rgb, height if turned else width, width if turned else height, kind, mode, reduced)
+    if orientation in SIDEWAYS:
+        width, height = height, width
+    return Decoded(rgb, width, height, kind, mode, reduced)
+
+
+def _check_size(width: int, height: int) -> None:
+    if width * height > MAX_PIXELS or max(width, height) > MAX_SIDE:
+        raise ImageError(
+            "too large",
+            f"{width}×{height} pixels; at most {MAX_PIXELS / 1e6:.0f} million, and {MAX_SIDE} a side",
+        )
+    if width <= 0 or height <= 0:
+        raise ImageError("damaged", f"the image is {width}×{height} pixels")
+
+
+def _check_icon(data: bytes) -> None:
+    """Check what the pictures inside an ICO say of their size: Pillow decodes them as soon as it opens the file."""
+    if not data.startswith(b"\0\0\1\0") or len(data) < 6:
+        return
+    for entry in range(int.from_bytes(data[4:6], "little")):
+        place = 6 + 16 * entry + 12
+        start = int.from_bytes(data[place : place + 4], "little")
+        header = data[start : start + 24]
+        if len(header) < 24:
+            return  # Pillow will find the file cut short
+        if header.startswith(PNG_SIGNATURE):
+            width, height = struct.unpack(">16x2I", header)
+        else:  # a BMP without its file header; 12 bytes is the oldest form of what is left
+            width, height = struct.unpack("<4x2H16x" if header[0] == 12 else "<4x2i12x", header)
+        _check_size(abs(width), abs(height))
 
 
 def _reduce(image: Image.Image, decode_size: DecodeSize | None) -> int:
@@ -153,9 +215,21 @@ def _reduce(image: Image.Image, decode_size: DecodeSize | None) -> int:
     smallest = decode_size(*image.size)
     if smallest is None:
         return 1
-    full = image.size[0]
-    image.draft(None, smallest)
-    return max(1, round(full / image.size[0]))
+    width = image.size[0]
+    drafted = image.draft(None, smallest)
+    # The box is what the whole picture measures at the new scale, not rounded; the image's own size is rounded up.
+    return round(width / drafted[1][2]) if drafted else 1
+
+
+def _orientation(image: Image.Image) -> int:
+    """EXIF's (or XMP's) number, 1 where there is none. Metadata that cannot be read do not make a picture unusable."""
+    try:
+        number = image.getexif().get(ExifTags.Base.Orientation, 1)
+    except MemoryError:
+        raise
+    except Exception:  # as with pixels, anything may be raised
+        return 1
+    return number if isinstance(number, int) else 1
 
 
 def to_rgb(image: Image.Image) -> Image.Image:
@@ -163,30 +237,39 @@ def to_rgb(image: Image.Image) -> Image.Image:
 
     Transparency is laid over white. 16-bit grey is divided by 257 (full scale to full scale, so that two files stay
     comparable); floating-point grey in 0–1 is scaled by 255, in 0–255 kept, anything else stretched to its own range.
+
+    Raises:
+        ImageError: floating-point pixels are not finite.
     """
-    if image.mode == "RGB":
+    if image.mode == "RGB" and "transparency" not in image.info:
         return image
     if image.mode.startswith("I") or image.mode == "F":
         return Image.fromarray(_grey_levels(np.asarray(image), image.mode)).convert("RGB")
     if image.has_transparency_data:
+        if image.mode == "La":
+            image = image.convert("LA")  # the only way from premultiplied grey
         rgba = image.convert("RGBA")
         white = Image.new("RGBA", rgba.size, (255, 255, 255, 255))
         return Image.alpha_composite(white, rgba).convert("RGB")
     return image.convert("RGB")
 
 
-def _grey_levels(values: np.ndarray[Any, Any], mode: str) -> np.ndarray[Any, np.dtype[np.uint8]]:
+def _grey_levels(values: NDArray[Any], mode: str) -> Levels:
+    if values.dtype.kind == "u" and values.dtype.itemsize == 2:
+        levels: Levels = _GREY_16[values]
+        return levels
     grey = values.astype(np.float64)
     if not np.isfinite(grey).all():
         raise ImageError("damaged", "the pixels contain NaN or infinity")
     low, high = float(grey.min()), float(grey.max())
     if mode != "F" and low >= 0 and high <= 65535:
-        grey = grey / 257
+        grey /= 257
     elif mode == "F" and low >= 0 and high <= 1:
-        grey = grey * 255
+        grey *= 255
     elif not (low >= 0 and high <= 255):
-        grey = (grey - low) * (255 / (high - low) if high > low else 0)
-    return cast("np.ndarray[Any, np.dtype[np.uint8]]", np.rint(grey).astype(np.uint8))
+        grey -= low
+        grey *= 255 / (high - low) if high > low else 0
+    return np.rint(grey, out=grey).astype(np.uint8)
 
 
 def _damaged(error: Exception) -> ImageError:
@@ -195,7 +278,12 @@ def _damaged(error: Exception) -> ImageError:
     return ImageError("truncated" if truncated else "damaged", text)
 
 
-def _starts_with(data: bytes) -> str:
+def _unidentified(data: bytes) -> ImageError:
+    for offset, signature, name in SIGNATURES:
+        if data.startswith(signature, offset):
+            return ImageError("damaged", f"it begins like a file of type {name}, but its header cannot be read")
+    if data[4:12] in HEIC_BRANDS:
+        return ImageError("not an image", "an HEIC photo, which cannot be read here; save it as JPEG")
     head = data[:12]
     shown = head.decode("ascii") if head.isascii() and head.decode("ascii").isprintable() else head.hex(" ")
-    return f"no known image format; the file starts with “{shown}”"
+    return ImageError("not an image", f"no known image format; the file starts with “{shown}”")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+from math import ceil
 
 from PIL import Image
 
@@ -38,7 +39,7 @@ def thumbnail(data: bytes, side: int = THUMBNAIL_SIDE) -> bytes:
 
     def enough(width: int, height: int) -> tuple[int, int] | None:
         scale = 2 * side / max(width, height)
-        return (round(width * scale), round(height * scale)) if scale < 1 else None
+        return (ceil(width * scale), ceil(height * scale)) if scale < 1 else None
 
     image = decode(data, enough).image
     image.thumbnail((side, side), Image.Resampling.BICUBIC)

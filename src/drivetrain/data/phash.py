@@ -21,6 +21,14 @@ KEPT = 16
 HASHED = 8
 BITS = HASHED * HASHED
 ORIENTATIONS = 8
+STORED_BYTES = 2 * KEPT * KEPT
+
+# Where a picture has none of a frequency, rounding leaves up to 0.0004 of it; a bit must not hang on that.
+ROUNDING = 0.01
+# Below it a picture has no structure to speak of: a blank frame.
+BLANK = 1.0
+# Pairs that are compared at a time: thousands of equal frames make millions of pairs, at a kilobyte each.
+PAIR_BLOCK = 1 << 15
 
 Hashes = NDArray[np.uint64]
 Frequencies = NDArray[np.float32]
@@ -71,7 +79,7 @@ def hashes(frequencies_NKK: Frequencies) -> Hashes:
 def _pack(lowest_NB: Frequencies) -> Hashes:
     # The mean grey (bit 0) says nothing of the picture; it is left out of the median and always 0.
     median_N1 = np.median(lowest_NB[:, 1:], axis=1, keepdims=True)
-    bits = lowest_NB > median_N1
+    bits = lowest_NB > median_N1 + ROUNDING
     bits[:, 0] = False
     return np.packbits(bits, axis=1).view(np.uint64).ravel()
 
@@ -95,18 +103,22 @@ def near_pairs(hashes_NO: Hashes, max_distance: int, block: int = 512) -> Iterat
 def likeness(frequencies_NKK: Frequencies, i_P: Rows, j_P: Rows) -> Frequencies:
     """(P,) correlation of two pictures' structure, −1 to 1, in the orientation that fits best.
 
-    Frequencies count in proportion to their height, which undoes the fall-off of natural images (about 1/f): a
-    re-encoded or resized copy stays above 0.998, two photos of like scenes seldom reach 0.9.
+    Frequencies count in proportion to their height, which undoes the fall-off of natural images (about 1/f). Of 111
+    photos, copies of JPEG quality 50, of half or of twice the size all kept 0.997 and 19 in 20 of them 0.9998; two
+    different photos never reached 0.42. Two blank frames are alike (1), a blank one and any other unlike (0).
     """
     height = np.arange(KEPT, dtype=np.float32)
     weighted = frequencies_NKK * np.hypot(height[:, None], height[None, :])
-    norm_N = np.linalg.norm(weighted.reshape(len(weighted), -1), axis=1)
-    flat_P = norm_N[i_P] * norm_N[j_P]
+    norm_N = np.linalg.norm(weighted.reshape(-1, KEPT * KEPT), axis=1)
+    unit = weighted / np.maximum(norm_N, 1e-12)[:, None, None]
     best_P = np.full(len(i_P), -1, np.float32)
-    for orientation in range(ORIENTATIONS):
-        product_P = np.einsum("pkl,pkl->p", turn(weighted[i_P], orientation), weighted[j_P])
-        np.maximum(best_P, product_P / np.maximum(flat_P, 1e-12), out=best_P)
-    # Two pictures without any structure (blank frames) are alike; one blank beside one that is not, unlike.
-    blank_N = norm_N < 1.0
+    for start in range(0, len(i_P), PAIR_BLOCK):
+        part = slice(start, start + PAIR_BLOCK)
+        mine, others = unit[i_P[part]], unit[j_P[part]]
+        for orientation in range(ORIENTATIONS):
+            product_P = np.einsum("pkl,pkl->p", turn(mine, orientation), others)
+            np.maximum(best_P[part], product_P, out=best_P[part])
+    blank_N = norm_N < BLANK
+    best_P[blank_N[i_P] ^ blank_N[j_P]] = 0.0
     best_P[blank_N[i_P] & blank_N[j_P]] = 1.0
     return best_P

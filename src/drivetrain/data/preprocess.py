@@ -10,14 +10,16 @@ from __future__ import annotations
 
 from functools import lru_cache
 from math import ceil
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-Triple = tuple[float, float, float]
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+Triple = tuple[Finite, Finite, Finite]
+Pixels = Annotated[int, Field(ge=1)]
 
 FILTERS = {
     "bilinear": Image.Resampling.BILINEAR,
@@ -39,7 +41,7 @@ class Resize(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     method: Literal["crop", "pad", "squish"] = "squish"
-    size: tuple[int, int] = Field(default=(224, 224))
+    size: tuple[Pixels, Pixels] = (224, 224)
     filter: Literal["bilinear", "bicubic", "lanczos", "box"] = "bilinear"
 
 
@@ -56,6 +58,12 @@ class Preprocess(BaseModel):
     decode_floor: int | None = None
     """Large JPEGs may be decoded at a reduced DCT scale as long as the side that is resized keeps this many pixels
     (the shorter side; the longer for ``pad``). None: always at full size."""
+
+    @model_validator(mode="after")
+    def _can_be_divided_by(self) -> Self:
+        if not all(value > 0 for value in self.std):
+            raise ValueError(f"std is {list(self.std)}; every value must be above 0")
+        return self
 
     @model_validator(mode="after")
     def _floor_leaves_a_margin(self) -> Self:

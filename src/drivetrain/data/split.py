@@ -18,41 +18,39 @@ def grouped_folds(labels_N: IntArray, groups_N: IntArray, n_folds: int, seed: in
     """(N,) fold of each item. No group is on both sides of a fold; each fold has nearly its share of each class.
 
     Groups of several items go first, the largest ahead, each to the fold that it leaves most balanced; single items are
-    then dealt, class by class, to the folds that lack most of that class. Ties are broken by the seed.
+    then dealt, class by class, to the folds that lack most of that class. Ties go to the emptiest fold, so that none
+    stays empty, then by the seed.
 
     Raises:
         DataError: there are fewer groups than folds.
     """
     rng = np.random.default_rng(seed)
-    n_classes = int(labels_N.max()) + 1
     _, group_N, sizes_G = np.unique(groups_N, return_inverse=True, return_counts=True)
     if len(sizes_G) < n_folds:
-        raise DataError(f"{len(sizes_G)} groups cannot be split into {n_folds} folds; at most one fold a group")
-    target_C = np.bincount(labels_N, minlength=n_classes) / n_folds
+        raise DataError(f"{len(sizes_G)} groups cannot be split into {n_folds} folds; ask for at most one fold a group")
+    n_classes = int(labels_N.max()) + 1
+    share_C = np.maximum(np.bincount(labels_N, minlength=n_classes) / n_folds, 1e-9)
     filled_FC = np.zeros((n_folds, n_classes))
     fold_G = np.full(len(sizes_G), -1)
 
-    counts_GC = np.zeros((len(sizes_G), n_classes))
-    np.add.at(counts_GC, (group_N, labels_N), 1)
+    members_G = np.split(np.argsort(group_N, kind="stable"), np.cumsum(sizes_G)[:-1])
     several = np.flatnonzero(sizes_G > 1)
     several = several[rng.permutation(len(several))]
     for group in several[np.argsort(-sizes_G[several], kind="stable")]:
-        after_FC = (filled_FC + counts_GC[group]) / np.maximum(target_C, 1e-9)
-        before_FC = filled_FC / np.maximum(target_C, 1e-9)
-        # Squared overfill relative to the class's share: what this group would add to it, by fold.
-        cost_F = ((after_FC - 1) ** 2 - (before_FC - 1) ** 2).sum(axis=1)
-        best = rng.permutation(n_folds)
-        fold = best[np.argmin(cost_F[best])]
+        counts_C = np.bincount(labels_N[members_G[group]], minlength=n_classes)
+        # The sum over folds and classes of (filled / share − 1)² grows least where this product is smallest.
+        cost_F = (filled_FC / share_C) @ (counts_C / share_C)
+        fold = np.lexsort((rng.permutation(n_folds), filled_FC.sum(axis=1), cost_F))[0]
         fold_G[group] = fold
-        filled_FC[fold] += counts_GC[group]
+        filled_FC[fold] += counts_C
 
     alone = np.flatnonzero(sizes_G == 1)
-    class_G = counts_GC.argmax(axis=1)
+    label_of_alone = labels_N[[members_G[group][0] for group in alone]] if len(alone) else alone
     for label in rng.permutation(n_classes):
-        members = alone[class_G[alone] == label]
-        members = members[rng.permutation(len(members))]
-        shares_F = _level(filled_FC[:, label], len(members), filled_FC.sum(axis=1), rng)
-        fold_G[members] = np.repeat(np.arange(n_folds), shares_F)
+        chosen = alone[label_of_alone == label]
+        chosen = chosen[rng.permutation(len(chosen))]
+        shares_F = _level(filled_FC[:, label], len(chosen), filled_FC.sum(axis=1), rng)
+        fold_G[chosen] = np.repeat(np.arange(n_folds), shares_F)
         filled_FC[:, label] += shares_F
     folds: IntArray = fold_G[group_N].astype(np.int64)
     return folds
@@ -87,8 +85,8 @@ def random_folds(labels_N: IntArray, n_folds: int, seed: int) -> IntArray:
 def fold_count(labels_N: IntArray, groups_N: IntArray, wanted: int = DEFAULT_FOLDS) -> int:
     """``wanted``, or fewer where some class stands in fewer groups: each fold's training part should know each class.
 
-    At least 2.
+    At least 2. A class that has no item at all (its files were all unusable) does not count.
     """
     pairs = np.unique(np.stack([labels_N, groups_N]), axis=1)
-    fewest = int(np.bincount(pairs[0]).min()) if pairs.size else 0
-    return max(2, min(wanted, fewest))
+    _, groups_C = np.unique(pairs[0], return_counts=True)
+    return max(2, min(wanted, int(groups_C.min(initial=wanted))))

@@ -82,8 +82,10 @@ class Listing(NamedTuple):
     rels: frozenset[str]
 
 
-def load(path: Path, name: str) -> Table:
+def load(path: Path, name: str, *, every_column: bool = False) -> Table:
     """Read a table's cells; ``name`` is what messages call it.
+
+    Of Parquet only the columns that mean something (see `COLUMNS`) are read, or ``every_column``.
 
     Raises:
         SourceError: unreadable, not UTF-8, malformed (with the line), or Parquet without pyarrow.
@@ -91,7 +93,7 @@ def load(path: Path, name: str) -> Table:
     try:
         match path.suffix.lower():
             case ".parquet":
-                return _load_parquet(path, name)
+                return _load_parquet(path, name, every_column)
             case ".jsonl":
                 return _load_json_lines(path, name)
             case suffix:
@@ -165,7 +167,7 @@ def _load_json_lines(path: Path, name: str) -> Table:
     return Table(name, tuple(columns), tuple(rows))
 
 
-def _load_parquet(path: Path, name: str) -> Table:
+def _load_parquet(path: Path, name: str, every_column: bool) -> Table:
     try:
         import pyarrow
         import pyarrow.parquet
@@ -177,7 +179,8 @@ def _load_parquet(path: Path, name: str) -> Table:
     try:
         with pyarrow.parquet.ParquetFile(path) as file:
             columns = tuple(file.schema_arrow.names)
-            cells = file.read(columns=[column for column in columns if column.strip().lower() in known]).to_pylist()
+            read = [column for column in columns if every_column or column.strip().lower() in known]
+            cells = file.read(columns=read).to_pylist()
     except (pyarrow.ArrowException, UnicodeDecodeError) as error:
         reason = " ".join(str(error).split()) or type(error).__name__
         raise SourceError(f"{name} is not a Parquet file that can be read: {reason}") from None

@@ -2,8 +2,8 @@
 
 One SQLite database in WAL mode under the user's cache folder: several processes may share it, a process killed at any
 moment leaves it whole, and what was committed is found again. Every row carries a checksum; a row that fails it counts
-as absent and is computed anew. When the database itself cannot be used (damaged, read-only, disk full), it is set
-aside or done without, with one line to say so: a cache may cost time, never a result.
+as absent and is computed anew. When the database itself cannot be used (damaged, read-only, disk full, locked), it is
+set aside, done without or waited for in passing, with one line to say so: a cache may cost time, never a result.
 """
 
 from __future__ import annotations
@@ -14,18 +14,25 @@ import sqlite3
 import time
 import zlib
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 import numpy as np
+import PIL
 import platformdirs
 
+from ..core.errors import CacheError
 from ..core.types import FloatArray, ImageFacts
+from ..data.phash import STORED_BYTES
 
 FILE_NAME = "embeddings.sqlite"
 ENVIRONMENT = "DRIVETRAIN_CACHE"
 # Part of every facts key: bump it when decoding or fingerprinting changes its results.
 FACTS_VERSION = 1
+
+# How long another process may hold the database, in seconds, before this one goes on without waiting.
+PATIENCE_S = 10.0
+DAY_S = 86_400
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS entry (
@@ -33,11 +40,15 @@ CREATE TABLE IF NOT EXISTS entry (
     PRIMARY KEY (sha256, kind)
 ) WITHOUT ROWID;
 """
+_COLUMNS = ("sha256", "kind", "value", "crc", "used_s")
+
+# SQLite looks up that many names at a time; its limit of variables was 999 until 2020.
+_NAMES_A_QUERY = 500
 
 
 @dataclass(frozen=True)
 class Failure:
-    """A file that could not be decoded, remembered so that it is not tried again."""
+    """A file that could not be decoded, remembered so that it is not tried again (by the same version of Pillow)."""
 
     reason: str
     detail: str
@@ -69,30 +80,36 @@ class EmbeddingCache:
         folder: Path | None,
         warn: Callable[[str], None] = lambda _line: None,
         clock: Callable[[], float] = time.time,
+        patience_s: float = PATIENCE_S,
     ) -> None:
         """Open the cache in ``folder``, or in memory for None (or where the folder cannot be used)."""
         self.path = folder / FILE_NAME if folder else None
         self._warn = warn
         self._clock = clock
+        self._patience_s = patience_s
+        self._unwritten: dict[tuple[str, str], bytes] = {}
+        """(name, kind) → value: put, but not in the database yet, which is locked or cannot be written."""
+        self._writable = True
+        self._locked = False
         self._db = self._open()
 
     def _open(self) -> sqlite3.Connection:
         if self.path is None:
-            return _connect(":memory:")
+            return _connect(":memory:", 0)
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            return _connect(str(self.path))
+            return _connect(str(self.path), self._patience_s)
         except sqlite3.OperationalError as error:
             return self._without(f"{self.path} cannot be opened ({error})")
         except sqlite3.DatabaseError as error:
             return self._set_aside(error)
-        except OSError as error:
-            return self._without(f"{self.path.parent} cannot be made ({error.strerror})")
+        except (OSError, ValueError) as error:
+            return self._without(f"{self.path.parent} cannot be made ({getattr(error, 'strerror', None) or error})")
 
     def _without(self, why: str) -> sqlite3.Connection:
         self._warn(f"working without a cache: {why}")
         self.path = None
-        return _connect(":memory:")
+        return _connect(":memory:", 0)
 
     def _set_aside(self, error: sqlite3.DatabaseError) -> sqlite3.Connection:
         assert self.path is not None
@@ -101,20 +118,19 @@ class EmbeddingCache:
             self.path.rename(aside)
             for suffix in ("-wal", "-shm"):
                 self.path.with_name(FILE_NAME + suffix).unlink(missing_ok=True)
-            self._warn(f"the cache was damaged ({error}); it is kept as {aside.name} and a new one is begun")
-            return _connect(str(self.path))
+            fresh = _connect(str(self.path), self._patience_s)
         except (OSError, sqlite3.Error):
             return self._without(f"{self.path} is damaged ({error})")
+        self._warn(f"the cache was damaged ({error}); it is kept as {aside.name} and a new one is begun")
+        return fresh
 
     def facts(self, hashes: Sequence[str], decode_key: str) -> dict[str, Facts]:
         """What is known of the files with these hashes, decoded the way ``decode_key`` names."""
         found: dict[str, Facts] = {}
         for sha256, value in self._get(hashes, _facts_kind(decode_key)).items():
-            fields = json.loads(value)
-            if "reason" in fields:
-                found[sha256] = Failure(**fields)
-            else:
-                found[sha256] = ImageFacts(sha256=sha256, dct=bytes.fromhex(fields.pop("dct")), **fields)
+            known = _parse_facts(sha256, value)
+            if known is not None:
+                found[sha256] = known
         return found
 
     def features(self, hashes: Sequence[str], recipe_key: str, width: int) -> dict[str, FloatArray]:
@@ -129,13 +145,7 @@ class EmbeddingCache:
         features: Iterable[tuple[str, str, FloatArray]],
     ) -> None:
         """Store facts (hash, facts) and embeddings (hash, recipe key, vector) in one transaction."""
-        rows: list[tuple[str, str, bytes]] = []
-        for sha256, fact in facts:
-            fields = asdict(fact)
-            fields.pop("sha256", None)
-            if isinstance(fact, ImageFacts):
-                fields["dct"] = fact.dct.hex()
-            rows.append((sha256, _facts_kind(decode_key), json.dumps(fields).encode()))
+        rows = [(sha256, _facts_kind(decode_key), _facts_value(fact)) for sha256, fact in facts]
         rows += [(sha256, key, vector.tobytes()) for sha256, key, vector in features]
         self._put(rows)
 
@@ -149,86 +159,196 @@ class EmbeddingCache:
         self._put([(name, "note", text.encode())])
 
     def info(self) -> CacheInfo:
-        """Size and contents."""
-        images = self._db.execute("SELECT count(*) FROM entry WHERE kind LIKE 'facts-%'").fetchone()[0]
-        vectors = self._db.execute(
-            "SELECT count(*) FROM entry WHERE kind NOT LIKE 'facts-%' AND kind <> 'note'"
-        ).fetchone()[0]
-        size = sum(file.stat().st_size for file in self.path.parent.glob(f"{FILE_NAME}*")) if self.path else 0
+        """Size and contents.
+
+        Raises:
+            CacheError: the database cannot be read.
+        """
+        try:
+            (images,) = self._db.execute(
+                "SELECT count(DISTINCT sha256) FROM entry WHERE kind LIKE 'facts-%'"
+            ).fetchone()
+            (vectors,) = self._db.execute(
+                "SELECT count(*) FROM entry WHERE kind NOT LIKE 'facts-%' AND kind <> 'note'"
+            ).fetchone()
+            size = sum(file.stat().st_size for file in self.path.parent.glob(f"{FILE_NAME}*")) if self.path else 0
+        except (sqlite3.Error, OSError) as error:
+            raise CacheError(f"{self.path} cannot be read ({error}); try again, or delete it") from None
         return CacheInfo(str(self.path or "in memory"), size, images, vectors)
 
     def prune(self, unused_days: float) -> int:
-        """Forget what was not used for so many days; returns the number of entries."""
-        oldest = int(self._clock() - unused_days * 86_400)
-        with self._db:
-            count = self._db.execute("DELETE FROM entry WHERE used_s <= ?", (oldest,)).rowcount
-        self._db.execute("VACUUM")
-        self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        """Forget what was not used for so many days, and databases set aside as damaged; returns the number of entries.
+
+        Raises:
+            CacheError: the database cannot be written just now.
+        """
+        oldest = int(self._clock() - unused_days * DAY_S)
+        try:
+            with self._db:
+                count = self._db.execute("DELETE FROM entry WHERE used_s <= ?", (oldest,)).rowcount
+        except sqlite3.Error as error:
+            raise CacheError(f"{self.path} cannot be tidied ({error}); try again when no other run uses it") from None
+        try:
+            self._db.execute("VACUUM")
+            self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            for aside in self.path.parent.glob(f"{FILE_NAME}.damaged-*") if self.path else ():
+                aside.unlink(missing_ok=True)
+        except (sqlite3.Error, OSError):
+            return count  # in use, or no room to pack it in: the space is reused by the next entries all the same
         return count
 
     def close(self) -> None:
         """Close the database; what was put is kept."""
+        if self._unwritten and self._writable:
+            self._wait(self._patience_s)
+            self._write()
+        if self._unwritten and self._writable:
+            self._warn(f"{self.path} stayed locked: {len(self._unwritten)} new entries are not kept")
         self._db.close()
 
     def _get(self, names: Sequence[str], kind: str) -> dict[str, bytes]:
         found: dict[str, bytes] = {}
+        stale: list[str] = []
+        stale_s = int(self._clock()) - DAY_S
         try:
-            for start in range(0, len(names), 500):
-                part = names[start : start + 500]
+            for start in range(0, len(names), _NAMES_A_QUERY):
+                part = names[start : start + _NAMES_A_QUERY]
                 marks = ",".join("?" * len(part))
-                query = f"SELECT sha256, value, crc FROM entry WHERE kind = ? AND sha256 IN ({marks})"
-                for name, value, crc in self._db.execute(query, (kind, *part)):
-                    if zlib.crc32(value) == crc:
+                # The cast: in a damaged page a value may have become a number or a text.
+                query = (
+                    "SELECT sha256, CAST(value AS BLOB), crc, used_s <= ? FROM entry "
+                    f"WHERE kind = ? AND sha256 IN ({marks})"
+                )
+                for name, value, crc, is_stale in self._db.execute(query, (stale_s, kind, *part)):
+                    if value is not None and zlib.crc32(value) == crc:
                         found[name] = value
-            self._touch(list(found), kind)
+                        if is_stale:
+                            stale.append(name)
+            self._touch(stale, kind)
         except sqlite3.DatabaseError as error:
-            if "locked" not in str(error):
-                self._db.close()
-                self._db = self._set_aside(error) if self.path else self._without(str(error))
+            self._recover(error)
+        found.update({name: self._unwritten[name, kind] for name in names if (name, kind) in self._unwritten})
         return found
 
     def _touch(self, names: Sequence[str], kind: str) -> None:
         """Record the use, to the day: pruning needs no more, and most reads then need no write."""
+        if not names or not self._writable:
+            return
         now_s = int(self._clock())
-        if not names or self.path is None:
-            return
-        probe = self._db.execute("SELECT used_s FROM entry WHERE sha256 = ? AND kind = ?", (names[0], kind)).fetchone()
-        if probe and now_s - probe[0] < 86_400:
-            return
+        self._wait(0)
         try:
             with self._db:
                 self._db.executemany(
                     "UPDATE entry SET used_s = ? WHERE sha256 = ? AND kind = ?", [(now_s, name, kind) for name in names]
                 )
         except sqlite3.OperationalError:
-            return  # read-only or full: the date of use is not worth a word
+            return  # locked, read-only or full: the date of use is not worth a word
+        finally:
+            self._wait(0 if self._locked else self._patience_s)
 
     def _put(self, rows: list[tuple[str, str, bytes]]) -> None:
+        self._unwritten.update({(name, kind): value for name, kind, value in rows})
+        if self._writable:
+            self._write()
+
+    def _write(self) -> None:
+        """Write what is unwritten. Where that fails, it stays in memory, and the run goes on."""
         now_s = int(self._clock())
-        entries = [(name, kind, value, zlib.crc32(value), now_s) for name, kind, value in rows]
+        entries = ((name, kind, value, zlib.crc32(value), now_s) for (name, kind), value in self._unwritten.items())
         try:
             with self._db:
                 self._db.executemany("INSERT OR REPLACE INTO entry VALUES (?, ?, ?, ?, ?)", entries)
-        except sqlite3.OperationalError as error:
-            # Full disk, read-only folder, locked beyond patience: the run goes on with what it has in memory.
-            if self.path is not None:
-                self._db.close()
-                self._db = self._without(f"{self.path} cannot be written ({error})")
+        except sqlite3.DatabaseError as error:
+            self._recover(error)
+            return
+        self._unwritten.clear()
+        if self._locked:
+            self._locked = False
+            self._wait(self._patience_s)
+
+    def _recover(self, error: sqlite3.DatabaseError) -> None:
+        """After a failed read or write: make the next one possible, or needless."""
+        if isinstance(error, sqlite3.ProgrammingError):
+            raise error  # used after `close`, or from another thread: no matter of files
+        if _is_locked(error):
+            if not self._locked:
+                self._warn(f"{self.path} is locked by another program; going on, to write when it lets go")
+            self._locked = True  # no more waiting: every chunk of images would wait as long
+            self._wait(0)
+        elif isinstance(error, sqlite3.OperationalError):
+            # Full disk, read-only, unreadable: what is there may still be read, what is new stays in memory.
+            if self._writable:
+                self._warn(f"{self.path} cannot be used fully ({error}); what is new is not kept")
+            self._writable = False
+        elif self.path is None:
+            raise error
+        else:
+            self._db.close()
+            self._db = self._set_aside(error)
+
+    def _wait(self, seconds: float) -> None:
+        self._db.execute(f"PRAGMA busy_timeout = {int(seconds * 1000)}")
 
 
 def _facts_kind(decode_key: str) -> str:
     return f"facts-{FACTS_VERSION}-{decode_key}"
 
 
-def _connect(path: str) -> sqlite3.Connection:
-    db = sqlite3.connect(path, timeout=30.0)
+def _facts_value(facts: Facts) -> bytes:
+    values = asdict(facts)
+    if isinstance(facts, ImageFacts):
+        del values["sha256"]
+        values["dct"] = facts.dct.hex()
+    else:
+        values["pillow"] = PIL.__version__
+    return json.dumps(values).encode()
+
+
+def _parse_facts(sha256: str, value: bytes) -> Facts | None:
+    """Facts from a row, or None where it is not what this version writes (or Pillow has changed its mind since)."""
     try:
-        if path != ":memory:":
-            db.execute("PRAGMA journal_mode = WAL")
-            # In WAL mode NORMAL survives a killed process; only a power cut may lose the last commits, never the file.
-            db.execute("PRAGMA synchronous = NORMAL")
-        db.executescript(_SCHEMA)
+        values = json.loads(value)
+        if "reason" in values:
+            current = values.pop("pillow", None) == PIL.__version__
+            return Failure(**values) if current else None
+        values["dct"] = bytes.fromhex(values["dct"])
+        facts = ImageFacts(sha256=sha256, **values)
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return None
+    as_annotated = all(type(getattr(facts, field.name)).__name__ == field.type for field in fields(facts))
+    return facts if as_annotated and len(facts.dct) == STORED_BYTES else None
+
+
+def _connect(path: str, patience_s: float) -> sqlite3.Connection:
+    # IMMEDIATE: a write that would have to wait says so at its start, before any work.
+    db = sqlite3.connect(path, timeout=patience_s, isolation_level="IMMEDIATE")
+    deadline_s = time.monotonic() + patience_s
+    try:
+        while True:
+            try:
+                _prepare(db)
+                return db
+            except sqlite3.OperationalError as error:
+                # Where several processes make the database at once, SQLite reports the lock without waiting for it.
+                if not _is_locked(error) or time.monotonic() >= deadline_s:
+                    raise
+                time.sleep(0.02)
     except sqlite3.Error:
         db.close()
         raise
-    return db
+
+
+def _prepare(db: sqlite3.Connection) -> None:
+    # A database in memory takes both pragmas for a no.
+    db.execute("PRAGMA journal_mode = WAL")
+    # In WAL mode NORMAL survives a killed process; only a power cut may lose the last commits, never the file.
+    db.execute("PRAGMA synchronous = NORMAL")
+    db.executescript(_SCHEMA)
+    columns = tuple(row[1] for row in db.execute("PRAGMA table_info(entry)"))
+    if columns != _COLUMNS:
+        raise sqlite3.DatabaseError(f"not a cache: its columns are {', '.join(columns)}")
+
+
+def _is_locked(error: sqlite3.Error) -> bool:
+    code = getattr(error, "sqlite_errorcode", 0)  # absent where Python, not SQLite, found the fault
+    return code & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)  # the low byte is the class of the error

@@ -7,19 +7,24 @@ items; memory is bounded by the chunk, not by the data set; what is done is comm
 from __future__ import annotations
 
 import hashlib
+import math
 import os
+import stat
 import time
-from collections.abc import Mapping, Sequence
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
 from ..core.errors import ImageError
 from ..core.ports import Progress, Silent
 from ..core.types import Embeddings, FloatArray, ImageFacts, Item, Skipped
-from ..data.decode import decode
+from ..data.decode import MAX_BYTES, decode
 from ..data.facts import facts_of
+from ..data.preprocess import Preprocess
 from .cache import EmbeddingCache, Facts, Failure
 from .recipe import Recipe
 from .session import Session
@@ -27,19 +32,44 @@ from .session import Session
 # Also what a killed process loses at most. Large enough to amortise a commit, small enough to bound memory.
 CHUNK = 32
 
+# Images a worker decodes before it runs the network on them, one by one: switching between the two for every image
+# costs a core its caches, about 5 % of the pass. A divisor of the chunk.
+BATCH = 8
+
+# Files up to this size are kept in memory between hashing and decoding; three chunks of them are the most there is.
+# A larger one is hashed as it streams by and read again when it is its turn, which costs less than decoding it.
+KEPT_BYTES = 8 << 20
+
 
 @dataclass(frozen=True)
 class _Read:
-    """A file's bytes and their hash, or why there are none."""
+    """A file's hash and, unless it is large, its bytes; or why there are none."""
 
+    path: Path
     sha256: str
-    data: bytes
+    data: bytes | None
     failure: Failure | None = None
+
+    def bytes(self) -> bytes:
+        """The bytes with this hash, and no others.
+
+        Raises:
+            ImageError: the file has changed or gone since it was hashed.
+        """
+        if self.data is not None:
+            return self.data
+        try:
+            data = self.path.read_bytes()
+        except OSError as error:
+            raise ImageError("unreadable", error.strerror or str(error)) from None
+        if hashlib.sha256(data).hexdigest() != self.sha256:
+            raise ImageError("changed", "the file was written to while it was read; run again")
+        return data
 
 
 @dataclass(frozen=True)
-class _Done:
-    """What one decode of one file gave."""
+class _Known:
+    """What is known of one file: facts, and embeddings by recipe key (none of a file that cannot be used)."""
 
     facts: Facts
     features: Mapping[str, FloatArray]
@@ -53,7 +83,7 @@ class Embedder:
         self._cache = cache
         self._workers = workers or available_cores() + 1
         self._progress = progress or Silent()
-        self._sessions: dict[str, Session] = {}
+        self._sessions: dict[tuple[str, tuple[str, ...]], Session] = {}
 
     def embed(self, items: Sequence[Item], recipes: Sequence[Recipe], stage: str = "embed") -> dict[str, Embeddings]:
         """Embeddings of ``items`` for each recipe, by the recipe's key.
@@ -61,32 +91,37 @@ class Embedder:
         Files that cannot be used are listed in ``skipped``, once each, in order; nothing else stops. ``stage`` is what
         the progress bar calls the pass.
         """
-        collected: list[tuple[Facts, dict[str, FloatArray]]] = []
-        chunks = [items[start : start + CHUNK] for start in range(0, len(items), CHUNK)]
-        # Readers are apart from workers: the next chunk is looked up in the cache while this one is computed.
+        known: dict[str, _Known] = {}
+        order: list[str | Failure] = []
+        pending: deque[_Chunk] = deque()
+        started: set[str] = set()
         readers = ThreadPoolExecutor(2, thread_name_prefix="read")
         workers = ThreadPoolExecutor(self._workers, thread_name_prefix="embed")
         try:
             with self._progress.stage(stage, len(items)) as advance:
-                reading = [readers.submit(_read, item) for item in chunks[0]] if chunks else []
-                pending: _Chunk | None = None
-                for index in range(len(chunks)):
-                    reads = [future.result() for future in reading]
-                    following = chunks[index + 1] if index + 1 < len(chunks) else ()
-                    reading = [readers.submit(_read, item) for item in following]
-                    started = self._start(reads, recipes, workers)
-                    if pending is not None:
-                        collected += self._finish(pending)
-                        advance(len(pending.reads))
-                    pending = started
-                if pending is not None:
-                    collected += self._finish(pending)
-                    advance(len(pending.reads))
+
+                def finish() -> None:
+                    chunk = pending.popleft()
+                    known.update(self._finish(chunk))
+                    advance(chunk.items)
+
+                for reads in _read_ahead(items, readers):
+                    order += [read.failure or read.sha256 for read in reads]
+                    # Of files with equal bytes one is enough.
+                    new = {r.sha256: r for r in reads if not r.failure and r.sha256 not in started}
+                    started.update(new)
+                    # The next chunk is looked up and queued before the last is waited for: workers never run dry.
+                    pending.append(self._start(new, len(reads), recipes, workers))
+                    if len(pending) > 1:
+                        finish()
+                while pending:
+                    finish()
         finally:
-            # On an interruption what is queued is dropped; what was committed stays.
+            # On an interruption or error what is queued is dropped; what was committed stays.
             readers.shutdown(wait=False, cancel_futures=True)
             workers.shutdown(wait=True, cancel_futures=True)
-        return {recipe.key: _assemble(items, collected, recipe) for recipe in recipes}
+        everything = [_Known(entry, {}) if isinstance(entry, Failure) else known[entry] for entry in order]
+        return {recipe.key: _assemble(items, everything, recipe) for recipe in recipes}
 
     def time_per_image(self, item: Item, recipes: Sequence[Recipe]) -> tuple[float, dict[str, float]]:
         """Seconds of one core: to decode ``item``, and to prepare and run each recipe on it (warm).
@@ -97,9 +132,10 @@ class Embedder:
         read = _read(item)
         if read.failure:
             raise ImageError(read.failure.reason, read.failure.detail)
+        data = read.bytes()
         spec = recipes[0].backbone.preprocess
         start_s = time.perf_counter()
-        decoded = decode(read.data, spec.decode_size)
+        decoded = decode(data, spec.decode_size)
         decode_s = time.perf_counter() - start_s
         seconds = {}
         for recipe in recipes:
@@ -110,52 +146,63 @@ class Embedder:
             seconds[recipe.key] = time.perf_counter() - start_s
         return decode_s, seconds
 
-    def _start(self, reads: list[_Read], recipes: Sequence[Recipe], workers: ThreadPoolExecutor) -> _Chunk:
-        hashes = [read.sha256 for read in reads if not read.failure]
+    def _start(
+        self, reads: Mapping[str, _Read], n_items: int, recipes: Sequence[Recipe], workers: ThreadPoolExecutor
+    ) -> _Chunk:
+        """Look files up by their hash and begin what the cache lacks."""
+        hashes = list(reads)
         facts = self._cache.facts(hashes, _decode_key(recipes[0]))
         cached = {recipe.key: self._cache.features(hashes, recipe.key, recipe.width) for recipe in recipes}
-        jobs: dict[str, Future[_Done]] = {}
-        for read in reads:
-            if read.failure or read.sha256 in jobs or isinstance(facts.get(read.sha256), Failure):
+        work: list[tuple[_Read, list[Recipe]]] = []
+        for sha256, read in reads.items():
+            if isinstance(facts.get(sha256), Failure):
                 continue
-            missing = [recipe for recipe in recipes if read.sha256 not in cached[recipe.key]]
-            if missing or read.sha256 not in facts:
-                sessions = [(recipe, self._session(recipe)) for recipe in missing]
-                jobs[read.sha256] = workers.submit(_compute, read, sessions, recipes)
-        return _Chunk(reads, facts, cached, jobs, _decode_key(recipes[0]))
+            missing = [recipe for recipe in recipes if sha256 not in cached[recipe.key]]
+            if missing or sha256 not in facts:
+                work.append((read, missing))
+        sessions = {recipe.key: self._session(recipe) for _, missing in work for recipe in missing}
+        jobs = [
+            workers.submit(_compute, work[start : start + BATCH], sessions, recipes[0].backbone.preprocess)
+            for start in range(0, len(work), BATCH)
+        ]
+        return _Chunk(n_items, facts, cached, jobs, _decode_key(recipes[0]))
 
-    def _finish(self, chunk: _Chunk) -> list[tuple[Facts, dict[str, FloatArray]]]:
-        done = {sha256: future.result() for sha256, future in chunk.jobs.items()}
-        if done:
+    def _finish(self, chunk: _Chunk) -> dict[str, _Known]:
+        """Wait for a chunk, commit what is new and return all that is known of it, by hash."""
+        done = {sha256: result for job in chunk.jobs for sha256, result in job.result().items()}
+        lasting = {sha256: result for sha256, result in done.items() if not _is_passing(result.facts)}
+        if lasting:
             self._cache.put(
                 chunk.decode_key,
-                [(sha256, result.facts) for sha256, result in done.items()],
-                [(sha256, key, vector) for sha256, result in done.items() for key, vector in result.features.items()],
+                [(sha256, result.facts) for sha256, result in lasting.items()],
+                [
+                    (sha256, key, vector)
+                    for sha256, result in lasting.items()
+                    for key, vector in result.features.items()
+                ],
             )
-        collected: list[tuple[Facts, dict[str, FloatArray]]] = []
-        for read in chunk.reads:
-            result = done.get(read.sha256)
-            facts = read.failure or (result.facts if result else chunk.facts[read.sha256])
-            features = {key: found[read.sha256] for key, found in chunk.cached.items() if read.sha256 in found}
-            collected.append((facts, features | dict(result.features if result else {})))
-        return collected
+        known = {}
+        for sha256, facts in (chunk.facts | {sha256: result.facts for sha256, result in done.items()}).items():
+            features = {key: found[sha256] for key, found in chunk.cached.items() if sha256 in found}
+            known[sha256] = _Known(facts, features | dict(done[sha256].features if sha256 in done else {}))
+        return known
 
     def _session(self, recipe: Recipe) -> Session:
         backbone = recipe.backbone
-        if backbone.fingerprint not in self._sessions:
-            graph = backbone.build(backbone.block_names)
-            self._sessions[backbone.fingerprint] = Session(graph.SerializeToString())
-        return self._sessions[backbone.fingerprint]
+        graph = (backbone.fingerprint, backbone.block_names)
+        if graph not in self._sessions:
+            self._sessions[graph] = Session(backbone.build(backbone.block_names).SerializeToString())
+        return self._sessions[graph]
 
 
 @dataclass(frozen=True)
 class _Chunk:
-    """A chunk on its way: what was read, what the cache knew, what is being computed."""
+    """The new files of a chunk on its way: what the cache knew, what is being computed."""
 
-    reads: list[_Read]
+    items: int
     facts: dict[str, Facts]
     cached: dict[str, dict[str, FloatArray]]
-    jobs: dict[str, Future[_Done]]
+    jobs: list[Future[dict[str, _Known]]]
     decode_key: str
 
 
@@ -165,50 +212,103 @@ def _decode_key(recipe: Recipe) -> str:
     return f"{spec.decode_floor or 'full'}{'-long' if spec.resize.method == 'pad' else ''}"
 
 
-def available_cores() -> int:
-    """Cores this process may use (a container's limit counts), at least 1."""
+def available_cores(cgroup: Path = Path("/sys/fs/cgroup")) -> int:
+    """Cores this process may use, at least 1. A container's limit counts, be it a set of cores or a share of time."""
     affinity = getattr(os, "sched_getaffinity", None)
-    return len(affinity(0)) if affinity else os.cpu_count() or 1
+    cores = len(affinity(0)) if affinity else os.cpu_count() or 1
+    try:
+        if (cgroup / "cpu.max").exists():
+            quota, period = (cgroup / "cpu.max").read_text().split()
+        else:  # the first version of control groups
+            quota, period = ((cgroup / "cpu" / f"cpu.cfs_{name}_us").read_text() for name in ("quota", "period"))
+        limit = math.ceil(int(quota) / int(period))
+    except (OSError, ValueError, ZeroDivisionError):
+        return cores  # not Linux, or no limit ("max")
+    return min(cores, limit) if limit > 0 else cores
+
+
+def _read_ahead(items: Sequence[Item], readers: ThreadPoolExecutor) -> Iterator[list[_Read]]:
+    """The items' files, chunk by chunk, each chunk read while the one before is in use."""
+    reading = [readers.submit(_read, item) for item in items[:CHUNK]]
+    for start in range(CHUNK, len(items) + CHUNK, CHUNK):
+        reads = [future.result() for future in reading]
+        reading = [readers.submit(_read, item) for item in items[start : start + CHUNK]]
+        yield reads
 
 
 def _read(item: Item) -> _Read:
+    def failed(reason: str, detail: str) -> _Read:
+        return _Read(item.path, "", None, Failure(reason, detail))
+
     try:
-        data = item.path.read_bytes()
+        status = item.path.stat()
+        if not stat.S_ISREG(status.st_mode):
+            return failed("unreadable", "not a regular file")  # reading a pipe might never end
+        if status.st_size > MAX_BYTES:
+            return failed("too large", f"{status.st_size >> 20} MiB; at most {MAX_BYTES >> 20} MiB")
+        with item.path.open("rb") as file:
+            if status.st_size > KEPT_BYTES:
+                return _Read(item.path, hashlib.file_digest(file, "sha256").hexdigest(), None)
+            data = file.read()
     except FileNotFoundError:
-        return _Read("", b"", Failure("missing", "no such file"))
-    except OSError as error:
-        return _Read("", b"", Failure("unreadable", error.strerror or str(error)))
-    return _Read(hashlib.sha256(data).hexdigest(), data)
+        return failed("missing", "no such file")
+    except (OSError, ValueError) as error:  # ValueError: the path contains a null character
+        return failed("unreadable", getattr(error, "strerror", None) or str(error))
+    except MemoryError:
+        return failed("out of memory", "not enough memory to read it")
+    return _Read(item.path, hashlib.sha256(data).hexdigest(), data)
 
 
-def _compute(read: _Read, sessions: Sequence[tuple[Recipe, Session]], recipes: Sequence[Recipe]) -> _Done:
-    """Decode once, then run every recipe that is missing."""
-    spec = recipes[0].backbone.preprocess
-    features = {}
-    try:
-        decoded = decode(read.data, spec.decode_size)
-        for recipe, session in sessions:
-            # Packaged backbones share one decode; one that asks for another gets another, never somebody else's.
-            own = recipe.backbone.preprocess
-            shared = own.decode_floor == spec.decode_floor and own.resize.method == spec.resize.method
-            image = decoded.image if shared else decode(read.data, own.decode_size).image
-            features[recipe.key] = session.run(recipe.tensor(image)[None])[0][0]
-    except ImageError as error:
-        return _Done(Failure(error.reason, error.detail), {})
-    return _Done(facts_of(read.sha256, decoded), features)
+def _compute(
+    work: Sequence[tuple[_Read, Sequence[Recipe]]], sessions: Mapping[str, Session], spec: Preprocess
+) -> dict[str, _Known]:
+    """Decode each file once, then run every recipe that is missing. ``spec`` is how facts are decoded."""
+    facts: dict[str, Facts] = {}
+    tensors: dict[str, list[tuple[str, FloatArray]]] = {}
+    for read, missing in work:
+        try:
+            own, facts[read.sha256] = _prepare(read, missing, spec)
+        except ImageError as error:
+            facts[read.sha256] = Failure(error.reason, error.detail)
+        except MemoryError:
+            facts[read.sha256] = Failure("out of memory", "not enough memory to decode and resize it")
+        else:
+            for key, tensor in own.items():
+                tensors.setdefault(key, []).append((read.sha256, tensor))
+    features: dict[str, dict[str, FloatArray]] = {sha256: {} for sha256 in facts}
+    for key, inputs in tensors.items():
+        for sha256, tensor in inputs:
+            features[sha256][key] = sessions[key].run(tensor[None])[0][0]
+    return {sha256: _Known(fact, features[sha256]) for sha256, fact in facts.items()}
 
 
-def _assemble(
-    items: Sequence[Item], collected: Sequence[tuple[Facts, dict[str, FloatArray]]], recipe: Recipe
-) -> Embeddings:
-    rows = [row for row, (facts, _) in enumerate(collected) if isinstance(facts, ImageFacts)]
-    features_ND = np.empty((len(rows), recipe.width), np.float32)
-    for position, row in enumerate(rows):
-        features_ND[position] = collected[row][1][recipe.key]
-    skipped = [
-        Skipped(item.name, facts.reason, facts.detail)
-        for item, (facts, _) in zip(items, collected, strict=True)
-        if isinstance(facts, Failure)
-    ]
-    facts = tuple(facts for facts, _ in collected if isinstance(facts, ImageFacts))
-    return Embeddings(features_ND, np.asarray(rows, np.intp), facts, tuple(skipped))
+def _prepare(read: _Read, recipes: Sequence[Recipe], spec: Preprocess) -> tuple[dict[str, FloatArray], ImageFacts]:
+    """Each recipe's input (3, H, W), by its key, and what was learnt of the file."""
+    data = read.bytes()
+    decoded = decode(data, spec.decode_size)
+    tensors = {}
+    for recipe in recipes:
+        # Packaged backbones share one decode; one that asks for another gets another, never somebody else's.
+        own = recipe.backbone.preprocess
+        shared = own.decode_floor == spec.decode_floor and own.resize.method == spec.resize.method
+        tensors[recipe.key] = recipe.tensor(decoded.image if shared else decode(data, own.decode_size).image)
+    return tensors, facts_of(read.sha256, decoded)
+
+
+def _is_passing(facts: Facts) -> bool:
+    """Whether a failure says nothing of the bytes: next time the file may well be usable."""
+    return isinstance(facts, Failure) and facts.reason in ImageError.PASSING
+
+
+def _assemble(items: Sequence[Item], known: Sequence[_Known], recipe: Recipe) -> Embeddings:
+    usable = [(row, one, one.facts) for row, one in enumerate(known) if isinstance(one.facts, ImageFacts)]
+    features_ND = np.empty((len(usable), recipe.width), np.float32)
+    for position, (_, one, _) in enumerate(usable):
+        features_ND[position] = one.features[recipe.key]
+    skipped = tuple(
+        Skipped(item.name, one.facts.reason, one.facts.detail)
+        for item, one in zip(items, known, strict=True)
+        if isinstance(one.facts, Failure)
+    )
+    rows_N = np.asarray([row for row, _, _ in usable], np.intp)
+    return Embeddings(features_ND, rows_N, tuple(facts for _, _, facts in usable), skipped)

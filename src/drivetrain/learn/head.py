@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from ..core.types import FloatArray, IntArray
 from ..data.split import fold_count, grouped_folds, random_folds
@@ -81,7 +82,8 @@ def fit_head(
     """
     n_folds = fold_count(labels_N, groups_N)
     folds_N = grouped_folds(labels_N, groups_N, n_folds, seed)
-    axes = Axes.of(features_ND)
+    with threadpool_limits(1, user_api="blas"):  # the same sums, so the same bits, whatever the number of cores
+        axes = Axes.of(features_ND)
     validation = CrossValidation(axes, labels_N, folds_N, n_classes, weights_N, threads)
     chosen, tried = best_penalty(validation)
     grouped = len(np.unique(groups_N)) < len(groups_N)
@@ -92,10 +94,11 @@ def fit_head(
         # Copies across folds reward memory, so a random split would also have preferred a weaker penalty.
         weaker = [c for c in PENALTIES if chosen.penalty <= c <= 100 * chosen.penalty][::2]
         random_split = min((shuffled.at(penalty) for penalty in weaker), key=lambda result: result.loss)
-    solution = logistic.fit(
-        axes, labels_N, n_classes, chosen.penalty, weights_N=weights_N, tolerance=1e-4, dtype=np.float64
-    )
-    weight_DC, bias_C = solution.in_features(axes)
+    with threadpool_limits(1, user_api="blas"):
+        solution = logistic.fit(
+            axes, labels_N, n_classes, chosen.penalty, weights_N=weights_N, tolerance=1e-4, dtype=np.float64
+        )
+        weight_DC, bias_C = solution.in_features(axes)
     head = Head(weight_DC.astype(np.float32), bias_C.astype(np.float32), chosen.beta, chosen.penalty)
     return FittedHead(
         head=head,

@@ -1,0 +1,49 @@
+"""What several tests need: the real data, where there is some, and a folder of made-up pictures of distinct classes."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image, ImageDraw
+
+ENVIRONMENT = "DRIVETRAIN_DATA"
+PER_CLASS = 20
+
+
+@pytest.fixture(scope="session")
+def data_root() -> Path:
+    """The folder of real data for measuring; the test is skipped where there is none."""
+    root = Path(os.environ.get(ENVIRONMENT) or Path(__file__).parents[2] / "shared" / "data")
+    if not root.is_dir():
+        pytest.skip(f"no real data at {root}; set {ENVIRONMENT} to where it is")
+    return root
+
+
+@pytest.fixture(scope="session")
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """``<discs|squares|stripes>/NN.jpg``, 20 of each, 96×80 pixels, every one different. Not to be written to."""
+    root = tmp_path_factory.mktemp("pictures")
+    for number, kind in enumerate(("discs", "squares", "stripes")):
+        (root / kind).mkdir()
+        for index in range(PER_CLASS):
+            _picture(kind, seed=1000 * number + index).save(root / kind / f"{index:02}.jpg", quality=90)
+    return root
+
+
+def _picture(kind: str, seed: int) -> Image.Image:
+    rng = np.random.default_rng(seed)
+    ground, ink = (tuple(int(level) for level in rng.integers(low, low + 100, 3)) for low in (0, 150))
+    image = Image.new("RGB", (96, 80), ground)
+    draw = ImageDraw.Draw(image)
+    for _ in range(5):
+        x, y, r = (int(value) for value in rng.integers((0, 0, 6), (96, 80, 18)))
+        if kind == "discs":
+            draw.ellipse((x - r, y - r, x + r, y + r), ink)
+        elif kind == "squares":
+            draw.rectangle((x - r, y - r, x + r, y + r), ink)
+        else:
+            draw.line((x - 60, y - 2 * r, x + 60, y + 2 * r), ink, width=3)
+    return image
