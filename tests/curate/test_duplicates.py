@@ -10,8 +10,9 @@ import pytest
 from PIL import Image, ImageDraw, ImageOps
 
 from drivetrain.core.types import FloatArray, ImageFacts, Item
-from drivetrain.curate.duplicates import copies_of, find_duplicates, join, merge_groups
+from drivetrain.curate.duplicates import copies_of, find_duplicates, merge_groups
 from drivetrain.data import phash
+from drivetrain.data.copies import joined
 from drivetrain.data.decode import decode
 from drivetrain.data.facts import facts_of
 from drivetrain.data.split import grouped_folds
@@ -134,7 +135,7 @@ def test_no_group_crosses_a_fold() -> None:
 
 
 def test_joining_is_transitive_and_merging_joins_both() -> None:
-    groups = join(6, np.asarray([0, 1, 4]), np.asarray([1, 2, 5]))
+    groups = joined(6, np.asarray([0, 1, 4]), np.asarray([1, 2, 5]))
     assert groups[0] == groups[1] == groups[2] != groups[3]
     assert groups[4] == groups[5]
     merged = merge_groups(groups, np.asarray([9, 8, 7, 9, 6, 5]))

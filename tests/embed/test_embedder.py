@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import itertools
 import os
 import signal
 import sqlite3
@@ -24,6 +25,7 @@ import onnx
 import pytest
 from PIL import Image, ImageOps
 
+from drivetrain.core.cores import available_cores
 from drivetrain.core.errors import ImageError, WeightsError
 from drivetrain.core.types import Embeddings, FloatArray, Item
 from drivetrain.data.decode import MAX_BYTES, decode
@@ -31,7 +33,7 @@ from drivetrain.data.facts import facts_of
 from drivetrain.data.preprocess import Preprocess, Resize
 from drivetrain.embed.backbone import INPUT, OUTPUT, Backbone, Block
 from drivetrain.embed.cache import FACTS_VERSION, FILE_NAME, EmbeddingCache
-from drivetrain.embed.embedder import CHUNK, KEPT_BYTES, Embedder, available_cores
+from drivetrain.embed.embedder import CHUNK, KEPT_BYTES, Embedder
 from drivetrain.embed.graph import GraphBuilder
 from drivetrain.embed.recipe import Recipe, View
 from drivetrain.embed.registry import resolve
@@ -160,6 +162,27 @@ def test_the_number_of_workers_changes_no_bit(pictures: Path, workers: int) -> N
     found = embed(items, workers=workers)
     assert np.array_equal(found.features_ND, embed(items).features_ND)
     assert found.facts == embed(items).facts
+
+
+class Met(Preprocess):
+    """The same preprocessing, for which the first `WORKERS` decodes wait until they have all begun."""
+
+    def decode_size(self, width: int, height: int) -> tuple[int, int] | None:
+        if next(ARRIVALS) < WORKERS:
+            MEETING.wait(timeout=60)  # broken, the image would count as damaged
+        return super().decode_size(width, height)
+
+
+WORKERS = 16
+ARRIVALS = itertools.count()
+MEETING = threading.Barrier(WORKERS)
+
+
+def test_every_worker_has_work_at_once(pictures: Path) -> None:
+    """However many there are: batches must not be so large that a chunk runs out of them."""
+    found = embed(all_items(pictures), replace(NET, preprocess=Met.model_validate(SPEC.model_dump())), WORKERS)
+    assert found.skipped == ()
+    assert next(ARRIVALS) >= WORKERS
 
 
 def test_a_packaged_backbone_too(pictures: Path) -> None:

@@ -4,23 +4,24 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from itertools import islice
 from pathlib import Path
 
 import numpy as np
 
+from ..core.cores import available_cores
 from ..core.errors import DataError, ImageError
 from ..core.ports import Progress, Silent
-from ..core.types import FloatArray, ImageFacts, IntArray, Interval, Item, Skipped
+from ..core.types import Dataset, FloatArray, ImageFacts, IntArray, Interval, Item, Skipped
 from ..curate.duplicates import copies_of
 from ..data.facts import facts_of
+from ..data.folder import SPLITS
 from ..data.sources import open_source
 from ..embed.cache import default_folder
-from ..embed.embedder import available_cores
 from ..learn import interpret
 from ..learn.report import Headline, Report, render
 from ..model import metrics
@@ -30,21 +31,22 @@ from .groups import group_numbers
 from .report_page import MISTAKES_SHOWN, mistakes
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Evaluation:
     """Figures of a bundle on a source. ``near_duplicates_of_training`` images were left out of every figure."""
 
     source: str
     classes: tuple[str, ...]
-    items: tuple[Item, ...]
-    labels_N: IntArray
-    probs_NC: Floats
-    skipped: tuple[Skipped, ...]
+    items: tuple[Item, ...] = field(repr=False)
+    labels_N: IntArray = field(repr=False)
+    probs_NC: Floats = field(repr=False)
+    skipped: tuple[Skipped, ...] = field(repr=False)
     near_duplicates_of_training: int
     accuracy: Interval
     log_loss: float
     ece: float
     auc: float | None
+    """With two classes, both of them present; else None."""
     confusion_CC: IntArray
     seconds: float
     warnings: tuple[str, ...]
@@ -54,6 +56,7 @@ class Evaluation:
         document: dict[str, object] = {
             "n": len(self.items),
             "skipped": len(self.skipped),
+            "skipped_files": [asdict(skipped) for skipped in self.skipped],
             "near_duplicates_of_training": self.near_duplicates_of_training,
             "accuracy": {"value": self.accuracy.value, "low": self.accuracy.low, "high": self.accuracy.high},
             "log_loss": self.log_loss,
@@ -62,21 +65,21 @@ class Evaluation:
             "warnings": list(self.warnings),
             "seconds": round(self.seconds, 3),
         }
-        if self.auc is not None:
-            document["auc"] = self.auc if np.isfinite(self.auc) else None
+        if len(self.classes) == 2:
+            document["auc"] = self.auc
         return document
 
 
 def evaluate(
     bundle: str | Path | Predictor,
-    source: str | Path | Iterable[object],
+    source: str | Path | Dataset | Iterable[object],
     *,
     split: str | None = None,
     keep_leaks: bool = False,
     golden: bool = True,
     progress: Progress | None = None,
 ) -> Evaluation:
-    """Judge a bundle on a labelled source.
+    """Judge a bundle (its path, or as loaded) on a labelled source (anything that `drivetrain.train` takes).
 
     Images that are copies of training images are counted and left out, unless ``keep_leaks``; images of classes that the
     bundle does not know are skipped. ``split`` takes only the items so named (``train``, ``valid``, ``test``).
@@ -90,23 +93,8 @@ def evaluate(
     progress = progress or Silent()
     predictor = bundle if isinstance(bundle, Predictor) else load(bundle, golden=golden)
     dataset = open_source(source, unpack_dir=default_folder() / "archives")
-    chosen = [item for item in dataset.items if split is None or item.split == split]
-    if split is not None and not chosen:
-        names = sorted({item.split for item in dataset.items if item.split}) or ["none"]
-        raise DataError(f"{dataset.source} has no split “{split}”; it has: {', '.join(names)}")
-    known: list[Item] = []
-    unknown: list[Item] = []
-    for item in chosen:
-        (known if item.label in predictor.classes else unknown).append(item)
-    skipped = [
-        *dataset.skipped,
-        *(Skipped(i.name, "unknown class", f"“{i.label}” is not in the bundle") for i in unknown),
-    ]
-    if not known:
-        raise DataError(
-            f"no image of {dataset.source} has a class of the bundle ({', '.join(predictor.classes)}); "
-            f"found {', '.join(dataset.classes[:10]) or 'no labels'}"
-        )
+    known, unknown = _by_class(dataset, split, predictor.classes)
+    skipped = [*dataset.skipped, *unknown]
     judged: list[tuple[Item, FloatArray, ImageFacts]] = []
     with progress.stage("evaluate", len(known)) as advance:
         for item, answer in zip(known, _answers(predictor, known), strict=True):
@@ -123,13 +111,15 @@ def evaluate(
             f"{len(leaks)} of {len(judged)} images are copies of training images (first: {judged[row][0].name}, "
             f"training image number {training_row + 1}) and {'count in' if keep_leaks else 'are left out of'} the figures."
         )
-        if not keep_leaks:
-            judged = [entry for row, entry in enumerate(judged) if row not in leaks]
-    if unknown:
-        strangers = ", ".join(f"“{name}”" for name in sorted({item.label or "" for item in unknown})[:5])
-        warnings.append(f"{len(unknown)} images of classes the bundle does not know are not counted: {strangers}.")
+    if skipped:
+        reasons = ", ".join(f"{n} {reason}" for reason, n in Counter(one.reason for one in skipped).most_common())
+        warnings.append(
+            f"{len(skipped)} files do not count: {reasons} (first: {skipped[0].name}, {skipped[0].detail})."
+        )
+    if not keep_leaks:
+        judged = [entry for row, entry in enumerate(judged) if row not in leaks]
     if not judged:
-        raise DataError(f"no image of {dataset.source} is left to judge: {len(skipped)} skipped, {len(leaks)} copies")
+        raise DataError(_nothing_left(dataset.source, skipped, len(leaks)))
     labels_N = np.asarray([predictor.classes.index(item.label or "") for item, *_ in judged], np.int64)
     probs_NC = softmax(np.stack([logits for _, logits, _ in judged]), predictor.manifest.calibration.beta)
     items = tuple(item for item, *_ in judged)
@@ -145,7 +135,7 @@ def evaluate(
         accuracy=metrics.accuracy(labels_N, predicted_N, group_numbers(items)),
         log_loss=metrics.log_loss(labels_N, probs_NC),
         ece=metrics.expected_calibration_error(labels_N, probs_NC),
-        auc=metrics.auc(labels_N == 1, probs_NC[:, 1]) if len(predictor.classes) == 2 else None,
+        auc=_auc(labels_N, probs_NC),
         confusion_CC=metrics.confusion(labels_N, predicted_N, len(predictor.classes)),
         seconds=time.perf_counter() - start_s,
         warnings=tuple(warnings),
@@ -164,7 +154,7 @@ def evaluation_report(evaluation: Evaluation, predictor: Predictor) -> str:
         Headline("Log-loss", f"{evaluation.log_loss:.3f}"),
         Headline("Calibration error", f"{evaluation.ece:.1%}", note="mean gap between confidence and accuracy"),
     ]
-    if evaluation.auc is not None and np.isfinite(evaluation.auc):
+    if evaluation.auc is not None:
         cards.insert(2, Headline("AUC", f"{evaluation.auc:.3f}"))
     return render(
         Report(
@@ -192,6 +182,49 @@ def evaluation_report(evaluation: Evaluation, predictor: Predictor) -> str:
             seconds=(("evaluate", evaluation.seconds),),
         )
     )
+
+
+def _by_class(dataset: Dataset, split: str | None, classes: tuple[str, ...]) -> tuple[list[Item], list[Skipped]]:
+    """The items of a split whose class the bundle knows, and the others as skipped.
+
+    Raises:
+        DataError: there is no such split, or none of its classes is known.
+    """
+    chosen = [item for item in dataset.items if split is None or item.split == SPLITS.get(split.lower(), split)]
+    if not chosen:
+        names = sorted({item.split for item in dataset.items if item.split})
+        found = f"its splits are {', '.join(names)}" if names else "it has no splits"
+        raise DataError(f"{dataset.source} has no split “{split}”; {found}")
+    known = [item for item in chosen if item.label in classes]
+    if not known:
+        labels = sorted({item.label or "no label" for item in chosen})
+        raise DataError(
+            f"no image of {dataset.source} has a class of the bundle ({', '.join(classes[:10])}); "
+            f"found {', '.join(labels[:10])}; name the folders as the bundle names its classes"
+        )
+    unknown = [
+        Skipped(item.name, "unknown class", f"“{item.label}” is not in the bundle")
+        for item in chosen
+        if item.label not in classes
+    ]
+    return known, unknown
+
+
+def _auc(labels_N: IntArray, probs_NC: Floats) -> float | None:
+    """For two classes of which both occur."""
+    if probs_NC.shape[1] != 2 or len(np.unique(labels_N)) != 2:
+        return None
+    return metrics.auc(labels_N == 1, probs_NC[:, 1])
+
+
+def _nothing_left(source: str, skipped: Sequence[Skipped], leaks: int) -> str:
+    if leaks:
+        return (
+            f"all {leaks} readable images of {source} are copies of training images, so they say nothing about new ones; "
+            "give others, or count them all the same with --keep-leaks"
+        )
+    first = f"first {skipped[0].name}: {skipped[0].reason}, {skipped[0].detail}"
+    return f"none of the {len(skipped)} files of {source} can be judged ({first}); give images that can be read"
 
 
 def _answers(predictor: Predictor, items: Sequence[Item]) -> Iterator[tuple[FloatArray, ImageFacts] | Skipped]:

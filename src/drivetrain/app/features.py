@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from ..core.cores import available_cores
 from ..core.errors import DataError, ImageError
 from ..core.ports import Progress
 from ..core.types import Embeddings, FloatArray, IntArray, Item
@@ -17,7 +18,7 @@ from ..curate.duplicates import find_duplicates, merge_groups
 from ..data.split import fold_count, grouped_folds
 from ..embed.backbone import Backbone
 from ..embed.cache import EmbeddingCache
-from ..embed.embedder import Embedder, available_cores
+from ..embed.embedder import Embedder
 from ..embed.recipe import Recipe, View
 from ..embed.registry import PACKAGED, resolve
 from ..learn.head import class_weights

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from ..data.sources import open_source
 
 
 def expand(paths: Sequence[str]) -> list[Path]:
-    """Files as they are, folders as the images below them, patterns as what they match (sorted).
+    """Files as they are, folders as the images below them, patterns as what they match (sorted, each file once).
 
     A file that does not exist stays in the list: it is answered as unreadable.
 
@@ -21,18 +22,27 @@ def expand(paths: Sequence[str]) -> list[Path]:
     """
     files: list[Path] = []
     for text in paths:
-        path = Path(text)
-        if path.is_dir():
-            files += [item.path for item in open_source(path, labelled=False).items]
-        elif path.exists() or not glob.has_magic(text):
-            files.append(path)
+        # os.path, not Path: a name that no file can have is simply not there.
+        if os.path.isdir(text):  # noqa: PTH112
+            files += _images_below(text)
+        elif os.path.exists(text) or not glob.has_magic(text):  # noqa: PTH110
+            files.append(Path(text))
         else:
-            matched = sorted(Path(name) for name in glob.glob(text, recursive=True))  # noqa: PTH207  # a user's pattern
-            if not matched:
-                raise SourceError(f"no file matches {text!r}; quote the pattern and check the folder")
-            for match in matched:
-                files += [item.path for item in open_source(match, labelled=False).items] if match.is_dir() else [match]
+            files += _matches(text)
     return files
+
+
+def _images_below(folder: str | Path) -> list[Path]:
+    return [item.path for item in open_source(folder, labelled=False).items]
+
+
+def _matches(pattern: str) -> list[Path]:
+    matched = [Path(name) for name in glob.glob(pattern, recursive=True)]  # noqa: PTH207  # a user's pattern
+    if not matched:
+        raise SourceError(f"no file matches {pattern!r}; quote the pattern and check the folder")
+    # “**” matches folders and the files in them.
+    found = {file for match in matched for file in (_images_below(match) if match.is_dir() else [match])}
+    return sorted(found)
 
 
 def to_json(prediction: Prediction) -> dict[str, object]:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Literal
+from typing import Literal, SupportsIndex, get_args
 
+from ..core.errors import UsageError
 from ..core.ports import Progress
 from ..core.types import Dataset
 from ..learn.head import Balance
 from .options import TrainOptions
 from .train import train as run_training
 from .trained import TrainResult
+
+Resize = Literal["crop", "pad", "squish"]
 
 
 def train(
@@ -20,13 +24,14 @@ def train(
     *,
     backbone: str = "auto",
     budget_s: float = 60.0,
-    resize: Literal["crop", "pad", "squish"] | None = None,
+    resize: Resize | None = None,
     balance: Balance = "none",
     accept: float = 0.9,
     seed: int = 0,
     name: str | None = None,
     cache: str | Path | None = None,
     use_cache: bool = True,
+    workers: int | None = None,
     progress: Progress | None = None,
 ) -> TrainResult:
     """Train a classifier on labelled images and write its bundle.
@@ -37,14 +42,15 @@ def train(
             ``(path, label, group)``.
         out: bundle to write: a folder, or a name ending in ``.zip``.
         backbone: ``efficientnet-lite0``, ``-lite1``, ``-lite2``, ``FILE.onnx``, ``hub:owner/name`` or ``auto``.
-        budget_s: seconds that embedding may take; ``auto`` chooses within it.
+        budget_s: seconds (0 or more) that embedding may take; ``auto`` chooses within it.
         resize: how an image becomes the network's square; the backbone's own way by default.
         balance: ``none``: classes weigh by their numbers; ``classes``: all the same; ``sqrt``: half way.
         accept: confidence (0–1) from which on a prediction's verdict is ``accept``.
-        seed: everything random follows from it.
+        seed: everything random follows from it; 0 or more.
         name: what the bundle calls itself.
         cache: folder of the embedding cache.
         use_cache: False keeps embeddings in memory only.
+        workers: threads that decode and run the network; by default one more than cores.
         progress: told how far the work has come; silent by default.
 
     Raises:
@@ -52,15 +58,38 @@ def train(
         SourceError: the source cannot be read as a labelled data set.
         DataError: fewer than two classes, or a class with fewer than two usable images.
     """
+    _check_choice("resize", resize, (*get_args(Resize), None))
+    _check_choice("balance", balance, get_args(Balance))
+    _check_range("accept", accept, 0, 1)
+    _check_range("budget_s", budget_s, 0)
+    if not isinstance(seed, SupportsIndex):
+        raise UsageError(f"seed is {seed!r}; it must be a whole number")
+    _check_range("seed", operator.index(seed), 0)
+    _check_range("workers", 1 if workers is None else workers, 1)
     options = TrainOptions(
         backbone=backbone,
         budget_s=budget_s,
         resize=resize,
         balance=balance,
         accept=accept,
-        seed=seed,
-        name=name,
+        seed=operator.index(seed),
+        # What cannot be encoded cannot be written to the manifest either.
+        name=name.encode("utf-8", "replace").decode("utf-8") if name else None,
         cache=Path(cache) if cache is not None else None,
         use_cache=use_cache,
+        workers=workers,
     )
     return run_training(source, out, options, progress)
+
+
+def _check_choice(name: str, value: object, choices: tuple[object, ...]) -> None:
+    if value not in choices:
+        raise UsageError(f"{name} is {value!r}; it must be one of {', '.join(map(repr, choices))}")
+
+
+def _check_range(name: str, value: float, low: float, high: float = float("inf")) -> None:
+    # Written so that NaN is refused as well.
+    if not low <= value <= high:
+        raise UsageError(
+            f"{name} is {value}; it must be {f'{low} to {high}' if high < float('inf') else f'{low} or more'}"
+        )

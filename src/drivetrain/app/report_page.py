@@ -11,12 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._version import __version__
+from ..core.cores import available_cores
 from ..core.errors import ImageError
 from ..core.types import IntArray, Item
 from ..data.decode import decode
 from ..data.facts import thumbnail
 from ..data.preprocess import apply
-from ..embed.embedder import available_cores
 from ..embed.session import Session
 from ..learn import interpret
 from ..learn.charts import percent

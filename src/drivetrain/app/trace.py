@@ -65,9 +65,16 @@ def trace(image: str | Path, bundle: str | Path, *, golden: bool = True) -> list
         _array_step("resize", "RGB image", np.asarray(resized), resize_ms, spec.resize.method),
         _array_step("normalise", str(tensor.dtype), tensor, normalise_ms),
         _array_step("network", str(embedding_D.dtype), embedding_D, network_ms, "embedding"),
-        _array_step("head", str(logits_C.dtype), logits_C, None, "logits, with the embedding"),
+        _array_step("head", str(logits_C.dtype), logits_C, None, "logits"),
         _array_step("calibrate", str(probs_C.dtype), probs_C, calibrate_ms, f"β = {beta:.3f}"),
-        Step("judge", "verdict", "", "", judge_ms, f"{prediction.verdict}: {prediction.label} {prediction.confidence:.3f}"),
+        Step(
+            "judge",
+            "verdict",
+            "",
+            "",
+            judge_ms,
+            f"{prediction.verdict}: {prediction.label} {prediction.confidence:.3f}",
+        ),
     ]
 
 
@@ -78,9 +85,7 @@ def _timed(work: Callable[[], T]) -> tuple[T, float]:
     return value, (time.perf_counter() - start_s) * 1000
 
 
-def _array_step(
-    name: str, kind: str, array: np.ndarray[Any, Any], milliseconds: float | None, note: str = ""
-) -> Step:
+def _array_step(name: str, kind: str, array: np.ndarray[Any, Any], milliseconds: float | None, note: str = "") -> Step:
     low, high = float(array.min()), float(array.max())
     extent = f"{low:g} … {high:g}" if array.dtype == np.uint8 else f"{low:.3f} … {high:.3f}"
     return Step(name, kind, "×".join(map(str, array.shape)), extent, milliseconds, note)

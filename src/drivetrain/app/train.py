@@ -8,12 +8,13 @@ from pathlib import Path
 
 import numpy as np
 
+from ..core.cores import available_cores
 from ..core.ports import Progress, Silent
 from ..core.types import Dataset, IntArray
 from ..curate.duplicates import find_duplicates, merge_groups
 from ..data.sources import open_source
 from ..embed.cache import EmbeddingCache, default_folder
-from ..embed.embedder import Embedder, available_cores
+from ..embed.embedder import Embedder
 from ..learn.head import FittedHead, class_weights, fit_head
 from ..learn.interpret import balanced_accuracy
 from ..model import metrics, storage

@@ -3,84 +3,92 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from .prediction import BundleArgument, NoGolden
 from .training import JsonFlag
 
+if TYPE_CHECKING:
+    from ..model.predictor import Predictor
+
 
 def inspect(bundle: BundleArgument, no_golden: NoGolden = False, json: JsonFlag = False) -> None:
-    """Check a bundle and show what it is: classes, figures, preprocessing, provenance, parity on this machine."""
+    """Check a bundle and show what it is.
+
+    Classes, figures, preprocessing, where it comes from, and whether this machine gives the answers it should.
+    """
+    from dataclasses import asdict
+
     from ..model.predictor import load
     from .console import print_json
 
     predictor = load(bundle, golden=not no_golden)
-    manifest, parity = predictor.manifest, predictor.parity
+    parity = predictor.parity
     if json:
-        print_json(
-            {
-                **manifest.model_dump(mode="json"),
-                "parity": {
-                    "images": parity.images,
-                    "max_pixel": parity.max_pixel,
-                    "max_probability": parity.max_probability,
-                }
-                if parity
-                else None,
-            }
-        )
-        return
+        manifest = predictor.manifest.model_dump(mode="json")
+        print_json({**manifest, "parity": asdict(parity) if parity else None})
+    else:
+        _print_bundle(predictor)
+
+
+def _print_bundle(predictor: Predictor) -> None:
+    from .console import percent, print_pairs
+
+    manifest, parity = predictor.manifest, predictor.parity
     accuracy, spec = manifest.metrics.accuracy, manifest.preprocess
     height, width = spec.resize.size
-    lines = [
-        ("name", f"{manifest.name}  ({manifest.bundle_id}, schema {manifest.schema_version}, {manifest.created_at})"),
-        (
-            "classes",
-            f"{len(manifest.classes)}: {', '.join(manifest.classes[:12])}{', …' if len(manifest.classes) > 12 else ''}",
-        ),
-        ("accuracy", f"{accuracy.value:.1%} ({accuracy.low:.1%} to {accuracy.high:.1%}), {accuracy.method}"),
-        ("", manifest.metrics.how),
-        ("trained on", f"{manifest.data.images} images of {manifest.data.source}, {manifest.data.skipped} skipped"),
-        (
-            "backbone",
-            f"{manifest.backbone.name}, {manifest.backbone.licence}, blocks {', '.join(manifest.backbone.blocks)}",
-        ),
-        (
-            "input",
-            f"{spec.resize.method} to {width}×{height}, {spec.resize.filter}; views: {', '.join(manifest.backbone.views)}",
-        ),
-        ("accept", f"confidence ≥ {manifest.accept.confidence:g}: {manifest.accept.coverage:.1%} of training images"),
-        ("sums", "all files match"),
-        (
-            "parity",
-            f"{parity.images} golden images reproduced, probabilities within {parity.max_probability:.1e}"
-            if parity
-            else "not checked",
-        ),
-    ]
-    for name, text in lines:
-        typer.echo(f"{name:<12}{text}")
+    classes = [f"{name} ({count})" for name, count in manifest.data.per_class.items()]
+    coverage = percent(manifest.accept.coverage)
+    replayed = "not checked"
+    if parity:
+        gap = f"probabilities within {parity.max_probability:.1g}" if parity.max_probability else "to the last bit"
+        replayed = f"{parity.images} golden images give the same answers here, {gap}"
+    print_pairs(
+        [
+            ("Name", manifest.name),
+            ("Bundle", f"{manifest.bundle_id}, schema {manifest.schema_version}, made {manifest.created_at}"),
+            ("Classes", f"{len(classes)}: {', '.join(classes[:12])}{', …' if len(classes) > 12 else ''}"),
+            ("Accuracy", f"{percent(accuracy.value)}  ({percent(accuracy.low)} to {percent(accuracy.high)})"),
+            ("", f"{manifest.metrics.how}; {accuracy.method}"),
+            ("Trained on", f"{manifest.data.images} images of {manifest.data.source}, {manifest.data.skipped} skipped"),
+            ("Backbone", f"{manifest.backbone.name} ({manifest.backbone.licence})"),
+            ("Features", f"{', '.join(manifest.backbone.blocks)}; views: {', '.join(manifest.backbone.views)}"),
+            ("Input", f"{spec.resize.method} to {width}×{height}, {spec.resize.filter}"),
+            ("Accept", f"from confidence {manifest.accept.confidence:g} on: {coverage} of the training images, unseen"),
+            ("Made with", ", ".join(f"{name} {version}" for name, version in manifest.versions.items())),
+            ("Files", "whole: every checksum matches"),
+            ("Parity", replayed),
+        ]
+    )
 
 
 def report(
     bundle: BundleArgument,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Write the report to this file.")] = None,
     browse: Annotated[bool, typer.Option("--open", help="Open it in the browser.")] = False,
+    json: JsonFlag = False,
 ) -> None:
-    """Show where a bundle's training report is, write it elsewhere, or open it."""
+    """Find, copy or open a bundle's training report.
+
+    Prints its path. A report inside a zip is written to the current folder.
+    """
     from ..core.errors import BundleError
     from ..model.storage import REPORT, read_files
+    from .console import print_json, print_line
 
     page = read_files(bundle).get(REPORT)
     if page is None:
         raise BundleError(f"{bundle} holds no report")
     if out is None:
         out = bundle / REPORT if bundle.is_dir() else Path(f"{bundle.stem}-report.html")
-    if not (bundle.is_dir() and out == bundle / REPORT):
+    if not (bundle.is_dir() and out.resolve() == (bundle / REPORT).resolve()):
         out.parent.mkdir(parents=True, exist_ok=True)
         out.write_bytes(page)
-    typer.echo(str(out))
+    if json:
+        print_json({"report": str(out)})
+    else:
+        print_line(str(out))
     if browse:
         typer.launch(out.absolute().as_uri())

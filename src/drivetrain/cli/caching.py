@@ -2,30 +2,36 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from .training import CacheOption, JsonFlag
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from ..embed.cache import EmbeddingCache
 
 app = typer.Typer(help="Look at or tidy the cache of embeddings.", no_args_is_help=True)
 
 
 @app.command()
 def info(cache: CacheOption = None, json: JsonFlag = False) -> None:
-    """Where the cache is and how much it holds."""
+    """Show where the cache is and how much it holds."""
     from dataclasses import asdict
 
-    from ..embed.cache import EmbeddingCache, default_folder
-    from .console import ConsoleProgress, print_json
+    from .console import print_json, print_pairs
 
-    store = EmbeddingCache(cache or default_folder(), ConsoleProgress().say)
-    found = store.info()
-    store.close()
+    with _opened(cache) as (path, store):
+        found = {**asdict(store.info()), "path": str(path)}
     if json:
-        print_json(asdict(found))
+        print_json(found)
         return
-    typer.echo(f"{found.path}\n{found.images} images, {found.embeddings} embeddings, {found.bytes / 1e6:.1f} MB")
+    holds = f"{found['images']} images, {found['embeddings']} embeddings, {found['bytes'] / 1e6:.1f} MB"
+    print_pairs([("Cache", str(path)), ("Holds", holds)])
 
 
 @app.command()
@@ -37,14 +43,36 @@ def prune(
     json: JsonFlag = False,
 ) -> None:
     """Forget what has not been used for a while."""
-    from ..embed.cache import EmbeddingCache, default_folder
-    from .console import ConsoleProgress, print_json
+    from .console import print_json, print_line
 
-    store = EmbeddingCache(cache or default_folder(), ConsoleProgress().say)
-    forgotten = store.prune(unused_days)
-    found = store.info()
-    store.close()
+    with _opened(cache) as (path, store):
+        forgotten = store.prune(unused_days)
+        found = store.info()
     if json:
         print_json({"forgotten": forgotten, "bytes": found.bytes})
         return
-    typer.echo(f"forgot {forgotten} entries; {found.bytes / 1e6:.1f} MB left in {found.path}")
+    print_line(f"forgot {forgotten} entries; {found.bytes / 1e6:.1f} MB left in {path}")
+
+
+@contextmanager
+def _opened(folder: Path | None) -> Iterator[tuple[Path, EmbeddingCache]]:
+    """The cache and where it is. A folder that is not there is an empty cache, and is not made just to be looked at.
+
+    Raises:
+        CacheError: what is there cannot be used.
+    """
+    from ..core.errors import CacheError
+    from ..embed.cache import FILE_NAME, EmbeddingCache, default_folder
+    from .console import remark
+
+    folder = folder or default_folder()
+    remarks: list[str] = []
+    store = EmbeddingCache(folder if folder.exists() else None, remarks.append)
+    try:
+        if remarks and store.path is None:
+            raise CacheError(f"{folder} is not usable as a cache ({'; '.join(remarks)})")
+        for line in remarks:
+            remark(line)
+        yield folder / FILE_NAME, store
+    finally:
+        store.close()

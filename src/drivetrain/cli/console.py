@@ -3,18 +3,66 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
+import textwrap
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 from ..core.ports import Advance
 
 
+def to_json(document: Any, indent: int | None = None) -> str:
+    """JSON that stdout can hold: in a legacy encoding everything beyond ASCII is escaped."""
+    plain = (sys.stdout.encoding or "").lower().replace("-", "") != "utf8"
+    return json.dumps(document, indent=indent, ensure_ascii=plain)
+
+
 def print_json(document: Any) -> None:
     """One JSON document on stdout."""
-    sys.stdout.write(json.dumps(document, indent=2, ensure_ascii=False) + "\n")
+    print_line(to_json(document, indent=2))
+
+
+def print_line(line: str, end: str = "\n") -> None:
+    """One line on stdout, at once: somebody may be waiting for it at the other end of a pipe."""
+    sys.stdout.write(line + end)
+    sys.stdout.flush()
+
+
+def print_pairs(pairs: Iterable[tuple[str, str]]) -> None:
+    """Names and what they stand for, in two columns; wrapped on a terminal, one line each elsewhere."""
+    rows = list(pairs)
+    indent = max((len(name) for name, _ in rows), default=0) + 2
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else 0
+    for name, text in rows:
+        lines = [text]
+        if width:
+            lines = textwrap.wrap(text, max(width - indent, 30), break_long_words=False, break_on_hyphens=False)
+        for position, line in enumerate(lines or [""]):
+            print_line(f"{name if position == 0 else '':<{indent}}{line}".rstrip())
+
+
+def print_table(rows: Sequence[Sequence[str]], right: frozenset[int] = frozenset()) -> None:
+    """Columns as wide as what stands in them, those in ``right`` aligned to the right."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        cells = [
+            cell.rjust(width) if column in right else cell.ljust(width)
+            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ]
+        print_line("  ".join(cells).rstrip())
+
+
+def remark(line: str) -> None:
+    """One line on stderr."""
+    sys.stderr.write(one_line(line) + "\n")
+
+
+def one_line(text: str) -> str:
+    """Text that stays on its line and cannot steer a terminal, whatever file names it carries."""
+    return "".join(c if c.isprintable() else "�" for c in " ".join(text.split()))
 
 
 class ConsoleProgress:
@@ -41,20 +89,21 @@ class ConsoleProgress:
 
         yield advance
         seconds = time.perf_counter() - start_s
-        self._console.print(f"{name}: {count} images in {seconds:.1f} s ({count / max(seconds, 1e-9):.0f}/s)")
+        self.say(f"{name}: {count} images in {seconds:.1f} s ({count / max(seconds, 1e-9):.0f}/s)")
 
     @contextmanager
     def _bar(self, name: str, total: int) -> Iterator[Advance]:
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
         columns = (
-            TextColumn("{task.description:<17}"),
-            BarColumn(bar_width=28),
+            TextColumn("{task.description:<16}", markup=False),
+            BarColumn(bar_width=24),
             MofNCompleteColumn(),
-            TextColumn("{task.fields[rate]:>9}"),
+            TextColumn("{task.fields[rate]:>8}"),
             TimeRemainingColumn(elapsed_when_finished=True),
         )
-        with Progress(*columns, console=self._console) as progress:
+        # Left to itself, rich takes what is meant for stdout to where the bar is, past any pipe or file.
+        with Progress(*columns, console=self._console, redirect_stdout=False) as progress:
             task = progress.add_task(name, total=total, rate="")
 
             def advance(count: int) -> None:
@@ -66,7 +115,7 @@ class ConsoleProgress:
 
     def say(self, line: str) -> None:
         """One line."""
-        self._console.print(line, markup=False)
+        self._console.print(one_line(line), markup=False, soft_wrap=True)
 
 
 def percent(value: float) -> str:

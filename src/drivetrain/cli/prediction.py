@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,41 +11,66 @@ import typer
 from .training import JsonFlag
 
 if TYPE_CHECKING:
+    from ..app.evaluate import Evaluation
     from ..core.types import Prediction
 
-BundleArgument = Annotated[Path, typer.Argument(help="A bundle: its folder or zip.")]
+BundleArgument = Annotated[Path, typer.Argument(metavar="BUNDLE", help="A bundle: its folder or zip.")]
 NoGolden = Annotated[bool, typer.Option("--no-golden", help="Skip the replay of the golden images on loading.")]
+
+# From so many files on a progress bar is worth a line.
+MANY_FILES = 20
+
+# On a terminal, paths up to this length are aligned; a longer one pushes its line to the right.
+PATH_COLUMN = 48
 
 
 def predict(
     bundle: BundleArgument,
-    paths: Annotated[list[str], typer.Argument(help="Image files, folders, or patterns such as 'photos/*.jpg'.")],
+    paths: Annotated[
+        list[str], typer.Argument(metavar="PATH", help="Image files, folders, or patterns such as 'photos/*.jpg'.")
+    ],
     no_golden: NoGolden = False,
     json: JsonFlag = False,
 ) -> None:
-    """Predict images. Files that cannot be read are reported among the rest; they stop nothing."""
-    from ..app.predict import expand, predict_paths
+    """Predict files, folders and patterns, in the order given.
+
+    One line an image: path, label, confidence, verdict. A file that cannot be read gets a line that says why, and stops
+    nothing. In a pipe the columns are separated by tabs.
+    """
+    import sys
+
+    from ..app.predict import expand
     from ..model.predictor import load
-    from .console import ConsoleProgress
+    from .console import ConsoleProgress, print_line, remark
 
     files = expand(paths)
     predictor = load(bundle, golden=not no_golden)
-    readable = 0
-    with ConsoleProgress(quiet=len(files) < 100).stage("predict", len(files)) as advance:
-        stream = predict_paths(predictor, files)
-        for position, prediction in enumerate(stream):
-            readable += prediction.error is None
-            (_print_json_item if json else _print_line)(prediction, position)
+    on_terminal = sys.stdout.isatty()
+    show = _json_printer() if json else _line_printer(files, predictor.classes, on_terminal)
+    # Two things cannot be written to one terminal at once; the lines themselves then show the progress.
+    quiet = len(files) < MANY_FILES or on_terminal
+    unreadable = 0
+    with ConsoleProgress(quiet=quiet).stage("predict", len(files)) as advance:
+        for prediction in predictor.predict_many(files):
+            unreadable += prediction.error is not None
+            show(prediction)
             advance(1)
     if json:
-        typer.echo("\n]" if files else "[]")
-    if not readable:
+        print_line("\n]")
+    if unreadable == len(files):
+        remark(
+            f"error: none of the {len(files)} files can be read" if unreadable > 1 else "error: the file cannot be read"
+        )
         raise typer.Exit(1)
+    if unreadable:
+        remark(f"warning: {unreadable} of {len(files)} files cannot be read; they are marked “unreadable”")
 
 
 def evaluate(
     bundle: BundleArgument,
-    source: Annotated[str, typer.Argument(help="Labelled images the model has not seen: folder, CSV, zip, …")],
+    source: Annotated[
+        str, typer.Argument(metavar="SOURCE", help="Labelled images the model has not seen: folder, CSV, zip, …")
+    ],
     split: Annotated[str | None, typer.Option(help="Only this split of the source: train, valid or test.")] = None,
     report: Annotated[Path | None, typer.Option(help="Also write an HTML report to this file.")] = None,
     keep_leaks: Annotated[
@@ -53,80 +79,112 @@ def evaluate(
     no_golden: NoGolden = False,
     json: JsonFlag = False,
 ) -> None:
-    """Judge a bundle on labelled images that it has not seen."""
+    """Judge a bundle on labelled images it has not seen.
+
+    Copies of its training images are found and left out of the figures.
+    """
     from ..app.evaluate import evaluate as evaluate_bundle
     from ..app.evaluate import evaluation_report
     from ..model.predictor import load
-    from .console import ConsoleProgress, percent, print_json
+    from .console import ConsoleProgress, print_json
 
-    progress = ConsoleProgress()
     predictor = load(bundle, golden=not no_golden)
-    result = evaluate_bundle(predictor, source, split=split, keep_leaks=keep_leaks, progress=progress)
+    result = evaluate_bundle(predictor, source, split=split, keep_leaks=keep_leaks, progress=ConsoleProgress())
     if report is not None:
         report.parent.mkdir(parents=True, exist_ok=True)
         report.write_text(evaluation_report(result, predictor), encoding="utf-8")
     if json:
         print_json(result.to_json())
-        return
-    accuracy = result.accuracy
-    auc = f", AUC {result.auc:.3f}" if result.auc is not None else ""
-    typer.echo(f"images     {len(result.items)} judged, {len(result.skipped)} skipped")
-    typer.echo(f"accuracy   {percent(accuracy.value)}  ({percent(accuracy.low)} to {percent(accuracy.high)})")
-    typer.echo(f"log-loss   {result.log_loss:.3f}, calibration error {percent(result.ece)}{auc}")
-    _print_confusion(result.classes, result.confusion_CC.tolist())
-    for warning in result.warnings:
-        typer.echo(f"! {warning}")
-    if report is not None:
-        typer.echo(f"report     {report}")
+    else:
+        _print_evaluation(result, report)
 
 
 def trace(
-    image: Annotated[Path, typer.Argument(help="One image file.")],
+    image: Annotated[Path, typer.Argument(metavar="IMAGE", help="One image file.")],
     bundle: Annotated[Path, typer.Option("--bundle", "-b", help="The bundle to trace it through.")],
+    no_golden: NoGolden = False,
     json: JsonFlag = False,
 ) -> None:
-    """Follow one image through every stage: type, shape, range and milliseconds."""
-    from ..app.trace import trace as trace_image
-    from .console import print_json
+    """Follow one image through every stage.
 
-    steps = trace_image(image, bundle)
+    Shows type, shape, range and milliseconds of what comes out of each.
+    """
+    from ..app.trace import trace as trace_image
+    from .console import print_json, print_table
+
+    steps = trace_image(image, bundle, golden=not no_golden)
     if json:
         print_json([step.to_json() for step in steps])
         return
-    for step in steps:
-        typer.echo(
-            f"{step.name:<12}{step.kind:<17}{step.shape:<18}{step.range:<24}{step.milliseconds:>8.2f} ms  {step.note}"
-        )
+    header = ("stage", "type", "shape", "range", "ms", "")
+    rows = [
+        (s.name, s.kind, s.shape, s.range, "" if s.milliseconds is None else f"{s.milliseconds:.2f}", s.note)
+        for s in steps
+    ]
+    print_table([header, *rows], right=frozenset({4}))
 
 
-def _print_line(prediction: Prediction, _position: int) -> None:
-    if prediction.error is not None:
-        typer.echo(f"{prediction.path}\t-\t-\t{prediction.verdict}\t{prediction.error}")
-    else:
-        typer.echo(f"{prediction.path}\t{prediction.label}\t{prediction.confidence:.3f}\t{prediction.verdict}")
+def _line_printer(files: Sequence[Path], classes: Sequence[str], aligned: bool) -> Callable[[Prediction], None]:
+    from rich.cells import cell_len, set_cell_size
+
+    from .console import one_line, print_line
+
+    path_width = max((width for file in files if (width := cell_len(str(file))) <= PATH_COLUMN), default=0)
+    label_width = max(map(cell_len, classes))
+
+    def show(prediction: Prediction) -> None:
+        # A tab or line break in a file's name must not add a column or a line.
+        path = "".join(c if c not in "\t\r\n" else "�" for c in prediction.path)
+        label = prediction.label if prediction.label is not None else "-"
+        confidence = "-" if prediction.error else f"{prediction.confidence:.3f}"
+        cells = [path, label, confidence, str(prediction.verdict)]
+        if prediction.error:
+            cells.append(one_line(prediction.error))
+        if aligned:
+            path = set_cell_size(path, max(path_width, cell_len(path)))
+            cells[:4] = [path, set_cell_size(label, label_width), f"{confidence:>5}", f"{cells[3]:<6}"]
+        print_line(("  " if aligned else "\t").join(cells).rstrip())
+
+    return show
 
 
-def _print_json_item(prediction: Prediction, position: int) -> None:
-    import json
-
+def _json_printer() -> Callable[[Prediction], None]:
     from ..app.predict import to_json
+    from .console import print_line
+    from .console import to_json as dumps
 
-    # Streamed, so that a long run shows its results as they come; together it is one JSON list.
-    typer.echo(("[\n" if position == 0 else ",\n") + json.dumps(to_json(prediction), ensure_ascii=False), nl=False)
+    opening = "[\n"
+
+    def show(prediction: Prediction) -> None:
+        # Streamed, so that a long run shows its results as they come; together it is one JSON list.
+        nonlocal opening
+        print_line(opening + dumps(to_json(prediction)), end="")
+        opening = ",\n"
+
+    return show
 
 
-def _print_confusion(classes: tuple[str, ...], counts: list[list[int]]) -> None:
-    if len(classes) > 12:
-        typer.echo("confusion  (more than 12 classes: see --json or --report)")
-        return
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
+def _print_evaluation(result: Evaluation, report: Path | None) -> None:
+    from .console import percent, print_line, print_pairs, print_table
 
-    table = Table(title="rows: label, columns: predicted", title_justify="left", box=None, padding=(0, 1))
-    table.add_column("")
-    for name in classes:
-        table.add_column(Text(name), justify="right")
-    for name, row in zip(classes, counts, strict=True):
-        table.add_row(Text(name), *(str(count) for count in row))
-    Console(highlight=False).print(table)
+    accuracy = result.accuracy
+    rows = [
+        ("Images", f"{len(result.items)} judged, {len(result.skipped)} skipped"),
+        ("Accuracy", f"{percent(accuracy.value)}  ({percent(accuracy.low)} to {percent(accuracy.high)})"),
+    ]
+    if result.auc is not None:
+        rows.append(("AUC", f"{result.auc:.3f}"))
+    rows.append(("Log-loss", f"{result.log_loss:.3f}, calibration error {percent(result.ece)}"))
+    if len(result.classes) > 12:
+        rows.append(("Confusion", "more than 12 classes: see --report or --json"))
+    if report is not None:
+        rows.append(("Report", str(report)))
+    print_pairs(rows)
+    if len(result.classes) <= 12:
+        print_line("")
+        header = ("label ↓ predicted →", *result.classes)
+        counts = (
+            (name, *map(str, row)) for name, row in zip(result.classes, result.confusion_CC.tolist(), strict=True)
+        )
+        print_table([header, *counts], right=frozenset(range(1, len(header))))
+    print_pairs(("!", warning) for warning in result.warnings)

@@ -13,17 +13,11 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import coo_matrix
-from scipy.sparse.csgraph import connected_components
 
 from ..core.types import FloatArray, ImageFacts, IntArray
 from ..data import phash
+from ..data.copies import LEAST_LIKENESS, MAX_HASH_DISTANCE, joined
 
-# Bits of 64 in which two hashes may differ (METHOD: Zauner 2010 finds copies below 8; 6 leaves a margin).
-MAX_HASH_DISTANCE = 6
-# Copies re-encoded at JPEG quality 50 or halved in size keep 0.9995; the nearest distinct photos of a uniform
-# domain (solar cells) come to 0.998 at the 99th percentile, ordinary photos to 0.9.
-LEAST_LIKENESS = 0.999
 # Share of deliberately altered copies that the cosine threshold would still catch.
 PROBE_QUANTILE = 0.25
 # Upper fence of nearest-neighbour cosines: median + 1.5 × (90th percentile − median). Only what lies beyond it is
@@ -75,7 +69,7 @@ def find_duplicates(
             seen.add(pair[:2])
             pairs.append(pair)
     i_P, j_P = np.asarray([p[0] for p in pairs], int), np.asarray([p[1] for p in pairs], int)
-    return Duplicates(join(len(facts), i_P, j_P), tuple(pairs), threshold)
+    return Duplicates(joined(len(facts), i_P, j_P), tuple(pairs), threshold)
 
 
 def copies_of(
@@ -101,13 +95,6 @@ def copies_of(
     return dict(sorted(found.items()))
 
 
-def join(n: int, i_P: Rows, j_P: Rows) -> IntArray:
-    """(n,) group numbers: connected components of the pairs."""
-    links = coo_matrix((np.ones(len(i_P), bool), (i_P, j_P)), shape=(n, n))
-    groups_N: IntArray = connected_components(links, directed=False)[1].astype(np.int64)
-    return groups_N
-
-
 def merge_groups(a_N: IntArray, b_N: IntArray) -> IntArray:
     """Groups such that items joined in either are joined: the union of two partitions."""
     n = len(a_N)
@@ -116,7 +103,7 @@ def merge_groups(a_N: IntArray, b_N: IntArray) -> IntArray:
     rows = np.arange(n)
     size = n + int(a_N.max(initial=-1)) + 1 + int(b_N.max(initial=-1)) + 1
     a_nodes, b_nodes = n + a_N, n + int(a_N.max(initial=-1)) + 1 + b_N
-    return join(size, np.concatenate([rows, rows]), np.concatenate([a_nodes, b_nodes]))[:n]
+    return joined(size, np.concatenate([rows, rows]), np.concatenate([a_nodes, b_nodes]))[:n]
 
 
 def _equal_pixels(facts: tuple[ImageFacts, ...]) -> list[tuple[int, int]]:

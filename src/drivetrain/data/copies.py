@@ -24,8 +24,10 @@ from .ordered_map import ordered_map
 from .picture import read_picture
 from .sample import Sample
 
-# Bits of 64 in which two hashes may differ, and the least likeness of the pictures behind them: see curate.duplicates.
+# Bits of 64 in which two hashes may differ (Zauner 2010 finds copies below 8; 6 leaves a margin).
 MAX_HASH_DISTANCE = 6
+# Copies re-encoded at JPEG quality 50 or halved in size keep 0.9995; the nearest distinct photos of a uniform domain
+# (solar cells) come to 0.998 at the 99th percentile, ordinary photos to 0.9.
 LEAST_LIKENESS = 0.999
 
 # Large JPEGs are decoded at a reduced scale that leaves the shorter side this many pixels. Against full size the likeness

@@ -35,6 +35,9 @@ from PIL import (
 
 from ..core.errors import ImageError
 
+DecodeSize = Callable[[int, int], tuple[int, int] | None]
+Levels = NDArray[np.uint8]
+
 # Imported here by hand: Pillow would otherwise load all its plugins on the first unknown file. MPO is read as JPEG.
 PLUGINS = (
     JpegImagePlugin.JpegImageFile,
@@ -120,9 +123,6 @@ logging.getLogger("PIL").addHandler(logging.NullHandler())
 
 # 16-bit grey level → 8-bit: full scale to full scale.
 _GREY_16: Levels = np.rint(np.arange(1 << 16) / 257).astype(np.uint8)
-
-DecodeSize = Callable[[int, int], tuple[int, int] | None]
-Levels = NDArray[np.uint8]
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,6 @@ items; memory is bounded by the chunk, not by the data set; what is done is comm
 from __future__ import annotations
 
 import hashlib
-import math
-import os
 import stat
 import time
 from collections import deque
@@ -19,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ..core.cores import available_cores
 from ..core.errors import ImageError
 from ..core.ports import Progress, Silent
 from ..core.types import Embeddings, FloatArray, ImageFacts, Item, Skipped
@@ -33,7 +32,7 @@ from .session import Session
 CHUNK = 32
 
 # Images a worker decodes before it runs the network on them, one by one: switching between the two for every image
-# costs a core its caches, about 5 % of the pass. A divisor of the chunk.
+# costs a core its caches, about 5 % of the pass. Fewer where a chunk would not give every worker a batch.
 BATCH = 8
 
 # Files up to this size are kept in memory between hashing and decoding; three chunks of them are the most there is.
@@ -161,9 +160,10 @@ class Embedder:
             if missing or sha256 not in facts:
                 work.append((read, missing))
         sessions = {recipe.key: self._session(recipe) for _, missing in work for recipe in missing}
+        batch = max(1, min(BATCH, len(work) // self._workers))
         jobs = [
-            workers.submit(_compute, work[start : start + BATCH], sessions, recipes[0].backbone.preprocess)
-            for start in range(0, len(work), BATCH)
+            workers.submit(_compute, work[start : start + batch], sessions, recipes[0].backbone.preprocess)
+            for start in range(0, len(work), batch)
         ]
         return _Chunk(n_items, facts, cached, jobs, _decode_key(recipes[0]))
 
@@ -210,21 +210,6 @@ def _decode_key(recipe: Recipe) -> str:
     """Facts of the pixels depend on the scale they were decoded at; the first recipe's decode is the one recorded."""
     spec = recipe.backbone.preprocess
     return f"{spec.decode_floor or 'full'}{'-long' if spec.resize.method == 'pad' else ''}"
-
-
-def available_cores(cgroup: Path = Path("/sys/fs/cgroup")) -> int:
-    """Cores this process may use, at least 1. A container's limit counts, be it a set of cores or a share of time."""
-    affinity = getattr(os, "sched_getaffinity", None)
-    cores = len(affinity(0)) if affinity else os.cpu_count() or 1
-    try:
-        if (cgroup / "cpu.max").exists():
-            quota, period = (cgroup / "cpu.max").read_text().split()
-        else:  # the first version of control groups
-            quota, period = ((cgroup / "cpu" / f"cpu.cfs_{name}_us").read_text() for name in ("quota", "period"))
-        limit = math.ceil(int(quota) / int(period))
-    except (OSError, ValueError, ZeroDivisionError):
-        return cores  # not Linux, or no limit ("max")
-    return min(cores, limit) if limit > 0 else cores
 
 
 def _read_ahead(items: Sequence[Item], readers: ThreadPoolExecutor) -> Iterator[list[_Read]]:

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import json
+import re
 
 from .manifest import Manifest
+
+# Identifiers that the hub knows; anything else has to be called “other” and named beside it.
+HUB_LICENCES = frozenset(
+    {"apache-2.0", "mit", "bsd-2-clause", "bsd-3-clause", "cc0-1.0", "cc-by-4.0", "cc-by-sa-4.0", "cc-by-nc-4.0"}
+    | {"cc-by-nc-sa-4.0", "gpl-3.0", "lgpl-3.0", "agpl-3.0", "mpl-2.0", "openrail", "unknown"}
+)
 
 
 def render_card(manifest: Manifest) -> str:
     """Markdown with front matter."""
     m, accuracy = manifest.metrics, manifest.metrics.accuracy
-    licence = manifest.backbone.licence.lower() if manifest.backbone.licence else "unknown"
     rows = "\n".join(f"| {_cell(name)} | {count} |" for name, count in manifest.data.per_class.items())
     random_split = (
         f"A random split would have claimed {m.accuracy_random_split:.1%}.\n"
@@ -18,21 +24,17 @@ def render_card(manifest: Manifest) -> str:
         else ""
     )
     auc = f"| AUC | {m.auc:.3f} |\n" if m.auc is not None else ""
+    version = manifest.versions.get("drivetrain", "?")
     error = manifest.accept.error
     accepted = f", with {error.value:.1%} errors among them ({error.low:.1%}–{error.high:.1%})" if error else ""
     return f"""---
-license: {json.dumps(licence)}
-library_name: drivetrain
-pipeline_tag: image-classification
-tags: [image-classification, onnx, drivetrain]
-base_model: {json.dumps(manifest.backbone.name)}
-metrics: [accuracy]
+{_front_matter(manifest)}
 ---
 
 # {_cell(manifest.name)}
 
 An image classifier with {len(manifest.classes)} classes, trained by transfer learning on {manifest.data.images} images.
-Bundle `{manifest.bundle_id}`, made {manifest.created_at} with drivetrain {manifest.versions.get("drivetrain", "?")}.
+Bundle `{manifest.bundle_id}`, made {_cell(manifest.created_at)} with drivetrain {_cell(version)}.
 
 ## How good it is
 
@@ -43,7 +45,7 @@ Bundle `{manifest.bundle_id}`, made {manifest.created_at} with drivetrain {manif
 | log-loss | {m.log_loss:.4f} |
 | expected calibration error | {m.ece:.3f} |
 {auc}
-{m.how}. {random_split}
+{_cell(m.how)}. {random_split}
 Answers with a confidence of at least {manifest.accept.confidence:.2f} are marked `accept`: {manifest.accept.coverage:.1%} of
 the training images{accepted}. This threshold is {"certified" if manifest.accept.certified else "a convention, not a guarantee"}.
 
@@ -64,8 +66,32 @@ anybody relies on it.
 
 ## Backbone
 
-{manifest.backbone.name}, {manifest.backbone.licence}. Source: {manifest.backbone.source}.
+{_cell(manifest.backbone.name)}, {_cell(manifest.backbone.licence)}. Source: {_cell(manifest.backbone.source)}.
+The licence is the backbone's; what the training data allows, its owner knows.
 """
+
+
+def _front_matter(manifest: Manifest) -> str:
+    """YAML; every text from outside is a JSON string, which YAML reads as it is."""
+    licence = manifest.backbone.licence.lower() or "unknown"
+    known = licence in HUB_LICENCES
+    lines = [f"license: {licence if known else 'other'}"]
+    if not known:
+        lines.append(f"license_name: {_quoted(manifest.backbone.licence)}")
+    lines += [
+        "library_name: drivetrain",
+        "pipeline_tag: image-classification",
+        "tags: [image-classification, onnx, drivetrain]",
+        "metrics: [accuracy]",
+    ]
+    base = manifest.backbone.name.partition("@")[0]
+    if re.fullmatch(r"[\w.-]+/[\w.-]+", base):  # the hub takes only models of its own as base
+        lines.append(f"base_model: {_quoted(base)}")
+    return "\n".join(lines)
+
+
+def _quoted(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False)
 
 
 def _cell(text: str) -> str:

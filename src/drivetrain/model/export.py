@@ -1,4 +1,8 @@
-"""One graph for the whole model: views, backbone and head. Shapes: N batch, D embedding, C classes."""
+"""One graph for the whole model: views, backbone and head. Shapes: N batch, D embedding, C classes.
+
+The backbone may be anybody's: of any opset from 7 on, with any names, and with a batch axis that is free or fixed at one.
+What is added here uses only operators that have not changed since opset 7.
+"""
 
 from __future__ import annotations
 
@@ -18,57 +22,85 @@ LOGITS = "logits"
 def with_head(backbone: onnx.ModelProto, weight_DC: FloatArray, bias_C: FloatArray, *, mirror: bool) -> bytes:
     """Append the head; the serialised model maps ``pixels`` to ``embedding`` (N, D) and ``logits`` (N, C).
 
-    With ``mirror`` the embedding is the mean over the image and its mirror image, computed in one pass of 2N.
+    With ``mirror`` the embedding is the mean over the image and its mirror image.
     """
-    from onnx import ModelProto, TensorProto, helper, numpy_helper
+    from onnx import ModelProto, TensorProto, helper
+
+    from ..embed.wiring import names_in, rename
 
     model = ModelProto()
     model.CopyFrom(backbone)
     graph = model.graph
+    used = names_in(graph)
+    if LOGITS in used:  # a classifier whose inner layer serves as the backbone
+        rename(graph, {LOGITS: _fresh(f"{LOGITS}.backbone", used)})
     if mirror:
-        _average_mirrored(graph)
-
-    def constant(name: str, value: np.ndarray[Any, Any]) -> str:
-        graph.initializer.append(numpy_helper.from_array(value, name))
-        return name
-
-    weight = constant("classifier.weight", np.ascontiguousarray(weight_DC, np.float32))
-    bias = constant("classifier.bias", np.ascontiguousarray(bias_C, np.float32))
-    graph.node.append(helper.make_node("Gemm", [OUTPUT, weight, bias], [LOGITS], name="classifier"))
-    graph.output.append(helper.make_tensor_value_info(LOGITS, TensorProto.FLOAT, ["N", int(weight_DC.shape[1])]))
+        _average_mirrored(graph, used)
+    weight = _constant(graph, "head.weight", np.ascontiguousarray(weight_DC, np.float32), used)
+    bias = _constant(graph, "head.bias", np.ascontiguousarray(bias_C, np.float32), used)
+    graph.node.append(helper.make_node("Gemm", [OUTPUT, weight, bias], [LOGITS], name="head.classifier"))
+    batch = graph.output[0].type.tensor_type.shape.dim[0]
+    shape = [batch.dim_param or batch.dim_value, int(weight_DC.shape[1])]
+    graph.output.append(helper.make_tensor_value_info(LOGITS, TensorProto.FLOAT, shape))
     return bytes(model.SerializeToString())
 
 
-def _average_mirrored(graph: onnx.GraphProto) -> None:
-    """Feed the backbone the batch and its mirror image, and average the two halves of what it returns."""
-    from onnx import helper, numpy_helper
+def _average_mirrored(graph: onnx.GraphProto, used: set[str]) -> None:
+    """Run the backbone on the image and on its mirror image, with the same weights, and average what comes out.
 
-    both, halves = f"{INPUT}.both", f"{OUTPUT}.halves"
-    for node in graph.node:
-        for position, name in enumerate(node.input):
-            if name == INPUT:
-                node.input[position] = both
-        for position, name in enumerate(node.output):
-            if name == OUTPUT:
-                node.output[position] = halves
-    width = graph.output[0].type.tensor_type.shape.dim[1].dim_value
-    integers = {
-        "mirror.start": [-1],
-        "mirror.end": [np.iinfo(np.int64).min],
-        "mirror.axis": [3],
-        "mirror.step": [-1],
-        "mirror.shape": [2, -1, width],
-    }
-    for name, value in integers.items():
-        graph.initializer.append(numpy_helper.from_array(np.asarray(value, np.int64), name))
-    before = [
-        helper.make_node("Slice", [INPUT, "mirror.start", "mirror.end", "mirror.axis", "mirror.step"], ["mirrored"]),
-        helper.make_node("Concat", [INPUT, "mirrored"], [both], axis=0),
+    The nodes stand twice in the graph, so that a batch axis fixed at one is no obstacle. One pass over a batch of two
+    would be a tenth faster (9.4 against 10.5 ms with EfficientNet-Lite0 on one core), but is not open to every graph.
+    """
+    from onnx import GraphProto, helper
+
+    from ..embed.wiring import rename
+
+    width = graph.input[0].type.tensor_type.shape.dim[3].dim_value
+    backwards = _constant(graph, "mirror.columns", np.arange(width - 1, -1, -1, dtype=np.int64), used)
+    half = _constant(graph, "mirror.half", np.asarray(0.5, np.float32), used)
+
+    plain, again = GraphProto(), GraphProto()
+    plain.node.extend(graph.node)
+    again.node.extend(graph.node)
+    names = {name: _fresh(f"{name}.mirrored", used) for name in sorted({INPUT, *_made_by(again)})}
+    rename(again, names)
+    for node in again.node:
+        node.name = f"{node.name}.mirrored" if node.name else ""
+    first, total = _fresh(f"{OUTPUT}.plain", used), _fresh(f"{OUTPUT}.sum", used)
+    rename(plain, {OUTPUT: first})
+    nodes = [
+        *plain.node,
+        # Gather, not Slice: a negative step came only with opset 10.
+        helper.make_node("Gather", [INPUT, backwards], [names[INPUT]], axis=3),
+        *again.node,
+        helper.make_node("Add", [first, names[OUTPUT]], [total]),
+        helper.make_node("Mul", [total, half], [OUTPUT]),
     ]
-    after = [
-        helper.make_node("Reshape", [halves, "mirror.shape"], [f"{OUTPUT}.stacked"]),
-        helper.make_node("ReduceMean", [f"{OUTPUT}.stacked"], [OUTPUT], axes=[0], keepdims=0),
-    ]
-    nodes = [*before, *graph.node, *after]
     del graph.node[:]
     graph.node.extend(nodes)
+
+
+def _made_by(graph: onnx.GraphProto) -> set[str]:
+    """Every tensor that the nodes make, those inside control-flow bodies included."""
+    from ..embed.wiring import all_graphs, all_nodes
+
+    bodies = list(all_graphs(graph))[1:]
+    inside = {value.name for body in bodies for value in (*body.input, *body.initializer)}
+    return inside | {name for node in all_nodes(graph) for name in node.output if name}
+
+
+def _constant(graph: onnx.GraphProto, name: str, value: np.ndarray[Any, Any], used: set[str]) -> str:
+    """Add a weight under a name that is free; returns it."""
+    from onnx import numpy_helper
+
+    name = _fresh(name, used)
+    graph.initializer.append(numpy_helper.from_array(value, name))
+    return name
+
+
+def _fresh(name: str, used: set[str]) -> str:
+    """``name``, with as many underscores as it takes to be new; it is then in use."""
+    while name in used:
+        name += "_"
+    used.add(name)
+    return name

@@ -14,15 +14,16 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from ..core.errors import ImageError, ParityError, SchemaError
-from ..core.types import FloatArray
+from ..core.errors import DataError, ImageError, ParityError, SchemaError
+from ..core.types import FloatArray, Verdict
 from ..data.decode import decode
 from ..data.preprocess import Preprocess, resize_image, to_tensor
 from ..embed.session import Session
 from .export import LOGITS
-from .metrics import softmax
+from .manifest import Manifest
+from .metrics import Floats, softmax
 from .storage import GOLDEN
 
 EXPECTED = "golden/expected.safetensors"
@@ -31,6 +32,9 @@ EXPECTED = "golden/expected.safetensors"
 MAX_PIXEL_P99 = 1.0
 MAX_PROBABILITY = 0.01
 
+# Confidences in golden.json are rounded to six places.
+ROUNDING = 1e-4
+
 # Longest side of a golden image; larger than any packaged backbone's input, so that resizing is exercised.
 LONGEST_SIDE = 480
 
@@ -38,7 +42,7 @@ LONGEST_SIDE = 480
 class GoldenImage(BaseModel):
     """One entry of golden.json."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     file: str
     lossless: bool
@@ -50,7 +54,8 @@ class GoldenImage(BaseModel):
 class _GoldenList(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    images: tuple[GoldenImage, ...]
+    images: tuple[GoldenImage, ...] = Field(min_length=1)
+    """A replay of nothing would certify anything."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +73,7 @@ def encode_golden(image: Image.Image, lossless: bool) -> bytes:
     """A copy without metadata, at most 480 pixels wide or high, as PNG or (lossy) JPEG."""
     small = image.copy()
     small.thumbnail((LONGEST_SIDE, LONGEST_SIDE), Image.Resampling.BICUBIC)
+    small.info.clear()  # comments and colour profiles would be written along
     buffer = io.BytesIO()
     if lossless:
         small.save(buffer, "PNG", optimize=False, compress_level=6)
@@ -84,9 +90,17 @@ def answer(data: bytes, spec: Preprocess, session: Session) -> tuple[NDArray[np.
 
 
 def write_golden(images: list[tuple[bytes, GoldenImage]], spec: Preprocess, session: Session) -> dict[str, bytes]:
-    """The files of ``golden/``: images, expected pixels and logits, and their index."""
+    """The files of ``golden/``: images, expected pixels and logits, and their index.
+
+    Raises:
+        DataError: there are no images.
+    """
     from safetensors.numpy import save
 
+    if not images:
+        raise DataError(
+            "none of the images can be read any more, so there is nothing to check a bundle by; train again"
+        )
     answers = [answer(data, spec, session) for data, _ in images]
     files = {f"golden/{entry.file}": data for data, entry in images}
     files[EXPECTED] = save(
@@ -100,13 +114,37 @@ def write_golden(images: list[tuple[bytes, GoldenImage]], spec: Preprocess, sess
     return files
 
 
-def replay(files: Mapping[str, bytes], spec: Preprocess, beta: float, session: Session) -> Parity:
+def replay(files: Mapping[str, bytes], manifest: Manifest, session: Session) -> Parity:
     """Run every golden image and compare.
 
     Raises:
-        SchemaError: the golden files are malformed.
+        SchemaError: the golden files are malformed, or do not fit the manifest or each other.
         ParityError: this machine gives other pixels or other probabilities.
     """
+    index, pixels_GHWK, logits_GC = _parse(files, manifest)
+    beta = manifest.calibration.beta
+    expected_GC = softmax(logits_GC, beta)
+    worst_pixel = worst_probability = 0.0
+    for entry, pixels_HWK, expected_C in zip(index.images, pixels_GHWK, expected_GC, strict=True):
+        try:
+            got_HWK, got_C = answer(files[f"golden/{entry.file}"], manifest.preprocess, session)
+        except (KeyError, ImageError) as error:
+            raise SchemaError(f"golden image {entry.file} cannot be used: {error}") from None
+        pixel = float(np.quantile(np.abs(got_HWK.astype(int) - pixels_HWK.astype(int)), 0.99))
+        probability = float(np.abs(softmax(got_C[None], beta) - expected_C).max())
+        # Written so that a network that answers NaN fails as well.
+        if not (pixel <= MAX_PIXEL_P99 and probability <= MAX_PROBABILITY):
+            raise ParityError(
+                f"this machine does not reproduce golden image {entry.file}: pixels differ by {pixel:.0f} grey levels, "
+                f"probabilities by {probability:.3f} (at most {MAX_PIXEL_P99:.0f} and {MAX_PROBABILITY}); "
+                "compare the versions in manifest.json, or skip the replay (--no-golden, golden=False) to override"
+            )
+        _check_entry(entry, expected_C, manifest)
+        worst_pixel, worst_probability = max(worst_pixel, pixel), max(worst_probability, probability)
+    return Parity(len(index.images), worst_pixel, worst_probability)
+
+
+def _parse(files: Mapping[str, bytes], manifest: Manifest) -> tuple[_GoldenList, NDArray[np.uint8], FloatArray]:
     from safetensors import SafetensorError
     from safetensors.numpy import load
 
@@ -116,25 +154,28 @@ def replay(files: Mapping[str, bytes], spec: Preprocess, beta: float, session: S
         pixels_GHWK, logits_GC = expected["pixels_GHWK"], expected["logits_GC"]
     except (KeyError, ValidationError, SafetensorError, ValueError) as error:
         raise SchemaError(f"the golden files are malformed: {' '.join(str(error).split())}") from None
-    if not len(index.images) == len(pixels_GHWK) == len(logits_GC):
-        raise SchemaError(f"{len(index.images)} golden images, {len(logits_GC)} expected answers")
-    worst_pixel = worst_probability = 0.0
-    for entry, pixels_HWK, logits_C in zip(index.images, pixels_GHWK, logits_GC, strict=True):
-        try:
-            got_HWK, got_C = answer(files[f"golden/{entry.file}"], spec, session)
-        except (KeyError, ImageError) as error:
-            raise SchemaError(f"golden image {entry.file} cannot be used: {error}") from None
-        if got_HWK.shape != pixels_HWK.shape or got_C.shape != logits_C.shape:
-            raise SchemaError(
-                f"golden image {entry.file}: expected {pixels_HWK.shape}, the bundle makes {got_HWK.shape}"
-            )
-        pixel = float(np.quantile(np.abs(got_HWK.astype(int) - pixels_HWK.astype(int)), 0.99))
-        probability = float(np.abs(softmax(got_C[None], beta) - softmax(logits_C[None], beta)).max())
-        if pixel > MAX_PIXEL_P99 or probability > MAX_PROBABILITY:
-            raise ParityError(
-                f"this machine does not reproduce golden image {entry.file}: pixels differ by {pixel:.0f} grey levels, "
-                f"probabilities by {probability:.3f} (at most {MAX_PIXEL_P99:.0f} and {MAX_PROBABILITY}); "
-                "compare the versions in manifest.json, or load with golden=False to override"
-            )
-        worst_pixel, worst_probability = max(worst_pixel, pixel), max(worst_probability, probability)
-    return Parity(len(index.images), worst_pixel, worst_probability)
+    images = len(index.images)
+    pixels_shape, logits_shape = (images, *manifest.preprocess.resize.size, 3), (images, len(manifest.classes))
+    if pixels_GHWK.shape != pixels_shape or pixels_GHWK.dtype != np.uint8:
+        raise SchemaError(f"golden pixels are {pixels_GHWK.dtype} {pixels_GHWK.shape}, not uint8 {pixels_shape}")
+    if logits_GC.shape != logits_shape or logits_GC.dtype != np.float32 or not np.isfinite(logits_GC).all():
+        raise SchemaError(f"golden logits are {logits_GC.dtype} {logits_GC.shape}, not finite float32 {logits_shape}")
+    return index, pixels_GHWK, logits_GC
+
+
+def _check_entry(entry: GoldenImage, expected_C: Floats, manifest: Manifest) -> None:
+    """What the index says in words is what the logits say in numbers; a class list in another order shows here."""
+    best = int(expected_C.argmax())
+    label, confidence = manifest.classes[best], float(expected_C[best])
+    accepted = confidence >= manifest.accept.confidence
+    verdict = Verdict.ACCEPT if accepted else Verdict.REVIEW
+    on_the_line = abs(confidence - manifest.accept.confidence) < ROUNDING
+    if (
+        entry.label != label
+        or abs(entry.confidence - confidence) > ROUNDING
+        or not (entry.verdict == verdict or on_the_line)
+    ):
+        raise SchemaError(
+            f"golden image {entry.file}: golden.json says {entry.label} at {entry.confidence:.3f} ({entry.verdict}), "
+            f"the expected logits {label} at {confidence:.3f} ({verdict})"
+        )

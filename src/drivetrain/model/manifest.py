@@ -11,9 +11,9 @@ from __future__ import annotations
 
 import json
 import math
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from ..core.errors import SchemaError
 from ..core.types import Interval
@@ -21,20 +21,38 @@ from ..data.preprocess import Preprocess
 
 SCHEMA_VERSION = 1
 
+# Pixels a side of the network's input: beyond any classifier's, within any memory.
+MAX_INPUT_SIDE = 4096
+
 Fraction = Annotated[float, Field(ge=0, le=1)]
+Count = Annotated[int, Field(ge=0)]
+Name = Annotated[str, Field(min_length=1)]
+
+
+def _fits_memory(spec: Preprocess) -> Preprocess:
+    if max(spec.resize.size) > MAX_INPUT_SIDE:
+        raise ValueError(f"resize.size is {spec.resize.size}; at most {MAX_INPUT_SIDE} pixels a side")
+    return spec
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    # Strict: a number in quotes or a true for a 1 was not written by this program.
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, strict=True)
 
 
 class Figure(_Part):
-    """A figure with its interval and how both were obtained."""
+    """A share with its interval and how both were obtained."""
 
-    value: float
-    low: float
-    high: float
+    value: Fraction
+    low: Fraction
+    high: Fraction
     method: str
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if not self.low <= self.value <= self.high:
+            raise ValueError(f"{self.value} does not lie in its interval, {self.low} to {self.high}")
+        return self
 
     @classmethod
     def of(cls, interval: Interval) -> Figure:
@@ -75,13 +93,13 @@ class Metrics(_Part):
     """How good the model is, and how that is known."""
 
     accuracy: Figure
-    accuracy_random_split: float | None
-    accuracy_with_leak: float | None = None
+    accuracy_random_split: Fraction | None
+    accuracy_with_leak: Fraction | None = None
     """Where a given split leaked: accuracy with the leaking items left in."""
-    balanced_accuracy: float
-    log_loss: float
-    ece: float
-    auc: float | None = None
+    balanced_accuracy: Fraction
+    log_loss: float = Field(ge=0)
+    ece: Fraction
+    auc: Fraction | None = None
     how: str
 
 
@@ -92,19 +110,19 @@ class DataInfo(_Part):
     """SHA-256 over the sorted (file hash, label) pairs."""
     source: str
     images: int = Field(ge=1)
-    skipped: int = Field(ge=0)
-    per_class: dict[str, int]
-    groups_duplicates: int
-    groups_user: int
+    skipped: Count
+    per_class: dict[str, Count]
+    groups_duplicates: Count
+    groups_user: Count
 
 
 class Training(_Part):
     """How it was trained."""
 
-    penalty: float
+    penalty: float = Field(gt=0)
     balance: str
     seed: int
-    folds: int
+    folds: int = Field(ge=2)
     trials: tuple[str, ...]
 
 
@@ -113,12 +131,12 @@ class Manifest(_Part):
 
     schema_version: int = SCHEMA_VERSION
     name: str
-    bundle_id: str
+    bundle_id: str = Field(pattern=r"^[0-9a-f]{16,64}$")
     created_at: str
     """ISO 8601 with offset."""
     task: Literal["classification"] = "classification"
-    classes: tuple[str, ...] = Field(min_length=2)
-    preprocess: Preprocess
+    classes: tuple[Name, ...] = Field(min_length=2)
+    preprocess: Annotated[Preprocess, AfterValidator(_fits_memory)]
     embedding_width: int = Field(ge=1)
     backbone: BackboneInfo
     calibration: Calibration
@@ -141,21 +159,23 @@ def parse_manifest(text: bytes) -> Manifest:
     """
     try:
         data: Any = json.loads(text.decode("utf-8"), parse_constant=_no_constant)
-    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # not UTF-8, not JSON, a number of thousands of digits
         raise SchemaError(f"manifest.json is not valid JSON: {error}") from None
     version = data.get("schema_version") if isinstance(data, dict) else None
     if not isinstance(version, int) or isinstance(version, bool) or version < 1:
         raise SchemaError(f"manifest.json has no schema_version (found {str(version)[:40]!r}); is this a bundle?")
     if version > SCHEMA_VERSION:
+        shown = str(version) if version < 10**9 else "beyond all bounds"
         raise SchemaError(
-            f"the bundle has schema version {version}, this drivetrain reads up to {SCHEMA_VERSION}; upgrade drivetrain"
+            f"the bundle has schema version {shown}, this drivetrain reads up to {SCHEMA_VERSION}; upgrade drivetrain"
         )
     try:
         manifest = Manifest.model_validate_json(text)
     except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"]) or "manifest.json"
-        raise SchemaError(f"manifest.json: {place}: {first['msg']} ({error.error_count()} problem(s) in all)") from None
+        first, more = error.errors()[0], error.error_count() - 1
+        place = " ".join(".".join(str(part)[:80] for part in first["loc"]).split()) or "document"
+        others = f" ({more} more of this kind)" if more else ""
+        raise SchemaError(f"manifest.json: {place}: {first['msg']}{others}") from None
     if len(set(manifest.classes)) != len(manifest.classes):
         raise SchemaError("manifest.json: classes: the same class is named twice")
     return manifest

@@ -1,4 +1,7 @@
-"""A loaded bundle: image in, prediction out. Parse, audit, construct; nothing from disk is executed."""
+"""A loaded bundle: image in, prediction out. Parse, audit, construct; nothing from disk is executed.
+
+Shapes: D embedding, C classes, H, W pixels.
+"""
 
 from __future__ import annotations
 
@@ -7,28 +10,31 @@ from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
+from os import PathLike
 from pathlib import Path
 
-from PIL import Image
+import numpy as np
+from PIL import Image, ImageOps
 
-from ..core.errors import BundleError, ImageError, SchemaError, WeightsError
+from ..core.cores import available_cores
+from ..core.errors import BundleError, ImageError, SchemaError, UsageError, WeightsError
 from ..core.types import FloatArray, Prediction, Verdict
 from ..data.decode import Decoded, decode, to_rgb
 from ..data.preprocess import apply
 from ..embed.backbone import INPUT, OUTPUT
-from ..embed.embedder import available_cores
 from ..embed.session import Session
 from .arrays import TrainingArrays
 from .export import LOGITS
 from .golden import Parity, replay
+from .graph_audit import audit_graph
 from .manifest import Manifest, parse_manifest
 from .metrics import softmax
 from .storage import ARRAYS, MANIFEST, MODEL, read_files
 
-Source = str | Path | bytes | Image.Image
+Source = str | PathLike[str] | bytes | Image.Image
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Predictor:
     """A bundle ready to answer. Make one with `load`; it is safe to use from several threads."""
 
@@ -36,8 +42,12 @@ class Predictor:
     manifest: Manifest
     parity: Parity | None
     """None when the golden replay was skipped."""
+    _arrays: TrainingArrays
     _files: Mapping[str, bytes]
     _session: Session
+
+    def __repr__(self) -> str:
+        return f"<Predictor {self.manifest.name!r} ({self.manifest.bundle_id}), {len(self.classes)} classes>"
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -45,26 +55,24 @@ class Predictor:
         return self.manifest.classes
 
     def arrays(self) -> TrainingArrays:
-        """What the bundle keeps of its training set.
-
-        Raises:
-            SchemaError: the arrays are malformed.
-        """
-        return TrainingArrays.from_bytes(self._files[ARRAYS])
+        """What the bundle keeps of its training set."""
+        return self._arrays
 
     def file(self, name: str) -> bytes | None:
-        """A file of the bundle (such as ``report.html``), or None."""
+        """A file of the bundle (such as ``report.html``), or None. The model and the arrays are not kept as bytes."""
         return self._files.get(name)
 
     def predict(self, source: Source) -> Prediction:
         """Predict one image: a path, the bytes of a file, or a Pillow image.
 
         A file that cannot be used gives verdict ``unreadable`` with the reason in ``error``; nothing is raised for it.
+
+        Raises:
+            UsageError: ``source`` is something else altogether.
         """
-        name = str(source) if isinstance(source, (str, Path)) else ""
+        name = str(source) if isinstance(source, (str, PathLike)) else ""
         try:
-            image = decode_source(source, self.manifest).image
-            logits_C, _ = self.run(image)
+            logits_C, _ = self.run(decode_source(source, self.manifest).image)
         except ImageError as error:
             return Prediction(
                 name,
@@ -78,26 +86,46 @@ class Predictor:
         return self.judge(name, logits_C)
 
     def predict_many(self, sources: Iterable[Source], workers: int | None = None) -> Iterator[Prediction]:
-        """Predict many, in order, as they become ready. ``workers`` threads; by default one more than cores."""
-        workers = workers or available_cores() + 1
-        with ThreadPoolExecutor(workers) as pool:
+        """Predict many, in order, as they become ready; ``sources`` is read a few ahead, so it may be endless.
+
+        ``workers`` threads; by default one more than cores.
+
+        Raises:
+            UsageError: a single source instead of several, or fewer than one worker.
+        """
+        if isinstance(sources, (str, PathLike, bytes, Image.Image)):
+            raise UsageError(f"predict_many takes several images, received one {type(sources).__name__}; use predict")
+        if workers is not None and workers < 1:
+            raise UsageError(f"predict_many needs at least one worker, received {workers}")
+        return self._predict_many(iter(sources), workers or available_cores() + 1)
+
+    def _predict_many(self, sources: Iterator[Source], workers: int) -> Iterator[Prediction]:
+        with ThreadPoolExecutor(workers, thread_name_prefix="predict") as pool:
             waiting: deque[Future[Prediction]] = deque()
-            rest = iter(sources)
             try:
                 # A bounded look-ahead keeps all workers busy and memory flat, whatever the length of the input.
-                for source in islice(rest, 4 * workers):
+                for source in islice(sources, 4 * workers):
                     waiting.append(pool.submit(self.predict, source))
                 while waiting:
                     prediction = waiting.popleft().result()
-                    for source in islice(rest, 1):
+                    for source in islice(sources, 1):
                         waiting.append(pool.submit(self.predict, source))
                     yield prediction
             finally:
                 pool.shutdown(wait=False, cancel_futures=True)
 
     def run(self, image: Image.Image) -> tuple[FloatArray, FloatArray]:
-        """Upright RGB image → logits (C,) and embedding (D,)."""
-        return self.run_tensor(apply(image, self.manifest.preprocess))
+        """Upright RGB image → logits (C,) and embedding (D,).
+
+        Raises:
+            ImageError: the image has no pixels, or memory does not suffice for it.
+        """
+        if 0 in image.size:
+            raise ImageError("damaged", f"the image is {image.width}×{image.height} pixels")
+        try:
+            return self.run_tensor(apply(image, self.manifest.preprocess))
+        except MemoryError:
+            raise ImageError("too large", "not enough memory to prepare it") from None
 
     def run_tensor(self, tensor: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Preprocessed image (3, H, W) → logits (C,) and embedding (D,)."""
@@ -123,21 +151,39 @@ class Predictor:
 def decode_source(source: Source, manifest: Manifest) -> Decoded:
     """A path, bytes or Pillow image → upright RGB image.
 
+    A Pillow image is taken at the size it has, so a large JPEG may differ by a trace from the same file's bytes, which
+    are decoded at a reduced scale.
+
     Raises:
         ImageError: missing, unreadable or not an image.
+        UsageError: ``source`` is none of these.
     """
     if isinstance(source, Image.Image):
-        rgb = to_rgb(source)
-        return Decoded(rgb, *rgb.size, format=source.format or "", mode=source.mode, reduced=1)
+        return _decode_pillow(source)
     if isinstance(source, bytes):
         return decode(source, manifest.preprocess.decode_size)
     try:
         data = Path(source).read_bytes()
+    except TypeError:
+        kind = type(source).__name__
+        raise UsageError(
+            f"an image is a path, the bytes of a file or a Pillow image; received one of type {kind}"
+        ) from None
     except FileNotFoundError:
         raise ImageError("missing", "no such file") from None
-    except OSError as error:
-        raise ImageError("unreadable", error.strerror or str(error)) from None
+    except (OSError, ValueError) as error:  # ValueError: a name that no file can have
+        raise ImageError("unreadable", getattr(error, "strerror", None) or str(error)) from None
     return decode(data, manifest.preprocess.decode_size)
+
+
+def _decode_pillow(image: Image.Image) -> Decoded:
+    try:
+        upright = ImageOps.exif_transpose(image)
+        return Decoded(to_rgb(upright), *upright.size, format=image.format or "", mode=image.mode, reduced=1)
+    except ImageError:
+        raise
+    except Exception as error:  # the pixels of a file are read only now, and damage shows as any exception
+        raise ImageError("damaged", " ".join(str(error).split())) from None
 
 
 def load(path: str | Path, *, golden: bool = True) -> Predictor:
@@ -146,29 +192,41 @@ def load(path: str | Path, *, golden: bool = True) -> Predictor:
     ``golden=False`` skips the replay.
 
     Raises:
-        BundleError: there is no bundle here.
+        BundleError: there is no bundle here, or its graph cannot be trusted or loaded.
         ChecksumError: a file is missing, cut short or altered.
-        SchemaError: the manifest is malformed or from a newer version, or the graph does not fit it.
+        SchemaError: the manifest is malformed or from a newer version, or the other files do not fit it.
         ParityError: this machine does not reproduce the golden answers.
     """
     path = Path(path)
     files = read_files(path)
-    manifest = parse_manifest(files[MANIFEST])
     try:
+        manifest = parse_manifest(files[MANIFEST])
+        arrays = TrainingArrays.from_bytes(files[ARRAYS], manifest.embedding_width, len(manifest.classes))
+        audit_graph(files[MODEL])
         session = Session(files[MODEL])
+        _check_fit(session, manifest)
+        parity = replay(files, manifest, session) if golden else None
     except WeightsError as error:
         raise BundleError(f"{path}: {error}") from None
-    _audit(session, manifest, path)
-    parity = replay(files, manifest.preprocess, manifest.calibration.beta, session) if golden else None
-    # The model's bytes live on in the session; only the small files are kept.
-    kept = {name: data for name, data in files.items() if name != MODEL}
-    return Predictor(path, manifest, parity, kept, session)
+    except BundleError as error:
+        raise type(error)(f"{path}: {error}") from None
+    # The model's bytes live on in the session, and the arrays as arrays; only the small files are kept.
+    kept = {name: data for name, data in files.items() if name not in (MODEL, ARRAYS)}
+    return Predictor(path, manifest, parity, arrays, kept, session)
 
 
-def _audit(session: Session, manifest: Manifest, path: Path) -> None:
+def _check_fit(session: Session, manifest: Manifest) -> None:
+    """Whether the graph takes and gives what the manifest says: as declared, and when run."""
     height, width = manifest.preprocess.resize.size
-    if session.inputs.get(INPUT) != (3, height, width) or len(session.inputs) != 1:
-        raise SchemaError(f"{path}: the graph takes {session.inputs}, the manifest says {INPUT} (3, {height}, {width})")
+    if session.inputs != {INPUT: (3, height, width)}:
+        raise SchemaError(f"the graph takes {session.inputs}, the manifest says {INPUT} (3, {height}, {width})")
     wanted = {OUTPUT: (manifest.embedding_width,), LOGITS: (len(manifest.classes),)}
     if session.outputs != wanted:
-        raise SchemaError(f"{path}: the graph gives {session.outputs}, the manifest says {wanted}")
+        raise SchemaError(f"the graph gives {session.outputs}, the manifest says {wanted}")
+    try:
+        grey = session.run(np.zeros((1, 3, height, width), np.float32), list(wanted))
+    except Exception as error:  # ONNX Runtime raises a dozen unrelated classes here
+        raise SchemaError(f"the graph does not run: {' '.join(str(error).split())[:300]}") from None
+    for (name, shape), array in zip(wanted.items(), grey, strict=True):
+        if array.dtype != np.float32 or array.shape != (1, *shape):
+            raise SchemaError(f"the graph gives {name} as {array.dtype} {array.shape}, not float32 {(1, *shape)}")

@@ -1,7 +1,7 @@
 """The files of a bundle, read with suspicion: a folder or a zip of it, every byte checked against SHA256SUMS.
 
-Reading is split in two on purpose: here nothing is interpreted, only names and sums are checked; what the bytes mean is
-the business of the modules that parse them. Files that the sums do not name are never opened.
+Reading is split in two on purpose: here nothing is interpreted, only names, sizes and sums are checked; what the bytes
+mean is the business of the modules that parse them. Files that the sums do not name are never opened.
 """
 
 from __future__ import annotations
@@ -9,13 +9,15 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-import shutil
 import tempfile
 import zipfile
-from collections.abc import Mapping
+import zlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from ..core.errors import BundleError, ChecksumError, UsageError
+from .publish import publish
 
 SUMS = "SHA256SUMS"
 MANIFEST = "manifest.json"
@@ -26,76 +28,137 @@ REPORT = "report.html"
 GOLDEN = "golden/golden.json"
 REQUIRED = (MANIFEST, MODEL, ARRAYS, GOLDEN)
 
-MAX_FILE_BYTES = 2 << 30
+MAX_FILES = 1000
+MAX_SUMS_BYTES = 1 << 20
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a bundle may hold at most, in bytes. ONNX itself stops at 2 GiB, and the rest is smaller than the model.
+
+    A zip may unpack to ``zip_free``, or to ``zip_ratio`` times its own size: weights hardly compress, pages and arrays
+    about tenfold.
+    """
+
+    total: int = 4 << 30
+    zip_free: int = 256 << 20
+    zip_ratio: int = 20
+
+
+_CHUNK_BYTES = 1 << 20
 _LINE = re.compile(r"([0-9a-f]{64}) [ *](.+)")
 
+_Read = Callable[[str, int], bytes]
+"""A file's name and its largest size in bytes → its bytes; KeyError where there is none."""
 
-def read_files(path: Path) -> dict[str, bytes]:
+
+def read_files(path: Path, limits: Limits | None = None) -> dict[str, bytes]:
     """Every file that SHA256SUMS names, by its name, checked.
 
     Raises:
         BundleError: there is no bundle at ``path``.
-        ChecksumError: a file is missing, cut short, altered or outside the bundle.
+        ChecksumError: a file is missing, cut short, altered, too large or outside the bundle.
     """
-    if path.is_dir():
-        read = _FolderReader(path)
-        return _checked(read, str(path))
-    if path.is_file() and zipfile.is_zipfile(path):
+    limits = limits or Limits()
+    try:
+        if path.is_dir():
+            return _read_folder(path, limits.total)
+        if not path.exists():
+            raise BundleError(f"{path} does not exist; train a bundle with: drivetrain train FOLDER --out {path}")
+        if path.is_file() and zipfile.is_zipfile(path):
+            return _read_zip(path, limits)
+    except OSError as error:
+        raise BundleError(f"{str(path)[:200]} cannot be read ({error.strerror or error})") from None
+    if path.suffix.lower() == ".zip":
+        raise ChecksumError(f"{path} was cut short or is not a zip; copy the bundle again")
+    raise BundleError(f"{path} is neither a bundle folder nor a zip of one")
+
+
+def _read_folder(folder: Path, most: int) -> dict[str, bytes]:
+    # A bundle may be replaced while it is read; what was read of the old one then does not fit the new one's sums.
+    for _ in range(3):
+        before = _identity(folder)
         try:
-            with zipfile.ZipFile(path) as archive:
-                return _checked(_ZipReader(archive), str(path))
-        except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, OSError) as error:
-            raise ChecksumError(f"{path}: damaged zip ({error})") from None
-    if path.exists():
-        raise BundleError(f"{path} is neither a bundle folder nor a zip of one")
-    raise BundleError(f"{path} does not exist; train a bundle with: drivetrain train FOLDER --out {path}")
+            return _checked(_folder_reader(folder), str(folder), most)
+        except (BundleError, OSError):
+            if _identity(folder) == before:
+                raise
+    return _checked(_folder_reader(folder), str(folder), most)
 
 
-class _FolderReader:
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+def _identity(folder: Path) -> tuple[int, ...]:
+    status = folder.stat()
+    return status.st_dev, status.st_ino, status.st_mtime_ns
 
-    def __call__(self, name: str) -> bytes:
-        path = self._folder / name
+
+def _folder_reader(folder: Path) -> _Read:
+    def read(name: str, most: int) -> bytes:
+        path, parts = folder / name, PurePosixPath(name).parts
         # A link may lead anywhere; a bundle is made of plain files.
-        steps = [
-            self._folder.joinpath(*PurePosixPath(name).parts[: i + 1]) for i in range(len(PurePosixPath(name).parts))
-        ]
-        if any(step.is_symlink() for step in steps):
-            raise ChecksumError(f"{name} is a link; a bundle holds plain files only")
+        if any(folder.joinpath(*parts[:end]).is_symlink() for end in range(1, len(parts) + 1)):
+            raise ChecksumError(f"{folder}: {name} is a link; a bundle holds plain files only")
         if not path.is_file():
             raise KeyError(name)
-        if path.stat().st_size > MAX_FILE_BYTES:
-            raise ChecksumError(f"{name} is larger than {MAX_FILE_BYTES >> 30} GiB")
-        return path.read_bytes()
+        with path.open("rb") as file:
+            data = file.read(most + 1)
+        if len(data) > most:
+            raise ChecksumError(f"{folder}: {name} is larger than a bundle may be")
+        return data
+
+    return read
 
 
-class _ZipReader:
-    def __init__(self, archive: zipfile.ZipFile) -> None:
-        self._archive = archive
-        tops = [name for name in archive.namelist() if name == SUMS or name.endswith(f"/{SUMS}")]
-        # The folder itself may have been zipped: its sums then stand one level down.
-        self._prefix = min(tops, key=len).removesuffix(SUMS) if tops else ""
-
-    def __call__(self, name: str) -> bytes:
-        entry = self._archive.getinfo(self._prefix + name)
-        if entry.file_size > MAX_FILE_BYTES:
-            raise ChecksumError(f"{name} is larger than {MAX_FILE_BYTES >> 30} GiB")
-        return self._archive.read(entry)
-
-
-def _checked(read: _FolderReader | _ZipReader, where: str) -> dict[str, bytes]:
+def _read_zip(path: Path, limits: Limits) -> dict[str, bytes]:
+    most = min(limits.total, max(limits.zip_free, limits.zip_ratio * path.stat().st_size))
     try:
-        sums = parse_sums(read(SUMS))
+        with zipfile.ZipFile(path) as archive:
+            return _checked(_zip_reader(archive, path), str(path), most)
+    except BundleError:
+        raise
+    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, NotImplementedError, RuntimeError) as error:
+        raise ChecksumError(f"{path}: damaged zip ({' '.join(str(error).split())}); copy the bundle again") from None
+
+
+def _zip_reader(archive: zipfile.ZipFile, path: Path) -> _Read:
+    # The folder itself may have been zipped: its sums then stand one level down.
+    tops = [name.removesuffix(SUMS) for name in archive.namelist() if name == SUMS or name.endswith(f"/{SUMS}")]
+    prefix = min(tops, key=lambda name: (name.count("/"), name), default="")
+    if sum(top.count("/") == prefix.count("/") for top in tops) > 1:
+        raise BundleError(f"{path} holds several bundles ({', '.join(sorted(tops)[:3])}); unpack it and name one")
+
+    def read(name: str, most: int) -> bytes:
+        entry = archive.getinfo(prefix + name)
+        if entry.flag_bits & 1:
+            raise ChecksumError(f"{path}: {name} is encrypted; zip the bundle without a password")
+        # The size in the header may lie, so it is the bytes that are counted, a piece at a time.
+        data = bytearray()
+        with archive.open(entry) as file:
+            while piece := file.read(_CHUNK_BYTES):
+                data += piece
+                if len(data) > most:
+                    raise ChecksumError(f"{path} unpacks to more than {most >> 20} MiB, too much for its size")
+        return bytes(data)
+
+    return read
+
+
+def _checked(read: _Read, where: str, most: int) -> dict[str, bytes]:
+    """Every named file; ``most`` bytes in all."""
+    try:
+        listed = read(SUMS, MAX_SUMS_BYTES)
     except KeyError:
         raise BundleError(f"{where} is not a bundle: it has no {SUMS}") from None
+    try:
+        sums = parse_sums(listed)
+    except ChecksumError as error:
+        raise ChecksumError(f"{where}: {error}") from None
     missing = [name for name in REQUIRED if name not in sums]
     if missing:
         raise ChecksumError(f"{where}: {SUMS} does not name {', '.join(missing)}")
-    files = {}
+    files: dict[str, bytes] = {}
     for name, expected in sums.items():
         try:
-            data = read(name)
+            data = read(name, most)
         except KeyError:
             raise ChecksumError(f"{where}: {name} is missing; copy the bundle again") from None
         except OSError as error:
@@ -103,6 +166,7 @@ def _checked(read: _FolderReader | _ZipReader, where: str) -> dict[str, bytes]:
         if hashlib.sha256(data).hexdigest() != expected:
             raise ChecksumError(f"{where}: {name} was altered or cut short ({len(data)} bytes); copy the bundle again")
         files[name] = data
+        most -= len(data)
     return files
 
 
@@ -110,25 +174,35 @@ def parse_sums(text: bytes) -> dict[str, str]:
     """SHA256SUMS in the format of coreutils → name to hex digest.
 
     Raises:
-        ChecksumError: a malformed line, or a name that leads out of the bundle.
+        ChecksumError: a malformed line, too many lines, or a name that leads out of the bundle.
     """
     sums: dict[str, str] = {}
     try:
-        lines = text.decode("utf-8").splitlines()
+        lines = text.decode("utf-8").split("\n")
     except UnicodeDecodeError:
         raise ChecksumError(f"{SUMS} is not text") from None
+    if lines[-1] == "":
+        lines.pop()
+    if len(lines) > MAX_FILES:
+        raise ChecksumError(f"{SUMS} names {len(lines)} files; a bundle has at most {MAX_FILES}")
     for number, line in enumerate(lines, 1):
         match = _LINE.fullmatch(line)
         if not match:
             raise ChecksumError(f"{SUMS}, line {number}: not a checksum: {line[:80]!r}")
         digest, name = match.groups()
-        parts = PurePosixPath(name).parts
-        if name.startswith("/") or "\\" in name or ":" in name or ".." in parts or "\0" in name or not parts:
-            raise ChecksumError(f"{SUMS}, line {number}: {name!r} leads out of the bundle")
+        if not _stays_inside(name):
+            raise ChecksumError(f"{SUMS}, line {number}: {name[:80]!r} is not a plain name inside the bundle")
         if name in sums:
-            raise ChecksumError(f"{SUMS}, line {number}: {name!r} is named twice")
+            raise ChecksumError(f"{SUMS}, line {number}: {name[:80]!r} is named twice")
         sums[name] = digest
     return sums
+
+
+def _stays_inside(name: str) -> bool:
+    """Whether a name means a file below the bundle on every system, and has no second spelling."""
+    path = PurePosixPath(name)
+    outside = path.is_absolute() or ".." in path.parts or "\\" in name or ":" in name
+    return name.isprintable() and not outside and name == path.as_posix() and name not in (".", SUMS)
 
 
 def format_sums(files: Mapping[str, bytes]) -> bytes:
@@ -149,11 +223,17 @@ def write_files(files: Mapping[str, bytes], out: Path) -> None:
     check_out(out)
     complete = {**files, SUMS: format_sums(files)}
     try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        if out.suffix == ".zip":
-            _write_zip(complete, out)
-        else:
-            _write_folder(complete, out)
+        # Through a link, what it points to is replaced, not the link.
+        target = out.resolve()
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=target.parent, prefix=".drivetrain-", ignore_cleanup_errors=True) as made:
+            new = Path(made) / "bundle"
+            if _is_zip_name(out):
+                _write_zip(complete, new)
+                new.replace(target)
+            else:
+                _write_folder(complete, new)
+                publish(new, target)
     except OSError as error:
         raise BundleError(f"cannot write {out}: {error.strerror or error}") from error
 
@@ -162,50 +242,75 @@ def check_out(out: Path) -> None:
     """Whether a bundle may be written to ``out``; asked before the work, so that an hour is not lost to a typo.
 
     Raises:
-        UsageError: something that is not a bundle stands there.
+        UsageError: something that is not a bundle stands there, or it cannot be written to.
     """
-    if out.suffix == ".zip":
-        if out.is_dir():
-            raise UsageError(f"{out} is a folder; give --out another name")
-        return
-    if out.is_file():
-        raise UsageError(f"{out} is a file; give --out a folder's name, or one ending in .zip")
-    if out.is_dir() and any(out.iterdir()) and not (out / SUMS).is_file():
-        raise UsageError(f"{out} exists and is not a bundle; give --out a new name, such as {out.name}.bundle")
-    nearest = next(parent for parent in [out.absolute(), *out.absolute().parents] if parent.exists())
+    try:
+        _check_out(out, out.resolve())
+    except (OSError, RuntimeError) as error:  # a name too long, a link to itself
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        raise UsageError(f"cannot write to {str(out)[:200]} ({reason}); choose another place") from None
+
+
+def _check_out(out: Path, target: Path) -> None:
+    if _is_zip_name(out):
+        if target.is_dir():
+            raise UsageError(f"{out} is a folder; choose another name for the bundle")
+        if target.exists() and not _is_zipped_bundle(target):
+            raise UsageError(f"{out} exists and is not a bundle; choose another name, such as {out.stem}.bundle.zip")
+    elif target.is_dir():
+        if target == Path.cwd() or target in Path.cwd().parents:
+            raise UsageError(f"{out} is the folder you are in; choose a new name, such as model.bundle")
+        _check_folder(out, target)
+    elif target.exists():
+        raise UsageError(f"{out} is a file; choose a folder's name, or one ending in .zip")
+    nearest = next(parent for parent in target.parents if parent.exists())
+    if not nearest.is_dir():
+        raise UsageError(f"cannot write {out}: {nearest} is a file, not a folder; choose another place")
     if not os.access(nearest, os.W_OK):
-        raise UsageError(f"cannot write to {nearest}; give --out a folder of your own")
+        raise UsageError(f"cannot write to {nearest}; choose a folder of your own")
 
 
-def _write_zip(files: Mapping[str, bytes], out: Path) -> None:
-    handle, name = tempfile.mkstemp(dir=out.parent, prefix=f".{out.name}.")
-    os.close(handle)
-    temporary = Path(name)
+def _check_folder(out: Path, folder: Path) -> None:
+    names = {path.name for path in folder.iterdir()}
+    # Other things come with sums too (discs to download, for instance); a manifest beside them does not.
+    if names and not {SUMS, MANIFEST} <= names:
+        raise UsageError(f"{out} exists and is not a bundle; choose a new name, such as {folder.name}.bundle")
+    own = {PurePosixPath(name).parts[0] for name in (SUMS, CARD, REPORT, *REQUIRED)}
+    foreign = sorted(name for name in names - own if not name.startswith("."))
+    if foreign:
+        raise UsageError(
+            f"{out} holds {', '.join(foreign[:3])}{', …' if len(foreign) > 3 else ''} beside the bundle, which would be "
+            "lost; move that, or choose another name"
+        )
+
+
+def _is_zip_name(out: Path) -> bool:
+    return out.suffix.lower() == ".zip"
+
+
+def _is_zipped_bundle(path: Path) -> bool:
     try:
-        with zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as archive:
-            for member, data in files.items():
-                # A fixed date keeps equal bundles equal to the byte.
-                archive.writestr(zipfile.ZipInfo(member, (1980, 1, 1, 0, 0, 0)), data)
-        temporary.chmod(0o644)
-        temporary.replace(out)
-    finally:
-        temporary.unlink(missing_ok=True)
+        with zipfile.ZipFile(path) as archive:
+            names = {PurePosixPath(name).name for name in archive.namelist()}
+    except (zipfile.BadZipFile, OSError, ValueError):
+        return False
+    return {SUMS, MANIFEST} <= names
 
 
-def _write_folder(files: Mapping[str, bytes], out: Path) -> None:
-    temporary = Path(tempfile.mkdtemp(dir=out.parent, prefix=f".{out.name}."))
-    try:
+def _write_zip(files: Mapping[str, bytes], path: Path) -> None:
+    with zipfile.ZipFile(path, "w") as archive:
         for member, data in files.items():
-            path = temporary / member
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(data)
-        temporary.chmod(0o755)
-        if out.exists():
-            old = Path(tempfile.mkdtemp(dir=out.parent, prefix=f".{out.name}.old."))
-            out.replace(old / "bundle")
-            temporary.replace(out)
-            shutil.rmtree(old, ignore_errors=True)
-        else:
-            temporary.replace(out)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+            # A fixed date keeps equal bundles equal to the byte; as plain files that anybody may read.
+            entry = zipfile.ZipInfo(member, (1980, 1, 1, 0, 0, 0))
+            entry.external_attr = 0o644 << 16
+            # Weights gain a few percent at most; the pages and arrays beside them are worth the time.
+            entry.compress_type = zipfile.ZIP_STORED if member == MODEL else zipfile.ZIP_DEFLATED
+            archive.writestr(entry, data)
+
+
+def _write_folder(files: Mapping[str, bytes], folder: Path) -> None:
+    folder.mkdir()
+    for member, data in files.items():
+        path = folder / member
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)

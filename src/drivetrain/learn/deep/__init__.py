@@ -1,0 +1,11 @@
+"""Fine-tuning with torch: the only package that imports it, and only those who ask for it need it installed.
+
+Input: batches of uint8 images. Output: a network whose weights go back into the same ONNX graph the rest reads.
+"""
+
+from importlib.util import find_spec
+
+from ...core.errors import UsageError
+
+if find_spec("torch") is None:
+    raise UsageError("fine-tuning needs torch, which is not installed; pip install 'drivetrain[deep]'")

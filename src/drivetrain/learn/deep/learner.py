@@ -1,0 +1,191 @@
+"""The learner: a network with its head, the data, and fastai's verbs over them.
+
+>>> learner = Learner(dls, HeadedNetwork.from_head(network("efficientnet-lite0"), head), SINGLE_LABEL)  # doctest: +SKIP
+>>> learner.fine_tune(4)  # doctest: +SKIP
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+import torch
+
+from ...core.errors import UsageError
+from ...core.ports import Progress, Silent
+from .augment import Augment, BatchTransform
+from .batches import Batches, Loaders
+from .feed import Fed, Feed, ImageFeed, keep_activations
+from .finder import RateSearch, search
+from .headed import HeadedNetwork
+from .recorder import Recorder
+from .run import Run, copied, freeze_to
+from .schedule import Phase, Rate, group_rates
+from .stepper import Evaluation, Options, Stepper, autocast_type, evaluate
+from .task import SINGLE_LABEL, Task
+
+
+class Learner:
+    """Trains ``model`` on ``loaders``. After an error or Ctrl-C it can be used, and trained further."""
+
+    def __init__(
+        self,
+        loaders: Loaders,
+        model: HeadedNetwork,
+        task: Task = SINGLE_LABEL,
+        augment: Augment | None = None,
+        options: Options | None = None,
+        *,
+        progress: Progress | None = None,
+        device: torch.device | str = "cpu",
+    ) -> None:
+        """``augment`` None: the usual one, `aug_transforms()`."""
+        self.loaders, self.task = loaders, task
+        self.options = options or Options()
+        self.device = torch.device(device)
+        layout = torch.channels_last if self.options.channels_last else torch.contiguous_format
+        self.model = model.to(self.device).to(memory_format=layout)  # type: ignore[call-overload]
+        self.transform = BatchTransform(
+            model.network.about.preprocess, augment or Augment(), seed=self.options.seed, device=self.device
+        )
+        self.recorder = Recorder()
+        self._progress = progress or Silent()
+        self._frozen_to = 0
+        self.model.eval()
+
+    @property
+    def n_groups(self) -> int:
+        """Groups of parameters, the head being the last."""
+        return len(self.model.groups())
+
+    def freeze_to(self, group: int) -> None:
+        """Train only the groups from ``group`` on; negative numbers count from the end.
+
+        Raises:
+            UsageError: there is no such group.
+        """
+        n = self.n_groups
+        if not -n <= group < n:
+            raise UsageError(f"there are {n} groups; cannot freeze to {group}")
+        self._frozen_to = group % n
+        freeze_to(self.model, self._frozen_to)
+
+    def freeze(self) -> None:
+        """Train only the head."""
+        self.freeze_to(-1)
+
+    def unfreeze(self) -> None:
+        """Train everything."""
+        self.freeze_to(0)
+
+    def fit_one_cycle(
+        self,
+        epochs: int,
+        lr_max: Rate = 1e-3,
+        *,
+        pct_start: float = 0.25,
+        div: float = 25.0,
+        div_final: float = 1e5,
+        resume: bool = False,
+    ) -> None:
+        """Train what is not frozen for ``epochs`` with one cycle of rates. Raises what `Run.train` does."""
+        rates = group_rates(lr_max, self.n_groups)
+        self._run([Phase(epochs, self._frozen_to, rates, pct_start, div, div_final)], resume)
+
+    def fine_tune(
+        self,
+        epochs: int,
+        base_lr: float = 2e-3,
+        freeze_epochs: int | None = None,
+        *,
+        lr_mult: float = 100.0,
+        resume: bool = False,
+    ) -> None:
+        """fastai's schedule: the head alone, then everything at half the rate, early groups a hundredth of it.
+
+        ``freeze_epochs`` None: 1 for a fresh head, 0 for one that was fitted (LP-FT), which has nothing left to gain.
+        Raises what `Run.train` does.
+        """
+        if freeze_epochs is None:
+            freeze_epochs = 0 if self.model.fitted else 1
+        n = self.n_groups
+        half = base_lr / 2
+        phases = [
+            Phase(freeze_epochs, n - 1, group_rates(slice(base_lr), n), pct_start=0.99),
+            Phase(epochs, 0, group_rates(slice(half / lr_mult, half), n), pct_start=0.3, div=5.0),
+        ]
+        self._run([phase for phase in phases if phase.epochs], resume)
+        self.unfreeze()
+
+    def fit_last_stages(
+        self, epochs: int, lr_max: Rate = slice(5e-4, 1e-3), *, stages: int = 1, views: int = 4, resume: bool = False
+    ) -> None:
+        """Train the head and the last ``stages`` stages on activations that are computed once, for ``views`` augmentations.
+
+        What makes fine-tuning a matter of minutes on a CPU: the frozen stages run ``views`` times over the items, and
+        not once an epoch. Raises what `Run.train` does, and UsageError where the network has no such stages.
+        """
+        network = self.model.network
+        cut = network.n_stages - stages
+        if not 0 <= cut <= network.n_stages:
+            raise UsageError(f"{network.about.name} has {network.n_stages} stages; cannot train its last {stages}")
+        size = self.transform.preprocess.resize.size
+        feed = keep_activations(
+            self._images(), network.prefix(cut, size), views,
+            device=self.device, seed=self.options.seed, progress=self._progress,
+        )  # fmt: skip
+        # Groups and stages agree where a network can be cut at all; one in a single piece is cut before its head.
+        first = cut if len(network.groups()) == network.n_stages else (0 if cut == 0 else self.n_groups - 1)
+        self.freeze_to(first)
+        self._run([Phase(epochs, first, group_rates(lr_max, self.n_groups))], resume, feed)
+
+    def lr_find(self, steps: int = 100, low: float = 1e-7, high: float = 10.0) -> RateSearch:
+        """Losses over growing rates, and a suggestion; weights and random numbers are as before afterwards."""
+        before = copied(self.model)
+        rates = group_rates(1.0, self.n_groups)
+        try:
+            with torch.random.fork_rng(devices=[self.device] if self.device.type == "cuda" else []):
+                torch.manual_seed(self.options.seed)
+                stepper = Stepper(self.model, self.task, self.options, self.device, rates)
+                self.model.train()
+                batches = self._endless()
+                with self._progress.stage("learning rates", steps) as advance:
+
+                    def step(rate: float) -> float:
+                        loss = float(stepper.backward(next(batches), 1.0))
+                        if math.isfinite(loss):
+                            stepper.update(rate, 0.95)
+                        advance(1)
+                        return loss
+
+                    return search(step, steps, low, high)
+        finally:
+            self.model.zero_grad(set_to_none=True)
+            self.model.load_state_dict(before)
+            self.model.eval()
+
+    def validate(self) -> Evaluation:
+        """Outputs for the validation items."""
+        return self.predict(self.loaders.valid)
+
+    def predict(self, batches: Batches) -> Evaluation:
+        """Outputs for any batches, without variation."""
+        dtype = autocast_type(self.options.precision, self.device)
+        return evaluate(self.model, self.task, self._images().of(batches), self.device, dtype)
+
+    def _images(self) -> ImageFeed:
+        return ImageFeed(self.loaders, self.transform, self.options.channels_last)
+
+    def _endless(self) -> Iterator[Fed]:
+        epoch, images = 0, self._images()
+        while True:
+            yield from images.train(epoch)
+            epoch += 1
+
+    def _run(self, phases: list[Phase], resume: bool, feed: Feed | None = None) -> None:
+        if any(phase.epochs < 1 for phase in phases) or not phases:
+            raise UsageError("there must be at least one epoch")
+        run = Run(
+            self.model, self.task, feed or self._images(), self.options, self.device, self._progress, self.recorder
+        )
+        run.train(phases, resume=resume)

@@ -1,0 +1,283 @@
+"""A run of training: phases of epochs, watched, recorded, and able to go on where it was interrupted.
+
+What is drawn at random anywhere in a step depends on the seed and the step's position only, so a run that goes on from a
+checkpoint ends in the same weights to the bit as one that was never interrupted.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import math
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from itertools import chain, islice
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ...core.errors import DataError, UsageError
+from ...core.ports import Advance, Progress
+from . import checkpoint
+from .checkpoint import Checkpoint, Position
+from .feed import Fed, Feed
+from .headed import HeadedNetwork
+from .recorder import EpochRecord, Recorder
+from .schedule import Phase
+from .stepper import Options, Stepper, autocast_type, evaluate
+from .task import Task
+
+# On a GPU losses are read only after so many batches: reading one waits until everything before it is done.
+READ_EVERY = 10
+
+
+class DivergedError(UsageError):
+    """The loss is no longer a number."""
+
+
+@dataclass
+class _Tally:
+    """What a run has in hand at a position, as it stands in a checkpoint."""
+
+    first_epoch: int
+    """The run's first epoch, counted over all the learner has trained: what order and augmentation are drawn from."""
+    loss_sum: float = 0.0
+    items: int = 0
+    best_loss: float = math.inf
+    waited: int = 0
+
+
+@dataclass(frozen=True)
+class _Unread:
+    """A batch whose loss may still be under way."""
+
+    batch: int
+    rows: list[int]
+    items: int
+    rate: float
+    loss: Tensor
+
+
+@dataclass
+class Run:
+    """``model`` is trained in place; ``recorder`` is added to."""
+
+    model: HeadedNetwork
+    task: Task
+    feed: Feed
+    options: Options
+    device: torch.device
+    progress: Progress
+    recorder: Recorder
+    _best: dict[str, Tensor] = field(default_factory=dict)
+    _good: dict[str, Tensor] = field(default_factory=dict)
+    _unread: list[_Unread] = field(default_factory=list)
+
+    def train(self, phases: Sequence[Phase], *, resume: bool) -> None:
+        """Go through the phases; with ``resume`` from the checkpoint on, where there is one.
+
+        Raises:
+            DivergedError: a loss is not a number; the weights are those from before the epoch.
+            MemoryFullError: a batch does not fit into memory.
+            UsageError: the checkpoint is of another run.
+            DataError: there are no training batches.
+        """
+        if not len(self.feed):
+            raise DataError("there is not one training batch")
+        tally, position = _Tally(len(self.recorder.epochs)), Position()
+        found = self._restore(phases) if resume else None
+        if found is not None:
+            tally, position = _Tally(**found.state["tally"]), found.position
+        try:
+            with self._surroundings():
+                for number in range(position.phase, len(phases)):
+                    freeze_to(self.model, phases[number].frozen_to)
+                    stepper = Stepper(self.model, self.task, self.options, self.device, phases[number].rates)
+                    if found is not None:
+                        checkpoint.restore_optimiser(stepper.optimiser, found.part("optimiser"))
+                        stepper.scaler.load_state_dict(found.state["scaler"])
+                        found = None
+                    if not self._phase(phases, position, stepper, tally):
+                        break
+                    position = Position(number + 1)
+                if self._best:
+                    self.model.load_state_dict(self._best)
+        finally:
+            # However it ended, by Ctrl-C too: what is left is a model that can be used and trained on.
+            self._unread.clear()
+            self.model.zero_grad(set_to_none=True)
+            self.model.eval()
+
+    def _phase(self, phases: Sequence[Phase], start: Position, stepper: Stepper, tally: _Tally) -> bool:
+        """Train one phase from ``start`` on; False where patience ended it."""
+        before = sum(phase.epochs for phase in phases[: start.phase])
+        total = sum(phase.epochs for phase in phases)
+        for epoch in range(start.epoch, phases[start.phase].epochs):
+            if self.options.patience is not None and tally.waited >= self.options.patience:
+                self.progress.say(f"no lower validation loss for {tally.waited} epochs; back to the best")
+                return False
+            began_s = time.perf_counter()
+            number = tally.first_epoch + before + epoch
+            title = f"epoch {before + epoch + 1}/{total}"
+            position = start if epoch == start.epoch else Position(start.phase, epoch)
+            self._epoch(phases, position, number, title, stepper, tally)
+            self._judge(number, title, tally, began_s)
+            self._save(phases, Position(start.phase, epoch + 1), stepper, tally)
+        return True
+
+    def _epoch(
+        self, phases: Sequence[Phase], start: Position, number: int, title: str, stepper: Stepper, tally: _Tally
+    ) -> None:
+        """Train what is left of epoch ``number`` (over all runs) from ``start`` on."""
+        accumulate, n_batches = self.options.accumulate, len(self.feed)
+        steps = -(-n_batches // accumulate)
+        cycle = phases[start.phase].cycle(steps * phases[start.phase].epochs)
+        self._good = copied(self.model)
+        self.model.train()
+        read_every = 1 if self.device.type == "cpu" else READ_EVERY
+        factor, momentum, waiting = 0.0, 0.0, False
+        with self._shown(title, self.feed.train(number, start.batch), n_batches - start.batch) as (batches, advance):
+            for batch, fed in enumerate(batches, start.batch):
+                torch.manual_seed(_mixed(self.options.seed, number, batch))
+                factor, momentum = cycle.at(start.epoch * steps + batch // accumulate)
+                together = min(accumulate, n_batches - batch // accumulate * accumulate)
+                loss = stepper.backward(fed, 1 / together)
+                rate = stepper.peak_rate * factor
+                self._unread.append(_Unread(batch, fed.rows_N[:4].tolist(), len(fed), rate, loss))
+                if len(self._unread) >= read_every:
+                    self._read(number, tally)
+                advance(len(fed))
+                waiting = (batch + 1) % accumulate != 0
+                if waiting:
+                    continue
+                stepper.update(factor, momentum)
+                every = self.options.checkpoint_steps
+                if every is not None and (batch + 1) // accumulate % every == 0 and batch + 1 < n_batches:
+                    self._read(number, tally)
+                    self._save(phases, Position(start.phase, start.epoch, batch + 1), stepper, tally)
+        self._read(number, tally)
+        if waiting:
+            stepper.update(factor, momentum)
+
+    def _read(self, epoch: int, tally: _Tally) -> None:
+        """Take in the losses of the last batches.
+
+        Raises:
+            DivergedError: one is not a number.
+        """
+        for one in self._unread:
+            loss = float(one.loss)
+            if not math.isfinite(loss):
+                self.model.load_state_dict(self._good)
+                rows = ", ".join(map(str, one.rows))
+                raise DivergedError(
+                    f"the loss is {loss} in batch {one.batch} of epoch {epoch} (rows {rows}, …), at a learning rate of "
+                    f"{one.rate:.2g}; the weights are those from before this epoch; look at these items, or take a "
+                    "lower rate"
+                )
+            tally.loss_sum += loss * one.items
+            tally.items += one.items
+            self.recorder.losses.append(loss)
+            self.recorder.rates.append(one.rate)
+        self._unread.clear()
+
+    def _judge(self, number: int, title: str, tally: _Tally, began_s: float) -> None:
+        """Validate, record, and see whether this is the best so far."""
+        dtype = autocast_type(self.options.precision, self.device)
+        result = evaluate(self.model, self.task, self.feed.valid(), self.device, dtype)
+        metrics = {
+            name: metric(result.outputs_NC, result.y) if len(result.y) else math.nan
+            for name, metric in self.task.metrics.items()
+        }
+        train_loss = tally.loss_sum / max(tally.items, 1)
+        seconds = time.perf_counter() - began_s
+        record = EpochRecord(number, train_loss, result.loss, metrics, seconds)
+        self.recorder.epochs.append(record)
+        self.progress.say(f"{title}: {record.line()}")
+        tally.loss_sum, tally.items = 0.0, 0
+        if self.options.patience is None:
+            return
+        if result.loss < tally.best_loss:
+            tally.best_loss, tally.waited = result.loss, 0
+            self._best = copied(self.model)
+        else:
+            tally.waited += 1
+
+    def _save(self, phases: Sequence[Phase], position: Position, stepper: Stepper, tally: _Tally) -> None:
+        if self.options.checkpoints is None:
+            return
+        tensors = {f"model.{name}": tensor for name, tensor in self.model.state_dict().items()}
+        tensors |= {f"best.{name}": tensor for name, tensor in self._best.items()}
+        tensors |= checkpoint.optimiser_tensors(stepper.optimiser)
+        state = {
+            "tally": dataclasses.asdict(tally),
+            "recorder": self.recorder.to_json(),
+            "scaler": stepper.scaler.state_dict(),
+        }
+        Checkpoint(position, self._plan(phases), state, tensors).write(self.options.checkpoints)
+
+    def _restore(self, phases: Sequence[Phase]) -> Checkpoint | None:
+        """Put back what can be put back before the optimiser exists."""
+        if self.options.checkpoints is None:
+            raise UsageError("there is nothing to resume from; give a folder for checkpoints")
+        found = checkpoint.read(self.options.checkpoints)
+        if found is None:
+            return None
+        checkpoint.check_plan(found.plan, self._plan(phases))
+        self.model.load_state_dict(found.part("model"))
+        self._best = found.part("best")
+        before = Recorder.from_json(found.state["recorder"])
+        self.recorder.losses[:] = before.losses
+        self.recorder.rates[:] = before.rates
+        self.recorder.epochs[:] = before.epochs
+        return found
+
+    def _plan(self, phases: Sequence[Phase]) -> dict[str, Any]:
+        """What must be the same for a checkpoint to be of this run."""
+        options = dataclasses.asdict(self.options)
+        del options["checkpoints"], options["checkpoint_steps"]
+        return {
+            "network": self.model.network.about.name,
+            "task": self.task.name,
+            "batches an epoch": len(self.feed),
+            "phases": [dataclasses.asdict(phase) for phase in phases],
+            **options,
+        }
+
+    @contextmanager
+    def _surroundings(self) -> Iterator[None]:
+        """A random state of its own, and the same kernels each time; both are put back afterwards."""
+        devices = [self.device] if self.device.type == "cuda" else []
+        with ExitStack() as stack:
+            stack.enter_context(torch.random.fork_rng(devices=devices))
+            if devices:
+                stack.enter_context(torch.backends.cudnn.flags(benchmark=False, deterministic=True))
+            yield
+
+    @contextmanager
+    def _shown(self, title: str, batches: Iterator[Fed], expected: int) -> Iterator[tuple[Iterator[Fed], Advance]]:
+        """The batches with a progress bar in images; how many there are is reckoned from the first batch."""
+        first = list(islice(batches, 1))
+        with self.progress.stage(title, sum(map(len, first)) * expected) as advance:
+            yield chain(first, batches), advance
+
+
+def copied(model: HeadedNetwork) -> dict[str, Tensor]:
+    """The weights as they are now."""
+    return {name: tensor.detach().clone() for name, tensor in model.state_dict().items()}
+
+
+def freeze_to(model: HeadedNetwork, group: int) -> None:
+    """Freeze the groups before ``group``, and let the others be trained."""
+    for number, parameters in enumerate(model.groups()):
+        for parameter in parameters:
+            parameter.requires_grad_(number >= group)
+
+
+def _mixed(*numbers: int) -> int:
+    """A seed from several numbers."""
+    text = "/".join(map(str, numbers)).encode()
+    return int.from_bytes(hashlib.blake2b(text, digest_size=8).digest(), "little") >> 1

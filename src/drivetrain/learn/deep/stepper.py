@@ -1,0 +1,197 @@
+"""One step of training on one device: loss, gradients, update; and evaluation. What a run or a rate search repeats.
+
+Shapes: N items, C outputs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ...core.errors import UsageError
+from ...core.types import FloatArray
+from .feed import Fed
+from .headed import HeadedNetwork
+from .memory import is_out_of_memory, largest_that_fits, release
+from .task import Task
+
+# fastai's for Adam: a longer memory for squares would lag behind a one-cycle rate, and the larger ε damps the noise of
+# parameters whose gradients are nearly zero.
+SQUARES_MEMORY, EPSILON = 0.99, 1e-5
+
+
+class MemoryFullError(UsageError):
+    """A batch does not fit into memory."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """How training goes about it."""
+
+    weight_decay: float = 0.01
+    """Decoupled (Loshchilov and Hutter 2019), for matrices and filters only."""
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
+    """auto: on CUDA bf16, or fp16 with scaled losses where there is none; fp32 elsewhere. On a CPU with AVX-512 BF16 a
+    step of EfficientNet-Lite0 was hardly faster in bf16 (28.8 against 27.6 images/s; one run, median of three steps, on a
+    machine that was not quiet), so it has to be asked for."""
+    channels_last: bool = True
+    accumulate: int = 1
+    """Batches a step: gradients are averaged over them."""
+    clip: float | None = None
+    """Largest norm of all gradients together."""
+    patience: int | None = None
+    """Stop after so many epochs without a lower validation loss, and go back to the best."""
+    seed: int = 0
+    checkpoints: Path | None = None
+    """Folder for what an interrupted run goes on from; None: none is written."""
+    checkpoint_steps: int | None = None
+    """Write one after so many steps too, not only after each epoch."""
+
+    def __post_init__(self) -> None:
+        for name in ("accumulate", "patience", "checkpoint_steps"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise UsageError(f"{name} is {value}; it must be at least 1")
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Outputs with their targets, in the order of the batches; ``loss`` is NaN where there are no items."""
+
+    outputs_NC: FloatArray
+    y: NDArray[Any]
+    rows_N: NDArray[np.intp]
+    loss: float
+
+
+def autocast_type(precision: str, device: torch.device) -> torch.dtype | None:
+    """What matrix products run in; None is float32."""
+    if precision == "auto":
+        if device.type != "cuda":
+            return None
+        return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
+    return {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}[precision]
+
+
+class Stepper:
+    """Owns the optimiser of the groups that are not frozen."""
+
+    def __init__(
+        self, model: HeadedNetwork, task: Task, options: Options, device: torch.device, rates: tuple[float, ...]
+    ) -> None:
+        """``rates``: the peak rate of each group of the model; frozen parameters have none."""
+        self.model, self.task, self.device = model, task, device
+        self._clip = options.clip
+        self._autocast = autocast_type(options.precision, device)
+        self.scaler = torch.amp.GradScaler(device.type, enabled=self._autocast is torch.float16)
+        groups = []
+        for rate, parameters in zip(rates, model.groups(), strict=True):
+            trained = [parameter for parameter in parameters if parameter.requires_grad]
+            # Shifts and factors of batch norm are not what makes a network complicated.
+            for decay, some in (
+                (options.weight_decay, [p for p in trained if p.ndim > 1]),
+                (0.0, [p for p in trained if p.ndim <= 1]),
+            ):
+                if some:
+                    groups.append({"params": some, "lr": rate, "peak": rate, "weight_decay": decay})
+        if not groups:
+            raise UsageError("every group is frozen; unfreeze some before training")
+        self.optimiser = torch.optim.AdamW(groups, betas=(0.9, SQUARES_MEMORY), eps=EPSILON, fused=True)
+
+    @property
+    def peak_rate(self) -> float:
+        """Of the last group, the head."""
+        return float(self.optimiser.param_groups[-1]["peak"])
+
+    def loss(self, fed: Fed) -> Tensor:
+        """Mean loss of a batch, with its graph."""
+        outputs_NC = self._outputs(fed)
+        return self.task.loss(outputs_NC, self.task.target(fed.y, self.device))
+
+    def backward(self, fed: Fed, share: float) -> Tensor:
+        """Add ``share`` of the batch's gradients to what is there; returns the loss, without its graph.
+
+        A loss that is not finite leaves the gradients alone where looking at it costs nothing (on a CPU).
+
+        Raises:
+            MemoryFullError: memory ran out; the message says which batch size fits.
+        """
+        try:
+            return self._backward(fed, share)
+        except Exception as error:
+            if not is_out_of_memory(error):
+                raise
+        # Outside of the handler: the error holds on to the graph that filled the memory.
+        self.optimiser.zero_grad(set_to_none=True)
+        fits = largest_that_fits(lambda size: self._try(fed.first(size)), len(fed))
+        self.optimiser.zero_grad(set_to_none=True)
+        release()
+        what = f"a batch of {len(fed)} does not fit into the memory of {self.device.type}"
+        if not fits:
+            raise MemoryFullError(f"{what}, and neither does one image; use a smaller network or image size")
+        raise MemoryFullError(
+            f"{what}; {fits} fit: use a batch size of {fits}, with accumulate={-(-len(fed) // fits)} for equal steps"
+        )
+
+    def _backward(self, fed: Fed, share: float) -> Tensor:
+        loss = self.loss(fed)
+        if self.device.type != "cpu" or bool(torch.isfinite(loss)):
+            self.scaler.scale(loss * share).backward()  # type: ignore[no-untyped-call]
+        return loss.detach()
+
+    def _try(self, fed: Fed) -> None:
+        self.optimiser.zero_grad(set_to_none=True)
+        self._backward(fed, 1.0)
+
+    def update(self, factor: float, momentum: float) -> None:
+        """Step at ``factor`` of each group's peak rate, and drop the gradients."""
+        for group in self.optimiser.param_groups:
+            group["lr"] = group["peak"] * factor
+            group["betas"] = (momentum, SQUARES_MEMORY)
+        if self._clip is not None:
+            self.scaler.unscale_(self.optimiser)
+            torch.nn.utils.clip_grad_norm_([p for g in self.optimiser.param_groups for p in g["params"]], self._clip)
+        self.scaler.step(self.optimiser)
+        self.scaler.update()
+        self.optimiser.zero_grad(set_to_none=True)
+
+    def _outputs(self, fed: Fed) -> Tensor:
+        with autocast(self._autocast, self.device):
+            outputs_NC: Tensor = self.model(fed.inputs)
+        return outputs_NC
+
+
+def autocast(dtype: torch.dtype | None, device: torch.device) -> AbstractContextManager[Any]:
+    """Run what may run in ``dtype`` in it."""
+    return torch.autocast(device.type, dtype=dtype, enabled=dtype is not None)
+
+
+def evaluate(
+    model: HeadedNetwork, task: Task, batches: Iterable[Fed], device: torch.device, dtype: torch.dtype | None
+) -> Evaluation:
+    """The model's outputs for batches, in evaluation mode; the mode before is put back."""
+    was_training = model.training
+    model.eval()
+    outputs, targets, rows = [], [], []
+    try:
+        with torch.no_grad(), autocast(dtype, device):
+            for fed in batches:
+                outputs.append(model(fed.inputs).float())
+                targets.append(fed.y)
+                rows.append(fed.rows_N)
+    finally:
+        model.train(was_training)
+    if not outputs:
+        nothing = np.empty((0, len(model.bias_C)), np.float32)
+        return Evaluation(nothing, np.empty(0), np.empty(0, np.intp), float("nan"))
+    y, all_outputs = np.concatenate(targets), torch.cat(outputs)
+    loss = float(task.loss(all_outputs, task.target(y, device)))
+    return Evaluation(all_outputs.cpu().numpy(), y, np.concatenate(rows), loss)

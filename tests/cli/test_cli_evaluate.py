@@ -1,0 +1,147 @@
+"""``drivetrain evaluate``: figures on images the bundle has not seen."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+from command_line import CommandLine, TrainedByCommand
+from PIL import Image
+
+COLOURS = {"blau": (30, 40, 210), "grün": (20, 190, 60), "rot": (220, 30, 20)}
+
+
+@pytest.fixture
+def labelled(tmp_path: Path) -> Path:
+    """``<colour>/<n>.png``, three shades of each, the last in the folder of another colour."""
+    root = tmp_path / "colours"
+    for name, colour in COLOURS.items():
+        (root / name).mkdir(parents=True)
+        for shade in range(3):
+            image = Image.effect_noise((40 + shade, 30), 8).convert("RGB")
+            tint = Image.new("RGB", image.size, tuple(min(255, level + 9 * shade) for level in colour))
+            Image.blend(image, tint, 0.8).save(root / name / f"{shade}.png")
+    (root / "rot" / "2.png").rename(root / "blau" / "really red.png")
+    return root
+
+
+def test_json_is_as_documented(drivetrain: CommandLine, kept: Path, labelled: Path) -> None:
+    done = drivetrain("evaluate", kept, labelled, "--json")
+    assert done.code == 0, done.err
+    document = done.document
+    assert document["n"] == 9
+    assert document["skipped"] == 0
+    assert document["skipped_files"] == []
+    assert document["near_duplicates_of_training"] == 0
+    assert set(document["accuracy"]) == {"value", "low", "high"}
+    assert document["accuracy"]["value"] == pytest.approx(8 / 9)
+    assert 0 < document["accuracy"]["low"] < document["accuracy"]["value"] < document["accuracy"]["high"] < 1
+    assert document["confusion"] == {"labels": ["blau", "grün", "rot"], "counts": [[3, 0, 1], [0, 3, 0], [0, 0, 2]]}
+    assert isinstance(document["log_loss"], float)
+    assert isinstance(document["ece"], float)
+    assert "auc" not in document
+    assert document["seconds"] >= 0
+    assert document["warnings"] == []
+    assert "evaluate: 9 images in " in done.err
+
+
+def test_text_shows_the_same_figures(drivetrain: CommandLine, kept: Path, labelled: Path) -> None:
+    done = drivetrain("evaluate", kept, labelled)
+    assert "9 judged, 0 skipped" in done.out
+    assert "88.9 %" in done.out
+    rows = [line.split() for line in done.out.splitlines()]
+    assert ["blau", "3", "0", "1"] in rows
+    assert ["grün", "0", "3", "0"] in rows
+
+
+def test_what_does_not_count_is_named(drivetrain: CommandLine, kept: Path, labelled: Path) -> None:
+    (labelled / "rot" / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n cut")
+    (labelled / "gelb").mkdir()
+    shutil.copy(labelled / "rot" / "0.png", labelled / "gelb" / "0.png")
+    document = drivetrain("evaluate", kept, labelled, "--json").document
+    assert document["n"] == 9
+    assert document["skipped"] == 2
+    by_name = {entry["name"]: entry for entry in document["skipped_files"]}
+    assert by_name["gelb/0.png"]["reason"] == "unknown class"
+    assert by_name["rot/broken.png"]["detail"]
+    assert any("2 files do not count: 1 unknown class, 1 " in warning for warning in document["warnings"])
+
+
+def test_copies_of_training_images_are_left_out(
+    drivetrain: CommandLine, trained: TrainedByCommand, tmp_path: Path
+) -> None:
+    fresh = tmp_path / "fresh"
+    for kind in ("discs", "stripes"):
+        (fresh / kind).mkdir(parents=True)
+        with Image.open(trained.source / kind / "00.jpg") as image:
+            image.save(fresh / kind / "copy.jpg", quality=70)
+            Image.effect_noise((90, 90), 60).convert("RGB").save(fresh / kind / "new.png")
+    document = drivetrain("evaluate", trained.bundle, fresh, "--json").document
+    assert document["near_duplicates_of_training"] == 2
+    assert document["n"] == 2
+    assert "2 of 4 images are copies of training images (first: discs/copy.jpg" in document["warnings"][0]
+    kept = drivetrain("evaluate", trained.bundle, fresh, "--json", "--keep-leaks").document
+    assert kept["n"] == 4
+    assert "count in the figures" in kept["warnings"][0]
+
+
+def test_two_classes_have_an_auc_where_both_occur(drivetrain: CommandLine, pictures: Path, tmp_path: Path) -> None:
+    for kind in ("discs", "stripes"):
+        shutil.copytree(pictures / kind, tmp_path / "two" / kind)
+    arguments = ("--out", tmp_path / "b", "--backbone", "efficientnet-lite0")
+    assert drivetrain("train", tmp_path / "two", *arguments).code == 0
+    both = drivetrain("evaluate", tmp_path / "b", tmp_path / "two", "--keep-leaks", "--json").document
+    assert 0.9 < both["auc"] <= 1
+    shutil.rmtree(tmp_path / "two" / "discs")
+    done = drivetrain("evaluate", tmp_path / "b", tmp_path / "two", "--keep-leaks", "--json")
+    assert done.document["auc"] is None
+    assert "AUC" not in drivetrain("evaluate", tmp_path / "b", tmp_path / "two", "--keep-leaks").out
+
+
+def test_the_training_folder_itself_is_refused(drivetrain: CommandLine, trained: TrainedByCommand) -> None:
+    done = drivetrain("evaluate", trained.bundle, trained.source)
+    assert done.code == 2
+    assert done.out == ""
+    assert "all 60 readable images of" in done.err.splitlines()[-1]
+    assert done.err.splitlines()[-1].endswith("count them all the same with --keep-leaks")
+
+
+def test_one_split_of_a_source(drivetrain: CommandLine, kept: Path, labelled: Path, tmp_path: Path) -> None:
+    for split, names in (("train", ["blau", "grün"]), ("validation", ["rot"])):
+        for name in names:
+            shutil.copytree(labelled / name, tmp_path / "split" / split / name)
+    for word in ("valid", "validation"):
+        assert drivetrain("evaluate", kept, tmp_path / "split", "--split", word, "--json").document["n"] == 2
+    done = drivetrain("evaluate", kept, tmp_path / "split", "--split", "test")
+    assert done.code == 2
+    assert "has no split “test”; its splits are train, valid" in done.error
+
+
+def test_an_html_report_is_written_where_asked(
+    drivetrain: CommandLine, kept: Path, labelled: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "new folder" / "page.html"
+    done = drivetrain("evaluate", kept, labelled, "--report", out)
+    assert done.code == 0, done.err
+    assert str(out) in done.out
+    page = out.read_text(encoding="utf-8")
+    assert "Farben on colours" in page
+    assert "really red.png" in page
+
+
+def test_classes_the_bundle_does_not_know_are_a_slip(drivetrain: CommandLine, kept: Path, pictures: Path) -> None:
+    done = drivetrain("evaluate", kept, pictures)
+    assert done.code == 2
+    assert "has a class of the bundle (blau, grün, rot); found discs, squares, stripes" in done.error
+
+
+def test_when_no_image_can_be_read_the_first_reason_is_given(
+    drivetrain: CommandLine, kept: Path, labelled: Path
+) -> None:
+    for file in labelled.rglob("*.png"):
+        file.write_bytes(b"\x89PNG\r\n\x1a\n cut")
+    done = drivetrain("evaluate", kept, labelled)
+    assert done.code == 2
+    assert "none of the 9 files of" in done.err.splitlines()[-1]
+    assert "first blau/0.png: " in done.err.splitlines()[-1]

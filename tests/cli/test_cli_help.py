@@ -1,0 +1,72 @@
+"""Help: every command and every option says what it is for; wrong calls get one line."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from command_line import CommandLine, OwnProcess
+
+import drivetrain as dt
+
+COMMANDS = ("train", "predict", "evaluate", "report", "inspect", "trace", "demo", "cache", "cache info", "cache prune")
+
+
+def test_help_lists_every_command_in_whole_sentences(drivetrain_process: OwnProcess) -> None:
+    done = drivetrain_process("--help")
+    assert done.code == 0
+    assert done.err == ""
+    listed = dict(re.findall(r"^  (\w+) +(\S.+)$", done.out.split("Commands:")[1], re.MULTILINE))
+    assert tuple(listed) == tuple(name for name in COMMANDS if " " not in name)
+    assert all(text.endswith(".") and not text.endswith("...") for text in listed.values())
+    assert drivetrain_process("-h").out == done.out
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_option_is_explained(drivetrain: CommandLine, command: str) -> None:
+    done = drivetrain(*command.split(), "--help")
+    assert done.code == 0
+    assert max(map(len, done.out.splitlines())) <= 80
+    options = done.out.split("Options:")[1]
+    # A continuation line stands further in; joined to its option, every option has words behind it.
+    entries = re.split(r"\n(?=  -)", re.sub(r"\n {6,}", "  ", options).strip("\n"))
+    for entry in entries:
+        declared, _, text = entry.strip().partition("  ")
+        assert len(text.split()) >= 3, f"{command} {declared} is not explained"
+    if command != "cache":
+        assert "--json" in options
+
+
+def test_the_version(drivetrain: CommandLine) -> None:
+    assert drivetrain("--version").out == f"drivetrain {dt.__version__}\n"
+
+
+@pytest.mark.parametrize("command", [(), ("cache",)])
+def test_without_a_command_help_is_shown(drivetrain: CommandLine, command: tuple[str, ...]) -> None:
+    done = drivetrain(*command)
+    assert done.code == 2
+    assert done.err.startswith("Usage: ")
+    assert "Commands:" in done.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("tarin",), "No such command 'tarin'"),
+        (("train",), "Missing argument 'SOURCE'; see drivetrain train --help"),
+        (("train", "photos"), "--out"),
+        (("predict",), "Missing argument 'BUNDLE'; see drivetrain predict --help"),
+        (("predict", "b"), "Missing argument 'PATH'"),
+        (("trace", "a.jpg"), "--bundle"),
+        (("cache", "prune", "--unused-days", "-1"), "--unused-days"),
+    ],
+)
+def test_a_wrong_call_gets_one_line(drivetrain: CommandLine, arguments: tuple[str, ...], message: str) -> None:
+    done = drivetrain(*arguments)
+    assert done.code == 2
+    assert message in done.error
+
+
+def test_a_process_says_the_same(drivetrain_process: OwnProcess, drivetrain: CommandLine) -> None:
+    for arguments in (("train",), ("predict", "nothing", "nothing"), ("--version",), ("cache", "info", "--help")):
+        assert drivetrain_process(*arguments) == drivetrain(*arguments)

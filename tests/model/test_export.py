@@ -1,0 +1,154 @@
+"""One graph for views, backbone and head, whatever the backbone's graph looks like. Shapes: N batch, D embedding, C classes."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, checker, helper, numpy_helper
+
+from drivetrain.core.types import FloatArray
+from drivetrain.embed.registry import resolve
+from drivetrain.embed.session import Session
+from drivetrain.model.export import with_head
+
+SIDE, WIDTH, CLASSES = 8, 5, 3
+
+
+def small_backbone(*, opset: int = 17, batch: str | int = "N", names: dict[str, str] | None = None) -> onnx.ModelProto:
+    """A network that sees left and right: convolution, ReLU, linear layer, unit length. ``names`` renames its tensors."""
+    rng = np.random.default_rng(0)
+    called = {name: (names or {}).get(name, name) for name in ("kernel", "linear", "conv", "relu", "flat", "features")}
+    nodes = [
+        helper.make_node("Conv", ["pixels", called["kernel"]], [called["conv"]], strides=[2, 2], pads=[1, 1, 1, 1]),
+        helper.make_node("Relu", [called["conv"]], [called["relu"]], name="relu"),
+        helper.make_node("Flatten", [called["relu"]], [called["flat"]], axis=1),
+        helper.make_node("MatMul", [called["flat"], called["linear"]], [called["features"]]),
+        helper.make_node("LpNormalization", [called["features"]], ["embedding"], axis=1, p=2),
+    ]
+    weights = {
+        called["kernel"]: rng.normal(size=(4, 3, 3, 3)).astype(np.float32),
+        called["linear"]: rng.normal(size=(4 * (SIDE // 2) ** 2, WIDTH)).astype(np.float32),
+    }
+    graph = helper.make_graph(
+        nodes,
+        "net",
+        [helper.make_tensor_value_info("pixels", TensorProto.FLOAT, [batch, 3, SIDE, SIDE])],
+        [helper.make_tensor_value_info("embedding", TensorProto.FLOAT, [batch, WIDTH])],
+        [numpy_helper.from_array(value, name) for name, value in weights.items()],
+    )
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=8)
+
+
+@pytest.fixture
+def head() -> tuple[FloatArray, FloatArray]:
+    """Weights (D, C) and bias (C,)."""
+    rng = np.random.default_rng(1)
+    return rng.normal(size=(WIDTH, CLASSES)).astype(np.float32), rng.normal(size=CLASSES).astype(np.float32)
+
+
+@pytest.fixture
+def images_NKHW() -> FloatArray:
+    """Four images."""
+    return np.random.default_rng(2).normal(size=(4, 3, SIDE, SIDE)).astype(np.float32)
+
+
+Head = tuple[FloatArray, FloatArray]
+
+
+def test_the_head_stands_on_the_embedding(head: Head, images_NKHW: FloatArray) -> None:
+    backbone = small_backbone()
+    model = with_head(backbone, *head, mirror=False)
+    checker.check_model(onnx.load_from_string(model), full_check=True)
+    embedding_ND, logits_NC = Session(model).run(images_NKHW, ["embedding", "logits"])
+    expected_ND = Session(backbone.SerializeToString()).run(images_NKHW)[0]
+    np.testing.assert_array_equal(embedding_ND, expected_ND)
+    np.testing.assert_allclose(logits_NC, expected_ND @ head[0] + head[1], rtol=1e-5)
+
+
+def test_the_backbone_given_is_left_as_it_was(head: Head) -> None:
+    backbone = small_backbone()
+    before = backbone.SerializeToString()
+    with_head(backbone, *head, mirror=True)
+    assert backbone.SerializeToString() == before
+
+
+@pytest.mark.parametrize("opset", [7, 9, 13, 17, 18, 21])
+@pytest.mark.parametrize("batch", ["N", 1])
+def test_mirrored_is_the_mean_over_both_views(
+    head: Head, images_NKHW: FloatArray, opset: int, batch: str | int
+) -> None:
+    backbone = small_backbone(opset=opset, batch=batch)
+    model = with_head(backbone, *head, mirror=True)
+    checker.check_model(onnx.load_from_string(model), full_check=True)
+    alone, both = Session(backbone.SerializeToString()), Session(model)
+    for start in range(0, len(images_NKHW), 1 if batch == 1 else len(images_NKHW)):
+        part = images_NKHW[start : start + 1] if batch == 1 else images_NKHW
+        views = [alone.run(view)[0] for view in (part, np.ascontiguousarray(part[:, :, :, ::-1]))]
+        assert np.abs(views[0] - views[1]).max() > 0.1, "the network must see left and right"
+        embedding_ND, logits_NC = both.run(part, ["embedding", "logits"])
+        np.testing.assert_allclose(embedding_ND, (views[0] + views[1]) / 2, atol=1e-6)
+        np.testing.assert_allclose(logits_NC, embedding_ND @ head[0] + head[1], atol=1e-5)
+    assert both.inputs == alone.inputs
+    assert both.outputs == {"embedding": (WIDTH,), "logits": (CLASSES,)}
+
+
+@pytest.mark.parametrize("mirror", [False, True])
+@pytest.mark.parametrize(
+    "names",
+    [
+        {"features": "logits", "linear": "head.weight"},  # a classifier cut off before its last layer
+        {"conv": "pixels.mirrored", "relu": "embedding.plain", "kernel": "mirror.columns", "flat": "mirror.half"},
+        {"conv": "conv", "relu": "conv.mirrored", "flat": "conv.mirrored_", "features": "embedding.sum"},
+        {"features": "head.bias", "flat": "logits.backbone", "relu": "logits"},
+    ],
+)
+def test_a_graph_may_use_any_names(head: Head, images_NKHW: FloatArray, names: dict[str, str], mirror: bool) -> None:
+    plain = Session(with_head(small_backbone(), *head, mirror=mirror)).run(images_NKHW, ["embedding", "logits"])
+    model = with_head(small_backbone(names=names), *head, mirror=mirror)
+    checker.check_model(onnx.load_from_string(model), full_check=True)
+    for got, expected in zip(Session(model).run(images_NKHW, ["embedding", "logits"]), plain, strict=True):
+        np.testing.assert_array_equal(got, expected)
+
+
+def test_a_graph_with_a_branch_is_mirrored_too(head: Head, images_NKHW: FloatArray) -> None:
+    backbone = small_backbone(names={"relu": "before"})
+    branches = [
+        helper.make_graph([helper.make_node(op, ["before"], [f"{op}.out"])], op, [], [_any(f"{op}.out")])
+        for op in ("Identity", "Neg")
+    ]
+    backbone.graph.initializer.append(numpy_helper.from_array(np.asarray(True), "yes"))
+    branch = helper.make_node("If", ["yes"], ["chosen"], then_branch=branches[0], else_branch=branches[1])
+    backbone.graph.node.insert(2, branch)
+    backbone.graph.node[3].input[0] = "chosen"
+    expected = Session(with_head(small_backbone(), *head, mirror=True)).run(images_NKHW)
+    model = with_head(backbone, *head, mirror=True)
+    checker.check_model(onnx.load_from_string(model))
+    for got, wanted in zip(Session(model).run(images_NKHW), expected, strict=True):
+        np.testing.assert_allclose(got, wanted, atol=1e-6)
+
+
+def _any(name: str) -> onnx.ValueInfoProto:
+    return helper.make_tensor_value_info(name, TensorProto.FLOAT, None)
+
+
+def test_a_packaged_backbone_mirrored() -> None:
+    backbone = resolve("efficientnet-lite0").build(("head", "stage4"))
+    width = backbone.graph.output[0].type.tensor_type.shape.dim[1].dim_value
+    rng = np.random.default_rng(3)
+    weight_DC = rng.normal(size=(width, 2)).astype(np.float32)
+    model = with_head(backbone, weight_DC, np.zeros(2, np.float32), mirror=True)
+    checker.check_model(onnx.load_from_string(model), full_check=True)
+    image = rng.normal(size=(1, 3, 224, 224)).astype(np.float32)
+    alone = Session(backbone.SerializeToString())
+    views = [alone.run(view)[0] for view in (image, np.ascontiguousarray(image[:, :, :, ::-1]))]
+    embedding_ND, logits_NC = Session(model).run(image, ["embedding", "logits"])
+    np.testing.assert_allclose(embedding_ND, (views[0] + views[1]) / 2, atol=1e-5)
+    np.testing.assert_allclose(logits_NC, embedding_ND @ weight_DC, atol=1e-4)
+    # The weights stand in the file once.
+    assert len(model) < 1.02 * len(backbone.SerializeToString()) + weight_DC.nbytes
+
+
+def test_equal_input_gives_equal_bytes(head: Head) -> None:
+    for mirror in (False, True):
+        assert with_head(small_backbone(), *head, mirror=mirror) == with_head(small_backbone(), *head, mirror=mirror)
