@@ -38,8 +38,8 @@ def main() -> None:
     arguments = parser(__doc__)
     arguments.add_argument("--backbone", default="efficientnet-lite0")
     arguments.add_argument("--folder", default="bears")
-    arguments.add_argument("--images", type=int, default=600)
-    arguments.add_argument("--repeats", type=int, default=5)
+    arguments.add_argument("--images", type=int, default=1100)
+    arguments.add_argument("--repeats", type=int, default=7)
     options = arguments.parse_args()
     every = open_source(data_root() / options.folder).items
     warm_up, items = every[:4], every[4 :: max(1, len(every) // options.images)][: options.images]

@@ -114,8 +114,14 @@ def test_a_graph_may_use_any_names(head: Head, images_NKHW: FloatArray, names: d
 def test_a_graph_with_a_branch_is_mirrored_too(head: Head, images_NKHW: FloatArray) -> None:
     backbone = small_backbone(names={"relu": "before"})
     branches = [
-        helper.make_graph([helper.make_node(op, ["before"], [f"{op}.out"])], op, [], [_any(f"{op}.out")])
-        for op in ("Identity", "Neg")
+        helper.make_graph(
+            [helper.make_node(op, ["before", f"{op}.own"], [f"{op}.out"])],
+            op,
+            [],
+            [_any(f"{op}.out")],
+            [numpy_helper.from_array(np.zeros(1, np.float32), f"{op}.own")],
+        )
+        for op in ("Add", "Mul")
     ]
     backbone.graph.initializer.append(numpy_helper.from_array(np.asarray(True), "yes"))
     branch = helper.make_node("If", ["yes"], ["chosen"], then_branch=branches[0], else_branch=branches[1])

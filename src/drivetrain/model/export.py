@@ -62,7 +62,8 @@ def _average_mirrored(graph: onnx.GraphProto, used: set[str]) -> None:
     plain, again = GraphProto(), GraphProto()
     plain.node.extend(graph.node)
     again.node.extend(graph.node)
-    names = {name: _fresh(f"{name}.mirrored", used) for name in sorted({INPUT, *_made_by(again)})}
+    made = [INPUT, *(name for node in again.node for name in node.output if name)]
+    names = {name: _fresh(f"{name}.mirrored", used) for name in made}
     rename(again, names)
     for node in again.node:
         node.name = f"{node.name}.mirrored" if node.name else ""
@@ -78,15 +79,6 @@ def _average_mirrored(graph: onnx.GraphProto, used: set[str]) -> None:
     ]
     del graph.node[:]
     graph.node.extend(nodes)
-
-
-def _made_by(graph: onnx.GraphProto) -> set[str]:
-    """Every tensor that the nodes make, those inside control-flow bodies included."""
-    from ..embed.wiring import all_graphs, all_nodes
-
-    bodies = list(all_graphs(graph))[1:]
-    inside = {value.name for body in bodies for value in (*body.input, *body.initializer)}
-    return inside | {name for node in all_nodes(graph) for name in node.output if name}
 
 
 def _constant(graph: onnx.GraphProto, name: str, value: np.ndarray[Any, Any], used: set[str]) -> str:
