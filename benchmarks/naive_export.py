@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from drivetrain.embed.efficientnet_lite import BATCH_NORM_EPS, LITE0, _weight_file, block_strides
+from drivetrain.embed.efficientnet_lite import BATCH_NORM_EPS, LITE0, weight_file, block_strides
 from drivetrain.embed.torch_file import read_torch_file
 
 SIZE = LITE0.size
@@ -43,7 +43,7 @@ def network() -> Any:
             return torch.clamp(((extent / stride).ceil() - 1) * stride + kernel - extent, min=0)
         return max((math.ceil(extent / stride) - 1) * stride + kernel - extent, 0)
 
-    weights = {name: torch.from_numpy(np.array(value)) for name, value in read_torch_file(_weight_file(LITE0)).items()}
+    weights = {name: torch.from_numpy(np.array(value)) for name, value in read_torch_file(weight_file(LITE0)).items()}
 
     def conv_norm(conv: str, norm: str, stride: int = 1, *, depthwise: bool = False) -> nn.Sequential:
         weight = weights[f"{conv}.weight"]

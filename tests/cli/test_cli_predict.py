@@ -7,6 +7,7 @@ import os
 import pty
 import shutil
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -133,19 +134,22 @@ def test_a_pattern_or_folder_without_images_is_a_slip(
 def test_on_a_terminal_the_bar_leaves_stdout_alone(drivetrain_process: OwnProcess, kept: Path, photos: Path) -> None:
     leader, follower = pty.openpty()
     files = [str(photos / "a grün.jpg")] * 40
-    with subprocess.Popen(
-        drivetrain_process.command("predict", kept, *files, "--json"),
-        env=drivetrain_process.environment,
-        stdout=subprocess.PIPE,
-        stderr=follower,
-    ) as process:
+    with (
+        ThreadPoolExecutor(1) as reader,
+        subprocess.Popen(
+            drivetrain_process.command("predict", kept, *files, "--json"),
+            env=drivetrain_process.environment,
+            stdout=subprocess.PIPE,
+            stderr=follower,
+        ) as process,
+    ):
         os.close(follower)
+        seen = reader.submit(_drain, leader)
         assert process.stdout is not None
         out = process.stdout.read()
-        seen = _drain(leader)
     assert len(json.loads(out)) == 40
-    assert b"40/40" in seen
-    assert b"label" not in seen
+    assert b"40/40" in seen.result()
+    assert b"label" not in seen.result()
 
 
 def test_on_a_terminal_the_columns_are_aligned(drivetrain_process: OwnProcess, kept: Path, photos: Path) -> None:

@@ -86,13 +86,13 @@ def test_training_mode_leaves_the_statistics_of_batch_norm_alone() -> None:
 
 
 def test_the_state_dict_goes_back_into_the_graph() -> None:
-    weights, given = lite0().weights(), read_torch_file(onnx_twin._weight_file(LITE0))
+    weights, given = lite0().weights(), read_torch_file(onnx_twin.weight_file(LITE0))
     assert {name for name in given if not name.startswith("_fc.") and "num_batches" not in name} == set(weights)
     assert all(np.array_equal(weights[name], given[name]) for name in weights)
 
 
 def test_weights_of_another_size_are_refused() -> None:
-    weights = read_torch_file(onnx_twin._weight_file(LITE1))
+    weights = read_torch_file(onnx_twin.weight_file(LITE1))
     with pytest.raises(WeightsError, match=r"not the weights of efficientnet-lite0: _blocks.16"):
         efficientnet_lite.EfficientNetLite(lite0().about, LITE0, weights)
     del weights["_bn1.weight"]

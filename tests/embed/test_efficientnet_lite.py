@@ -36,7 +36,7 @@ every_variant = pytest.mark.parametrize("variant", VARIANTS, ids=lambda variant:
 
 @cache
 def weights_of(variant: Variant) -> dict[str, NDArray[Any]]:
-    return read_torch_file(efficientnet_lite._weight_file(variant))
+    return read_torch_file(efficientnet_lite.weight_file(variant))
 
 
 @cache

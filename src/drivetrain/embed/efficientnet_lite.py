@@ -102,7 +102,7 @@ def load(variant: Variant) -> Backbone:
     Raises:
         WeightsError: the package with the weights is not installed.
     """
-    path = _weight_file(variant)
+    path = weight_file(variant)
 
     def build(blocks: tuple[str, ...]) -> onnx.ModelProto:
         taps = tuple(tap for tap in TAPS if f"stage{tap}" in blocks)
@@ -124,7 +124,12 @@ def load(variant: Variant) -> Backbone:
     )
 
 
-def _weight_file(variant: Variant) -> Path:
+def weight_file(variant: Variant) -> Path:
+    """Where the packaged weights of a variant lie.
+
+    Raises:
+        WeightsError: the package is not installed.
+    """
     # The package is located, not imported: its code has nothing to add to the file.
     spec = find_spec(variant.package)
     for folder in (spec.submodule_search_locations or ()) if spec else ():

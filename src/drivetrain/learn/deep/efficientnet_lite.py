@@ -39,7 +39,7 @@ def load(variant: Variant) -> EfficientNetLite:
     """
     twin = onnx_twin.load(variant)
     about = About(twin.name, twin.licence, twin.source, twin.preprocess, twin.blocks, twin.fingerprint)
-    network = EfficientNetLite(about, variant, read_torch_file(onnx_twin._weight_file(variant)))
+    network = EfficientNetLite(about, variant, read_torch_file(onnx_twin.weight_file(variant)))
     network.eval()
     return network
 
