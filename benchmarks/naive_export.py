@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from drivetrain.embed.efficientnet_lite import BATCH_NORM_EPS, LITE0, weight_file, block_strides
+from drivetrain.embed.efficientnet_lite import BATCH_NORM_EPS, LITE0, block_strides, weight_file
 from drivetrain.embed.torch_file import read_torch_file
 
 SIZE = LITE0.size

@@ -117,9 +117,20 @@ def test_bad_files_are_counted_and_named(digits_folder: Path, cache_folder: Path
     (folder / "3" / "words.jpg").write_text("these are words")
     result = train(folder, tmp_path / "b", cache_folder)
     assert (result.images_used, result.images_skipped) == (160, 3)
+    assert [skipped.name for skipped in result.skipped] == ["0/empty.png", "1/cut.png", "3/words.jpg"]
+    assert all(skipped.reason and skipped.detail for skipped in result.skipped)
     page = (result.bundle / "report.html").read_text()
     for name in ("0/empty.png", "1/cut.png", "3/words.jpg"):
         assert name in page
+
+
+def test_a_bundle_among_the_photos_is_no_class(digits_folder: Path, cache_folder: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "photos"
+    shutil.copytree(digits_folder, folder)
+    train(folder, folder / "model.bundle", cache_folder)
+    again = train(folder, folder / "model.bundle", cache_folder)
+    assert list(again.classes) == ["0", "1", "3", "8"]
+    assert again.images_used == 160
 
 
 def test_what_cannot_be_learnt_is_refused_in_one_line(digits_folder: Path, cache_folder: Path, tmp_path: Path) -> None:

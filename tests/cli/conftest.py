@@ -26,7 +26,9 @@ def drivetrain(command_cache: Path) -> CommandLine:
 @pytest.fixture(scope="session")
 def drivetrain_process(command_cache: Path) -> OwnProcess:
     """The command line in processes of their own: for pipes, terminals, signals and what is imported."""
-    return OwnProcess(dict(os.environ) | {"DRIVETRAIN_CACHE": str(command_cache), "COLUMNS": "80", "TERM": "xterm"})
+    # Unbuffered output would hide what is not flushed.
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    return OwnProcess(environment | {"DRIVETRAIN_CACHE": str(command_cache), "COLUMNS": "80", "TERM": "xterm"})
 
 
 @pytest.fixture(scope="session")

@@ -106,9 +106,11 @@ def test_names_that_are_not_utf_8_are_no_obstacle(drivetrain_process: OwnProcess
 
 def test_a_terminal_of_an_old_encoding_is_no_obstacle(drivetrain_process: OwnProcess, kept: Path, photos: Path) -> None:
     old = {"encoding": "cp1252", "PYTHONIOENCODING": "cp1252"}
+    smiling = photos / "😀 é.webp"
+    shutil.copy(photos / "mehr" / "青.webp", smiling)
     done = drivetrain_process("predict", kept, photos, "--json", **old)
     assert done.code == 0
-    assert done.document[3]["path"].endswith("青.webp")
+    assert [answer["path"] for answer in done.document][3:] == [str(photos / "mehr" / "青.webp"), str(smiling)]
     assert "8×8" in drivetrain_process("inspect", kept, **old).out
 
 

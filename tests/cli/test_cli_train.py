@@ -328,7 +328,7 @@ def test_interrupted_it_leaves_one_line_and_goes_on_when_run_again(
     assert process.returncode == 130
     assert out == b""
     lines = [line for line in err.decode().splitlines() if " images in " not in line]
-    assert lines == ["interrupted; run the same command again: train goes on from what it has embedded so far"]
+    assert lines == ["interrupted; run it again: train goes on from what it has embedded"]
     assert [path.name for path in tmp_path.iterdir()] == ["cache"]
     done = drivetrain_process(*arguments, "--json")
     assert done.code == 0, done.err

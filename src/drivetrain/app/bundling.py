@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import platform
-from collections.abc import Iterable
 from importlib.metadata import version
 from pathlib import Path
 
@@ -56,8 +55,8 @@ def _identity(model: bytes, beta: float, arrays: bytes) -> str:
 
 
 def _arrays(trained: Trained, scale: float) -> TrainingArrays:
-    position = {item.name: row for row, item in enumerate(trained.all_items)}
-    rows = [position[item.name] for item in trained.items]
+    position = {id(item): row for row, item in enumerate(trained.all_items)}  # names need not be unique
+    rows = [position[id(item)] for item in trained.items]
     embeddings = trained.chosen.embeddings
     facts = [embeddings.facts[row] for row in rows]
     digests = np.frombuffer(bytes.fromhex("".join(fact.pixels_sha256 for fact in facts)), np.uint8)
@@ -142,10 +141,9 @@ def accept_rule(
 
 def _data_fingerprint(trained: Trained) -> str:
     """SHA-256 over the sorted (file hash, label) pairs: equal for equal training data, whatever the file names."""
-    hashes = {
-        item.name: fact.sha256 for item, fact in zip(trained.all_items, trained.chosen.embeddings.facts, strict=True)
-    }
-    pairs: Iterable[str] = sorted(f"{hashes[item.name]} {item.label}\n" for item in trained.items)
+    facts = trained.chosen.embeddings.facts
+    hashes = {id(item): fact.sha256 for item, fact in zip(trained.all_items, facts, strict=True)}
+    pairs = sorted(f"{hashes[id(item)]} {item.label}\n" for item in trained.items)
     return hashlib.sha256("".join(pairs).encode()).hexdigest()
 
 

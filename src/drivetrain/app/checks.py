@@ -63,7 +63,7 @@ def check_usable(labels_N: IntArray, classes: tuple[str, ...], skipped: tuple[Sk
 def _too_few(few: list[str], counts: dict[str, int], where: str, skipped: tuple[Skipped, ...]) -> str:
     unusable = f" ({len(skipped)} files could not be used)" if skipped else ""
     names = ", ".join(f"“{name}” has {counts[name]}" for name in few[:5]) + (", …" if len(few) > 5 else "")
-    return f"every class needs at least two usable images {where}{unusable}: {names}; add images or remove the class"
+    return f"every class needs at least two usable images{where}{unusable}: {names}; add images or remove the class"
 
 
 def warnings_for(

@@ -64,9 +64,9 @@ def train(
     clusters = trained.duplicates.clusters()
     return TrainResult(
         bundle=out,
-        report=out / storage.REPORT if out.suffix != ".zip" else None,
+        report=out / storage.REPORT if out.suffix.lower() != ".zip" else None,
         images_used=len(trained.items),
-        images_skipped=len(trained.skipped),
+        skipped=trained.skipped,
         classes=per_class(trained.labels_N, trained.classes),
         figures=trained.figures,
         groups_duplicates=len(clusters),
@@ -105,7 +105,7 @@ def fit(
         held = held_out_rows(items)
         training = np.flatnonzero(~held)
         if held.any():
-            check_usable(labels_N[training], classes, skipped, where="in the training split ")
+            check_usable(labels_N[training], classes, skipped, where=" in the training split")
         weights_T = class_weights(labels_N[training], weights_N[training], options.balance)
         fitted = fit_head(
             embeddings.features_ND[training],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from ..core.types import Dataset, IntArray, Interval, Item, Skipped
@@ -58,7 +58,7 @@ class TrainResult:
     bundle: Path
     report: Path | None
     images_used: int
-    images_skipped: int
+    skipped: tuple[Skipped, ...]
     classes: dict[str, int]
     figures: Figures
     groups_duplicates: int
@@ -68,13 +68,19 @@ class TrainResult:
     warnings: tuple[str, ...]
     seconds: dict[str, float]
 
+    @property
+    def images_skipped(self) -> int:
+        """Files and rows that could not be used."""
+        return len(self.skipped)
+
     def to_json(self) -> dict[str, object]:
         """The document that ``train --json`` prints."""
         figures = self.figures
         document: dict[str, object] = {
             "bundle": str(self.bundle),
             "report": str(self.report) if self.report else None,
-            "images": {"used": self.images_used, "skipped": self.images_skipped},
+            "images": {"used": self.images_used, "skipped": len(self.skipped)},
+            "skipped_files": [asdict(skipped) for skipped in self.skipped],
             "classes": self.classes,
             "accuracy": {
                 "value": figures.accuracy.value,

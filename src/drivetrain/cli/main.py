@@ -68,7 +68,6 @@ def run() -> None:
             stream.reconfigure(errors="backslashreplace")
     try:
         code = app(standalone_mode=False, prog_name="drivetrain") or 0
-        sys.stdout.flush()
     except DrivetrainError as error:
         _fail(str(error))
     except CommandLineError as error:
@@ -90,7 +89,7 @@ def run() -> None:
         remark("error: this is a fault in drivetrain, not in what you gave it; please report the lines above")
         sys.exit(FAULT)
     if code == INTERRUPTED:
-        remark("interrupted; run the same command again: train goes on from what it has embedded so far")
+        remark("interrupted; run it again: train goes on from what it has embedded")
         # Worker threads may still be inside the network; there is nothing left for them to finish.
         sys.stderr.flush()
         os._exit(INTERRUPTED)
@@ -98,6 +97,10 @@ def run() -> None:
 
 
 def _fail(text: str) -> NoReturn:
+    try:
+        sys.stdout.flush()
+    except OSError:
+        _abandon_stdout()
     remark(f"error: {text}")
     sys.exit(BAD_INPUT)
 
@@ -112,9 +115,13 @@ def _fail_usage(error: Exception) -> NoReturn:
 
 
 def _leave_quietly() -> NoReturn:
-    # What is still buffered would fail once more when the interpreter closes the stream.
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.__stdout__.fileno() if sys.__stdout__ else 1)
+    _abandon_stdout()
     sys.exit(0)
+
+
+def _abandon_stdout() -> None:
+    """What is still buffered would fail once more when the interpreter closes the stream."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.__stdout__.fileno() if sys.__stdout__ else 1)
 
 
 if __name__ == "__main__":

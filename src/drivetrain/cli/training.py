@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
@@ -139,9 +140,10 @@ def _print_summary(result: TrainResult) -> None:
 
     figures, accuracy = result.figures, result.figures.accuracy
     names = [f"{name} ({count})" for name, count in result.classes.items()]
+    reasons = ", ".join(f"{n} {reason}" for reason, n in Counter(s.reason for s in result.skipped).most_common())
     rows = [
         ("Classes", f"{len(names)}: {', '.join(names[:8])}{', …' if len(names) > 8 else ''}"),
-        ("Images", f"{result.images_used} used, {result.images_skipped} skipped"),
+        ("Images", f"{result.images_used} used, {result.images_skipped} skipped{f' ({reasons})' if reasons else ''}"),
         ("Accuracy", f"{percent(accuracy.value)}  ({percent(accuracy.low)} to {percent(accuracy.high)})"),
         ("", f"{figures.how}; {accuracy.method}"),
         ("Random split", f"would have claimed {percent(figures.random_split)}"),

@@ -126,6 +126,10 @@ def looks_like_image(head: bytes) -> bool:
     return IMAGE_HEAD.match(head) is not None
 
 
+BUNDLE = {"SHA256SUMS", "manifest.json"}
+"""Files by which a folder is known as one of our bundles."""
+
+
 def walk(root: Path, title: str, max_depth: int | None = None) -> Tree:
     """Everything visible below ``root``, links followed, each folder read once.
 
@@ -163,6 +167,8 @@ def walk(root: Path, title: str, max_depth: int | None = None) -> Tree:
                 raise SourceError(f"cannot read the folder {title}: {error.strerror}; check its permissions") from None
             skipped.append(Skipped(shown(rel), "unreadable", f"cannot read the folder: {error.strerror}"))
             continue
+        if rel and {entry.name for entry in found} >= BUNDLE:
+            continue  # a model written among the photos is not a class of them
         folders.append(rel)
         deeper = max_depth is None or (rel.count("/") + 1 if rel else 0) < max_depth
         for entry in found:

@@ -31,10 +31,11 @@ class Session:
         options = ort.SessionOptions()
         options.intra_op_num_threads = 1
         options.inter_op_num_threads = 1
-        options.log_severity_level = 3
+        options.log_severity_level = 4  # what goes wrong is raised; the runtime need not print it as well
         source = model if isinstance(model, bytes) else str(model)
         try:
-            self._session = ort.InferenceSession(source, options, providers=["CPUExecutionProvider"])
+            # Without the fallback: it would print a banner on stdout, where a program expects JSON.
+            self._session = ort.InferenceSession(source, options, providers=["CPUExecutionProvider"], enable_fallback=0)
         except Exception as error:  # ONNX Runtime raises a dozen unrelated classes here
             what = "the graph" if isinstance(model, bytes) else str(model)
             raise WeightsError(f"ONNX Runtime cannot load {what}: {' '.join(str(error).split())}") from error

@@ -7,7 +7,6 @@ from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import stdtrit
 
 from ..core.types import FloatArray, IntArray, Interval
 
@@ -54,6 +53,8 @@ def effective_trials(hits_N: NDArray[np.bool_], groups_N: IntArray) -> float:
     residual_G = np.bincount(group_N, weights=hits_N - p)
     clustered = n_groups / (n_groups - 1) * float(residual_G @ residual_G) / n**2
     design_effect = max(1.0, clustered / (p * (1 - p) / n))
+    from scipy.special import stdtrit  # heavy to import, and a predictor has no groups
+
     return n / design_effect * (Z_95 / float(stdtrit(n_groups - 1, 0.975))) ** 2
 
 
