@@ -15,6 +15,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 from .record import data_root, parser, record
 
@@ -49,7 +50,7 @@ def main() -> None:
     record({"targets": {"cold_ratio": COLD_TARGET, "warm_s": WARM_TARGET_S}, **result}, options.out)
 
 
-def _train(source: Path, folder: Path, backbone: str) -> tuple[float, dict]:  # type: ignore[type-arg]  # JSON
+def _train(source: Path, folder: Path, backbone: str) -> tuple[float, dict[str, Any]]:
     command = [sys.executable, "-m", "drivetrain.cli.main", "train", str(source), "--out", str(folder / "bundle")]
     command += ["--cache", str(folder / "cache"), "--backbone", backbone, "--json"]
     start_s = time.perf_counter()

@@ -106,7 +106,7 @@ def _fail(text: str) -> NoReturn:
 
 
 def _fail_usage(error: Exception) -> NoReturn:
-    context, message = getattr(error, "ctx", None), error.format_message()  # type: ignore[attr-defined]
+    context, message = getattr(error, "ctx", None), error.format_message()  # type: ignore[attr-defined]  # a usage error of click or of typer's copy
     if type(error).__name__ == "NoArgsIsHelpError":
         sys.stderr.write(f"{message}\n")
         sys.exit(BAD_INPUT)

@@ -48,7 +48,7 @@ DAMAGE = (
     EOFError,
     ValueError,
     OverflowError,
-    NotImplementedError,
+    NotImplementedError,  # what zipfile raises for a compression it does not know
     LookupError,
     MemoryError,
     RuntimeError,

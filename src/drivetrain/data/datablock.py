@@ -218,7 +218,7 @@ class DataBlock:
                 advice = "give get_y, e.g. get_y=parent_label, or items that carry labels (get_items=open_source)"
                 raise StepError("get_y", who, f"{describe(item)} has no label of its own; {advice}")
         else:
-            raw = _attempt(f"get_y {called(self.get_y)}", who, item, lambda: self.get_y(item))  # type: ignore[misc]
+            raw = _attempt(f"get_y {called(self.get_y)}", who, item, lambda: self.get_y(item))  # type: ignore[misc]  # not None here; a lambda forgets it
         return _attempt(called(block), who, None, lambda: block.parse(raw))
 
 
