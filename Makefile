@@ -3,9 +3,14 @@ VENV   ?= .venv
 PYTHON ?= python3
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
+PYTHON_CHECK := import sys; v = sys.version.split()[0]; sys.exit(None if sys.version_info >= (3, 11) else "Python 3.11 or newer is needed; this is " + v)
+
+# timm needs the torchvision that matches its torch, and there is none for the torch of $(VENV).
+TIMM_VENV  ?= .venv-timm
+TIMM_STAMP := $(TIMM_VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint types layers unit bench clean
+.PHONY: help install demo test lint types layers unit timm bench clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -13,7 +18,7 @@ help: ## list the targets
 install: $(STAMP) ## make .venv with everything the other targets need
 
 $(STAMP): pyproject.toml constraints.txt
-	@$(PYTHON) -c 'import sys; v = sys.version.split()[0]; sys.exit(None if sys.version_info >= (3, 11) else "Python 3.11 or newer is needed; this is " + v)'
+	@$(PYTHON) -c '$(PYTHON_CHECK)'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
@@ -22,7 +27,7 @@ $(STAMP): pyproject.toml constraints.txt
 demo: install ## train on real photos of solar cells and write a report
 	$(BIN)/drivetrain demo --out demo
 
-test: lint types layers unit ## everything CI runs
+test: lint types layers unit ## everything CI runs but for timm
 
 lint: install
 	$(BIN)/ruff check src tests benchmarks
@@ -37,8 +42,18 @@ layers: install
 unit: install
 	$(BIN)/pytest
 
+timm: $(TIMM_STAMP) ## test networks of timm, in an environment of their own; CI runs this too
+	$(TIMM_VENV)/bin/pytest -rs tests/deep/test_timm.py
+
+$(TIMM_STAMP): pyproject.toml constraints-timm.txt
+	@$(PYTHON) -c '$(PYTHON_CHECK)'
+	$(PYTHON) -m venv $(TIMM_VENV)
+	$(TIMM_VENV)/bin/python -m pip install --quiet --upgrade pip
+	$(TIMM_VENV)/bin/python -m pip install --quiet --constraint constraints-timm.txt --editable '.[deep]' timm torchvision pytest
+	@touch $(TIMM_STAMP)
+
 bench: install ## the figures of benchmarks/results (takes minutes)
 	$(BIN)/python -m benchmarks
 
 clean: ## remove what the targets made
-	rm -rf $(VENV) demo .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) $(TIMM_VENV) demo .mypy_cache .ruff_cache .pytest_cache

@@ -2,7 +2,9 @@
 
     python -m benchmarks
 
-``benchmarks.network`` needs a torch to export from, ``benchmarks.vs_fastai`` an environment with fastai: see there.
+Four are run by hand, each with an environment for what it compares with, as it says at its head: ``benchmarks.network``
+needs a Python with torch to export from, ``benchmarks.vs_fastai`` fastai, ``benchmarks.augment`` kornia and
+``benchmarks.loader`` torchvision.
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ import sys
 
 from .record import RESULTS
 
-ALONE = ("accuracy", "embedding", "train_time", "memory", "help")
+ALONE = ("accuracy", "embedding", "train_time", "memory", "help", "finetune_step")
 
 
 def main() -> None:

@@ -13,6 +13,7 @@ from PIL import Image
 import drivetrain as dt
 from drivetrain.app.features import choose_and_embed, pilot_sample
 from drivetrain.app.options import TrainOptions
+from drivetrain.app.reading import read
 from drivetrain.app.stopwatch import Stopwatch
 from drivetrain.app.train import fit
 from drivetrain.core.errors import DataError, SourceError, UsageError
@@ -20,6 +21,7 @@ from drivetrain.core.ports import Silent
 from drivetrain.core.types import Dataset
 from drivetrain.data.sources import open_source
 from drivetrain.embed.cache import EmbeddingCache
+from drivetrain.learn.targets import ClassTargets
 from drivetrain.model.metrics import softmax
 
 LITE0 = "efficientnet-lite0"
@@ -53,9 +55,10 @@ def test_a_trained_bundle_predicts_what_its_figures_promise(
 def test_the_head_on_cached_features_is_the_head_in_the_graph(
     digits_folder: Path, cache_folder: Path, tmp_path: Path
 ) -> None:
-    dataset, chosen = open_source(digits_folder), options(cache_folder)
+    chosen = options(cache_folder)
+    found = read(digits_folder, chosen, None, cache_folder)
     cache = EmbeddingCache(cache_folder)
-    trained = fit(dataset, chosen, cache, Silent(), Stopwatch(lambda: 0.0))
+    trained = fit(found, chosen, cache, Silent(), Stopwatch(lambda: 0.0))
     cache.close()
     train(digits_folder, tmp_path / "b", cache_folder)
     predictor = dt.load(tmp_path / "b")
@@ -102,7 +105,8 @@ def test_a_leaking_split_is_named_and_judged_both_ways(digits_folder: Path, cach
 def test_user_groups_are_kept_together_and_counted(digits_folder: Path, cache_folder: Path) -> None:
     items = tuple(replace(item, group=f"writer {row % 7}") for row, item in enumerate(open_source(digits_folder).items))
     cache = EmbeddingCache(cache_folder)
-    trained = fit(Dataset("digits", items), options(cache_folder), cache, Silent(), Stopwatch(lambda: 0.0))
+    found = read(Dataset("digits", items), options(cache_folder), None, cache_folder)
+    trained = fit(found, options(cache_folder), cache, Silent(), Stopwatch(lambda: 0.0))
     cache.close()
     assert trained.user_groups == 7
     for group in range(7):
@@ -169,7 +173,7 @@ def test_the_budget_decides_what_is_tried(digits_folder: Path, cache_folder: Pat
     for budget_s in (0.0, 1e6):
         chosen = choose_and_embed(
             items,
-            labels,
+            ClassTargets(("0", "1", "3", "8"), labels),
             alone,
             ones,
             options(cache_folder, backbone="auto", budget_s=budget_s),

@@ -34,7 +34,7 @@ def test_json_is_as_documented(drivetrain: CommandLine, kept: Path, labelled: Pa
     assert document["skipped"] == 0
     assert document["skipped_files"] == []
     assert document["near_duplicates_of_training"] == 0
-    assert set(document["accuracy"]) == {"value", "low", "high"}
+    assert set(document["accuracy"]) == {"value", "low", "high", "method"}
     assert document["accuracy"]["value"] == pytest.approx(8 / 9)
     assert 0 < document["accuracy"]["low"] < document["accuracy"]["value"] < document["accuracy"]["high"] < 1
     assert document["confusion"] == {"labels": ["blau", "grün", "rot"], "counts": [[3, 0, 1], [0, 3, 0], [0, 0, 2]]}

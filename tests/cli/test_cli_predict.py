@@ -49,7 +49,7 @@ def test_answers_come_in_the_order_given(drivetrain: CommandLine, kept: Path, ph
 def test_json_is_as_documented(drivetrain: CommandLine, kept: Path, photos: Path) -> None:
     done = drivetrain("predict", kept, photos, "--json")
     for answer in done.document:
-        assert set(answer) == {"path", "label", "confidence", "probs", "verdict", "error"}
+        assert set(answer) == {"path", "label", "confidence", "probs", "labels", "values", "verdict", "error"}
         assert answer["verdict"] in ("accept", "review", "unreadable")
     good, broken = done.document[0], done.document[2]
     assert good["label"] == "grün"

@@ -1,7 +1,5 @@
 """A fine-tuned network as ONNX says what it says in torch."""
 
-from importlib.util import find_spec
-
 import numpy as np
 import onnx
 import pytest
@@ -11,7 +9,7 @@ from tiny import Photos, TinyNetwork, tiny_learner
 from drivetrain.data.preprocess import Preprocess, Resize
 from drivetrain.embed.efficientnet_lite import LITE0, LITE2, Variant
 from drivetrain.embed.session import Session
-from drivetrain.learn.deep import efficientnet_lite, timm_network
+from drivetrain.learn.deep import efficientnet_lite
 from drivetrain.learn.deep.export import fingerprint, to_backbone, to_onnx
 from drivetrain.learn.deep.headed import HeadedNetwork
 from drivetrain.learn.deep.learner import Learner
@@ -85,11 +83,3 @@ def test_a_backbone_of_the_trained_network_embeds_as_it_does() -> None:
     for blocks in (("head",), ("stage1",), ("head", "stage1")):
         (found_ND,) = Session(backbone.build(blocks).SerializeToString()).run(pixels.numpy())
         np.testing.assert_allclose(found_ND, expected_ND[:, backbone.columns(blocks)], atol=1e-5)
-
-
-@pytest.mark.skipif(find_spec("timm") is None, reason="timm is not installed")
-@pytest.mark.parametrize("name", ["mobilenetv4_conv_small", "vit_tiny_patch16_224"])
-def test_a_network_of_timm_agrees_too(name: str) -> None:
-    model = shaken(HeadedNetwork(timm_network.load(name, pretrained=False), 5)).eval()
-    difference, _ = differences(model, to_onnx(model))
-    assert difference <= 1e-4

@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -21,6 +22,7 @@ from drivetrain.learn.deep.checkpoint import FILE
 from drivetrain.learn.deep.headed import HeadedNetwork
 from drivetrain.learn.deep.learner import Learner
 from drivetrain.learn.deep.network import Activation
+from drivetrain.learn.deep.recorder import Recorder
 from drivetrain.learn.deep.run import DivergedError
 from drivetrain.learn.deep.stepper import MemoryFullError, Options
 from drivetrain.learn.deep.task import MULTI_LABEL, REGRESSION, SINGLE_LABEL, SQUARED_REGRESSION, Task
@@ -179,6 +181,8 @@ class CtrlC:
     def __init__(self, after: int) -> None:
         self.left = after
         self.lines: list[str] = []
+        self.notes: list[str] = []
+        self.figures: list[tuple[str, str]] = []
 
     @contextmanager
     def stage(self, name: str, total: int) -> Iterator[Advance]:  # noqa: ARG002
@@ -186,13 +190,17 @@ class CtrlC:
             self.left = -1
             signal.raise_signal(signal.SIGINT)
 
-        def advance(_count: int) -> None:
+        def advance(_count: int, note: str = "") -> None:
             self.left -= 1
+            self.notes.append(note)
 
         yield advance
 
     def say(self, line: str) -> None:
         self.lines.append(line)
+
+    def figure(self, name: str, svg: str) -> None:
+        self.figures.append((name, svg))
 
 
 def test_ctrl_c_leaves_a_learner_that_can_be_used_and_trained() -> None:
@@ -253,6 +261,30 @@ def test_progress_is_told() -> None:
     learner.fit_one_cycle(2)
     assert [line.split(":")[0] for line in progress.lines] == ["epoch 1/2", "epoch 2/2"]
     assert "accuracy" in progress.lines[0]
+
+
+def test_loss_and_rate_are_shown_on_the_way_and_drawn_after_each_epoch(monkeypatch: pytest.MonkeyPatch) -> None:
+    progress, learner = CtrlC(10**6), tiny_learner()
+    learner._progress = progress
+    learner.fit_one_cycle(2)
+    losses, rates = learner.recorder.losses, learner.recorder.rates
+    assert len(progress.notes) == len(losses) == 6
+    assert progress.notes[0] == f"loss {losses[0]:.3f}, rate {rates[0]:.1e}"
+    assert progress.notes[-1] == f"loss {learner.recorder.smoothed()[-1]:.3f}, rate {rates[-1]:.1e}"
+    # One at the first batch, then after each epoch: the batches take far less than what lies between two figures.
+    assert [name for name, _ in progress.figures] == ["loss"] * 3
+    assert progress.figures[-1][1] == learner.recorder.plot()
+    assert [record.steps for record in learner.recorder.epochs] == [3, 6]
+    monkeypatch.setattr("drivetrain.learn.deep.run.FIGURE_EVERY_S", 0.0)
+    learner.fit_one_cycle(1)
+    assert len(progress.figures) == 3 + 3 + 1
+
+
+def test_a_long_run_is_drawn_in_a_few_hundred_points() -> None:
+    recorder = Recorder([1 / (1 + step) for step in range(20_000)], [0.1] * 20_000)
+    [points] = re.findall('points="([^"]*)"', recorder.plot())
+    assert 400 < len(points.split()) <= 500
+    assert recorder.note().startswith(f"loss {recorder.smoothed()[-1]:.3f}, ")
 
 
 @dataclasses.dataclass(frozen=True)

@@ -12,11 +12,9 @@ from drivetrain.embed import efficientnet_lite as onnx_twin
 from drivetrain.embed.efficientnet_lite import LITE0, LITE1, LITE2, Variant
 from drivetrain.embed.session import Session
 from drivetrain.embed.torch_file import read_torch_file
-from drivetrain.learn.deep import efficientnet_lite, timm_network
+from drivetrain.learn.deep import efficientnet_lite
 from drivetrain.learn.deep.network import Activation
 from drivetrain.learn.deep.networks import network
-
-needs_timm = pytest.mark.skipif(find_spec("timm") is None, reason="timm is not installed")
 
 
 @cache
@@ -109,32 +107,6 @@ def test_an_unknown_name_gives_the_nearest() -> None:
 def test_without_timm_the_error_says_what_to_install() -> None:
     with pytest.raises(UsageError, match=r"timm:resnet18 needs timm.*pip install timm"):
         network("timm:resnet18")
-
-
-@needs_timm
-def test_timm_gives_the_nearest_names() -> None:
-    with pytest.raises(UsageError, match="resnet18"):
-        network("timm:resnet_18")
-
-
-@needs_timm
-@pytest.mark.parametrize("name", ["mobilenetv4_conv_small", "vit_tiny_patch16_224", "tf_efficientnet_lite0"])
-def test_timm_networks_embed_with_their_own_preprocessing(name: str) -> None:
-    import timm
-
-    net = timm_network.load(name, pretrained=False)
-    config = timm.get_pretrained_cfg(name)
-    assert net.about.preprocess.mean == config.mean
-    assert net.about.preprocess.std == config.std
-    assert net.about.preprocess.resize.filter == config.interpolation
-    size = net.about.preprocess.resize.size
-    with torch.no_grad():
-        embedding_ND = net(torch.rand(2, 3, *size))
-    assert embedding_ND.shape == (2, net.about.blocks[0].width)
-    torch.testing.assert_close(embedding_ND.norm(dim=1), torch.ones(2))
-    grouped = [p for group in net.groups() for p in group]
-    assert len(net.groups()) > 1
-    assert {id(p) for p in grouped} == {id(p) for p in net.parameters()}
 
 
 def test_folding_batch_norm_changes_neither_outputs_nor_gradients() -> None:

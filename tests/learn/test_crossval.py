@@ -28,7 +28,7 @@ def test_grouped_folds_tell_the_truth_where_a_random_split_claims_skill() -> Non
     fitted = fit_head(features, labels, groups, np.ones(480, np.float32), n_classes=2, seed=0, threads=2)
     honest = np.mean(fitted.probs_NC.argmax(axis=1) == labels)
     assert honest < 0.65  # labels are coin flips by group
-    assert fitted.random_split_accuracy > 0.95  # copies on both sides
+    assert fitted.random_split > 0.95  # copies on both sides
 
 
 def test_out_of_fold_accuracy_is_what_fresh_groups_show() -> None:

@@ -20,6 +20,7 @@ from drivetrain.learn.report import (
     DuplicateGroup,
     Headline,
     Mistake,
+    Plot,
     ReliabilityBin,
     Report,
     Thumbnail,
@@ -44,6 +45,9 @@ def interval(low: float, value: float, high: float) -> Interval:
     return Interval(value, low, high, "Wilson")
 
 
+SVG = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 2 2" width="2" height="2" role="img"><path d="M0 0H2"/></svg>'
+
+
 def full_report(classes: tuple[str, ...] = ("black", "grizzly", "teddy")) -> Report:
     """A report with every part filled; works for two classes and more."""
     size = len(classes)
@@ -58,6 +62,8 @@ def full_report(classes: tuple[str, ...] = ("black", "grizzly", "teddy")) -> Rep
     return replace(
         BARE,
         warnings=("One pair of identical images carries two labels.",),
+        plots=(Plot("Answers", SVG, "Nearer the line is better."),),
+        learning=(Plot("Loss", SVG),),
         classes=classes,
         confusion_CC=tuple(map(tuple, confusion)),
         class_rows=tuple(
@@ -132,6 +138,7 @@ def svgs(html: str) -> list[ET.Element]:
 
 
 FIELDS = {
+    "plots": ("plots",),
     "confusion": ("classes", "confusion_CC"),
     "classes": ("class_rows",),
     "reliability": ("reliability", "ece", "reliability_note"),
@@ -141,6 +148,7 @@ FIELDS = {
     "skipped": ("skipped",),
     "balance": ("class_rows",),
     "sizes": ("image_sizes",),
+    "learning": ("learning",),
     "trials": ("trials",),
     "run": ("run", "seconds"),
     "notes": ("notes",),

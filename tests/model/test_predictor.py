@@ -35,7 +35,7 @@ def test_folder_and_zip_give_the_same_predictor(bundle: Path, tmp_path: Path) ->
 
 
 def test_a_predictor_shows_itself_in_a_few_words(kept: Path) -> None:
-    assert repr(dt.load(kept)) == "<Predictor 'Farben' (f4f315e1b8b3121f), 3 classes>"
+    assert repr(dt.load(kept)) == "<Predictor 'Farben' (f4f315e1b8b3121f), classification, 3 outputs>"
 
 
 def test_the_report_travels_with_the_predictor(kept: Path) -> None:
@@ -274,7 +274,7 @@ def test_a_manifest_that_names_another_width_or_class_is_refused(bundle: Path) -
     ):
         dt.load(bundle)
     edit_json(bundle, "manifest.json", lambda d: d.update(embedding_width=4, classes=["a", "b"]))
-    with pytest.raises(SchemaError, match=r"oof_logits_NC is float32 \(4, 3\)"):
+    with pytest.raises(SchemaError, match=r"unseen_logits_MC is float32 \(4, 3\)"):
         dt.load(bundle)
 
 
@@ -298,11 +298,11 @@ def test_arrays_are_checked_on_loading(bundle: Path) -> None:
         arrays["oof_logits_NC"] = arrays["oof_logits_NC"].astype(np.float64)
 
     for edit, message in (
-        (drop, "malformed: 'groups_N'"),
+        (drop, "malformed: groups_N is missing"),
         (unknown_label, "labels outside 0–2"),
         (shorter, r"groups_N is int64 \(2,\)"),
         (no_axis, "arrays.safetensors"),
-        (doubles, "oof_logits_NC is float64"),
+        (doubles, "unseen_logits_MC is float64"),
     ):
         rewrite(bundle, name, before)
         edit_arrays(bundle, name, edit)

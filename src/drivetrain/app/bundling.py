@@ -4,26 +4,32 @@ from __future__ import annotations
 
 import hashlib
 import platform
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from .._version import __version__
 from ..core.errors import ImageError
-from ..core.types import IntArray, Interval
+from ..core.types import FloatArray, IntArray, Interval
 from ..data import phash
 from ..data.decode import decode
 from ..embed.recipe import View
 from ..embed.session import Session
 from ..learn.interpret import share
+from ..learn.targets import ClassTargets, LabelTargets
 from ..model import golden, manifest, storage
 from ..model.arrays import TrainingArrays
 from ..model.card import render_card
 from ..model.export import with_head
 from ..model.golden import GoldenImage
-from ..model.metrics import Floats, softmax
-from .checks import per_class
+from ..model.manifest import Amount, ClassManifest, Figure, LabelManifest, Manifest, NumberManifest
+from ..model.metrics import Floats
+from .checks import per_output
+from .figures import COVERAGE, ClassFigures, LabelFigures, NumberFigures
+from .judged import Judged
 from .trained import Trained
 
 GOLDEN_IMAGES = 4
@@ -31,22 +37,31 @@ GOLDEN_IMAGES = 4
 
 def bundle_files(trained: Trained, created_at: str) -> dict[str, bytes]:
     """Every file of the bundle but the report and the sums."""
-    features, head = trained.chosen.features, trained.fitted.head
-    backbone = features.backbone
-    # The features were scaled to unit length by one factor; the graph's are not, so the factor goes into the weights.
-    scale = np.float32(1 / np.sqrt(len(features.blocks)))
-    graph = backbone.build(features.blocks)
-    model = with_head(graph, head.weight_DC * scale, head.bias_C, mirror=View.MIRROR in features.views)
+    features = trained.chosen.features
+    backbone, spec = features.backbone, features.backbone.preprocess
+    files: dict[str, bytes] = {}
+    if trained.tuned is None:
+        head = trained.fitted.head
+        # The features were scaled to unit length by one factor; the graph's are not, so the factor goes into the weights.
+        scale = np.float32(1 / np.sqrt(len(features.blocks)))
+        graph = backbone.build(features.blocks)
+        model = with_head(graph, head.weight_DC * scale, head.bias_C, mirror=View.MIRROR in features.views)
+        embeddings_AD, frozen_AF = trained.chosen.embeddings.features_ND / scale, None
+    else:
+        # What tells pictures of another kind apart is better seen before fine-tuning, so both networks travel.
+        model, embeddings_AD = trained.tuned.model, trained.tuned.embeddings_AD
+        files[storage.FROZEN] = backbone.build(features.blocks).SerializeToString()
+        frozen_AF = trained.chosen.embeddings.features_ND * np.float32(np.sqrt(len(features.blocks)))
     session = Session(model)
-    arrays = _arrays(trained, float(scale)).to_bytes()
-    described = _manifest(trained, created_at, _identity(model, head.beta, arrays))
-    files = {
+    arrays = _arrays(trained, embeddings_AD, frozen_AF).to_bytes()
+    described = _manifest(trained, created_at, _identity(model, trained.beta, arrays))
+    files |= {
         storage.MODEL: model,
         storage.ARRAYS: arrays,
         storage.MANIFEST: described.to_json().encode(),
         storage.CARD: render_card(described).encode(),
     }
-    return files | golden.write_golden(_golden_images(trained, described, session), backbone.preprocess, session)
+    return files | golden.write_golden(_golden_images(trained, described, session), spec, session)
 
 
 def _identity(model: bytes, beta: float, arrays: bytes) -> str:
@@ -54,125 +69,226 @@ def _identity(model: bytes, beta: float, arrays: bytes) -> str:
     return hashlib.sha256(model + repr(beta).encode() + hashlib.sha256(arrays).digest()).hexdigest()[:16]
 
 
-def _arrays(trained: Trained, scale: float) -> TrainingArrays:
-    position = {id(item): row for row, item in enumerate(trained.all_items)}  # names need not be unique
-    rows = [position[id(item)] for item in trained.items]
-    embeddings = trained.chosen.embeddings
-    facts = [embeddings.facts[row] for row in rows]
+def _arrays(trained: Trained, embeddings_AD: FloatArray, frozen_AF: FloatArray | None) -> TrainingArrays:
+    """What was trained on first; then what a fine-tuned network was judged on, where that is something else."""
+    rows = trained.rows_N
+    unseen_rows, unseen_logits = np.arange(len(rows)), trained.fitted.out_of_fold.logits_NC
+    targets, groups = trained.targets.values, trained.groups_N
+    if trained.tuned is not None:
+        judged = trained.tuned.judged
+        place = {int(row): n for n, row in enumerate(rows)}
+        beyond = [int(row) for row in judged.rows_J if int(row) not in place]
+        place |= {row: len(rows) + n for n, row in enumerate(beyond)}
+        outside = np.isin(judged.rows_J, beyond)
+        rows = np.concatenate([rows, np.asarray(beyond, np.int64)])
+        targets = np.concatenate([targets, judged.targets.values[outside]])
+        groups = np.concatenate([groups, judged.groups_J[outside]])
+        unseen_rows, unseen_logits = np.asarray([place[int(row)] for row in judged.rows_J]), judged.logits_JO
+    facts = [trained.chosen.embeddings.facts[row] for row in trained.rows_N]
     digests = np.frombuffer(bytes.fromhex("".join(fact.pixels_sha256 for fact in facts)), np.uint8)
     return TrainingArrays(
-        embeddings_ND=(embeddings.features_ND[rows] / scale).astype(np.float16),
-        labels_N=trained.labels_N,
-        groups_N=trained.groups_N,
-        oof_logits_NC=trained.fitted.out_of_fold.logits_NC,
-        pixels_sha256_N32=digests.reshape(-1, 32),
-        frequencies_NKK=phash.frequencies([fact.dct for fact in facts]).astype(np.float16),
+        embeddings_ND=embeddings_AD[rows].astype(np.float16),
+        targets_N=targets,
+        groups_N=groups.astype(np.int64),
+        unseen_logits_MC=np.asarray(unseen_logits, np.float32),
+        unseen_rows_M=unseen_rows.astype(np.int64),
+        pixels_sha256_T32=digests.reshape(-1, 32),
+        frequencies_TKK=phash.frequencies([fact.dct for fact in facts]).astype(np.float16),
+        frozen_NF=None if frozen_AF is None else frozen_AF[rows].astype(np.float16),
     )
 
 
-def _manifest(trained: Trained, created_at: str, bundle_id: str) -> manifest.Manifest:
-    features, figures, options = trained.chosen.features, trained.figures, trained.options
-    backbone = features.backbone
-    coverage, error = accept_rule(trained.labels_N, trained.fitted.probs_NC, trained.groups_N, options.accept)
-    held_out = trained.held_out
-    with_leak = held_out.accuracy_with_leak if held_out else None
-    return manifest.Manifest(
-        name=options.name or Path(trained.dataset.source).stem or "model",
-        bundle_id=bundle_id,
-        created_at=created_at,
-        classes=trained.classes,
-        preprocess=backbone.preprocess,
-        embedding_width=len(backbone.columns(features.blocks)),
-        backbone=manifest.BackboneInfo(
+def _manifest(trained: Trained, created_at: str, bundle_id: str) -> Manifest:
+    features, options, targets, tuned = trained.chosen.features, trained.options, trained.targets, trained.tuned
+    backbone, frozen_width = features.backbone, len(features.backbone.columns(features.blocks))
+    counts = per_output(targets) if isinstance(targets, ClassTargets | LabelTargets) else {}
+    common: dict[str, Any] = {
+        "name": options.name or Path(trained.dataset.source).stem or "model",
+        "bundle_id": bundle_id,
+        "created_at": created_at,
+        "preprocess": backbone.preprocess,
+        "embedding_width": frozen_width if tuned is None else tuned.embeddings_AD.shape[1],
+        "frozen_width": frozen_width if tuned else None,
+        "backbone": manifest.BackboneInfo(
             name=backbone.name,
             fingerprint=backbone.fingerprint,
             licence=backbone.licence,
             source=backbone.source,
             blocks=features.blocks,
-            views=tuple(str(view) for view in features.views),
+            views=tuple(str(view) for view in features.views) if tuned is None else (str(View.PLAIN),),
         ),
-        calibration=manifest.Calibration(
-            beta=trained.fitted.head.beta, fitted_on=f"out-of-fold logits of {len(trained.items)} images"
-        ),
-        accept=manifest.Accept(
-            confidence=options.accept, coverage=coverage, error=manifest.Figure.of(error) if error else None
-        ),
-        metrics=manifest.Metrics(
-            accuracy=manifest.Figure.of(figures.accuracy),
-            accuracy_random_split=figures.random_split,
-            accuracy_with_leak=with_leak.value if with_leak else None,
-            balanced_accuracy=figures.balanced_accuracy,
-            log_loss=figures.log_loss,
-            ece=figures.ece,
-            auc=manifest.finite(figures.auc) if figures.auc is not None else None,
-            how=figures.how[:1].upper() + figures.how[1:],
-        ),
-        data=manifest.DataInfo(
+        "data": manifest.DataInfo(
             fingerprint=_data_fingerprint(trained),
             source=Path(trained.dataset.source).name,
             images=len(trained.items),
             skipped=len(trained.skipped),
-            per_class=per_class(trained.labels_N, trained.classes),
+            per_class=counts,
             groups_duplicates=len(trained.duplicates.clusters()),
             groups_user=trained.user_groups,
         ),
-        training=manifest.Training(
+        "training": manifest.Training(
             penalty=trained.fitted.head.penalty,
             balance=options.balance,
             seed=options.seed,
             folds=trained.fitted.n_folds,
             trials=tuple(f"{trial.name}: {trial.log_loss:.4f}" for trial in trained.chosen.trials),
+            fine_tuning=_fine_tuning(trained),
         ),
-        versions={
+        "versions": {
             "drivetrain": __version__,
             "python": platform.python_version(),
             **{name: version(name) for name in ("numpy", "pillow", "onnx", "onnxruntime")},
         },
+    }
+    fitted_on = f"out-of-fold logits of {len(trained.items)} images"
+    if tuned is not None:
+        fitted_on = f"logits of {len(tuned.judged.rows_J)} held-out images"
+    calibration = manifest.Calibration(beta=trained.beta, fitted_on=fitted_on)
+    figures, how = trained.figures, trained.figures.how[:1].upper() + trained.figures.how[1:]
+    match figures:
+        case ClassFigures():
+            return ClassManifest(
+                **common,
+                classes=targets.names,
+                calibration=calibration,
+                accept=_accept(trained, _class_confidence),
+                metrics=_class_metrics(trained, figures, how),
+            )
+        case LabelFigures():
+            return LabelManifest(
+                **common,
+                labels=targets.names,
+                thresholds=tuple(row.threshold for row in figures.rows),
+                calibration=calibration,
+                accept=_accept(trained, partial(_label_confidence, np.asarray([r.threshold for r in figures.rows]))),
+                metrics=manifest.LabelMetrics(
+                    mean_average_precision=Figure.of(figures.mean_average_precision),
+                    mean_average_precision_random_split=figures.random_split,
+                    exact=Figure.of(figures.exact),
+                    log_loss=figures.log_loss,
+                    how=how,
+                ),
+            )
+        case NumberFigures():
+            return NumberManifest(
+                **common,
+                targets=targets.names,
+                half_widths=figures.half_widths,
+                coverage=COVERAGE,
+                spreads=tuple(float(s) for s in targets.values.std(axis=0)),
+                metrics=manifest.NumberMetrics(
+                    mean_absolute_error=tuple(Amount.of(error) for error in figures.mean_absolute_error),
+                    baseline=figures.baseline,
+                    root_mean_squared_error=figures.root_mean_squared_error,
+                    r_squared=figures.r_squared,
+                    how=how,
+                ),
+            )
+
+
+def _class_metrics(trained: Trained, figures: ClassFigures, how: str) -> manifest.Metrics:
+    leaky = trained.with_leak
+    return manifest.Metrics(
+        accuracy=Figure.of(figures.accuracy),
+        accuracy_random_split=figures.random_split,
+        accuracy_with_leak=leaky.accuracy.value if isinstance(leaky, ClassFigures) else None,
+        balanced_accuracy=figures.balanced_accuracy,
+        log_loss=figures.log_loss,
+        ece=figures.ece,
+        auc=manifest.finite(figures.auc) if figures.auc is not None else None,
+        how=how,
     )
 
 
+def _fine_tuning(trained: Trained) -> manifest.FineTuning | None:
+    tuned = trained.tuned
+    if tuned is None:
+        return None
+    return manifest.FineTuning(
+        epochs=tuned.tuning.epochs,
+        rate=tuned.tuning.rate,
+        trained=tuned.trained,
+        images=tuned.images,
+        held_out=len(tuned.judged.rows_J),
+        loss=tuned.loss,
+        frozen_loss=tuned.frozen_loss,
+        seconds=round(tuned.seconds, 1),
+    )
+
+
+def unseen(trained: Trained) -> Judged:
+    """Answers from which the accept rule is reckoned: as many as there are of images the model has not seen."""
+    if trained.tuned is not None:
+        return trained.tuned.judged
+    fitted, rows = trained.fitted, trained.rows_N.astype(np.intp)
+    logits = fitted.out_of_fold.logits_NC
+    answers = trained.targets.answers(logits, fitted.head.beta)
+    return Judged(rows, trained.targets, trained.groups_N, logits, answers, "out of fold")
+
+
+def _class_confidence(judged: Judged) -> tuple[Floats, Floats]:
+    wrong_J = judged.answers_JO.argmax(axis=1) != judged.targets.values
+    return judged.answers_JO.max(axis=1), wrong_J.astype(float)
+
+
+def _label_confidence(thresholds_L: Floats, judged: Judged) -> tuple[Floats, Floats]:
+    """An answer is as sure as its least sure label, and wrong if one of the labels given or left out is."""
+    confidence_J = np.maximum(judged.answers_JO, 1 - judged.answers_JO).min(axis=1)
+    wrong_J = ((judged.answers_JO >= thresholds_L) != (judged.targets.values > 0.5)).any(axis=1)
+    return confidence_J, wrong_J.astype(float)
+
+
+def _accept(trained: Trained, confidence: Any) -> manifest.Accept:
+    judged, threshold = unseen(trained), trained.options.accept
+    confidence_J, wrong_J = confidence(judged)
+    coverage, error = accept_rule(confidence_J, wrong_J > 0, judged.groups_J, threshold)
+    return manifest.Accept(confidence=threshold, coverage=coverage, error=Figure.of(error) if error else None)
+
+
 def accept_rule(
-    labels_N: IntArray, probs_NC: Floats, groups_N: IntArray, threshold: float
+    confidence_J: Floats, wrong_J: Any, groups_J: IntArray, threshold: float
 ) -> tuple[float, Interval | None]:
     """Share of items whose confidence reaches the threshold, and the error among them (Wilson)."""
-    accepted = probs_NC.max(axis=1) >= threshold
-    return float(accepted.mean()), share(probs_NC.argmax(axis=1) != labels_N, accepted, groups_N)
+    accepted = confidence_J >= threshold
+    return float(accepted.mean()), share(wrong_J, accepted, groups_J)
 
 
 def _data_fingerprint(trained: Trained) -> str:
     """SHA-256 over the sorted (file hash, label) pairs: equal for equal training data, whatever the file names."""
     facts = trained.chosen.embeddings.facts
-    hashes = {id(item): fact.sha256 for item, fact in zip(trained.all_items, facts, strict=True)}
-    pairs = sorted(f"{hashes[id(item)]} {item.label}\n" for item in trained.items)
+    pairs = sorted(f"{facts[row].sha256} {trained.all_items[row].label}\n" for row in trained.rows_N)
     return hashlib.sha256("".join(pairs).encode()).hexdigest()
 
 
-def _golden_images(trained: Trained, described: manifest.Manifest, session: Session) -> list[tuple[bytes, GoldenImage]]:
-    """One image of each of the first classes, chosen by confidence nearest 0.9: clear, yet able to move."""
-    confidence_N = trained.fitted.probs_NC.max(axis=1)
+def _golden_images(trained: Trained, described: Manifest, session: Session) -> list[tuple[bytes, GoldenImage]]:
+    """One image of each of the first classes, chosen by confidence nearest 0.9: clear, yet able to move.
+
+    Of labels and numbers, images from the whole range of losses.
+    """
+    judged = unseen(trained)
     images: list[tuple[bytes, GoldenImage]] = []
-    order = np.argsort(np.abs(confidence_N - 0.9), kind="stable")
-    by_class = [[row for row in order if trained.labels_N[row] == c] for c in range(len(trained.classes))]
-    candidates = [rows[depth] for depth in range(GOLDEN_IMAGES) for rows in by_class if depth < len(rows)]
-    for row in candidates:
+    for row in _candidates(judged):
         if len(images) == GOLDEN_IMAGES:
             break
         lossless = len(images) < GOLDEN_IMAGES - 1
         try:
-            image = decode(trained.items[row].path.read_bytes(), described.preprocess.decode_size).image
+            image = decode(trained.all_items[row].path.read_bytes(), described.preprocess.decode_size).image
         except (OSError, ImageError):
             continue  # gone since it was embedded; another will do
         data = golden.encode_golden(image, lossless)
         _, logits_C = golden.answer(data, described.preprocess, session)
-        probs_C = softmax(logits_C[None], described.calibration.beta)[0]
-        best = int(probs_C.argmax())
-        verdict = "accept" if probs_C[best] >= described.accept.confidence else "review"
-        entry = GoldenImage(
-            file=f"{len(images)}.{'png' if lossless else 'jpg'}",
-            lossless=lossless,
-            label=described.classes[best],
-            confidence=round(float(probs_C[best]), 6),
-            verdict=verdict,
-        )
-        images.append((data, entry))
+        file = f"{len(images)}.{'png' if lossless else 'jpg'}"
+        images.append((data, golden.entry_of(file, lossless, logits_C, described)))
     return images
+
+
+def _candidates(judged: Judged) -> list[int]:
+    """Rows among all usable images, those to be tried first ahead."""
+    if not isinstance(judged.targets, ClassTargets):
+        order = np.argsort(judged.losses_J, kind="stable")
+        spaced = order[np.linspace(0, len(order) - 1, GOLDEN_IMAGES).astype(int)].tolist()
+        return [int(judged.rows_J[j]) for j in dict.fromkeys([*spaced, *order.tolist()])]
+    order = np.argsort(np.abs(judged.answers_JO.max(axis=1) - 0.9), kind="stable")
+    by_class = [[j for j in order if judged.targets.values[j] == c] for c in range(len(judged.targets.names))]
+    chosen = [rows[depth] for depth in range(GOLDEN_IMAGES) for rows in by_class if depth < len(rows)]
+    return [int(judged.rows_J[j]) for j in chosen]

@@ -7,33 +7,54 @@ import numpy as np
 from ..core.errors import DataError
 from ..core.types import Dataset, IntArray, Skipped
 from ..learn.head import FittedHead
-from .holdout import HeldOut
+from ..learn.targets import ClassTargets, LabelTargets, Targets
+from .figures import AnyFigures, ClassFigures
 from .options import TrainOptions
-from .trained import Figures
 
 
-def per_class(labels_N: IntArray, classes: tuple[str, ...]) -> dict[str, int]:
-    """Images of each class, by name."""
-    counts = np.bincount(labels_N, minlength=len(classes))
-    return {name: int(count) for name, count in zip(classes, counts, strict=True)}
+def per_output(targets: Targets) -> dict[str, int]:
+    """Images of each class or label, by name; of numbers, all images for each."""
+    match targets:
+        case ClassTargets():
+            counts = np.bincount(targets.values, minlength=len(targets.names))
+        case LabelTargets():
+            counts = (targets.values > 0.5).sum(axis=0)
+        case _:
+            counts = np.full(len(targets.names), len(targets))
+    return {name: int(count) for name, count in zip(targets.names, counts, strict=True)}
 
 
-def check_classes(dataset: Dataset) -> None:
+def check_classes(dataset: Dataset, targets: Targets) -> None:
     """Whether there is anything to tell apart.
 
     Raises:
-        DataError: fewer than two classes.
+        DataError: fewer than two classes; all numbers are the same; a label that all images or no other have.
     """
-    classes = dataset.classes
-    if len(classes) < 2:
-        found = f"one class, “{classes[0]}” ({len(dataset.items)} images)" if classes else "no labels"
+    if not isinstance(targets, ClassTargets):
+        _check_spread(targets)
+        return
+    if len(targets.names) < 2:
+        found = f"one class, “{targets.names[0]}” ({len(dataset.items)} images)"
         raise DataError(
             f"{dataset.source} has {found}; a classifier needs two or more classes, each in a folder of its own"
         )
-    counts = per_class(np.asarray([classes.index(i.label) for i in dataset.items if i.label], np.int64), classes)
-    few = [name for name, count in counts.items() if count < 2]
-    if few:
-        raise DataError(_too_few(few, counts, "", ()))
+    check_usable(targets, ())
+
+
+def _check_spread(targets: Targets, where: str = "", unusable: str = "") -> None:
+    if isinstance(targets, LabelTargets):
+        counts = per_output(targets)
+        few = [name for name, count in counts.items() if not count >= 2]
+        if few:
+            names = ", ".join(f"“{name}” has {counts[name]}" for name in few[:5]) + (", …" if len(few) > 5 else "")
+            raise DataError(f"every label needs at least two usable images{where}{unusable}: {names}")
+        return
+    flat = [name for m, name in enumerate(targets.names) if np.ptp(targets.values[:, m]) == 0]
+    if flat:
+        raise DataError(
+            f"“{flat[0]}” is {targets.values[0, targets.names.index(flat[0])]:g} for all {len(targets)} images{where}; "
+            "there is nothing to predict"
+        )
 
 
 def check_groups(groups_N: IntArray) -> None:
@@ -48,56 +69,74 @@ def check_groups(groups_N: IntArray) -> None:
         )
 
 
-def check_usable(labels_N: IntArray, classes: tuple[str, ...], skipped: tuple[Skipped, ...], where: str = "") -> None:
+def check_usable(targets: Targets, skipped: tuple[Skipped, ...], where: str = "") -> None:
     """Whether every class still has two images once unusable files are gone.
 
     Raises:
         DataError: it has not.
     """
-    counts = per_class(labels_N, classes)
+    unusable = f" ({len(skipped)} files could not be used)" if skipped else ""
+    if not isinstance(targets, ClassTargets):
+        _check_spread(targets, where, unusable)
+        return
+    counts = per_output(targets)
     few = [name for name, count in counts.items() if count < 2]
     if few:
-        raise DataError(_too_few(few, counts, where, skipped))
-
-
-def _too_few(few: list[str], counts: dict[str, int], where: str, skipped: tuple[Skipped, ...]) -> str:
-    unusable = f" ({len(skipped)} files could not be used)" if skipped else ""
-    names = ", ".join(f"“{name}” has {counts[name]}" for name in few[:5]) + (", …" if len(few) > 5 else "")
-    return f"every class needs at least two usable images{where}{unusable}: {names}; add images or remove the class"
+        names = ", ".join(f"“{name}” has {counts[name]}" for name in few[:5]) + (", …" if len(few) > 5 else "")
+        raise DataError(
+            f"every class needs at least two usable images{where}{unusable}: {names}; add images or remove the class"
+        )
 
 
 def warnings_for(
-    labels_N: IntArray,
-    classes: tuple[str, ...],
+    targets: Targets,
     skipped: tuple[Skipped, ...],
-    figures: Figures,
-    held_out: HeldOut | None,
+    figures: AnyFigures,
+    leak: str | None,
     fitted: FittedHead,
     options: TrainOptions,
+    tuning: str | None,
+    *,
+    held_out: bool,
 ) -> tuple[str, ...]:
     """What a reader must not miss, most important first."""
-    lines = [held_out.leak] if held_out is not None and held_out.leak else []
-    counts = per_class(labels_N, classes)
+    lines = [leak] if leak else []
+    if tuning is not None and tuning.startswith("left out"):
+        lines.append(f"Fine-tuning was {tuning}.")
+    if isinstance(targets, ClassTargets | LabelTargets):
+        lines += _about_counts(targets, options)
+    if isinstance(figures, ClassFigures) and figures.random_split is not None and not held_out:
+        lines += _about_leakage(figures.random_split, figures.accuracy.value)
+    if fitted.n_folds < 5:
+        lines.append(f"Some class stands in few groups, so there are only {fitted.n_folds} folds instead of 5.")
+    total = len(targets) + len(skipped)
+    if len(skipped) > 0.05 * total:
+        lines.append(f"{len(skipped)} of {total} files could not be used; see the list of skipped files.")
+    return tuple(lines)
+
+
+def _about_leakage(random: float, grouped: float) -> list[str]:
+    if random - grouped <= 0.02:
+        return []
+    return [
+        f"A random split would have claimed {100 * random:.1f} %: the difference is leakage between near-duplicates or "
+        "members of one group, not skill."
+    ]
+
+
+def _about_counts(targets: Targets, options: TrainOptions) -> list[str]:
+    lines, counts = [], per_output(targets)
+    kind, what = ("class", "classes") if isinstance(targets, ClassTargets) else ("label", "labels")
     rarest, commonest = min(counts, key=lambda k: counts[k]), max(counts, key=lambda k: counts[k])
     if counts[rarest] < 20:
         few = [f"“{name}” {count}" for name, count in counts.items() if count < 20]
         lines.append(
-            f"Too few images to say much about some classes: {', '.join(few[:6])}{', …' if len(few) > 6 else ''}. "
+            f"Too few images to say much about some {what}: {', '.join(few[:6])}{', …' if len(few) > 6 else ''}. "
             "Their figures have wide intervals."
         )
-    if counts[commonest] >= 10 * counts[rarest] and options.balance == "none":
+    if kind == "class" and counts[commonest] >= 10 * counts[rarest] and options.balance == "none":
         lines.append(
             f"“{commonest}” has {counts[commonest]} images, “{rarest}” {counts[rarest]}: the model follows these shares. "
             "With --balance classes every class weighs the same."
         )
-    if figures.random_split - figures.accuracy.value > 0.02 and held_out is None:
-        lines.append(
-            f"A random split would have claimed {100 * figures.random_split:.1f} %: the difference is leakage between "
-            "near-duplicates or members of one group, not skill."
-        )
-    if fitted.n_folds < 5:
-        lines.append(f"Some class stands in few groups, so there are only {fitted.n_folds} folds instead of 5.")
-    total = len(labels_N) + len(skipped)
-    if len(skipped) > 0.05 * total:
-        lines.append(f"{len(skipped)} of {total} files could not be used; see the list of skipped files.")
-    return tuple(lines)
+    return lines

@@ -1,4 +1,4 @@
-"""Evaluate: a bundle on labelled images it has not seen. Shapes: N images, C classes."""
+"""Evaluate: a bundle on labelled images it has not seen. Shapes: J images judged, O outputs, C classes."""
 
 from __future__ import annotations
 
@@ -18,17 +18,24 @@ from ..core.errors import DataError, ImageError
 from ..core.ports import Progress, Silent
 from ..core.types import Dataset, FloatArray, ImageFacts, IntArray, Interval, Item, Skipped
 from ..curate.duplicates import copies_of
+from ..data.datablock import DataBlock
 from ..data.facts import facts_of
 from ..data.folder import SPLITS
-from ..data.sources import open_source
+from ..data.sample import Sample
 from ..embed.cache import default_folder
-from ..learn import interpret
-from ..learn.report import Headline, Report, render
+from ..learn.charts import percent
+from ..learn.interpretation import Interpretation
+from ..learn.report import Headline, Report, between, render
 from ..model import metrics
-from ..model.metrics import Floats, softmax
+from ..model.answer import answers
+from ..model.manifest import ClassManifest, LabelManifest, Manifest, NumberManifest
 from ..model.predictor import Predictor, decode_source, load
+from .figures import AnyFigures, ClassFigures, LabelFigures, NumberFigures, figures_of
 from .groups import group_numbers
-from .report_page import MISTAKES_SHOWN, mistakes
+from .judged import Judged
+from .options import TrainOptions
+from .reading import item_of, samples_of, targets_of, with_vocab
+from .report_page import judged_parts
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,20 +43,56 @@ class Evaluation:
     """Figures of a bundle on a source. ``near_duplicates_of_training`` images were left out of every figure."""
 
     source: str
-    classes: tuple[str, ...]
     items: tuple[Item, ...] = field(repr=False)
-    labels_N: IntArray = field(repr=False)
-    probs_NC: Floats = field(repr=False)
+    judged: Judged = field(repr=False)
+    """Answers with the truth, in the order of ``items``."""
     skipped: tuple[Skipped, ...] = field(repr=False)
     near_duplicates_of_training: int
-    accuracy: Interval
-    log_loss: float
-    ece: float
-    auc: float | None
-    """With two classes, both of them present; else None."""
-    confusion_CC: IntArray
+    figures: AnyFigures
     seconds: float
     warnings: tuple[str, ...]
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the classes, labels or numbers."""
+        return self.judged.targets.names
+
+    @property
+    def accuracy(self) -> Interval:
+        """Share of right answers with its 95 % interval.
+
+        Raises:
+            AttributeError: the model does not give one label of several; see ``figures``.
+        """
+        return self._of_classes("accuracy").accuracy
+
+    @property
+    def auc(self) -> float | None:
+        """With two classes, both of them present; else None. Raises what ``accuracy`` does."""
+        return self._of_classes("auc").auc
+
+    @property
+    def log_loss(self) -> float:
+        """Mean loss of the answers, see `Targets.losses`."""
+        return float(self.judged.losses_J.mean())
+
+    @property
+    def confusion_CC(self) -> IntArray:
+        """Counts, labels in rows and answers in columns. Raises what ``accuracy`` does."""
+        self._of_classes("confusion matrix")
+        labels_J, predicted_J = self.judged.targets.values, self.judged.answers_JO.argmax(axis=1)
+        return metrics.confusion(labels_J, predicted_J, len(self.classes))
+
+    def interpretation(self) -> Interpretation[Item]:
+        """The mistakes, to look at: confusion, most confused classes, top losses, slices. Raises what ``accuracy`` does."""
+        self._of_classes("interpretation of classes")
+        judged = self.judged
+        return Interpretation(self.items, judged.targets.values, judged.answers_JO, judged.groups_J, self.classes)
+
+    def _of_classes(self, what: str) -> ClassFigures:
+        if not isinstance(self.figures, ClassFigures):
+            raise AttributeError(f"a model for {self.judged.targets.task} has no {what}; see figures")
+        return self.figures
 
     def to_json(self) -> dict[str, object]:
         """The document that ``evaluate --json`` prints."""
@@ -58,15 +101,15 @@ class Evaluation:
             "skipped": len(self.skipped),
             "skipped_files": [asdict(skipped) for skipped in self.skipped],
             "near_duplicates_of_training": self.near_duplicates_of_training,
-            "accuracy": {"value": self.accuracy.value, "low": self.accuracy.low, "high": self.accuracy.high},
-            "log_loss": self.log_loss,
-            "ece": self.ece,
-            "confusion": {"labels": list(self.classes), "counts": self.confusion_CC.tolist()},
+            "task": self.judged.targets.task,
+            **self.figures.to_json(),
             "warnings": list(self.warnings),
             "seconds": round(self.seconds, 3),
         }
-        if len(self.classes) == 2:
-            document["auc"] = self.auc
+        if isinstance(self.figures, ClassFigures):
+            document["confusion"] = {"labels": list(self.classes), "counts": self.confusion_CC.tolist()}
+            if len(self.classes) == 2:
+                document["auc"] = self.figures.auc
         return document
 
 
@@ -78,11 +121,14 @@ def evaluate(
     keep_leaks: bool = False,
     golden: bool = True,
     progress: Progress | None = None,
+    block: DataBlock | None = None,
+    delimiter: str = ";",
 ) -> Evaluation:
     """Judge a bundle (its path, or as loaded) on a labelled source (anything that `drivetrain.train` takes).
 
     Images that are copies of training images are counted and left out, unless ``keep_leaks``; images of classes that the
-    bundle does not know are skipped. ``split`` takes only the items so named (``train``, ``valid``, ``test``).
+    bundle does not know are skipped. ``split`` takes only the items so named (``train``, ``valid``, ``test``). ``block``
+    reads the source as it did for training; ``delimiter`` stands between several labels.
 
     Raises:
         BundleError: the bundle cannot be loaded.
@@ -92,23 +138,26 @@ def evaluate(
     start_s = time.perf_counter()
     progress = progress or Silent()
     predictor = bundle if isinstance(bundle, Predictor) else load(bundle, golden=golden)
-    dataset = open_source(source, unpack_dir=default_folder() / "archives")
-    known, unknown = _by_class(dataset, split, predictor.classes)
+    manifest = predictor.manifest
+    options = TrainOptions(task=manifest.task, delimiter=delimiter)
+    dataset, samples, reader = samples_of(source, options, block, default_folder() / "archives")
+    known, unknown = _known(dataset, samples, split, predictor)
     skipped = [*dataset.skipped, *unknown]
-    judged: list[tuple[Item, FloatArray, ImageFacts]] = []
+    answered: list[tuple[Sample, FloatArray, ImageFacts]] = []
+    items = [item_of(sample, reader) for sample in known]
     with progress.stage("evaluate", len(known)) as advance:
-        for item, answer in zip(known, _answers(predictor, known), strict=True):
+        for sample, answer in zip(known, _answers(predictor, items), strict=True):
             advance(1)
             if isinstance(answer, Skipped):
                 skipped.append(answer)
             else:
-                judged.append((item, *answer))
-    leaks = _leaks(predictor, [facts for *_, facts in judged])
+                answered.append((sample, *answer))
+    leaks = _leaks(predictor, [facts for *_, facts in answered])
     warnings = []
     if leaks:
         row, training_row = next(iter(leaks.items()))
         warnings.append(
-            f"{len(leaks)} of {len(judged)} images are copies of training images (first: {judged[row][0].name}, "
+            f"{len(leaks)} of {len(answered)} images are copies of training images (first: {answered[row][0].name}, "
             f"training image number {training_row + 1}) and {'count in' if keep_leaks else 'are left out of'} the figures."
         )
     if skipped:
@@ -117,26 +166,28 @@ def evaluate(
             f"{len(skipped)} files do not count: {reasons} (first: {skipped[0].name}, {skipped[0].detail})."
         )
     if not keep_leaks:
-        judged = [entry for row, entry in enumerate(judged) if row not in leaks]
-    if not judged:
+        answered = [entry for row, entry in enumerate(answered) if row not in leaks]
+    if not answered:
         raise DataError(_nothing_left(dataset.source, skipped, len(leaks)))
-    labels_N = np.asarray([predictor.classes.index(item.label or "") for item, *_ in judged], np.int64)
-    probs_NC = softmax(np.stack([logits for _, logits, _ in judged]), predictor.manifest.calibration.beta)
-    items = tuple(item for item, *_ in judged)
-    predicted_N = probs_NC.argmax(axis=1)
+    judged_items = tuple(item_of(sample, reader) for sample, *_ in answered)
+    logits_JO = np.stack([logits for _, logits, _ in answered])
+    judged = Judged(
+        np.arange(len(answered)),
+        targets_of(with_vocab(reader, manifest.outputs), [sample for sample, *_ in answered], manifest.outputs),
+        group_numbers(judged_items),
+        logits_JO,
+        answers(manifest, logits_JO),
+        f"{len(answered)} images",
+    )
+    thresholds = np.asarray(manifest.thresholds) if isinstance(manifest, LabelManifest) else None
+    half_widths = np.asarray(manifest.half_widths) if isinstance(manifest, NumberManifest) else None
     return Evaluation(
         source=dataset.source,
-        classes=predictor.classes,
-        items=items,
-        labels_N=labels_N,
-        probs_NC=probs_NC,
+        items=judged_items,
+        judged=judged,
         skipped=tuple(skipped),
         near_duplicates_of_training=len(leaks),
-        accuracy=metrics.accuracy(labels_N, predicted_N, group_numbers(items)),
-        log_loss=metrics.log_loss(labels_N, probs_NC),
-        ece=metrics.expected_calibration_error(labels_N, probs_NC),
-        auc=_auc(labels_N, probs_NC),
-        confusion_CC=metrics.confusion(labels_N, predicted_N, len(predictor.classes)),
+        figures=figures_of(judged, 0, thresholds_L=thresholds, half_widths_M=half_widths),
         seconds=time.perf_counter() - start_s,
         warnings=tuple(warnings),
     )
@@ -144,39 +195,13 @@ def evaluate(
 
 def evaluation_report(evaluation: Evaluation, predictor: Predictor) -> str:
     """The evaluation as an HTML page."""
-    labels_N, probs_NC, classes = evaluation.labels_N, evaluation.probs_NC, evaluation.classes
-    groups_N = group_numbers(evaluation.items)
-    accuracy = evaluation.accuracy
-    claimed = predictor.manifest.metrics.accuracy
-    cards = [
-        Headline("Accuracy", f"{accuracy.value:.1%}", f"{100 * accuracy.low:.1f}–{100 * accuracy.high:.1f} %"),
-        Headline("At training time", f"{claimed.value:.1%}", f"{100 * claimed.low:.1f}–{100 * claimed.high:.1f} %"),
-        Headline("Log-loss", f"{evaluation.log_loss:.3f}"),
-        Headline("Calibration error", f"{evaluation.ece:.1%}", note="mean gap between confidence and accuracy"),
-    ]
-    if evaluation.auc is not None:
-        cards.insert(2, Headline("AUC", f"{evaluation.auc:.3f}"))
     return render(
         Report(
             title=f"{predictor.manifest.name} on {Path(evaluation.source).name}",
             subtitle=f"{len(evaluation.items)} images the model had not seen",
-            headlines=tuple(cards),
+            headlines=_headlines(evaluation, predictor.manifest),
             warnings=evaluation.warnings,
-            classes=classes,
-            confusion_CC=tuple(tuple(int(n) for n in row) for row in evaluation.confusion_CC),
-            class_rows=interpret.class_rows(labels_N, probs_NC.argmax(axis=1), groups_N, classes),
-            reliability=interpret.reliability(labels_N, probs_NC, groups_N),
-            ece=evaluation.ece,
-            top_losses=mistakes(
-                interpret.top_losses(labels_N, probs_NC, MISTAKES_SHOWN), evaluation.items, labels_N, probs_NC, classes
-            ),
-            confident_mistakes=mistakes(
-                interpret.confident_mistakes(labels_N, probs_NC, MISTAKES_SHOWN),
-                evaluation.items,
-                labels_N,
-                probs_NC,
-                classes,
-            ),
+            **judged_parts(evaluation.judged, evaluation.items, evaluation.figures),
             skipped=evaluation.skipped,
             run=(("Bundle", f"{predictor.path} ({predictor.manifest.bundle_id})"), ("Source", evaluation.source)),
             seconds=(("evaluate", evaluation.seconds),),
@@ -184,37 +209,87 @@ def evaluation_report(evaluation: Evaluation, predictor: Predictor) -> str:
     )
 
 
-def _by_class(dataset: Dataset, split: str | None, classes: tuple[str, ...]) -> tuple[list[Item], list[Skipped]]:
-    """The items of a split whose class the bundle knows, and the others as skipped.
+def _headlines(evaluation: Evaluation, manifest: Manifest) -> tuple[Headline, ...]:
+    figures = evaluation.figures
+    match figures, manifest:
+        case ClassFigures(), ClassManifest():
+            now, then = figures.accuracy, manifest.metrics.accuracy
+            cards = [
+                Headline("Accuracy", percent(now.value), between(now)),
+                Headline("At training time", percent(then.value), f"{100 * then.low:.1f}–{100 * then.high:.1f} %"),
+                Headline("Log-loss", f"{figures.log_loss:.3f}"),
+                Headline("Calibration error", percent(figures.ece), note="mean gap between confidence and accuracy"),
+            ]
+            if figures.auc is not None:
+                cards.insert(2, Headline("AUC", f"{figures.auc:.3f}"))
+            return tuple(cards)
+        case LabelFigures(), LabelManifest():
+            mean, before = figures.mean_average_precision, manifest.metrics.mean_average_precision
+            return (
+                Headline("Mean average precision", f"{mean.value:.3f}", f"{mean.low:.3f}–{mean.high:.3f}"),
+                Headline("At training time", f"{before.value:.3f}", f"{before.low:.3f}–{before.high:.3f}"),
+                Headline("All labels right", percent(figures.exact.value), between(figures.exact)),
+                Headline("Log-loss", f"{figures.log_loss:.3f}", note="mean over labels"),
+            )
+        case NumberFigures(), NumberManifest():
+            cards = []
+            for m, name in enumerate(figures.names):
+                error, was, held = (
+                    figures.mean_absolute_error[m],
+                    manifest.metrics.mean_absolute_error[m],
+                    figures.covered[m],
+                )
+                title = f"Mean absolute error, {name}" if len(figures.names) > 1 else "Mean absolute error"
+                cards += [
+                    Headline(title, f"{error.value:.3g}", f"{error.low:.3g}–{error.high:.3g}"),
+                    Headline("At training time", f"{was.value:.3g}", f"{was.low:.3g}–{was.high:.3g}"),
+                    Headline(
+                        f"Inside ± {figures.half_widths[m]:.3g}",
+                        percent(held.value),
+                        between(held),
+                        f"meant to be {manifest.coverage:.0%}",
+                    ),
+                ]
+            return tuple(cards)
+    raise TypeError(f"no headlines for {figures!r}")
+
+
+def _known(
+    dataset: Dataset, samples: Sequence[Sample], split: str | None, predictor: Predictor
+) -> tuple[list[Sample], list[Skipped]]:
+    """The samples of a split whose labels the bundle knows, and the others as skipped.
 
     Raises:
-        DataError: there is no such split, or none of its classes is known.
+        DataError: there is no such split, or none of its labels is known.
     """
-    chosen = [item for item in dataset.items if split is None or item.split == SPLITS.get(split.lower(), split)]
+    chosen = [one for one in samples if split is None or one.split == SPLITS.get(split.lower(), split)]
     if not chosen:
-        names = sorted({item.split for item in dataset.items if item.split})
+        names = sorted({one.split for one in samples if one.split})
         found = f"its splits are {', '.join(names)}" if names else "it has no splits"
         raise DataError(f"{dataset.source} has no split “{split}”; {found}")
-    known = [item for item in chosen if item.label in classes]
+    if isinstance(predictor.manifest, NumberManifest):
+        return chosen, []
+    outputs = set(predictor.classes)
+    foreign = [_foreign(one, outputs) for one in chosen]
+    known = [one for one, labels in zip(chosen, foreign, strict=True) if not labels]
     if not known:
-        labels = sorted({item.label or "no label" for item in chosen})
+        labels = sorted({label for labels in foreign for label in labels})
         raise DataError(
-            f"no image of {dataset.source} has a class of the bundle ({', '.join(classes[:10])}); "
+            f"no image of {dataset.source} has a class of the bundle ({', '.join(predictor.classes[:10])}); "
             f"found {', '.join(labels[:10])}; name the folders as the bundle names its classes"
         )
     unknown = [
-        Skipped(item.name, "unknown class", f"“{item.label}” is not in the bundle")
-        for item in chosen
-        if item.label not in classes
+        Skipped(one.name, "unknown class", f"“{labels[0]}” is not in the bundle")
+        for one, labels in zip(chosen, foreign, strict=True)
+        if labels
     ]
     return known, unknown
 
 
-def _auc(labels_N: IntArray, probs_NC: Floats) -> float | None:
-    """For two classes of which both occur."""
-    if probs_NC.shape[1] != 2 or len(np.unique(labels_N)) != 2:
-        return None
-    return metrics.auc(labels_N == 1, probs_NC[:, 1])
+def _foreign(sample: Sample, outputs: set[str]) -> list[str]:
+    """A sample's labels that the bundle does not know."""
+    labels = [sample.target] if isinstance(sample.target, str) else list(sample.target or ())  # type: ignore[call-overload]  # a label or a tuple of them
+    return [label for label in labels if label not in outputs]
 
 
 def _nothing_left(source: str, skipped: Sequence[Skipped], leaks: int) -> str:
@@ -254,4 +329,4 @@ def _answers(predictor: Predictor, items: Sequence[Item]) -> Iterator[tuple[Floa
 
 def _leaks(predictor: Predictor, facts: list[ImageFacts]) -> dict[int, int]:
     arrays = predictor.arrays()
-    return copies_of(facts, arrays.pixels_sha256_N32, arrays.frequencies_NKK.astype(np.float32))
+    return copies_of(facts, arrays.pixels_sha256_T32, arrays.frequencies_TKK.astype(np.float32))

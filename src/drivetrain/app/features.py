@@ -20,10 +20,11 @@ from ..embed.backbone import Backbone
 from ..embed.cache import EmbeddingCache
 from ..embed.embedder import Embedder
 from ..embed.recipe import Recipe, View
-from ..embed.registry import PACKAGED, resolve
-from ..learn.head import class_weights
+from ..embed.registry import PACKAGED
 from ..learn.report import Trial
 from ..learn.selection import PILOT_IMAGES, Features, Pilot, choose, default_features
+from ..learn.targets import Targets
+from .backbones import resolve
 from .options import AUTO, TrainOptions
 
 # Images whose altered copies show how far an embedding moves when the picture stays the same.
@@ -45,7 +46,7 @@ class Chosen:
 
 def choose_and_embed(
     items: Sequence[Item],
-    labels_N: IntArray,
+    targets: Targets,
     user_groups_N: IntArray,
     weights_N: FloatArray,
     options: TrainOptions,
@@ -59,7 +60,7 @@ def choose_and_embed(
         DataError: no item can be decoded.
     """
     n = len(items)
-    pilot_rows = pilot_sample(labels_N, PILOT_IMAGES, options.seed)
+    pilot_rows = pilot_sample(targets.strata_N, PILOT_IMAGES, options.seed)
     fixed = options.backbone != AUTO
     backbones = [_with_resize(resolve(name), options) for name in ([options.backbone] if fixed else PACKAGED)]
     seconds = _seconds_per_image(items, backbones, options.seed, embedder, cache)
@@ -72,7 +73,7 @@ def choose_and_embed(
         embedded = embedder.embed([items[row] for row in pilot_rows], recipes, stage="compare features")
         usable = pilot_rows[embedded[recipes[0].key].rows_N]
         features, trials = _compare(
-            affordable, mirror, embedded, labels_N[usable], user_groups_N[usable], weights_N[usable], options
+            affordable, mirror, embedded, targets.take(usable), user_groups_N[usable], weights_N[usable], options
         )
     else:
         features, trials = default_features(affordable[0]), ()
@@ -170,24 +171,24 @@ def _compare(
     backbones: Sequence[Backbone],
     mirror: bool,
     embedded: dict[str, Embeddings],
-    labels_N: IntArray,
+    targets: Targets,
     user_groups_N: IntArray,
     weights_N: FloatArray,
     options: TrainOptions,
 ) -> tuple[Features, tuple[Trial, ...]]:
     first = embedded[Recipe(backbones[0]).key]
-    if len(np.unique(labels_N)) < 2:
+    if not len(targets) or np.ptp(targets.values, axis=0).max() == 0:  # nothing to tell apart in this sample
         return default_features(backbones[-1]), ()
     duplicates = find_duplicates(first.facts, first.features_ND)
     groups_N = merge_groups(user_groups_N, duplicates.groups_N)
-    folds_N = grouped_folds(labels_N, groups_N, fold_count(labels_N, groups_N), options.seed)
-    _, dense_N = np.unique(labels_N, return_inverse=True)
+    strata_N = targets.strata_N
+    _, dense_N = np.unique(strata_N, return_inverse=True)
+    dense_N = dense_N.astype(np.int64)
     pilot = Pilot(
-        labels_N=dense_N.astype(np.int64),
+        targets=targets,
         groups_N=groups_N,
-        folds_N=folds_N,
-        weights_N=class_weights(dense_N.astype(np.int64), weights_N, options.balance),
-        n_classes=int(dense_N.max()) + 1,
+        folds_N=grouped_folds(dense_N, groups_N, fold_count(dense_N, groups_N), options.seed),
+        weights_N=targets.weights(weights_N, options.balance),
         threads=available_cores(),
     )
     return choose(backbones, mirror, pilot, lambda recipe: embedded[recipe.key].features_ND)

@@ -1,4 +1,5 @@
-"""A split given with the data: judged as it is, and without the items that leak. Shapes: H held-out items, C classes."""
+"""A split given with the data: judged as it is, and without the items that leak. Shapes: H held-out items, J
+items judged."""
 
 from __future__ import annotations
 
@@ -9,31 +10,33 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core.errors import DataError
-from ..core.types import Embeddings, IntArray, Interval, Item
+from ..core.types import FloatArray, IntArray, Item
 from ..curate.duplicates import Duplicates
 from ..learn.head import FittedHead
-from ..model import metrics
-from ..model.metrics import Floats, softmax
+from ..learn.targets import Targets
+from .figures import headline
+from .judged import Judged
 
 TRAINING = (None, "train")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class HeldOut:
-    """Results on a held-out split, items that leak left out.
-
-    ``leak`` says how many items are copies (or group members) of training items, or None; ``accuracy_with_leak`` is what
-    the split would have shown as given.
-    """
+    """Which items a given split holds out, and which of them leak: are copies or group members of training items."""
 
     rows_H: NDArray[np.intp]
-    """Positions among all usable items."""
-    labels_H: IntArray
-    groups_H: IntArray
-    probs_HC: Floats
-    how: str
-    leak: str | None
-    accuracy_with_leak: Interval | None
+    """Positions among all usable items, leaking ones left out."""
+    leaking: NDArray[np.intp]
+    name: str
+    """``valid`` or ``test``."""
+    first_pair: tuple[str, str] | None
+    """A training item and the held-out item that gives it away."""
+
+    @property
+    def how(self) -> str:
+        """In words."""
+        left_out = f", {len(self.leaking)} leaking ones left out" if len(self.leaking) else ""
+        return f"held-out {self.name} split of {len(self.rows_H) + len(self.leaking)} images{left_out}"
 
 
 def held_out_rows(items: Sequence[Item]) -> NDArray[np.bool_]:
@@ -41,54 +44,52 @@ def held_out_rows(items: Sequence[Item]) -> NDArray[np.bool_]:
     return np.asarray([item.split not in TRAINING for item in items], bool)
 
 
-def judge_held_out(
-    items: Sequence[Item],
-    held_N: NDArray[np.bool_],
-    labels_N: IntArray,
-    groups_N: IntArray,
-    duplicates: Duplicates,
-    embeddings: Embeddings,
-    fitted: FittedHead,
-) -> HeldOut:
-    """Judge the head on ``valid`` (``test`` where there is no ``valid``), with and without leaking items.
+def held_out(items: Sequence[Item], held_N: NDArray[np.bool_], groups_N: IntArray, duplicates: Duplicates) -> HeldOut:
+    """What to judge by: ``valid`` (``test`` where there is no ``valid``), without what leaks.
 
     Raises:
         DataError: every held-out item leaks.
     """
     held = np.flatnonzero(held_N).tolist()
-    names = {items[row].split for row in held}
-    split = "valid" if "valid" in names else "test"
+    split = "valid" if any(items[row].split == "valid" for row in held) else "test"
     rows = np.asarray([row for row in held if items[row].split == split], np.intp)
-    leaking = np.isin(groups_N[rows], np.unique(groups_N[~held_N]))
-    probs_HC = softmax(fitted.head.logits(embeddings.features_ND[rows]), fitted.head.beta)
-    if leaking.all():
+    leaks = np.isin(groups_N[rows], np.unique(groups_N[~held_N]))
+    if leaks.all():
         raise DataError(f"all {len(rows)} images of the {split} split are copies or group members of training images")
-    everything = metrics.accuracy(labels_N[rows], probs_HC.argmax(axis=1), groups_N[rows])
-    clean = rows[~leaking]
-    leak = None
-    if leaking.any():
-        a, b = _first_pair(items, held_N, groups_N, duplicates, rows[leaking][0])
-        leak = (
-            f"{int(leaking.sum())} of {len(rows)} {split} images are near-duplicates or group members of training images "
-            f"and are left out of the figures; with them the accuracy would be {100 * everything.value:.1f} %. "
-            f"First pair: {a}, {b}"
-        )
-    left_out = f", {int(leaking.sum())} leaking ones left out" if leaking.any() else ""
-    return HeldOut(
-        rows_H=clean,
-        labels_H=labels_N[clean],
-        groups_H=groups_N[clean],
-        probs_HC=probs_HC[~leaking],
-        how=f"held-out {split} split of {len(rows)} images{left_out}",
-        leak=leak,
-        accuracy_with_leak=everything if leaking.any() else None,
+    pair = _first_pair(items, held_N, groups_N, duplicates, rows[leaks][0]) if leaks.any() else None
+    return HeldOut(rows[~leaks], rows[leaks], split, pair)
+
+
+def judge_head(
+    rows_J: NDArray[np.intp],
+    how: str,
+    targets: Targets,
+    groups_A: IntArray,
+    features_AD: FloatArray,
+    fitted: FittedHead,
+) -> Judged:
+    """The frozen head's answers for held-out items; targets, groups and features are those of all A usable items."""
+    logits = fitted.head.logits(features_AD[rows_J])
+    answers = targets.answers(logits, fitted.head.beta)
+    return Judged(rows_J, targets.take(rows_J), groups_A[rows_J], logits, answers, how)
+
+
+def leak_of(held: HeldOut, with_leak: Judged) -> str | None:
+    """What a reader must be told of a split that leaks; ``with_leak`` holds all its items."""
+    if held.first_pair is None:
+        return None
+    a, b = held.first_pair
+    return (
+        f"{len(held.leaking)} of {len(held.leaking) + len(held.rows_H)} {held.name} images are near-duplicates or group "
+        f"members of training images and are left out of the figures; with them the {headline(with_leak)}. "
+        f"First pair: {a}, {b}"
     )
 
 
 def _first_pair(
     items: Sequence[Item], held_N: NDArray[np.bool_], groups_N: IntArray, duplicates: Duplicates, row: int
 ) -> tuple[str, str]:
-    """A training item and the held-out item that gives it away: a direct pair where there is one."""
+    """A direct pair where there is one."""
     for i, j, _, _ in duplicates.pairs:
         if held_N[i] != held_N[j] and row in (i, j):
             return (items[j].name, items[i].name) if held_N[i] else (items[i].name, items[j].name)

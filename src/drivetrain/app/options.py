@@ -10,6 +10,25 @@ from ..learn.head import Balance
 
 AUTO = "auto"
 
+Task = Literal["classification", "multi-label", "regression"]
+
+
+@dataclass(frozen=True)
+class Tuning:
+    """How far and how fast the network itself is trained."""
+
+    epochs: int = 4
+    stages: int | None = None
+    """Train only the last so many stages; None: as suits the device (`app.tuning`)."""
+    rate: float = 1e-3
+    """Peak learning rate of the head; the first trained stage gets a tenth."""
+    batch_size: int = 32
+    turns: bool = False
+    """Vary images by all eight flips and quarter turns: for pictures without an up."""
+    device: str | None = None
+    checkpoints: Path | None = None
+    """Folder from which an interrupted run goes on."""
+
 
 @dataclass(frozen=True)
 class TrainOptions:
@@ -31,3 +50,10 @@ class TrainOptions:
     """Folder of the embedding cache; the user's cache folder by default."""
     use_cache: bool = True
     workers: int | None = None
+    task: Task = "classification"
+    delimiter: str = ";"
+    """Between the labels of one image, for ``multi-label``."""
+    target_names: tuple[str, ...] = ()
+    """What numbers are called, for ``regression``."""
+    deep: Tuning | None = None
+    """Fine-tune the network itself; None: a head on the frozen one."""

@@ -52,6 +52,21 @@ def to_json(prediction: Prediction) -> dict[str, object]:
         "label": prediction.label,
         "confidence": prediction.confidence,
         "probs": dict(prediction.probs),
+        "labels": list(prediction.labels),
+        "values": {
+            name: {"value": value.value, "low": value.low, "high": value.high}
+            for name, value in prediction.values.items()
+        },
         "verdict": str(prediction.verdict),
         "error": prediction.error,
     }
+
+
+def answer_text(prediction: Prediction) -> str:
+    """The answer on one line, for people: label and confidence, labels, or numbers with their intervals."""
+    if prediction.error:
+        return "-"
+    if prediction.values:
+        return ", ".join(f"{n} {v.value:.4g} ({v.low:.4g} to {v.high:.4g})" for n, v in prediction.values.items())
+    label = prediction.label if prediction.label is not None else ", ".join(prediction.labels) or "–"
+    return f"{label} {prediction.confidence:.3f}"

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Literal, SupportsIndex, get_args
 
 from ..core.errors import UsageError
 from ..core.ports import Progress
 from ..core.types import Dataset
+from ..data.datablock import DataBlock
 from ..learn.head import Balance
-from .options import TrainOptions
+from .options import Task, TrainOptions, Tuning
 from .train import train as run_training
 from .trained import TrainResult
 
@@ -32,14 +33,26 @@ def train(
     cache: str | Path | None = None,
     use_cache: bool = True,
     workers: int | None = None,
+    task: Task = "classification",
+    delimiter: str = ";",
+    target_names: Sequence[str] = (),
+    block: DataBlock | None = None,
+    deep: bool = False,
+    epochs: int = 4,
+    stages: int | None = None,
+    rate: float = 1e-3,
+    batch_size: int = 32,
+    turns: bool = False,
+    checkpoints: str | Path | None = None,
+    device: str | None = None,
     progress: Progress | None = None,
 ) -> TrainResult:
-    """Train a classifier on labelled images and write its bundle.
+    """Train a model on labelled images and write its bundle.
 
     Args:
         source: folder of class folders (``train/`` and ``valid/`` may stand above them), CSV or Parquet with path and
             label columns, zip or tar of these, or an iterable of ``Item``, ``(path, label)`` or
-            ``(path, label, group)``.
+            ``(path, label, group)``; or whatever ``block`` reads.
         out: bundle to write: a folder, or a name ending in ``.zip``.
         backbone: ``efficientnet-lite0``, ``-lite1``, ``-lite2``, ``FILE.onnx``, ``hub:owner/name`` or ``auto``.
         budget_s: seconds (0 or more) that embedding may take; ``auto`` chooses within it.
@@ -51,6 +64,19 @@ def train(
         cache: folder of the embedding cache.
         use_cache: False keeps embeddings in memory only.
         workers: threads that decode and run the network; by default one more than cores.
+        task: ``classification`` (one label an image), ``multi-label`` (any number) or ``regression`` (a number); what
+            ``block`` says goes before it.
+        delimiter: between the labels of one image.
+        target_names: what the numbers are called.
+        block: a `DataBlock` that says how to read the source; its transforms are for `drivetrain.vision` only.
+        deep: train the network itself as well, beginning at the fitted head; kept where its held-out loss is lower.
+        epochs: passes over the images while doing so.
+        stages: train only the last so many stages; by default all on a GPU, 3 on a CPU.
+        rate: peak learning rate of the head; the first trained stage gets a tenth.
+        batch_size: images a step.
+        turns: pictures have no up: vary them by all flips and quarter turns.
+        checkpoints: folder from which an interrupted run goes on.
+        device: as torch names it; the best there is by default.
         progress: told how far the work has come; silent by default.
 
     Raises:
@@ -66,6 +92,16 @@ def train(
         raise UsageError(f"seed is {seed!r}; it must be a whole number")
     _check_range("seed", operator.index(seed), 0)
     _check_range("workers", 1 if workers is None else workers, 1)
+    _check_choice("task", task, get_args(Task))
+    _check_range("epochs", epochs, 1)
+    _check_range("stages", 1 if stages is None else stages, 1)
+    _check_range("batch_size", batch_size, 1)
+    if not 0 < rate < float("inf"):
+        raise UsageError(f"rate is {rate}; it must be more than 0")
+    if not delimiter:
+        raise UsageError("the delimiter is empty; give the text that stands between two labels, such as ;")
+    folder = Path(checkpoints) if checkpoints is not None else None
+    tuning = Tuning(epochs, stages, rate, batch_size, turns, device, folder)
     options = TrainOptions(
         backbone=backbone,
         budget_s=budget_s,
@@ -78,8 +114,12 @@ def train(
         cache=Path(cache) if cache is not None else None,
         use_cache=use_cache,
         workers=workers,
+        task=task,
+        delimiter=delimiter,
+        target_names=tuple(target_names),
+        deep=tuning if deep else None,
     )
-    return run_training(source, out, options, progress)
+    return run_training(source, out, options, progress, block)
 
 
 def _check_choice(name: str, value: object, choices: tuple[object, ...]) -> None:

@@ -6,6 +6,7 @@ import platform
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,17 +14,31 @@ from numpy.typing import NDArray
 from .._version import __version__
 from ..core.cores import available_cores
 from ..core.errors import ImageError
-from ..core.types import IntArray, Item
+from ..core.types import IntArray, Interval, Item
 from ..data.decode import decode
 from ..data.facts import thumbnail
 from ..data.preprocess import apply
 from ..embed.session import Session
 from ..learn import interpret
 from ..learn.charts import percent
-from ..learn.report import DuplicateGroup, Headline, Mistake, Report, Thumbnail, render
+from ..learn.report import (
+    ClassRow,
+    DuplicateGroup,
+    Headline,
+    Mistake,
+    Plot,
+    Report,
+    Thumbnail,
+    between,
+    render,
+)
+from ..learn.targets import ClassTargets, LabelTargets, NumberTargets
 from ..model import metrics, storage
 from ..model.export import LOGITS
-from ..model.metrics import Floats, softmax
+from ..model.metrics import Floats
+from .figures import COVERAGE, AnyFigures, ClassFigures, LabelFigures, NumberFigures
+from .judged import Judged
+from .plots import label_plots, number_plots
 from .stopwatch import Stopwatch
 from .trained import Trained
 
@@ -36,29 +51,19 @@ REDUCED_CHECKED = 12
 
 def training_report(trained: Trained, files: Mapping[str, bytes], watch: Stopwatch, created_at: str) -> str:
     """The report of a training run, as HTML."""
-    items, labels_N, groups_N, probs_NC = judged(trained)
-    figures, classes = trained.figures, trained.classes
-    predicted_N = probs_NC.argmax(axis=1)
+    targets = trained.targets
     embeddings = trained.chosen.embeddings
     features = trained.chosen.features
+    kinds = {"classification": "classes", "multi-label": "labels", "regression": "numbers"}
+    what = f", {len(targets.names)} {kinds[targets.task]}" if len(targets.names) > 1 else ""
+    judged_items = [trained.all_items[row] for row in trained.judged.rows_J]
     report = Report(
         title=trained.options.name or Path(trained.dataset.source).stem or "model",
-        subtitle=f"{len(trained.items)} images, {len(classes)} classes · trained {created_at[:10]}",
-        headlines=_headlines(trained, labels_N, groups_N, probs_NC),
+        subtitle=f"{len(trained.items)} images{what} · trained {created_at[:10]}",
+        headlines=_headlines(trained),
         warnings=trained.warnings,
-        classes=classes,
-        confusion_CC=_rows(metrics.confusion(labels_N, predicted_N, len(classes))),
-        class_rows=interpret.class_rows(labels_N, predicted_N, groups_N, classes),
-        reliability=interpret.reliability(labels_N, probs_NC, groups_N),
-        ece=figures.ece,
-        reliability_note="Confidences are calibrated by temperature scaling on out-of-fold answers "
-        f"(temperature {1 / trained.fitted.head.beta:.2f}).",
-        top_losses=mistakes(
-            interpret.top_losses(labels_N, probs_NC, MISTAKES_SHOWN), items, labels_N, probs_NC, classes
-        ),
-        confident_mistakes=mistakes(
-            interpret.confident_mistakes(labels_N, probs_NC, MISTAKES_SHOWN), items, labels_N, probs_NC, classes
-        ),
+        **judged_parts(trained.judged, judged_items, trained.figures),
+        reliability_note=_calibration_note(trained),
         duplicates=_duplicate_groups(trained),
         duplicates_total=len(trained.duplicates.clusters()),
         duplicates_note=_duplicates_note(trained),
@@ -66,6 +71,7 @@ def training_report(trained: Trained, files: Mapping[str, bytes], watch: Stopwat
         image_sizes=tuple((fact.width, fact.height) for fact in embeddings.facts),
         input_size=features.backbone.preprocess.resize.size,
         trials=trained.chosen.trials,
+        learning=_learning(trained),
         run=_run(trained),
         seconds=tuple((name, s) for name, s in watch.totals().items() if name != "total"),
         notes=_notes(trained, files),
@@ -73,12 +79,89 @@ def training_report(trained: Trained, files: Mapping[str, bytes], watch: Stopwat
     return render(report)
 
 
-def judged(trained: Trained) -> tuple[Sequence[Item], IntArray, IntArray, Floats]:
-    """What the figures are about: the held-out split where there is one, else the out-of-fold answers."""
-    held = trained.held_out
-    if held is None:
-        return trained.items, trained.labels_N, trained.groups_N, trained.fitted.probs_NC
-    return [trained.all_items[row] for row in held.rows_H], held.labels_H, held.groups_H, held.probs_HC
+def judged_parts(judged: Judged, items: Sequence[Item], figures: AnyFigures) -> dict[str, Any]:
+    """What the page says of the answers, by field of `Report`; the same for a training run and an evaluation."""
+    targets, answers = judged.targets, judged.answers_JO
+    match targets:
+        case ClassTargets():
+            return _of_classes(targets, answers, judged.groups_J, items)
+        case LabelTargets():
+            assert isinstance(figures, LabelFigures)  # they go together
+            return _of_labels(targets, answers, items, judged, figures)
+        case NumberTargets():
+            assert isinstance(figures, NumberFigures)
+            return _of_numbers(targets, answers, items, judged, figures)
+    raise TypeError(f"no report for {targets!r}")
+
+
+def _of_classes(targets: ClassTargets, probs_JC: Floats, groups_J: IntArray, items: Sequence[Item]) -> dict[str, Any]:
+    labels_J, classes = targets.values, targets.names
+    predicted_J = probs_JC.argmax(axis=1)
+    hardest = interpret.top_losses(labels_J, probs_JC, MISTAKES_SHOWN)
+    surest = interpret.confident_mistakes(labels_J, probs_JC, MISTAKES_SHOWN)
+    return {
+        "classes": classes,
+        "confusion_CC": _rows(metrics.confusion(labels_J, predicted_J, len(classes))),
+        "class_rows": interpret.class_rows(labels_J, predicted_J, groups_J, classes),
+        "reliability": interpret.reliability(labels_J, probs_JC, groups_J),
+        "ece": metrics.expected_calibration_error(labels_J, probs_JC),
+        "top_losses": mistakes(hardest, items, labels_J, probs_JC, classes),
+        "confident_mistakes": mistakes(surest, items, labels_J, probs_JC, classes),
+    }
+
+
+def _of_labels(
+    targets: LabelTargets, probs_JL: Floats, items: Sequence[Item], judged: Judged, figures: LabelFigures
+) -> dict[str, Any]:
+    thresholds = np.asarray([row.threshold for row in figures.rows])
+    losses_J = judged.losses_J
+    hardest = np.argsort(-losses_J, kind="stable")[:MISTAKES_SHOWN]
+    pictures = pictures_of([items[j] for j in hardest])
+    given = LabelTargets(targets.names, (probs_JL >= thresholds).astype(np.float32))
+    return {
+        "class_rows": tuple(ClassRow(r.label, r.count, r.precision, r.recall) for r in figures.rows),
+        "several_labels": True,
+        "top_losses": tuple(
+            Mistake(picture, targets.text(j), given.text(j), facts=(f"loss {losses_J[j]:.2f} a label",))
+            for j, picture in zip(hardest.tolist(), pictures, strict=True)
+        ),
+        "plots": label_plots(targets, probs_JL, thresholds),
+    }
+
+
+def _of_numbers(
+    targets: NumberTargets, numbers_JM: Floats, items: Sequence[Item], judged: Judged, figures: NumberFigures
+) -> dict[str, Any]:
+    worst = np.argsort(-judged.losses_J, kind="stable")[:MISTAKES_SHOWN]
+    pictures = pictures_of([items[j] for j in worst])
+    answered = NumberTargets(targets.names, numbers_JM.astype(np.float32))
+    return {
+        "top_losses": tuple(
+            Mistake(picture, targets.text(j), answered.text(j), facts=_residuals(targets, numbers_JM, j))
+            for j, picture in zip(worst.tolist(), pictures, strict=True)
+        ),
+        "plots": number_plots(targets, numbers_JM, np.asarray(figures.half_widths)),
+    }
+
+
+def _residuals(targets: NumberTargets, numbers_JM: Floats, row: int) -> tuple[str, ...]:
+    names = targets.names if len(targets.names) > 1 else ("",)
+    gaps = zip(names, numbers_JM[row] - targets.values[row], strict=True)
+    return tuple(f"{name} off by {gap:+.3g}".strip() for name, gap in gaps)
+
+
+def _calibration_note(trained: Trained) -> str:
+    if not isinstance(trained.targets, ClassTargets):
+        return ""
+    on = "held-out answers, each half on the other" if trained.tuned else "out-of-fold answers"
+    return f"Confidences are calibrated by temperature scaling on {on} (temperature {1 / trained.beta:.2f})."
+
+
+def _learning(trained: Trained) -> tuple[Plot, ...]:
+    tuned = trained.tuned
+    if tuned is None:
+        return ()
+    return (Plot("Loss while fine-tuning", tuned.curve, f"Fine-tuned: {trained.verdict_on_tuning}."),)
 
 
 def mistakes(
@@ -114,46 +197,79 @@ def pictures_of(items: Sequence[Item]) -> list[Thumbnail]:
         return list(pool.map(one, items))
 
 
-def _headlines(trained: Trained, labels_N: IntArray, groups_N: IntArray, probs_NC: Floats) -> tuple[Headline, ...]:
-    figures, accuracy = trained.figures, trained.figures.accuracy
-    cards = [
-        Headline("Accuracy", percent(accuracy.value), _interval(accuracy.low, accuracy.high), figures.how),
-        Headline(
-            "A random split would claim",
-            percent(figures.random_split),
-            note="out of fold, without keeping groups together",
-        ),
-    ]
+def _headlines(trained: Trained) -> tuple[Headline, ...]:
+    figures, judged, seed = trained.figures, trained.judged, trained.options.seed
+    random = "out of fold, without keeping groups together"
+    match figures:
+        case ClassFigures():
+            cards = [Headline("Accuracy", percent(figures.accuracy.value), between(figures.accuracy), figures.how)]
+            if figures.random_split is not None:
+                cards.append(Headline("A random split would claim", percent(figures.random_split), note=random))
+            return (*cards, *_class_cards(trained, figures))
+        case LabelFigures():
+            mean = figures.mean_average_precision
+            cards = [Headline("Mean average precision", f"{mean.value:.3f}", _range(mean), figures.how)]
+            if figures.random_split is not None:
+                cards.append(Headline("A random split would claim", f"{figures.random_split:.3f}", note=random))
+            note = "every label of the image, and no other"
+            cards.append(Headline("All labels right", percent(figures.exact.value), between(figures.exact), note))
+            low, high = _bootstrapped(judged, seed)
+            return (
+                *cards,
+                Headline("Log-loss", f"{figures.log_loss:.3f}", f"{low:.3f}–{high:.3f}", "mean over labels"),
+            )
+        case NumberFigures():
+            cards = []
+            for m, name in enumerate(figures.names):
+                error, half = figures.mean_absolute_error[m], figures.half_widths[m]
+                title = (
+                    f"Mean absolute error, {name}"
+                    if len(figures.names) > 1 or name != "number"
+                    else "Mean absolute error"
+                )
+                guess = f"always answering the median: {figures.baseline[m]:.3g}"
+                cards += [
+                    Headline(title, f"{error.value:.3g}", _range(error), figures.how),
+                    Headline(
+                        "Interval", f"± {half:.3g}", note=f"holds the true number for about {COVERAGE:.0%} of images"
+                    ),
+                    Headline("Explained variance, R²", f"{figures.r_squared[m]:.3f}", note=guess),
+                ]
+            if figures.random_split is not None and len(figures.names) == 1:
+                cards.append(Headline("A random split would claim", f"{figures.random_split:.3g}", note=random))
+            return tuple(cards)
+
+
+def _class_cards(trained: Trained, figures: ClassFigures) -> list[Headline]:
+    judged, seed, names = trained.judged, trained.options.seed, trained.targets.names
+    labels_J, probs_JC, groups_J = judged.targets.values, judged.answers_JO, judged.groups_J
+    cards = []
     if figures.auc is not None:
-        low, high = metrics.bootstrap(
-            groups_N, lambda rows: metrics.auc(labels_N[rows] == 1, probs_NC[rows, 1]), trained.options.seed
-        )
-        cards.append(
-            Headline("AUC", f"{figures.auc:.3f}", f"{low:.3f}–{high:.3f}", f"“{trained.classes[1]}” against the rest")
-        )
-    losses_N = metrics.losses(labels_N, probs_NC)
-    low, high = metrics.bootstrap(groups_N, lambda rows: float(losses_N[rows].mean()), trained.options.seed)
+        low, high = metrics.bootstrap(groups_J, lambda rows: metrics.auc(labels_J[rows] == 1, probs_JC[rows, 1]), seed)
+        cards.append(Headline("AUC", f"{figures.auc:.3f}", f"{low:.3f}–{high:.3f}", f"“{names[1]}” against the rest"))
+    low, high = _bootstrapped(judged, seed)
+    guessing = f"smaller is better; guessing scores {np.log(len(names)):.2f}"
     cards += [
-        Headline(
-            "Log-loss",
-            f"{figures.log_loss:.3f}",
-            f"{low:.3f}–{high:.3f}",
-            f"smaller is better; guessing scores {np.log(len(trained.classes)):.2f}",
-        ),
+        Headline("Log-loss", f"{figures.log_loss:.3f}", f"{low:.3f}–{high:.3f}", guessing),
         Headline("Calibration error", percent(figures.ece), note="mean gap between confidence and accuracy"),
     ]
-    accepted = probs_NC.max(axis=1) >= trained.options.accept
+    accepted = probs_JC.max(axis=1) >= trained.options.accept
     if accepted.any():
-        error = interpret.share(probs_NC.argmax(axis=1) != labels_N, accepted, groups_N)
+        error = interpret.share(probs_JC.argmax(axis=1) != labels_J, accepted, groups_J)
         assert error is not None  # something is accepted
-        cards.append(
-            Headline(
-                f"Answered at {100 * trained.options.accept:g} % confidence",
-                percent(float(accepted.mean())),
-                note=f"{percent(error.value)} of those wrong ({_interval(error.low, error.high)}); the rest goes to review",
-            )
-        )
-    return tuple(cards)
+        title = f"Answered at {100 * trained.options.accept:g} % confidence"
+        note = f"{percent(error.value)} of those wrong ({between(error)}); the rest goes to review"
+        cards.append(Headline(title, percent(float(accepted.mean())), note=note))
+    return cards
+
+
+def _bootstrapped(judged: Judged, seed: int) -> tuple[float, float]:
+    losses_J = judged.losses_J
+    return metrics.bootstrap(judged.groups_J, lambda rows: float(losses_J[rows].mean()), seed)
+
+
+def _range(interval: Interval) -> str:
+    return f"{interval.low:.3g}–{interval.high:.3g}"
 
 
 def _duplicate_groups(trained: Trained) -> tuple[DuplicateGroup, ...]:
@@ -206,21 +322,46 @@ def _run(trained: Trained) -> tuple[tuple[str, str], ...]:
         ("Features", f"{features.name} ({features.backbone.licence})"),
         ("Choice", trained.chosen.note),
         ("Preprocessing", f"{spec.resize.method} to {width}×{height}, {spec.resize.filter}"),
-        ("Head", f"logistic regression, C = {trained.fitted.head.penalty:g}, balance: {options.balance}"),
+        ("Head", _head(trained)),
+        *((("Fine-tuning", trained.verdict_on_tuning),) if trained.verdict_on_tuning else ()),
         ("Seed", str(options.seed)),
         ("Machine", f"{platform.system()} {platform.machine()}, {available_cores()} cores"),
         ("Versions", f"drivetrain {__version__}, Python {platform.python_version()}"),
     )
 
 
+def _head(trained: Trained) -> str:
+    penalty = f"C = {trained.fitted.head.penalty:g}"
+    if isinstance(trained.targets, NumberTargets):
+        return f"ridge regression, {penalty}"
+    each = "logistic regression" if isinstance(trained.targets, ClassTargets) else "a logistic regression a label"
+    return f"{each}, {penalty}, balance: {trained.options.balance}"
+
+
 def _notes(trained: Trained, files: Mapping[str, bytes]) -> tuple[str, ...]:
     notes = [
-        f"Figures come from answers on images the head had not seen: {trained.figures.how}.",
+        f"Figures come from answers on images the model had not seen: {trained.figures.how}.",
         (
             "Intervals are two-sided at 95 %: Wilson's for proportions, reduced to the number of independent groups where "
-            "images come in groups; a bootstrap over groups for log-loss and AUC."
+            "images come in groups; a bootstrap over groups for everything else."
         ),
     ]
+    match trained.figures:
+        case LabelFigures():
+            notes.append(
+                "A label is given from the probability on that has the best F1 on these very answers, which flatters "
+                "precision and recall a little, the more so the rarer the label; average precision knows no threshold."
+            )
+        case NumberFigures():
+            notes.append(
+                "Intervals around single answers are split-conformal (Lei et al. 2018), from the residuals of these answers: "
+                "one width for all images. Where images come in groups the share they hold is approximate."
+            )
+    if trained.tuned is not None:
+        notes.append(
+            "The network was fine-tuned on the other images only and is used as it was judged. Its figures are calibrated "
+            "crosswise, each half of the held-out images by the other."
+        )
     if trained.options.balance != "none":
         notes.append(
             f"Classes were weighted ({trained.options.balance}): probabilities refer to a world in which they are "
@@ -245,22 +386,23 @@ def _reduced_effect(trained: Trained, files: Mapping[str, bytes]) -> tuple[str, 
             tensors = [apply(decode(data, size).image, spec) for size in (spec.decode_size, None)]
         except (OSError, ImageError):
             continue
-        quick, full = (softmax(session.run(t[None], [LOGITS])[0], trained.fitted.head.beta)[0] for t in tensors)
+        logits = [session.run(t[None], [LOGITS])[0] for t in tensors]
+        quick, full = (trained.targets.answers(one, trained.beta)[0] for one in logits)
         worst = max(worst, float(np.abs(quick - full).max()))
         changed += int(quick.argmax() != full.argmax())
         checked += 1
+    moved = f"moved probabilities by at most {worst:.3f}"
+    if isinstance(trained.targets, NumberTargets):
+        moved = f"moved answers by at most {worst:.3g}"
+    elif isinstance(trained.targets, ClassTargets):
+        moved += f" and changed {changed} answers"
     return (
         (
             f"{len(reduced)} large JPEGs were decoded at a reduced scale (at least {spec.decode_floor} pixels on the side that "
-            f"counts). On {checked} of them, decoding in full moved probabilities by at most {worst:.3f} and changed "
-            f"{changed} answers."
+            f"counts). On {checked} of them, decoding in full {moved}."
         ),
     )
 
 
 def _rows(counts_CC: IntArray) -> tuple[tuple[int, ...], ...]:
     return tuple(tuple(int(count) for count in row) for row in counts_CC)
-
-
-def _interval(low: float, high: float) -> str:
-    return f"{100 * low:.1f}–{100 * high:.1f} %"

@@ -13,8 +13,10 @@ import numpy as np
 from ..core.errors import ImageError
 from ..data.decode import Decoded, decode
 from ..data.preprocess import resize_image, to_tensor
-from ..model.metrics import softmax
+from ..model.answer import answers
+from ..model.manifest import Manifest, NumberManifest
 from ..model.predictor import load
+from .predict import answer_text
 
 T = TypeVar("T")
 
@@ -44,7 +46,8 @@ def trace(image: str | Path, bundle: str | Path, *, golden: bool = True) -> list
         ImageError: the image cannot be used.
     """
     predictor = load(bundle, golden=golden)
-    spec, beta = predictor.manifest.preprocess, predictor.manifest.calibration.beta
+    manifest = predictor.manifest
+    spec = manifest.preprocess
     try:
         data, read_ms = _timed(Path(image).read_bytes)
         decoded, decode_ms = _timed(lambda: decode(data, spec.decode_size))
@@ -57,7 +60,7 @@ def trace(image: str | Path, bundle: str | Path, *, golden: bool = True) -> list
     tensor, normalise_ms = _timed(lambda: to_tensor(resized, spec))
     predictor.run_tensor(tensor)
     (logits_C, embedding_D), network_ms = _timed(lambda: predictor.run_tensor(tensor))
-    probs_C, calibrate_ms = _timed(lambda: softmax(logits_C[None], beta)[0])
+    answers_C, calibrate_ms = _timed(lambda: answers(manifest, logits_C[None])[0])
     prediction, judge_ms = _timed(lambda: predictor.judge(str(image), logits_C))
     return [
         Step("read", "bytes", f"{len(data):,}", "", read_ms),
@@ -66,16 +69,20 @@ def trace(image: str | Path, bundle: str | Path, *, golden: bool = True) -> list
         _array_step("normalise", str(tensor.dtype), tensor, normalise_ms),
         _array_step("network", str(embedding_D.dtype), embedding_D, network_ms, "embedding"),
         _array_step("head", str(logits_C.dtype), logits_C, None, "logits"),
-        _array_step("calibrate", str(probs_C.dtype), probs_C, calibrate_ms, f"β = {beta:.3f}"),
+        _array_step("calibrate", str(answers_C.dtype), answers_C, calibrate_ms, _calibration(manifest)),
         Step(
             "judge",
             "verdict",
             "",
             "",
             judge_ms,
-            f"{prediction.verdict}: {prediction.label} {prediction.confidence:.3f}",
+            f"{prediction.verdict}: {answer_text(prediction)}",
         ),
     ]
+
+
+def _calibration(manifest: Manifest) -> str:
+    return "numbers as they are" if isinstance(manifest, NumberManifest) else f"β = {manifest.calibration.beta:.3f}"
 
 
 def _timed(work: Callable[[], T]) -> tuple[T, float]:

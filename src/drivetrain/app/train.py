@@ -3,41 +3,47 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..core.cores import available_cores
 from ..core.ports import Progress, Silent
-from ..core.types import Dataset, IntArray
+from ..core.types import FloatArray, IntArray
 from ..curate.duplicates import find_duplicates, merge_groups
-from ..data.sources import open_source
+from ..data.datablock import DataBlock
 from ..embed.cache import EmbeddingCache, default_folder
 from ..embed.embedder import Embedder
-from ..learn.head import FittedHead, class_weights, fit_head
-from ..learn.interpret import balanced_accuracy
-from ..model import metrics, storage
+from ..learn.head import FittedHead
+from ..learn.targets import Targets
+from ..model import storage
 from .bundling import bundle_files
-from .checks import check_classes, check_groups, check_usable, per_class, warnings_for
+from .checks import check_classes, check_groups, check_usable, per_output, warnings_for
 from .features import choose_and_embed
+from .figures import figures_of
 from .groups import group_numbers
-from .holdout import HeldOut, held_out_rows, judge_held_out
+from .holdout import HeldOut, held_out, held_out_rows, judge_head, leak_of
+from .judged import Judged
 from .options import TrainOptions
+from .reading import Read, Source, read
 from .report_page import training_report
 from .stopwatch import Stopwatch
-from .trained import Figures, Trained, TrainResult
+from .trained import Ready, Trained, TrainResult, Tuned, verdict_on
 
 
 def train(
-    source: str | Path | Dataset | Iterable[object],
+    source: Source,
     out: str | Path,
     options: TrainOptions | None = None,
     progress: Progress | None = None,
+    block: DataBlock | None = None,
 ) -> TrainResult:
-    """Train a classifier and write its bundle.
+    """Train a model and write its bundle.
 
-    ``source``: a folder, table or archive of labelled images (see `drivetrain.data.sources`), or an iterable of items.
+    ``source``: a folder, table or archive of labelled images (see `drivetrain.data.sources`), an iterable of items, or
+    what ``block`` makes items of.
 
     Raises:
         UsageError: an option or ``out`` is unusable.
@@ -49,111 +55,144 @@ def train(
     watch = Stopwatch(time.perf_counter)
     cache_folder = options.cache or default_folder()
     with watch("read"):
-        dataset = open_source(source, unpack_dir=cache_folder / "archives")
-        check_classes(dataset)
+        found = read(source, options, block, cache_folder / "archives")
+        check_classes(found.dataset, found.targets)
     cache = EmbeddingCache(cache_folder if options.use_cache else None, progress.say)
     try:
-        trained = fit(dataset, options, cache, progress, watch)
+        trained = fit(found, options, cache, progress, watch)
     finally:
         cache.close()
+    return write(trained, out, watch)
+
+
+def write(trained: Trained, out: Path, watch: Stopwatch) -> TrainResult:
+    """The bundle of a run, and what a person asks for first."""
     with watch("write"):
         created_at = time.strftime("%Y-%m-%dT%H:%M:%S%z")
         files = bundle_files(trained, created_at)
         page = training_report(trained, files, watch, created_at)
         storage.write_files({**files, storage.REPORT: page.encode()}, out)
-    clusters = trained.duplicates.clusters()
+    tuned = trained.tuned
     return TrainResult(
         bundle=out,
         report=out / storage.REPORT if out.suffix.lower() != ".zip" else None,
         images_used=len(trained.items),
         skipped=trained.skipped,
-        classes=per_class(trained.labels_N, trained.classes),
+        task=trained.targets.task,
+        classes=per_output(trained.targets),
         figures=trained.figures,
-        groups_duplicates=len(clusters),
+        groups_duplicates=len(trained.duplicates.clusters()),
         groups_user=trained.user_groups,
-        leak=trained.held_out.leak if trained.held_out else None,
-        features=trained.chosen.features.name,
+        leak=trained.leak,
+        features=tuned.name if tuned else trained.chosen.features.name,
+        fine_tuning=trained.verdict_on_tuning,
         warnings=trained.warnings,
         seconds=watch.totals(),
     )
 
 
+Tuner = Callable[[Ready], Tuned]
+"""Trains the network itself on what is ready for it."""
+
+
 def fit(
-    dataset: Dataset, options: TrainOptions, cache: EmbeddingCache, progress: Progress, watch: Stopwatch
+    found: Read,
+    options: TrainOptions,
+    cache: EmbeddingCache,
+    progress: Progress,
+    watch: Stopwatch,
+    tuner: Tuner | None = None,
 ) -> Trained:
-    """Embed, group, choose, fit and judge."""
+    """Embed, group, choose, fit and judge; fine-tune where that is asked for.
+
+    ``tuner`` brings a network that was trained already; it is used whatever a frozen one achieves.
+    """
     embedder = Embedder(cache, options.workers, progress)
-    labelled = [item for item in dataset.items if item.label is not None]
-    classes = dataset.classes
-    index = {name: c for c, name in enumerate(classes)}
-    labels_M = np.asarray([index[item.label or ""] for item in labelled], np.int64)
-    user_groups_M = group_numbers(labelled)
-    weights_M = np.asarray([item.weight for item in labelled], np.float32)
+    everything, targets_M = found.dataset.items, found.targets
+    user_groups_M = group_numbers(everything)
+    weights_M = np.asarray([item.weight for item in everything], np.float32)
     check_groups(user_groups_M)
     with watch("embed"):
-        chosen = choose_and_embed(labelled, labels_M, user_groups_M, weights_M, options, embedder, cache, progress)
+        chosen = choose_and_embed(everything, targets_M, user_groups_M, weights_M, options, embedder, cache, progress)
     with watch("fit"):
         embeddings = chosen.embeddings
         rows = embeddings.rows_N
-        items = tuple(labelled[row] for row in rows)
-        labels_N, weights_N = labels_M[rows], weights_M[rows]
-        skipped = (*dataset.skipped, *embeddings.skipped)
-        check_usable(labels_N, classes, skipped)
+        items, targets = tuple(everything[row] for row in rows), targets_M.take(rows)
+        skipped = (*found.dataset.skipped, *embeddings.skipped)
+        check_usable(targets, skipped)
         duplicates = find_duplicates(embeddings.facts, embeddings.features_ND, chosen.probe_cosines)
-        groups_N = merge_groups(user_groups_M[rows], duplicates.groups_N)
-        check_groups(groups_N)
-        held = held_out_rows(items)
-        training = np.flatnonzero(~held)
-        if held.any():
-            check_usable(labels_N[training], classes, skipped, where=" in the training split")
-        weights_T = class_weights(labels_N[training], weights_N[training], options.balance)
-        fitted = fit_head(
+        groups_A = merge_groups(user_groups_M[rows], duplicates.groups_N)
+        check_groups(groups_A)
+        held_A = held_out_rows(items)
+        training = np.flatnonzero(~held_A)
+        if held_A.any():
+            check_usable(targets.take(training), skipped, where=" in the training split")
+        held = held_out(items, held_A, groups_A, duplicates) if held_A.any() else None
+        weights_N = targets.take(training).weights(weights_M[rows][training], options.balance)
+        fitted = targets.take(training).fit(
             embeddings.features_ND[training],
-            labels_N[training],
-            groups_N[training],
-            weights_T,
-            n_classes=len(classes),
+            groups_A[training],
+            weights_N,
             seed=options.seed,
             threads=available_cores(),
         )
-        held_out = (
-            judge_held_out(items, held, labels_N, groups_N, duplicates, embeddings, fitted) if held.any() else None
-        )
-        figures = _figures(fitted, labels_N[training], groups_N[training], held_out)
-    used = tuple(items[row] for row in training)
+        judged, with_leak = _judged(held, targets, groups_A, training, embeddings.features_ND, fitted)
+    tuned = attempt = None
+    if options.deep is not None or tuner is not None:
+        from .tuning import fine_tune
+
+        with watch("fine-tune"):
+            ready = Ready(items, targets, groups_A, weights_M[rows], training, held, judged, chosen, fitted, options)
+            attempt = fine_tune(ready, found.image_block, progress) if tuner is None else tuner(ready)
+        better = attempt.loss < attempt.frozen_loss
+        tuned = attempt if better or tuner is not None else None
+        judged = tuned.judged if tuned else judged
+    random_split = fitted.random_split if tuned is None else None
+    figures = figures_of(judged, options.seed, random_split)
     sizes = np.bincount(np.unique(user_groups_M[rows], return_inverse=True)[1])
+    leak = leak_of(held, with_leak) if held and with_leak else None
+    verdict = verdict_on(attempt, kept=tuned is not None)
     return Trained(
-        dataset=dataset,
+        dataset=found.dataset,
         options=options,
-        classes=classes,
-        items=used,
-        labels_N=labels_N[training],
-        groups_N=groups_N[training],
+        targets=targets.take(training),
+        items=tuple(items[row] for row in training),
+        rows_N=training.astype(np.int64),
+        groups_N=groups_A[training],
         user_groups=int((sizes > 1).sum()),
         duplicates=duplicates,
         all_items=items,
         chosen=chosen,
         fitted=fitted,
-        held_out=held_out,
+        judged=judged,
+        leak=leak,
+        with_leak=figures_of(with_leak, options.seed) if with_leak else None,
+        tuned=tuned,
+        verdict_on_tuning=verdict,
         skipped=skipped,
         figures=figures,
-        warnings=warnings_for(labels_N[training], classes, skipped, figures, held_out, fitted, options),
+        warnings=warnings_for(
+            targets.take(training), skipped, figures, leak, fitted, options, verdict, held_out=held is not None
+        ),
     )
 
 
-def _figures(fitted: FittedHead, labels_N: IntArray, groups_N: IntArray, held_out: HeldOut | None) -> Figures:
-    probs_NC = fitted.probs_NC
-    how = f"out of fold, {fitted.n_folds} folds that keep groups together"
-    if held_out is not None:
-        labels_N, probs_NC, groups_N, how = held_out.labels_H, held_out.probs_HC, held_out.groups_H, held_out.how
-    predicted_N = probs_NC.argmax(axis=1)
-    n_classes = probs_NC.shape[1]
-    return Figures(
-        accuracy=metrics.accuracy(labels_N, predicted_N, groups_N),
-        random_split=fitted.random_split_accuracy,
-        log_loss=metrics.log_loss(labels_N, probs_NC),
-        ece=metrics.expected_calibration_error(labels_N, probs_NC),
-        auc=metrics.auc(labels_N == 1, probs_NC[:, 1]) if n_classes == 2 else None,
-        balanced_accuracy=balanced_accuracy(labels_N, predicted_N, n_classes),
-        how=how,
-    )
+def _judged(
+    held: HeldOut | None,
+    targets: Targets,
+    groups_A: IntArray,
+    training: NDArray[np.intp],
+    features_AD: FloatArray,
+    fitted: FittedHead,
+) -> tuple[Judged, Judged | None]:
+    """The frozen head's answers to what it has not seen; and, of a split that leaks, to all of it."""
+    if held is None:
+        logits = fitted.out_of_fold.logits_NC
+        how = f"out of fold, {fitted.n_folds} folds that keep groups together"
+        answers = targets.answers(logits, fitted.head.beta)
+        return Judged(training, targets.take(training), groups_A[training], logits, answers, how), None
+    judged = judge_head(held.rows_H, held.how, targets, groups_A, features_AD, fitted)
+    if not len(held.leaking):
+        return judged, None
+    both = np.sort(np.concatenate([held.rows_H, held.leaking]))
+    return judged, judge_head(both, "with leaking images", targets, groups_A, features_AD, fitted)

@@ -2,40 +2,81 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from ..core.types import Dataset, IntArray, Interval, Item, Skipped
+import numpy as np
+from numpy.typing import NDArray
+
+from ..core.types import Dataset, FloatArray, IntArray, Item, Skipped
 from ..curate.duplicates import Duplicates
 from ..learn.head import FittedHead
+from ..learn.targets import Targets
 from .features import Chosen
+from .figures import AnyFigures, ClassFigures
 from .holdout import HeldOut
-from .options import TrainOptions
+from .judged import Judged
+from .options import TrainOptions, Tuning
 
 
-@dataclass(frozen=True)
-class Figures:
-    """The headline figures, and in words how they were obtained."""
+@dataclass(frozen=True, eq=False)
+class Ready:
+    """What fine-tuning starts from."""
 
-    accuracy: Interval
-    random_split: float
-    log_loss: float
-    ece: float
-    auc: float | None
-    balanced_accuracy: float
-    how: str
+    items: tuple[Item, ...]
+    """All A usable images; ``targets``, groups and weights are theirs."""
+    targets: Targets
+    groups_A: IntArray
+    weights_A: FloatArray
+    training: NDArray[np.intp]
+    held: HeldOut | None
+    """A split given with the data."""
+    judged: Judged
+    chosen: Chosen
+    fitted: FittedHead
+    options: TrainOptions
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
+class Tuned:
+    """A network that was trained itself. Shapes: A usable images, D embedding, O outputs."""
+
+    tuning: Tuning
+    name: str
+    fingerprint: str
+    model: bytes
+    """The ONNX graph, head included."""
+    embeddings_AD: FloatArray
+    """Of all usable images, as the graph gives them."""
+    beta: float
+    judged: Judged
+    loss: float
+    frozen_loss: float
+    """Of a head on the frozen network, trained and judged on the same images."""
+    error: float
+    """Standard error of the difference between the two."""
+    trained: str
+    """Which part, in words."""
+    images: int
+    """It was trained on."""
+    curve: str
+    """Losses over the run, as SVG."""
+    seconds: float
+
+
+@dataclass(frozen=True, eq=False)
 class Trained:
-    """Everything a training run found out, in memory. Shapes: N images the head was fitted on, C classes."""
+    """Everything a training run found out, in memory. Shapes: N images the head was fitted on, O outputs."""
 
     dataset: Dataset
     options: TrainOptions
-    classes: tuple[str, ...]
+    targets: Targets
+    """Of the N images."""
     items: tuple[Item, ...]
     """The N images, in the source's order."""
-    labels_N: IntArray
+    rows_N: IntArray
+    """Their positions among ``all_items``."""
     groups_N: IntArray
     user_groups: int
     """Groups of two and more images given with the data."""
@@ -45,10 +86,40 @@ class Trained:
     """What ``duplicates`` numbers."""
     chosen: Chosen
     fitted: FittedHead
-    held_out: HeldOut | None
+    """On the frozen network, whether or not that is what is used in the end."""
+    judged: Judged
+    """What the figures are about: the held-out split where there is one, else out-of-fold answers."""
+    leak: str | None
+    """A sentence, where a given split leaks."""
+    with_leak: AnyFigures | None
+    tuned: Tuned | None
+    """Where the network itself was trained, and that is what is used."""
+    verdict_on_tuning: str | None
+    """What became of fine-tuning, in words; None where it was not asked for."""
     skipped: tuple[Skipped, ...]
-    figures: Figures
+    figures: AnyFigures
     warnings: tuple[str, ...]
+
+    @property
+    def beta(self) -> float:
+        """Of the model in use."""
+        return self.tuned.beta if self.tuned else self.fitted.head.beta
+
+    @property
+    def held_out(self) -> bool:
+        """Whether the figures are about images that the model in use has not been trained on at all."""
+        return self.tuned is not None or len(self.all_items) > len(self.items)
+
+
+def verdict_on(attempt: Tuned | None, *, kept: bool) -> str | None:
+    """What became of fine-tuning, in words; None where it was not asked for."""
+    if attempt is None:
+        return None
+    losses = f"held-out loss {attempt.loss:.4f} against {attempt.frozen_loss:.4f} frozen"
+    spread = f"(standard error of the difference {attempt.error:.4f})"
+    if not kept:
+        return f"left out: it did not help, {losses} {spread}; the frozen network stands"
+    return f"{attempt.trained}, {attempt.tuning.epochs} epochs: {losses} {spread}"
 
 
 @dataclass(frozen=True)
@@ -59,12 +130,16 @@ class TrainResult:
     report: Path | None
     images_used: int
     skipped: tuple[Skipped, ...]
-    classes: dict[str, int]
-    figures: Figures
+    task: str
+    classes: Mapping[str, int]
+    """Images of each class or label; of each number, all of them."""
+    figures: AnyFigures
     groups_duplicates: int
     groups_user: int
     leak: str | None
     features: str
+    fine_tuning: str | None
+    """What became of it, in words; None where it was not asked for."""
     warnings: tuple[str, ...]
     seconds: dict[str, float]
 
@@ -73,30 +148,31 @@ class TrainResult:
         """Files and rows that could not be used."""
         return len(self.skipped)
 
+    @property
+    def accuracy(self) -> float:
+        """Share of right answers, 0–1.
+
+        Raises:
+            AttributeError: the model does not give one label of several.
+        """
+        if not isinstance(self.figures, ClassFigures):
+            raise AttributeError(f"a model for {self.task} has no accuracy; see figures")
+        return self.figures.accuracy.value
+
     def to_json(self) -> dict[str, object]:
         """The document that ``train --json`` prints."""
-        figures = self.figures
-        document: dict[str, object] = {
+        return {
             "bundle": str(self.bundle),
             "report": str(self.report) if self.report else None,
             "images": {"used": self.images_used, "skipped": len(self.skipped)},
             "skipped_files": [asdict(skipped) for skipped in self.skipped],
-            "classes": self.classes,
-            "accuracy": {
-                "value": figures.accuracy.value,
-                "low": figures.accuracy.low,
-                "high": figures.accuracy.high,
-                "method": f"{figures.how}; {figures.accuracy.method}",
-            },
-            "accuracy_random_split": {"value": figures.random_split},
-            "log_loss": figures.log_loss,
-            "ece": figures.ece,
+            "task": self.task,
+            "classes": dict(self.classes),
+            **self.figures.to_json(),
             "groups": {"duplicates": self.groups_duplicates, "user": self.groups_user},
             "features": self.features,
+            "fine_tuning": self.fine_tuning,
             "leak": self.leak,
             "warnings": list(self.warnings),
             "seconds": {name: round(value, 3) for name, value in self.seconds.items()},
         }
-        if figures.auc is not None:
-            document["auc"] = figures.auc
-        return document

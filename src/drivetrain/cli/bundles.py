@@ -11,6 +11,7 @@ from .prediction import BundleArgument, NoGolden
 from .training import JsonFlag
 
 if TYPE_CHECKING:
+    from ..model.manifest import Manifest
     from ..model.predictor import Predictor
 
 
@@ -34,34 +35,76 @@ def inspect(bundle: BundleArgument, no_golden: NoGolden = False, json: JsonFlag 
 
 
 def _print_bundle(predictor: Predictor) -> None:
-    from .console import percent, print_pairs
+    from .console import print_pairs
 
     manifest, parity = predictor.manifest, predictor.parity
-    accuracy, spec = manifest.metrics.accuracy, manifest.preprocess
+    spec, tuned = manifest.preprocess, manifest.training.fine_tuning
     height, width = spec.resize.size
-    classes = [f"{name} ({count})" for name, count in manifest.data.per_class.items()]
-    coverage = percent(manifest.accept.coverage)
     replayed = "not checked"
     if parity:
-        gap = f"probabilities within {parity.max_probability:.1g}" if parity.max_probability else "to the last bit"
+        gap = f"answers within {parity.max_probability:.1g}" if parity.max_probability else "to the last bit"
         replayed = f"{parity.images} golden images give the same answers here, {gap}"
     print_pairs(
         [
             ("Name", manifest.name),
             ("Bundle", f"{manifest.bundle_id}, schema {manifest.schema_version}, made {manifest.created_at}"),
-            ("Classes", f"{len(classes)}: {', '.join(classes[:12])}{', …' if len(classes) > 12 else ''}"),
-            ("Accuracy", f"{percent(accuracy.value)}  ({percent(accuracy.low)} to {percent(accuracy.high)})"),
-            ("", f"{manifest.metrics.how}; {accuracy.method}"),
+            *_answers(manifest),
             ("Trained on", f"{manifest.data.images} images of {manifest.data.source}, {manifest.data.skipped} skipped"),
             ("Backbone", f"{manifest.backbone.name} ({manifest.backbone.licence})"),
+            *(
+                [
+                    (
+                        "Fine-tuned",
+                        f"{tuned.trained}, {tuned.epochs} epochs on {tuned.images} images, {tuned.seconds:.0f} s",
+                    )
+                ]
+                if tuned
+                else []
+            ),
             ("Features", f"{', '.join(manifest.backbone.blocks)}; views: {', '.join(manifest.backbone.views)}"),
             ("Input", f"{spec.resize.method} to {width}×{height}, {spec.resize.filter}"),
-            ("Accept", f"from confidence {manifest.accept.confidence:g} on: {coverage} of the training images, unseen"),
             ("Made with", ", ".join(f"{name} {version}" for name, version in manifest.versions.items())),
             ("Files", "whole: every checksum matches"),
             ("Parity", replayed),
         ]
     )
+
+
+def _answers(manifest: Manifest) -> list[tuple[str, str]]:
+    """What it answers, how well, and what passes without a person."""
+    from ..model.manifest import ClassManifest, LabelManifest, NumberManifest
+    from .console import percent
+
+    counted = [f"{name} ({count})" for name, count in manifest.data.per_class.items()]
+    names = f"{len(counted)}: {', '.join(counted[:12])}{', …' if len(counted) > 12 else ''}"
+    match manifest:
+        case ClassManifest(metrics=m):
+            accuracy = m.accuracy
+            rows = [
+                ("Classes", names),
+                ("Accuracy", f"{percent(accuracy.value)}  ({percent(accuracy.low)} to {percent(accuracy.high)})"),
+                ("", f"{m.how}; {accuracy.method}"),
+            ]
+        case LabelManifest(metrics=n):
+            mean = n.mean_average_precision
+            rows = [
+                ("Labels", names),
+                ("Mean av. precision", f"{mean.value:.3f}  ({mean.low:.3f} to {mean.high:.3f})"),
+                ("", f"{n.how}; {mean.method}"),
+                ("All labels right", percent(n.exact.value)),
+            ]
+        case NumberManifest(metrics=k):
+            rows = []
+            for name, error, half in zip(manifest.targets, k.mean_absolute_error, manifest.half_widths, strict=True):
+                rows += [
+                    ("Number", f"{name} ± {half:.3g} (holds about {manifest.coverage:.0%})"),
+                    ("Mean abs. error", f"{error.value:.3g}  ({error.low:.3g} to {error.high:.3g})"),
+                    ("", f"{k.how}; {error.method}"),
+                ]
+            return rows
+    coverage = percent(manifest.accept.coverage)
+    rule = f"from confidence {manifest.accept.confidence:g} on: {coverage} of the training images, unseen"
+    return [*rows, ("Accept", rule)]
 
 
 def report(

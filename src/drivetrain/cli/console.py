@@ -83,7 +83,7 @@ class ConsoleProgress:
     def _line(self, name: str) -> Iterator[Advance]:
         start_s, count = time.perf_counter(), 0
 
-        def advance(done: int) -> None:
+        def advance(done: int, _note: str = "") -> None:
             nonlocal count
             count += done
 
@@ -101,21 +101,25 @@ class ConsoleProgress:
             MofNCompleteColumn(),
             TextColumn("{task.fields[rate]:>8}"),
             TimeRemainingColumn(elapsed_when_finished=True),
+            TextColumn("{task.fields[note]}", markup=False),
         )
         # Left to itself, rich takes what is meant for stdout to where the bar is, past any pipe or file.
         with Progress(*columns, console=self._console, redirect_stdout=False) as progress:
-            task = progress.add_task(name, total=total, rate="")
+            task = progress.add_task(name, total=total, rate="", note="")
 
-            def advance(count: int) -> None:
+            def advance(count: int, note: str = "") -> None:
                 progress.advance(task, count)
                 speed = progress.tasks[task].finished_speed or progress.tasks[task].speed
-                progress.update(task, rate=f"{speed:.0f}/s" if speed else "")
+                progress.update(task, rate=f"{speed:.0f}/s" if speed else "", note=note)
 
             yield advance
 
     def say(self, line: str) -> None:
         """One line."""
         self._console.print(one_line(line), markup=False, soft_wrap=True)
+
+    def figure(self, name: str, svg: str) -> None:
+        """Nothing: a terminal shows no pictures."""
 
 
 def percent(value: float) -> str:

@@ -77,6 +77,7 @@ def evaluate(
         bool, typer.Option("--keep-leaks", help="Count images that are copies of training images.")
     ] = False,
     no_golden: NoGolden = False,
+    delimiter: Annotated[str, typer.Option(help="Between the labels of one image, for multi-label bundles.")] = ";",
     json: JsonFlag = False,
 ) -> None:
     """Judge a bundle on labelled images it has not seen.
@@ -89,7 +90,9 @@ def evaluate(
     from .console import ConsoleProgress, print_json
 
     predictor = load(bundle, golden=not no_golden)
-    result = evaluate_bundle(predictor, source, split=split, keep_leaks=keep_leaks, progress=ConsoleProgress())
+    result = evaluate_bundle(
+        predictor, source, split=split, keep_leaks=keep_leaks, delimiter=delimiter, progress=ConsoleProgress()
+    )
     if report is not None:
         report.parent.mkdir(parents=True, exist_ok=True)
         report.write_text(evaluation_report(result, predictor), encoding="utf-8")
@@ -127,6 +130,7 @@ def trace(
 def _line_printer(files: Sequence[Path], classes: Sequence[str], aligned: bool) -> Callable[[Prediction], None]:
     from rich.cells import cell_len, set_cell_size
 
+    from ..app.predict import answer_text
     from .console import one_line, print_line
 
     path_width = max((width for file in files if (width := cell_len(str(file))) <= PATH_COLUMN), default=0)
@@ -135,8 +139,10 @@ def _line_printer(files: Sequence[Path], classes: Sequence[str], aligned: bool) 
     def show(prediction: Prediction) -> None:
         # A tab or line break in a file's name must not add a column or a line.
         path = "".join(c if c not in "\t\r\n" else "�" for c in prediction.path)
-        label = prediction.label if prediction.label is not None else "-"
-        confidence = "-" if prediction.error else f"{prediction.confidence:.3f}"
+        label = prediction.label if prediction.label is not None else ", ".join(prediction.labels) or "-"
+        if prediction.values:
+            label = answer_text(prediction)
+        confidence = "-" if prediction.error or prediction.values else f"{prediction.confidence:.3f}"
         cells = [path, label, confidence, str(prediction.verdict)]
         if prediction.error:
             cells.append(one_line(prediction.error))
@@ -165,22 +171,17 @@ def _json_printer() -> Callable[[Prediction], None]:
 
 
 def _print_evaluation(result: Evaluation, report: Path | None) -> None:
-    from .console import percent, print_line, print_pairs, print_table
+    from .console import print_line, print_pairs, print_table
 
-    accuracy = result.accuracy
-    rows = [
-        ("Images", f"{len(result.items)} judged, {len(result.skipped)} skipped"),
-        ("Accuracy", f"{percent(accuracy.value)}  ({percent(accuracy.low)} to {percent(accuracy.high)})"),
-    ]
-    if result.auc is not None:
-        rows.append(("AUC", f"{result.auc:.3f}"))
-    rows.append(("Log-loss", f"{result.log_loss:.3f}, calibration error {percent(result.ece)}"))
-    if len(result.classes) > 12:
+    one_label = result.judged.targets.task == "classification"
+    few = one_label and len(result.classes) <= 12
+    rows = [("Images", f"{len(result.items)} judged, {len(result.skipped)} skipped"), *result.figures.lines()]
+    if one_label and not few:
         rows.append(("Confusion", "more than 12 classes: see --report or --json"))
     if report is not None:
         rows.append(("Report", str(report)))
     print_pairs(rows)
-    if len(result.classes) <= 12:
+    if few:
         print_line("")
         header = ("label ↓ predicted →", *result.classes)
         counts = (

@@ -14,12 +14,23 @@ if TYPE_CHECKING:
     from ..app.trained import TrainResult
 
 
+EPOCHS = 4
+
+
 class BalanceChoice(StrEnum):
     """--balance."""
 
     NONE = "none"
     SQRT = "sqrt"
     CLASSES = "classes"
+
+
+class TaskChoice(StrEnum):
+    """--task."""
+
+    CLASSIFICATION = "classification"
+    MULTI_LABEL = "multi-label"
+    REGRESSION = "regression"
 
 
 class ResizeChoice(StrEnum):
@@ -60,6 +71,29 @@ def train(
     backbone: Annotated[
         str, typer.Option(help="efficientnet-lite0, -lite1, -lite2, FILE.onnx, hub:OWNER/NAME, or auto.")
     ] = "auto",
+    task: Annotated[
+        TaskChoice, typer.Option(help="One label an image, any number of labels, or a number.")
+    ] = TaskChoice.CLASSIFICATION,
+    delimiter: Annotated[
+        str, typer.Option(help="Between the labels of one image, for multi-label; alone in a cell it means none.")
+    ] = ";",
+    target: Annotated[str | None, typer.Option(help="What the number is called, for regression.")] = None,
+    deep: Annotated[
+        bool, typer.Option("--deep", help="Also train the network itself (minutes; needs the extra “deep”).")
+    ] = False,
+    epochs: Annotated[int, typer.Option(callback=_from(1), help="With --deep: passes over the images.")] = EPOCHS,
+    stages: Annotated[
+        int | None,
+        typer.Option(
+            callback=_from(1), help="With --deep: train only the last so many stages (all on a GPU, 3 on a CPU)."
+        ),
+    ] = None,
+    turns: Annotated[
+        bool, typer.Option("--turns", help="With --deep: pictures have no up; vary them by turning and flipping.")
+    ] = False,
+    checkpoints: Annotated[
+        Path | None, typer.Option(help="With --deep: folder from which an interrupted run goes on.")
+    ] = None,
     budget_s: Annotated[
         float,
         typer.Option("--budget-s", callback=_from(0), help="Seconds that embedding may take; auto chooses within it."),
@@ -85,7 +119,7 @@ def train(
     ] = None,
     json: JsonFlag = False,
 ) -> None:
-    """Train a classifier on a folder of images.
+    """Train a model on a folder of images.
 
     Writes a bundle: the model, its figures and a report. Images that are copies of each other stay on one side of every
     split, so the figures are not flattered by them.
@@ -106,6 +140,14 @@ def train(
         cache=cache,
         use_cache=not no_cache,
         workers=workers,
+        task=task.value,
+        delimiter=delimiter,
+        target_names=(target,) if target else (),
+        deep=deep,
+        epochs=epochs,
+        stages=stages,
+        turns=turns,
+        checkpoints=checkpoints,
         progress=ConsoleProgress(),
     )
     if json:
@@ -136,24 +178,22 @@ def demo(
 
 
 def _print_summary(result: TrainResult) -> None:
-    from .console import percent, print_pairs
+    from .console import print_pairs
 
-    figures, accuracy = result.figures, result.figures.accuracy
     names = [f"{name} ({count})" for name, count in result.classes.items()]
     reasons = ", ".join(f"{n} {reason}" for reason, n in Counter(s.reason for s in result.skipped).most_common())
-    rows = [
-        ("Classes", f"{len(names)}: {', '.join(names[:8])}{', …' if len(names) > 8 else ''}"),
-        ("Images", f"{result.images_used} used, {result.images_skipped} skipped{f' ({reasons})' if reasons else ''}"),
-        ("Accuracy", f"{percent(accuracy.value)}  ({percent(accuracy.low)} to {percent(accuracy.high)})"),
-        ("", f"{figures.how}; {accuracy.method}"),
-        ("Random split", f"would have claimed {percent(figures.random_split)}"),
-    ]
-    if figures.auc is not None:
-        rows.append(("AUC", f"{figures.auc:.3f}"))
+    images = f"{result.images_used} used, {result.images_skipped} skipped{f' ({reasons})' if reasons else ''}"
+    rows = [("Images", images), *result.figures.lines()]
+    if result.task != "regression":
+        title = "Classes" if result.task == "classification" else "Labels"
+        rows.insert(0, (title, f"{len(names)}: {', '.join(names[:8])}{', …' if len(names) > 8 else ''}"))
     rows += [
-        ("Log-loss", f"{figures.log_loss:.3f}, calibration error {percent(figures.ece)}"),
         ("Groups", f"{result.groups_duplicates} of near-duplicates, {result.groups_user} given with the data"),
         ("Features", result.features),
+    ]
+    if result.fine_tuning:
+        rows.append(("Fine-tuning", result.fine_tuning))
+    rows += [
         ("Seconds", ", ".join(f"{name} {value:.1f}" for name, value in result.seconds.items())),
         ("Bundle", str(result.bundle)),
     ]

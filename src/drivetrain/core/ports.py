@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Protocol
 
-Advance = Callable[[int], None]
-"""Call with the number of items just finished."""
+
+class Advance(Protocol):
+    """Call with the number of items just finished, and what there is to see of them, such as "loss 0.312"."""
+
+    def __call__(self, count: int, note: str = "", /) -> None: ...
 
 
 class Progress(Protocol):
@@ -21,13 +24,20 @@ class Progress(Protocol):
         """One line worth knowing now."""
         ...
 
+    def figure(self, name: str, svg: str) -> None:
+        """Show a figure, replacing the one of that name shown before."""
+        ...
+
 
 class Silent:
     """Progress that tells nobody."""
 
     @contextmanager
     def stage(self, name: str, total: int) -> Iterator[Advance]:  # noqa: ARG002  # the port's signature
-        yield lambda _count: None
+        yield lambda _count, _note="": None
 
     def say(self, line: str) -> None:
+        """Nothing."""
+
+    def figure(self, name: str, svg: str) -> None:
         """Nothing."""

@@ -6,7 +6,7 @@ Plain frozen data; what is done with them stands in the packages above. Shape su
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
@@ -114,8 +114,10 @@ class Verdict(StrEnum):
 class Prediction:
     """A bundle's answer for one item.
 
-    ``probs`` are calibrated and sum to 1 (empty when unreadable); ``confidence`` is the largest of them;
-    ``p_in_domain`` is None until the bundle carries an out-of-domain gate.
+    One label of several: ``label``, and ``probs`` that are calibrated and sum to 1; ``confidence`` is the largest.
+    Any number of labels: ``labels``, and ``probs`` of each for itself; ``confidence`` is that of the least certain, the
+    larger of p and 1 − p. Numbers: ``values`` with their intervals; there is no confidence then (0).
+    All are empty when the item is unreadable. ``p_in_domain`` is None until the bundle carries an out-of-domain gate.
     """
 
     path: str
@@ -126,3 +128,5 @@ class Prediction:
     bundle_id: str
     error: str | None = None
     p_in_domain: float | None = None
+    labels: tuple[str, ...] = ()
+    values: Mapping[str, Interval] = field(default_factory=dict)

@@ -8,8 +8,9 @@ depend on the size of the data.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
 
@@ -108,27 +109,44 @@ class DataLoader:
             StepError: a transform failed; says on which item and what it received.
             DataError: pictures of a batch differ in size, or no file at all can be decoded.
         """
+        empty = start == 0
+        with closing(self._each(epoch, start, 0, 1)) as made:
+            for batch in made:
+                if batch is not None:
+                    empty = False
+                    yield batch
+        if empty and len(self):
+            raise self._nothing()
+
+    def shares(self, epoch: int, start: int, rank: int, size: int) -> Iterator[Batch | None]:
+        """What process ``rank`` of ``size`` takes of each of these batches: neighbouring items; None for no usable one.
+
+        Only these are decoded, unless there are batch transforms, which have to see the whole batch. Raises StepError
+        and DataError as `batches` does, but not where no file can be decoded: the other processes may have some.
+        """
+        with closing(self._each(epoch, start, rank, size)) as made:
+            yield from made
+
+    def _each(self, epoch: int, start: int, rank: int, size: int) -> Generator[Batch | None, None, None]:
         bs = self.loading.bs
-        order = self.order(epoch)[: len(self) * bs]
+        order = self.order(epoch)[: len(self) * bs].tolist()
         drawn = epoch if self.view.training else 0  # what is judged must not change from epoch to epoch
+        wholes = [order[number * bs : (number + 1) * bs] for number in range(start, len(self))]
+        wanted = wholes if self.batch_tfms else [whole[_share(len(whole), rank, size)] for whole in wholes]
         made = ordered_map(
             lambda position: self._prepare(self.view.samples[position], drawn),
-            order[start * bs :].tolist(),
+            [position for positions in wanted for position in positions],
             workers=self._workers,
             ahead=self.loading.prefetch * bs,
         )
-        empty = start == 0
         try:
-            for number in range(start, len(self)):
-                positions = order[number * bs : (number + 1) * bs].tolist()
+            for number, positions in enumerate(wanted, start):
                 batch = self._collect(positions, list(islice(made, len(positions))))
-                if batch is not None:
-                    empty = False
-                    yield self._transformed(batch, drawn, number)
+                if batch is not None and self.batch_tfms:
+                    batch = _part(self._transformed(batch, drawn, number), rank, size)
+                yield batch
         finally:
             made.close()  # type: ignore[attr-defined]  # a generator
-        if empty and len(order):
-            raise self._nothing()
 
     def one_batch(self) -> Batch:
         """The first batch of the first epoch.
@@ -286,6 +304,19 @@ class DataLoaders:
     def show_batch(self, max_n: int = 9, nrows: int | None = None, *, unique: bool = False) -> Image.Image:
         """Some training pictures; see `DataLoader.show_batch`."""
         return self.train.show_batch(max_n, nrows, unique=unique)
+
+
+def _share(count: int, rank: int, size: int) -> slice:
+    return slice(count * rank // size, count * (rank + 1) // size)
+
+
+def _part(batch: Batch, rank: int, size: int) -> Batch | None:
+    """A process's share of a batch that was made whole."""
+    if size == 1:
+        return batch
+    items = _share(len(batch), rank, size)
+    samples, y = batch.samples[items], batch.y
+    return replace(batch, x=batch.x[items], y=None if y is None else y[items], samples=samples) if samples else None
 
 
 def _failed(step: str, item: str, error: Exception, received: Any) -> StepError:

@@ -44,7 +44,8 @@ class FittedHead:
     out_of_fold: OutOfFold
     folds_N: IntArray
     n_folds: int
-    random_split_accuracy: float
+    random_split: float
+    """What the headline figure would be with random folds: accuracy, mean average precision or mean absolute error."""
     penalties: tuple[tuple[float, float], ...]
     """(C, out-of-fold log-loss) of each penalty tried."""
 
@@ -105,6 +106,6 @@ def fit_head(
         out_of_fold=chosen,
         folds_N=folds_N,
         n_folds=n_folds,
-        random_split_accuracy=float(np.mean(random_split.probs_NC.argmax(axis=1) == labels_N)),
+        random_split=float(np.mean(random_split.probs_NC.argmax(axis=1) == labels_N)),
         penalties=tuple((result.penalty, result.loss) for result in tried),
     )

@@ -12,6 +12,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from html import escape
 from itertools import accumulate
 from statistics import median
 from typing import Any, NamedTuple, TypeVar
@@ -43,14 +44,27 @@ class Thumbnail:
 
 @dataclass(frozen=True)
 class Mistake:
-    """An item the model got wrong or had a great loss on. ``loss`` in nats, ``confidence`` 0–1 of ``predicted``."""
+    """An item the model got wrong or had a great loss on. ``loss`` in nats, ``confidence`` 0–1 of ``predicted``.
+
+    Where there is no confidence (several labels, numbers), ``facts`` are shown in its place.
+    """
 
     thumbnail: Thumbnail
     label: str
     predicted: str
-    confidence: float
-    p_label: float
-    loss: float
+    confidence: float = 0.0
+    p_label: float = 0.0
+    loss: float = 0.0
+    facts: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Plot:
+    """A drawing with its title and what there is to see in it; ``svg`` carries its own colours."""
+
+    title: str
+    svg: str
+    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -108,6 +122,11 @@ class Report:
     confusion_CC: tuple[tuple[int, ...], ...] = ()
     """Rows: label; columns: predicted."""
     class_rows: tuple[ClassRow, ...] = ()
+    several_labels: bool = False
+    """Whether an image may count in several rows of ``class_rows``, or in none."""
+    plots: tuple[Plot, ...] = ()
+    learning: tuple[Plot, ...] = ()
+    """Of training itself."""
     reliability: tuple[ReliabilityBin, ...] = ()
     ece: float | None = None
     """Expected calibration error, a fraction."""
@@ -151,7 +170,7 @@ def render(report: Report) -> str:
         lstrip_blocks=True,
     )
     environment.filters.update(
-        percent=percent, between=between, duration=duration, shorten=charts.shorten, data_uri=_data_uri
+        inline=_inline, percent=percent, between=between, duration=duration, shorten=charts.shorten, data_uri=_data_uri
     )
     sections = [section for section in SECTIONS if section.filled(report)]
     groups = list(dict.fromkeys(section.group for section in sections))
@@ -180,6 +199,14 @@ def duration(seconds: float) -> str:
     if minutes < 60:
         return f"{minutes}{NBSP}min {rest:02d}{NBSP}s"
     return f"{minutes // 60}{NBSP}h {minutes % 60:02d}{NBSP}min"
+
+
+def _inline(plot: Plot) -> str:
+    """A drawing as a part of the page: it needs no namespace there, but a name for those who cannot see it."""
+    head, rest = plot.svg.replace(' xmlns="http://www.w3.org/2000/svg"', "").split(">", 1)
+    if "aria-label" not in head:
+        head = f"""{head.replace(' role="img"', "")} role="img" aria-label="{escape(plot.title)}\""""
+    return f"{head}>{rest}"
 
 
 def _data_uri(jpeg: bytes) -> str:
@@ -306,12 +333,17 @@ def _has_rates(report: Report) -> bool:
     return any(row.precision or row.recall for row in report.class_rows)
 
 
+def _has_balance(report: Report) -> bool:
+    return any(row.count for row in report.class_rows) and not report.several_labels
+
+
 def _as_is(_: Report) -> dict[str, Any]:
     return {}
 
 
 _MODEL, _DATA, _RUN = "What the model gets wrong", "The data", "The run"
 SECTIONS = (
+    Section("plots", _MODEL, "Answers against the truth", lambda r: bool(r.plots), _as_is),
     Section("confusion", _MODEL, "Which classes it mixes up", lambda r: any(map(any, r.confusion_CC)), _confusion),
     Section("classes", _MODEL, "Class by class", _has_rates, _classes),
     Section(
@@ -331,8 +363,9 @@ SECTIONS = (
         _duplicates,
     ),
     Section("skipped", _DATA, "Files left out", lambda r: bool(r.skipped), _skipped),
-    Section("balance", _DATA, "Images per class", lambda r: any(c.count for c in r.class_rows), _balance),
+    Section("balance", _DATA, "Images per class", _has_balance, _balance),
     Section("sizes", _DATA, "Image sizes", lambda r: bool(r.image_sizes), _sizes),
+    Section("learning", _RUN, "Fine-tuning", lambda r: bool(r.learning), _as_is),
     Section("trials", _RUN, "What was tried", lambda r: bool(r.trials), _trials),
     Section("run", _RUN, "What was run", lambda r: bool(r.run or r.seconds), _run),
     Section("notes", _RUN, "How the figures were made", lambda r: bool(r.notes), _as_is),

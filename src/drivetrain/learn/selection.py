@@ -18,9 +18,9 @@ from threadpoolctl import threadpool_limits
 from ..core.types import FloatArray, IntArray
 from ..embed.backbone import Backbone
 from ..embed.recipe import Recipe, View
-from .crossval import CrossValidation, OutOfFold, paired_difference, quick_look, standard_error
-from .logistic import Axes
+from .crossval import OutOfFold, paired_difference, standard_error
 from .report import Trial
+from .targets import Targets
 
 # Pooled middle stages sharpen textures and materials at no cost; of those tried on bears, clothing and solar cells
 # this pair helped most often, so it is the default that others have to beat.
@@ -68,21 +68,17 @@ def default_features(backbone: Backbone) -> Features:
 
 @dataclass(frozen=True)
 class Pilot:
-    """The images features are compared on: labels, groups, folds, weights, and how many to look at side by side."""
+    """The images features are compared on: targets, groups, folds, weights, and how many to look at side by side."""
 
-    labels_N: IntArray
+    targets: Targets
     groups_N: IntArray
     folds_N: IntArray
     weights_N: FloatArray
-    n_classes: int
     threads: int
 
     def look(self, features_ND: FloatArray) -> OutOfFold:
         """Out-of-fold result of a head on these features."""
-        validation = CrossValidation(
-            Axes.of(features_ND), self.labels_N, self.folds_N, self.n_classes, self.weights_N, threads=1
-        )
-        return quick_look(validation)
+        return self.targets.look(features_ND, self.folds_N, self.weights_N)
 
 
 def choose(

@@ -1,11 +1,13 @@
 """What a bundle remembers of its training set: for drift, out-of-domain gates, similar images, and leaks.
 
-Shapes: N training images, D embedding, C classes, K = 16 frequencies.
+Shapes: N images, of which the first T were trained on and the rest judged a fine-tuned network; D embedding, F frozen
+embedding, C outputs, M ≤ N images with honest logits, K = 16 frequencies.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +15,15 @@ from numpy.typing import NDArray
 from ..core.errors import SchemaError
 from ..core.types import FloatArray, IntArray
 from ..data.phash import KEPT
+from .manifest import ClassManifest, LabelManifest, Manifest
+
+# Arrays of version 1 by the names of version 2.
+V1_NAMES = {
+    "targets_N": "labels_N",
+    "unseen_logits_MC": "oof_logits_NC",
+    "pixels_sha256_T32": "pixels_sha256_N32",
+    "frequencies_TKK": "frequencies_NKK",
+}
 
 
 @dataclass(frozen=True)
@@ -21,23 +32,29 @@ class TrainingArrays:
 
     embeddings_ND: NDArray[np.float16]
     """As the graph's ``embedding`` output."""
-    labels_N: IntArray
+    targets_N: NDArray[Any]
+    """(N,) int64 class numbers; (N, C) float32 0 or 1 for several labels; (N, C) float32 numbers."""
     groups_N: IntArray
-    oof_logits_NC: FloatArray
-    """What the head said of each image without having seen its group, before temperature."""
-    pixels_sha256_N32: NDArray[np.uint8]
-    frequencies_NKK: NDArray[np.float16]
+    unseen_logits_MC: FloatArray
+    """What the model said of images without having seen their group, before temperature."""
+    unseen_rows_M: IntArray
+    """Which images: all of them where logits are out of fold, those held out where the network was fine-tuned."""
+    pixels_sha256_T32: NDArray[np.uint8]
+    frequencies_TKK: NDArray[np.float16]
     """Perceptual fingerprints, see `drivetrain.data.phash`."""
+    frozen_NF: NDArray[np.float16] | None = None
+    """Embeddings before fine-tuning, as ``frozen.onnx`` gives them: fine-tuning blurs what tells domains apart."""
 
     def to_bytes(self) -> bytes:
         """As safetensors."""
         from safetensors.numpy import save
 
-        return bytes(save({field.name: np.ascontiguousarray(getattr(self, field.name)) for field in fields(self)}))
+        arrays = {field.name: getattr(self, field.name) for field in fields(self)}
+        return bytes(save({name: np.ascontiguousarray(a) for name, a in arrays.items() if a is not None}))
 
     @classmethod
-    def from_bytes(cls, data: bytes, width: int, n_classes: int) -> TrainingArrays:
-        """Parse and check; ``width`` of the embedding and ``n_classes`` are the manifest's.
+    def from_bytes(cls, data: bytes, manifest: Manifest) -> TrainingArrays:
+        """Parse and check against the manifest.
 
         Raises:
             SchemaError: not safetensors, or an array is missing or of another type or shape than it must have.
@@ -47,24 +64,48 @@ class TrainingArrays:
 
         try:
             found = load(data)
-            arrays = cls(**{field.name: found[field.name] for field in fields(cls)})
+            if manifest.schema_version == 1:
+                found = _lifted(found)
+            arrays = cls(**{field.name: found.get(field.name) for field in fields(cls)})  # type: ignore[arg-type]  # what is missing is found below
         except (SafetensorError, ValueError, KeyError) as error:
             raise SchemaError(f"arrays.safetensors is malformed: {error}") from None
-        n = len(arrays.labels_N) if arrays.labels_N.ndim else 0
-        wanted = {
+        arrays._check(manifest)
+        return arrays
+
+    def _check(self, manifest: Manifest) -> None:
+        width, n_outputs = manifest.embedding_width, len(manifest.outputs)
+        n, m = (len(a) if isinstance(a, np.ndarray) and a.ndim else 0 for a in (self.targets_N, self.unseen_rows_M))
+        t = min(len(self.pixels_sha256_T32) if isinstance(self.pixels_sha256_T32, np.ndarray) else 0, n)
+        one_label = isinstance(manifest, ClassManifest)
+        wanted: dict[str, tuple[Any, tuple[int, ...]]] = {
             "embeddings_ND": (np.float16, (n, width)),
-            "labels_N": (np.int64, (n,)),
+            "targets_N": (np.int64, (n,)) if one_label else (np.float32, (n, n_outputs)),
             "groups_N": (np.int64, (n,)),
-            "oof_logits_NC": (np.float32, (n, n_classes)),
-            "pixels_sha256_N32": (np.uint8, (n, 32)),
-            "frequencies_NKK": (np.float16, (n, KEPT, KEPT)),
+            "unseen_logits_MC": (np.float32, (m, n_outputs)),
+            "unseen_rows_M": (np.int64, (m,)),
+            "pixels_sha256_T32": (np.uint8, (t, 32)),
+            "frequencies_TKK": (np.float16, (t, KEPT, KEPT)),
         }
+        if manifest.frozen_width is not None:
+            wanted["frozen_NF"] = (np.float16, (n, manifest.frozen_width))
         for name, (dtype, shape) in wanted.items():
-            array = getattr(arrays, name)
+            array = getattr(self, name)
+            if array is None:
+                raise SchemaError(f"arrays.safetensors is malformed: {name} is missing")
             if array.dtype != dtype or array.shape != shape:
                 raise SchemaError(
                     f"arrays.safetensors: {name} is {array.dtype} {array.shape}, not {np.dtype(dtype)} {shape}"
                 )
-        if n and not 0 <= arrays.labels_N.min() <= arrays.labels_N.max() < n_classes:
-            raise SchemaError(f"arrays.safetensors: labels_N holds labels outside 0–{n_classes - 1}")
-        return arrays
+        if m and not 0 <= self.unseen_rows_M.min() <= self.unseen_rows_M.max() < n:
+            raise SchemaError(f"arrays.safetensors: unseen_rows_M holds rows outside 0–{n - 1}")
+        if one_label and n and not 0 <= self.targets_N.min() <= self.targets_N.max() < n_outputs:
+            raise SchemaError(f"arrays.safetensors: targets_N holds labels outside 0–{n_outputs - 1}")
+        if isinstance(manifest, LabelManifest) and not np.isin(self.targets_N, (0, 1)).all():
+            raise SchemaError("arrays.safetensors: targets_N holds more than 0 and 1")
+
+
+def _lifted(found: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    """Version 1 as version 2: other names, and logits for all images."""
+    old = {name: found.get(V1_NAMES.get(name, name)) for name in (f.name for f in fields(TrainingArrays))}
+    lifted = {name: array for name, array in old.items() if array is not None}
+    return {**lifted, "unseen_rows_M": np.arange(len(found["labels_N"]), dtype=np.int64)}

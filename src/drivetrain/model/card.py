@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 
-from .manifest import Manifest
+from .manifest import ClassManifest, Figure, LabelManifest, Manifest, NumberManifest
 
 # Identifiers that the hub knows; anything else has to be called “other” and named beside it.
 HUB_LICENCES = frozenset(
@@ -16,52 +16,37 @@ HUB_LICENCES = frozenset(
 
 def render_card(manifest: Manifest) -> str:
     """Markdown with front matter."""
-    m, accuracy = manifest.metrics, manifest.metrics.accuracy
-    rows = "\n".join(f"| {_cell(name)} | {count} |" for name, count in manifest.data.per_class.items())
-    random_split = (
-        f"A random split would have claimed {m.accuracy_random_split:.1%}.\n"
-        if m.accuracy_random_split is not None
-        else ""
-    )
-    auc = f"| AUC | {m.auc:.3f} |\n" if m.auc is not None else ""
     version = manifest.versions.get("drivetrain", "?")
-    error = manifest.accept.error
-    accepted = f", with {error.value:.1%} errors among them ({error.low:.1%}–{error.high:.1%})" if error else ""
+    data, tuned = manifest.data, manifest.training.fine_tuning
+    trained = f"by transfer learning on {data.images} images"
+    if tuned is not None:
+        trained = f"by fine-tuning ({_cell(tuned.trained)}, {tuned.epochs} epochs) on {tuned.images} images"
     return f"""---
 {_front_matter(manifest)}
 ---
 
 # {_cell(manifest.name)}
 
-An image classifier with {len(manifest.classes)} classes, trained by transfer learning on {manifest.data.images} images.
+{_what(manifest)}, trained {trained}.
 Bundle `{manifest.bundle_id}`, made {_cell(manifest.created_at)} with drivetrain {_cell(version)}.
 
 ## How good it is
 
 | figure | value |
 |---|---|
-| accuracy | {accuracy.value:.1%} ({accuracy.low:.1%}–{accuracy.high:.1%}) |
-| balanced accuracy | {m.balanced_accuracy:.1%} |
-| log-loss | {m.log_loss:.4f} |
-| expected calibration error | {m.ece:.3f} |
-{auc}
-{_cell(m.how)}. {random_split}
-Answers with a confidence of at least {manifest.accept.confidence:.2f} are marked `accept`: {manifest.accept.coverage:.1%} of
-the training images{accepted}. This threshold is {"certified" if manifest.accept.certified else "a convention, not a guarantee"}.
+{_figures(manifest)}
+
+{_remarks(manifest)}
 
 ## Training data
 
-| class | images |
-|---|---|
-{rows}
-
-{manifest.data.skipped} files could not be used. Near-duplicate groups: {manifest.data.groups_duplicates}; groups given with
-the data: {manifest.data.groups_user}. No group stands on both sides of a fold.
+{_counts(manifest)}{data.skipped} files could not be used. Near-duplicate groups: {data.groups_duplicates}; groups given with
+the data: {data.groups_user}. No group stands on both sides of a fold.
 
 ## Limits
 
-The figures hold for photos like those it was trained on. Of a picture of something else it still names one of its
-classes; nothing in this bundle tells such pictures apart yet. Check it on photos of the place it will work in before
+The figures hold for photos like those it was trained on. Of a picture of something else it still gives one of its
+answers; nothing in this bundle tells such pictures apart yet. Check it on photos of the place it will work in before
 anybody relies on it.
 
 ## Backbone
@@ -71,8 +56,94 @@ The licence is the backbone's; what the training data allows, its owner knows.
 """
 
 
+def _what(manifest: Manifest) -> str:
+    count = len(manifest.outputs)
+    match manifest:
+        case ClassManifest():
+            return f"An image classifier with {count} classes"
+        case LabelManifest():
+            return f"A model that gives an image any of {count} labels"
+        case NumberManifest():
+            return f"A model that reads {', '.join(_cell(name) for name in manifest.outputs)} off an image"
+
+
+def _figures(manifest: Manifest) -> str:
+    match manifest:
+        case ClassManifest(metrics=m):
+            rows = [
+                ("accuracy", _percents(m.accuracy)),
+                ("balanced accuracy", f"{m.balanced_accuracy:.1%}"),
+                ("log-loss", f"{m.log_loss:.4f}"),
+                ("expected calibration error", f"{m.ece:.3f}"),
+                *((("AUC", f"{m.auc:.3f}"),) if m.auc is not None else ()),
+            ]
+        case LabelManifest(metrics=n):
+            mean = n.mean_average_precision
+            rows = [
+                ("mean average precision", f"{mean.value:.3f} ({mean.low:.3f}–{mean.high:.3f})"),
+                ("all labels right", _percents(n.exact)),
+                ("log-loss a label", f"{n.log_loss:.4f}"),
+            ]
+        case NumberManifest(metrics=k):
+            rows = []
+            for i, name in enumerate(manifest.targets):
+                error = k.mean_absolute_error[i]
+                rows += [
+                    (f"mean absolute error, {_cell(name)}", f"{error.value:.4g} ({error.low:.4g}–{error.high:.4g})"),
+                    ("always answering the median", f"{k.baseline[i]:.4g}"),
+                    ("root mean squared error", f"{k.root_mean_squared_error[i]:.4g}"),
+                    ("explained variance, R²", f"{k.r_squared[i]:.3f}"),
+                ]
+    return "\n".join(f"| {name} | {value} |" for name, value in rows)
+
+
+def _remarks(manifest: Manifest) -> str:
+    match manifest:
+        case ClassManifest(metrics=m):
+            lines, random = [f"{_cell(m.how)}."], m.accuracy_random_split
+            claimed = f"{random:.1%}" if random is not None else ""
+        case LabelManifest(metrics=n):
+            lines, random = [f"{_cell(n.how)}."], n.mean_average_precision_random_split
+            claimed = f"{random:.3f}" if random is not None else ""
+        case NumberManifest(metrics=k):
+            widths = ", ".join(
+                f"{_cell(n)} ± {w:.4g}" for n, w in zip(manifest.targets, manifest.half_widths, strict=True)
+            )
+            return (
+                f"{_cell(k.how)}.\n"
+                f"Each answer has an interval that holds the true number for about {manifest.coverage:.0%} of images "
+                f"(split-conformal): {widths}.\nNo error has been named that may pass without a person, so every answer is "
+                "marked `review`."
+            )
+    if claimed:
+        lines[0] += f" A random split would have claimed {claimed}."
+    accept, error = manifest.accept, manifest.accept.error
+    among = f", with {error.value:.1%} errors among them ({error.low:.1%}–{error.high:.1%})" if error else ""
+    lines += [
+        f"Answers with a confidence of at least {accept.confidence:.2f} are marked `accept`: {accept.coverage:.1%} of",
+        f"the training images{among}. This threshold is {'certified' if accept.certified else 'a convention, not a guarantee'}.",
+    ]
+    return "\n".join(lines)
+
+
+def _counts(manifest: Manifest) -> str:
+    if not manifest.data.per_class:
+        return ""
+    rows = "\n".join(f"| {_cell(name)} | {count} |" for name, count in manifest.data.per_class.items())
+    return f"| {'label' if isinstance(manifest, LabelManifest) else 'class'} | images |\n|---|---|\n{rows}\n\n"
+
+
+def _percents(figure: Figure) -> str:
+    return f"{figure.value:.1%} ({figure.low:.1%}–{figure.high:.1%})"
+
+
 def _front_matter(manifest: Manifest) -> str:
     """YAML; every text from outside is a JSON string, which YAML reads as it is."""
+    tag, metric = {
+        "classification": ("image-classification", "accuracy"),
+        "multi-label": ("multi-label-image-classification", "mean_average_precision"),
+        "regression": ("image-regression", "mae"),
+    }[manifest.task]
     licence = manifest.backbone.licence.lower() or "unknown"
     known = licence in HUB_LICENCES
     lines = [f"license: {licence if known else 'other'}"]
@@ -80,9 +151,9 @@ def _front_matter(manifest: Manifest) -> str:
         lines.append(f"license_name: {_quoted(manifest.backbone.licence)}")
     lines += [
         "library_name: drivetrain",
-        "pipeline_tag: image-classification",
-        "tags: [image-classification, onnx, drivetrain]",
-        "metrics: [accuracy]",
+        "pipeline_tag: image-classification",  # the hub has none for labels or numbers of an image
+        f"tags: [{tag}, onnx, drivetrain]",
+        f"metrics: [{metric}]",
     ]
     base = manifest.backbone.name.partition("@")[0]
     if re.fullmatch(r"[\w.-]+/[\w.-]+", base):  # the hub takes only models of its own as base

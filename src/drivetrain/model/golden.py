@@ -1,7 +1,7 @@
 """Golden images: a few inputs with the answers the training machine gave, replayed before a bundle is trusted.
 
 Each carries the resized pixels (which any decoder of a lossless image must reproduce to the bit), the logits and the
-answer. One is a JPEG, whose decoders may differ by a grey level. Shapes: G images, H, W pixels, K = 3 channels, C classes.
+answer. One is a JPEG, whose decoders may differ by a grey level. Shapes: G images, H, W pixels, K = 3 channels, C outputs.
 """
 
 from __future__ import annotations
@@ -17,18 +17,19 @@ from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ..core.errors import DataError, ImageError, ParityError, SchemaError
-from ..core.types import FloatArray, Verdict
+from ..core.types import FloatArray
 from ..data.decode import decode
 from ..data.preprocess import Preprocess, resize_image, to_tensor
 from ..embed.session import Session
+from .answer import comparable, judge
 from .export import LOGITS
-from .manifest import Manifest
-from .metrics import Floats, softmax
+from .manifest import ClassManifest, Manifest, NumberManifest
 from .storage import GOLDEN
 
 EXPECTED = "golden/expected.safetensors"
 
-# Parity between runtimes: pixels of the 99th percentile within one grey level, probabilities within 0.01.
+# Parity between runtimes: pixels of the 99th percentile within one grey level, probabilities within 0.01, numbers
+# within a hundredth of their spread.
 MAX_PIXEL_P99 = 1.0
 MAX_PROBABILITY = 0.01
 
@@ -47,6 +48,7 @@ class GoldenImage(BaseModel):
     file: str
     lossless: bool
     label: str
+    """The label, the labels or the numbers, as people read them."""
     confidence: float
     verdict: str
 
@@ -66,7 +68,7 @@ class Parity:
     max_pixel: float
     """Largest 99th percentile of pixel differences, in grey levels."""
     max_probability: float
-    """Largest difference of a probability."""
+    """Largest difference of a probability; of a number, in spreads of the training data."""
 
 
 def encode_golden(image: Image.Image, lossless: bool) -> bytes:
@@ -122,24 +124,23 @@ def replay(files: Mapping[str, bytes], manifest: Manifest, session: Session) -> 
         ParityError: this machine gives other pixels or other probabilities.
     """
     index, pixels_GHWK, logits_GC = _parse(files, manifest)
-    beta = manifest.calibration.beta
-    expected_GC = softmax(logits_GC, beta)
+    expected_GC = comparable(manifest, logits_GC)
     worst_pixel = worst_probability = 0.0
-    for entry, pixels_HWK, expected_C in zip(index.images, pixels_GHWK, expected_GC, strict=True):
+    for entry, pixels_HWK, logits_C, expected_C in zip(index.images, pixels_GHWK, logits_GC, expected_GC, strict=True):
         try:
             got_HWK, got_C = answer(files[f"golden/{entry.file}"], manifest.preprocess, session)
         except (KeyError, ImageError) as error:
             raise SchemaError(f"golden image {entry.file} cannot be used: {error}") from None
         pixel = float(np.quantile(np.abs(got_HWK.astype(int) - pixels_HWK.astype(int)), 0.99))
-        probability = float(np.abs(softmax(got_C[None], beta) - expected_C).max())
+        probability = float(np.abs(comparable(manifest, got_C[None]) - expected_C).max())
         # Written so that a network that answers NaN fails as well.
         if not (pixel <= MAX_PIXEL_P99 and probability <= MAX_PROBABILITY):
             raise ParityError(
                 f"this machine does not reproduce golden image {entry.file}: pixels differ by {pixel:.0f} grey levels, "
-                f"probabilities by {probability:.3f} (at most {MAX_PIXEL_P99:.0f} and {MAX_PROBABILITY}); "
+                f"{_unit(manifest)} by {probability:.3f} (at most {MAX_PIXEL_P99:.0f} and {MAX_PROBABILITY}); "
                 "compare the versions in manifest.json, or skip the replay (--no-golden, golden=False) to override"
             )
-        _check_entry(entry, expected_C, manifest)
+        _check_entry(entry, logits_C, manifest)
         worst_pixel, worst_probability = max(worst_pixel, pixel), max(worst_probability, probability)
     return Parity(len(index.images), worst_pixel, worst_probability)
 
@@ -155,7 +156,7 @@ def _parse(files: Mapping[str, bytes], manifest: Manifest) -> tuple[_GoldenList,
     except (KeyError, ValidationError, SafetensorError, ValueError) as error:
         raise SchemaError(f"the golden files are malformed: {' '.join(str(error).split())}") from None
     images = len(index.images)
-    pixels_shape, logits_shape = (images, *manifest.preprocess.resize.size, 3), (images, len(manifest.classes))
+    pixels_shape, logits_shape = (images, *manifest.preprocess.resize.size, 3), (images, len(manifest.outputs))
     if pixels_GHWK.shape != pixels_shape or pixels_GHWK.dtype != np.uint8:
         raise SchemaError(f"golden pixels are {pixels_GHWK.dtype} {pixels_GHWK.shape}, not uint8 {pixels_shape}")
     if logits_GC.shape != logits_shape or logits_GC.dtype != np.float32 or not np.isfinite(logits_GC).all():
@@ -163,19 +164,32 @@ def _parse(files: Mapping[str, bytes], manifest: Manifest) -> tuple[_GoldenList,
     return index, pixels_GHWK, logits_GC
 
 
-def _check_entry(entry: GoldenImage, expected_C: Floats, manifest: Manifest) -> None:
+def _unit(manifest: Manifest) -> str:
+    return "numbers, in spreads of the training data," if isinstance(manifest, NumberManifest) else "probabilities"
+
+
+def entry_of(file: str, lossless: bool, logits_C: FloatArray, manifest: Manifest) -> GoldenImage:
+    """What golden.json says of an image with these logits."""
+    said = judge(manifest, file, logits_C)
+    label = said.label if said.label is not None else ", ".join(said.labels)
+    if said.values:
+        label = ", ".join(f"{name} {value.value:.4g}" for name, value in said.values.items())
+    return GoldenImage(
+        file=file, lossless=lossless, label=label, confidence=round(said.confidence, 6), verdict=str(said.verdict)
+    )
+
+
+def _check_entry(entry: GoldenImage, logits_C: FloatArray, manifest: Manifest) -> None:
     """What the index says in words is what the logits say in numbers; a class list in another order shows here."""
-    best = int(expected_C.argmax())
-    label, confidence = manifest.classes[best], float(expected_C[best])
-    accepted = confidence >= manifest.accept.confidence
-    verdict = Verdict.ACCEPT if accepted else Verdict.REVIEW
-    on_the_line = abs(confidence - manifest.accept.confidence) < ROUNDING
-    if (
-        entry.label != label
-        or abs(entry.confidence - confidence) > ROUNDING
-        or not (entry.verdict == verdict or on_the_line)
-    ):
+    said = entry_of(entry.file, entry.lossless, logits_C, manifest)
+    rounding = abs(entry.confidence - said.confidence) <= ROUNDING
+    on_the_line = not isinstance(manifest, NumberManifest) and (
+        abs(said.confidence - manifest.accept.confidence) < ROUNDING
+    )
+    # The labels of several may change where one stands on its threshold; the one of several may not.
+    labelled = entry.label == said.label or not isinstance(manifest, ClassManifest)
+    if not (labelled and rounding and (entry.verdict == said.verdict or on_the_line)):
         raise SchemaError(
             f"golden image {entry.file}: golden.json says {entry.label} at {entry.confidence:.3f} ({entry.verdict}), "
-            f"the expected logits {label} at {confidence:.3f} ({verdict})"
+            f"the expected logits {said.label} at {said.confidence:.3f} ({said.verdict})"
         )

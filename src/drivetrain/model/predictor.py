@@ -1,6 +1,6 @@
 """A loaded bundle: image in, prediction out. Parse, audit, construct; nothing from disk is executed.
 
-Shapes: D embedding, C classes, H, W pixels.
+Shapes: D embedding, F frozen embedding, C outputs, H, W pixels.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import islice
 from os import PathLike
 from pathlib import Path
@@ -23,13 +24,13 @@ from ..data.decode import Decoded, decode, to_rgb
 from ..data.preprocess import apply
 from ..embed.backbone import INPUT, OUTPUT
 from ..embed.session import Session
+from .answer import judge
 from .arrays import TrainingArrays
 from .export import LOGITS
 from .golden import Parity, replay
 from .graph_audit import audit_graph
 from .manifest import Manifest, parse_manifest
-from .metrics import softmax
-from .storage import ARRAYS, MANIFEST, MODEL, read_files
+from .storage import ARRAYS, FROZEN, MANIFEST, MODEL, read_files
 
 Source = str | PathLike[str] | bytes | Image.Image
 
@@ -45,14 +46,16 @@ class Predictor:
     _arrays: TrainingArrays
     _files: Mapping[str, bytes]
     _session: Session
+    _frozen_graph: bytes | None = None
 
     def __repr__(self) -> str:
-        return f"<Predictor {self.manifest.name!r} ({self.manifest.bundle_id}), {len(self.classes)} classes>"
+        manifest = self.manifest
+        return f"<Predictor {manifest.name!r} ({manifest.bundle_id}), {manifest.task}, {len(manifest.outputs)} outputs>"
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """Class names, in the order of the probabilities."""
-        return self.manifest.classes
+        """Names of the classes, labels or numbers, in the order of the outputs."""
+        return self.manifest.outputs
 
     def arrays(self) -> TrainingArrays:
         """What the bundle keeps of its training set."""
@@ -132,20 +135,24 @@ class Predictor:
         logits_NC, embedding_ND = self._session.run(tensor[None], [LOGITS, OUTPUT])
         return logits_NC[0], embedding_ND[0]
 
+    def run_frozen(self, tensor: FloatArray) -> FloatArray:
+        """Preprocessed image (3, H, W) → what the network saw in it before fine-tuning, (F,).
+
+        Without fine-tuning that is the embedding itself.
+        """
+        if self._frozen is None:
+            return self.run_tensor(tensor)[1]
+        embedding_D: FloatArray = self._frozen.run(tensor[None], [OUTPUT])[0][0]
+        return embedding_D
+
+    @cached_property
+    def _frozen(self) -> Session | None:
+        """Made when first asked for: most callers need no second network in memory."""
+        return None if self._frozen_graph is None else Session(self._frozen_graph)
+
     def judge(self, path: str, logits_C: FloatArray) -> Prediction:
-        """Calibrated probabilities and verdict from logits."""
-        probs_C = softmax(logits_C[None], self.manifest.calibration.beta)[0]
-        best = int(probs_C.argmax())
-        confidence = float(probs_C[best])
-        accepted = confidence >= self.manifest.accept.confidence
-        return Prediction(
-            path=path,
-            label=self.classes[best],
-            confidence=confidence,
-            probs={name: float(p) for name, p in zip(self.classes, probs_C, strict=True)},
-            verdict=Verdict.ACCEPT if accepted else Verdict.REVIEW,
-            bundle_id=self.manifest.bundle_id,
-        )
+        """Calibrated answer and verdict from logits."""
+        return judge(self.manifest, path, logits_C)
 
 
 def decode_source(source: Source, manifest: Manifest) -> Decoded:
@@ -201,8 +208,9 @@ def load(path: str | Path, *, golden: bool = True) -> Predictor:
     files = read_files(path)
     try:
         manifest = parse_manifest(files[MANIFEST])
-        arrays = TrainingArrays.from_bytes(files[ARRAYS], manifest.embedding_width, len(manifest.classes))
+        arrays = TrainingArrays.from_bytes(files[ARRAYS], manifest)
         audit_graph(files[MODEL])
+        frozen = _frozen_graph(files, manifest)
         session = Session(files[MODEL])
         _check_fit(session, manifest)
         parity = replay(files, manifest, session) if golden else None
@@ -211,8 +219,18 @@ def load(path: str | Path, *, golden: bool = True) -> Predictor:
     except BundleError as error:
         raise type(error)(f"{path}: {error}") from None
     # The model's bytes live on in the session, and the arrays as arrays; only the small files are kept.
-    kept = {name: data for name, data in files.items() if name not in (MODEL, ARRAYS)}
-    return Predictor(path, manifest, parity, arrays, kept, session)
+    kept = {name: data for name, data in files.items() if name not in (MODEL, ARRAYS, FROZEN)}
+    return Predictor(path, manifest, parity, arrays, kept, session, frozen)
+
+
+def _frozen_graph(files: Mapping[str, bytes], manifest: Manifest) -> bytes | None:
+    """The audited graph of the network before fine-tuning, where the manifest says that there is one."""
+    if manifest.frozen_width is None:
+        return None
+    if FROZEN not in files:
+        raise SchemaError(f"{FROZEN} is missing; the manifest says that the network was fine-tuned")
+    audit_graph(files[FROZEN])
+    return files[FROZEN]
 
 
 def _check_fit(session: Session, manifest: Manifest) -> None:
@@ -220,7 +238,7 @@ def _check_fit(session: Session, manifest: Manifest) -> None:
     height, width = manifest.preprocess.resize.size
     if session.inputs != {INPUT: (3, height, width)}:
         raise SchemaError(f"the graph takes {session.inputs}, the manifest says {INPUT} (3, {height}, {width})")
-    wanted = {OUTPUT: (manifest.embedding_width,), LOGITS: (len(manifest.classes),)}
+    wanted = {OUTPUT: (manifest.embedding_width,), LOGITS: (len(manifest.outputs),)}
     if session.outputs != wanted:
         raise SchemaError(f"the graph gives {session.outputs}, the manifest says {wanted}")
     try:

@@ -41,6 +41,20 @@ def to_backbone(model: HeadedNetwork) -> Backbone:
     )
 
 
+def frozen_backbone(network: Network) -> Backbone:
+    """A network as it is, as a backbone with all its blocks."""
+    about = network.about
+    return Backbone(
+        name=about.name,
+        fingerprint=about.fingerprint or fingerprint(network),
+        licence=about.licence,
+        source=about.source,
+        preprocess=about.preprocess,
+        blocks=about.blocks,
+        build=network.graph,
+    )
+
+
 def fingerprint(network: Network) -> str:
     """SHA-256 (hex) over names, shapes and weights."""
     digest = hashlib.sha256()

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -18,6 +18,7 @@ from ...core.errors import DataError, UsageError
 from ...core.ports import Progress
 from .augment import BatchTransform
 from .batches import Batch, Batches, Loaders
+from .distributed import Share, Team
 from .network import Activation, Prefix
 
 # Of the activations kept, together: half of a small laptop's memory.
@@ -45,8 +46,24 @@ class Fed:
         return Fed(inputs, self.y[:count], self.rows_N[:count])
 
 
+NO_ITEMS = Fed(torch.empty(0), np.empty(0), np.empty(0, np.intp))
+"""A process's share of a batch that has no item for it: the others must not be kept waiting."""
+
+
+@runtime_checkable
+class Sharing(Protocol):
+    """Batches that need not be made whole where several processes share them."""
+
+    def shares(self, epoch: int, start: int, rank: int, size: int) -> Iterator[Batch | None]:
+        """What one process takes of each batch; None where that is no item."""
+        ...
+
+
 class Feed(Protocol):
-    """Training batches of any epoch from any batch on, and the validation batches."""
+    """Training batches of any epoch from any batch on, and the validation batches.
+
+    Where several processes train, each gets its share of every batch, which may be without items.
+    """
 
     def __len__(self) -> int:
         """Training batches an epoch."""
@@ -64,12 +81,16 @@ class ImageFeed:
     loaders: Loaders
     transform: BatchTransform
     channels_last: bool
+    share: Share = Share()  # noqa: RUF009  # frozen
 
     def __len__(self) -> int:
         return len(self.loaders.train)
 
     def train(self, epoch: int, start: int = 0) -> Iterator[Fed]:
-        for batch in self.loaders.train.batches(epoch, start):
+        for batch in _shared(self.loaders.train, epoch, start, self.share):
+            if batch is None:
+                yield NO_ITEMS
+                continue
             x = self.transform.train(batch.x, batch.rows.tolist(), epoch)
             yield Fed(self._laid_out(x), _targets(batch), batch.rows)
 
@@ -78,11 +99,36 @@ class ImageFeed:
 
     def of(self, batches: Batches) -> Iterator[Fed]:
         """Any batches, without variation."""
-        for batch in batches.batches(0):
+        for batch in _shared(batches, 0, 0, self.share):
+            if batch is None:
+                yield NO_ITEMS
+                continue
             yield Fed(self._laid_out(self.transform.valid(batch.x)), _targets(batch), batch.rows)
 
     def _laid_out(self, x: Tensor) -> Tensor:
         return x.contiguous(memory_format=torch.channels_last) if self.channels_last else x
+
+
+@dataclass(frozen=True)
+class _Part:
+    """Some items of a batch."""
+
+    x: Any
+    y: Any
+    rows: NDArray[np.intp]
+
+
+def _shared(batches: Batches, epoch: int, start: int, share: Share) -> Iterator[Batch | None]:
+    """A process's share of each batch; None where it has no item."""
+    if share.size == 1:
+        yield from batches.batches(epoch, start)
+    elif isinstance(batches, Sharing):
+        yield from batches.shares(epoch, start, share.rank, share.size)
+    else:
+        for batch in batches.batches(epoch, start):
+            items = share.of(len(batch.rows))
+            rows = batch.rows[items]
+            yield _Part(batch.x[items], None if batch.y is None else batch.y[items], rows) if len(rows) else None
 
 
 def _targets(batch: Batch) -> NDArray[Any]:
@@ -120,6 +166,7 @@ class ActivationFeed:
     seed: int
     device: torch.device
     channels_last: bool
+    share: Share = Share()  # noqa: RUF009  # frozen
 
     def __len__(self) -> int:
         return -(-len(self.views[0].rows_N) // self.batch_size)
@@ -128,20 +175,26 @@ class ActivationFeed:
         kept = self.views[epoch % len(self.views)]
         order = np.random.default_rng((self.seed, epoch)).permutation(len(kept.rows_N))
         for first in range(start * self.batch_size, len(order), self.batch_size):
-            yield kept.at(order[first : first + self.batch_size], self.device, self.channels_last)
+            yield self._of(kept, order[first : first + self.batch_size])
 
     def valid(self) -> Iterator[Fed]:
         if self.held_out is None:
             return
         places = np.arange(len(self.held_out.rows_N))
         for first in range(0, len(places), self.batch_size):
-            yield self.held_out.at(places[first : first + self.batch_size], self.device, self.channels_last)
+            yield self._of(self.held_out, places[first : first + self.batch_size])
+
+    def _of(self, kept: Kept, places_N: NDArray[np.intp]) -> Fed:
+        own = places_N[self.share.of(len(places_N))]
+        return kept.at(own, self.device, self.channels_last) if len(own) else NO_ITEMS
 
 
 def keep_activations(
-    images: ImageFeed, prefix: Prefix, views: int, *, device: torch.device, seed: int, progress: Progress
+    images: ImageFeed, prefix: Prefix, views: int, *, team: Team, seed: int, progress: Progress
 ) -> ActivationFeed:
     """Run the frozen stages once over ``views`` augmentations of the training items and over the validation items.
+
+    Several processes share the work, and each keeps all activations: which items it takes changes with each epoch.
 
     Raises:
         UsageError: they would not fit into 4 GiB; the message says how many views do.
@@ -153,20 +206,31 @@ def keep_activations(
         for view in range(views):
             parts = []
             for fed in images.train(view):
-                parts.append((prefix(_tensor(fed)), fed))
-                batch_size = max(batch_size, len(fed))
+                part = _passed(fed, prefix, team)
+                advance(1)
+                if part is None:
+                    continue
+                parts.append(part)
+                batch_size = max(batch_size, len(part.rows_N))
                 if view == 0:
                     _check_size(parts, len(images), views)
-                advance(1)
             if not parts:
                 raise DataError("there is not one training item")
             kept.append(_kept(parts))
         held_out = []
         for fed in images.valid():
-            held_out.append((prefix(_tensor(fed)), fed))
+            part = _passed(fed, prefix, team)
             advance(1)
+            if part is not None:
+                held_out.append(part)
     return ActivationFeed(
-        tuple(kept), _kept(held_out) if held_out else None, batch_size, seed, device, images.channels_last
+        tuple(kept),
+        _kept(held_out) if held_out else None,
+        batch_size,
+        seed,
+        team.device,
+        images.channels_last,
+        team.share,
     )
 
 
@@ -176,25 +240,34 @@ def _tensor(fed: Fed) -> Tensor:
     return fed.inputs
 
 
-def _kept(parts: list[tuple[Activation, Fed]]) -> Kept:
-    activations = [activation for activation, _ in parts]
+def _passed(fed: Fed, prefix: Prefix, team: Team) -> Kept | None:
+    """A whole batch after the frozen stages, from every process's share of it; None where it has no item."""
+    own = None
+    if len(fed):
+        activation = prefix(_tensor(fed))
+        pooled = {name: tensor.float().cpu() for name, tensor in activation.pooled.items()}
+        own = Kept(activation.stage, activation.x_NKHW.half().cpu(), pooled, fed.y, fed.rows_N)
+    parts = [part for part in team.gather(own) if part is not None]
+    return _kept(parts) if parts else None
+
+
+def _kept(parts: list[Kept]) -> Kept:
+    if len(parts) == 1:
+        return parts[0]
     return Kept(
-        activations[0].stage,
-        torch.cat([activation.x_NKHW.half().cpu() for activation in activations]),
-        {
-            name: torch.cat([activation.pooled[name].float().cpu() for activation in activations])
-            for name in activations[0].pooled
-        },
-        np.concatenate([fed.y for _, fed in parts]),
-        np.concatenate([fed.rows_N for _, fed in parts]),
+        parts[0].stage,
+        torch.cat([part.x_NKHW for part in parts]),
+        {name: torch.cat([part.pooled[name] for part in parts]) for name in parts[0].pooled},
+        np.concatenate([part.y for part in parts]),
+        np.concatenate([part.rows_N for part in parts]),
     )
 
 
-def _check_size(parts: list[tuple[Activation, Fed]], n_batches: int, views: int) -> None:
+def _check_size(parts: list[Kept], n_batches: int, views: int) -> None:
     """After the first batch, before hours of work."""
     if len(parts) > 1:
         return
-    a_view = 2 * parts[0][0].x_NKHW.numel() * n_batches
+    a_view = 2 * parts[0].x_NKHW.numel() * n_batches
     if a_view * views > MAX_BYTES:
         raise UsageError(
             f"the activations of {views} views would take {a_view * views / 2**30:.1f} GiB, more than "

@@ -15,6 +15,7 @@ from ...core.errors import UsageError
 from ...core.ports import Progress, Silent
 from .augment import Augment, BatchTransform
 from .batches import Batches, Loaders
+from .distributed import join
 from .feed import Fed, Feed, ImageFeed, keep_activations
 from .finder import RateSearch, search
 from .headed import HeadedNetwork
@@ -26,7 +27,12 @@ from .task import SINGLE_LABEL, Task
 
 
 class Learner:
-    """Trains ``model`` on ``loaders``. After an error or Ctrl-C it can be used, and trained further."""
+    """Trains ``model`` on ``loaders``. After an error or Ctrl-C it can be used, and trained further.
+
+    In a script that `accelerate launch` has started several times, each process takes its share of every batch, and all
+    end with the weights that one process gets, up to rounding and the noise of dropout. Every process must then call
+    the same methods in the same order; what only one should do, such as writing the model, is for `is_main`.
+    """
 
     def __init__(
         self,
@@ -39,19 +45,29 @@ class Learner:
         progress: Progress | None = None,
         device: torch.device | str = "cpu",
     ) -> None:
-        """``augment`` None: the usual one, `aug_transforms()`."""
+        """``augment`` None: the usual one, `aug_transforms()`.
+
+        Raises:
+            UsageError: this is one of several processes that cannot find together on this device.
+        """
         self.loaders, self.task = loaders, task
         self.options = options or Options()
-        self.device = torch.device(device)
+        self._team = join(torch.device(device))
+        self.device = self._team.device
         layout = torch.channels_last if self.options.channels_last else torch.contiguous_format
         self.model = model.to(self.device).to(memory_format=layout)  # type: ignore[call-overload]
         self.transform = BatchTransform(
             model.network.about.preprocess, augment or Augment(), seed=self.options.seed, device=self.device
         )
         self.recorder = Recorder()
-        self._progress = progress or Silent()
+        self._progress = progress if progress is not None and self._team.is_main else Silent()
         self._frozen_to = 0
         self.model.eval()
+
+    @property
+    def is_main(self) -> bool:
+        """Whether this is the process that prints and writes: true of one that trains alone."""
+        return self._team.is_main
 
     @property
     def n_groups(self) -> int:
@@ -130,10 +146,12 @@ class Learner:
         if not 0 <= cut <= network.n_stages:
             raise UsageError(f"{network.about.name} has {network.n_stages} stages; cannot train its last {stages}")
         size = self.transform.preprocess.resize.size
-        feed = keep_activations(
-            self._images(), network.prefix(cut, size), views,
-            device=self.device, seed=self.options.seed, progress=self._progress,
-        )  # fmt: skip
+        with self._team.together():
+            self._team.level(self.model)
+            feed = keep_activations(
+                self._images(), network.prefix(cut, size), views,
+                team=self._team, seed=self.options.seed, progress=self._progress,
+            )  # fmt: skip
         # Groups and stages agree where a network can be cut at all; one in a single piece is cut before its head.
         first = cut if len(network.groups()) == network.n_stages else (0 if cut == 0 else self.n_groups - 1)
         self.freeze_to(first)
@@ -143,16 +161,19 @@ class Learner:
         """Losses over growing rates, and a suggestion; weights and random numbers are as before afterwards."""
         before = copied(self.model)
         rates = group_rates(1.0, self.n_groups)
+        devices = [self.device] if self.device.type == "cuda" else []
         try:
-            with torch.random.fork_rng(devices=[self.device] if self.device.type == "cuda" else []):
-                torch.manual_seed(self.options.seed)
-                stepper = Stepper(self.model, self.task, self.options, self.device, rates)
+            with self._team.together(), torch.random.fork_rng(devices=devices):
+                self._team.level(self.model)
+                torch.manual_seed(self.options.seed + self._team.share.rank)
+                stepper = Stepper(self.model, self.task, self.options, self.device, rates, self._team)
                 self.model.train()
                 batches = self._endless()
                 with self._progress.stage("learning rates", steps) as advance:
 
                     def step(rate: float) -> float:
-                        loss = float(stepper.backward(next(batches), 1.0))
+                        own, _ = stepper.backward(next(batches), 1.0)
+                        [loss] = self._team.sums([float(own)])
                         if math.isfinite(loss):
                             stepper.update(rate, 0.95)
                         advance(1)
@@ -171,10 +192,11 @@ class Learner:
     def predict(self, batches: Batches) -> Evaluation:
         """Outputs for any batches, without variation."""
         dtype = autocast_type(self.options.precision, self.device)
-        return evaluate(self.model, self.task, self._images().of(batches), self.device, dtype)
+        with self._team.together():
+            return evaluate(self.model, self.task, self._images().of(batches), self.device, dtype, self._team)
 
     def _images(self) -> ImageFeed:
-        return ImageFeed(self.loaders, self.transform, self.options.channels_last)
+        return ImageFeed(self.loaders, self.transform, self.options.channels_last, self._team.share)
 
     def _endless(self) -> Iterator[Fed]:
         epoch, images = 0, self._images()
@@ -186,6 +208,13 @@ class Learner:
         if any(phase.epochs < 1 for phase in phases) or not phases:
             raise UsageError("there must be at least one epoch")
         run = Run(
-            self.model, self.task, feed or self._images(), self.options, self.device, self._progress, self.recorder
+            self.model,
+            self.task,
+            feed or self._images(),
+            self.options,
+            self.device,
+            self._progress,
+            self.recorder,
+            self._team,
         )
         run.train(phases, resume=resume)

@@ -12,6 +12,12 @@ from .plot import Line, chart
 # Weight of the past in the smoothed training loss, as in fastai.
 SMOOTHING = 0.98
 
+# What lies further back has a weight of less than 0.00005 in the smoothed loss.
+RECENT = 500
+
+# Points of a curve in a figure, which is hardly wider in pixels.
+POINTS = 500
+
 
 @dataclass(frozen=True)
 class EpochRecord:
@@ -22,6 +28,8 @@ class EpochRecord:
     valid_loss: float
     metrics: Mapping[str, float]
     seconds: float
+    steps: int = 0
+    """Losses recorded by its end."""
 
     def line(self) -> str:
         """One line for a person."""
@@ -41,11 +49,20 @@ class Recorder:
         """Losses as an exponential mean, corrected for its start."""
         return smooth(self.losses)
 
+    def note(self) -> str:
+        """The smoothed loss and the rate of now, in a few words; empty before the first step.
+
+        >>> Recorder([0.5], [0.001]).note()
+        'loss 0.500, rate 1.0e-03'
+        """
+        return f"loss {smooth(self.losses[-RECENT:])[-1]:.3f}, rate {self.rates[-1]:.1e}" if self.losses else ""
+
     def plot(self) -> str:
         """SVG: the training loss over steps, and the validation loss where epochs ended."""
-        ends = [len(self.losses) * (i + 1) / len(self.epochs) for i in range(len(self.epochs))]
-        lines = [Line("train", range(1, len(self.losses) + 1), self.smoothed())]
+        stride = -(-len(self.losses) // POINTS) or 1
+        lines = [Line("train", range(1, len(self.losses) + 1, stride), self.smoothed()[::stride])]
         if self.epochs:
+            ends = [record.steps for record in self.epochs]
             lines.append(Line("valid", ends, [record.valid_loss for record in self.epochs]))
         return chart(lines, "step", "loss")
 

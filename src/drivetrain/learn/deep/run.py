@@ -23,6 +23,7 @@ from ...core.errors import DataError, UsageError
 from ...core.ports import Advance, Progress
 from . import checkpoint
 from .checkpoint import Checkpoint, Position
+from .distributed import Team
 from .feed import Fed, Feed
 from .headed import HeadedNetwork
 from .recorder import EpochRecord, Recorder
@@ -32,6 +33,9 @@ from .task import Task
 
 # On a GPU losses are read only after so many batches: reading one waits until everything before it is done.
 READ_EVERY = 10
+
+# Within an epoch the figure is drawn anew after so long.
+FIGURE_EVERY_S = 3.0
 
 
 class DivergedError(UsageError):
@@ -52,7 +56,7 @@ class _Tally:
 
 @dataclass(frozen=True)
 class _Unread:
-    """A batch whose loss may still be under way."""
+    """A batch whose loss may still be under way; ``loss`` is this process's part of it."""
 
     batch: int
     rows: list[int]
@@ -72,9 +76,11 @@ class Run:
     device: torch.device
     progress: Progress
     recorder: Recorder
+    team: Team = field(default_factory=Team)
     _best: dict[str, Tensor] = field(default_factory=dict)
     _good: dict[str, Tensor] = field(default_factory=dict)
     _unread: list[_Unread] = field(default_factory=list)
+    _drawn_s: float = 0.0
 
     def train(self, phases: Sequence[Phase], *, resume: bool) -> None:
         """Go through the phases; with ``resume`` from the checkpoint on, where there is one.
@@ -83,19 +89,26 @@ class Run:
             DivergedError: a loss is not a number; the weights are those from before the epoch.
             MemoryFullError: a batch does not fit into memory.
             UsageError: the checkpoint is of another run.
-            DataError: there are no training batches.
+            DataError: there are no training batches, or none of their items can be used.
+            ProcessStoppedError: another of the processes that train together has failed.
         """
+        with self.team.together():
+            self._train(phases, resume)
+
+    def _train(self, phases: Sequence[Phase], resume: bool) -> None:
         if not len(self.feed):
             raise DataError("there is not one training batch")
         tally, position = _Tally(len(self.recorder.epochs)), Position()
         found = self._restore(phases) if resume else None
         if found is not None:
             tally, position = _Tally(**found.state["tally"]), found.position
+        self.team.level(self.model)
         try:
             with self._surroundings():
                 for number in range(position.phase, len(phases)):
                     freeze_to(self.model, phases[number].frozen_to)
-                    stepper = Stepper(self.model, self.task, self.options, self.device, phases[number].rates)
+                    rates = phases[number].rates
+                    stepper = Stepper(self.model, self.task, self.options, self.device, rates, self.team)
                     if found is not None:
                         checkpoint.restore_optimiser(stepper.optimiser, found.part("optimiser"))
                         stepper.scaler.load_state_dict(found.state["scaler"])
@@ -138,18 +151,21 @@ class Run:
         self._good = copied(self.model)
         self.model.train()
         read_every = 1 if self.device.type == "cpu" else READ_EVERY
-        factor, momentum, waiting = 0.0, 0.0, False
+        factor, momentum, waiting, note = 0.0, 0.0, False, ""
         with self._shown(title, self.feed.train(number, start.batch), n_batches - start.batch) as (batches, advance):
             for batch, fed in enumerate(batches, start.batch):
-                torch.manual_seed(_mixed(self.options.seed, number, batch))
+                torch.manual_seed(_mixed(self.options.seed, number, batch) + self.team.share.rank)
                 factor, momentum = cycle.at(start.epoch * steps + batch // accumulate)
                 together = min(accumulate, n_batches - batch // accumulate * accumulate)
-                loss = stepper.backward(fed, 1 / together)
-                rate = stepper.peak_rate * factor
-                self._unread.append(_Unread(batch, fed.rows_N[:4].tolist(), len(fed), rate, loss))
+                loss, items = stepper.backward(fed, 1 / together)
+                if items:
+                    rate = stepper.peak_rate * factor
+                    self._unread.append(_Unread(batch, fed.rows_N[:4].tolist(), items, rate, loss))
                 if len(self._unread) >= read_every:
                     self._read(number, tally)
-                advance(len(fed))
+                    note = self.recorder.note()
+                advance(items, note)
+                self._draw(FIGURE_EVERY_S)
                 waiting = (batch + 1) % accumulate != 0
                 if waiting:
                     continue
@@ -161,6 +177,8 @@ class Run:
         self._read(number, tally)
         if waiting:
             stepper.update(factor, momentum)
+        if not tally.items:
+            raise DataError("not one training item can be used; check that the files can be opened")
 
     def _read(self, epoch: int, tally: _Tally) -> None:
         """Take in the losses of the last batches.
@@ -168,11 +186,12 @@ class Run:
         Raises:
             DivergedError: one is not a number.
         """
-        for one in self._unread:
-            loss = float(one.loss)
+        own = [float(one.loss) for one in self._unread]
+        for one, part, loss in zip(self._unread, own, self.team.sums(own), strict=True):
             if not math.isfinite(loss):
                 self.model.load_state_dict(self._good)
-                rows = ", ".join(map(str, one.rows))
+                found = self.team.gather([] if math.isfinite(part) else one.rows)
+                rows = ", ".join(str(row) for some in found for row in some)
                 raise DivergedError(
                     f"the loss is {loss} in batch {one.batch} of epoch {epoch} (rows {rows}, …), at a learning rate of "
                     f"{one.rate:.2g}; the weights are those from before this epoch; look at these items, or take a "
@@ -187,16 +206,17 @@ class Run:
     def _judge(self, number: int, title: str, tally: _Tally, began_s: float) -> None:
         """Validate, record, and see whether this is the best so far."""
         dtype = autocast_type(self.options.precision, self.device)
-        result = evaluate(self.model, self.task, self.feed.valid(), self.device, dtype)
+        result = evaluate(self.model, self.task, self.feed.valid(), self.device, dtype, self.team)
         metrics = {
             name: metric(result.outputs_NC, result.y) if len(result.y) else math.nan
             for name, metric in self.task.metrics.items()
         }
         train_loss = tally.loss_sum / max(tally.items, 1)
         seconds = time.perf_counter() - began_s
-        record = EpochRecord(number, train_loss, result.loss, metrics, seconds)
+        record = EpochRecord(number, train_loss, result.loss, metrics, seconds, len(self.recorder.losses))
         self.recorder.epochs.append(record)
         self.progress.say(f"{title}: {record.line()}")
+        self._draw(0.0)
         tally.loss_sum, tally.items = 0.0, 0
         if self.options.patience is None:
             return
@@ -206,8 +226,14 @@ class Run:
         else:
             tally.waited += 1
 
+    def _draw(self, pause_s: float) -> None:
+        """Show the losses so far, unless that was done less than ``pause_s`` ago."""
+        if self.team.is_main and time.perf_counter() - self._drawn_s >= pause_s:
+            self.progress.figure("loss", self.recorder.plot())
+            self._drawn_s = time.perf_counter()
+
     def _save(self, phases: Sequence[Phase], position: Position, stepper: Stepper, tally: _Tally) -> None:
-        if self.options.checkpoints is None:
+        if self.options.checkpoints is None or not self.team.is_main:
             return
         tensors = {f"model.{name}": tensor for name, tensor in self.model.state_dict().items()}
         tensors |= {f"best.{name}": tensor for name, tensor in self._best.items()}
@@ -221,9 +247,11 @@ class Run:
 
     def _restore(self, phases: Sequence[Phase]) -> Checkpoint | None:
         """Put back what can be put back before the optimiser exists."""
-        if self.options.checkpoints is None:
+        folder = self.options.checkpoints
+        if folder is None:
             raise UsageError("there is nothing to resume from; give a folder for checkpoints")
-        found = checkpoint.read(self.options.checkpoints)
+        # By the main process, which wrote it: the others need not see its folder.
+        found = self.team.from_main(lambda: checkpoint.read(folder))
         if found is None:
             return None
         checkpoint.check_plan(found.plan, self._plan(phases))
@@ -261,7 +289,7 @@ class Run:
     def _shown(self, title: str, batches: Iterator[Fed], expected: int) -> Iterator[tuple[Iterator[Fed], Advance]]:
         """The batches with a progress bar in images; how many there are is reckoned from the first batch."""
         first = list(islice(batches, 1))
-        with self.progress.stage(title, sum(map(len, first)) * expected) as advance:
+        with self.progress.stage(title, sum(map(len, first)) * self.team.share.size * expected) as advance:
             yield chain(first, batches), advance
 
 

@@ -5,7 +5,7 @@ Shapes: N items, C outputs.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +18,7 @@ from torch import Tensor
 
 from ...core.errors import UsageError
 from ...core.types import FloatArray
+from .distributed import Team
 from .feed import Fed
 from .headed import HeadedNetwork
 from .memory import is_out_of_memory, largest_that_fits, release
@@ -85,10 +86,17 @@ class Stepper:
     """Owns the optimiser of the groups that are not frozen."""
 
     def __init__(
-        self, model: HeadedNetwork, task: Task, options: Options, device: torch.device, rates: tuple[float, ...]
+        self,
+        model: HeadedNetwork,
+        task: Task,
+        options: Options,
+        device: torch.device,
+        rates: tuple[float, ...],
+        team: Team | None = None,
     ) -> None:
-        """``rates``: the peak rate of each group of the model; frozen parameters have none."""
+        """``rates``: the peak rate of each group of the model; frozen parameters have none. ``team`` None: alone."""
         self.model, self.task, self.device = model, task, device
+        self.team = team or Team(device)
         self._clip = options.clip
         self._autocast = autocast_type(options.precision, device)
         self.scaler = torch.amp.GradScaler(device.type, enabled=self._autocast is torch.float16)
@@ -116,16 +124,21 @@ class Stepper:
         outputs_NC = self._outputs(fed)
         return self.task.loss(outputs_NC, self.task.target(fed.y, self.device))
 
-    def backward(self, fed: Fed, share: float) -> Tensor:
-        """Add ``share`` of the batch's gradients to what is there; returns the loss, without its graph.
+    def backward(self, fed: Fed, share: float) -> tuple[Tensor, int]:
+        """Add ``share`` of the batch's gradients to what is there; returns the loss, without its graph, and the items.
 
-        A loss that is not finite leaves the gradients alone where looking at it costs nothing (on a CPU).
+        Where several processes share a batch, the items are those of all, and the losses add up to the batch's. A loss
+        that is not finite leaves the gradients alone where looking at it costs nothing (on a CPU).
 
         Raises:
             MemoryFullError: memory ran out; the message says which batch size fits.
         """
+        items = int(self.team.sums([len(fed)])[0])
+        if not len(fed):
+            return torch.zeros(()), items
+        own = len(fed) / items
         try:
-            return self._backward(fed, share)
+            return self._backward(fed, share * own) * own, items
         except Exception as error:
             if not is_out_of_memory(error):
                 raise
@@ -138,7 +151,8 @@ class Stepper:
         if not fits:
             raise MemoryFullError(f"{what}, and neither does one image; use a smaller network or image size")
         raise MemoryFullError(
-            f"{what}; {fits} fit: use a batch size of {fits}, with accumulate={-(-len(fed) // fits)} for equal steps"
+            f"{what}; {fits} fit: use a batch size of {fits * self.team.share.size}, "
+            f"with accumulate={-(-len(fed) // fits)} for equal steps"
         )
 
     def _backward(self, fed: Fed, share: float) -> Tensor:
@@ -152,13 +166,16 @@ class Stepper:
         self._backward(fed, 1.0)
 
     def update(self, factor: float, momentum: float) -> None:
-        """Step at ``factor`` of each group's peak rate, and drop the gradients."""
+        """Step at ``factor`` of each group's peak rate, and drop the gradients, which are added up over the processes."""
         for group in self.optimiser.param_groups:
             group["lr"] = group["peak"] * factor
             group["betas"] = (momentum, SQUARES_MEMORY)
+        parameters = [parameter for group in self.optimiser.param_groups for parameter in group["params"]]
+        if not self.team.add_gradients(parameters):
+            return
         if self._clip is not None:
             self.scaler.unscale_(self.optimiser)
-            torch.nn.utils.clip_grad_norm_([p for g in self.optimiser.param_groups for p in g["params"]], self._clip)
+            torch.nn.utils.clip_grad_norm_(parameters, self._clip)
         self.scaler.step(self.optimiser)
         self.scaler.update()
         self.optimiser.zero_grad(set_to_none=True)
@@ -175,23 +192,52 @@ def autocast(dtype: torch.dtype | None, device: torch.device) -> AbstractContext
 
 
 def evaluate(
-    model: HeadedNetwork, task: Task, batches: Iterable[Fed], device: torch.device, dtype: torch.dtype | None
+    model: HeadedNetwork,
+    task: Task,
+    batches: Iterable[Fed],
+    device: torch.device,
+    dtype: torch.dtype | None,
+    team: Team | None = None,
 ) -> Evaluation:
-    """The model's outputs for batches, in evaluation mode; the mode before is put back."""
+    """The model's outputs for batches, in evaluation mode; the mode before is put back.
+
+    Where several processes have shares of the batches, each gets the outputs of all, as if there were one.
+    """
+    team = team or Team(device)
     was_training = model.training
     model.eval()
-    outputs, targets, rows = [], [], []
+    outputs: list[Tensor] = []
+    targets: list[NDArray[Any]] = []
+    rows: list[NDArray[np.intp]] = []
+    counts: list[int] = []
     try:
         with torch.no_grad(), autocast(dtype, device):
             for fed in batches:
-                outputs.append(model(fed.inputs).float())
-                targets.append(fed.y)
-                rows.append(fed.rows_N)
+                team.sums([])
+                counts.append(len(fed))
+                if len(fed):
+                    outputs.append(model(fed.inputs).float())
+                    targets.append(fed.y)
+                    rows.append(fed.rows_N)
     finally:
         model.train(was_training)
+    order = None
+    if team.share.size > 1:
+        own = (counts, torch.cat(outputs).cpu(), np.concatenate(targets), np.concatenate(rows)) if outputs else None
+        parts = [part for part in team.gather(own) if part is not None]
+        # By batch, and within a batch by process: the order one process has.
+        order = np.argsort(np.concatenate([_numbers(part[0]) for part in parts]), kind="stable") if parts else None
+        outputs, targets, rows = [part[1] for part in parts], [part[2] for part in parts], [part[3] for part in parts]
     if not outputs:
         nothing = np.empty((0, len(model.bias_C)), np.float32)
         return Evaluation(nothing, np.empty(0), np.empty(0, np.intp), float("nan"))
-    y, all_outputs = np.concatenate(targets), torch.cat(outputs)
+    y, all_outputs, all_rows = np.concatenate(targets), torch.cat(outputs), np.concatenate(rows)
+    if order is not None:
+        y, all_outputs, all_rows = y[order], all_outputs[torch.from_numpy(order)].to(device), all_rows[order]
     loss = float(task.loss(all_outputs, task.target(y, device)))
-    return Evaluation(all_outputs.cpu().numpy(), y, np.concatenate(rows), loss)
+    return Evaluation(all_outputs.cpu().numpy(), y, all_rows, loss)
+
+
+def _numbers(counts: Sequence[int]) -> NDArray[np.intp]:
+    """The number of each item's batch."""
+    return np.repeat(np.arange(len(counts)), counts)

@@ -6,7 +6,7 @@ Shapes: N items, C classes or numbers; ``outputs_NC`` are logits, or the numbers
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -35,6 +35,16 @@ class Task:
         if self.target_type.is_floating_point and target.ndim == 1:
             target = target[:, None]
         return target.to(device, non_blocking=True)
+
+
+def weighted(task: Task, weight_C: FloatArray) -> Task:
+    """The single-label task with a weight for each class."""
+    weight = torch.from_numpy(weight_C.copy())
+
+    def loss(logits_NC: Tensor, labels_N: Tensor) -> Tensor:
+        return functional.cross_entropy(logits_NC, labels_N, weight=weight.to(logits_NC.device))
+
+    return replace(task, loss=loss)
 
 
 def accuracy(outputs_NC: FloatArray, labels_N: NDArray[Any]) -> float:

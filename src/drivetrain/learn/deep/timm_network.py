@@ -24,21 +24,26 @@ INSTALL = "pip install timm (with the torchvision that matches your torch)"
 
 
 def load(name: str, *, pretrained: bool = True) -> TimmNetwork:
-    """The network timm knows as ``name``.
+    """The network timm knows as ``name``; ``NAME.TAG`` is one of several sets of pretrained weights.
 
     Raises:
-        UsageError: timm is not installed or knows no such network; the message says what to install, or the nearest.
+        UsageError: timm is not installed or knows no such network or weights; the message says what to install, or the
+            nearest.
         WeightsError: the pretrained weights cannot be had.
     """
     if find_spec("timm") is None:
         raise UsageError(f"timm:{name} needs timm, which is not installed; {INSTALL}")
     import timm
 
+    architecture, _, tag = name.partition(".")
     known = timm.list_models()
-    if name.split(".")[0] not in known:
-        near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
+    if architecture not in known:
+        near = difflib.get_close_matches(architecture, known, n=3, cutoff=0.5)
         hint = f"the nearest are {', '.join(near)}" if near else "timm.list_models() gives all"
         raise UsageError(f"timm knows no network “{name}”; {hint}")
+    tagged = timm.list_models(architecture, include_tags=True)
+    if tag and name not in tagged:
+        raise UsageError(f"timm knows no weights “{tag}” of {architecture}; there are {', '.join(tagged)}")
     try:
         model = timm.create_model(name, pretrained=pretrained, num_classes=0)
     except Exception as error:  # a hub without a network raises classes of several libraries
@@ -99,7 +104,9 @@ class TimmNetwork(Network):
         return [[named[name] for name in by_group[group]] for group in sorted(by_group)]
 
     def run_stage(self, activation: Activation) -> Activation:
-        x: Tensor = self.model.forward_features(activation.x_NKHW)
+        x: Any = self.model.forward_features(activation.x_NKHW)
+        if not isinstance(x, Tensor):
+            raise UsageError(f"{self.about.name} gives {len(x)} feature maps side by side; take a network with one")
         return Activation(1, x, {"head": self.model.forward_head(x, pre_logits=True)})
 
     def prefix(self, stage: int, size: tuple[int, int]) -> Prefix:  # noqa: ARG002  # any size will do

@@ -1,0 +1,290 @@
+"""Fine-tuning the network itself, from the fitted head on, and judging it on images that neither has seen.
+
+Linear probing first, then fine-tuning (Kumar et al. 2022): the network starts with the head that was fitted on it frozen.
+Where the data come with a split, that is what judges; else one grouped fold is held out. It is kept only where it has a
+lower loss than a head on the frozen network, trained and judged on the same images.
+Shapes: A usable images, N trained on, J judged, D embedding, O outputs.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..core.cores import available_cores
+from ..core.errors import DataError, UsageError
+from ..core.ports import Progress
+from ..core.types import FloatArray, IntArray
+from ..data.blocks import ImageBlock
+from ..data.datasets import Datasets, View
+from ..data.item_transforms import Resize, ResizeMethod
+from ..data.loader import DataLoader, DataLoaders, Loading
+from ..data.preprocess import Preprocess
+from ..data.sample import Sample
+from ..data.split import grouped_folds
+from ..embed.cache import EmbeddingCache
+from ..embed.embedder import Embedder
+from ..embed.recipe import Recipe
+from ..learn.crossval import paired_difference
+from ..learn.head import FittedHead, Head
+from ..learn.targets import ClassTargets, NumberTargets, Targets
+from ..model.metrics import Floats
+from .holdout import judge_head
+from .judged import Judged
+from .options import TrainOptions, Tuning
+from .trained import Ready, Tuned
+
+if TYPE_CHECKING:
+    from ..learn.deep.augment import Augment
+    from ..learn.deep.headed import HeadedNetwork
+    from ..learn.deep.network import Network
+    from ..learn.deep.task import Task
+
+# Images reach the augmentation this much larger than the network's input, so that a turned one has no blank corners.
+MARGIN = 1.15
+
+# On a CPU only the last stages are trained, on activations of the others that are computed once for so many variations.
+CPU_STAGES = 3
+CPU_VIEWS = 4
+
+
+def fine_tune(ready: Ready, image_block: ImageBlock, progress: Progress) -> Tuned:
+    """Train and judge.
+
+    Raises:
+        UsageError: torch is not installed, the backbone cannot be trained, or items have weights.
+        DataError: an image has gone since it was embedded.
+    """
+    from ..learn.deep.augment import aug_transforms
+    from ..learn.deep.devices import best_device
+    from ..learn.deep.headed import HeadedNetwork
+    from ..learn.deep.learner import Learner
+    from ..learn.deep.networks import network
+    from ..learn.deep.stepper import Options
+
+    start_s = time.perf_counter()
+    tuning = ready.options.deep or Tuning()
+    if len(np.unique(ready.weights_A)) > 1:
+        raise UsageError("fine-tuning knows no weights of single images; leave the weight column out, or --deep")
+    features = ready.chosen.features
+    backbone = network(features.backbone.name)
+    backbone = _resized(backbone, features.backbone.preprocess)
+    train, held, base, frozen = _sides(ready)
+    progress.say(f"fine-tuning {features.backbone.name} on {len(train)} images, judged on {len(held.rows_J)} others")
+    scale = Scale.of(ready.targets.take(train))
+    model = HeadedNetwork.from_head(backbone, scale.inward(_for_embedding(base.head, features.blocks)), features.blocks)
+    loaders = loaders_of(ready, train, held.rows_J, scale, image_block, tuning, backbone.about.preprocess.resize.size)
+    device = tuning.device or best_device()
+    learner = Learner(
+        loaders,
+        model,
+        task_of(ready.targets.take(train), ready.options),
+        _variation(tuning, aug_transforms),
+        Options(seed=ready.options.seed, checkpoints=tuning.checkpoints),
+        progress=progress,
+        device=device,
+    )
+    stages = tuning.stages or (CPU_STAGES if device == "cpu" else backbone.n_stages)
+    rates = slice(tuning.rate / 10, tuning.rate)
+    resume = tuning.checkpoints is not None
+    if stages < backbone.n_stages:
+        learner.fit_last_stages(tuning.epochs, rates, stages=stages, views=min(CPU_VIEWS, tuning.epochs), resume=resume)
+        trained = f"last {stages} of {backbone.n_stages} stages"
+    else:
+        learner.unfreeze()
+        learner.fit_one_cycle(tuning.epochs, rates, resume=resume)
+        trained = "all stages"
+    model.cpu()
+    result = judge_network(ready, model, scale, held, frozen, progress)
+    return replace(
+        result,
+        tuning=tuning,
+        trained=trained,
+        images=len(train),
+        curve=learner.recorder.plot(),
+        seconds=time.perf_counter() - start_s,
+    )
+
+
+def judge_network(
+    ready: Ready,
+    model: HeadedNetwork,
+    scale: Scale,
+    held: Judged,
+    frozen: Judged,
+    progress: Progress,
+) -> Tuned:
+    """What a trained network is worth on held-out images, through the very graph that will answer in production."""
+    from ..learn.deep.export import to_backbone
+    from ..model.export import with_head
+
+    backbone = to_backbone(model)
+    weight_DO, bias_O = scale.outward(*model.weight_and_bias())
+    # Nothing of it goes into the cache: no other run will have these weights.
+    fresh = Embedder(EmbeddingCache(None), ready.options.workers, progress)
+    embedded = fresh.embed(ready.items, [Recipe(backbone)], stage="embed again")[Recipe(backbone).key]
+    if len(embedded.rows_N) < len(ready.items):
+        gone = embedded.skipped[0]
+        raise DataError(f"{gone.name} could be read before fine-tuning and not after it ({gone.reason}); run again")
+    logits_JO = embedded.features_ND[held.rows_J] @ weight_DO + bias_O
+    beta = held.targets.beta(logits_JO)
+    answers_JO = crossed(held.targets, held.groups_J, logits_JO, ready.options.seed)
+    judged = replace(held, logits_JO=logits_JO, answers_JO=answers_JO)
+    difference, error = paired_difference(
+        judged.losses_J, frozen.losses_J, held.groups_J, np.ones(len(held.groups_J), np.float32)
+    )
+    blocks = tuple(block.name for block in backbone.blocks)
+    loss = float(judged.losses_J.mean())
+    return Tuned(
+        tuning=ready.options.deep or Tuning(),
+        name=f"{ready.chosen.features.backbone.name} fine-tuned",
+        fingerprint=backbone.fingerprint,
+        model=with_head(backbone.build(blocks), weight_DO, bias_O, mirror=False),
+        embeddings_AD=embedded.features_ND,
+        beta=beta,
+        judged=judged,
+        loss=loss,
+        frozen_loss=loss - difference,
+        error=error,
+        trained="",
+        images=0,
+        curve="",
+        seconds=0.0,
+    )
+
+
+def crossed(targets: Targets, groups_J: IntArray, logits_JO: FloatArray, seed: int) -> Floats:
+    """(J, O) answers, each half calibrated on the other half, so that no figure profits from its own calibration."""
+    answers_JO = np.empty(logits_JO.shape)
+    if len(np.unique(groups_J)) < 2:
+        return targets.answers(logits_JO, targets.beta(logits_JO))
+    halves_J = grouped_folds(targets.strata_N, groups_J, 2, seed)
+    for half in (0, 1):
+        inside, other = np.flatnonzero(halves_J == half), np.flatnonzero(halves_J != half)
+        answers_JO[inside] = targets.answers(logits_JO[inside], targets.take(other).beta(logits_JO[other]))
+    return answers_JO
+
+
+def _sides(ready: Ready) -> tuple[NDArray[np.intp], Judged, FittedHead, Judged]:
+    """Rows to train on, what to judge by, and a head on the frozen network that knows the former only, judged."""
+    features_AD = ready.chosen.embeddings.features_ND
+    if ready.held is not None:
+        return ready.training, ready.judged, ready.fitted, ready.judged
+    inside = ready.fitted.folds_N == 0
+    train, rows_J = ready.training[~inside], ready.training[inside]
+    targets = ready.targets.take(train)
+    fitted = targets.fit(
+        features_AD[train],
+        ready.groups_A[train],
+        targets.weights(ready.weights_A[train], ready.options.balance),
+        seed=ready.options.seed,
+        threads=available_cores(),
+    )
+    how = f"held-out fold of {len(rows_J)} images that shares no group with the others"
+    frozen = judge_head(rows_J, how, ready.targets, ready.groups_A, features_AD, fitted)
+    return train, frozen, fitted, frozen
+
+
+@dataclass(frozen=True)
+class Scale:
+    """Numbers are learnt in standard deviations from their mean, so that rates suit them; everything else as it is."""
+
+    mean_O: FloatArray | None = None
+    spread_O: FloatArray | None = None
+
+    @classmethod
+    def of(cls, targets: Targets) -> Scale:
+        """From the training targets."""
+        if not isinstance(targets, NumberTargets):
+            return cls()
+        spread_O = targets.values.std(axis=0)
+        return cls(targets.values.mean(axis=0), np.where(spread_O > 0, spread_O, 1).astype(np.float32))
+
+    def encode(self, values: NDArray[Any]) -> NDArray[Any]:
+        """Targets as they are learnt."""
+        if self.mean_O is None or self.spread_O is None:
+            return values
+        return np.asarray((values - self.mean_O) / self.spread_O, np.float32)
+
+    def inward(self, head: Head) -> Head:
+        """A head whose outputs are what is learnt."""
+        if self.mean_O is None or self.spread_O is None:
+            return head
+        return replace(
+            head, weight_DC=head.weight_DC / self.spread_O, bias_C=(head.bias_C - self.mean_O) / self.spread_O
+        )
+
+    def outward(self, weight_DO: FloatArray, bias_O: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Weights and bias whose outputs are the numbers themselves."""
+        if self.mean_O is None or self.spread_O is None:
+            return weight_DO, bias_O
+        return weight_DO * self.spread_O, bias_O * self.spread_O + self.mean_O
+
+
+def _for_embedding(head: Head, blocks: tuple[str, ...]) -> Head:
+    """The head for the embedding as it is (the features were scaled to unit length), its temperature taken in."""
+    factor = np.float32(head.beta)
+    scale = np.float32(1 / np.sqrt(len(blocks)))
+    return replace(head, weight_DC=head.weight_DC * scale * factor, bias_C=head.bias_C * factor, beta=1.0)
+
+
+def loaders_of(
+    ready: Ready,
+    train: NDArray[np.intp],
+    valid: NDArray[np.intp],
+    scale: Scale,
+    image_block: ImageBlock,
+    tuning: Tuning,
+    size: tuple[int, int],
+) -> DataLoaders:
+    """Both sides as batches, a little larger than the network's input."""
+    targets = ready.targets
+    samples = [
+        Sample(row, item.name, item, item.path, targets.text(row), group=item.group)
+        for row, item in enumerate(ready.items)
+    ]
+    method = ready.chosen.features.backbone.preprocess.resize.method
+    # Where the whole picture is padded to a square there is nothing beyond it that a larger one would show.
+    height, width = size if method == "pad" else (round(MARGIN * side) for side in size)
+    resize = Resize((height, width), ResizeMethod(method))
+    views = [
+        View(tuple(samples[row] for row in rows), image_block, None, scale.encode(targets.values[rows]), training)
+        for rows, training in ((train, True), (valid, False))
+    ]
+    loading = Loading(tuning.batch_size, ready.options.seed, ready.options.workers)
+    return DataLoaders(
+        DataLoader(views[0], replace(loading, shuffle=True, drop_last=True), (resize,)),
+        DataLoader(views[1], loading, (resize,)),
+        Datasets(views[0], views[1]),
+    )
+
+
+def task_of(targets: Targets, options: TrainOptions) -> Task:
+    """The loss and the figures shown while training."""
+    from ..learn.deep.task import MULTI_LABEL, REGRESSION, SINGLE_LABEL, weighted
+
+    if isinstance(targets, NumberTargets):
+        return REGRESSION
+    if not isinstance(targets, ClassTargets):
+        return MULTI_LABEL
+    if options.balance == "none":
+        return SINGLE_LABEL
+    each_N = targets.weights(np.ones(len(targets), np.float32), options.balance)
+    first_C = [int(np.flatnonzero(targets.values == c)[0]) for c in range(len(targets.names))]
+    return weighted(SINGLE_LABEL, each_N[first_C])
+
+
+def _variation(tuning: Tuning, usual: Callable[..., Augment]) -> Augment:
+    """How images are varied: as photos are, or, without an up, turned but hardly tilted."""
+    return usual(turns=True, rotate=2.0, zoom=1.05, warp=0.0) if tuning.turns else usual()
+
+
+def _resized(backbone: Network, preprocess: Preprocess) -> Network:
+    """The network with images prepared as the run has them (--resize)."""
+    backbone.about = replace(backbone.about, preprocess=preprocess)
+    return backbone

@@ -1,0 +1,76 @@
+"""The pictures a model did worst on, on one sheet with a line below each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Protocol, TypeVar
+
+from PIL import Image, ImageFont
+
+from ..core.errors import ImageError
+from ..data.contact_sheet import CELL, FONT_SIZE, contact_sheet
+from ..data.decode import decode
+from .charts import shorten
+
+# The sheet's own letters are this much narrower than those it takes for other scripts.
+WIDE_LETTERS = 1.1
+# In every font, unlike an arrow.
+CALLED = "›"
+MISSING = (236, 238, 241)
+
+
+class Pictured(Protocol):
+    """A file with the name people know it by; `core.types.Item` is one."""
+
+    @property
+    def path(self) -> Path: ...
+
+    @property
+    def name(self) -> str: ...
+
+
+T = TypeVar("T", bound=Pictured)
+
+
+def loss_sheet(
+    items: Sequence[T],
+    captions: Sequence[str],
+    nrows: int | None = None,
+    heat: Callable[[T], Image.Image] | None = None,
+) -> Image.Image:
+    """The items' pictures, or what ``heat`` draws of them; a file that can no longer be read is a grey square.
+
+    Raises:
+        UsageError: there is nothing to show, or ``nrows`` is no number of rows.
+    """
+    return contact_sheet([(heat or _picture)(item) for item in items], captions, nrows)
+
+
+def _picture(item: Pictured) -> Image.Image:
+    try:
+        return decode(item.path.read_bytes(), _thumbnail).image
+    except (ImageError, OSError):
+        return Image.new("RGB", (CELL, CELL), MISSING)
+
+
+def _thumbnail(width: int, height: int) -> tuple[int, int] | None:
+    """The size that a large JPEG may be decoded at: twice what is shown."""
+    scale = 2 * CELL / max(width, height)
+    return (round(width * scale) + 1, round(height * scale) + 1) if scale < 1 else None
+
+
+def named(names: Sequence[str], figures: str) -> str:
+    """``name › name figures`` in one caption; where there is no room, the longest name gives way."""
+    columns = max(map(len, names))
+    while True:
+        short = [shorten(" ".join(name.split()), columns) for name in names]
+        caption = f"{f' {CALLED} '.join(short)} {figures}"
+        if columns <= 4 or fits(caption):
+            return caption
+        columns -= 1
+
+
+def fits(caption: str) -> bool:
+    """Whether a caption stands below a picture in full."""
+    return bool(ImageFont.load_default(FONT_SIZE).getlength(caption) * WIDE_LETTERS <= CELL)

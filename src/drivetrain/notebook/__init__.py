@@ -1,0 +1,1 @@
+"""Notebooks: progress that is shown in a cell's output."""
