@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 import drivetrain as dt
-from drivetrain.app.features import choose_and_embed, pilot_sample
+from drivetrain.app.features import candidates, choose_and_embed, pilot_sample
 from drivetrain.app.options import TrainOptions
 from drivetrain.app.reading import read
 from drivetrain.app.stopwatch import Stopwatch
@@ -180,6 +180,7 @@ def test_the_budget_decides_what_is_tried(digits_folder: Path, cache_folder: Pat
             Embedder(cache),
             cache,
             Silent(),
+            candidates(options(cache_folder, backbone="auto"), "RGB"),
         )
         tried[budget_s] = chosen
     cache.close()

@@ -49,11 +49,13 @@ def picture(side: int) -> Image.Image:
 def test_the_embedding_is_what_timm_makes_of_the_image(name: str) -> None:
     """Against timm's own transform and features, but for its cropping to a centre that we keep whole."""
     net, image = load(name), picture(301)
-    config = timm.data.resolve_data_config({}, model=net.model)
-    theirs_KHW = timm.data.create_transform(**config | {"crop_pct": 1.0}, is_training=False)(image)
+    config = timm.get_pretrained_cfg(name)
+    theirs_KHW = timm.data.create_transform(
+        config.input_size, interpolation=config.interpolation, mean=config.mean, std=config.std, crop_pct=1.0
+    )(image)
     spec = net.about.preprocess
     ours_KHW = torch.from_numpy(preprocess.apply(image, spec))
-    assert spec.resize.size == tuple(config["input_size"][1:])
+    assert (3, *spec.resize.size) == config.input_size
     torch.testing.assert_close(ours_KHW, theirs_KHW, atol=1e-5, rtol=0)
     with torch.no_grad():
         embedding_ND = net(ours_KHW[None])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import platform
 from functools import partial
 from importlib.metadata import version
@@ -128,7 +129,7 @@ def _manifest(trained: Trained, created_at: str, bundle_id: str) -> Manifest:
         ),
         "training": manifest.Training(
             penalty=trained.fitted.head.penalty,
-            balance=options.balance,
+            balance=options.balance if isinstance(targets, ClassTargets) else "none",
             seed=options.seed,
             folds=trained.fitted.n_folds,
             trials=tuple(f"{trial.name}: {trial.log_loss:.4f}" for trial in trained.chosen.trials),
@@ -175,7 +176,7 @@ def _manifest(trained: Trained, created_at: str, bundle_id: str) -> Manifest:
                 targets=targets.names,
                 half_widths=figures.half_widths,
                 coverage=COVERAGE,
-                spreads=tuple(float(s) for s in targets.values.std(axis=0)),
+                spreads=tuple(float(s) for s in targets.values.std(axis=0, dtype=np.float64)),
                 metrics=manifest.NumberMetrics(
                     mean_absolute_error=tuple(Amount.of(error) for error in figures.mean_absolute_error),
                     baseline=figures.baseline,
@@ -255,8 +256,13 @@ def accept_rule(
 
 def _data_fingerprint(trained: Trained) -> str:
     """SHA-256 over the sorted (file hash, label) pairs: equal for equal training data, whatever the file names."""
-    facts = trained.chosen.embeddings.facts
-    pairs = sorted(f"{facts[row].sha256} {trained.all_items[row].label}\n" for row in trained.rows_N)
+    facts, targets = trained.chosen.embeddings.facts, trained.targets
+    labels: list[str] = [str(trained.all_items[row].label) for row in trained.rows_N]
+    if not isinstance(targets, ClassTargets):
+        # What people read of several labels and of numbers is ambiguous or rounded.
+        labels = [json.dumps(row) for row in targets.values.tolist()]
+        labels = [f"{json.dumps(targets.names)} {label}" for label in labels]
+    pairs = sorted(f"{facts[row].sha256} {label}\n" for row, label in zip(trained.rows_N, labels, strict=True))
     return hashlib.sha256("".join(pairs).encode()).hexdigest()
 
 

@@ -11,6 +11,9 @@ from ..learn.targets import ClassTargets, LabelTargets, Targets
 from .figures import AnyFigures, ClassFigures
 from .options import TrainOptions
 
+# Of numbers: the model's weights, which are float32, are in their unit.
+LEAST_SPREAD = 1e-30
+
 
 def per_output(targets: Targets) -> dict[str, int]:
     """Images of each class or label, by name; of numbers, all images for each."""
@@ -47,14 +50,39 @@ def _check_spread(targets: Targets, where: str = "", unusable: str = "") -> None
         few = [name for name, count in counts.items() if not count >= 2]
         if few:
             names = ", ".join(f"“{name}” has {counts[name]}" for name in few[:5]) + (", …" if len(few) > 5 else "")
-            raise DataError(f"every label needs at least two usable images{where}{unusable}: {names}")
+            raise DataError(
+                f"every label needs at least two usable images{where}{unusable}: {names}; add images or remove the label"
+                f"{_or_regression(targets)}"
+            )
+        everywhere = [name for name, count in counts.items() if count == len(targets)]
+        if everywhere:
+            raise DataError(
+                f"all {len(targets)} usable images{where} have the label “{everywhere[0]}”, so there is nothing to tell "
+                "apart; remove it, or add images without it"
+            )
         return
-    flat = [name for m, name in enumerate(targets.names) if np.ptp(targets.values[:, m]) == 0]
+    spread_M = np.ptp(targets.values.astype(np.float64), axis=0)
+    flat = [m for m, spread in enumerate(spread_M) if spread == 0]
     if flat:
         raise DataError(
-            f"“{flat[0]}” is {targets.values[0, targets.names.index(flat[0])]:g} for all {len(targets)} images{where}; "
-            "there is nothing to predict"
+            f"“{targets.names[flat[0]]}” is {targets.values[0, flat[0]]:g} for all {len(targets)} usable images{where}"
+            f"{unusable}; there is nothing to predict"
         )
+    close = [m for m, spread in enumerate(spread_M) if spread < LEAST_SPREAD]
+    if close:
+        raise DataError(
+            f"“{targets.names[close[0]]}” varies by {spread_M[close[0]]:.1g} only, which is too little to reckon with; give "
+            "it in a smaller unit"
+        )
+
+
+def _or_regression(targets: Targets) -> str:
+    """A hint for names that are all numbers."""
+    try:
+        numbers = [float(name) for name in targets.names]
+    except ValueError:
+        return ""
+    return "; to predict a number, give --task regression" if len(numbers) > 2 else ""
 
 
 def check_groups(groups_N: IntArray) -> None:
@@ -85,6 +113,7 @@ def check_usable(targets: Targets, skipped: tuple[Skipped, ...], where: str = ""
         names = ", ".join(f"“{name}” has {counts[name]}" for name in few[:5]) + (", …" if len(few) > 5 else "")
         raise DataError(
             f"every class needs at least two usable images{where}{unusable}: {names}; add images or remove the class"
+            f"{_or_regression(targets)}"
         )
 
 
@@ -108,7 +137,8 @@ def warnings_for(
     if isinstance(figures, ClassFigures) and figures.random_split is not None and not held_out:
         lines += _about_leakage(figures.random_split, figures.accuracy.value)
     if fitted.n_folds < 5:
-        lines.append(f"Some class stands in few groups, so there are only {fitted.n_folds} folds instead of 5.")
+        who = "Some class stands" if isinstance(targets, ClassTargets) else "The images stand"
+        lines.append(f"{who} in few groups, so there are only {fitted.n_folds} folds instead of 5.")
     total = len(targets) + len(skipped)
     if len(skipped) > 0.05 * total:
         lines.append(f"{len(skipped)} of {total} files could not be used; see the list of skipped files.")
@@ -118,10 +148,8 @@ def warnings_for(
 def _about_leakage(random: float, grouped: float) -> list[str]:
     if random - grouped <= 0.02:
         return []
-    return [
-        f"A random split would have claimed {100 * random:.1f} %: the difference is leakage between near-duplicates or "
-        "members of one group, not skill."
-    ]
+    line = f"A random split would have claimed {100 * random:.1f} %: the difference is leakage between near-duplicates "
+    return [line + "or members of one group, not skill."]
 
 
 def _about_counts(targets: Targets, options: TrainOptions) -> list[str]:

@@ -24,7 +24,6 @@ from ..data.folder import SPLITS
 from ..data.sample import Sample
 from ..embed.cache import default_folder
 from ..learn.charts import percent
-from ..learn.interpretation import Interpretation
 from ..learn.report import Headline, Report, between, render
 from ..model import metrics
 from ..model.answer import answers
@@ -32,6 +31,7 @@ from ..model.manifest import ClassManifest, LabelManifest, Manifest, NumberManif
 from ..model.predictor import Predictor, decode_source, load
 from .figures import AnyFigures, ClassFigures, LabelFigures, NumberFigures, figures_of
 from .groups import group_numbers
+from .interpretations import AnyInterpretation, interpretation_of
 from .judged import Judged
 from .options import TrainOptions
 from .reading import item_of, samples_of, targets_of, with_vocab
@@ -83,11 +83,9 @@ class Evaluation:
         labels_J, predicted_J = self.judged.targets.values, self.judged.answers_JO.argmax(axis=1)
         return metrics.confusion(labels_J, predicted_J, len(self.classes))
 
-    def interpretation(self) -> Interpretation[Item]:
-        """The mistakes, to look at: confusion, most confused classes, top losses, slices. Raises what ``accuracy`` does."""
-        self._of_classes("interpretation of classes")
-        judged = self.judged
-        return Interpretation(self.items, judged.targets.values, judged.answers_JO, judged.groups_J, self.classes)
+    def interpretation(self) -> AnyInterpretation:
+        """What is wrong, to look at: tables, plots, top losses and slices, as the task has them."""
+        return interpretation_of(self.judged, self.items, self.figures)
 
     def _of_classes(self, what: str) -> ClassFigures:
         if not isinstance(self.figures, ClassFigures):

@@ -15,6 +15,7 @@ from ..core.errors import DataError, ImageError
 from ..core.ports import Progress
 from ..core.types import Embeddings, FloatArray, IntArray, Item
 from ..curate.duplicates import find_duplicates, merge_groups
+from ..data.blocks import Mode
 from ..data.split import fold_count, grouped_folds
 from ..embed.backbone import Backbone
 from ..embed.cache import EmbeddingCache
@@ -53,6 +54,7 @@ def choose_and_embed(
     embedder: Embedder,
     cache: EmbeddingCache,
     progress: Progress,
+    backbones: Sequence[Backbone],
 ) -> Chosen:
     """Time a few images, compare what fits the budget on a pilot, embed everything with the winner.
 
@@ -61,8 +63,6 @@ def choose_and_embed(
     """
     n = len(items)
     pilot_rows = pilot_sample(targets.strata_N, PILOT_IMAGES, options.seed)
-    fixed = options.backbone != AUTO
-    backbones = [_with_resize(resolve(name), options) for name in ([options.backbone] if fixed else PACKAGED)]
     seconds = _seconds_per_image(items, backbones, options.seed, embedder, cache)
     affordable, mirror, note = _plan(backbones, seconds, n, len(pilot_rows), options)
 
@@ -104,14 +104,20 @@ def pilot_sample(labels_N: IntArray, size: int, seed: int) -> NDArray[np.intp]:
     return np.sort(np.concatenate(chosen))
 
 
-def _with_resize(backbone: Backbone, options: TrainOptions) -> Backbone:
+def candidates(options: TrainOptions, mode: Mode) -> list[Backbone]:
+    """The backbones that a run may choose from, smallest first, with images prepared as it wants them."""
+    fixed = options.backbone != AUTO
+    return [_prepared(resolve(name), options, mode) for name in ([options.backbone] if fixed else PACKAGED)]
+
+
+def _prepared(backbone: Backbone, options: TrainOptions, mode: Mode) -> Backbone:
     spec = backbone.preprocess
-    if options.resize is None or options.resize == spec.resize.method:
-        return backbone
-    return replace(
-        backbone,
-        preprocess=spec.model_copy(update={"resize": spec.resize.model_copy(update={"method": options.resize})}),
-    )
+    changes: dict[str, object] = {}
+    if options.resize is not None and options.resize != spec.resize.method:
+        changes["resize"] = spec.resize.model_copy(update={"method": options.resize})
+    if mode != spec.mode:
+        changes["mode"] = mode
+    return replace(backbone, preprocess=spec.model_copy(update=changes)) if changes else backbone
 
 
 def _seconds_per_image(

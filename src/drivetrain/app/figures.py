@@ -16,6 +16,7 @@ from ..learn.interpret import balanced_accuracy, share
 from ..learn.targets import ClassTargets, LabelTargets, NumberTargets
 from ..model import metrics, number_metrics
 from ..model.label_metrics import LabelRow, best_thresholds, label_rows, mean_average_precision
+from ..model.manifest import finite
 from ..model.metrics import Floats
 from .judged import Judged
 
@@ -91,6 +92,7 @@ class LabelFigures:
     """Any number of labels."""
 
     mean_average_precision: Interval
+    """NaN where none of the labels occurs."""
     exact: Interval
     """Share of items all of whose labels are right."""
     log_loss: float
@@ -103,8 +105,9 @@ class LabelFigures:
 
     def lines(self) -> list[Line]:
         precision = self.mean_average_precision
+        mean = f"{precision.value:.3f}  ({precision.low:.3f} to {precision.high:.3f})"
         rows = [
-            ("Mean av. precision", f"{precision.value:.3f}  ({precision.low:.3f} to {precision.high:.3f})"),
+            ("Mean av. precision", mean if np.isfinite(precision.value) else "–  (none of the labels occurs)"),
             ("", f"{self.how}; {precision.method}"),
         ]
         if self.random_split is not None:
@@ -149,7 +152,8 @@ class NumberFigures:
     baseline: tuple[float, ...]
     """Mean absolute error of always answering the median of the numbers judged."""
     root_mean_squared_error: tuple[float, ...]
-    r_squared: tuple[float, ...]
+    r_squared: tuple[float | None, ...]
+    """None where all numbers judged are the same."""
     half_widths: tuple[float, ...]
     covered: tuple[Interval, ...]
     """Share of numbers within the half-width; by construction about `COVERAGE` where the half-widths were set."""
@@ -166,7 +170,7 @@ class NumberFigures:
             error = self.mean_absolute_error[m]
             rows += [
                 ("Mean abs. error", f"{error.value:.3g}  ({error.low:.3g} to {error.high:.3g}) {name}"),
-                ("", f"always answering the median: {self.baseline[m]:.3g}; R² {self.r_squared[m]:.3f}"),
+                ("", f"always answering the median: {self.baseline[m]:.3g}; R² {decimals(self.r_squared[m])}"),
                 (
                     "Interval",
                     f"± {self.half_widths[m]:.3g} holds {_percent(self.covered[m].value)} of the images judged",
@@ -207,7 +211,7 @@ def figures_of(
     """The figures of what was judged. Thresholds and half-widths are set on it where none are given.
 
     Raises:
-        DataError: too few numbers for an interval.
+        DataError: too few numbers for an interval, or no label to set a threshold on.
     """
     targets, answers_JO, groups_J = judged.targets, judged.answers_JO, judged.groups_J
     match targets:
@@ -251,6 +255,8 @@ def _of_labels(
     seed: int,
 ) -> LabelFigures:
     present_JL = targets.values
+    if thresholds_L is None and not (present_JL > 0.5).any():
+        raise DataError(f"none of the {len(present_JL)} images to judge by ({how}) has a label; give some that have")
     thresholds = best_thresholds(present_JL, probs_JL) if thresholds_L is None else thresholds_L
     low, high = metrics.bootstrap(groups_J, lambda r: mean_average_precision(present_JL[r], probs_JL[r]), seed)
     mean = mean_average_precision(present_JL, probs_JL)
@@ -280,7 +286,8 @@ def _of_numbers(
     few = number_metrics.fewest_for(COVERAGE)
     if half_widths_M is None and len(truth_JM) < few:
         raise DataError(
-            f"{len(truth_JM)} images are too few for intervals that hold {COVERAGE:.0%}; give {few} or more"
+            f"{len(truth_JM)} images to judge by ({how}) are too few for intervals that hold {COVERAGE:.0%}; give {few} "
+            "or more"
         )
     widths = number_metrics.half_widths(truth_JM - numbers_JM, COVERAGE) if half_widths_M is None else half_widths_M
     columns = range(len(targets.names))
@@ -290,7 +297,7 @@ def _of_numbers(
         mean_absolute_error=tuple(number_metrics.mean_absolute_error(*pair, groups_J, seed) for pair in pairs),
         baseline=tuple(float(np.abs(truth - np.median(truth)).mean()) for truth, _ in pairs),
         root_mean_squared_error=tuple(number_metrics.root_mean_squared_error(*pair) for pair in pairs),
-        r_squared=tuple(number_metrics.r_squared(*pair) for pair in pairs),
+        r_squared=tuple(finite(number_metrics.r_squared(*pair)) for pair in pairs),
         half_widths=tuple(float(w) for w in widths),
         covered=tuple(number_metrics.coverage_of(*pairs[m], float(widths[m]), groups_J) for m in columns),
         how=how,
@@ -299,7 +306,14 @@ def _of_numbers(
 
 
 def _json(interval: Interval, how: str) -> dict[str, Any]:
-    return {"value": interval.value, "low": interval.low, "high": interval.high, "method": f"{how}; {interval.method}"}
+    # JSON has no NaN.
+    value, low, high = (finite(number) for number in (interval.value, interval.low, interval.high))
+    return {"value": value, "low": low, "high": high, "method": f"{how}; {interval.method}"}
+
+
+def decimals(value: float | None) -> str:
+    """Three places; a dash for what could not be reckoned."""
+    return "–" if value is None or not np.isfinite(value) else f"{value:.3f}"
 
 
 def _percent(value: float) -> str:

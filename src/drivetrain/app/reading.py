@@ -8,17 +8,22 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..core.errors import DataError, StepError, UsageError
 from ..core.types import Dataset, Item
 from ..data.blocks import CategoryBlock, ImageBlock, MultiCategoryBlock, RegressionBlock, TargetBlock
 from ..data.datablock import LEAK_FREE, DataBlock
+from ..data.datasets import View
 from ..data.sample import Sample, folder_of
 from ..data.sources import open_source
 from ..learn.targets import ClassTargets, LabelTargets, NumberTargets, Targets
 from .options import TrainOptions
 
 Source = str | Path | Dataset | Iterable[object]
+
+# Numbers are float32, and what is reckoned with them must stay finite.
+GREATEST_NUMBER = 1e30
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,7 +53,11 @@ class _Labels:
     delimiter: str
 
     def __call__(self, item: Item) -> list[str]:
-        return [part.strip() for part in (item.label or "").split(self.delimiter) if part.strip()]
+        text = (item.label or "").strip()
+        # A table's cells come without spaces around them, so a delimiter alone may have lost its own.
+        if text == self.delimiter.strip():
+            return []
+        return [part.strip() for part in text.split(self.delimiter) if part.strip()]
 
 
 def _label(item: Item) -> str | None:
@@ -62,9 +71,14 @@ def read(source: Source, options: TrainOptions, block: DataBlock | None, unpack_
         SourceError: the source cannot be read.
         StepError: an item has no target, or one that the block cannot use; says which.
         UsageError: the block has transforms, which embeddings know nothing of, or items without files.
-        DataError: the block's splitter cannot split the items.
+        DataError: the block's splitter cannot split the items; no image has a label, or one has no number.
     """
     dataset, samples, target = samples_of(source, options, block, unpack_dir)
+    if block is None and options.task == "multi-label" and not any(sample.target for sample in samples):
+        raise DataError(
+            f"none of the {len(samples)} images of {dataset.source} has a label; every one has nothing but the delimiter "
+            f"“{options.delimiter}”"
+        )
     block = block or block_for(options)
     marked = _marked(block, samples)
     described = Dataset(dataset.source, tuple(item_of(sample, target) for sample in marked), dataset.skipped)
@@ -81,7 +95,7 @@ def samples_of(
             "(resize= and --resize choose between crop, pad and squish)"
         )
     own_reader = block is not None and block.get_items is not open_source
-    block = block or block_for(options)
+    given, block = block, block or block_for(options)
     target = block.target_block
     if target is None:
         raise UsageError("the DataBlock has no target; give blocks such as (ImageBlock, CategoryBlock)")
@@ -91,8 +105,28 @@ def samples_of(
         return Dataset(title, (), tuple(skipped)), block.samples(items, folder_of(source)), target
     dataset = open_source(source, unpack_dir=unpack_dir)
     # What carries no label cannot teach one; with a get_y of its own, a block may know better.
-    labelled = [item for item in dataset.items if item.label is not None or block.get_y is not None]
+    knows_better = given is not None and given.get_y is not None
+    labelled = [item for item in dataset.items if item.label is not None or knows_better]
+    if given is None and options.task == "regression":
+        _check_numbers(labelled)
     return dataset, block.samples(labelled), target
+
+
+def _check_numbers(items: Sequence[Item]) -> None:
+    """In the words of somebody who has never heard of blocks.
+
+    Raises:
+        DataError: a label is no number.
+    """
+    for item in items:
+        try:
+            RegressionBlock().parse(item.label)
+        except DataError:
+            comma = "; write a decimal point, not a comma" if "," in (item.label or "") else ""
+            raise DataError(
+                f"{item.name} is labelled {item.label!r}, which is no finite number; regression needs a plain number, "
+                f"without a unit, for every image{comma}"
+            ) from None
 
 
 def with_vocab(block: TargetBlock[Any], outputs: tuple[str, ...]) -> TargetBlock[Any]:
@@ -104,7 +138,7 @@ def targets_of(block: TargetBlock[Any], samples: Sequence[Sample], names: tuple[
     """The samples' targets as one array, with the vocabulary of all of them unless the block has one.
 
     Raises:
-        DataError: one of them has no place in the vocabulary.
+        DataError: one of them has no place in the vocabulary, or is too large a number.
     """
     if isinstance(block, CategoryBlock) and block.vocab is None:
         # Whether there are classes enough is asked later, of the images that can be used.
@@ -112,11 +146,30 @@ def targets_of(block: TargetBlock[Any], samples: Sequence[Sample], names: tuple[
     known = block.setup([sample.target for sample in samples])
     rows = []
     for sample in samples:
+        if isinstance(block, RegressionBlock) and not all(abs(n) <= GREATEST_NUMBER for n in sample.target):  # type: ignore[attr-defined]  # the block has parsed it
+            raise DataError(
+                f"{sample.name} has the number {block.text(sample.target)}; numbers may reach {GREATEST_NUMBER:g}, so give "  # type: ignore[arg-type]
+                "it in a larger unit"
+            )
         try:
             rows.append(known.encode(sample.target))
         except DataError as error:
             raise StepError(type(block).__name__, str(sample), str(error)) from None
-    values = known.stack(rows)
+    return _targets(known, known.stack(rows), names)
+
+
+def targets_in(view: View) -> Targets:
+    """The targets of one side of a DataBlock's data set.
+
+    Raises:
+        UsageError: it has none, or of a kind that cannot be trained.
+    """
+    if view.target_block is None or view.targets_N is None:
+        raise UsageError("there is no target; give the DataBlock a block for it, e.g. CategoryBlock")
+    return _targets(view.target_block, view.targets_N, ())
+
+
+def _targets(known: TargetBlock[Any], values: NDArray[Any], names: tuple[str, ...]) -> Targets:
     match known:
         case CategoryBlock():
             return ClassTargets(known.labels, np.asarray(values, np.int64))
@@ -124,7 +177,7 @@ def targets_of(block: TargetBlock[Any], samples: Sequence[Sample], names: tuple[
             return LabelTargets(known.labels, np.asarray(values, np.float32))
         case RegressionBlock(n_out=count):
             return NumberTargets(_number_names(names, count), np.asarray(values, np.float32))
-    raise UsageError(f"{type(block).__name__} has no task that can be trained; use one of the blocks of this library")
+    raise UsageError(f"{type(known).__name__} has no task that can be trained; use one of the blocks of this library")
 
 
 def _number_names(names: tuple[str, ...], count: int) -> tuple[str, ...]:

@@ -36,13 +36,18 @@ from ..learn.targets import ClassTargets, LabelTargets, NumberTargets
 from ..model import metrics, storage
 from ..model.export import LOGITS
 from ..model.metrics import Floats
-from .figures import COVERAGE, AnyFigures, ClassFigures, LabelFigures, NumberFigures
+from .figures import COVERAGE, AnyFigures, ClassFigures, LabelFigures, NumberFigures, decimals
+from .interpretations import interpretation_of, plots_of
 from .judged import Judged
-from .plots import label_plots, number_plots
 from .stopwatch import Stopwatch
 from .trained import Trained
 
 MISTAKES_SHOWN = 24
+LOSSES = {
+    "classification": ("Log-loss", "in nats"),
+    "multi-label": ("Log-loss", "in nats, mean over labels"),
+    "regression": ("Squared error", "in variances of the numbers"),
+}
 GROUPS_SHOWN = 16
 MEMBERS_SHOWN = 4
 # Images decoded twice, reduced and in full, to see what the reduction does to probabilities.
@@ -71,6 +76,7 @@ def training_report(trained: Trained, files: Mapping[str, bytes], watch: Stopwat
         image_sizes=tuple((fact.width, fact.height) for fact in embeddings.facts),
         input_size=features.backbone.preprocess.resize.size,
         trials=trained.chosen.trials,
+        loss=LOSSES[targets.task],
         learning=_learning(trained),
         run=_run(trained),
         seconds=tuple((name, s) for name, s in watch.totals().items() if name != "total"),
@@ -125,7 +131,7 @@ def _of_labels(
             Mistake(picture, targets.text(j), given.text(j), facts=(f"loss {losses_J[j]:.2f} a label",))
             for j, picture in zip(hardest.tolist(), pictures, strict=True)
         ),
-        "plots": label_plots(targets, probs_JL, thresholds),
+        "plots": plots_of(interpretation_of(judged, items, figures)),
     }
 
 
@@ -140,7 +146,7 @@ def _of_numbers(
             Mistake(picture, targets.text(j), answered.text(j), facts=_residuals(targets, numbers_JM, j))
             for j, picture in zip(worst.tolist(), pictures, strict=True)
         ),
-        "plots": number_plots(targets, numbers_JM, np.asarray(figures.half_widths)),
+        "plots": plots_of(interpretation_of(judged, items, figures)),
     }
 
 
@@ -233,7 +239,7 @@ def _headlines(trained: Trained) -> tuple[Headline, ...]:
                     Headline(
                         "Interval", f"± {half:.3g}", note=f"holds the true number for about {COVERAGE:.0%} of images"
                     ),
-                    Headline("Explained variance, R²", f"{figures.r_squared[m]:.3f}", note=guess),
+                    Headline("Explained variance, R²", decimals(figures.r_squared[m]), note=guess),
                 ]
             if figures.random_split is not None and len(figures.names) == 1:
                 cards.append(Headline("A random split would claim", f"{figures.random_split:.3g}", note=random))
@@ -334,8 +340,9 @@ def _head(trained: Trained) -> str:
     penalty = f"C = {trained.fitted.head.penalty:g}"
     if isinstance(trained.targets, NumberTargets):
         return f"ridge regression, {penalty}"
-    each = "logistic regression" if isinstance(trained.targets, ClassTargets) else "a logistic regression a label"
-    return f"{each}, {penalty}, balance: {trained.options.balance}"
+    if isinstance(trained.targets, LabelTargets):
+        return f"a logistic regression a label, {penalty}"
+    return f"logistic regression, {penalty}, balance: {trained.options.balance}"
 
 
 def _notes(trained: Trained, files: Mapping[str, bytes]) -> tuple[str, ...]:
@@ -362,7 +369,7 @@ def _notes(trained: Trained, files: Mapping[str, bytes]) -> tuple[str, ...]:
             "The network was fine-tuned on the other images only and is used as it was judged. Its figures are calibrated "
             "crosswise, each half of the held-out images by the other."
         )
-    if trained.options.balance != "none":
+    if trained.options.balance != "none" and isinstance(trained.targets, ClassTargets):
         notes.append(
             f"Classes were weighted ({trained.options.balance}): probabilities refer to a world in which they are "
             "more equally frequent than in this data."

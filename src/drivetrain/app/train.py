@@ -14,6 +14,7 @@ from ..core.ports import Progress, Silent
 from ..core.types import FloatArray, IntArray
 from ..curate.duplicates import find_duplicates, merge_groups
 from ..data.datablock import DataBlock
+from ..embed.backbone import Backbone
 from ..embed.cache import EmbeddingCache, default_folder
 from ..embed.embedder import Embedder
 from ..learn.head import FittedHead
@@ -21,7 +22,7 @@ from ..learn.targets import Targets
 from ..model import storage
 from .bundling import bundle_files
 from .checks import check_classes, check_groups, check_usable, per_output, warnings_for
-from .features import choose_and_embed
+from .features import candidates, choose_and_embed
 from .figures import figures_of
 from .groups import group_numbers
 from .holdout import HeldOut, held_out, held_out_rows, judge_head, leak_of
@@ -102,10 +103,12 @@ def fit(
     progress: Progress,
     watch: Stopwatch,
     tuner: Tuner | None = None,
+    backbone: Backbone | None = None,
 ) -> Trained:
     """Embed, group, choose, fit and judge; fine-tune where that is asked for.
 
-    ``tuner`` brings a network that was trained already; it is used whatever a frozen one achieves.
+    ``tuner`` brings a network that was trained already; it is used whatever a frozen one achieves. ``backbone`` is used
+    instead of what the options name.
     """
     embedder = Embedder(cache, options.workers, progress)
     everything, targets_M = found.dataset.items, found.targets
@@ -113,7 +116,10 @@ def fit(
     weights_M = np.asarray([item.weight for item in everything], np.float32)
     check_groups(user_groups_M)
     with watch("embed"):
-        chosen = choose_and_embed(everything, targets_M, user_groups_M, weights_M, options, embedder, cache, progress)
+        backbones = [backbone] if backbone else candidates(options, found.image_block.mode)
+        chosen = choose_and_embed(
+            everything, targets_M, user_groups_M, weights_M, options, embedder, cache, progress, backbones
+        )
     with watch("fit"):
         embeddings = chosen.embeddings
         rows = embeddings.rows_N

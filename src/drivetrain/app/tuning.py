@@ -24,7 +24,6 @@ from ..data.blocks import ImageBlock
 from ..data.datasets import Datasets, View
 from ..data.item_transforms import Resize, ResizeMethod
 from ..data.loader import DataLoader, DataLoaders, Loading
-from ..data.preprocess import Preprocess
 from ..data.sample import Sample
 from ..data.split import grouped_folds
 from ..embed.cache import EmbeddingCache
@@ -42,7 +41,6 @@ from .trained import Ready, Tuned
 if TYPE_CHECKING:
     from ..learn.deep.augment import Augment
     from ..learn.deep.headed import HeadedNetwork
-    from ..learn.deep.network import Network
     from ..learn.deep.task import Task
 
 # Images reach the augmentation this much larger than the network's input, so that a turned one has no blank corners.
@@ -73,7 +71,7 @@ def fine_tune(ready: Ready, image_block: ImageBlock, progress: Progress) -> Tune
         raise UsageError("fine-tuning knows no weights of single images; leave the weight column out, or --deep")
     features = ready.chosen.features
     backbone = network(features.backbone.name)
-    backbone = _resized(backbone, features.backbone.preprocess)
+    backbone.prepare(features.backbone.preprocess)
     train, held, base, frozen = _sides(ready)
     progress.say(f"fine-tuning {features.backbone.name} on {len(train)} images, judged on {len(held.rows_J)} others")
     scale = Scale.of(ready.targets.take(train))
@@ -211,6 +209,12 @@ class Scale:
             return values
         return np.asarray((values - self.mean_O) / self.spread_O, np.float32)
 
+    def decode(self, values: NDArray[Any]) -> NDArray[Any]:
+        """What is learnt, in the targets' own units."""
+        if self.mean_O is None or self.spread_O is None:
+            return values
+        return np.asarray(values * self.spread_O + self.mean_O)
+
     def inward(self, head: Head) -> Head:
         """A head whose outputs are what is learnt."""
         if self.mean_O is None or self.spread_O is None:
@@ -258,9 +262,9 @@ def loaders_of(
     ]
     loading = Loading(tuning.batch_size, ready.options.seed, ready.options.workers)
     return DataLoaders(
-        DataLoader(views[0], replace(loading, shuffle=True, drop_last=True), (resize,)),
-        DataLoader(views[1], loading, (resize,)),
-        Datasets(views[0], views[1]),
+        train=DataLoader(views[0], replace(loading, shuffle=True, drop_last=True), (resize,)),
+        valid=DataLoader(views[1], loading, (resize,)),
+        datasets=Datasets(views[0], views[1]),
     )
 
 
@@ -282,9 +286,3 @@ def task_of(targets: Targets, options: TrainOptions) -> Task:
 def _variation(tuning: Tuning, usual: Callable[..., Augment]) -> Augment:
     """How images are varied: as photos are, or, without an up, turned but hardly tilted."""
     return usual(turns=True, rotate=2.0, zoom=1.05, warp=0.0) if tuning.turns else usual()
-
-
-def _resized(backbone: Network, preprocess: Preprocess) -> Network:
-    """The network with images prepared as the run has them (--resize)."""
-    backbone.about = replace(backbone.about, preprocess=preprocess)
-    return backbone

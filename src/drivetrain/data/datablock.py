@@ -27,6 +27,7 @@ from ..core.types import Dataset, Item, Skipped
 from .batch import BatchTransform
 from .blocks import CategoryBlock, ImageBlock, TargetBlock
 from .datasets import Datasets, View
+from .decoded_store import KEEP_BYTES
 from .describe import called, describe
 from .getters import get_image_files
 from .item_transforms import ItemTransform, PlainTransform
@@ -186,15 +187,24 @@ class DataBlock:
         return Datasets(train, valid, split.notes, skipped + split.skipped, split.groups_N)
 
     def dataloaders(
-        self, source: Any, bs: int = 64, *, seed: int = 0, workers: int | None = None, progress: Progress | None = None
+        self,
+        source: Any,
+        bs: int = 64,
+        *,
+        seed: int = 0,
+        workers: int | None = None,
+        keep_bytes: int = KEEP_BYTES,
+        progress: Progress | None = None,
     ) -> DataLoaders:
         """Loaders of both sides: training shuffled, without a last batch of fewer items; validation in order.
 
+        ``keep_bytes``: how much memory decoded files may take from one epoch to the next, on both sides together.
+
         Raises:
             DataError: as `datasets`.
-            UsageError: ``bs``, ``seed`` or ``workers`` is no such number.
+            UsageError: ``bs``, ``seed``, ``workers`` or ``keep_bytes`` is no such number.
         """
-        loading = Loading(bs, seed, workers)
+        loading = Loading(bs, seed, workers, keep_bytes=keep_bytes)
         datasets = self.datasets(source, progress)
         return DataLoaders(
             DataLoader(datasets.train, replace(loading, shuffle=True, drop_last=True), self.item_tfms, self.batch_tfms),

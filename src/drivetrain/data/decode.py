@@ -87,6 +87,8 @@ MAX_PIXELS = 89_478_485
 # libjpeg's limit. Beyond it a resize keeps an intermediate image of gigabytes, and Pillow's float32 boxes lose pixels.
 MAX_SIDE = 65_500
 MAX_BYTES = 512 << 20
+# At which fractions the JPEG decoder can give a picture, the smallest first.
+DCT_FACTORS = (8, 4, 2)
 
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 # (offset, bytes there, format): files that begin like this are damaged if Pillow rejects them, not something else.
@@ -212,13 +214,24 @@ def _reduce(image: Image.Image, decode_size: DecodeSize | None) -> int:
     """Ask the JPEG decoder for a smaller DCT scale where the caller allows it; returns the factor."""
     if decode_size is None or not isinstance(image, JpegImagePlugin.JpegImageFile):
         return 1
-    smallest = decode_size(*image.size)
-    if smallest is None:
-        return 1
-    width = image.size[0]
-    drafted = image.draft(None, smallest)
+    width, height = image.size
+    factor = reduction((width, height), decode_size(width, height))
+    # Never the size that was wanted itself: pixels depend on the factor alone, and so they may be kept by it.
+    drafted = image.draft(None, (width // factor, height // factor)) if factor > 1 else None
     # The box is what the whole picture measures at the new scale, not rounded; the image's own size is rounded up.
     return round(width / drafted[1][2]) if drafted else 1
+
+
+def reduction(stored: tuple[int, int], smallest: tuple[int, int] | None) -> int:
+    """The factor, 1, 2, 4 or 8, by which a JPEG stored at (W, H) is reduced if no smaller than ``smallest`` is allowed.
+
+    >>> reduction((4000, 3000), (900, 675)), reduction((4000, 3000), None)
+    (4, 1)
+    """
+    if smallest is None:
+        return 1
+    most = min(stored[0] // smallest[0], stored[1] // smallest[1])
+    return next((factor for factor in DCT_FACTORS if factor <= most), 1)
 
 
 def _orientation(image: Image.Image) -> int:

@@ -56,6 +56,9 @@ class Plan:
 
     apply: Callable[[Image.Image], Any]
     decode_size: DecodeSize = full_size
+    fixed: bool = False
+    """Whether nothing was drawn: of one picture it makes the same in every epoch, at the same ``decode_size``. Where the
+    first transforms of a loader are so, it is their result that is kept in memory, which is far smaller."""
 
 
 class ItemTransform(ABC):
@@ -115,9 +118,9 @@ class Resize(ItemTransform):
     def plan(self, rng: np.random.Generator, *, training: bool) -> Plan:  # noqa: ARG002  # nothing is random
         spec = self.spec
         if spec is not None:
-            return Plan(lambda image: _resize(image, spec), _enough_for(spec))
+            return Plan(lambda image: _resize(image, spec), _enough_for(spec), fixed=True)
         grey = preprocess.Resize(method="pad", size=cast("Size", self.size), filter=self.filter)
-        return Plan(self._pad, _enough_for(grey))
+        return Plan(self._pad, _enough_for(grey), fixed=True)
 
     def _pad(self, image: Image.Image) -> Image.Image:
         height, width = cast("Size", self.size)
@@ -170,7 +173,7 @@ class RandomResizedCrop(ItemTransform):
     def plan(self, rng: np.random.Generator, *, training: bool) -> Plan:
         if not training:
             spec = self.spec
-            return Plan(lambda image: _resize(image, spec), _enough_for(spec))
+            return Plan(lambda image: _resize(image, spec), _enough_for(spec), fixed=True)
         height, width = cast("Size", self.size)
         area, shape, x, y = rng.random(4).tolist()
 

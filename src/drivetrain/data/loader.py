@@ -2,8 +2,8 @@
 
 Threads decode and transform (Pillow lets go of the interpreter lock while it does); there are no other processes, so it
 works alike in notebooks, scripts, on Linux, macOS and Windows. What an item looks like in an epoch depends on the seed,
-the epoch and the item's row, and on nothing else. At most ``prefetch`` batches wait for the consumer, so memory does not
-depend on the size of the data.
+the epoch and the item's row, and on nothing else. At most ``prefetch`` batches wait for the consumer, and decoded files
+are kept for later epochs up to ``keep_bytes``, so memory is bounded whatever the size of the data.
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ from ..core.types import Skipped
 from .batch import Batch, BatchTransform
 from .contact_sheet import contact_sheet, pictures
 from .datasets import Datasets, View
+from .decode import DecodeSize
+from .decoded_store import KEEP_BYTES, DecodedStore
 from .describe import called, describe
 from .item_transforms import ItemTransform, PlainTransform, Plan, full_size
 from .ordered_map import ordered_map
@@ -47,9 +49,11 @@ class Loading:
     """Whether a last batch of fewer items is left out, unless it is the only one."""
     prefetch: int = 2
     """Batches made ahead of the consumer."""
+    keep_bytes: int = KEEP_BYTES
+    """Memory for decoded files, from one epoch to the next; the loaders of one `DataLoaders` share it. 0: decode anew."""
 
     def __post_init__(self) -> None:
-        bounds = {"bs": 1, "seed": 0, "workers": 1, "prefetch": 1}
+        bounds = {"bs": 1, "seed": 0, "workers": 1, "prefetch": 1, "keep_bytes": 0}
         for name, least in bounds.items():
             value = getattr(self, name)
             if value is None and name == "workers":
@@ -68,13 +72,25 @@ class DataLoader:
         item_tfms: Sequence[ItemTransform | PlainTransform] = (),
         batch_tfms: Sequence[BatchTransform] = (),
     ) -> None:
-        self.view = view
+        self._view = view
         self.loading = loading
-        self.item_tfms = tuple(item_tfms)
+        self._item_tfms = tuple(item_tfms)
         self.batch_tfms = tuple(batch_tfms)
+        self.decoded = DecodedStore(loading.keep_bytes)
+        self._maker = object()  # what is kept after this loader's transforms is no other's
         self._workers = loading.workers or available_cores()
         self._next_epoch = 0
         self._skipped: dict[int, Skipped] = {}
+
+    @property
+    def view(self) -> View:
+        """The side it reads."""
+        return self._view
+
+    @property
+    def item_tfms(self) -> tuple[ItemTransform | PlainTransform, ...]:
+        """Its transforms of one picture. For others make another loader: pictures are kept as these left them."""
+        return self._item_tfms
 
     def __len__(self) -> int:
         """Batches an epoch."""
@@ -202,21 +218,12 @@ class DataLoader:
             ImageError: the file cannot be decoded.
             StepError: a transform failed.
         """
-        plans = [self._plan(step, tfm, sample, epoch) for step, tfm in enumerate(self.item_tfms)]
-        block = self.view.image_block
-        try:
-            image = self.view.open(sample, plans[0].decode_size if plans else full_size)
-        except ImageError:
-            raise
-        except DataError as error:
-            raise StepError("ImageBlock", str(sample), str(error)) from None
-        yield "open", block, image
-        for step, (tfm, plan) in enumerate(zip(self.item_tfms, plans, strict=True)):
-            try:
-                image = block.in_mode(plan.apply(image))
-            except Exception as error:
-                raise _failed(f"item_tfms[{step}] {called(tfm)}", str(sample), error, image) from error
-            yield f"item_tfms[{step}]", tfm, image
+        plans = self._plans(sample, epoch)
+        image = self._open(sample, plans[0].decode_size if plans else full_size)
+        yield "open", self.view.image_block, image
+        for step, plan in enumerate(plans):
+            image = self._apply(step, plan, sample, image)
+            yield f"item_tfms[{step}]", self.item_tfms[step], image
 
     def trace_batch(self, batch: Batch, epoch: int, number: int) -> Iterator[tuple[str, object, Batch]]:
         """A batch on its way: (step, who does it, the batch it gives), one for each batch transform.
@@ -234,12 +241,43 @@ class DataLoader:
 
     def _prepare(self, sample: Sample, epoch: int) -> Pixels | Skipped:
         """One item, decoded and transformed, in a thread: (H, W, K), or why not."""
+        plans = self._plans(sample, epoch)
+        fixed = next((step for step, plan in enumerate(plans) if not plan.fixed), len(plans))
+
+        def make(decode_size: DecodeSize) -> Image.Image:
+            image = self._open(sample, decode_size)
+            for step in range(fixed):
+                image = self._apply(step, plans[step], sample, image)
+            return image
+
+        decode_size = plans[0].decode_size if plans else full_size
         try:
-            for _, _, image in self.trace(sample, epoch):  # noqa: B007  # the last one is wanted, and only it is kept
-                pass
+            if sample.path is None:
+                image = make(decode_size)
+            else:
+                image = self.decoded.picture(sample.path, (self._maker, fixed), decode_size, make)
         except ImageError as error:
             return Skipped(sample.name, error.reason, error.detail)
+        for step in range(fixed, len(plans)):
+            image = self._apply(step, plans[step], sample, image)
         return self.view.image_block.array(image)
+
+    def _open(self, sample: Sample, decode_size: DecodeSize) -> Image.Image:
+        try:
+            return self.view.open(sample, decode_size)
+        except ImageError:
+            raise
+        except DataError as error:
+            raise StepError("ImageBlock", str(sample), str(error)) from None
+
+    def _apply(self, step: int, plan: Plan, sample: Sample, image: Image.Image) -> Image.Image:
+        try:
+            return self.view.image_block.in_mode(plan.apply(image))
+        except Exception as error:
+            raise _failed(f"item_tfms[{step}] {called(self.item_tfms[step])}", str(sample), error, image) from error
+
+    def _plans(self, sample: Sample, epoch: int) -> list[Plan]:
+        return [self._plan(step, tfm, sample, epoch) for step, tfm in enumerate(self.item_tfms)]
 
     def _plan(self, step: int, tfm: ItemTransform | PlainTransform, sample: Sample, epoch: int) -> Plan:
         """Each transform draws from a generator of its own: one more of them does not change what the others draw."""
@@ -286,6 +324,10 @@ class DataLoaders:
     train: DataLoader
     valid: DataLoader
     datasets: Datasets
+
+    def __post_init__(self) -> None:
+        if self.valid.loading.keep_bytes == self.train.loading.keep_bytes:
+            self.valid.decoded = self.train.decoded  # one bound for both
 
     @property
     def vocab(self) -> tuple[str, ...]:

@@ -51,7 +51,8 @@ class Preprocess(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     orient: Literal["exif"] = "exif"
-    mode: Literal["RGB"] = "RGB"
+    mode: Literal["RGB", "L"] = "RGB"
+    """L: colours are taken out, and the network sees the same grey three times."""
     resize: Resize = Resize()
     mean: Triple = (0.5, 0.5, 0.5)
     std: Triple = (0.5, 0.5, 0.5)
@@ -113,6 +114,8 @@ def _normalisation_table(mean: Triple, std: Triple) -> NDArray[np.float32]:
 
 def to_tensor(image: Image.Image, spec: Preprocess) -> NDArray[np.float32]:
     """RGB image of the target size → (3, H, W) float32, normalised."""
+    if spec.mode == "L":
+        image = image.convert("L").convert("RGB")
     pixels_HWK = np.asarray(image)
     table = _normalisation_table(spec.mean, spec.std)
     tensor = np.empty((3, *pixels_HWK.shape[:2]), dtype=np.float32)

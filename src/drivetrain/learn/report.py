@@ -143,6 +143,8 @@ class Report:
     input_size: tuple[int, int] | None = None
     """(height, width) the network sees."""
     trials: tuple[Trial, ...] = ()
+    loss: tuple[str, str] = ("Log-loss", "in nats")
+    """What trials are compared by, and its unit."""
     run: tuple[tuple[str, str], ...] = ()
     """What was run, on what: (name, value)."""
     seconds: tuple[tuple[str, float], ...] = ()

@@ -43,7 +43,11 @@ class Targets(ABC):
 
     def take(self, rows: Rows) -> Self:
         """Those at ``rows``."""
-        return replace(self, values=self.values[rows])  # type: ignore[type-var]  # every kind is a dataclass
+        return self.with_values(self.values[rows])
+
+    def with_values(self, values: NDArray[Any]) -> Self:
+        """Other targets with the same names."""
+        return replace(self, values=values)  # type: ignore[type-var]  # every kind is a dataclass
 
     @property
     @abstractmethod

@@ -36,15 +36,11 @@ def judge(manifest: Manifest, path: str, logits_C: FloatArray) -> Prediction:
     match manifest:
         case ClassManifest():
             return _one_label(manifest, path, answers_C)
-        case LabelManifest():
-            return _some_labels(manifest, path, answers_C)
+        case LabelManifest(labels=names, accept=rule):
+            thresholds = np.asarray(manifest.thresholds)
+            return some_labels(path, names, answers_C, thresholds, rule.confidence, manifest.bundle_id)
         case NumberManifest():
             return _numbers(manifest, path, answers_C)
-
-
-def given(manifest: LabelManifest, probs_NL: Floats) -> Floats:
-    """(N, L) whether each label is given, 1 or 0."""
-    return np.asarray(probs_NL >= np.asarray(manifest.thresholds), np.float64)
 
 
 def _one_label(manifest: ClassManifest, path: str, probs_C: Floats) -> Prediction:
@@ -60,17 +56,19 @@ def _one_label(manifest: ClassManifest, path: str, probs_C: Floats) -> Predictio
     )
 
 
-def _some_labels(manifest: LabelManifest, path: str, probs_L: Floats) -> Prediction:
+def some_labels(
+    path: str, names: tuple[str, ...], probs_L: Floats, thresholds_L: Floats, least: float, bundle_id: str
+) -> Prediction:
+    """The labels whose probability reaches their threshold; accepted from the confidence ``least`` on."""
     confidence = float(np.maximum(probs_L, 1 - probs_L).min())
-    there_L = given(manifest, probs_L)
     return Prediction(
         path=path,
         label=None,
         confidence=confidence,
-        probs=_named(manifest.labels, probs_L),
-        verdict=_verdict(confidence, manifest.accept.confidence),
-        bundle_id=manifest.bundle_id,
-        labels=tuple(name for name, there in zip(manifest.labels, there_L, strict=True) if there),
+        probs=_named(names, probs_L),
+        verdict=_verdict(confidence, least),
+        bundle_id=bundle_id,
+        labels=tuple(name for name, there in zip(names, probs_L >= thresholds_L, strict=True) if there),
     )
 
 

@@ -100,6 +100,8 @@ class TrainingArrays:
             raise SchemaError(f"arrays.safetensors: unseen_rows_M holds rows outside 0–{n - 1}")
         if one_label and n and not 0 <= self.targets_N.min() <= self.targets_N.max() < n_outputs:
             raise SchemaError(f"arrays.safetensors: targets_N holds labels outside 0–{n_outputs - 1}")
+        if not (np.isfinite(self.targets_N).all() and np.isfinite(self.unseen_logits_MC).all()):
+            raise SchemaError("arrays.safetensors: targets_N or unseen_logits_MC holds what is not finite")
         if isinstance(manifest, LabelManifest) and not np.isin(self.targets_N, (0, 1)).all():
             raise SchemaError("arrays.safetensors: targets_N holds more than 0 and 1")
 

@@ -92,7 +92,7 @@ def _figures(manifest: Manifest) -> str:
                     (f"mean absolute error, {_cell(name)}", f"{error.value:.4g} ({error.low:.4g}–{error.high:.4g})"),
                     ("always answering the median", f"{k.baseline[i]:.4g}"),
                     ("root mean squared error", f"{k.root_mean_squared_error[i]:.4g}"),
-                    ("explained variance, R²", f"{k.r_squared[i]:.3f}"),
+                    ("explained variance, R²", "–" if (known := k.r_squared[i]) is None else f"{known:.3f}"),
                 ]
     return "\n".join(f"| {name} | {value} |" for name, value in rows)
 

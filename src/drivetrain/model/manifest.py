@@ -52,8 +52,7 @@ class Figure(_Part):
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
-        if not self.low <= self.value <= self.high:
-            raise ValueError(f"{self.value} does not lie in its interval, {self.low} to {self.high}")
+        _check_order(self.low, self.value, self.high)
         return self
 
     @classmethod
@@ -99,6 +98,11 @@ class Amount(_Part):
     high: float
     method: str
 
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        _check_order(self.low, self.value, self.high)
+        return self
+
     @classmethod
     def of(cls, interval: Interval) -> Amount:
         """From the interval type the metrics use."""
@@ -138,7 +142,8 @@ class NumberMetrics(_Part):
     baseline: tuple[float, ...]
     """Mean absolute error of always answering the median."""
     root_mean_squared_error: tuple[float, ...]
-    r_squared: tuple[float, ...]
+    r_squared: tuple[float | None, ...]
+    """None where all numbers judged are the same."""
     how: str
 
 
@@ -260,6 +265,8 @@ class NumberManifest(_Manifest):
     def _one_each(self) -> Self:
         _check_length(self.half_widths, "half_widths", len(self.targets))
         _check_length(self.spreads, "spreads", len(self.targets))
+        for name in ("mean_absolute_error", "baseline", "root_mean_squared_error", "r_squared"):
+            _check_length(getattr(self.metrics, name), f"metrics.{name}", len(self.targets))
         return self
 
 
@@ -269,6 +276,11 @@ _KINDS: dict[str, type[Manifest]] = {
     "multi-label": LabelManifest,
     "regression": NumberManifest,
 }
+
+
+def _check_order(low: float, value: float, high: float) -> None:
+    if not low <= value <= high:
+        raise ValueError(f"{value} does not lie in its interval, {low} to {high}")
 
 
 def _check_length(values: tuple[float, ...], name: str, length: int) -> None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -21,6 +21,7 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from ...core.errors import UsageError
+from ...data.batch import Batch
 from ...data.preprocess import Preprocess, Resize, resize_image
 from .homography import compose, perspective, rotation, scaling, translation, warp
 
@@ -75,6 +76,16 @@ class Augment:
         for name, (value, low, high) in within.items():
             if not low <= value <= high:
                 raise UsageError(f"{name} is {value}; it must lie within {low} and {high}")
+
+    def __call__(self, batch: Batch, rng: np.random.Generator) -> Batch:
+        """Vary a training batch of a loader as it is, uint8 in and out: for looking at; see `Learner` for training."""
+        if not batch.training:
+            return batch
+        channels, height, width = batch.x.shape[1:]
+        spec = Preprocess(resize=Resize(size=(height, width)), mean=(0, 0, 0), std=(1, 1, 1))
+        transform = BatchTransform(spec, self, seed=int(rng.integers(2**31)))
+        pixels_NKHW = transform.train(batch.x, range(len(batch)), 0)[:, :channels]
+        return replace(batch, x=pixels_NKHW.mul(255).round_().clamp_(0, 255).to(torch.uint8).numpy())
 
 
 NONE = Augment(flip=False, rotate=0, zoom=1, warp=0, lighting=0)

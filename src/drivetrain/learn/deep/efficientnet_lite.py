@@ -7,6 +7,7 @@ training and after. Shapes: N batch, K channels, H and W pixels, O output channe
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from itertools import accumulate, pairwise
 from typing import Any
 
@@ -17,7 +18,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ...core.errors import WeightsError
+from ...core.errors import UsageError, WeightsError
+from ...data.preprocess import Preprocess
 from ...embed import efficientnet_lite as onnx_twin
 from ...embed.efficientnet_lite import BATCH_NORM_EPS, TAPS, Variant, block_strides, stage_blocks
 from ...embed.graph import same_pads
@@ -27,6 +29,9 @@ from .onnx_prefix import OnnxPrefix
 
 # What the weight file has beyond the embedding: the 1,000 classes of ImageNet, and a counter batch norm does not need.
 UNUSED = ("_fc.", "num_batches_tracked")
+
+# Pixels a side that leave something to pool after five halvings.
+SMALLEST = 32
 
 Weights = Mapping[str, NDArray[Any]]
 
@@ -182,8 +187,14 @@ class EfficientNetLite(Network):
     def graph(self, blocks: tuple[str, ...]) -> onnx.ModelProto:
         """Built as that of the packaged weights is, so it is as clean and as fast."""
         taps = tuple(tap for tap in TAPS if f"stage{tap}" in blocks)
-        variant = self.variant
-        return onnx_twin.build_graph(self.weights(), variant.depth, variant.size, taps, head="head" in blocks)
+        side, _ = self.about.preprocess.resize.size
+        return onnx_twin.build_graph(self.weights(), self.variant.depth, side, taps, head="head" in blocks)
+
+    def prepare(self, preprocess: Preprocess) -> None:
+        height, width = preprocess.resize.size
+        if height != width or height < SMALLEST:
+            raise UsageError(f"{self.about.name} takes squares of {SMALLEST} pixels and more, not {width}×{height}")
+        self.about = replace(self.about, preprocess=preprocess)
 
     def _onnx_prefix(self, stage: int, size: int) -> OnnxPrefix:
         graph = onnx_twin.build_graph(self.weights(), self.variant.depth, size, TAPS)

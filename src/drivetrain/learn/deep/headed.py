@@ -64,16 +64,25 @@ class HeadedNetwork(nn.Module):
             UsageError: the head was fitted on other features than these blocks.
         """
         model = cls(network, head.weight_DC.shape[1], blocks)
-        if head.weight_DC.shape[0] != len(model.columns):
-            raise UsageError(
-                f"the head was fitted on {head.weight_DC.shape[0]} features; "
-                f"the blocks {', '.join(model.blocks)} have {len(model.columns)}"
-            )
-        with torch.no_grad():
-            model.weight_CD.copy_(torch.from_numpy(head.weight_DC.T.copy()) / model.gain_D)
-            model.bias_C.copy_(torch.from_numpy(head.bias_C))
-        model.fitted = True
+        model.put(head)
         return model
+
+    def put(self, head: Head) -> None:
+        """Take the weights of a fitted head.
+
+        Raises:
+            UsageError: it was fitted on other features than these blocks, or for other outputs.
+        """
+        if head.weight_DC.shape != (len(self.columns), len(self.bias_C)):
+            raise UsageError(
+                f"the head was fitted on {head.weight_DC.shape[0]} features for {head.weight_DC.shape[1]} outputs; "
+                f"the blocks {', '.join(self.blocks)} have {len(self.columns)}, the model {len(self.bias_C)} outputs"
+            )
+        device = self.weight_CD.device
+        with torch.no_grad():
+            self.weight_CD.copy_(torch.from_numpy(head.weight_DC.T.copy()).to(device) / self.gain_D)
+            self.bias_C.copy_(torch.from_numpy(np.asarray(head.bias_C, np.float32)).to(device))
+        self.fitted = True
 
     def forward(self, batch: Tensor | Activation) -> Tensor:
         """(N, 3, H, W) normalised images, or an activation → (N, C), float32 whatever the network ran in."""

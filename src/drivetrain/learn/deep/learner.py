@@ -9,10 +9,15 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
+from torch import Tensor
 
 from ...core.errors import UsageError
 from ...core.ports import Progress, Silent
+from ...core.types import FloatArray
+from ..head import Head
 from .augment import Augment, BatchTransform
 from .batches import Batches, Loaders
 from .distributed import join
@@ -73,6 +78,24 @@ class Learner:
     def n_groups(self) -> int:
         """Groups of parameters, the head being the last."""
         return len(self.model.groups())
+
+    def begin_at(self, head: Head) -> None:
+        """Put a fitted head in the place of the one there is (LP-FT); raises what `HeadedNetwork.put` does."""
+        self.model.put(head)
+
+    def embeddings(self, pixels_NKHW: NDArray[np.uint8]) -> FloatArray:
+        """(N, D) features of the model's blocks, of uint8 images, without variation."""
+        network = self.model.network
+        prefix = network.prefix(network.n_stages, self.transform.preprocess.resize.size)
+        with torch.inference_mode():
+            features_ND: Tensor = network.embedding(prefix(self.transform.valid(pixels_NKHW)))
+        return features_ND[:, self.model.columns.to(features_ND.device)].float().cpu().numpy()
+
+    def outputs(self, tensors_NKHW: FloatArray) -> FloatArray:
+        """(N, C) outputs for preprocessed images."""
+        with torch.inference_mode():
+            outputs_NC: Tensor = self.model(torch.from_numpy(tensors_NKHW).to(self.device))
+        return outputs_NC.float().cpu().numpy()
 
     def freeze_to(self, group: int) -> None:
         """Train only the groups from ``group`` on; negative numbers count from the end.

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import torch
@@ -88,6 +88,18 @@ class Network(nn.Module, ABC):
     @abstractmethod
     def graph(self, blocks: tuple[str, ...]) -> onnx.ModelProto:
         """The weights of now as an inference graph: ``pixels`` (N, 3, H, W) → ``embedding`` (N, D) of these blocks."""
+
+    def prepare(self, preprocess: Preprocess) -> None:
+        """Take images prepared in another way.
+
+        Raises:
+            UsageError: they would have a size that the network cannot take.
+        """
+        own = self.about.preprocess.resize.size
+        if preprocess.resize.size != own:
+            height, width = preprocess.resize.size
+            raise UsageError(f"{self.about.name} takes images of {own[1]}×{own[0]} pixels, not {width}×{height}")
+        self.about = replace(self.about, preprocess=preprocess)
 
     def advance(self, activation: Activation, stop: int) -> Activation:
         """Run stages until ``stop`` of them have been passed.

@@ -52,6 +52,11 @@ def accuracy(outputs_NC: FloatArray, labels_N: NDArray[Any]) -> float:
     return float(np.mean(outputs_NC.argmax(axis=1) == labels_N))
 
 
+def error_rate(outputs_NC: FloatArray, labels_N: NDArray[Any]) -> float:
+    """1 − accuracy."""
+    return 1 - accuracy(outputs_NC, labels_N)
+
+
 def label_accuracy(outputs_NC: FloatArray, present_NC: NDArray[Any]) -> float:
     """Share of (item, label) pairs that are right at a probability of one half."""
     return float(np.mean((outputs_NC > 0) == (present_NC > 0.5)))
