@@ -10,14 +10,16 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from ..core.cores import available_cores
-from ..core.errors import DataError, ImageError
+from ..core.errors import DataError, ImageError, UsageError
 from ..core.ports import Progress, Silent
 from ..core.types import Dataset, FloatArray, ImageFacts, IntArray, Interval, Item, Skipped
 from ..curate.duplicates import copies_of
+from ..data.blocks import CategoryBlock, MultiCategoryBlock, RegressionBlock, TargetBlock
 from ..data.datablock import DataBlock
 from ..data.facts import facts_of
 from ..data.folder import SPLITS
@@ -29,7 +31,7 @@ from ..model import metrics
 from ..model.answer import answers
 from ..model.manifest import ClassManifest, LabelManifest, Manifest, NumberManifest
 from ..model.predictor import Predictor, decode_source, load
-from .figures import AnyFigures, ClassFigures, LabelFigures, NumberFigures, figures_of
+from .figures import AnyFigures, ClassFigures, LabelFigures, NumberFigures, decimals, figures_of
 from .groups import group_numbers
 from .interpretations import AnyInterpretation, interpretation_of
 from .judged import Judged
@@ -131,14 +133,18 @@ def evaluate(
     Raises:
         BundleError: the bundle cannot be loaded.
         SourceError: the source cannot be read as a labelled data set.
-        DataError: no image is left to judge.
+        DataError: no image is left to judge, or one has no number where the bundle gives numbers.
+        UsageError: the delimiter is empty, or ``block`` reads targets of another kind than the bundle's.
     """
     start_s = time.perf_counter()
+    if not delimiter:
+        raise UsageError("the delimiter is empty; give the text that stands between two labels, such as ;")
     progress = progress or Silent()
     predictor = bundle if isinstance(bundle, Predictor) else load(bundle, golden=golden)
     manifest = predictor.manifest
     options = TrainOptions(task=manifest.task, delimiter=delimiter)
     dataset, samples, reader = samples_of(source, options, block, default_folder() / "archives")
+    _check_block(reader, manifest, given=block is not None)
     known, unknown = _known(dataset, samples, split, predictor)
     skipped = [*dataset.skipped, *unknown]
     answered: list[tuple[Sample, FloatArray, ImageFacts]] = []
@@ -224,7 +230,7 @@ def _headlines(evaluation: Evaluation, manifest: Manifest) -> tuple[Headline, ..
         case LabelFigures(), LabelManifest():
             mean, before = figures.mean_average_precision, manifest.metrics.mean_average_precision
             return (
-                Headline("Mean average precision", f"{mean.value:.3f}", f"{mean.low:.3f}–{mean.high:.3f}"),
+                Headline("Mean average precision", decimals(mean.value), f"{decimals(mean.low)}–{decimals(mean.high)}"),
                 Headline("At training time", f"{before.value:.3f}", f"{before.low:.3f}–{before.high:.3f}"),
                 Headline("All labels right", percent(figures.exact.value), between(figures.exact)),
                 Headline("Log-loss", f"{figures.log_loss:.3f}", note="mean over labels"),
@@ -262,6 +268,8 @@ def _known(
     """
     chosen = [one for one in samples if split is None or one.split == SPLITS.get(split.lower(), split)]
     if not chosen:
+        if not samples:
+            raise DataError(f"no image of {dataset.source} has a label; give some that have")
         names = sorted({one.split for one in samples if one.split})
         found = f"its splits are {', '.join(names)}" if names else "it has no splits"
         raise DataError(f"{dataset.source} has no split “{split}”; {found}")
@@ -272,16 +280,49 @@ def _known(
     known = [one for one, labels in zip(chosen, foreign, strict=True) if not labels]
     if not known:
         labels = sorted({label for labels in foreign for label in labels})
+        names, found = ", ".join(predictor.classes[:10]), ", ".join(labels[:10])
+        if isinstance(predictor.manifest, LabelManifest):
+            raise DataError(
+                f"every image of {dataset.source} has labels that the bundle ({names}) does not know; found {found}; name "
+                "them as the bundle does, and say what stands between two of them (--delimiter, delimiter=)"
+            )
         raise DataError(
-            f"no image of {dataset.source} has a class of the bundle ({', '.join(predictor.classes[:10])}); "
-            f"found {', '.join(labels[:10])}; name the folders as the bundle names its classes"
+            f"no image of {dataset.source} has a class of the bundle ({names}); found {found}; "
+            "name the folders as the bundle names its classes"
         )
+    kind = "label" if isinstance(predictor.manifest, LabelManifest) else "class"
     unknown = [
-        Skipped(one.name, "unknown class", f"“{labels[0]}” is not in the bundle")
+        Skipped(one.name, f"unknown {kind}", f"“{labels[0]}” is not in the bundle")
         for one, labels in zip(chosen, foreign, strict=True)
         if labels
     ]
     return known, unknown
+
+
+def _check_block(reader: TargetBlock[Any], manifest: Manifest, *, given: bool) -> None:
+    """Whether what the block reads can be compared with what the bundle answers.
+
+    Raises:
+        UsageError: it cannot.
+    """
+    match reader, manifest:
+        case (CategoryBlock(), ClassManifest()) | (MultiCategoryBlock(), LabelManifest()):
+            return
+        case RegressionBlock(n_out=count), NumberManifest(targets=names):
+            if count == len(names):
+                return
+            what = f"{count} number{'s' if count > 1 else ''} an image"
+            wanted = f"RegressionBlock(n_out={len(names)})"
+        case _:
+            what = type(reader).__name__
+            wanted = {"classification": "CategoryBlock", "multi-label": "MultiCategoryBlock"}.get(
+                manifest.task, f"RegressionBlock(n_out={len(manifest.outputs)})"
+            )
+    instead = f"the block reads {what}" if given else "without block= one number an image is read"
+    raise UsageError(
+        f"the bundle answers {', '.join(manifest.outputs[:10])} ({manifest.task}), and {instead}; give "
+        f"block=DataBlock((ImageBlock, {wanted}), …) from Python"
+    )
 
 
 def _foreign(sample: Sample, outputs: set[str]) -> list[str]:

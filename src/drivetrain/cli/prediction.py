@@ -136,13 +136,17 @@ def _line_printer(files: Sequence[Path], classes: Sequence[str], aligned: bool) 
     path_width = max((width for file in files if (width := cell_len(str(file))) <= PATH_COLUMN), default=0)
     label_width = max(map(cell_len, classes))
 
+    def plain(text: str) -> str:
+        # A tab or line break in the name of a file or label must not add a column or a line.
+        return "".join(c if c not in "\t\r\n" else "�" for c in text)
+
     def show(prediction: Prediction) -> None:
-        # A tab or line break in a file's name must not add a column or a line.
-        path = "".join(c if c not in "\t\r\n" else "�" for c in prediction.path)
+        path = plain(prediction.path)
         label = prediction.label if prediction.label is not None else ", ".join(prediction.labels) or "-"
         if prediction.values:
             label = answer_text(prediction)
         confidence = "-" if prediction.error or prediction.values else f"{prediction.confidence:.3f}"
+        label = plain(label)
         cells = [path, label, confidence, str(prediction.verdict)]
         if prediction.error:
             cells.append(one_line(prediction.error))

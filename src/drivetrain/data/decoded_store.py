@@ -125,8 +125,8 @@ class DecodedStore:
             image = make(noting)
         except ImageError as error:
             if error.reason not in ImageError.PASSING:
-                n_bytes = ENTRY_BYTES + len(error.detail)
-                self._keep((maker, path), stamp, asked, scale, n_bytes, lambda: _Failure(error.reason, error.detail))
+                failure = _Failure(error.reason, error.detail)
+                self._keep((maker, path), stamp, asked, scale, ENTRY_BYTES + _weight(error.detail), lambda: failure)
             raise
         n_bytes = ENTRY_BYTES + image.width * image.height * len(image.mode) + _weight(image.info)
         if image.mode in ("RGB", "L"):

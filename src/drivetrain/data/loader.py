@@ -248,6 +248,9 @@ class DataLoader:
             image = self._open(sample, decode_size)
             for step in range(fixed):
                 image = self._apply(step, plans[step], sample, image)
+            if fixed == len(plans):  # nobody will ask what the file says of itself, and it may be longer than the pixels
+                image = image.copy()
+                image.info.clear()
             return image
 
         decode_size = plans[0].decode_size if plans else full_size
