@@ -85,31 +85,77 @@ def test_the_two_commands_are_make_targets() -> None:
 
 
 def fields(document: object, prefix: str = "") -> set[str]:
-    """Dotted names of a document's fields."""
-    if not isinstance(document, dict):
+    """Dotted names of a document's fields; ``[]`` stands for every entry of a list of such."""
+    if isinstance(document, list) and document and all(isinstance(entry, dict) for entry in document):
+        return set().union(*(fields(entry, f"{prefix}[]") for entry in document))
+    if not isinstance(document, dict) or not document:
         return {prefix}
     return set().union(*(fields(value, f"{prefix}.{name}".lstrip(".")) for name, value in document.items()))
 
 
-def documented(heading: str) -> set[str]:
+def documented(heading: str, task: str = "") -> set[str]:
+    """Fields of a command: those of every task, and those of one."""
     text = (ROOT / "docs" / "json.md").read_text(encoding="utf-8")
     section = next(part for part in text.split("\n## ")[1:] if heading in part.splitlines()[0])
-    rows = [line.split("|")[1] for line in section.splitlines() if line.startswith("| `")]
+    shared, *others = section.split("\n### ")
+    chosen = [part for part in others if part.startswith(f"`{task}`\n")]
+    assert len(chosen) == bool(task)
+    rows = [line.split("|")[1] for part in (shared, *chosen) for line in part.splitlines() if line.startswith("| `")]
     return {name for row in rows for name in re.findall(r"`([^`]+)`", row)}
 
 
-def test_every_json_field_is_documented_and_every_documented_field_is_there(workplace: Path) -> None:
-    """Two classes, so that AUC is among them."""
-    command = "drivetrain train pair --out pair.bundle --backbone efficientnet-lite0 --json"
+@pytest.fixture(scope="module")
+def tables(workplace: Path) -> Path:
+    """Beside the pictures: tables of labels and of numbers, to train on and to evaluate."""
     shell("mkdir -p pair && cp -r bears/black bears/teddy pair/", workplace)
-    train = json.loads(shell(command, workplace))
+    for place, stem in (("bears", "train"), ("elsewhere", "fresh")):
+        files = sorted((workplace / place).glob("*/*.jpg"))
+        grey = [round(float(np.asarray(Image.open(file).convert("L")).mean()), 2) for file in files]
+        cells = {
+            "labels": [
+                f"{file.parent.name};{'light' if g > np.median(grey) else 'dark'}"
+                for file, g in zip(files, grey, strict=True)
+            ],
+            "numbers": [str(g) for g in grey],
+        }
+        for name, column in cells.items():
+            rows = [f"{file},{cell}\n" for file, cell in zip(files, column, strict=True)]
+            (workplace / f"{stem}-{name}.csv").write_text("".join(["path,label\n", *rows]))
+    return workplace
+
+
+# Classification with two classes, so that AUC is among its fields.
+SOURCES = {
+    "classification": ("pair", "elsewhere"),
+    "multi-label": ("train-labels.csv", "fresh-labels.csv"),
+    "regression": ("train-numbers.csv", "fresh-numbers.csv"),
+}
+
+
+@pytest.mark.parametrize("task", SOURCES)
+def test_every_json_field_is_documented_and_every_documented_field_is_there(tables: Path, task: str) -> None:
+    source, fresh = SOURCES[task]
+    bundle = f"{task}.bundle"
+    train = json.loads(
+        shell(f"drivetrain train {source} --task {task} --out {bundle} --backbone efficientnet-lite0 --json", tables)
+    )
     train["classes"] = "by name"
-    assert fields(train) == documented("drivetrain train")
-    evaluate = json.loads(shell("drivetrain evaluate pair.bundle elsewhere --json", workplace))
-    assert fields(evaluate) == documented("drivetrain evaluate")
-    predict = json.loads(shell("drivetrain predict pair.bundle photos missing.jpg --json", workplace))
+    assert train["task"] == task
+    assert fields(train) == documented("drivetrain train", task)
+    evaluate = json.loads(shell(f"drivetrain evaluate {bundle} {fresh} --json", tables))
+    evaluate["skipped_files"] = "a list"
+    assert fields(evaluate) == documented("drivetrain evaluate", task)
+    predict = json.loads(shell(f"drivetrain predict {bundle} photos missing.jpg --json", tables))
     assert [answer["verdict"] for answer in predict][1] == "unreadable"
-    assert set(predict[0]) == documented("drivetrain predict")
+    assert set(predict[0]) == set(predict[1]) == documented("drivetrain predict")
+    inspect = json.loads(shell(f"drivetrain inspect {bundle} --json", tables))
+    named = documented("drivetrain inspect", task)
+    assert {documented_name(field, named) for field in fields(inspect)} == named
+
+
+def documented_name(field: str, named: set[str]) -> str:
+    """What a field is documented as: itself, or the whole that it is a part of, such as a figure with its interval."""
+    return next((name for name in named if f"{field}.".startswith((f"{name}.", f"{name}[]."))), field)
 
 
 def test_internal_links_lead_somewhere() -> None:

@@ -280,14 +280,14 @@ def _known(
     known = [one for one, labels in zip(chosen, foreign, strict=True) if not labels]
     if not known:
         labels = sorted({label for labels in foreign for label in labels})
-        names, found = ", ".join(predictor.classes[:10]), ", ".join(labels[:10])
+        known_names, found = ", ".join(predictor.classes[:10]), ", ".join(labels[:10])
         if isinstance(predictor.manifest, LabelManifest):
             raise DataError(
-                f"every image of {dataset.source} has labels that the bundle ({names}) does not know; found {found}; name "
+                f"every image of {dataset.source} has labels that the bundle ({known_names}) does not know; found {found}; name "
                 "them as the bundle does, and say what stands between two of them (--delimiter, delimiter=)"
             )
         raise DataError(
-            f"no image of {dataset.source} has a class of the bundle ({names}); found {found}; "
+            f"no image of {dataset.source} has a class of the bundle ({known_names}); found {found}; "
             "name the folders as the bundle names its classes"
         )
     kind = "label" if isinstance(predictor.manifest, LabelManifest) else "class"

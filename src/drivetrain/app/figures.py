@@ -15,7 +15,7 @@ from ..core.types import IntArray, Interval
 from ..learn.interpret import balanced_accuracy, share
 from ..learn.targets import ClassTargets, LabelTargets, NumberTargets
 from ..model import metrics, number_metrics
-from ..model.label_metrics import LabelRow, best_thresholds, label_rows, mean_average_precision
+from ..model.label_metrics import LabelRow, best_thresholds, label_rows, mean_average_precision_interval
 from ..model.manifest import finite
 from ..model.metrics import Floats
 from .judged import Judged
@@ -182,7 +182,7 @@ class NumberFigures:
         return rows
 
     def to_json(self) -> dict[str, Any]:
-        return {
+        document: dict[str, Any] = {
             "targets": [
                 {
                     "name": name,
@@ -196,6 +196,9 @@ class NumberFigures:
                 for m, name in enumerate(self.names)
             ]
         }
+        if self.random_split is not None:
+            document["mean_absolute_error_random_split"] = {"value": self.random_split}
+        return document
 
 
 AnyFigures = ClassFigures | LabelFigures | NumberFigures
@@ -258,13 +261,11 @@ def _of_labels(
     if thresholds_L is None and not (present_JL > 0.5).any():
         raise DataError(f"none of the {len(present_JL)} images to judge by ({how}) has a label; give some that have")
     thresholds = best_thresholds(present_JL, probs_JL) if thresholds_L is None else thresholds_L
-    low, high = metrics.bootstrap(groups_J, lambda r: mean_average_precision(present_JL[r], probs_JL[r]), seed)
-    mean = mean_average_precision(present_JL, probs_JL)
     right_J = ((probs_JL >= thresholds) == (present_JL > 0.5)).all(axis=1)
     exact = share(right_J, np.ones(len(right_J), bool), groups_J)
     assert exact is not None  # something was judged
     return LabelFigures(
-        mean_average_precision=Interval(mean, min(low, mean), max(high, mean), "bootstrap 95 % over groups"),
+        mean_average_precision=mean_average_precision_interval(present_JL, probs_JL, groups_J, seed),
         exact=exact,
         log_loss=float(targets.losses(probs_JL).mean()),
         rows=label_rows(present_JL, probs_JL, thresholds, groups_J, targets.names),

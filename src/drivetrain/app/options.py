@@ -22,12 +22,11 @@ class Tuning:
     """Train only the last so many stages; None: as suits the device (`app.tuning`)."""
     rate: float = 1e-3
     """Peak learning rate of the head; the first trained stage gets a tenth."""
-    batch_size: int = 32
+    batch_size: int | None = None
+    """Images a step; None: 32, fewer where an epoch would have few steps."""
     turns: bool = False
     """Vary images by all eight flips and quarter turns: for pictures without an up."""
     device: str | None = None
-    checkpoints: Path | None = None
-    """Folder from which an interrupted run goes on."""
 
 
 @dataclass(frozen=True)

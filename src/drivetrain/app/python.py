@@ -41,9 +41,8 @@ def train(
     epochs: int = 4,
     stages: int | None = None,
     rate: float = 1e-3,
-    batch_size: int = 32,
+    batch_size: int | None = None,
     turns: bool = False,
-    checkpoints: str | Path | None = None,
     device: str | None = None,
     progress: Progress | None = None,
 ) -> TrainResult:
@@ -73,9 +72,8 @@ def train(
         epochs: passes over the images while doing so.
         stages: train only the last so many stages; by default all on a GPU, 3 on a CPU.
         rate: peak learning rate of the head; the first trained stage gets a tenth.
-        batch_size: images a step.
+        batch_size: images a step; 32 by default, fewer where there are few images.
         turns: pictures have no up: vary them by all flips and quarter turns.
-        checkpoints: folder from which an interrupted run goes on.
         device: as torch names it; the best there is by default.
         progress: told how far the work has come; silent by default.
 
@@ -95,13 +93,12 @@ def train(
     _check_choice("task", task, get_args(Task))
     _check_range("epochs", epochs, 1)
     _check_range("stages", 1 if stages is None else stages, 1)
-    _check_range("batch_size", batch_size, 1)
+    _check_range("batch_size", 1 if batch_size is None else batch_size, 1)
     if not 0 < rate < float("inf"):
         raise UsageError(f"rate is {rate}; it must be more than 0")
     if not delimiter:
         raise UsageError("the delimiter is empty; give the text that stands between two labels, such as ;")
-    folder = Path(checkpoints) if checkpoints is not None else None
-    tuning = Tuning(epochs, stages, rate, batch_size, turns, device, folder)
+    tuning = Tuning(epochs, stages, rate, batch_size, turns, device)
     options = TrainOptions(
         backbone=backbone,
         budget_s=budget_s,

@@ -185,9 +185,13 @@ def _number_names(names: tuple[str, ...], count: int) -> tuple[str, ...]:
         return ("number",) if count == 1 else tuple(f"number {m + 1}" for m in range(count))
     if len(names) != count or len(set(names)) != count:
         raise UsageError(
-            f"{len(names)} target names were given ({', '.join(names)}) for {count} numbers; name each once"
+            f"{len(names)} target names were given ({', '.join(map(str, names))}) for {count} numbers; name each once"
         )
-    return names
+    for name in names:
+        if not isinstance(name, str) or not name.strip():
+            raise UsageError(f"{name!r} was given for the name of a number; give a text, such as years")
+    # What cannot be encoded cannot be written to the manifest either.
+    return tuple(name.strip().encode("utf-8", "replace").decode("utf-8") for name in names)
 
 
 def _marked(block: DataBlock, samples: Sequence[Sample]) -> Sequence[Sample]:

@@ -8,14 +8,18 @@ Shapes: A usable images, N trained on, J judged, D embedding, O outputs.
 
 from __future__ import annotations
 
+import hashlib
+import shutil
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from .._version import __version__
 from ..core.cores import available_cores
 from ..core.errors import DataError, UsageError
 from ..core.ports import Progress
@@ -26,7 +30,7 @@ from ..data.item_transforms import Resize, ResizeMethod
 from ..data.loader import DataLoader, DataLoaders, Loading
 from ..data.sample import Sample
 from ..data.split import grouped_folds
-from ..embed.cache import EmbeddingCache
+from ..embed.cache import EmbeddingCache, default_folder
 from ..embed.embedder import Embedder
 from ..embed.recipe import Recipe
 from ..learn.crossval import paired_difference
@@ -78,18 +82,23 @@ def fine_tune(ready: Ready, image_block: ImageBlock, progress: Progress) -> Tune
     model = HeadedNetwork.from_head(backbone, scale.inward(_for_embedding(base.head, features.blocks)), features.blocks)
     loaders = loaders_of(ready, train, held.rows_J, scale, image_block, tuning, backbone.about.preprocess.resize.size)
     device = tuning.device or best_device()
+    checkpoints = _checkpoints(ready, train, backbone.about.fingerprint)
+    if checkpoints is not None and checkpoints.exists():
+        progress.say("going on where an interrupted run stopped")
     learner = Learner(
         loaders,
         model,
         task_of(ready.targets.take(train), ready.options),
         _variation(tuning, aug_transforms),
-        Options(seed=ready.options.seed, checkpoints=tuning.checkpoints),
+        Options(seed=ready.options.seed, checkpoints=checkpoints),
         progress=progress,
         device=device,
     )
+    if tuning.stages is not None and tuning.stages > backbone.n_stages:
+        raise UsageError(f"{features.backbone.name} has {backbone.n_stages} stages; cannot train its last {tuning.stages}")
     stages = tuning.stages or (CPU_STAGES if device == "cpu" else backbone.n_stages)
     rates = slice(tuning.rate / 10, tuning.rate)
-    resume = tuning.checkpoints is not None
+    resume = checkpoints is not None
     if stages < backbone.n_stages:
         learner.fit_last_stages(tuning.epochs, rates, stages=stages, views=min(CPU_VIEWS, tuning.epochs), resume=resume)
         trained = f"last {stages} of {backbone.n_stages} stages"
@@ -97,6 +106,8 @@ def fine_tune(ready: Ready, image_block: ImageBlock, progress: Progress) -> Tune
         learner.unfreeze()
         learner.fit_one_cycle(tuning.epochs, rates, resume=resume)
         trained = "all stages"
+    if checkpoints is not None:
+        shutil.rmtree(checkpoints, ignore_errors=True)
     model.cpu()
     result = judge_network(ready, model, scale, held, frozen, progress)
     return replace(
@@ -260,12 +271,33 @@ def loaders_of(
         View(tuple(samples[row] for row in rows), image_block, None, scale.encode(targets.values[rows]), training)
         for rows, training in ((train, True), (valid, False))
     ]
-    loading = Loading(tuning.batch_size, ready.options.seed, ready.options.workers)
+    batch_size = tuning.batch_size or batch_size_for(len(train))
+    loading = Loading(batch_size, ready.options.seed, ready.options.workers)
     return DataLoaders(
         train=DataLoader(views[0], replace(loading, shuffle=True, drop_last=True), (resize,)),
         valid=DataLoader(views[1], loading, (resize,)),
         datasets=Datasets(views[0], views[1]),
     )
+
+
+def batch_size_for(images: int) -> int:
+    """32, or as many as leave an epoch about 32 steps, though not fewer than 8: with too few steps a good head is only lost.
+
+    >>> [batch_size_for(n) for n in (100, 600, 5000)]
+    [8, 16, 32]
+    """
+    return min(32, max(8, 1 << max(images // 32, 1).bit_length() - 1))
+
+
+def _checkpoints(ready: Ready, train: NDArray[np.intp], fingerprint: str) -> Path | None:
+    """Where this very run, and no other, keeps what it goes on from; None where nothing is to be kept."""
+    options, facts = ready.options, ready.chosen.embeddings.facts
+    if not options.use_cache:
+        return None
+    digest = hashlib.sha256(repr((__version__, fingerprint, options, ready.chosen.features.name)).encode())
+    for row in train:
+        digest.update(f"{facts[row].sha256} {ready.items[row].label}\n".encode())
+    return (options.cache or default_folder()) / "fine-tuning" / digest.hexdigest()[:32]
 
 
 def task_of(targets: Targets, options: TrainOptions) -> Task:

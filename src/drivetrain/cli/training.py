@@ -79,7 +79,8 @@ def train(
     ] = ";",
     target: Annotated[str | None, typer.Option(help="What the number is called, for regression.")] = None,
     deep: Annotated[
-        bool, typer.Option("--deep", help="Also train the network itself (minutes; needs the extra “deep”).")
+        bool,
+        typer.Option("--deep", help="Also train the network itself: minutes; the extra “deep”. It can be interrupted."),
     ] = False,
     epochs: Annotated[int, typer.Option(callback=_from(1), help="With --deep: passes over the images.")] = EPOCHS,
     stages: Annotated[
@@ -91,9 +92,6 @@ def train(
     turns: Annotated[
         bool, typer.Option("--turns", help="With --deep: pictures have no up; vary them by turning and flipping.")
     ] = False,
-    checkpoints: Annotated[
-        Path | None, typer.Option(help="With --deep: folder from which an interrupted run goes on.")
-    ] = None,
     budget_s: Annotated[
         float,
         typer.Option("--budget-s", callback=_from(0), help="Seconds that embedding may take; auto chooses within it."),
@@ -147,7 +145,6 @@ def train(
         epochs=epochs,
         stages=stages,
         turns=turns,
-        checkpoints=checkpoints,
         progress=ConsoleProgress(),
     )
     if json:

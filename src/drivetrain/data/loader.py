@@ -77,6 +77,7 @@ class DataLoader:
         self._item_tfms = tuple(item_tfms)
         self.batch_tfms = tuple(batch_tfms)
         self.decoded = DecodedStore(loading.keep_bytes)
+        """What is kept from one epoch to the next."""
         self._maker = object()  # what is kept after this loader's transforms is no other's
         self._workers = loading.workers or available_cores()
         self._next_epoch = 0
@@ -248,7 +249,8 @@ class DataLoader:
             image = self._open(sample, decode_size)
             for step in range(fixed):
                 image = self._apply(step, plans[step], sample, image)
-            if fixed == len(plans):  # nobody will ask what the file says of itself, and it may be longer than the pixels
+            if fixed == len(plans):
+                # Nobody will ask what the file says of itself any more, and it may be longer than the pixels.
                 image = image.copy()
                 image.info.clear()
             return image

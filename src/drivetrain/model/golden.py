@@ -186,7 +186,9 @@ def _check_entry(entry: GoldenImage, logits_C: FloatArray, manifest: Manifest) -
     on_the_line = not isinstance(manifest, NumberManifest) and (
         abs(said.confidence - manifest.accept.confidence) < ROUNDING
     )
-    if not (_same_answer(entry, said, logits_C, manifest) and rounding and (entry.verdict == said.verdict or on_the_line)):
+    if not (
+        _same_answer(entry, said, logits_C, manifest) and rounding and (entry.verdict == said.verdict or on_the_line)
+    ):
         raise SchemaError(
             f"golden image {entry.file}: golden.json says {entry.label} at {entry.confidence:.3f} ({entry.verdict}), "
             f"the expected logits {said.label} at {said.confidence:.3f} ({said.verdict})"

@@ -1,0 +1,234 @@
+"""Fine-tuning from the command's side: what is judged, what is kept, what travels in the bundle, what is resumed."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import drivetrain as dt
+from drivetrain.app.figures import ClassFigures
+from drivetrain.core.errors import UsageError
+from drivetrain.embed.session import Session
+from drivetrain.model.export import LOGITS
+from drivetrain.model.metrics import softmax
+
+LITE0 = "efficientnet-lite0"
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(scope="module")
+def tuned(pictures: Path, cache: Path, tmp_path_factory: pytest.TempPathFactory) -> dt.TrainResult:
+    """A run whose rate is so small that the network stays where it is: what comes out is the head it began with."""
+    out = tmp_path_factory.mktemp("tuned") / "pictures.bundle"
+    return dt.train(
+        pictures, out, backbone=LITE0, cache=cache, deep=True, epochs=1, stages=1, rate=1e-7, seed=KEPT_SEED
+    )
+
+
+KEPT_SEED = 0
+
+
+def test_it_is_kept_where_its_loss_is_lower(tuned: dt.TrainResult) -> None:
+    fine_tuning = dt.load(tuned.bundle).manifest.training.fine_tuning
+    assert fine_tuning is not None
+    assert fine_tuning.loss < fine_tuning.frozen_loss
+    assert fine_tuning.images + fine_tuning.held_out == tuned.images_used == 60
+    assert tuned.fine_tuning is not None
+    assert tuned.fine_tuning.startswith("last 1 of 7 stages, 1 epochs: held-out loss")
+    assert isinstance(tuned.figures, ClassFigures)
+    assert tuned.figures.random_split is None
+    assert tuned.figures.how == f"held-out fold of {fine_tuning.held_out} images that shares no group with the others"
+
+
+def test_both_networks_travel_and_agree_with_what_is_remembered_of_the_training_images(
+    tuned: dt.TrainResult, pictures: Path
+) -> None:
+    predictor, arrays = dt.load(tuned.bundle), dt.load(tuned.bundle).arrays()
+    assert arrays.frozen_NF is not None
+    files = sorted(pictures.glob("*/*.jpg"))
+    from drivetrain.data.decode import decode
+    from drivetrain.data.preprocess import apply
+
+    for row in range(0, len(files), 13):
+        spec = predictor.manifest.preprocess
+        tensor = apply(decode(files[row].read_bytes(), spec.decode_size).image, spec)
+        logits, embedding = predictor.run_tensor(tensor)
+        np.testing.assert_allclose(embedding, arrays.embeddings_ND[row], atol=2e-3)
+        np.testing.assert_allclose(predictor.run_frozen(tensor), arrays.frozen_NF[row], atol=2e-3)
+        unseen = np.flatnonzero(arrays.unseen_rows_M == row)
+        if len(unseen):
+            np.testing.assert_allclose(logits, arrays.unseen_logits_MC[unseen[0]], atol=1e-3)
+    held_out = predictor.manifest.training.fine_tuning
+    assert held_out is not None
+    assert len(arrays.unseen_rows_M) == held_out.held_out
+
+
+def test_the_network_begins_where_the_head_is(tuned: dt.TrainResult) -> None:
+    # The rate is next to nothing, so what was exported must still say what the head on the frozen network says.
+    predictor = dt.load(tuned.bundle)
+    frozen = Session((tuned.bundle / "frozen.onnx").read_bytes())
+    model = Session((tuned.bundle / "model.onnx").read_bytes())
+    rng = np.random.default_rng(0)
+    pixels = rng.normal(size=(3, 3, *predictor.manifest.preprocess.resize.size)).astype(np.float32)
+    ours, theirs = model.run(pixels, ["embedding"])[0], frozen.run(pixels, ["embedding"])[0]
+    np.testing.assert_allclose(ours, theirs, atol=1e-4)
+
+
+def test_a_changed_frozen_network_is_refused(tuned: dt.TrainResult, tmp_path: Path) -> None:
+    import shutil
+
+    bundle = Path(shutil.copytree(tuned.bundle, tmp_path / "b"))
+    data = bytearray((bundle / "frozen.onnx").read_bytes())
+    data[1000] ^= 1
+    (bundle / "frozen.onnx").write_bytes(data)
+    with pytest.raises(dt.DrivetrainError, match=r"frozen\.onnx"):
+        dt.load(bundle)
+    (bundle / "frozen.onnx").unlink()
+    with pytest.raises(dt.DrivetrainError, match=r"frozen\.onnx"):
+        dt.load(bundle)
+
+
+def test_where_it_does_not_help_the_frozen_network_stands(pictures: Path, cache: Path, tmp_path: Path) -> None:
+    # A rate far too high ruins any network.
+    result = dt.train(pictures, tmp_path / "b", backbone=LITE0, cache=cache, deep=True, epochs=1, stages=1, rate=0.3)
+    dt.train(pictures, tmp_path / "plain", backbone=LITE0, cache=cache)
+    assert result.fine_tuning is not None
+    assert result.fine_tuning.startswith("left out: it did not help")
+    assert any("Fine-tuning was left out" in warning for warning in result.warnings)
+    assert not (tmp_path / "b" / "frozen.onnx").exists()
+    assert (tmp_path / "b" / "model.onnx").read_bytes() == (tmp_path / "plain" / "model.onnx").read_bytes()
+
+
+def test_a_given_split_is_what_judges(pictures: Path, cache: Path, tmp_path: Path) -> None:
+    items = [
+        dt.Item(path, path.name, path.parent.name, split="valid" if int(path.stem) % 4 == 0 else "train")
+        for path in sorted(pictures.glob("*/*.jpg"))
+    ]
+    result = dt.train(items, tmp_path / "b", backbone=LITE0, cache=cache, deep=True, epochs=1, stages=1, rate=1e-7)
+    assert result.images_used == 45
+    assert result.figures.how == "held-out valid split of 15 images"
+    arrays = dt.load(tmp_path / "b").arrays()
+    if arrays.frozen_NF is not None:
+        # Held-out images are remembered for the gate, but not as training images that others might be copies of.
+        assert len(arrays.embeddings_ND) == 60
+        assert len(arrays.pixels_sha256_T32) == 45
+        np.testing.assert_array_equal(arrays.unseen_rows_M, np.arange(45, 60))
+    fresh = dt.evaluate(tmp_path / "b", items, split="valid")
+    assert len(fresh.items) == 15
+
+
+def test_equal_runs_give_equal_bundles(pictures: Path, cache: Path, tmp_path: Path, tuned: dt.TrainResult) -> None:
+    again = dt.train(
+        pictures, tmp_path / "again", backbone=LITE0, cache=cache, deep=True, epochs=1, stages=1, rate=1e-7,
+        seed=KEPT_SEED,
+    )  # fmt: skip
+    for name in ("model.onnx", "frozen.onnx", "arrays.safetensors"):
+        assert (again.bundle / name).read_bytes() == (tuned.bundle / name).read_bytes()
+
+
+def test_numbers_are_learnt_in_their_own_unit(pictures: Path, cache: Path, tmp_path: Path) -> None:
+    # Numbers far from zero with a small spread: forgetting to undo the scaling would be off by thousands.
+    rows = [(path, f"{5000 + 10 * (path.parent.name == 'discs')}") for path in sorted(pictures.glob("*/*.jpg"))]
+    result = dt.train(
+        rows, tmp_path / "b", task="regression", backbone=LITE0, cache=cache, deep=True, epochs=1, stages=1, rate=1e-6
+    )
+    for path in (rows[0][0], rows[-1][0]):
+        value = dt.load(result.bundle).predict(path).values["number"]
+        assert abs(value.value - float(dict(rows)[path])) < 4
+
+
+def test_what_cannot_be_fine_tuned_is_said(pictures: Path, cache: Path, tmp_path: Path) -> None:
+    weighted = [
+        dt.Item(path, path.name, path.parent.name, weight=1 + int(path.stem) % 2)
+        for path in sorted(pictures.glob("*/*.jpg"))
+    ]
+    with pytest.raises(UsageError, match="weights of single images"):
+        dt.train(weighted, tmp_path / "b", backbone=LITE0, cache=cache, deep=True)
+    for changes, message in (
+        ({"epochs": 0}, "epochs is 0"),
+        ({"stages": 0}, "stages is 0"),
+        ({"rate": float("nan")}, "rate is nan"),
+        ({"batch_size": 0}, "batch_size is 0"),
+        ({"stages": 99}, "7 stages"),
+    ):
+        with pytest.raises(UsageError, match=message):
+            dt.train(pictures, tmp_path / "b", backbone=LITE0, cache=cache, deep=True, **changes)  # type: ignore[arg-type]
+    assert not (tmp_path / "b").exists()
+
+
+KILLED = """
+import sys
+from pathlib import Path
+import drivetrain as dt
+from drivetrain.core.ports import Silent
+
+class Said(Silent):
+    def say(self, line):
+        print(line, flush=True)
+
+dt.train(sys.argv[1], sys.argv[2], backbone="efficientnet-lite0", cache=sys.argv[3], deep=True, epochs=3, stages=1,
+         rate=1e-5, progress=Said())
+"""
+
+
+def test_a_killed_run_goes_on_and_ends_in_the_same_bundle(pictures: Path, tmp_path: Path) -> None:
+    def start(out: Path, folder: Path) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [sys.executable, "-c", KILLED, str(pictures), str(out), str(folder)], stdout=subprocess.PIPE, text=True
+        )
+
+    interrupted = start(tmp_path / "a", tmp_path / "cache")
+    assert interrupted.stdout is not None
+    for line in interrupted.stdout:
+        if line.startswith("epoch 1/3"):
+            # The checkpoint is written after this line; wait for it, then pull the plug.
+            deadline = time.monotonic() + 30
+            while not list((tmp_path / "cache").glob("fine-tuning/*/checkpoint.safetensors")):
+                assert time.monotonic() < deadline
+                time.sleep(0.01)
+            os.kill(interrupted.pid, signal.SIGKILL)
+            break
+    interrupted.wait()
+    assert not (tmp_path / "a").exists()
+    resumed = start(tmp_path / "a", tmp_path / "cache")
+    said, _ = resumed.communicate(timeout=300)
+    assert resumed.returncode == 0
+    assert "going on where an interrupted run stopped" in said
+    assert "epoch 1/3" not in said
+    whole = start(tmp_path / "b", tmp_path / "other cache")
+    whole.communicate(timeout=300)
+    for name in ("model.onnx", "arrays.safetensors"):
+        assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
+    assert not list((tmp_path / "cache").glob("fine-tuning/*"))
+
+
+def test_held_out_figures_can_be_reckoned_from_the_bundle(tuned: dt.TrainResult) -> None:
+    predictor = dt.load(tuned.bundle)
+    arrays, manifest = predictor.arrays(), json.loads((tuned.bundle / "manifest.json").read_bytes())
+    probs = softmax(arrays.unseen_logits_MC, predictor.manifest.calibration.beta)  # type: ignore[union-attr]
+    labels = arrays.targets_N[arrays.unseen_rows_M]
+    accuracy = float((probs.argmax(axis=1) == labels).mean())
+    assert manifest["metrics"]["accuracy"]["value"] == pytest.approx(accuracy)
+
+
+def test_a_picture_the_network_has_not_seen(tuned: dt.TrainResult) -> None:
+    answer = dt.load(tuned.bundle).predict(Image.new("RGB", (64, 64), (20, 20, 20)))
+    assert set(answer.probs) == {"discs", "squares", "stripes"}
+    outputs: list[Any] = Session((tuned.bundle / "model.onnx").read_bytes()).run(
+        np.zeros((1, 3, 224, 224), np.float32), [LOGITS]
+    )
+    assert outputs[0].shape == (1, 3)
