@@ -45,7 +45,9 @@ def interval(low: float, value: float, high: float) -> Interval:
     return Interval(value, low, high, "Wilson")
 
 
-SVG = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 2 2" width="2" height="2" role="img"><path d="M0 0H2"/></svg>'
+SVG = (
+    '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 2 2" width="2" height="2" role="img"><path d="M0 0H2"/></svg>'
+)
 
 
 def full_report(classes: tuple[str, ...] = ("black", "grizzly", "teddy")) -> Report:

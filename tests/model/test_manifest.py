@@ -103,7 +103,10 @@ CASES: dict[str, tuple[Edit, str]] = {
     "unknown field": (lambda d: d.update(extra=1), "extra: Extra inputs are not permitted"),
     "unknown inner field": (lambda d: d["metrics"].update(f1=1), r"metrics\.f1"),
     "one class": (lambda d: d.update(classes=["rot"]), "classes: Tuple should have at least 2 items"),
-    "class twice": (lambda d: d.update(classes=["rot", "rot", "blau"]), "the same class, label or target is named twice"),
+    "class twice": (
+        lambda d: d.update(classes=["rot", "rot", "blau"]),
+        "the same class, label or target is named twice",
+    ),
     "empty class": (lambda d: d.update(classes=["rot", "", "blau"]), r"classes\.1: String should have at least 1"),
     "beta zero": (lambda d: d["calibration"].update(beta=0), r"calibration\.beta"),
     "beta negative": (lambda d: d["calibration"].update(beta=-1.0), r"calibration\.beta"),

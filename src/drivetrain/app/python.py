@@ -34,7 +34,7 @@ def train(
     use_cache: bool = True,
     workers: int | None = None,
     task: Task = "classification",
-    delimiter: str = ";",
+    delimiter: str | None = None,
     target_names: Sequence[str] = (),
     block: DataBlock | None = None,
     deep: bool = False,
@@ -65,7 +65,7 @@ def train(
         workers: threads that decode and run the network; by default one more than cores.
         task: ``classification`` (one label an image), ``multi-label`` (any number) or ``regression`` (a number); what
             ``block`` says goes before it.
-        delimiter: between the labels of one image.
+        delimiter: between the labels of one image, ``;`` by default.
         target_names: what the numbers are called.
         block: a `DataBlock` that says how to read the source; its transforms are for `drivetrain.vision` only.
         deep: train the network itself as well, beginning at the fitted head; kept where its held-out loss is lower.
@@ -96,8 +96,7 @@ def train(
     _check_range("batch_size", 1 if batch_size is None else batch_size, 1)
     if not 0 < rate < float("inf"):
         raise UsageError(f"rate is {rate}; it must be more than 0")
-    if not delimiter:
-        raise UsageError("the delimiter is empty; give the text that stands between two labels, such as ;")
+    _check_for_task(task, delimiter, target_names, balance)
     tuning = Tuning(epochs, stages, rate, batch_size, turns, device)
     options = TrainOptions(
         backbone=backbone,
@@ -112,11 +111,26 @@ def train(
         use_cache=use_cache,
         workers=workers,
         task=task,
-        delimiter=delimiter,
+        delimiter=delimiter or TrainOptions.delimiter,
         target_names=tuple(target_names),
         deep=tuning if deep else None,
     )
     return run_training(source, out, options, progress, block)
+
+
+def _check_for_task(task: Task, delimiter: str | None, target_names: Sequence[str], balance: Balance) -> None:
+    """Whether what was chosen has a meaning for the task: a choice that is silently ignored would mislead."""
+    if delimiter == "":
+        raise UsageError("the delimiter is empty; give the text that stands between two labels, such as ;")
+    if isinstance(target_names, str):
+        raise UsageError(f"target_names is the text {target_names!r}; give a list of names, such as [{target_names!r}]")
+    for name, given, only in (
+        ("delimiter", delimiter is not None, "multi-label"),
+        ("target_names (--target)", len(target_names) > 0, "regression"),
+        ("balance", balance != "none", "classification"),
+    ):
+        if given and task != only:
+            raise UsageError(f"{name} is for the task {only}; this is {task}: leave it out, or set --task (task=)")
 
 
 def _check_choice(name: str, value: object, choices: tuple[object, ...]) -> None:

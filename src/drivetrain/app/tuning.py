@@ -95,7 +95,9 @@ def fine_tune(ready: Ready, image_block: ImageBlock, progress: Progress) -> Tune
         device=device,
     )
     if tuning.stages is not None and tuning.stages > backbone.n_stages:
-        raise UsageError(f"{features.backbone.name} has {backbone.n_stages} stages; cannot train its last {tuning.stages}")
+        raise UsageError(
+            f"{features.backbone.name} has {backbone.n_stages} stages; cannot train its last {tuning.stages}"
+        )
     stages = tuning.stages or (CPU_STAGES if device == "cpu" else backbone.n_stages)
     rates = slice(tuning.rate / 10, tuning.rate)
     resume = checkpoints is not None
@@ -184,7 +186,7 @@ def _sides(ready: Ready) -> tuple[NDArray[np.intp], Judged, FittedHead, Judged]:
     features_AD = ready.chosen.embeddings.features_ND
     if ready.held is not None:
         return ready.training, ready.judged, ready.fitted, ready.judged
-    inside = ready.fitted.folds_N == 0
+    inside = _held_out_fold(ready)
     train, rows_J = ready.training[~inside], ready.training[inside]
     targets = ready.targets.take(train)
     fitted = targets.fit(
@@ -197,6 +199,31 @@ def _sides(ready: Ready) -> tuple[NDArray[np.intp], Judged, FittedHead, Judged]:
     how = f"held-out fold of {len(rows_J)} images that shares no group with the others"
     frozen = judge_head(rows_J, how, ready.targets, ready.groups_A, features_AD, fitted)
     return train, frozen, fitted, frozen
+
+
+def _held_out_fold(ready: Ready) -> NDArray[np.bool_]:
+    """(N,) the first fold without which every class can still be learned, and with which all of them are judged.
+
+    Raises:
+        DataError: there is none; names a class that stands in too few groups.
+    """
+    targets, folds_N = ready.targets.take(ready.training), ready.fitted.folds_N
+    if not isinstance(targets, ClassTargets):
+        inside: NDArray[np.bool_] = folds_N == 0
+        return inside
+    everything = set(targets.values.tolist())
+    lacking: set[int] = set()
+    for fold in range(ready.fitted.n_folds):
+        inside = folds_N == fold
+        sides = [set(targets.values[side].tolist()) for side in (~inside, inside)]
+        if sides[0] == sides[1] == everything:
+            return inside
+        lacking |= everything - (sides[0] & sides[1])
+    name = targets.names[min(lacking)]
+    raise DataError(
+        f"“{name}” stands in too few groups to be both learned and checked, which fine-tuning needs; add images of it from "
+        "elsewhere, or train without --deep"
+    )
 
 
 @dataclass(frozen=True)

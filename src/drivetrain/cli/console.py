@@ -37,6 +37,7 @@ def print_pairs(pairs: Iterable[tuple[str, str]]) -> None:
     indent = max((len(name) for name, _ in rows), default=0) + 2
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else 0
     for name, text in rows:
+        name, text = _printable(name), _printable(text)
         lines = [text]
         if width:
             lines = textwrap.wrap(text, max(width - indent, 30), break_long_words=False, break_on_hyphens=False)
@@ -62,7 +63,12 @@ def remark(line: str) -> None:
 
 def one_line(text: str) -> str:
     """Text that stays on its line and cannot steer a terminal, whatever file names it carries."""
-    return "".join(c if c.isprintable() else "�" for c in " ".join(text.split()))
+    return _printable(" ".join(text.split()))
+
+
+def _printable(text: str) -> str:
+    """Text without what could steer a terminal, its spaces as they are."""
+    return "".join(c if c.isprintable() else "�" for c in text)
 
 
 class ConsoleProgress:

@@ -75,8 +75,9 @@ def train(
         TaskChoice, typer.Option(help="One label an image, any number of labels, or a number.")
     ] = TaskChoice.CLASSIFICATION,
     delimiter: Annotated[
-        str, typer.Option(help="Between the labels of one image, for multi-label; alone in a cell it means none.")
-    ] = ";",
+        str | None,
+        typer.Option(help="Between the labels of one image, for multi-label (; unless given); alone it means none."),
+    ] = None,
     target: Annotated[str | None, typer.Option(help="What the number is called, for regression.")] = None,
     deep: Annotated[
         bool,
@@ -140,7 +141,7 @@ def train(
         workers=workers,
         task=task.value,
         delimiter=delimiter,
-        target_names=(target,) if target else (),
+        target_names=() if target is None else (target,),
         deep=deep,
         epochs=epochs,
         stages=stages,

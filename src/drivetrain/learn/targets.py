@@ -199,7 +199,8 @@ class NumberTargets(Targets):
 
     def losses(self, answers_NO: Floats) -> Floats:
         variance_M = self.values.var(axis=0, dtype=np.float64)
-        errors_NM = (answers_NO - self.values) ** 2 / np.maximum(variance_M, np.finfo(float).tiny)
+        # Of equal numbers nothing is explained; their errors count as they are.
+        errors_NM = (answers_NO - self.values) ** 2 / np.where(variance_M > 0, variance_M, 1.0)
         losses_N: Floats = errors_NM.mean(axis=1)
         return losses_N
 

@@ -277,7 +277,7 @@ def _check_folder(out: Path, folder: Path) -> None:
     # Other things come with sums too (discs to download, for instance); a manifest beside them does not.
     if names and not {SUMS, MANIFEST} <= names:
         raise UsageError(f"{out} exists and is not a bundle; choose a new name, such as {folder.name}.bundle")
-    own = {PurePosixPath(name).parts[0] for name in (SUMS, CARD, REPORT, *REQUIRED)}
+    own = {PurePosixPath(name).parts[0] for name in (SUMS, CARD, REPORT, FROZEN, *REQUIRED)}
     foreign = sorted(name for name in names - own if not name.startswith("."))
     if foreign:
         raise UsageError(

@@ -16,7 +16,7 @@ from .recorder import smooth
 FALLEN_APART = 4.0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class RateSearch:
     """Rates tried with the smoothed loss of each; ``valley`` is the suggestion, ``steep`` the other opinion."""
 
@@ -33,6 +33,12 @@ class RateSearch:
     def plot(self) -> str:
         """SVG: smoothed loss over rate, with a dot at the suggestion."""
         return chart([Line("loss", self.rates, self.losses, mark=self.valley)], "learning rate", "loss", log_x=True)
+
+    def __repr__(self) -> str:
+        return f"<suggested rate {self.valley:.2g} (steepest at {self.steep:.2g}), from {len(self.rates)} steps>"
+
+    def _repr_svg_(self) -> str:
+        return self.plot()
 
 
 def search(step: Callable[[float], float], steps: int, low: float, high: float) -> RateSearch:

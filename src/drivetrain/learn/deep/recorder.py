@@ -66,6 +66,9 @@ class Recorder:
             lines.append(Line("valid", ends, [record.valid_loss for record in self.epochs]))
         return chart(lines, "step", "loss")
 
+    def _repr_svg_(self) -> str:
+        return self.plot()
+
     def to_json(self) -> dict[str, Any]:
         """Plain data."""
         return dataclasses.asdict(self)
