@@ -68,5 +68,5 @@ def test_a_fresh_head_is_the_same_for_a_seed_and_leaves_the_network_free() -> No
 def test_blocks_that_do_not_fit_are_named() -> None:
     with pytest.raises(UsageError, match="tiny has the blocks head, stage1, not stage9"):
         HeadedNetwork(TinyNetwork(), 3, ("head", "stage9"))
-    with pytest.raises(UsageError, match="fitted on 5 features; the blocks head have 10"):
+    with pytest.raises(UsageError, match="fitted on 5 features for 2 outputs; the blocks head have 10"):
         HeadedNetwork.from_head(TinyNetwork(), random_head(5, 2), ("head",))

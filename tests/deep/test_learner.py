@@ -397,6 +397,19 @@ def test_last_stages_are_trained_on_activations_as_on_images() -> None:
     torch.testing.assert_close(found[1][0]["weight_CD"], found[0][0]["weight_CD"], atol=2e-3, rtol=0)
 
 
+def test_without_views_it_is_training_with_the_first_stages_frozen() -> None:
+    cut, whole = tiny_learner(), tiny_learner()
+    cut.fit_last_stages(3, slice(1e-3, 1e-2), stages=1)
+    whole.freeze_to(2)
+    whole.fit_one_cycle(3, slice(1e-3, 1e-2))
+    theirs = whole.model.state_dict()
+    for name, tensor in cut.model.state_dict().items():
+        torch.testing.assert_close(tensor, theirs[name], atol=1e-6, rtol=1e-5)
+    assert cut.recorder.losses == pytest.approx(whole.recorder.losses, abs=1e-5)
+    assert cut.recorder.epochs[-1].valid_loss == pytest.approx(whole.recorder.epochs[-1].valid_loss, abs=1e-5)
+    assert not torch.equal(theirs["weight_CD"], tiny_learner().model.state_dict()["weight_CD"])
+
+
 def test_views_are_used_in_turn_and_frozen_stages_run_once_a_view() -> None:
     learner = tiny_learner()
     runs = []

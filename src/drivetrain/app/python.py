@@ -13,6 +13,7 @@ from ..core.types import Dataset
 from ..data.datablock import DataBlock
 from ..learn.head import Balance
 from .options import Task, TrainOptions, Tuning
+from .reading import task_of_block
 from .train import train as run_training
 from .trained import TrainResult
 
@@ -96,6 +97,7 @@ def train(
     _check_range("batch_size", 1 if batch_size is None else batch_size, 1)
     if not 0 < rate < float("inf"):
         raise UsageError(f"rate is {rate}; it must be more than 0")
+    task = task_of_block(block) or task
     _check_for_task(task, delimiter, target_names, balance)
     tuning = Tuning(epochs, stages, rate, batch_size, turns, device)
     options = TrainOptions(

@@ -18,7 +18,7 @@ from ..data.datasets import View
 from ..data.sample import Sample, folder_of
 from ..data.sources import open_source
 from ..learn.targets import ClassTargets, LabelTargets, NumberTargets, Targets
-from .options import TrainOptions
+from .options import Task, TrainOptions
 
 Source = str | Path | Dataset | Iterable[object]
 
@@ -44,6 +44,18 @@ def block_for(options: TrainOptions) -> DataBlock:
             return DataBlock((ImageBlock, MultiCategoryBlock), open_source, get_y=_Labels(options.delimiter))
         case "regression":
             return DataBlock((ImageBlock, RegressionBlock), open_source, get_y=_label)
+
+
+def task_of_block(block: DataBlock | None) -> Task | None:
+    """What a block's targets are; None without a block, or with one of another kind."""
+    match block.target_block if block is not None else None:
+        case CategoryBlock():
+            return "classification"
+        case MultiCategoryBlock():
+            return "multi-label"
+        case RegressionBlock():
+            return "regression"
+    return None
 
 
 @dataclass(frozen=True)

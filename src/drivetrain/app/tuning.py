@@ -50,9 +50,8 @@ if TYPE_CHECKING:
 # Images reach the augmentation this much larger than the network's input, so that a turned one has no blank corners.
 MARGIN = 1.15
 
-# On a CPU only the last stages are trained, on activations of the others that are computed once for so many variations.
+# On a CPU only the last stages are trained: the first ones hold the finest grids, and so most of the time of a step.
 CPU_STAGES = 3
-CPU_VIEWS = 4
 
 
 def fine_tune(ready: Ready, image_block: ImageBlock, progress: Progress) -> Tuned:
@@ -102,7 +101,7 @@ def fine_tune(ready: Ready, image_block: ImageBlock, progress: Progress) -> Tune
     rates = slice(tuning.rate / 10, tuning.rate)
     resume = checkpoints is not None
     if stages < backbone.n_stages:
-        learner.fit_last_stages(tuning.epochs, rates, stages=stages, views=min(CPU_VIEWS, tuning.epochs), resume=resume)
+        learner.fit_last_stages(tuning.epochs, rates, stages=stages, resume=resume)
         trained = f"last {stages} of {backbone.n_stages} stages"
     else:
         learner.unfreeze()

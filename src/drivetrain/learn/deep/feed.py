@@ -110,6 +110,34 @@ class ImageFeed:
 
 
 @dataclass(frozen=True)
+class PrefixFeed:
+    """Every image augmented anew each epoch, and passed through the frozen stages on its way."""
+
+    images: ImageFeed
+    prefix: Prefix
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def train(self, epoch: int, start: int = 0) -> Iterator[Fed]:
+        return map(self._passed, self.images.train(epoch, start))
+
+    def valid(self) -> Iterator[Fed]:
+        return map(self._passed, self.images.valid())
+
+    def _passed(self, fed: Fed) -> Fed:
+        if not len(fed):
+            return fed
+        activation = self.prefix(_tensor(fed))
+        # Copied, as what was made without gradients in mind cannot take part in them.
+        x = activation.x_NKHW.clone()
+        if self.images.channels_last and x.ndim == 4:
+            x = x.contiguous(memory_format=torch.channels_last)
+        pooled = {name: tensor.clone() for name, tensor in activation.pooled.items()}
+        return Fed(Activation(activation.stage, x, pooled), fed.y, fed.rows_N)
+
+
+@dataclass(frozen=True)
 class _Part:
     """Some items of a batch."""
 

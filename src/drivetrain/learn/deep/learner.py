@@ -21,7 +21,7 @@ from ..head import Head
 from .augment import Augment, BatchTransform
 from .batches import Batches, Loaders
 from .distributed import join
-from .feed import Fed, Feed, ImageFeed, keep_activations
+from .feed import Fed, Feed, ImageFeed, PrefixFeed, keep_activations
 from .finder import RateSearch, search
 from .headed import HeadedNetwork
 from .recorder import Recorder
@@ -157,12 +157,21 @@ class Learner:
         self.unfreeze()
 
     def fit_last_stages(
-        self, epochs: int, lr_max: Rate = slice(5e-4, 1e-3), *, stages: int = 1, views: int = 4, resume: bool = False
+        self,
+        epochs: int,
+        lr_max: Rate = slice(1e-4, 1e-3),
+        *,
+        stages: int = 1,
+        views: int | None = None,
+        resume: bool = False,
     ) -> None:
-        """Train the head and the last ``stages`` stages on activations that are computed once, for ``views`` augmentations.
+        """Train the head and the last ``stages`` stages; the others pass on what they see as fast as they can.
 
-        What makes fine-tuning a matter of minutes on a CPU: the frozen stages run ``views`` times over the items, and
-        not once an epoch. Raises what `Run.train` does, and UsageError where the network has no such stages.
+        What makes fine-tuning a matter of minutes on a CPU: there the frozen stages run in ONNX Runtime, several times as
+        fast as in torch, and nothing flows back through them. With ``views`` they run but once for so many
+        augmentations of each item, whose activations are kept in memory (4 GiB at most): faster still where few stages are
+        trained for many epochs, with less variety. Raises what `Run.train` does, and UsageError where the network has no
+        such stages.
         """
         network = self.model.network
         cut = network.n_stages - stages
@@ -171,10 +180,12 @@ class Learner:
         size = self.transform.preprocess.resize.size
         with self._team.together():
             self._team.level(self.model)
-            feed = keep_activations(
-                self._images(), network.prefix(cut, size), views,
-                team=self._team, seed=self.options.seed, progress=self._progress,
-            )  # fmt: skip
+            feed: Feed = PrefixFeed(self._images(), network.prefix(cut, size))
+            if views is not None:
+                feed = keep_activations(
+                    self._images(), network.prefix(cut, size), views,
+                    team=self._team, seed=self.options.seed, progress=self._progress,
+                )  # fmt: skip
         # Groups and stages agree where a network can be cut at all; one in a single piece is cut before its head.
         first = cut if len(network.groups()) == network.n_stages else (0 if cut == 0 else self.n_groups - 1)
         self.freeze_to(first)
