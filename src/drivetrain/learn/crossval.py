@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import numpy as np
 from threadpoolctl import threadpool_limits
@@ -85,7 +86,15 @@ FEWEST_GROUPS = 20
 QUICK_PENALTIES = (PENALTIES[5], PENALTIES[7])
 
 
-def best_penalty(validation: CrossValidation) -> tuple[OutOfFold, list[OutOfFold]]:
+class Validation(Protocol):
+    """Anything that can be cross-validated at a penalty."""
+
+    def at(self, penalty: float) -> OutOfFold:
+        """Out-of-fold results with this penalty."""
+        ...
+
+
+def best_penalty(validation: Validation) -> tuple[OutOfFold, list[OutOfFold]]:
     """The most regularised penalty whose calibrated loss is within 1 % of the best; and all that were tried.
 
     The walk leaves C = 1 upwards until the loss has grown twice in a row, then downwards until it has left the band.
@@ -128,6 +137,15 @@ def standard_error(losses_N: Floats, groups_N: IntArray, weights_N: FloatArray) 
     return paired_difference(losses_N, np.zeros_like(losses_N), groups_N, weights_N)[1]
 
 
-def quick_look(validation: CrossValidation) -> OutOfFold:
+def on_random_folds(shuffled: Validation, chosen: OutOfFold) -> OutOfFold:
+    """What a random split would have claimed; ``chosen`` is the grouped result.
+
+    Copies across folds reward memory, so a random split would also have preferred a weaker penalty.
+    """
+    weaker = [penalty for penalty in PENALTIES if chosen.penalty <= penalty <= 100 * chosen.penalty][::2]
+    return min((shuffled.at(penalty) for penalty in weaker), key=lambda result: result.loss)
+
+
+def quick_look(validation: Validation) -> OutOfFold:
     """The better of two penalties a decade apart: enough to compare features."""
     return min((validation.at(penalty) for penalty in QUICK_PENALTIES), key=lambda result: result.loss)

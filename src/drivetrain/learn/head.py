@@ -15,7 +15,7 @@ from ..core.types import FloatArray, IntArray
 from ..data.split import fold_count, grouped_folds, random_folds
 from ..model.metrics import Floats
 from . import logistic
-from .crossval import PENALTIES, CrossValidation, OutOfFold, best_penalty
+from .crossval import CrossValidation, OutOfFold, best_penalty, on_random_folds
 from .logistic import Axes
 
 Balance = Literal["none", "sqrt", "classes"]
@@ -92,9 +92,7 @@ def fit_head(
     if grouped:
         shuffled_N = random_folds(labels_N, n_folds, seed)
         shuffled = CrossValidation(axes, labels_N, shuffled_N, n_classes, weights_N, threads)
-        # Copies across folds reward memory, so a random split would also have preferred a weaker penalty.
-        weaker = [c for c in PENALTIES if chosen.penalty <= c <= 100 * chosen.penalty][::2]
-        random_split = min((shuffled.at(penalty) for penalty in weaker), key=lambda result: result.loss)
+        random_split = on_random_folds(shuffled, chosen)
     with threadpool_limits(1, user_api="blas"):
         solution = logistic.fit(
             axes, labels_N, n_classes, chosen.penalty, weights_N=weights_N, tolerance=1e-4, dtype=np.float64

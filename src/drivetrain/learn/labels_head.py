@@ -14,7 +14,6 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,7 +26,7 @@ from ..data.split import DEFAULT_FOLDS, grouped_folds, random_folds
 from ..model.calibrate_binary import fit_beta_binary
 from ..model.label_metrics import binary_losses, mean_average_precision, sigmoid
 from ..model.metrics import Floats
-from .crossval import PENALTIES, CrossValidation, OutOfFold, best_penalty, quick_look
+from .crossval import OutOfFold, best_penalty, on_random_folds, quick_look
 from .head import FittedHead, Head
 from .logistic import TYPICAL_CURVATURE, Axes, Solution
 
@@ -172,13 +171,11 @@ def fit_labels_head(
     folds_N = grouped_folds(strata_N, groups_N, n_folds, seed)
     with threadpool_limits(1, user_api="blas"):  # the same sums, so the same bits, whatever the number of cores
         axes = Axes.of(features_ND)
-    chosen, tried = best_penalty(_as_validation(LabelsValidation(axes, present, folds_N, weights_N, threads)))
+    chosen, tried = best_penalty(LabelsValidation(axes, present, folds_N, weights_N, threads))
     random_split = chosen
     if n_groups < len(groups_N):
         shuffled = LabelsValidation(axes, present, random_folds(strata_N, n_folds, seed), weights_N, threads)
-        # Copies across folds reward memory, so a random split would also have preferred a weaker penalty.
-        weaker = [c for c in PENALTIES if chosen.penalty <= c <= 100 * chosen.penalty][::2]
-        random_split = min((shuffled.at(penalty) for penalty in weaker), key=lambda result: result.loss)
+        random_split = on_random_folds(shuffled, chosen)
     with threadpool_limits(1, user_api="blas"):
         solution = fit_labels(axes, present, chosen.penalty, weights_N=weights_N, tolerance=1e-4, dtype=np.float64)
         weight_DL, bias_L = solution.in_features(axes)
@@ -203,12 +200,7 @@ def look_labels(
     present = _checked(present_NL, len(features_ND))
     with threadpool_limits(1, user_api="blas"):
         axes = Axes.of(features_ND)
-    return quick_look(_as_validation(LabelsValidation(axes, present, folds_N, weights_N, threads)))
-
-
-def _as_validation(validation: LabelsValidation) -> CrossValidation:
-    """For `best_penalty` and `quick_look`, which need no more than ``at(penalty)``."""
-    return cast(CrossValidation, validation)
+    return quick_look(LabelsValidation(axes, present, folds_N, weights_N, threads))
 
 
 def _checked(present_NL: FloatArray, n: int) -> FloatArray:

@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TypeVar, cast
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,7 +29,7 @@ from ..core.types import FloatArray, IntArray
 from ..data.blocks import STRATA
 from ..data.split import DEFAULT_FOLDS, grouped_folds, random_folds
 from ..model.metrics import Floats
-from .crossval import PENALTIES, CrossValidation, OutOfFold, best_penalty, quick_look
+from .crossval import OutOfFold, best_penalty, on_random_folds, quick_look
 from .head import FittedHead, Head
 from .logistic import Axes, Solution
 
@@ -190,14 +190,12 @@ def fit_numbers_head(
     with threadpool_limits(1, user_api="blas"):  # the same sums, so the same bits, whatever the number of cores
         axes = Axes.of(features_ND)
     validation = NumbersValidation(axes, numbers, folds_N, weights_N, threads)
-    chosen, tried = best_penalty(_as_validation(validation))
+    chosen, tried = best_penalty(validation)
     weight_DM, bias_M = validation.solution(chosen.penalty).in_features(axes)
     random_split = chosen
     if n_groups < len(groups_N):
         shuffled = NumbersValidation(axes, numbers, random_folds(strata_N, n_folds, seed), weights_N, threads)
-        # Copies across folds reward memory, so a random split would also have preferred a weaker penalty.
-        weaker = [c for c in PENALTIES if chosen.penalty <= c <= 100 * chosen.penalty][::2]
-        random_split = min((shuffled.at(penalty) for penalty in weaker), key=lambda result: result.loss)
+        random_split = on_random_folds(shuffled, chosen)
     errors_NM = np.abs(random_split.logits_NC - numbers)
     if numbers.shape[1] > 1:
         errors_NM /= validation.standard.spread_M
@@ -222,12 +220,7 @@ def look_numbers(
     numbers = _checked(numbers_NM, len(features_ND))
     with threadpool_limits(1, user_api="blas"):
         axes = Axes.of(features_ND)
-    return quick_look(_as_validation(NumbersValidation(axes, numbers, folds_N, weights_N, threads)))
-
-
-def _as_validation(validation: NumbersValidation) -> CrossValidation:
-    """For `best_penalty` and `quick_look`, which need no more than ``at(penalty)``."""
-    return cast(CrossValidation, validation)
+    return quick_look(NumbersValidation(axes, numbers, folds_N, weights_N, threads))
 
 
 def _checked(numbers_NM: Numbers, n: int) -> Floats:

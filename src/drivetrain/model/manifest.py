@@ -42,12 +42,12 @@ class _Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, strict=True)
 
 
-class Figure(_Part):
-    """A share with its interval and how both were obtained."""
+class Amount(_Part):
+    """A figure in a unit of its own with its interval and how both were obtained."""
 
-    value: Fraction
-    low: Fraction
-    high: Fraction
+    value: float
+    low: float
+    high: float
     method: str
 
     @model_validator(mode="after")
@@ -56,9 +56,17 @@ class Figure(_Part):
         return self
 
     @classmethod
-    def of(cls, interval: Interval) -> Figure:
+    def of(cls, interval: Interval) -> Self:
         """From the interval type the metrics use."""
         return cls(value=interval.value, low=interval.low, high=interval.high, method=interval.method)
+
+
+class Figure(Amount):
+    """A share with its interval and how both were obtained."""
+
+    value: Fraction
+    low: Fraction
+    high: Fraction
 
 
 class BackboneInfo(_Part):
@@ -88,25 +96,6 @@ class Accept(_Part):
     coverage: Fraction
     error: Figure | None
     """Among what would have been accepted, out of fold; None when nothing would."""
-
-
-class Amount(_Part):
-    """A figure in a unit of its own with its interval and how both were obtained."""
-
-    value: float
-    low: float
-    high: float
-    method: str
-
-    @model_validator(mode="after")
-    def _ordered(self) -> Self:
-        _check_order(self.low, self.value, self.high)
-        return self
-
-    @classmethod
-    def of(cls, interval: Interval) -> Amount:
-        """From the interval type the metrics use."""
-        return cls(value=interval.value, low=interval.low, high=interval.high, method=interval.method)
 
 
 class Metrics(_Part):
