@@ -14,7 +14,7 @@ import sys
 
 from .record import RESULTS
 
-ALONE = ("accuracy", "embedding", "train_time", "memory", "help", "finetune_step")
+ALONE = ("accuracy", "embedding", "train_time", "memory", "help", "finetune_step", "finetune")
 
 
 def main() -> None:

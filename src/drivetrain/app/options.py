@@ -39,6 +39,8 @@ class TrainOptions:
     """Seconds that embedding may take; ``auto`` chooses within it."""
     resize: Literal["crop", "pad", "squish"] | None = None
     """How an image becomes the network's square; the backbone's own way by default."""
+    size: int | None = None
+    """Side of the network's input in pixels; its own by default."""
     balance: Balance = "none"
     accept: float = 0.9
     """Confidence from which on an answer is marked ``accept``."""

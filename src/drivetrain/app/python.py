@@ -27,6 +27,7 @@ def train(
     backbone: str = "auto",
     budget_s: float = 60.0,
     resize: Resize | None = None,
+    size: int | None = None,
     balance: Balance = "none",
     accept: float = 0.9,
     seed: int = 0,
@@ -57,6 +58,7 @@ def train(
         backbone: ``efficientnet-lite0``, ``-lite1``, ``-lite2``, ``FILE.onnx``, ``hub:owner/name`` or ``auto``.
         budget_s: seconds (0 or more) that embedding may take; ``auto`` chooses within it.
         resize: how an image becomes the network's square; the backbone's own way by default.
+        size: side of a packaged network's input in pixels, 32 to 1024: a larger one sees finer detail and takes longer.
         balance: ``none``: classes weigh by their numbers; ``classes``: all the same; ``sqrt``: half way.
         accept: confidence (0–1) from which on a prediction's verdict is ``accept``.
         seed: everything random follows from it; 0 or more.
@@ -93,6 +95,7 @@ def train(
     _check_range("workers", 1 if workers is None else workers, 1)
     _check_choice("task", task, get_args(Task))
     _check_range("epochs", epochs, 1)
+    _check_range("size", 32 if size is None else size, 32, 1024)
     _check_range("stages", 1 if stages is None else stages, 1)
     _check_range("batch_size", 1 if batch_size is None else batch_size, 1)
     if not 0 < rate < float("inf"):
@@ -104,6 +107,7 @@ def train(
         backbone=backbone,
         budget_s=budget_s,
         resize=resize,
+        size=size,
         balance=balance,
         accept=accept,
         seed=operator.index(seed),

