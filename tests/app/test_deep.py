@@ -48,7 +48,7 @@ def test_it_is_kept_where_its_loss_is_lower(tuned: dt.TrainResult) -> None:
     assert fine_tuning.loss < fine_tuning.frozen_loss
     assert fine_tuning.images + fine_tuning.held_out == tuned.images_used == 60
     assert tuned.fine_tuning is not None
-    assert tuned.fine_tuning.startswith("last 1 of 7 stages, 1 epochs: held-out loss")
+    assert tuned.fine_tuning.startswith("last 1 of 7 stages, 1 epoch: held-out loss")
     assert isinstance(tuned.figures, ClassFigures)
     assert tuned.figures.random_split is None
     assert tuned.figures.how == f"held-out fold of {fine_tuning.held_out} images that shares no group with the others"

@@ -119,7 +119,8 @@ def verdict_on(attempt: Tuned | None, *, kept: bool) -> str | None:
     spread = f"(standard error of the difference {attempt.error:.4f})"
     if not kept:
         return f"left out: it did not help, {losses} {spread}; the frozen network stands"
-    return f"{attempt.trained}, {attempt.tuning.epochs} epochs: {losses} {spread}"
+    epochs = attempt.tuning.epochs
+    return f"{attempt.trained}, {epochs} epoch{'s' * (epochs > 1)}: {losses} {spread}"
 
 
 @dataclass(frozen=True)

@@ -289,7 +289,7 @@ class VisionLearner:
         return replace(
             result,
             tuning=Tuning(epochs=max(len(records), 1), rate=rate),
-            trained="in steps of its own",
+            trained="by a script",
             images=len(ready.training),
             curve=self.recorder.plot(),
             seconds=sum(record.seconds for record in records),

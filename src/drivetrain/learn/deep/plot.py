@@ -13,6 +13,7 @@ SVG = (
     f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" height="{HEIGHT}" '
     'font-family="system-ui, sans-serif" font-size="11" fill="#888">'
 )
+FEW_POINTS = 30
 COLOURS = ("#2563eb", "#d97706", "#059669", "#9333ea")
 
 
@@ -63,7 +64,12 @@ def chart(lines: Sequence[Line], x_name: str, y_name: str, *, log_x: bool = Fals
         colour = COLOURS[number % len(COLOURS)]
         path = " ".join("{},{}".format(*place(x, y)) for x, y, _ in curve)
         parts.append(f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="1.5"/>')
-        parts.append(f'<text x="{LEFT + 120 + 110 * number}" y="{TOP - 10}" fill="{colour}">{escape(line.name)}</text>')
+        # A few points, an epoch each, would be hard to see as a line; one would not be seen at all.
+        for x, y in (place(*point[:2]) for point in curve if len(curve) <= FEW_POINTS):
+            parts.append(f'<circle cx="{x}" cy="{y}" r="2.5" fill="{colour}"/>')
+        # As a style, which a page's own rules for text do not override.
+        at = f'x="{LEFT + 120 + 110 * number}" y="{TOP - 10}"'
+        parts.append(f'<text {at} style="fill:{colour}">{escape(line.name)}</text>')
         if line.mark is not None and curve:
             nearest = min(curve, key=lambda point: abs(point[0] - across(line.mark or 0)))
             x, y = place(nearest[0], nearest[1])
