@@ -68,7 +68,7 @@ TASKS: dict[str, Callable[[int], dict[str, Any]]] = {
 def _solar(held: set[int], seed: int) -> dt.TrainResult:
     # Without the runs of neighbours for groups: the first split tears them apart on purpose, the second cuts between them.
     items = (replace(item, group=None) for item in demo_dataset().items)
-    return _train(_marked(items, held), seed, epochs=12, stages=4, rate=5e-4, turns=True)
+    return _train(_marked(items, held), seed, epochs=8, stages=4, turns=True)
 
 
 def _shuffled(count: int, parts: int) -> set[int]:
