@@ -42,7 +42,7 @@ def test_sizes_that_cannot_be_are_refused(pictures: Path, tmp_path: Path) -> Non
     for size in (31, 1025):
         with pytest.raises(UsageError, match=f"size is {size}; it must be 32 to 1024"):
             dt.train(pictures, tmp_path / "b", backbone=LITE0, size=size)
-    with pytest.raises(UsageError, match="one size only|input of one size"):
+    with pytest.raises(UsageError, match="an input of one size"):
         dt.train(pictures, tmp_path / "b", backbone="some.onnx", size=96)
     with pytest.raises(UsageError, match="takes squares of 32 pixels and more, not 64×48"):
         network(LITE0).prepare(Preprocess(resize=Resize(size=(48, 64))))
