@@ -107,7 +107,9 @@ def pilot_sample(labels_N: IntArray, size: int, seed: int) -> NDArray[np.intp]:
 def candidates(options: TrainOptions, mode: Mode) -> list[Backbone]:
     """The backbones that a run may choose from, smallest first, with images prepared as it wants them."""
     fixed = options.backbone != AUTO
-    return [_prepared(resolve(name, options.size), options, mode) for name in ([options.backbone] if fixed else PACKAGED)]
+    return [
+        _prepared(resolve(name, options.size), options, mode) for name in ([options.backbone] if fixed else PACKAGED)
+    ]
 
 
 def _prepared(backbone: Backbone, options: TrainOptions, mode: Mode) -> Backbone:
