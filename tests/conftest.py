@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,11 @@ from PIL import Image, ImageDraw
 
 ENVIRONMENT = "DRIVETRAIN_DATA"
 PER_CLASS = 20
+
+
+def pytest_configure() -> None:
+    """A shell ignores Ctrl-C on behalf of what it runs in the background; tests of it must not depend on how they are run."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
