@@ -21,7 +21,8 @@ from drivetrain.embed.registry import resolve
 from drivetrain.embed.session import Session
 from drivetrain.model.evidence import NoPlacesError, find_evidence
 from drivetrain.model.export import with_head
-from drivetrain.model.heatmap import HeatMap, Heatmaps, Placement, _sample, _spread, heat_map, heatmaps
+from drivetrain.model.heatmap import HeatMap, Heatmaps, _sample, _spread, heat_map, heatmaps
+from drivetrain.model.placement import Placement
 
 SIDE = 48
 CLASSES = ("bright", "dark", "left")

@@ -37,7 +37,7 @@ from .interpretations import AnyInterpretation, interpretation_of
 from .judged import Judged
 from .options import TrainOptions
 from .reading import item_of, samples_of, targets_of, with_vocab
-from .report_page import judged_parts
+from .report_parts import judged_parts
 
 
 @dataclass(frozen=True, eq=False)
@@ -327,8 +327,8 @@ def _check_block(reader: TargetBlock[Any], manifest: Manifest, *, given: bool) -
 
 def _foreign(sample: Sample, outputs: set[str]) -> list[str]:
     """A sample's labels that the bundle does not know."""
-    labels = [sample.target] if isinstance(sample.target, str) else list(sample.target or ())  # type: ignore[call-overload]  # a label or a tuple of them
-    return [label for label in labels if label not in outputs]
+    labels = sample.target if isinstance(sample.target, tuple) else (sample.target,)
+    return [str(label) for label in labels if label not in outputs]
 
 
 def _nothing_left(source: str, skipped: Sequence[Skipped], leaks: int) -> str:

@@ -158,16 +158,22 @@ def targets_of(block: TargetBlock[Any], samples: Sequence[Sample], names: tuple[
     known = block.setup([sample.target for sample in samples])
     rows = []
     for sample in samples:
-        if isinstance(block, RegressionBlock) and not all(abs(n) <= GREATEST_NUMBER for n in sample.target):  # type: ignore[attr-defined]  # the block has parsed it
-            raise DataError(
-                f"{sample.name} has the number {block.text(sample.target)}; numbers may reach {GREATEST_NUMBER:g}, so give "  # type: ignore[arg-type]
-                "it in a larger unit"
-            )
+        if isinstance(block, RegressionBlock):
+            _check_reach(sample)
         try:
             rows.append(known.encode(sample.target))
         except DataError as error:
             raise StepError(type(block).__name__, str(sample), str(error)) from None
     return _targets(known, known.stack(rows), names)
+
+
+def _check_reach(sample: Sample) -> None:
+    numbers = np.asarray(sample.target, np.float64)
+    if not (np.abs(numbers) <= GREATEST_NUMBER).all():
+        found = ", ".join(f"{number:.4g}" for number in np.ravel(numbers))
+        raise DataError(
+            f"{sample.name} has the number {found}; numbers may reach {GREATEST_NUMBER:g}, so give it in a larger unit"
+        )
 
 
 def targets_in(view: View) -> Targets:

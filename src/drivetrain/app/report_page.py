@@ -3,46 +3,37 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from .._version import __version__
 from ..core.cores import available_cores
 from ..core.errors import ImageError
-from ..core.types import IntArray, Interval, Item
+from ..core.types import Interval
 from ..data.decode import decode
-from ..data.facts import thumbnail
 from ..data.preprocess import apply
 from ..embed.session import Session
 from ..learn import interpret
 from ..learn.charts import percent
 from ..learn.report import (
-    ClassRow,
     DuplicateGroup,
     Headline,
-    Mistake,
     Plot,
     Report,
-    Thumbnail,
     between,
     render,
 )
 from ..learn.targets import ClassTargets, LabelTargets, NumberTargets
 from ..model import metrics, storage
 from ..model.export import LOGITS
-from ..model.metrics import Floats
-from .figures import COVERAGE, AnyFigures, ClassFigures, LabelFigures, NumberFigures, decimals
-from .interpretations import interpretation_of, plots_of
+from .figures import COVERAGE, ClassFigures, LabelFigures, NumberFigures, decimals
 from .judged import Judged
+from .report_parts import judged_parts, pictures_of
 from .stopwatch import Stopwatch
 from .trained import Trained
 
-MISTAKES_SHOWN = 24
 LOSSES = {
     "classification": ("Log-loss", "in nats"),
     "multi-label": ("Log-loss", "in nats, mean over labels"),
@@ -85,77 +76,6 @@ def training_report(trained: Trained, files: Mapping[str, bytes], watch: Stopwat
     return render(report)
 
 
-def judged_parts(judged: Judged, items: Sequence[Item], figures: AnyFigures) -> dict[str, Any]:
-    """What the page says of the answers, by field of `Report`; the same for a training run and an evaluation."""
-    targets, answers = judged.targets, judged.answers_JO
-    match targets:
-        case ClassTargets():
-            return _of_classes(targets, answers, judged.groups_J, items)
-        case LabelTargets():
-            assert isinstance(figures, LabelFigures)  # they go together
-            return _of_labels(targets, answers, items, judged, figures)
-        case NumberTargets():
-            assert isinstance(figures, NumberFigures)
-            return _of_numbers(targets, answers, items, judged, figures)
-    raise TypeError(f"no report for {targets!r}")
-
-
-def _of_classes(targets: ClassTargets, probs_JC: Floats, groups_J: IntArray, items: Sequence[Item]) -> dict[str, Any]:
-    labels_J, classes = targets.values, targets.names
-    predicted_J = probs_JC.argmax(axis=1)
-    hardest = interpret.top_losses(labels_J, probs_JC, MISTAKES_SHOWN)
-    surest = interpret.confident_mistakes(labels_J, probs_JC, MISTAKES_SHOWN)
-    return {
-        "classes": classes,
-        "confusion_CC": _rows(metrics.confusion(labels_J, predicted_J, len(classes))),
-        "class_rows": interpret.class_rows(labels_J, predicted_J, groups_J, classes),
-        "reliability": interpret.reliability(labels_J, probs_JC, groups_J),
-        "ece": metrics.expected_calibration_error(labels_J, probs_JC),
-        "top_losses": mistakes(hardest, items, labels_J, probs_JC, classes),
-        "confident_mistakes": mistakes(surest, items, labels_J, probs_JC, classes),
-    }
-
-
-def _of_labels(
-    targets: LabelTargets, probs_JL: Floats, items: Sequence[Item], judged: Judged, figures: LabelFigures
-) -> dict[str, Any]:
-    thresholds = np.asarray([row.threshold for row in figures.rows])
-    losses_J = judged.losses_J
-    hardest = np.argsort(-losses_J, kind="stable")[:MISTAKES_SHOWN]
-    pictures = pictures_of([items[j] for j in hardest])
-    given = LabelTargets(targets.names, (probs_JL >= thresholds).astype(np.float32))
-    return {
-        "class_rows": tuple(ClassRow(r.label, r.count, r.precision, r.recall) for r in figures.rows),
-        "several_labels": True,
-        "top_losses": tuple(
-            Mistake(picture, targets.text(j), given.text(j), facts=(f"loss {losses_J[j]:.2f} a label",))
-            for j, picture in zip(hardest.tolist(), pictures, strict=True)
-        ),
-        "plots": plots_of(interpretation_of(judged, items, figures)),
-    }
-
-
-def _of_numbers(
-    targets: NumberTargets, numbers_JM: Floats, items: Sequence[Item], judged: Judged, figures: NumberFigures
-) -> dict[str, Any]:
-    worst = np.argsort(-judged.losses_J, kind="stable")[:MISTAKES_SHOWN]
-    pictures = pictures_of([items[j] for j in worst])
-    answered = NumberTargets(targets.names, numbers_JM.astype(np.float32))
-    return {
-        "top_losses": tuple(
-            Mistake(picture, targets.text(j), answered.text(j), facts=_residuals(targets, numbers_JM, j))
-            for j, picture in zip(worst.tolist(), pictures, strict=True)
-        ),
-        "plots": plots_of(interpretation_of(judged, items, figures)),
-    }
-
-
-def _residuals(targets: NumberTargets, numbers_JM: Floats, row: int) -> tuple[str, ...]:
-    names = targets.names if len(targets.names) > 1 else ("",)
-    gaps = zip(names, numbers_JM[row] - targets.values[row], strict=True)
-    return tuple(f"{name} off by {gap:+.3g}".strip() for name, gap in gaps)
-
-
 def _calibration_note(trained: Trained) -> str:
     if not isinstance(trained.targets, ClassTargets):
         return ""
@@ -168,39 +88,6 @@ def _learning(trained: Trained) -> tuple[Plot, ...]:
     if tuned is None:
         return ()
     return (Plot("Loss while fine-tuning", tuned.curve, f"Fine-tuned: {trained.verdict_on_tuning}."),)
-
-
-def mistakes(
-    rows: NDArray[np.intp], items: Sequence[Item], labels_N: IntArray, probs_NC: Floats, classes: tuple[str, ...]
-) -> tuple[Mistake, ...]:
-    """Pictures and figures of the items at ``rows``."""
-    losses_N = metrics.losses(labels_N, probs_NC)
-    predicted_N = probs_NC.argmax(axis=1)
-    pictures = pictures_of([items[row] for row in rows])
-    return tuple(
-        Mistake(
-            thumbnail=picture,
-            label=classes[labels_N[row]],
-            predicted=classes[predicted_N[row]],
-            confidence=float(probs_NC[row, predicted_N[row]]),
-            p_label=float(probs_NC[row, labels_N[row]]),
-            loss=float(losses_N[row]),
-        )
-        for row, picture in zip(rows.tolist(), pictures, strict=True)
-    )
-
-
-def pictures_of(items: Sequence[Item]) -> list[Thumbnail]:
-    """A thumbnail of each; empty where the file has gone since it was read."""
-
-    def one(item: Item) -> Thumbnail:
-        try:
-            return Thumbnail(item.name, thumbnail(item.path.read_bytes()))
-        except (OSError, ImageError):
-            return Thumbnail(item.name, b"")
-
-    with ThreadPoolExecutor(available_cores()) as pool:
-        return list(pool.map(one, items))
 
 
 def _headlines(trained: Trained) -> tuple[Headline, ...]:
@@ -409,7 +296,3 @@ def _reduced_effect(trained: Trained, files: Mapping[str, bytes]) -> tuple[str, 
             f"counts). On {checked} of them, decoding in full {moved}."
         ),
     )
-
-
-def _rows(counts_CC: IntArray) -> tuple[tuple[int, ...], ...]:
-    return tuple(tuple(int(count) for count in row) for row in counts_CC)

@@ -27,17 +27,19 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageFont, ImageOps
+from PIL import Image, ImageOps
 
 from ..core.cores import available_cores
 from ..core.errors import BundleError, ImageError, SchemaError, UsageError
 from ..core.types import FloatArray
 from ..data.decode import decode, to_rgb
-from ..data.preprocess import Preprocess, Resize, resize_image, to_tensor
+from ..data.preprocess import Preprocess, resize_image, to_tensor
 from ..embed.session import Session
 from .evidence import Evidence, NoPlacesError, Term, find_evidence
 from .export import LOGITS
 from .graph_audit import audit_graph
+from .heat_colours import tinted, with_legend
+from .placement import Placement
 from .storage import MODEL, read_files
 
 if TYPE_CHECKING:
@@ -53,43 +55,6 @@ GREY = 128
 
 # A map's strongest tenth of a percent may be one place; the scale is set by what lies below.
 SCALE_QUANTILE = 0.995
-
-# Deep orange for, deep blue against: a pair that every kind of colour blindness tells apart, and that differ from
-# what photos are mostly made of. The photo below is a pale grey, so that all colour is evidence.
-FOR, AGAINST = (230, 85, 0), (15, 80, 200)
-PHOTO_LIGHT, TINT = 0.12, 0.78
-OUTSIDE_DIM = 0.45
-
-LEGEND_HEIGHT, LEGEND_FONT = 30, 14
-INK, PAPER = (40, 44, 52), (255, 255, 255)
-
-
-@dataclass(frozen=True)
-class Placement:
-    """Where the network's input square lies in the picture's own pixels; beyond its edges where it was padded."""
-
-    left: float
-    top: float
-    right: float
-    bottom: float
-
-    @classmethod
-    def of(cls, size: tuple[int, int], spec: Resize) -> Placement:
-        """For a picture of ``size`` (width, height); the inverse of `data.preprocess.resize_image`."""
-        width, height = size
-        target_h, target_w = spec.size
-        if spec.method == "squish":
-            return cls(0.0, 0.0, float(width), float(height))
-        if spec.method == "crop":
-            scale = min(width / target_w, height / target_h)
-            left, top = (width - target_w * scale) / 2, (height - target_h * scale) / 2
-            return cls(left, top, width - left, height - top)
-        scale = min(target_w / width, target_h / height)
-        # Padding is whole pixels of the input, and so is what the picture was resized to.
-        fitted_w, fitted_h = max(1, round(width * scale)), max(1, round(height * scale))
-        pad_x, pad_y = (target_w - fitted_w) // 2, (target_h - fitted_h) // 2
-        step_x, step_y = width / fitted_w, height / fitted_h
-        return cls(-pad_x * step_x, -pad_y * step_y, (target_w - pad_x) * step_x, (target_h - pad_y) * step_y)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -171,11 +136,11 @@ class HeatMap:
         size = max(1, round(self.image.width * scale)), max(1, round(self.image.height * scale))
         photo_YXK = np.asarray(self.image.resize(size, Image.Resampling.LANCZOS), np.float64)
         heat_YX = self.on_picture(class_name, against, size=size).astype(np.float64)
-        drawn = Image.fromarray(_tinted(photo_YXK, heat_YX / self._scale()))
+        drawn = Image.fromarray(tinted(photo_YXK, heat_YX / self._scale()))
         if not legend:
             return drawn
         name = self.classes[self._row(class_name)]
-        return _with_legend(drawn, name if against is None else f"{name} rather than {against}")
+        return with_legend(drawn, name if against is None else f"{name} rather than {against}")
 
     def _repr_png_(self) -> bytes:
         """What a notebook shows: the overlay of the winning class."""
@@ -438,42 +403,3 @@ def _coverage(extent: int, square: int, starts: Sequence[int]) -> Floats:
     covers = np.array([(start <= centres) & (centres < start + square) for start in starts], np.float64).T
     mean: Floats = covers / covers.sum(axis=1, keepdims=True)
     return mean
-
-
-def _tinted(photo_YXK: Floats, strength_YX: Floats) -> NDArray[np.uint8]:
-    """The photo, pale and grey, under the colour of ``strength_YX`` (−1 against to 1 for; NaN: not seen)."""
-    grey_YX1 = (photo_YXK @ np.array([0.299, 0.587, 0.114]))[..., None]
-    pale_YXK = np.broadcast_to(grey_YX1 + PHOTO_LIGHT * (255 - grey_YX1), photo_YXK.shape)
-    seen_YX = np.isfinite(strength_YX)
-    level_YX = np.clip(np.where(seen_YX, strength_YX, 0.0), -1, 1)
-    tint_YXK = np.where(level_YX[..., None] > 0, np.array(FOR, np.float64), np.array(AGAINST, np.float64))
-    # Light and shade of the photo stay visible under the colour, and the colour on a black bear.
-    shaded_YXK = tint_YXK * (0.7 + 0.5 * grey_YX1 / 255)
-    alpha_YX1 = TINT * np.abs(level_YX)[..., None]
-    mixed_YXK = (1 - alpha_YX1) * pale_YXK + alpha_YX1 * shaded_YXK
-    mixed_YXK[~seen_YX] = OUTSIDE_DIM * pale_YXK[~seen_YX]
-    drawn: NDArray[np.uint8] = np.rint(np.clip(mixed_YXK, 0, 255)).astype(np.uint8)
-    return drawn
-
-
-def _with_legend(drawn: Image.Image, title: str) -> Image.Image:
-    """The scale below the picture: against, a band of colour, for."""
-    framed = Image.new("RGB", (drawn.width, drawn.height + LEGEND_HEIGHT), PAPER)
-    framed.paste(drawn, (0, 0))
-    draw = ImageDraw.Draw(framed)
-    font = ImageFont.load_default(LEGEND_FONT)
-    middle, band = drawn.height + LEGEND_HEIGHT / 2, min(96, drawn.width // 5)
-    levels_YX = np.broadcast_to(np.linspace(-1, 1, max(band, 2)), (10, max(band, 2)))
-    bar = Image.fromarray(_tinted(np.full((*levels_YX.shape, 3), 200.0), levels_YX))
-    right = drawn.width - 6
-    right -= round(font.getlength("for"))
-    draw.text((right, middle), "for", INK, font, anchor="lm")
-    right -= 6 + bar.width
-    framed.paste(bar, (right, round(middle - 5)))
-    right -= 6
-    draw.text((right, middle), "against", INK, font, anchor="rm")
-    room = right - round(font.getlength("against")) - 18
-    while title and font.getlength(title) > room:
-        title = title.removesuffix("…")[:-1].rstrip() + "…" if len(title) > 1 else ""
-    draw.text((6, middle), title, INK, font, anchor="lm")
-    return framed

@@ -1,0 +1,137 @@
+"""What a page says of answers, the same for a training run and an evaluation. Shapes: J items judged, C, L, M outputs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..core.cores import available_cores
+from ..core.errors import ImageError
+from ..core.types import IntArray, Item
+from ..data.facts import thumbnail
+from ..learn import interpret
+from ..learn.report import (
+    ClassRow,
+    Mistake,
+    Thumbnail,
+)
+from ..learn.targets import ClassTargets, LabelTargets, NumberTargets
+from ..model import metrics
+from ..model.metrics import Floats
+from .figures import AnyFigures, LabelFigures, NumberFigures
+from .interpretations import interpretation_of, plots_of
+from .judged import Judged
+
+MISTAKES_SHOWN = 24
+
+
+def judged_parts(judged: Judged, items: Sequence[Item], figures: AnyFigures) -> dict[str, Any]:
+    """What the page says of the answers, by field of `Report`; the same for a training run and an evaluation."""
+    targets, answers = judged.targets, judged.answers_JO
+    match targets:
+        case ClassTargets():
+            return _of_classes(targets, answers, judged.groups_J, items)
+        case LabelTargets():
+            assert isinstance(figures, LabelFigures)  # they go together
+            return _of_labels(targets, answers, items, judged, figures)
+        case NumberTargets():
+            assert isinstance(figures, NumberFigures)
+            return _of_numbers(targets, answers, items, judged, figures)
+    raise TypeError(f"no report for {targets!r}")
+
+
+def _of_classes(targets: ClassTargets, probs_JC: Floats, groups_J: IntArray, items: Sequence[Item]) -> dict[str, Any]:
+    labels_J, classes = targets.values, targets.names
+    predicted_J = probs_JC.argmax(axis=1)
+    hardest = interpret.top_losses(labels_J, probs_JC, MISTAKES_SHOWN)
+    surest = interpret.confident_mistakes(labels_J, probs_JC, MISTAKES_SHOWN)
+    return {
+        "classes": classes,
+        "confusion_CC": _rows(metrics.confusion(labels_J, predicted_J, len(classes))),
+        "class_rows": interpret.class_rows(labels_J, predicted_J, groups_J, classes),
+        "reliability": interpret.reliability(labels_J, probs_JC, groups_J),
+        "ece": metrics.expected_calibration_error(labels_J, probs_JC),
+        "top_losses": mistakes(hardest, items, labels_J, probs_JC, classes),
+        "confident_mistakes": mistakes(surest, items, labels_J, probs_JC, classes),
+    }
+
+
+def _of_labels(
+    targets: LabelTargets, probs_JL: Floats, items: Sequence[Item], judged: Judged, figures: LabelFigures
+) -> dict[str, Any]:
+    thresholds = np.asarray([row.threshold for row in figures.rows])
+    losses_J = judged.losses_J
+    hardest = np.argsort(-losses_J, kind="stable")[:MISTAKES_SHOWN]
+    pictures = pictures_of([items[j] for j in hardest])
+    given = LabelTargets(targets.names, (probs_JL >= thresholds).astype(np.float32))
+    return {
+        "class_rows": tuple(ClassRow(r.label, r.count, r.precision, r.recall) for r in figures.rows),
+        "several_labels": True,
+        "top_losses": tuple(
+            Mistake(picture, targets.text(j), given.text(j), facts=(f"loss {losses_J[j]:.2f} a label",))
+            for j, picture in zip(hardest.tolist(), pictures, strict=True)
+        ),
+        "plots": plots_of(interpretation_of(judged, items, figures)),
+    }
+
+
+def _of_numbers(
+    targets: NumberTargets, numbers_JM: Floats, items: Sequence[Item], judged: Judged, figures: NumberFigures
+) -> dict[str, Any]:
+    worst = np.argsort(-judged.losses_J, kind="stable")[:MISTAKES_SHOWN]
+    pictures = pictures_of([items[j] for j in worst])
+    answered = NumberTargets(targets.names, numbers_JM.astype(np.float32))
+    return {
+        "top_losses": tuple(
+            Mistake(picture, targets.text(j), answered.text(j), facts=_residuals(targets, numbers_JM, j))
+            for j, picture in zip(worst.tolist(), pictures, strict=True)
+        ),
+        "plots": plots_of(interpretation_of(judged, items, figures)),
+    }
+
+
+def _residuals(targets: NumberTargets, numbers_JM: Floats, row: int) -> tuple[str, ...]:
+    names = targets.names if len(targets.names) > 1 else ("",)
+    gaps = zip(names, numbers_JM[row] - targets.values[row], strict=True)
+    return tuple(f"{name} off by {gap:+.3g}".strip() for name, gap in gaps)
+
+
+def mistakes(
+    rows: NDArray[np.intp], items: Sequence[Item], labels_N: IntArray, probs_NC: Floats, classes: tuple[str, ...]
+) -> tuple[Mistake, ...]:
+    """Pictures and figures of the items at ``rows``."""
+    losses_N = metrics.losses(labels_N, probs_NC)
+    predicted_N = probs_NC.argmax(axis=1)
+    pictures = pictures_of([items[row] for row in rows])
+    return tuple(
+        Mistake(
+            thumbnail=picture,
+            label=classes[labels_N[row]],
+            predicted=classes[predicted_N[row]],
+            confidence=float(probs_NC[row, predicted_N[row]]),
+            p_label=float(probs_NC[row, labels_N[row]]),
+            loss=float(losses_N[row]),
+        )
+        for row, picture in zip(rows.tolist(), pictures, strict=True)
+    )
+
+
+def pictures_of(items: Sequence[Item]) -> list[Thumbnail]:
+    """A thumbnail of each; empty where the file has gone since it was read."""
+
+    def one(item: Item) -> Thumbnail:
+        try:
+            return Thumbnail(item.name, thumbnail(item.path.read_bytes()))
+        except (OSError, ImageError):
+            return Thumbnail(item.name, b"")
+
+    with ThreadPoolExecutor(available_cores()) as pool:
+        return list(pool.map(one, items))
+
+
+def _rows(counts_CC: IntArray) -> tuple[tuple[int, ...], ...]:
+    return tuple(tuple(int(count) for count in row) for row in counts_CC)
