@@ -21,8 +21,9 @@ from drivetrain.embed.registry import resolve
 from drivetrain.embed.session import Session
 from drivetrain.model.evidence import NoPlacesError, find_evidence
 from drivetrain.model.export import with_head
-from drivetrain.model.heatmap import HeatMap, Heatmaps, _sample, _spread, heat_map, heatmaps
+from drivetrain.model.heatmap import HeatMap, Heatmaps, heat_map, heatmaps
 from drivetrain.model.placement import Placement
+from drivetrain.model.places import sample, spread
 
 SIDE = 48
 CLASSES = ("bright", "dark", "left")
@@ -313,14 +314,14 @@ def test_placement_undoes_the_resizing(method: str, target: tuple[int, int], siz
 
 @pytest.mark.parametrize(("coarse", "fine"), [(7, 14), (8, 15), (1, 7), (9, 65), (7, 224), (3, 3), (5, 4)])
 def test_spreading_keeps_sums_and_evenness(coarse: int, fine: int) -> None:
-    share = _spread(coarse, fine)
+    share = spread(coarse, fine)
     np.testing.assert_allclose(share.sum(axis=0), 1, atol=1e-12)
     np.testing.assert_allclose(share.sum(axis=1), coarse / fine, atol=1e-12)
     assert share.min() >= 0
 
 
 def test_sampling_is_linear_between_places_and_nothing_beyond() -> None:
-    weights = _sample(4, np.array([-0.5, 0.2, 5.0, 10.0, 15.0, 39.9, 40.5]), 0.0, 40.0)
+    weights = sample(4, np.array([-0.5, 0.2, 5.0, 10.0, 15.0, 39.9, 40.5]), 0.0, 40.0)
     values = weights @ np.array([1.0, 3.0, 5.0, 9.0])
     np.testing.assert_allclose(values, [np.nan, 1, 1, 2, 3, 9, np.nan])
 

@@ -40,6 +40,7 @@ from .export import LOGITS
 from .graph_audit import audit_graph
 from .heat_colours import tinted, with_legend
 from .placement import Placement
+from .places import sample, spread
 from .storage import MODEL, read_files
 
 if TYPE_CHECKING:
@@ -93,7 +94,7 @@ class HeatMap:
         """(H, W) shares of each pixel of the network's input square, with the same sum as `contributions`."""
         grid_hw = self.contributions(class_name, against).astype(np.float64)
         height, width = self.input_size
-        heat_HW: Floats = _spread(grid_hw.shape[0], height) @ grid_hw @ _spread(grid_hw.shape[1], width).T
+        heat_HW: Floats = spread(grid_hw.shape[0], height) @ grid_hw @ spread(grid_hw.shape[1], width).T
         return heat_HW.astype(np.float32)
 
     def on_picture(
@@ -109,8 +110,8 @@ class HeatMap:
         width, height = size or self.image.size
         grid_hw = self.contributions(class_name, against).astype(np.float64) * self.contributions_Chw[0].size
         box, (own_w, own_h) = self.placement, self.image.size
-        rows_Yh = _sample(grid_hw.shape[0], (np.arange(height) + 0.5) * own_h / height, box.top, box.bottom)
-        columns_Xw = _sample(grid_hw.shape[1], (np.arange(width) + 0.5) * own_w / width, box.left, box.right)
+        rows_Yh = sample(grid_hw.shape[0], (np.arange(height) + 0.5) * own_h / height, box.top, box.bottom)
+        columns_Xw = sample(grid_hw.shape[1], (np.arange(width) + 0.5) * own_w / width, box.left, box.right)
         heat_YX: FloatArray = (rows_Yh @ grid_hw @ columns_Xw.T).astype(np.float32)
         return heat_YX
 
@@ -255,7 +256,7 @@ class Heatmaps:
         rows, columns = (max(share_Chw.shape[axis] for share_Chw in shares) for axis in (1, 2))
         total_Chw = np.zeros((len(self.classes), rows, columns))
         for share_Chw in shares:
-            total_Chw += _spread(share_Chw.shape[1], rows) @ share_Chw @ _spread(share_Chw.shape[2], columns).T
+            total_Chw += spread(share_Chw.shape[1], rows) @ share_Chw @ spread(share_Chw.shape[2], columns).T
         return total_Chw, values[LOGITS][0].astype(np.float64)
 
     def _occlude(self, fitted: Image.Image) -> tuple[Floats, Floats]:
@@ -350,42 +351,6 @@ def _shares(term: Term, values: dict[str, FloatArray]) -> Floats:
         map_Khw = map_Khw[:, :, ::-1]
     shares_Chw: Floats = np.tensordot(weight_KC, map_Khw, axes=(0, 0))
     return shares_Chw
-
-
-def _spread(coarse: int, fine: int) -> Floats:
-    """(fine, coarse): what share of a coarse place's sum goes to each fine one; every column sums to 1.
-
-    A place's share is laid out as a triangle two places wide, and folded back at the edges: linear interpolation whose
-    integral is kept, so that an even coarse map is an even fine one.
-    """
-    if coarse == fine:
-        return np.eye(fine)
-    edges: Floats = np.arange(fine + 1, dtype=np.float64) * (coarse / fine)
-
-    def below(x: Floats) -> Floats:
-        """Integral of the triangle on [−1, 1] up to x."""
-        x = np.clip(x, -1, 1)
-        return np.where(x < 0, (1 + x) ** 2 / 2, 1 - (1 - x) ** 2 / 2)
-
-    share = np.zeros((fine, coarse))
-    for place in range(coarse):
-        for centre in (place + 0.5, -(place + 0.5), 2 * coarse - (place + 0.5)):
-            share[:, place] += np.diff(below(edges - centre))
-    return share
-
-
-def _sample(places: int, positions: Floats, low: float, high: float) -> Floats:
-    """(positions, places) weights of linear interpolation along an axis whose places fill [low, high]; NaN outside."""
-    at = (positions - low) / (high - low) * places - 0.5
-    inside = (at >= -0.5 - 1e-9) & (at <= places - 0.5 + 1e-9)
-    at = np.clip(at, 0, places - 1)
-    before = np.minimum(at.astype(int), max(places - 2, 0))
-    weights = np.zeros((len(positions), places))
-    rows = np.arange(len(positions))
-    weights[rows, np.minimum(before + 1, places - 1)] += at - before
-    weights[rows, before] += 1 - (at - before)
-    weights[~inside] = np.nan
-    return weights
 
 
 def _window_starts(extent: int) -> list[int]:
