@@ -26,7 +26,7 @@ def clustered(seed: int, groups: int, size: int, d: int = 30, signal: float = 0.
 def test_grouped_folds_tell_the_truth_where_a_random_split_claims_skill() -> None:
     features, labels, groups = clustered(seed=3, groups=60, size=8, d=100)
     fitted = fit_head(features, labels, groups, np.ones(480, np.float32), n_classes=2, seed=0, threads=2)
-    honest = np.mean(fitted.probs_NC.argmax(axis=1) == labels)
+    honest = np.mean(fitted.out_of_fold.probs_NC.argmax(axis=1) == labels)
     assert honest < 0.65  # labels are coin flips by group
     assert fitted.random_split > 0.95  # copies on both sides
 
@@ -39,7 +39,7 @@ def test_out_of_fold_accuracy_is_what_fresh_groups_show() -> None:
             features[:300], labels[:300], groups[:300], np.ones(300, np.float32), n_classes=2, seed=0, threads=2
         )
         fresh = np.mean(fitted.head.logits(features[300:]).argmax(axis=1) == labels[300:])
-        gaps.append(np.mean(fitted.probs_NC.argmax(axis=1) == labels[:300]) - fresh)
+        gaps.append(np.mean(fitted.out_of_fold.probs_NC.argmax(axis=1) == labels[:300]) - fresh)
     assert abs(np.mean(gaps)) < 0.04
 
 
@@ -114,5 +114,5 @@ def test_balance_lifts_the_recall_of_a_rare_class() -> None:
     for balance in ("none", "classes"):
         weights = class_weights(labels, np.ones(400, np.float32), balance)  # type: ignore[arg-type]
         fitted = fit_head(features, labels, np.arange(400), weights, n_classes=2, seed=0, threads=2)
-        recall[balance] = np.mean(fitted.probs_NC.argmax(axis=1)[labels == 1] == 1)
+        recall[balance] = np.mean(fitted.out_of_fold.probs_NC.argmax(axis=1)[labels == 1] == 1)
     assert recall["classes"] > recall["none"] + 0.2

@@ -105,11 +105,6 @@ class Trained:
         """Of the model in use."""
         return self.tuned.beta if self.tuned else self.fitted.head.beta
 
-    @property
-    def held_out(self) -> bool:
-        """Whether the figures are about images that the model in use has not been trained on at all."""
-        return self.tuned is not None or len(self.all_items) > len(self.items)
-
 
 def verdict_on(attempt: Tuned | None, *, kept: bool) -> str | None:
     """What became of fine-tuning, in words; None where it was not asked for."""

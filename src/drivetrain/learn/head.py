@@ -13,7 +13,6 @@ from threadpoolctl import threadpool_limits
 
 from ..core.types import FloatArray, IntArray
 from ..data.split import fold_count, grouped_folds, random_folds
-from ..model.metrics import Floats
 from . import logistic
 from .crossval import CrossValidation, OutOfFold, best_penalty, on_random_folds
 from .logistic import Axes
@@ -48,11 +47,6 @@ class FittedHead:
     """What the headline figure would be with random folds: accuracy, mean average precision or mean absolute error."""
     penalties: tuple[tuple[float, float], ...]
     """(C, out-of-fold log-loss) of each penalty tried."""
-
-    @property
-    def probs_NC(self) -> Floats:
-        """Calibrated out-of-fold probabilities."""
-        return self.out_of_fold.probs_NC
 
 
 def class_weights(labels_N: IntArray, weights_N: FloatArray, balance: Balance) -> FloatArray:
