@@ -47,6 +47,9 @@ class Limits:
     zip_ratio: int = 20
 
 
+# How often a bundle may be replaced while it is read before that is reported; only then is it read again.
+REPLACED = 20
+
 _CHUNK_BYTES = 1 << 20
 _LINE = re.compile(r"([0-9a-f]{64}) [ *](.+)")
 
@@ -78,7 +81,7 @@ def read_files(path: Path, limits: Limits | None = None) -> dict[str, bytes]:
 
 def _read_folder(folder: Path, most: int) -> dict[str, bytes]:
     # A bundle may be replaced while it is read; what was read of the old one then does not fit the new one's sums.
-    for _ in range(3):
+    for _ in range(REPLACED):
         before = _identity(folder)
         try:
             return _checked(_folder_reader(folder), str(folder), most)
