@@ -45,23 +45,6 @@ def _matches(pattern: str) -> list[Path]:
     return sorted(found)
 
 
-def to_json(prediction: Prediction) -> dict[str, object]:
-    """One entry of what ``predict --json`` prints."""
-    return {
-        "path": prediction.path,
-        "label": prediction.label,
-        "confidence": prediction.confidence,
-        "probs": dict(prediction.probs),
-        "labels": list(prediction.labels),
-        "values": {
-            name: {"value": value.value, "low": value.low, "high": value.high}
-            for name, value in prediction.values.items()
-        },
-        "verdict": str(prediction.verdict),
-        "error": prediction.error,
-    }
-
-
 def answer_text(prediction: Prediction) -> str:
     """The answer on one line, for people: label and confidence, labels, or numbers with their intervals."""
     if prediction.error:

@@ -14,7 +14,7 @@ import typer
 
 from .._version import __version__
 from ..core.errors import DrivetrainError
-from . import bundles, caching, prediction, training
+from . import bundles, caching, prediction, serving, training
 from .console import print_line, remark
 
 SAID_NO, BAD_INPUT, FAULT, INTERRUPTED = 1, 2, 70, 130
@@ -56,6 +56,7 @@ app.command("evaluate")(prediction.evaluate)
 app.command("report")(bundles.report)
 app.command("inspect")(bundles.inspect)
 app.command("trace")(prediction.trace)
+app.command("serve")(serving.serve)
 app.command("demo")(training.demo)
 app.add_typer(caching.app, name="cache")
 

@@ -159,7 +159,6 @@ def _line_printer(files: Sequence[Path], classes: Sequence[str], aligned: bool) 
 
 
 def _json_printer() -> Callable[[Prediction], None]:
-    from ..app.predict import to_json
     from .console import print_line
     from .console import to_json as dumps
 
@@ -168,7 +167,7 @@ def _json_printer() -> Callable[[Prediction], None]:
     def show(prediction: Prediction) -> None:
         # Streamed, so that a long run shows its results as they come; together it is one JSON list.
         nonlocal opening
-        print_line(opening + dumps(to_json(prediction)), end="")
+        print_line(opening + dumps(prediction.to_json()), end="")
         opening = ",\n"
 
     return show

@@ -7,6 +7,7 @@ DrivetrainError
 │   ├── StepError         one step of a DataBlock or a loader failed on one item; says which
 │   └── ImageError        one file is not a usable image (skipped and counted, never fatal)
 ├── CacheError            the cache of embeddings cannot be read or tidied (a run goes on without); exit code 2
+├── StoreError            the store of predictions cannot be reached, read or written; exit code 2
 ├── WeightsError          a weight file or backbone cannot be used; exit code 2
 └── BundleError           a bundle cannot be trusted or read; exit code 2
     ├── ChecksumError     a file is missing, cut short or altered
@@ -70,6 +71,10 @@ class ImageError(DataError):
 
 class CacheError(DrivetrainError):
     """The cache of embeddings cannot be read or tidied."""
+
+
+class StoreError(DrivetrainError):
+    """The store of predictions cannot be reached, read or written."""
 
 
 class WeightsError(DrivetrainError):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import Protocol
+
+from .records import ApiKey, Entry, Record, RecordFilter, RecordPage, StoredImage
 
 
 class Advance(Protocol):
@@ -41,3 +43,29 @@ class Silent:
 
     def figure(self, name: str, svg: str) -> None:
         """Nothing."""
+
+
+class PredictionStore(Protocol):
+    """Where predictions are kept. Safe to use from several threads; every method may raise `StoreError`."""
+
+    def append(self, entries: Sequence[Entry]) -> None:
+        """Write all or none; what has been written survives this process. Entries that are there already stay."""
+        ...
+
+    def page(self, wanted: RecordFilter, limit: int, cursor: str | None = None) -> RecordPage:
+        """Records from the newest back; raises `UsageError` for a cursor that is none."""
+        ...
+
+    def record(self, record_id: str) -> Record | None: ...
+
+    def image(self, sha256: str) -> StoredImage | None: ...
+
+    def keys(self) -> tuple[ApiKey, ...]:
+        """All keys, revoked ones too."""
+        ...
+
+    def check(self) -> None:
+        """Raise `StoreError` if it cannot be used just now."""
+        ...
+
+    def close(self) -> None: ...

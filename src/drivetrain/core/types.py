@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -130,3 +131,19 @@ class Prediction:
     p_in_domain: float | None = None
     labels: tuple[str, ...] = ()
     values: Mapping[str, Interval] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """What ``predict --json`` prints and the server answers."""
+        return {
+            "path": self.path,
+            "label": self.label,
+            "confidence": self.confidence,
+            "probs": dict(self.probs),
+            "labels": list(self.labels),
+            "values": {
+                name: {"value": value.value, "low": value.low, "high": value.high}
+                for name, value in self.values.items()
+            },
+            "verdict": str(self.verdict),
+            "error": self.error,
+        }

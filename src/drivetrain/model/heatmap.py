@@ -39,9 +39,10 @@ from .evidence import Evidence, NoPlacesError, Term, find_evidence
 from .export import LOGITS
 from .graph_audit import audit_graph
 from .heat_colours import tinted, with_legend
+from .manifest import parse_manifest
 from .placement import Placement
 from .places import sample, spread
-from .storage import MODEL, read_files
+from .storage import MANIFEST, MODEL, read_files
 
 if TYPE_CHECKING:
     from .predictor import Predictor
@@ -310,9 +311,12 @@ def heat_map(predictor: Predictor, picture: Picture, *, method: Method | None = 
 def heatmaps(predictor: Predictor, *, method: Method | None = None) -> Heatmaps:
     """The maker of maps for a loaded bundle; see `heat_map`."""
     try:
-        model = read_files(predictor.path)[MODEL]
+        files = read_files(predictor.path)
+        found, model = parse_manifest(files[MANIFEST]).bundle_id, files[MODEL]
     except BundleError as error:
         raise BundleError(f"the graph of {predictor.path} cannot be read again: {error}") from None
+    if found != predictor.manifest.bundle_id:
+        raise BundleError(f"{predictor.path} holds another bundle now, {found}, not {predictor.manifest.bundle_id}")
     return Heatmaps(model, predictor.classes, predictor.manifest.preprocess, method=method)
 
 

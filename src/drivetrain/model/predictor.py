@@ -132,8 +132,13 @@ class Predictor:
 
     def run_tensor(self, tensor: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Preprocessed image (3, H, W) → logits (C,) and embedding (D,)."""
-        logits_NC, embedding_ND = self._session.run(tensor[None], [LOGITS, OUTPUT])
+        logits_NC, embedding_ND = self.run_batch(tensor[None])
         return logits_NC[0], embedding_ND[0]
+
+    def run_batch(self, tensors_NKHW: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Preprocessed images (N, 3, H, W) → logits (N, C) and embeddings (N, D)."""
+        logits_NC, embedding_ND = self._session.run(tensors_NKHW, [LOGITS, OUTPUT])
+        return logits_NC, embedding_ND
 
     def run_frozen(self, tensor: FloatArray) -> FloatArray:
         """Preprocessed image (3, H, W) → what the network saw in it before fine-tuning, (F,).

@@ -1,0 +1,286 @@
+"""``drivetrain serve``: bundles, store and settings made into a running server.
+
+Several processes share one socket: the first binds it, and each of the others is started anew and builds its own server from
+the same options, handed over in the environment.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import os
+import socket
+import tempfile
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from ..core.errors import UsageError
+from ..core.retention import Retention
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+
+    from ..serve.engine import Plan
+    from ..serve.server import Server
+    from ..serve.settings import Settings
+
+# Where options wait for the processes that share a port.
+OPTIONS = "DRIVETRAIN_SERVE_OPTIONS"
+
+MISSING = "serving needs more packages; pip install 'drivetrain[serve]'"
+
+
+@dataclass(frozen=True)
+class ServeOptions:
+    """What ``drivetrain serve`` was told; plain data, as it travels to other processes."""
+
+    bundles: tuple[str, ...]
+    host: str = "127.0.0.1"
+    port: int = 8000
+    store: str | None = None
+    """None: the default, see `app.keys.default_store_url`."""
+    processes: int = 1
+    target_ms: float = 500.0
+    max_batch: int | None = None
+    max_wait_ms: float | None = None
+    queue: int | None = None
+    workers: int | None = None
+    deadline_s: float = 10.0
+    images: str = "30d"
+    keep_metadata: bool = False
+    max_body_mb: int = 64
+    max_images: int = 64
+    max_megapixels: float = 50.0
+    samples: str | None = None
+    drain_s: float = 20.0
+    watch_s: float | None = 2.0
+    golden: bool = True
+    log: Literal["text", "json"] = "text"
+    log_requests: bool = False
+
+    def settings(self) -> Settings:
+        """As the server has them.
+
+        Raises:
+            UsageError: one of them is out of range.
+        """
+        from ..serve.settings import Limits, Settings
+
+        for name, value in (("max_body_mb", self.max_body_mb), ("max_images", self.max_images)):
+            if value < 1:
+                raise UsageError(f"{name} is {value}; it must be 1 or more")
+        if not 0 < self.max_megapixels < float("inf"):
+            raise UsageError(f"max_megapixels is {self.max_megapixels}; it must be more than 0")
+        body_bytes = self.max_body_mb << 20
+        return Settings(
+            target_ms=self.target_ms,
+            max_batch=self.max_batch,
+            max_wait_ms=self.max_wait_ms,
+            queue=self.queue,
+            workers=self.workers,
+            deadline_s=self.deadline_s,
+            retention=Retention.parse(self.images),
+            keep_metadata=self.keep_metadata,
+            limits=Limits(
+                body_bytes=body_bytes,
+                images=self.max_images,
+                pixels=round(self.max_megapixels * 1e6),
+                in_flight_bytes=max(Limits.in_flight_bytes, 2 * body_bytes),
+            ),
+            samples=Path(self.samples) if self.samples else None,
+            loopback=is_loopback(self.host),
+            drain_s=self.drain_s,
+            watch_s=self.watch_s,
+        )
+
+
+def is_loopback(host: str) -> bool:
+    """Whether an address can only be reached from this machine."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def build(options: ServeOptions) -> Server:
+    """Load the bundles, open the store, measure, and start the threads of one server process.
+
+    Raises:
+        BundleError: a bundle cannot be trusted or read.
+        StoreError: the store cannot be opened.
+        UsageError: an option is out of range, or the address is open to others and there is no key.
+    """
+    try:
+        from ..serve.body import BodyReader
+        from ..serve.engine import Engine
+        from ..serve.guard import Guard
+        from ..serve.ledger import Ledger
+        from ..serve.measure import plan
+        from ..serve.metrics import Metrics
+        from ..serve.served import Shelf, parse_bundle
+        from ..serve.server import Server
+        from ..serve.worker import Keeping
+        from ..store.sql_store import open_store
+    except ModuleNotFoundError as error:
+        raise UsageError(f"{MISSING} ({error.name} is not there)") from None
+    from ..model.predictor import load
+
+    settings = options.settings()
+    shelf = Shelf([parse_bundle(text) for text in options.bundles], lambda path: load(path, golden=options.golden))
+    store = open_store(options.store or _default_store())
+    keys = store.keys()
+    metrics = Metrics()
+    guard = Guard(store, open_to_all=all(key.revoked_at for key in keys), share=options.processes)
+    if guard.open_to_all and not settings.loopback:
+        store.close()
+        raise UsageError(
+            f"{options.host} can be reached by others, and there is no key; make one with: drivetrain keys add NAME "
+            "--role predict, or serve on 127.0.0.1"
+        )
+    ledger = Ledger(store, metrics.lag)
+    planned = plan(settings, [model.predictor for model in shelf.models])
+    keeping = Keeping(settings.retention, settings.keep_metadata)
+    return Server(
+        settings=settings,
+        shelf=shelf,
+        store=store,
+        ledger=ledger,
+        engine=Engine(planned, ledger, keeping, metrics),
+        guard=guard,
+        metrics=metrics,
+        bodies=BodyReader(settings.limits),
+    )
+
+
+def _default_store() -> str:
+    from .keys import default_store_url
+
+    return default_store_url()
+
+
+def run(options: ServeOptions, started: Callable[[Server, str], None]) -> None:
+    """Serve until told to stop; ``started`` is called once, with the address.
+
+    Raises:
+        BundleError, StoreError, UsageError: as `build`; or the address is taken or not this machine's.
+    """
+    try:
+        import uvicorn
+    except ModuleNotFoundError:
+        raise UsageError(MISSING) from None
+    if options.processes < 1:
+        raise UsageError(f"processes is {options.processes}; it must be 1 or more")
+    listening = _bind(options.host, options.port)
+    address = _address(options.host, listening)
+    if options.processes > 1:
+        _run_several(options, listening, lambda server: started(server, address))
+        return
+    from ..serve.application import create_app
+    from ..serve.logs import set_up
+
+    server = build(options)
+    set_up(options.log, requests=options.log_requests)
+    app = create_app(server)
+    started(server, address)
+    with suppress(KeyboardInterrupt):  # how uvicorn says that Ctrl-C was pressed, after everything has ended
+        uvicorn.Server(uvicorn.Config(app, **_uvicorn(options))).run(sockets=[listening])
+
+
+def _run_several(options: ServeOptions, listening: socket.socket, started: Callable[[Server], None]) -> None:
+    import uvicorn
+    from uvicorn.supervisors import Multiprocess
+
+    from ..serve.metrics import MULTIPROCESS
+
+    # Built once here too: what cannot work is said once, and the store's tables are made by one.
+    server = build(options)
+    started(server)
+    server.engine.close()
+    server.store.close()
+    with tempfile.TemporaryDirectory(prefix="drivetrain-metrics-") as counts:
+        os.environ[MULTIPROCESS] = counts
+        os.environ[OPTIONS] = json.dumps(asdict(options))
+        config = uvicorn.Config(
+            "drivetrain.app.serving:worker_app", factory=True, workers=options.processes, **_uvicorn(options)
+        )
+        with suppress(KeyboardInterrupt):
+            Multiprocess(config, target=uvicorn.Server(config).run, sockets=[listening]).run()
+
+
+def worker_app() -> FastAPI:
+    """The application of one of several processes, from the options in the environment."""
+    from ..serve.application import create_app
+    from ..serve.logs import set_up
+
+    given: dict[str, Any] = json.loads(os.environ[OPTIONS])
+    options = ServeOptions(**{**given, "bundles": tuple(given["bundles"])})
+    set_up(options.log, requests=options.log_requests)
+    return create_app(build(options))
+
+
+def _uvicorn(options: ServeOptions) -> dict[str, Any]:
+    from ..serve.protocol import PatientProtocol
+
+    return {
+        "http": PatientProtocol,
+        "lifespan": "on",
+        "access_log": False,
+        "log_config": None,
+        "server_header": False,
+        "timeout_keep_alive": 65,  # longer than the usual minute of proxies, so that it is they who hang up
+        "timeout_graceful_shutdown": max(1, round(options.drain_s)),
+        "ws": "none",
+    }
+
+
+def _bind(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listening = socket.socket(family, socket.SOCK_STREAM)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((host, port))
+        listening.listen(2048)
+    except (OSError, OverflowError) as error:
+        listening.close()
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        raise UsageError(f"cannot serve on {host}:{port} ({reason}); choose another with --port") from None
+    listening.set_inheritable(True)
+    return listening
+
+
+def _address(host: str, listening: socket.socket) -> str:
+    port = listening.getsockname()[1]
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}"
+
+
+def plan_line(planned: Plan) -> str:
+    """How images are put through, in words."""
+    batch = "one image a run" if planned.max_batch == 1 else f"up to {planned.max_batch} images a run"
+    wait = f", waiting up to {planned.max_wait_s * 1000:.0f} ms for more" if planned.max_wait_s else ""
+    speed = f", about {planned.images_per_s:.0f} images/s" if planned.images_per_s else ""
+    return f"{planned.workers} workers, {batch}{wait}; {planned.queue} images may wait{speed}"
+
+
+def told(server: Server) -> list[tuple[str, str]]:
+    """What is served, as lines for people."""
+    models = server.shelf.models
+    return [
+        *(("Model", f"{model.name} {model.version} ({model.predictor.manifest.name})") for model in models),
+        ("Work", plan_line(server.engine.plan)),
+        ("Images", _kept_line(server.settings)),
+    ]
+
+
+def _kept_line(settings: Settings) -> str:
+    rule = settings.retention
+    if not rule.keeps_hash:
+        return "not kept, nor their hashes"
+    if not rule.keeps_image:
+        return "not kept, only their hashes"
+    metadata = "with their metadata" if settings.keep_metadata else "without their metadata"
+    return f"kept {'for good' if rule.days is None else f'for {rule.days} days'}, {metadata}"

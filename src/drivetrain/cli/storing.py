@@ -1,0 +1,241 @@
+"""``drivetrain store`` and ``drivetrain keys``."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ..core.records import Role
+from ..core.types import Verdict
+from .training import JsonFlag
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ..core.records import ApiKey
+    from ..store.sql_store import SqlStore
+
+app = typer.Typer(help="Look at, export or tidy the store of predictions.", no_args_is_help=True)
+keys_app = typer.Typer(help="Keys for the server: who may ask it, and for what.", no_args_is_help=True)
+
+_WHERE = "Path of a SQLite file, or postgresql://USER@HOST/NAME ($DRIVETRAIN_STORE, or a file in the user's data folder)."
+StoreArgument = Annotated[str | None, typer.Argument(metavar="[STORE]", show_default=False, help=_WHERE)]
+StoreOption = Annotated[str | None, typer.Option("--store", metavar="STORE", help=_WHERE)]
+_MOMENTS = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%S%z"]
+
+
+@app.command()
+def info(place: StoreArgument = None, store: StoreOption = None, json: JsonFlag = False) -> None:
+    """Show where the store is and how much it holds."""
+    from dataclasses import asdict
+
+    from .console import print_json, print_pairs
+
+    with _opened(place or store) as opened:
+        found = opened.info()
+    if json:
+        print_json({**asdict(found), "oldest": _iso(found.oldest), "newest": _iso(found.newest)})
+        return
+    rows = [
+        ("Store", f"{found.store} ({found.kind}, tables {found.schema})"),
+        ("Holds", f"{found.records} predictions, {found.images} images, {found.bytes / 1e6:.1f} MB"),
+        ("Keys", str(found.keys)),
+    ]
+    if found.oldest and found.newest:
+        rows.append(("From", f"{_minute(found.oldest)} to {_minute(found.newest)} UTC"))
+    print_pairs(rows)
+
+
+@app.command()
+def migrate(place: StoreArgument = None, store: StoreOption = None, json: JsonFlag = False) -> None:
+    """Raise the store's tables to this version's. Stop the servers that use it, and have a backup."""
+    from ..app.stores import default_store_url
+    from ..store.location import locate
+    from ..store.sql_store import migrate_store
+    from .console import print_json, print_line
+
+    where = place or store or default_store_url()
+    before, after = migrate_store(where)
+    if json:
+        print_json({"store": locate(where).shown, "before": before, "after": after})
+        return
+    done = f"is at {after} already" if before == after else f"went from {before or 'nothing'} to {after}"
+    print_line(f"{locate(where).shown} {done}")
+
+
+@app.command()
+def export(
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="File to write; its ending says how: .parquet or .csv.")],
+    store: StoreOption = None,
+    model: Annotated[str | None, typer.Option(help="Only of the model served under this name.")] = None,
+    bundle_id: Annotated[str | None, typer.Option("--bundle", help="Only of this bundle.")] = None,
+    verdict: Annotated[Verdict | None, typer.Option(help="Only with this verdict.")] = None,
+    label: Annotated[str | None, typer.Option(help="Only with this label, or this one of several.")] = None,
+    camera: Annotated[str | None, typer.Option(help="Only from this camera.")] = None,
+    site: Annotated[str | None, typer.Option(help="Only from this site.")] = None,
+    group: Annotated[str | None, typer.Option(help="Only of this group.")] = None,
+    since: Annotated[datetime | None, typer.Option(formats=_MOMENTS, help="Only from this moment on; UTC.")] = None,
+    until: Annotated[datetime | None, typer.Option(formats=_MOMENTS, help="Only before this moment; UTC.")] = None,
+    json: JsonFlag = False,
+) -> None:
+    """Write predictions to a Parquet or CSV file, the newest first."""
+    from ..core.records import RecordFilter
+    from ..store.export import export as write
+    from .console import print_json, print_line
+
+    wanted = RecordFilter(
+        model=model, bundle_id=bundle_id, verdict=verdict, label=label, camera=camera, site=site, group=group,
+        since=since, until=until,
+    )  # fmt: skip
+    with _opened(store) as opened:
+        count = write(opened.iterate(wanted), out)
+    if json:
+        print_json({"out": str(out), "records": count})
+        return
+    print_line(f"wrote {count} predictions to {out}")
+
+
+@app.command()
+def prune(
+    place: StoreArgument = None,
+    images_days: Annotated[
+        float | None, typer.Option("--images-days", min=0, help="Delete images last sent so many days ago or more.")
+    ] = None,
+    records_days: Annotated[
+        float | None,
+        typer.Option("--records-days", min=0, help="Delete predictions so many days old or older, and their images."),
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be deleted.")] = False,
+    store: StoreOption = None,
+    json: JsonFlag = False,
+) -> None:
+    """Delete old images, old predictions, or both."""
+    from dataclasses import asdict
+
+    from ..core.errors import UsageError
+    from .console import print_json, print_line
+
+    if images_days is None and records_days is None:
+        raise UsageError("nothing to delete was named; give --images-days N, --records-days N, or both")
+    before = {"images_older_than": _days_ago(images_days), "records_older_than": _days_ago(records_days)}
+    with _opened(place or store) as opened:
+        done = opened.prune(**before, dry_run=dry_run)
+    if json:
+        print_json({**asdict(done), "dry_run": dry_run})
+        return
+    verb = "would delete" if dry_run else "deleted"
+    print_line(f"{verb} {done.records} predictions and {done.images} images ({done.image_bytes / 1e6:.1f} MB)")
+
+
+@keys_app.command()
+def add(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Who or what will use it.")],
+    role: Annotated[
+        Role, typer.Option(help="predict: ask for answers; review: also read history and images; admin: all.")
+    ] = Role.PREDICT,
+    per_minute: Annotated[int | None, typer.Option("--per-minute", min=1, help="Images it may send a minute.")] = None,
+    store: StoreOption = None,
+    json: JsonFlag = False,
+) -> None:
+    """Make a key and show its secret, once. From the first key on, the server asks everybody for one."""
+    from ..app.keys import new_key
+    from .console import print_json, print_line, remark
+
+    secret, key = new_key(name, role, per_minute)
+    with _opened(store, create=True) as opened:
+        opened.add_key(key)
+    if json:
+        print_json({**_key_json(key), "secret": secret})
+        return
+    remark(f"key {name!r} ({role.value}); write the secret down, it is not shown again:")
+    print_line(secret)
+
+
+@keys_app.command("list")
+def list_keys(store: StoreOption = None, json: JsonFlag = False) -> None:
+    """Show every key, without secrets."""
+    from .console import one_line, print_json, print_table, remark
+
+    with _opened(store) as opened:
+        found = opened.keys()
+    if json:
+        print_json([_key_json(key) for key in found])
+        return
+    if not found:
+        remark("no keys yet; make one with: drivetrain keys add NAME --role admin")
+        return
+    rows = [("NAME", "ROLE", "PER MINUTE", "MADE", "REVOKED", "ID")]
+    for key in found:
+        limit = "" if key.per_minute is None else str(key.per_minute)
+        revoked = "" if key.revoked_at is None else _minute(key.revoked_at)
+        rows.append((one_line(key.name), key.role.value, limit, _minute(key.created_at), revoked, key.id))
+    print_table(rows)
+
+
+@keys_app.command()
+def revoke(
+    name_or_id: Annotated[str, typer.Argument(metavar="NAME|ID", help="Name of a live key, or the id of any.")],
+    store: StoreOption = None,
+    json: JsonFlag = False,
+) -> None:
+    """End a key, for good."""
+    from datetime import UTC
+
+    from .console import print_json, print_line
+
+    with _opened(store) as opened:
+        key = opened.revoke_key(name_or_id, datetime.now(UTC))
+    if json:
+        print_json(_key_json(key))
+        return
+    print_line(f"revoked {key.name} ({key.id})")
+
+
+@contextmanager
+def _opened(place: str | None, create: bool = False) -> Iterator[SqlStore]:
+    """The store at ``place``, or at its default place.
+
+    Raises:
+        StoreError: it is not there or cannot be used.
+    """
+    from ..app.stores import default_store_url
+    from ..store.sql_store import open_store
+
+    opened = open_store(place or default_store_url(), create=create)
+    try:
+        yield opened
+    finally:
+        opened.close()
+
+
+def _key_json(key: ApiKey) -> dict[str, Any]:
+    """A key as a document; the hash of its secret is nobody's business."""
+    return {
+        "id": key.id,
+        "name": key.name,
+        "role": key.role.value,
+        "per_minute": key.per_minute,
+        "created_at": _iso(key.created_at),
+        "revoked_at": _iso(key.revoked_at),
+    }
+
+
+def _days_ago(days: float | None) -> datetime | None:
+    from datetime import UTC, timedelta
+
+    if days is None:
+        return None
+    # No store is older than this; beyond it, dates end.
+    return datetime.now(UTC) - timedelta(days=min(days, 200_000))
+
+
+def _iso(at: datetime | None) -> str | None:
+    return None if at is None else at.isoformat()
+
+
+def _minute(at: datetime) -> str:
+    return at.strftime("%Y-%m-%d %H:%M")

@@ -1,0 +1,198 @@
+"""Puts the parts together: routes, envelope, errors, and what runs from start to stop. It only assembles."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from typing import Any
+
+from fastapi import Depends, FastAPI
+from fastapi.exceptions import RequestValidationError
+from fastapi.openapi.utils import get_openapi
+from pydantic import BaseModel
+from pydantic.json_schema import models_json_schema
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from .._version import __version__
+from ..core.records import Role
+from . import explanation, open_inference, prediction, tracing
+from .catalogue import catalogue_routes
+from .console import console_routes, read_static
+from .envelope import Envelope
+from .history import history_routes
+from .metrics import CONTENT_TYPE
+from .problems import Problem, ProblemDetail, documented
+from .samples import sample_routes
+from .server import Server, request_id
+
+# How often keys are read again.
+KEYS_S = 2.0
+
+DESCRIPTION = """Predictions of trained bundles, stored as they are given.
+
+Every answer that is not a success is a problem detail (RFC 9457). Where the server needs keys, send one as
+`Authorization: Bearer dt_…`; `429` and `503` say in `Retry-After` when to ask again."""
+
+log = logging.getLogger(__name__)
+
+
+class WhoAmI(BaseModel):
+    """What the caller may do."""
+
+    keys_required: bool
+    role: Role | None
+    name: str | None
+    version: str
+
+
+def create_app(server: Server) -> FastAPI:
+    """The application of one server process; closing it answers what was accepted and closes the store."""
+    app = FastAPI(
+        title="Drivetrain",
+        version=__version__,
+        description=DESCRIPTION,
+        docs_url=None,  # FastAPI's own page would load its script from elsewhere
+        redoc_url=None,
+        lifespan=_lifespan(server),
+        # An address with a slash too many is no address.
+        redirect_slashes=False,
+    )
+    app.add_middleware(Envelope, open_to_all=server.guard.open_to_all, answered=server.metrics.request)
+    app.add_exception_handler(Problem, _problem)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(HTTPException, _http)
+    for router in (
+        prediction.prediction_routes(server),
+        explanation.explanation_routes(server),
+        catalogue_routes(server),
+        history_routes(server),
+        sample_routes(server),
+        open_inference.health_routes(server),
+        open_inference.inference_routes(server),
+    ):
+        app.include_router(router)
+    _own_routes(app, server)
+    app.include_router(console_routes(read_static()))
+    app.openapi = lambda: openapi(app)  # type: ignore[method-assign]  # the way FastAPI documents
+    tracing.instrument(app)
+    return app
+
+
+def _own_routes(app: FastAPI, server: Server) -> None:
+    @app.get("/v1/whoami", response_model=WhoAmI, tags=["console"], summary="What the caller may do")
+    async def whoami(request: Request) -> JSONResponse:
+        """Never an error: without a valid key the role is null."""
+        caller = server.guard.caller(request)
+        return JSONResponse(
+            {
+                "keys_required": not server.guard.open_to_all,
+                "role": str(caller.role) if caller else None,
+                "name": caller.key.name if caller and caller.key else None,
+                "version": __version__,
+            }
+        )
+
+    @app.get(
+        "/metrics",
+        response_class=Response,
+        tags=["operations"],
+        summary="Prometheus metrics",
+        dependencies=[Depends(server.needs(Role.ADMIN))],
+        responses={200: {"content": {"text/plain": {}}}, **documented("unauthorized", "forbidden")},
+    )
+    async def metrics() -> Response:
+        """Requests, latency, queue, batches, verdicts, store."""
+        refused = sum(model.problem is not None for model in server.shelf.models)
+        page = server.metrics.page(len(server.engine.queue), server.ledger.failure is None, refused)
+        return Response(page, media_type=CONTENT_TYPE)
+
+
+def _lifespan(server: Server) -> Callable[[FastAPI], Any]:
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        tasks = [asyncio.create_task(_every(KEYS_S, lambda: asyncio.to_thread(server.guard.refresh)))]
+        if server.settings.watch_s is not None:
+            tasks.append(asyncio.create_task(_every(server.settings.watch_s, lambda: _look_for_versions(server))))
+        server.state.ready = True
+        try:
+            yield
+        finally:
+            server.state.draining = True
+            for task in tasks:
+                task.cancel()
+                with suppress(asyncio.CancelledError):
+                    await task
+            await asyncio.to_thread(server.engine.close)
+            await asyncio.to_thread(server.store.close)
+
+    return lifespan
+
+
+async def _look_for_versions(server: Server) -> None:
+    for line in await asyncio.to_thread(server.shelf.refresh):
+        log.warning("%s", line)
+
+
+async def _every(seconds: float, work: Callable[[], Awaitable[None]]) -> None:
+    while True:
+        await asyncio.sleep(seconds)
+        try:
+            await work()
+        except Exception:  # whatever went wrong this time, the next time is another
+            log.exception("a task in the background failed")
+
+
+async def _problem(request: Request, error: Exception) -> Response:
+    assert isinstance(error, Problem)  # what this handler is registered for
+    return error.response(request_id(request))
+
+
+async def _invalid(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    faults = [
+        {"loc": ".".join(map(str, fault["loc"]))[:200], "msg": str(fault["msg"])} for fault in list(error.errors())[:20]
+    ]
+    detail = f"{faults[0]['loc']}: {faults[0]['msg']}" if faults else "the request cannot be used as it is"
+    return Problem("unprocessable", detail, errors=faults).response(request_id(request))
+
+
+_BY_STATUS = {404: "not-found", 405: "method-not-allowed", 400: "bad-request", 413: "too-large"}
+
+
+async def _http(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    slug = _BY_STATUS.get(error.status_code, "bad-request")
+    detail = f"{request.method[:20]} {request.url.path[:80]}: {error.detail}"
+    return Problem(slug, detail, headers=dict(error.headers or {})).response(request_id(request))
+
+
+def openapi(app: FastAPI) -> dict[str, Any]:
+    """The OpenAPI document, with what FastAPI cannot know: bodies that are read by hand, problems, keys."""
+    if app.openapi_schema:
+        return app.openapi_schema
+    document = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
+    own = (ProblemDetail, *prediction.SCHEMAS, *explanation.SCHEMAS, *open_inference.SCHEMAS)
+    _, definitions = models_json_schema(
+        [(model, "validation") for model in own], ref_template="#/components/schemas/{model}"
+    )
+    components = document.setdefault("components", {})
+    components.setdefault("schemas", {}).update(definitions["$defs"])
+    components["securitySchemes"] = {
+        "key": {"type": "http", "scheme": "bearer", "description": "A key, if the server needs one"}
+    }
+    problem = documented("unprocessable")[422]
+    for path, methods in document["paths"].items():
+        for operation in methods.values():
+            # FastAPI announces an error body of its own wherever there are parameters; here it is a problem.
+            if "422" in operation["responses"]:
+                operation["responses"]["422"] = problem
+            if not path.startswith("/v2/health") and path != "/v1/whoami":
+                operation["security"] = [{"key": []}, {}]
+    for unused in ("HTTPValidationError", "ValidationError"):
+        components["schemas"].pop(unused, None)
+    app.openapi_schema = document
+    return document

@@ -1,0 +1,80 @@
+"""What browsers are told and asked, so that a page of another site can neither read nor do anything here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from .problems import Problem
+from .settings import LOOPBACK_NAMES
+
+Headers = Mapping[bytes, bytes]
+
+_NOTHING = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+
+# The console and everything that has no rule of its own.
+CONSOLE_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; connect-src 'self'; "
+    "font-src 'self'; media-src 'self' blob:; frame-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+# A report is one file with its styles and pictures inside; the console shows it in a frame without rights.
+REPORT_POLICY = (
+    "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'; "
+    "frame-ancestors 'self'; sandbox"
+)
+# Pictures that others sent: opened by themselves they are pictures and nothing else.
+IMAGE_POLICY = f"{_NOTHING}; sandbox"
+
+SECURITY_HEADERS: tuple[tuple[bytes, bytes], ...] = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"cross-origin-opener-policy", b"same-origin"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+    (b"permissions-policy", b"camera=(self), microphone=(), geolocation=()"),
+)
+_POLICY = CONSOLE_POLICY.encode()
+
+# They change nothing, and browsers send them without asking.
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+
+
+def check_browser(method: str, headers: Headers, *, open_to_all: bool) -> None:
+    """Refuse what a page of another site made a browser send.
+
+    Programs send neither Origin nor Sec-Fetch-Site and pass. Where no key is needed the Host must be this machine's, as a
+    name that was made to point here (DNS rebinding) would make any page one of ours.
+
+    Raises:
+        Problem: refused (403).
+    """
+    host = headers.get(b"host", b"").decode("latin-1")
+    if open_to_all and _name_of(host) not in LOOPBACK_NAMES:
+        raise Problem(
+            "forbidden",
+            f"this server answers for localhost only, not for {host[:80]!r}; to serve others, add a key first",
+        )
+    if method in SAFE_METHODS:
+        return
+    origin = headers.get(b"origin")
+    if origin is not None:
+        scheme, _, origin_host = origin.decode("latin-1").partition("://")
+        if scheme not in ("http", "https") or origin_host.lower() != host.lower():
+            raise Problem("forbidden", "the request comes from a page of another site")
+    elif headers.get(b"sec-fetch-site", b"none") not in (b"same-origin", b"none"):
+        raise Problem("forbidden", "the request comes from a page of another site")
+
+
+def _name_of(host: str) -> str:
+    """A Host header without its port."""
+    name = host.lower()
+    if name.startswith("["):
+        return name.partition("]")[0] + "]"
+    return name.partition(":")[0]
+
+
+def with_security_headers(headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    """Response headers with what is missing added."""
+    present = {name for name, _ in headers}
+    headers = [*headers, *(pair for pair in SECURITY_HEADERS if pair[0] not in present)]
+    if b"content-security-policy" not in present:
+        headers.append((b"content-security-policy", _POLICY))
+    return headers

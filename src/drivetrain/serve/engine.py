@@ -1,0 +1,108 @@
+"""From accepted images to stored answers: a fair queue, worker threads, and the ledger.
+
+Each worker takes up to a batch from the queue, decodes and runs it, and hands the answers on; while one decodes, another is
+inside the network, and neither holds Python's lock there.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from ..core.errors import StoreError
+from ..core.records import Entry
+from .fair_queue import FairQueue
+from .job import Job, Ticket
+from .ledger import Ledger
+from .worker import Keeping, answer
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How images are put through: measured at start, or given."""
+
+    workers: int
+    max_batch: int
+    max_wait_s: float
+    queue: int
+    images_per_s: float | None = None
+    """As measured; None where nothing was."""
+
+
+class Gauge(Protocol):
+    """Who wants to know what the engine does; called from worker threads."""
+
+    def batch(self, model: str, size: int, network_s: float) -> None: ...
+
+    def answered(self, entry: Entry) -> None: ...
+
+
+class Engine:
+    """Owns the queue and the threads."""
+
+    def __init__(self, plan: Plan, ledger: Ledger, keeping: Keeping, gauge: Gauge) -> None:
+        self.plan = plan
+        self.queue = FairQueue(plan.queue)
+        self.ledger = ledger
+        self._keeping = keeping
+        self._gauge = gauge
+        self._threads = [
+            threading.Thread(target=self._work, name=f"worker-{number}", daemon=True) for number in range(plan.workers)
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    def submit(
+        self, make_jobs: Callable[[Ticket], list[Job]], count: int, outcome: Callable[[Ticket, StoreError | None], None]
+    ) -> Ticket:
+        """Queue a request's images; ``outcome`` gets the ticket, and the reason where its answers could not be stored.
+
+        Raises:
+            QueueFull: there is no room.
+        """
+
+        def answered(ticket: Ticket) -> None:
+            if ticket.failure is not None:
+                outcome(ticket, None)
+            else:
+                self.ledger.write(ticket.complete(), lambda error: outcome(ticket, error))
+
+        ticket = Ticket(count, answered)
+        self.queue.put(make_jobs(ticket))
+        return ticket
+
+    def close(self) -> None:
+        """Answer and store what was accepted, then stop."""
+        self.queue.close()
+        for thread in self._threads:
+            thread.join()
+        self.ledger.close()
+
+    def _work(self) -> None:
+        plan = self.plan
+        while jobs := self.queue.take(plan.max_batch, plan.max_wait_s):
+            self._answer(jobs)
+
+    def _answer(self, jobs: Sequence[Job]) -> None:
+        start_s = time.monotonic()
+        try:
+            entries = answer(jobs, self._keeping)
+        except Exception as error:  # a worker must outlive whatever one image does to it
+            if len(jobs) > 1:
+                # One image's fault must not be the others'; each is tried by itself.
+                for job in jobs:
+                    self._answer([job])
+                return
+            log.exception("no answer for an image")
+            jobs[0].ticket.fail("not enough memory" if isinstance(error, MemoryError) else "the network failed")
+            return
+        self._gauge.batch(jobs[0].model.name, len(jobs), time.monotonic() - start_s)
+        for job, entry in zip(jobs, entries, strict=True):
+            self._gauge.answered(entry)
+            job.ticket.answer(job.place, entry)

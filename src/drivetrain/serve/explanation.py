@@ -1,0 +1,235 @@
+"""``POST /v1/explain``: on what a single answer rests: places in the picture, and training images that look alike."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Query
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from ..core.errors import BundleError, ImageError, StoreError, UsageError
+from ..core.records import Role
+from ..core.types import Verdict
+from ..data.decode import decode
+from ..data.preprocess import apply
+from ..model.gallery import gallery_of
+from ..model.heat_png import heat_png
+from ..model.heatmap import heat_map
+from ..model.similar import most_similar
+from .answers import PredictionAnswer
+from .body import Gone
+from .guard import Caller
+from .history import unavailable
+from .image_limits import check_pixels
+from .job import Upload
+from .prediction import GONE, ModelName, ModelVersion, check_open
+from .problems import Problem, documented
+from .served import ServedModel
+from .server import Server
+from .uploads import parse_uploads, unprocessable
+
+# The overlay's longest side in pixels: more than a console shows.
+OVERLAY = 640
+
+
+class HeatMapAnswer(BaseModel):
+    """Where in the picture the model found its evidence."""
+
+    method: str = Field(
+        description="activation: exact shares of the score; occlusion: how it drops when a place is covered"
+    )
+    output: str
+    png: str = Field(description="A transparent picture to lay over the image, as a data address")
+    width: int
+    height: int
+    note: str
+
+
+class SimilarAnswer(BaseModel):
+    """A training image."""
+
+    row: int
+    label: str
+    similarity: float = Field(description="Cosine of the embeddings")
+    thumbnail: str | None
+
+
+class ExplainAnswer(BaseModel):
+    """What an answer rests on. It is not stored."""
+
+    prediction: PredictionAnswer
+    model: str
+    bundle_id: str
+    heatmap: HeatMapAnswer | None
+    similar: list[SimilarAnswer]
+
+
+class StoredImageBody(BaseModel):
+    """An image that was kept, by the hash of its file."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    image_sha256: str = Field(pattern="^[0-9a-f]{64}$")
+
+
+SCHEMAS = (StoredImageBody,)
+
+_BODY = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "required": ["image"],
+                    "properties": {"image": {"type": "string", "format": "binary"}},
+                }
+            },
+            "application/json": {"schema": {"$ref": "#/components/schemas/StoredImageBody"}},
+        },
+    }
+}
+
+
+def explanation_routes(server: Server) -> APIRouter:
+    """The route, bound to a server."""
+    router = APIRouter(tags=["predictions"])
+    needs = server.needs(Role.PREDICT)
+    # Occlusion runs the network hundreds of times: one explanation at a time must not starve the answers.
+    turn = asyncio.Semaphore(1)
+
+    @router.post(
+        "/v1/explain",
+        response_model=ExplainAnswer,
+        summary="Explain an answer",
+        openapi_extra=_BODY,
+        responses=documented(
+            "bad-request",
+            "unauthorized",
+            "forbidden",
+            "not-found",
+            "timeout",
+            "too-large",
+            "unsupported-media",
+            "unprocessable",
+            "too-many-requests",
+            "overloaded",
+            "store-unavailable",
+            "draining",
+        ),
+    )
+    async def explain(
+        request: Request,
+        caller: Caller = Depends(needs),
+        model: ModelName = None,
+        version: ModelVersion = None,
+        output: Annotated[
+            str | None, Query(description="Evidence for which class, label or number; by default the winner")
+        ] = None,
+        similar: Annotated[int, Query(ge=0, le=24, description="How many training images")] = 6,
+        heatmap: bool = True,
+    ) -> Response:
+        """One image, or the hash of one that was kept. Slower than a prediction, and not stored."""
+        served = server.model(model, version)
+        if output is not None and output not in served.predictor.classes:
+            raise Problem("unprocessable", f"{served.name} has no output {output[:80]!r}")
+        try:
+            check_open(server, caller, 1)
+            async with server.bodies.read(request) as body:
+                upload = await _image(server, request, caller, body)
+                server.guard.count(caller, 1)
+                async with turn:
+                    found = await asyncio.to_thread(explained, served, upload, output, similar, heatmap=heatmap)
+        except Gone:
+            return GONE
+        return JSONResponse(found)
+
+    return router
+
+
+async def _image(server: Server, request: Request, caller: Caller, body: bytes) -> Upload:
+    content_type, limits = request.headers.get("content-type", ""), server.settings.limits
+    if content_type.partition(";")[0].strip().lower() == "application/json":
+        if not caller.role.may(Role.REVIEW):
+            raise Problem(
+                "forbidden", f"stored images need a key with the role {Role.REVIEW}; this one has {caller.role}"
+            )
+        return await asyncio.to_thread(_kept, server, _sha256(body))
+    uploads = parse_uploads(content_type, body, limits, "image")
+    if len(uploads) != 1:
+        raise Problem("unprocessable", f"{len(uploads)} images; send one")
+    check_pixels(uploads, limits.pixels)
+    return uploads[0]
+
+
+def _sha256(body: bytes) -> str:
+    try:
+        return StoredImageBody.model_validate(json.loads(body)).image_sha256
+    except ValidationError as error:
+        raise unprocessable(error) from None
+    except (ValueError, RecursionError) as error:
+        raise Problem("bad-request", f"the body is not valid JSON: {' '.join(str(error).split())[:200]}") from None
+
+
+def _kept(server: Server, sha256: str) -> Upload:
+    try:
+        stored = server.store.image(sha256)
+    except StoreError as error:
+        raise unavailable(error) from None
+    if stored is None:
+        raise Problem("not-found", "this image was not kept, or is no longer")
+    return Upload("", stored.data)
+
+
+def explained(served: ServedModel, upload: Upload, output: str | None, count: int, *, heatmap: bool) -> dict[str, Any]:
+    """As `ExplainAnswer`."""
+    predictor = served.predictor
+    spec = predictor.manifest.preprocess
+    answer: dict[str, Any] = {"model": served.name, "bundle_id": served.version, "heatmap": None, "similar": []}
+    try:
+        image = decode(upload.data, spec.decode_size).image
+        logits_C, embedding_D = predictor.run_tensor(apply(image, spec))
+    except ImageError as error:
+        raise Problem("unprocessable", f"the image cannot be read: {error}") from None
+    prediction = predictor.judge(upload.name, logits_C)
+    answer["prediction"] = prediction.to_json()
+    gallery = gallery_of(predictor)
+    if count:
+        rows = gallery.rows if gallery else None
+        below = f"/v1/models/{served.name}/versions/{served.version}/gallery"
+        answer["similar"] = [
+            {
+                "row": one.row,
+                "label": one.label,
+                "similarity": round(one.similarity, 4),
+                "thumbnail": f"{below}/{one.row}" if gallery else None,
+            }
+            for one in most_similar(predictor, embedding_D, count, only_rows=rows)
+        ]
+    if heatmap and prediction.verdict is not Verdict.UNREADABLE:
+        answer["heatmap"] = _heat(served, upload, output, prediction.label)
+    return answer
+
+
+def _heat(served: ServedModel, upload: Upload, output: str | None, label: str | None) -> dict[str, Any] | None:
+    try:
+        found = heat_map(served.predictor, upload.data)
+        shown = output or label or served.predictor.classes[0]
+        png = heat_png(found, shown, longest=OVERLAY)
+    except (BundleError, UsageError):
+        return None  # the bundle's files are gone from disk, or its graph has no such map
+    exact = found.method == "activation"
+    return {
+        "method": found.method,
+        "output": shown,
+        "png": "data:image/png;base64," + base64.b64encode(png).decode(),
+        "width": found.image.width,
+        "height": found.image.height,
+        "note": f"Where the evidence for “{shown}” lies: red speaks for it, blue against."
+        + ("" if exact else " Estimated by covering places one after the other."),
+    }

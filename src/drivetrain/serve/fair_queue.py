@@ -1,0 +1,120 @@
+"""A bounded queue between many clients and a few workers, fair between clients.
+
+Each client's images wait in their own line, and the lines take turns (round robin, Nagle 1987): who sends a thousand
+images at once waits for them, and the others do not.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import OrderedDict, deque
+from collections.abc import Callable, Sequence
+
+from .job import Job
+
+
+class QueueFull(Exception):  # noqa: N818  # a state, not a fault
+    """There is no room. ``own``: the client itself has filled its share while others wait."""
+
+    def __init__(self, own: bool, waiting: int) -> None:
+        super().__init__(own, waiting)
+        self.own, self.waiting = own, waiting
+
+
+class FairQueue:
+    """Safe to use from several threads. ``size`` is counted in images."""
+
+    def __init__(self, size: int, clock: Callable[[], float] = time.monotonic) -> None:
+        self.size = size
+        self._clock = clock
+        self._lines: OrderedDict[str, deque[Job]] = OrderedDict()
+        self._count = 0
+        self._closed = False
+        self._ready = threading.Condition(threading.Lock())
+
+    def __len__(self) -> int:
+        return self._count
+
+    def put(self, jobs: Sequence[Job]) -> None:
+        """Take in all jobs of a request (which has one client) or none.
+
+        Raises:
+            QueueFull: there is no room for all of them.
+        """
+        client = jobs[0].client
+        with self._ready:
+            self._check_room(client, len(jobs))
+            self._lines.setdefault(client, deque()).extend(jobs)
+            self._count += len(jobs)
+            self._ready.notify(len(jobs))
+
+    def check_room(self, client: str, count: int) -> None:
+        """What `put` would say now.
+
+        Raises:
+            QueueFull: there is no room.
+        """
+        with self._ready:
+            self._check_room(client, count)
+
+    def _check_room(self, client: str, count: int) -> None:
+        own = len(self._lines.get(client, ()))
+        others = len(self._lines) - (client in self._lines)
+        # While others wait nobody may hold more than an equal share, so that there is always room for the next.
+        if own and others and own + count > max(count, self.size // (others + 1)):
+            raise QueueFull(own=True, waiting=self._count)
+        if self._closed or self._count + count > self.size:
+            raise QueueFull(own=False, waiting=self._count)
+
+    def take(self, most: int, wait_s: float) -> list[Job]:
+        """Up to ``most`` jobs of one model; waits for the first as long as it takes, for more at most ``wait_s``.
+
+        Jobs nobody waits for any more are dropped. An empty list means that the queue was closed and is empty.
+        """
+        with self._ready:
+            taken: list[Job] = []
+            until_s = 0.0
+            while len(taken) < most:
+                job = self._next(taken[0] if taken else None)
+                if job is not None:
+                    if not taken:
+                        until_s = self._clock() + wait_s
+                    taken.append(job)
+                elif taken:
+                    left_s = until_s - self._clock()
+                    # What waits now is for another model: nothing that comes is worth its waiting.
+                    if self._closed or self._count or left_s <= 0 or not self._ready.wait(left_s):
+                        break
+                elif self._closed:
+                    break
+                else:
+                    self._ready.wait()
+            return taken
+
+    def close(self) -> None:
+        """Take in nothing more; what waits is still handed out."""
+        with self._ready:
+            self._closed = True
+            self._ready.notify_all()
+
+    def _next(self, like: Job | None) -> Job | None:
+        """The next wanted job in turn, of the same model as ``like``."""
+        now_s = self._clock()
+        for client in list(self._lines):
+            line = self._lines[client]
+            while line and not line[0].wanted(now_s):
+                line.popleft()
+                self._count -= 1
+            if not line:
+                del self._lines[client]
+            elif like is None or line[0].model is like.model:
+                self._count -= 1
+                job = line.popleft()
+                # To the end of the round, or out of it: an empty line must not count as a client that waits.
+                if line:
+                    self._lines.move_to_end(client)
+                else:
+                    del self._lines[client]
+                return job
+        return None

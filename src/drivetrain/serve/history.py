@@ -1,0 +1,158 @@
+"""What was answered earlier, and the images it was answered for."""
+
+from __future__ import annotations
+
+import io
+import re
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query
+from PIL import Image
+from pydantic import AwareDatetime
+from starlette.responses import JSONResponse, Response
+
+from ..core.errors import ImageError, StoreError, UsageError
+from ..core.records import RecordFilter, Role
+from ..core.types import Verdict
+from ..data.decode import decode
+from .answers import HistoryEntry, HistoryPage, history_json, moment
+from .browser import IMAGE_POLICY
+from .problems import Problem, documented
+from .server import Server
+
+SHA256 = re.compile(r"[0-9a-f]{64}")
+
+# Longest side of a thumbnail, in pixels.
+SIDES = (16, 1024)
+
+# An image never changes under its hash. Private: it must not stay in a shared cache.
+FOREVER = "private, max-age=31536000, immutable"
+
+Text = Annotated[str | None, Query(max_length=200)]
+
+
+def history_routes(server: Server) -> APIRouter:
+    """The routes, bound to a server. They are plain functions, so FastAPI runs them beside the event loop."""
+    router = APIRouter(tags=["history"], dependencies=[Depends(server.needs(Role.REVIEW))])
+
+    @router.get(
+        "/v1/predictions",
+        response_model=HistoryPage,
+        summary="Answers given earlier",
+        responses=documented("unauthorized", "forbidden", "unprocessable", "store-unavailable"),
+    )
+    def predictions(
+        limit: Annotated[int, Query(ge=1, le=200)] = 50,
+        cursor: Annotated[str | None, Query(max_length=500, description="`next` of the page before")] = None,
+        model: Text = None,
+        bundle_id: Text = None,
+        verdict: Verdict | None = None,
+        label: Text = None,
+        camera: Text = None,
+        site: Text = None,
+        group: Text = None,
+        request_id: Text = None,
+        image_sha256: Text = None,
+        since: Annotated[AwareDatetime | None, Query(description="From this moment on")] = None,
+        until: Annotated[AwareDatetime | None, Query(description="Before this moment")] = None,
+    ) -> JSONResponse:
+        """From the newest back. A search looks through a bounded stretch of time at once: a page may be short, even empty,
+        and still have a `next`; `searched_to` says how far it got."""
+        wanted = RecordFilter(
+            model, bundle_id, verdict, label, camera, site, group, request_id, image_sha256, since, until
+        )
+        try:
+            page = server.store.page(wanted, limit, cursor)
+        except UsageError as error:
+            raise Problem("unprocessable", str(error)) from None
+        except StoreError as error:
+            raise unavailable(error) from None
+        kept = server.settings.retention.keeps_image
+        return JSONResponse(
+            {
+                "predictions": [history_json(record, image_kept=kept) for record in page.records],
+                "next": page.next,
+                "searched_to": moment(page.searched_to),
+            }
+        )
+
+    @router.get(
+        "/v1/predictions/{record_id}",
+        response_model=HistoryEntry,
+        summary="One answer",
+        responses=documented("unauthorized", "forbidden", "not-found", "store-unavailable"),
+    )
+    def prediction(record_id: str) -> JSONResponse:
+        """By its id."""
+        try:
+            record = server.store.record(record_id)
+        except StoreError as error:
+            raise unavailable(error) from None
+        if record is None:
+            raise Problem("not-found", f"there is no prediction {record_id[:80]!r}")
+        return JSONResponse(history_json(record, image_kept=server.settings.retention.keeps_image))
+
+    @router.get(
+        "/v1/images/{sha256}",
+        response_class=Response,
+        summary="An image that was kept",
+        responses={
+            200: {"content": {"image/*": {}}, "description": "The image file, or a smaller JPEG of it"},
+            **documented("unauthorized", "forbidden", "not-found", "unprocessable", "store-unavailable"),
+        },
+    )
+    def image(
+        sha256: str,
+        size: Annotated[int | None, Query(ge=SIDES[0], le=SIDES[1], description="Longest side in pixels")] = None,
+    ) -> Response:
+        """By the SHA-256 of the file as it was received. Its metadata has been taken out unless the server was told to keep
+        it, so the bytes may have another hash."""
+        if not SHA256.fullmatch(sha256):
+            raise Problem("not-found", "an image is named by 64 hexadecimal digits")
+        try:
+            stored = server.store.image(sha256)
+        except StoreError as error:
+            raise unavailable(error) from None
+        if stored is None:
+            raise Problem("not-found", "this image was not kept, or is no longer")
+        data, media_type = (
+            (stored.data, stored.media_type) if size is None else (thumbnail(stored.data, size), "image/jpeg")
+        )
+        return picture(data, media_type)
+
+    return router
+
+
+def picture(data: bytes, media_type: str, cache: str = FOREVER) -> Response:
+    """An image as an answer; whatever it claims to be, a browser must take it as a picture and nothing else."""
+    headers = {"Cache-Control": cache, "Content-Security-Policy": IMAGE_POLICY, "Content-Disposition": "inline"}
+    kind = media_type if media_type.startswith("image/") and "svg" not in media_type else "application/octet-stream"
+    return Response(data, headers=headers, media_type=kind)
+
+
+def thumbnail(data: bytes, side: int) -> bytes:
+    """A JPEG no larger than ``side`` × ``side``.
+
+    Raises:
+        Problem: the image cannot be read (404).
+    """
+    try:
+        image = decode(data, lambda width, height: smallest(width, height, side)).image
+    except ImageError as error:
+        raise Problem("not-found", f"the image cannot be shown: {error}") from None
+    image.thumbnail((side, side), Image.Resampling.BILINEAR)
+    out = io.BytesIO()
+    image.save(out, "JPEG", quality=82)
+    return out.getvalue()
+
+
+def smallest(width: int, height: int, side: int) -> tuple[int, int]:
+    """The size a JPEG need not be decoded above, to make a thumbnail of ``side`` without visible loss."""
+    scale = min(1.0, 2 * side / max(width, height))
+    return max(1, int(width * scale)), max(1, int(height * scale))
+
+
+def unavailable(error: StoreError) -> Problem:
+    """The store's failure as a problem; its own words stay in the log."""
+    del error
+    return Problem("store-unavailable", "the store cannot be read just now; ask again soon", retry_after_s=2)

@@ -1,0 +1,153 @@
+"""The models that are served: names, versions, and how a new version takes the place of the old."""
+
+from __future__ import annotations
+
+import re
+import threading
+import unicodedata
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from ..core.errors import BundleError, UsageError
+from ..model.predictor import Predictor
+from ..model.storage import look
+
+Load = Callable[[Path], Predictor]
+
+NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,79}")
+
+
+class NoSuchModel(Exception):  # noqa: N818  # an answer, not a fault
+    """There is no model, or no version of it, by this name; the message says which there are."""
+
+
+@dataclass(frozen=True, eq=False)
+class ServedModel:
+    """A bundle under the name it answers to."""
+
+    name: str
+    path: Path
+    predictor: Predictor
+    on_disk: object = None
+    """What the bundle's files looked like when it was loaded; another look means that there is a new version."""
+    problem: str | None = None
+    """Why what stands on disk now was refused."""
+
+    @property
+    def version(self) -> str:
+        """The bundle's id."""
+        return self.predictor.manifest.bundle_id
+
+
+class Shelf:
+    """The models of a server, in the order given. Reading takes no lock: a change puts a new tuple in place of the old.
+
+    A request holds on to the model it began with, so a version that is replaced answers what it was asked before.
+    """
+
+    def __init__(self, bundles: Sequence[tuple[str | None, Path]], load: Load) -> None:
+        """Load bundles, each under the name given with it, or its manifest's.
+
+        Raises:
+            BundleError: one of them cannot be trusted or read.
+            UsageError: there is none, or the same bundle twice under one name.
+        """
+        if not bundles:
+            raise UsageError("there is no bundle to serve; name at least one")
+        self._load = load
+        self._change = threading.Lock()
+        self.models = tuple(self._read(path, name) for name, path in bundles)
+        seen = [(model.name, model.version) for model in self.models]
+        for served, version in seen:
+            if seen.count((served, version)) > 1:
+                raise UsageError(f"the bundle {version} is given twice as {served}; name one: OTHER=PATH")
+
+    def find(self, name: str | None = None, version: str | None = None) -> ServedModel:
+        """The named model; of several versions the last given; the first model of all where no name is given.
+
+        Raises:
+            NoSuchModel: there is none.
+        """
+        models = self.models
+        wanted = name or models[0].name
+        of_name = [model for model in models if model.name == wanted]
+        if not of_name:
+            names = ", ".join(dict.fromkeys(model.name for model in models))
+            raise NoSuchModel(f"there is no model {wanted[:80]!r}; served are {names}")
+        if version is None:
+            return of_name[-1]
+        for model in reversed(of_name):
+            if model.version == version:
+                return model
+        versions = ", ".join(model.version for model in of_name)
+        raise NoSuchModel(f"{wanted} has no version {version[:80]!r}; served are {versions}")
+
+    def refresh(self, name: str | None = None, *, force: bool = False) -> list[str]:
+        """Load what changed on disk, and put it in place of the old once it has passed every check.
+
+        What is refused leaves the old version serving, with the reason in its ``problem``. Returns a line for each change.
+        """
+        lines = []
+        with self._change:
+            for place, old in enumerate(self.models):
+                if name is None or old.name == name:
+                    new = self._newer(old, force)
+                    if new is not old:
+                        self.models = (*self.models[:place], new, *self.models[place + 1 :])
+                        lines.append(_told(old, new))
+        return lines
+
+    def _newer(self, old: ServedModel, force: bool) -> ServedModel:
+        seen = look(old.path)
+        if seen == old.on_disk and not force:
+            return old
+        try:
+            new = self._read(old.path, old.name)
+        except BundleError as error:
+            return replace(old, on_disk=seen, problem=str(error))
+        if new.version == old.version:
+            # The same model, copied or touched; what is warm stays.
+            return replace(old, on_disk=new.on_disk, problem=None)
+        return new
+
+    def _read(self, path: Path, name: str | None) -> ServedModel:
+        seen = look(path)  # before reading: what changes while it is read is looked at again
+        predictor = self._load(path)
+        return ServedModel(name or slug(predictor.manifest.name), path, predictor, seen)
+
+
+def _told(old: ServedModel, new: ServedModel) -> str:
+    if new.problem:
+        return f"{old.name}: what stands at {old.path} was refused, {old.version} goes on serving: {new.problem}"
+    if new.version == old.version:
+        return f"{old.name}: {old.version} was looked at again"
+    return f"{old.name}: {new.version} serves in place of {old.version}"
+
+
+def parse_bundle(text: str) -> tuple[str | None, Path]:
+    """``PATH`` or ``NAME=PATH``.
+
+    >>> parse_bundle("night=bears.bundle")
+    ('night', PosixPath('bears.bundle'))
+
+    Raises:
+        UsageError: the name is none that can stand in an address.
+    """
+    name, sign, path = text.partition("=")
+    # A path may hold a sign of equality itself; what has a folder in it, or stands on disk, is no name.
+    if not sign or "/" in name or "\\" in name or Path(text).exists():
+        return None, Path(text)
+    if not NAME.fullmatch(name):
+        raise UsageError(f"{name[:80]!r} cannot name a model; use small letters, digits, and . _ - between them")
+    return name, Path(path)
+
+
+def slug(title: str) -> str:
+    """A manifest's name as it stands in an address.
+
+    >>> slug("Solar cells"), slug("Bären (Nacht)"), slug("熊")
+    ('solar-cells', 'baren-nacht', 'model')
+    """
+    plain = unicodedata.normalize("NFKD", title).encode("ascii", "ignore").decode().lower()
+    return re.sub(r"[^a-z0-9._]+", "-", plain).strip("-._")[:80] or "model"
