@@ -1,0 +1,5 @@
+"""``python -m drivetrain``."""
+
+from .cli.main import run
+
+run()

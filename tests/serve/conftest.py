@@ -1,0 +1,47 @@
+"""What the tests of the server share: a tiny bundle, an application in this process, and servers in their own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from running import KEPT
+from starlette.testclient import TestClient
+
+from drivetrain.app.serving import ServeOptions, build
+from drivetrain.serve.application import create_app
+
+
+@pytest.fixture(scope="session")
+def kept() -> Path:
+    """A tiny bundle (blau, grün, rot); read only."""
+    return KEPT
+
+
+MakeClient = Callable[..., TestClient]
+
+
+@pytest.fixture
+def make_client(tmp_path: Path, kept: Path) -> Iterator[MakeClient]:
+    """``make_client(images="hash", bundles=(…))``: the real application in this process, with a store of its own."""
+    opened: list[TestClient] = []
+
+    def make(**options: Any) -> TestClient:
+        given = {"bundles": (str(kept),), "store": str(tmp_path / "store.db"), "watch_s": None, **options}
+        app = create_app(build(ServeOptions(**given)))
+        client = TestClient(app, base_url="http://localhost", raise_server_exceptions=True)
+        client.__enter__()
+        opened.append(client)
+        return client
+
+    yield make
+    for client in opened:
+        client.__exit__(None, None, None)
+
+
+@pytest.fixture
+def client(make_client: MakeClient) -> TestClient:
+    """An application with the options as they come."""
+    return make_client()
