@@ -9,8 +9,12 @@ PYTHON_CHECK := import sys; v = sys.version.split()[0]; sys.exit(None if sys.ver
 TIMM_VENV  ?= .venv-timm
 TIMM_STAMP := $(TIMM_VENV)/.installed
 
+# Whether and where `make demo` serves what it has trained.
+SERVE ?= 1
+PORT  ?= 8000
+
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint types layers unit timm bench clean
+.PHONY: help install demo web test lint types layers unit console timm bench clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -24,10 +28,13 @@ $(STAMP): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
 	@touch $(STAMP)
 
-demo: install ## train on real photos of solar cells and write a report
-	$(BIN)/drivetrain demo --out demo
+demo: install web ## train on real photos of solar cells, then serve the model (SERVE=0: do not; PORT=8000)
+	$(BIN)/drivetrain demo --out demo $(if $(filter 0,$(SERVE)),,--serve --port $(PORT))
 
-test: lint types layers unit ## everything CI runs but for timm
+web: install ## build the console's pages
+	$(BIN)/python web/build.py
+
+test: lint types layers console unit ## everything CI runs but for timm
 
 lint: install
 	$(BIN)/ruff check src tests benchmarks
@@ -39,7 +46,10 @@ types: install
 layers: install
 	$(BIN)/lint-imports
 
-unit: install
+console: web
+	$(BIN)/python web/build.py --check
+
+unit: install web
 	$(BIN)/pytest
 
 timm: $(TIMM_STAMP) ## test networks of timm, in an environment of their own; CI runs this too

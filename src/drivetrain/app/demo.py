@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import csv
+import shutil
+from collections.abc import Sequence
+from dataclasses import replace
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
@@ -25,6 +28,10 @@ DEFECTIVE_ABOVE = 0.5
 # The photos are numbered module by module, and a module has 60 or 72 cells. Which cell belongs to which module is not
 # published, so runs of cells stand in for modules: long enough that few modules are cut, short enough to give 44 groups.
 CELLS_PER_GROUP = 60
+
+# Kept out of training, for trying the model on: one run of each half, monocrystalline and polycrystalline cells among them.
+SAMPLE_GROUPS = frozenset({"cells 541–600", "cells 1681–1740"})
+SAMPLES_PER_CLASS = 12
 
 
 def demo_dataset() -> Dataset:
@@ -53,6 +60,30 @@ def demo_dataset() -> Dataset:
 
 
 def train_demo(out: Path, cache: Path | None, progress: Progress) -> TrainResult:
-    """Train on the solar cells; the bundle goes to ``out/solar-cells.bundle``."""
-    options = TrainOptions(cache=cache, name="Solar cells")
-    return train(demo_dataset(), out / "solar-cells.bundle", options, progress)
+    """Train on the solar cells; the bundle goes to ``out/solar-cells.bundle``, pictures to try to ``out/samples``.
+
+    The pictures to try are of groups that the model has not seen.
+    """
+    whole = demo_dataset()
+    kept = tuple(item for item in whole.items if item.group not in SAMPLE_GROUPS)
+    result = train(replace(whole, items=kept), bundle_in(out), TrainOptions(cache=cache, name="Solar cells"), progress)
+    write_samples([item for item in whole.items if item.group in SAMPLE_GROUPS], samples_in(out))
+    return result
+
+
+def bundle_in(out: Path) -> Path:
+    """Where the demo's bundle is."""
+    return out / "solar-cells.bundle"
+
+
+def samples_in(out: Path) -> Path:
+    """Where the demo's pictures to try are."""
+    return out / "samples"
+
+
+def write_samples(items: Sequence[Item], folder: Path) -> None:
+    """Copy the first pictures of each class, in folders named after it."""
+    for label in sorted({item.label for item in items if item.label}):
+        (folder / label).mkdir(parents=True, exist_ok=True)
+        for item in [item for item in items if item.label == label][:SAMPLES_PER_CLASS]:
+            shutil.copyfile(item.path, folder / label / item.name)

@@ -41,7 +41,7 @@ class ServeOptions:
     host: str = "127.0.0.1"
     port: int = 8000
     store: str | None = None
-    """None: the default, see `app.keys.default_store_url`."""
+    """None: the default, see `app.stores.default_store_url`."""
     processes: int = 1
     target_ms: float = 500.0
     max_batch: int | None = None
@@ -158,7 +158,7 @@ def build(options: ServeOptions) -> Server:
 
 
 def _default_store() -> str:
-    from .keys import default_store_url
+    from .stores import default_store_url
 
     return default_store_url()
 

@@ -81,10 +81,11 @@ def serve(
         log=log,
         log_requests=log_requests,
     )
-    run(options, _say_json if json else _say)
+    run(options, _say_json if json else say)
 
 
-def _say(server: Server, address: str) -> None:
+def say(server: Server, address: str) -> None:
+    """What is served and where, on stdout."""
     from ..app.serving import told
     from .console import print_pairs
 
@@ -92,7 +93,7 @@ def _say(server: Server, address: str) -> None:
     print_pairs([("Serving at", f"{address}  ({access}; API: {address}/docs)"), *told(server), ("Stop", "Ctrl-C")])
 
 
-def _say_json(server: Server, address: str) -> None:
+def say_json(server: Server, address: str) -> None:
     from .console import print_json
 
     plan = server.engine.plan

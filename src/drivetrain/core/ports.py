@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from datetime import datetime
 from typing import Protocol
 
 from .records import ApiKey, Entry, Record, RecordFilter, RecordPage, StoredImage
@@ -62,6 +63,10 @@ class PredictionStore(Protocol):
 
     def keys(self) -> tuple[ApiKey, ...]:
         """All keys, revoked ones too."""
+        ...
+
+    def prune(self, *, images_older_than: datetime | None = None) -> object:
+        """Forget the images that were last sent before a moment."""
         ...
 
     def check(self) -> None:

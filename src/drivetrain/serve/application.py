@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
+from datetime import UTC, datetime
 from typing import Any
 
 from fastapi import Depends, FastAPI
@@ -31,6 +32,9 @@ from .server import Server, request_id
 
 # How often keys are read again.
 KEYS_S = 2.0
+
+# How often images that are too old are deleted.
+FORGET_S = 3600.0
 
 DESCRIPTION = """Predictions of trained bundles, stored as they are given.
 
@@ -115,6 +119,8 @@ def _lifespan(server: Server) -> Callable[[FastAPI], Any]:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         tasks = [asyncio.create_task(_every(KEYS_S, lambda: asyncio.to_thread(server.guard.refresh)))]
+        if server.settings.retention.days is not None:
+            tasks.append(asyncio.create_task(_every(FORGET_S, lambda: _forget(server))))
         if server.settings.watch_s is not None:
             tasks.append(asyncio.create_task(_every(server.settings.watch_s, lambda: _look_for_versions(server))))
         server.state.ready = True
@@ -130,6 +136,11 @@ def _lifespan(server: Server) -> Callable[[FastAPI], Any]:
             await asyncio.to_thread(server.store.close)
 
     return lifespan
+
+
+async def _forget(server: Server) -> None:
+    before = server.settings.retention.oldest(datetime.now(UTC))
+    await asyncio.to_thread(server.store.prune, images_older_than=before)
 
 
 async def _look_for_versions(server: Server) -> None:
