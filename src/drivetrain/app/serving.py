@@ -81,6 +81,7 @@ class ServeOptions:
             max_wait_ms=self.max_wait_ms,
             queue=self.queue,
             workers=self.workers,
+            processes=self.processes,
             deadline_s=self.deadline_s,
             retention=Retention.parse(self.images),
             keep_metadata=self.keep_metadata,
@@ -135,7 +136,7 @@ def build(options: ServeOptions) -> Server:
     store = open_store(options.store or _default_store())
     keys = store.keys()
     metrics = Metrics()
-    guard = Guard(store, open_to_all=all(key.revoked_at for key in keys), share=options.processes)
+    guard = Guard(store, open_to_all=all(key.revoked_at for key in keys), share=settings.processes)
     if guard.open_to_all and not settings.loopback:
         store.close()
         raise UsageError(

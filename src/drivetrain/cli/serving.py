@@ -93,7 +93,7 @@ def say(server: Server, address: str) -> None:
     print_pairs([("Serving at", f"{address}  ({access}; API: {address}/docs)"), *told(server), ("Stop", "Ctrl-C")])
 
 
-def say_json(server: Server, address: str) -> None:
+def _say_json(server: Server, address: str) -> None:
     from .console import print_json
 
     plan = server.engine.plan

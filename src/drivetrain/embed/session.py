@@ -47,3 +47,12 @@ class Session:
         """Run a batch; the named outputs (all by default), each with N rows."""
         result: list[Any] = self._session.run(list(outputs) if outputs else None, {INPUT: pixels_NKHW})
         return result
+
+    def release(self) -> None:
+        """Give back the memory that larger or more runs than usual have set aside; it is kept for the next ones otherwise."""
+        import onnxruntime as ort
+
+        options = ort.RunOptions()
+        options.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
+        # What is given back is found at the end of a run, so there has to be one.
+        self._session.run(None, {INPUT: np.zeros((1, *self.inputs[INPUT]), np.float32)}, options)

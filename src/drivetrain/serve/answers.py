@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from datetime import UTC, datetime
 from typing import Any, Literal
 
@@ -125,13 +126,32 @@ def context_json(context: Context) -> dict[str, Any]:
         "site": context.site,
         "group": context.group,
         "taken_at": moment(context.taken_at),
-        "extra": dict(context.extra),
+        "extra": _sayable(dict(context.extra)),
     }
 
 
 def moment(at: datetime | None) -> str | None:
-    """ISO 8601 in UTC."""
-    return None if at is None else at.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    """ISO 8601 in UTC; a moment that UTC cannot name, at either end of the calendar, with its own offset."""
+    if at is None:
+        return None
+    try:
+        return at.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    except OverflowError:
+        return at.isoformat()
+
+
+def _sayable(value: Any) -> Any:
+    """As JSON in UTF-8 can say it: halves of surrogate pairs become question marks, infinite numbers null."""
+    match value:
+        case str():
+            return value.encode("utf-8", "replace").decode()
+        case float():
+            return value if math.isfinite(value) else None
+        case dict():
+            return {_sayable(name): _sayable(inner) for name, inner in value.items()}
+        case list() | tuple():
+            return [_sayable(inner) for inner in value]
+    return value
 
 
 def milliseconds(seconds: float) -> float:

@@ -13,6 +13,9 @@ from collections.abc import Callable, Sequence
 
 from .job import Job
 
+# Of the queue this part stays free for clients that have nothing in it, or one who keeps it full would keep them out.
+KEPT_FREE = 1 / 8
+
 
 class QueueFull(Exception):  # noqa: N818  # a state, not a fault
     """There is no room. ``own``: the client itself has filled its share while others wait."""
@@ -59,13 +62,35 @@ class FairQueue:
             self._check_room(client, count)
 
     def _check_room(self, client: str, count: int) -> None:
+        refused = self._refused(client, count)
+        if refused is not None:
+            # Places of those who have left are free, though nobody came by to clear them.
+            self._sweep()
+            refused = self._refused(client, count)
+        if refused is not None:
+            raise refused
+
+    def _refused(self, client: str, count: int) -> QueueFull | None:
         own = len(self._lines.get(client, ()))
         others = len(self._lines) - (client in self._lines)
-        # While others wait nobody may hold more than an equal share, so that there is always room for the next.
-        if own and others and own + count > max(count, self.size // (others + 1)):
-            raise QueueFull(own=True, waiting=self._count)
-        if self._closed or self._count + count > self.size:
-            raise QueueFull(own=False, waiting=self._count)
+        # While others wait nobody may hold more than an equal share.
+        if own and others and own + count > self.size // (others + 1):
+            return QueueFull(own=True, waiting=self._count)
+        room = self.size - (round(self.size * KEPT_FREE) if own else 0)
+        # A request larger than the whole queue is taken when nothing waits: "ask again" would never come true for it.
+        if self._closed or (self._count and self._count + count > room):
+            return QueueFull(own=False, waiting=self._count)
+        return None
+
+    def _sweep(self) -> None:
+        now_s = self._clock()
+        for client, line in list(self._lines.items()):
+            kept = deque(job for job in line if job.wanted(now_s))
+            self._count -= len(line) - len(kept)
+            if kept:
+                self._lines[client] = kept
+            else:
+                del self._lines[client]
 
     def take(self, most: int, wait_s: float) -> list[Job]:
         """Up to ``most`` jobs of one model; waits for the first as long as it takes, for more at most ``wait_s``.
@@ -90,6 +115,9 @@ class FairQueue:
                     break
                 else:
                     self._ready.wait()
+            if self._count:
+                # This thread may have been woken for what it does not take: another must not sleep on beside it.
+                self._ready.notify()
             return taken
 
     def close(self) -> None:

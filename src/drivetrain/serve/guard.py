@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -106,10 +107,12 @@ class Guard:
                 bucket = self._buckets[key.id] = _Bucket(per_minute, per_minute, self._clock())
             wait_s = bucket.take(images, self._clock())
         if wait_s > 0:
+            # Rounded up: who comes back a moment early would be sent away again.
+            seconds = max(1, math.ceil(wait_s))
             raise Problem(
                 "too-many-requests",
-                f"this key may send {key.per_minute} images a minute; wait {wait_s:.0f} s",
-                retry_after_s=max(1, round(wait_s)),
+                f"this key may send {key.per_minute} images a minute; wait {seconds} s",
+                retry_after_s=seconds,
             )
 
     def _find(self, secret: str) -> ApiKey | None:

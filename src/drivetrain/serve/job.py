@@ -85,7 +85,7 @@ class Job:
 
     def wanted(self, now_s: float) -> bool:
         """Whether anybody still waits for it."""
-        return not self.ticket.cancelled and now_s < self.deadline_s
+        return not self.ticket.cancelled and self.ticket.failure is None and now_s < self.deadline_s
 
 
 def jobs_of(

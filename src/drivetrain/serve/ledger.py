@@ -2,7 +2,8 @@
 
 One thread writes. While it writes, what comes waits, and is written together next (group commit): the store sees few
 large transactions under load, and a lone answer waits for nobody. A store that fails is asked again until it answers;
-meanwhile requests are turned away before any work is done for them.
+meanwhile requests are turned away before any work is done for them. A store that is slow makes those wait who write, and
+so the queue before them fills and turns requests away: memory stays bounded.
 """
 
 from __future__ import annotations
@@ -23,6 +24,10 @@ Written = Callable[[StoreError | None], None]
 # Entries a transaction; a request has at most a few dozen.
 GROUP = 512
 
+# What may wait to be written, in bytes; an entry without an image counts as `ENTRY_BYTES`.
+MOST_BYTES = 64 << 20
+ENTRY_BYTES = 4 << 10
+
 # How often a store that failed is asked whether it is back.
 RETRY_S = 0.5
 
@@ -34,6 +39,7 @@ class _Write:
     entries: Sequence[Entry]
     written: Written
     since_s: float
+    bytes: int
 
 
 class Ledger:
@@ -43,6 +49,7 @@ class Ledger:
         self._store = store
         self._lag = lag
         self._waiting: deque[_Write] = deque()
+        self._bytes = 0
         self._change = threading.Condition()
         self._closed = False
         self.failure: StoreError | None = None
@@ -51,70 +58,94 @@ class Ledger:
         self._thread.start()
 
     def write(self, entries: Sequence[Entry], written: Written) -> None:
-        """Have entries written; ``written`` is called from the ledger's thread, with the reason where it failed."""
+        """Have entries written; ``written`` is called from the ledger's thread, with the reason where it failed.
+
+        Waits while too much waits already.
+        """
+        size = sum(ENTRY_BYTES + (len(entry.image.data) if entry.image else 0) for entry in entries)
         with self._change:
-            self._waiting.append(_Write(entries, written, time.monotonic()))
-            self._change.notify()
+            self._change.wait_for(lambda: not self._waiting or self._bytes + size <= MOST_BYTES)
+            self._waiting.append(_Write(entries, written, time.monotonic(), size))
+            self._bytes += size
+            self._change.notify_all()
 
     def close(self) -> None:
         """Write what waits, then stop."""
         with self._change:
             self._closed = True
-            self._change.notify()
+            self._change.notify_all()
         self._thread.join()
 
     def _run(self) -> None:
         while group := self._take():
-            try:
-                self._store.append([entry for write in group for entry in write.entries])
-            except Exception as error:  # whatever it is, the callers must not wait for ever
-                self._failed(group, error)
-            else:
-                self._tell(group, None)
+            self._commit(group)
             if self.failure is not None:
                 self._wait_for_store()
 
+    def _commit(self, group: Sequence[_Write]) -> None:
+        try:
+            self._store.append([entry for write in group for entry in write.entries])
+        except Exception as error:  # whatever it is, the callers must not wait for ever
+            if len(group) > 1 and not isinstance(error, StoreError):
+                # Something in one of them cannot be written; that must not be the others' fault.
+                for write in group:
+                    self._commit([write])
+            else:
+                self._failed(group, error)
+        else:
+            self._tell(group, None)
+
     def _take(self) -> list[_Write]:
         with self._change:
-            while not self._waiting and not self._closed:
-                self._change.wait()
+            self._change.wait_for(lambda: self._waiting or self._closed)
             group: list[_Write] = []
             count = 0
             while self._waiting and count < GROUP:
-                group.append(self._waiting.popleft())
+                group.append(self._taken())
                 count += len(group[-1].entries)
+            self._change.notify_all()
             return group
+
+    def _taken(self) -> _Write:
+        write = self._waiting.popleft()
+        self._bytes -= write.bytes
+        return write
 
     def _tell(self, group: Sequence[_Write], error: StoreError | None) -> None:
         now_s = time.monotonic()
         for write in group:
-            self._lag(now_s - write.since_s)
-            write.written(error)
+            try:
+                self._lag(now_s - write.since_s)
+                write.written(error)
+            except Exception:  # the others must be told, and this thread must live
+                log.exception("nobody could be told that answers were written")
 
     def _failed(self, group: Sequence[_Write], error: Exception) -> None:
         if isinstance(error, StoreError):
-            reason = error
             log.error("the store failed: %s", error)
         else:
-            reason = StoreError(f"the store failed ({type(error).__name__})")
             log.exception("the store failed")
-        self.failure = reason
-        self._tell(group, reason)
+        self.failure = _reason(error)
+        self._tell(group, self.failure)
 
     def _wait_for_store(self) -> None:
         """Ask until it is back; what was waiting meanwhile is told at once."""
         while not self._closed:
             with self._change:
-                group = list(self._waiting)
-                self._waiting.clear()
+                group = [self._taken() for _ in range(len(self._waiting))]
+                self._change.notify_all()
             self._tell(group, self.failure)
             try:
                 self._store.check()
-            except StoreError as error:
-                self.failure = error
+            except Exception as error:
+                self.failure = _reason(error)
                 with self._change:
                     self._change.wait_for(lambda: self._closed, RETRY_S)
             else:
                 log.warning("the store is back")
                 self.failure = None
                 return
+
+
+def _reason(error: Exception) -> StoreError:
+    return error if isinstance(error, StoreError) else StoreError(f"the store failed ({type(error).__name__})")

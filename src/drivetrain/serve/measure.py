@@ -10,6 +10,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 
@@ -33,7 +34,7 @@ DECODE_SHARE = 0.35
 
 def plan(settings: Settings, predictors: Sequence[Predictor], clock: Callable[[], float] = time.perf_counter) -> Plan:
     """Choose batch, wait and queue for the slowest of the models."""
-    cores = available_cores()
+    cores = max(1, available_cores() // settings.processes)
     workers = settings.workers or cores + 1
     sizes = SIZES if settings.max_batch is None else (settings.max_batch,)
     slowest: dict[int, float] = {}
@@ -62,7 +63,8 @@ def image_seconds(
     for size in sizes:
         pixels_NKHW = np.zeros((size, 3, height, width), np.float32)
         predictor.run_batch(pixels_NKHW)  # the first run of a shape sets memory aside
-        found[size] = 1 / _rate(lambda pixels=pixels_NKHW: predictor.run_batch(pixels), size, threads, clock)  # type: ignore[misc]  # bound now
+        found[size] = 1 / _rate(partial(predictor.run_batch, pixels_NKHW), size, threads, clock)
+    predictor.release()  # the memory of batches that are not chosen must not stay
     return found
 
 

@@ -40,6 +40,8 @@ class Settings:
     """Images that may wait; None: what can be answered within ``target_ms``."""
     workers: int | None = None
     """Threads that decode and run the network; None: one more than cores."""
+    processes: int = 1
+    """How many share the port, and with it the cores."""
     deadline_s: float = 10.0
     """After this a request that has no answer yet gets 503; a request may ask for less."""
     retention: Retention = Retention.parse("30d")  # noqa: RUF009  # frozen
@@ -64,6 +66,7 @@ class Settings:
             ("workers", self.workers, 1),
             ("deadline_s", self.deadline_s, 0.001),
             ("drain_s", self.drain_s, 0),
+            ("watch_s", self.watch_s, 0.01),
         ):
             # Written so that NaN is refused as well.
             if value is not None and not least <= value < float("inf"):
