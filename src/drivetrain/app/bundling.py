@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import platform
+from collections.abc import Sequence
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -13,15 +14,17 @@ from typing import Any
 import numpy as np
 
 from .._version import __version__
+from ..core.cores import available_cores
 from ..core.errors import ImageError
-from ..core.types import FloatArray, IntArray, Interval
+from ..core.types import FloatArray, IntArray, Interval, Item
 from ..data import phash
 from ..data.decode import decode
+from ..data.ordered_map import ordered_map
 from ..embed.recipe import View
 from ..embed.session import Session
 from ..learn.interpret import share
 from ..learn.targets import ClassTargets, LabelTargets
-from ..model import golden, manifest, storage
+from ..model import gallery, golden, manifest, storage
 from ..model.arrays import TrainingArrays
 from ..model.card import render_card
 from ..model.export import with_head
@@ -54,8 +57,12 @@ def bundle_files(trained: Trained, created_at: str) -> dict[str, bytes]:
         files[storage.FROZEN] = backbone.build(features.blocks).SerializeToString()
         frozen_AF = trained.chosen.embeddings.features_ND * np.float32(np.sqrt(len(features.blocks)))
     session = Session(model)
-    arrays = _arrays(trained, embeddings_AD, frozen_AF).to_bytes()
+    remembered = _arrays(trained, embeddings_AD, frozen_AF)
+    arrays = remembered.to_bytes()
     described = _manifest(trained, created_at, _identity(model, trained.beta, arrays))
+    pictures = _pictures(trained, remembered)
+    if pictures:
+        files[storage.GALLERY] = gallery.write_gallery(pictures)
     files |= {
         storage.MODEL: model,
         storage.ARRAYS: arrays,
@@ -264,6 +271,22 @@ def _data_fingerprint(trained: Trained) -> str:
         labels = [f"{json.dumps(targets.names)} {label}" for label in labels]
     pairs = sorted(f"{facts[row].sha256} {label}\n" for row, label in zip(trained.rows_N, labels, strict=True))
     return hashlib.sha256("".join(pairs).encode()).hexdigest()
+
+
+def _pictures(trained: Trained, remembered: TrainingArrays) -> dict[int, bytes]:
+    """Small pictures of some of the images it was trained on, by their rows of the arrays."""
+    options, n_trained = trained.options, len(trained.items)
+    rows = gallery.choose(remembered.embeddings_ND[:n_trained], trained.targets.strata_N, options.gallery)
+    workers = options.workers or available_cores()
+    made = ordered_map(partial(_picture, trained.items), rows, workers=workers, ahead=2 * workers)
+    return {row: picture for row, picture in zip(rows, made, strict=True) if picture is not None}
+
+
+def _picture(items: Sequence[Item], row: int) -> bytes | None:
+    try:
+        return gallery.picture_of(items[row].path.read_bytes())
+    except (OSError, ImageError):
+        return None  # gone since it was embedded; the others will do
 
 
 def _golden_images(trained: Trained, described: Manifest, session: Session) -> list[tuple[bytes, GoldenImage]]:

@@ -9,6 +9,8 @@ from typing import Literal
 from ..learn.head import Balance
 
 AUTO = "auto"
+# Enough to show something similar, about a megabyte.
+GALLERY = 300
 
 Task = Literal["classification", "multi-label", "regression"]
 
@@ -56,5 +58,7 @@ class TrainOptions:
     """Between the labels of one image, for ``multi-label``."""
     target_names: tuple[str, ...] = ()
     """What numbers are called, for ``regression``."""
+    gallery: int = GALLERY
+    """Training images of which the bundle keeps a small picture; 0 keeps none."""
     deep: Tuning | None = None
     """Fine-tune the network itself; None: a head on the frozen one."""

@@ -12,7 +12,7 @@ from ..core.ports import Progress
 from ..core.types import Dataset
 from ..data.datablock import DataBlock
 from ..learn.head import Balance
-from .options import Task, TrainOptions, Tuning
+from .options import GALLERY, Task, TrainOptions, Tuning
 from .reading import task_of_block
 from .train import train as run_training
 from .trained import TrainResult
@@ -46,6 +46,7 @@ def train(
     batch_size: int | None = None,
     turns: bool = False,
     device: str | None = None,
+    gallery: int = GALLERY,
     progress: Progress | None = None,
 ) -> TrainResult:
     """Train a model on labelled images and write its bundle.
@@ -78,6 +79,8 @@ def train(
         batch_size: images a step; 32 by default, fewer where there are few images.
         turns: pictures have no up: vary them by all flips and quarter turns.
         device: as torch names it; the best there is by default.
+        gallery: pictures of the training set to keep in the bundle, for showing similar ones: 128 pixels, without
+            metadata, seen by whoever gets the bundle; 0 keeps none.
         progress: told how far the work has come; silent by default.
 
     Raises:
@@ -95,6 +98,9 @@ def train(
     _check_range("workers", 1 if workers is None else workers, 1)
     _check_choice("task", task, get_args(Task))
     _check_range("epochs", epochs, 1)
+    if not isinstance(gallery, SupportsIndex):
+        raise UsageError(f"gallery is {gallery!r}; it must be a whole number")
+    _check_range("gallery", operator.index(gallery), 0)
     _check_range("size", 32 if size is None else size, 32, 1024)
     _check_range("stages", 1 if stages is None else stages, 1)
     _check_range("batch_size", 1 if batch_size is None else batch_size, 1)
@@ -119,6 +125,7 @@ def train(
         task=task,
         delimiter=delimiter or TrainOptions.delimiter,
         target_names=tuple(target_names),
+        gallery=operator.index(gallery),
         deep=tuning if deep else None,
     )
     return run_training(source, out, options, progress, block)

@@ -55,7 +55,7 @@ from ..notebook.progress import here
 from .figures import figures_of
 from .interpretations import AnyInterpretation, interpretation_of
 from .judged import Judged
-from .options import TrainOptions, Tuning
+from .options import GALLERY, TrainOptions, Tuning
 from .reading import Read, item_of, targets_in
 from .stopwatch import Stopwatch
 from .train import fit, write
@@ -249,11 +249,12 @@ class VisionLearner:
         *,
         name: str | None = None,
         accept: float = 0.9,
+        gallery: int = GALLERY,
         cache: str | Path | None = None,
     ) -> TrainResult:
         """Write the bundle: the network as it is now, calibrated and judged on the validation items.
 
-        Items that are copies of training items are left out of the figures, whichever splitter was used.
+        ``gallery``: pictures of the training items that it keeps, small and without metadata; 0 keeps none. Items that are copies of training items are left out of the figures, whichever splitter was used.
 
         Raises:
             UsageError: items are not files, or ``path`` cannot be written.
@@ -264,7 +265,9 @@ class VisionLearner:
         with watch("read"):
             found = self._read()
         folder = Path(cache) if cache is not None else default_folder()
-        options = TrainOptions(self.backbone, name=name, accept=accept, seed=self.learner.options.seed, cache=folder)
+        options = TrainOptions(
+            self.backbone, name=name, accept=accept, gallery=gallery, seed=self.learner.options.seed, cache=folder
+        )
         frozen = network(self.backbone)
         frozen.prepare(self.network.about.preprocess)
         embeddings = EmbeddingCache(folder, self.progress.say)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 
 EPOCHS = 4
+GALLERY = 300
 
 
 class BalanceChoice(StrEnum):
@@ -115,6 +116,14 @@ def train(
     name: Annotated[
         str | None, typer.Option(help="What the bundle calls itself (the source's name unless given).")
     ] = None,
+    gallery: Annotated[
+        int,
+        typer.Option(
+            callback=_from(0),
+            help="Pictures of the training set to keep in the bundle, for showing similar ones; whoever gets the bundle "
+            "can see them; 0 keeps none.",
+        ),
+    ] = GALLERY,
     cache: CacheOption = None,
     no_cache: Annotated[bool, typer.Option("--no-cache", help="Keep embeddings in memory only.")] = False,
     workers: Annotated[
@@ -151,6 +160,7 @@ def train(
         epochs=epochs,
         stages=stages,
         turns=turns,
+        gallery=gallery,
         progress=ConsoleProgress(),
     )
     if json:
@@ -162,13 +172,15 @@ def train(
 def demo(
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the demo's bundle.")] = Path("demo"),
     cache: CacheOption = None,
+    serve: Annotated[bool, typer.Option("--serve", help="Then serve it, with pictures to try.")] = False,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to serve on.")] = 8000,
     json: JsonFlag = False,
 ) -> None:
-    """Train on real photos of solar cells and write a report.
+    """Train on real photos of solar cells and write a report; then serve the model, if asked.
 
     Needs the extra “demo”: pip install 'drivetrain[demo]'.
     """
-    from ..app.demo import LICENCE_NOTICE, train_demo
+    from ..app.demo import LICENCE_NOTICE, bundle_in, samples_in, train_demo
     from .console import ConsoleProgress, print_json
 
     progress = ConsoleProgress()
@@ -178,6 +190,14 @@ def demo(
         print_json(result.to_json())
     else:
         _print_summary(result)
+    if serve:
+        from ..app.serving import ServeOptions, run
+        from .console import remark
+        from .serving import say
+
+        remark("")
+        bundle, samples = str(bundle_in(out)), str(samples_in(out))
+        run(ServeOptions((bundle,), port=port, store=str(out / "store.db"), samples=samples), say)
 
 
 def _print_summary(result: TrainResult) -> None:

@@ -43,6 +43,7 @@ def thumbnail(data: bytes, side: int = THUMBNAIL_SIDE) -> bytes:
 
     image = decode(data, enough).image
     image.thumbnail((side, side), Image.Resampling.BICUBIC)
+    image.info = {}  # Pillow would write a comment along
     buffer = io.BytesIO()
     image.save(buffer, "JPEG", quality=80, optimize=True)
     return buffer.getvalue()

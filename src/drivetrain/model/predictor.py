@@ -140,6 +140,10 @@ class Predictor:
         logits_NC, embedding_ND = self._session.run(tensors_NKHW, [LOGITS, OUTPUT])
         return logits_NC, embedding_ND
 
+    def release(self) -> None:
+        """Give back memory after runs of larger batches than usual."""
+        self._session.release()
+
     def run_frozen(self, tensor: FloatArray) -> FloatArray:
         """Preprocessed image (3, H, W) → what the network saw in it before fine-tuning, (F,).
 

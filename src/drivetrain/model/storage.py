@@ -25,6 +25,8 @@ MODEL = "model.onnx"
 ARRAYS = "arrays.safetensors"
 FROZEN = "frozen.onnx"
 """The network as it was before fine-tuning, where it was fine-tuned: ``pixels`` to ``embedding``."""
+GALLERY = "gallery.safetensors"
+"""Small pictures of training images, where the bundle keeps any."""
 CARD = "card.md"
 REPORT = "report.html"
 GOLDEN = "golden/golden.json"
@@ -94,6 +96,21 @@ def _read_folder(folder: Path, most: int) -> dict[str, bytes]:
 def _identity(folder: Path) -> tuple[int, ...]:
     status = folder.stat()
     return status.st_dev, status.st_ino, status.st_mtime_ns
+
+
+def look(path: Path) -> tuple[int, ...]:
+    """What a bundle's place looks like from outside: another look means another bundle, or none; nothing is read.
+
+    Files may also be written over one by one, so the look of the sums counts, which every change has to touch.
+    """
+    seen: list[int] = []
+    for part in (path, path / SUMS):
+        try:
+            status = part.stat()
+        except OSError:
+            continue
+        seen += (status.st_dev, status.st_ino, status.st_mtime_ns, status.st_size)
+    return tuple(seen)
 
 
 def _folder_reader(folder: Path) -> _Read:
@@ -280,7 +297,7 @@ def _check_folder(out: Path, folder: Path) -> None:
     # Other things come with sums too (discs to download, for instance); a manifest beside them does not.
     if names and not {SUMS, MANIFEST} <= names:
         raise UsageError(f"{out} exists and is not a bundle; choose a new name, such as {folder.name}.bundle")
-    own = {PurePosixPath(name).parts[0] for name in (SUMS, CARD, REPORT, FROZEN, *REQUIRED)}
+    own = {PurePosixPath(name).parts[0] for name in (SUMS, CARD, REPORT, FROZEN, GALLERY, *REQUIRED)}
     foreign = sorted(name for name in names - own if not name.startswith("."))
     if foreign:
         raise UsageError(

@@ -20,6 +20,7 @@ from ..data.preprocess import apply
 from ..model.gallery import gallery_of
 from ..model.heat_png import heat_png
 from ..model.heatmap import heat_map
+from ..model.manifest import NumberManifest
 from ..model.similar import most_similar
 from .answers import PredictionAnswer
 from .body import Gone
@@ -88,6 +89,7 @@ _BODY = {
                     "type": "object",
                     "required": ["image"],
                     "properties": {"image": {"type": "string", "format": "binary"}},
+                    "additionalProperties": False,
                 }
             },
             "application/json": {"schema": {"$ref": "#/components/schemas/StoredImageBody"}},
@@ -136,6 +138,7 @@ def explanation_routes(server: Server) -> APIRouter:
     ) -> Response:
         """One image, or the hash of one that was kept. Slower than a prediction, and not stored."""
         served = server.model(model, version)
+        output = output or None
         if output is not None and output not in served.predictor.classes:
             raise Problem("unprocessable", f"{served.name} has no output {output[:80]!r}")
         try:
@@ -220,7 +223,9 @@ def _heat(served: ServedModel, upload: Upload, output: str | None, label: str | 
     try:
         found = heat_map(served.predictor, upload.data)
         shown = output or label or served.predictor.classes[0]
-        png = heat_png(found, shown, longest=OVERLAY)
+        # Numbers have units of their own, so that one cannot be drawn on the scale of another.
+        alone = isinstance(served.predictor.manifest, NumberManifest)
+        png = heat_png(found, shown, longest=OVERLAY, alone=alone)
     except (BundleError, UsageError):
         return None  # the bundle's files are gone from disk, or its graph has no such map
     exact = found.method == "activation"
@@ -230,6 +235,6 @@ def _heat(served: ServedModel, upload: Upload, output: str | None, label: str | 
         "png": "data:image/png;base64," + base64.b64encode(png).decode(),
         "width": found.image.width,
         "height": found.image.height,
-        "note": f"Where the evidence for “{shown}” lies: red speaks for it, blue against."
+        "note": f"Where the evidence for “{shown}” lies: orange speaks for it, blue against."
         + ("" if exact else " Estimated by covering places one after the other."),
     }

@@ -34,6 +34,8 @@ class FairQueue:
         self._lines: OrderedDict[str, deque[Job]] = OrderedDict()
         self._count = 0
         self._closed = False
+        self._at_work: set[int] = set()
+        """Threads that have taken jobs and not come back."""
         self._ready = threading.Condition(threading.Lock())
 
     def __len__(self) -> int:
@@ -95,16 +97,19 @@ class FairQueue:
     def take(self, most: int, wait_s: float) -> list[Job]:
         """Up to ``most`` jobs of one model; waits for the first as long as it takes, for more at most ``wait_s``.
 
-        Jobs nobody waits for any more are dropped. An empty list means that the queue was closed and is empty.
+        Who takes again is done with what it took before. Only while others are at work is there any waiting for more: a
+        lone client sends nothing else until it has its answer. Jobs nobody waits for any more are dropped. An empty list means that the queue was closed and is empty.
         """
         with self._ready:
+            taker = threading.get_ident()
+            self._at_work.discard(taker)
             taken: list[Job] = []
             until_s = 0.0
             while len(taken) < most:
                 job = self._next(taken[0] if taken else None)
                 if job is not None:
                     if not taken:
-                        until_s = self._clock() + wait_s
+                        until_s = self._clock() + (wait_s if self._at_work else 0.0)
                     taken.append(job)
                 elif taken:
                     left_s = until_s - self._clock()
@@ -118,6 +123,8 @@ class FairQueue:
             if self._count:
                 # This thread may have been woken for what it does not take: another must not sleep on beside it.
                 self._ready.notify()
+            if taken:
+                self._at_work.add(taker)
             return taken
 
     def close(self) -> None:

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import io
 import re
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
-from PIL import Image
-from pydantic import AwareDatetime
 from starlette.responses import JSONResponse, Response
 
 from ..core.errors import ImageError, StoreError, UsageError
 from ..core.records import RecordFilter, Role
 from ..core.types import Verdict
-from ..data.decode import decode
+from ..data.facts import thumbnail
 from .answers import HistoryEntry, HistoryPage, history_json, moment
 from .browser import IMAGE_POLICY
 from .problems import Problem, documented
 from .server import Server
+from .uploads import Moment
 
 SHA256 = re.compile(r"[0-9a-f]{64}")
 
@@ -53,8 +51,8 @@ def history_routes(server: Server) -> APIRouter:
         group: Text = None,
         request_id: Text = None,
         image_sha256: Text = None,
-        since: Annotated[AwareDatetime | None, Query(description="From this moment on")] = None,
-        until: Annotated[AwareDatetime | None, Query(description="Before this moment")] = None,
+        since: Annotated[Moment | None, Query(description="From this moment on")] = None,
+        until: Annotated[Moment | None, Query(description="Before this moment")] = None,
     ) -> JSONResponse:
         """From the newest back. A search looks through a bounded stretch of time at once: a page may be short, even empty,
         and still have a `next`; `searched_to` says how far it got."""
@@ -116,7 +114,7 @@ def history_routes(server: Server) -> APIRouter:
         if stored is None:
             raise Problem("not-found", "this image was not kept, or is no longer")
         data, media_type = (
-            (stored.data, stored.media_type) if size is None else (thumbnail(stored.data, size), "image/jpeg")
+            (stored.data, stored.media_type) if size is None else (small(stored.data, size), "image/jpeg")
         )
         return picture(data, media_type)
 
@@ -130,26 +128,16 @@ def picture(data: bytes, media_type: str, cache: str = FOREVER) -> Response:
     return Response(data, headers=headers, media_type=kind)
 
 
-def thumbnail(data: bytes, side: int) -> bytes:
+def small(data: bytes, side: int) -> bytes:
     """A JPEG no larger than ``side`` × ``side``.
 
     Raises:
         Problem: the image cannot be read (404).
     """
     try:
-        image = decode(data, lambda width, height: smallest(width, height, side)).image
+        return thumbnail(data, side)
     except ImageError as error:
         raise Problem("not-found", f"the image cannot be shown: {error}") from None
-    image.thumbnail((side, side), Image.Resampling.BILINEAR)
-    out = io.BytesIO()
-    image.save(out, "JPEG", quality=82)
-    return out.getvalue()
-
-
-def smallest(width: int, height: int, side: int) -> tuple[int, int]:
-    """The size a JPEG need not be decoded above, to make a thumbnail of ``side`` without visible loss."""
-    scale = min(1.0, 2 * side / max(width, height))
-    return max(1, int(width * scale)), max(1, int(height * scale))
 
 
 def unavailable(error: StoreError) -> Problem:
