@@ -9,7 +9,13 @@ from command_line import CommandLine, OwnProcess
 
 import drivetrain as dt
 
-COMMANDS = ("train", "predict", "evaluate", "report", "inspect", "trace", "demo", "cache", "cache info", "cache prune")
+COMMANDS = (
+    *("train", "predict", "evaluate", "report", "inspect", "trace", "serve", "app", "demo"),
+    *("store", "store info", "store migrate", "store export", "store prune"),
+    *("keys", "keys add", "keys list", "keys revoke"),
+    *("cache", "cache info", "cache prune"),
+)
+GROUPS = ("store", "keys", "cache")
 
 
 def test_help_lists_every_command_in_whole_sentences(drivetrain_process: OwnProcess) -> None:
@@ -33,7 +39,7 @@ def test_every_option_is_explained(drivetrain: CommandLine, command: str) -> Non
     for entry in entries:
         declared, _, text = entry.strip().partition("  ")
         assert len(text.split()) >= 3, f"{command} {declared} is not explained"
-    if command != "cache":
+    if command not in GROUPS:
         assert "--json" in options
 
 
@@ -41,7 +47,7 @@ def test_the_version(drivetrain: CommandLine) -> None:
     assert drivetrain("--version").out == f"drivetrain {dt.__version__}\n"
 
 
-@pytest.mark.parametrize("command", [(), ("cache",)])
+@pytest.mark.parametrize("command", [(), *((group,) for group in GROUPS)])
 def test_without_a_command_help_is_shown(drivetrain: CommandLine, command: tuple[str, ...]) -> None:
     done = drivetrain(*command)
     assert done.code == 2

@@ -14,7 +14,7 @@ import typer
 
 from .._version import __version__
 from ..core.errors import DrivetrainError
-from . import bundles, caching, prediction, serving, training
+from . import bundles, caching, handing_over, prediction, serving, storing, training
 from .console import print_line, remark
 
 SAID_NO, BAD_INPUT, FAULT, INTERRUPTED = 1, 2, 70, 130
@@ -57,7 +57,10 @@ app.command("report")(bundles.report)
 app.command("inspect")(bundles.inspect)
 app.command("trace")(prediction.trace)
 app.command("serve")(serving.serve)
+app.command("app")(handing_over.app_command)
 app.command("demo")(training.demo)
+app.add_typer(storing.app, name="store")
+app.add_typer(storing.keys_app, name="keys")
 app.add_typer(caching.app, name="cache")
 
 

@@ -176,7 +176,7 @@ def demo(
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port to serve on.")] = 8000,
     json: JsonFlag = False,
 ) -> None:
-    """Train on real photos of solar cells and write a report; then serve the model, if asked.
+    """Train on real photos of solar cells and serve the model.
 
     Needs the extra “demo”: pip install 'drivetrain[demo]'.
     """

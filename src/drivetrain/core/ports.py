@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from .records import ApiKey, Entry, Record, RecordFilter, RecordPage, StoredImage
+if TYPE_CHECKING:  # a terminal's progress bar need not load what records are made of
+    from .records import ApiKey, Entry, Record, RecordFilter, RecordPage, StoredImage
 
 
 class Advance(Protocol):

@@ -8,10 +8,22 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from enum import StrEnum
 from typing import Any
 
+from .role import Role
 from .types import Prediction, Verdict
+
+__all__ = [
+    "ApiKey",
+    "Context",
+    "Entry",
+    "Record",
+    "RecordFilter",
+    "RecordPage",
+    "Role",
+    "StoredImage",
+    "Timings",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,19 +123,6 @@ class RecordPage:
     records: tuple[Record, ...]
     next: str | None
     searched_to: datetime | None = None
-
-
-class Role(StrEnum):
-    """What a key may do; each may do what those before it may."""
-
-    PREDICT = "predict"
-    REVIEW = "review"
-    ADMIN = "admin"
-
-    def may(self, needed: Role) -> bool:
-        """Whether this role suffices."""
-        order = list(Role)
-        return order.index(self) >= order.index(needed)
 
 
 @dataclass(frozen=True, slots=True)

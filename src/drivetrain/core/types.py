@@ -7,12 +7,26 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from .verdict import Verdict
+
+__all__ = [
+    "Dataset",
+    "Embeddings",
+    "FloatArray",
+    "ImageFacts",
+    "IntArray",
+    "Interval",
+    "Item",
+    "Prediction",
+    "Skipped",
+    "Verdict",
+]
 
 FloatArray = NDArray[np.float32]
 IntArray = NDArray[np.int64]
@@ -101,14 +115,6 @@ class Embeddings:
     rows_N: NDArray[np.intp]
     facts: tuple[ImageFacts, ...]
     skipped: tuple[Skipped, ...]
-
-
-class Verdict(StrEnum):
-    """What to do with an answer."""
-
-    ACCEPT = "accept"
-    REVIEW = "review"
-    UNREADABLE = "unreadable"
 
 
 @dataclass(frozen=True, slots=True)
