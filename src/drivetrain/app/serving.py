@@ -6,18 +6,23 @@ the same options, handed over in the environment.
 
 from __future__ import annotations
 
+import gc
 import ipaddress
 import json
+import logging
 import os
+import signal
 import socket
+import sys
 import tempfile
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from ..core.errors import UsageError
+from ..core.errors import DrivetrainError, UsageError
 from ..core.retention import Retention
 
 if TYPE_CHECKING:
@@ -29,6 +34,8 @@ if TYPE_CHECKING:
 
 # Where options wait for the processes that share a port.
 OPTIONS = "DRIVETRAIN_SERVE_OPTIONS"
+
+log = logging.getLogger(__name__)
 
 MISSING = "serving needs more packages; pip install 'drivetrain[serve]'"
 
@@ -187,41 +194,61 @@ def run(options: ServeOptions, started: Callable[[Server, str], None]) -> None:
     server = build(options)
     set_up(options.log, requests=options.log_requests)
     app = create_app(server)
+    _leave_alone()
     started(server, address)
-    with suppress(KeyboardInterrupt):  # how uvicorn says that Ctrl-C was pressed, after everything has ended
+    with suppress(KeyboardInterrupt):  # how uvicorn says that it was told to stop, after everything has ended
+        # It sends itself the signal again; as SIGTERM this would kill what has ended as it should.
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
         uvicorn.Server(uvicorn.Config(app, **_uvicorn(options))).run(sockets=[listening])
 
 
 def _run_several(options: ServeOptions, listening: socket.socket, started: Callable[[Server], None]) -> None:
     import uvicorn
-    from uvicorn.supervisors import Multiprocess
 
+    from ..serve.logs import set_up
     from ..serve.metrics import MULTIPROCESS
+    from ..serve.workers import Workers
 
     # Built once here too: what cannot work is said once, and the store's tables are made by one.
     server = build(options)
     started(server)
     server.engine.close()
     server.store.close()
+    set_up(options.log, requests=options.log_requests)
     with tempfile.TemporaryDirectory(prefix="drivetrain-metrics-") as counts:
         os.environ[MULTIPROCESS] = counts
         os.environ[OPTIONS] = json.dumps(asdict(options))
         config = uvicorn.Config(
             "drivetrain.app.serving:worker_app", factory=True, workers=options.processes, **_uvicorn(options)
         )
-        with suppress(KeyboardInterrupt):
-            Multiprocess(config, target=uvicorn.Server(config).run, sockets=[listening]).run()
+        Workers(config, sockets=[listening]).run()
 
 
 def worker_app() -> FastAPI:
     """The application of one of several processes, from the options in the environment."""
     from ..serve.application import create_app
     from ..serve.logs import set_up
+    from ..serve.workers import AGAIN_S, end_with_parent
 
+    end_with_parent()
     given: dict[str, Any] = json.loads(os.environ[OPTIONS])
     options = ServeOptions(**{**given, "bundles": tuple(given["bundles"])})
     set_up(options.log, requests=options.log_requests)
-    return create_app(build(options))
+    try:
+        app = create_app(build(options))
+        _leave_alone()
+        return app
+    except DrivetrainError as error:
+        # What was well when the first process looked is so no more, a bundle or the store: another will try.
+        log.error("this process cannot serve: %s", error)
+        time.sleep(AGAIN_S)
+        sys.exit(1)
+
+
+def _leave_alone() -> None:
+    """What is there at the start stays to the end: Python's collector need not look at it again and again."""
+    gc.collect()
+    gc.freeze()
 
 
 def _uvicorn(options: ServeOptions) -> dict[str, Any]:
@@ -233,6 +260,7 @@ def _uvicorn(options: ServeOptions) -> dict[str, Any]:
         "access_log": False,
         "log_config": None,
         "server_header": False,
+        "proxy_headers": False,  # a header anybody can send must not say who asks
         "timeout_keep_alive": 65,  # longer than the usual minute of proxies, so that it is they who hang up
         "timeout_graceful_shutdown": max(1, round(options.drain_s)),
         "ws": "none",
@@ -249,7 +277,7 @@ def _bind(host: str, port: int) -> socket.socket:
     except (OSError, OverflowError) as error:
         listening.close()
         reason = error.strerror if isinstance(error, OSError) else str(error)
-        raise UsageError(f"cannot serve on {host}:{port} ({reason}); choose another with --port") from None
+        raise UsageError(f"cannot serve on {host}:{port} ({reason}); choose another with --host or --port") from None
     listening.set_inheritable(True)
     return listening
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ..core.records import Role
-from ..core.types import Verdict
+from ..core.role import Role
+from ..core.verdict import Verdict
 from .training import JsonFlag
 
 if TYPE_CHECKING:
@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 app = typer.Typer(help="Look at, export or tidy the store of predictions.", no_args_is_help=True)
 keys_app = typer.Typer(help="Keys for the server: who may ask it, and for what.", no_args_is_help=True)
 
-_WHERE = "Path of a SQLite file, or postgresql://USER@HOST/NAME ($DRIVETRAIN_STORE, or a file in the user's data folder)."
+_WHERE = (
+    "Path of a SQLite file, or postgresql://USER@HOST/NAME ($DRIVETRAIN_STORE, or a file in the user's data folder)."
+)
 StoreArgument = Annotated[str | None, typer.Argument(metavar="[STORE]", show_default=False, help=_WHERE)]
 StoreOption = Annotated[str | None, typer.Option("--store", metavar="STORE", help=_WHERE)]
 _MOMENTS = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%S%z"]
@@ -40,9 +42,10 @@ def info(place: StoreArgument = None, store: StoreOption = None, json: JsonFlag 
     if json:
         print_json({**asdict(found), "oldest": _iso(found.oldest), "newest": _iso(found.newest)})
         return
+    about = "" if found.exact else "about "
     rows = [
         ("Store", f"{found.store} ({found.kind}, tables {found.schema})"),
-        ("Holds", f"{found.records} predictions, {found.images} images, {found.bytes / 1e6:.1f} MB"),
+        ("Holds", f"{about}{found.records} predictions, {found.images} images, {found.bytes / 1e6:.1f} MB"),
         ("Keys", str(found.keys)),
     ]
     if found.oldest and found.newest:

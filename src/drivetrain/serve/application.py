@@ -65,12 +65,15 @@ def create_app(server: Server) -> FastAPI:
         # An address with a slash too many is no address.
         redirect_slashes=False,
     )
+    predict = prediction.Predict(server)
+    # What is added last stands outermost.
+    app.add_middleware(prediction.Express, predict=predict)
     app.add_middleware(Envelope, open_to_all=server.guard.open_to_all, answered=server.metrics.request)
     app.add_exception_handler(Problem, _problem)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
     for router in (
-        prediction.prediction_routes(server),
+        prediction.prediction_routes(predict),
         explanation.explanation_routes(server),
         catalogue_routes(server),
         history_routes(server),
@@ -177,7 +180,8 @@ _BY_STATUS = {404: "not-found", 405: "method-not-allowed", 400: "bad-request", 4
 async def _http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     slug = _BY_STATUS.get(error.status_code, "bad-request")
-    detail = f"{request.method[:20]} {request.url.path[:80]}: {error.detail}"
+    # Not `request.url`: that wants a query and a host that are text.
+    detail = f"{request.method[:20]} {request.scope['path'][:80]}: {error.detail}"
     return Problem(slug, detail, headers=dict(error.headers or {})).response(request_id(request))
 
 
@@ -195,12 +199,14 @@ def openapi(app: FastAPI) -> dict[str, Any]:
     components["securitySchemes"] = {
         "key": {"type": "http", "scheme": "bearer", "description": "A key, if the server needs one"}
     }
-    problem = documented("unprocessable")[422]
+    problem, refused = documented("unprocessable")[422], documented("forbidden")[403]
     for path, methods in document["paths"].items():
         for operation in methods.values():
             # FastAPI announces an error body of its own wherever there are parameters; here it is a problem.
             if "422" in operation["responses"]:
                 operation["responses"]["422"] = problem
+            # Anywhere a page of another site is turned away, see `browser`.
+            operation["responses"].setdefault("403", refused)
             if not path.startswith("/v2/health") and path != "/v1/whoami":
                 operation["security"] = [{"key": []}, {}]
     for unused in ("HTTPValidationError", "ValidationError"):

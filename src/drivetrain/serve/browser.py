@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ipaddress
+import re
 from collections.abc import Mapping
 
 from .problems import Problem
@@ -33,6 +35,8 @@ SECURITY_HEADERS: tuple[tuple[bytes, bytes], ...] = (
 )
 _POLICY = CONSOLE_POLICY.encode()
 
+_HOST = re.compile(r"(\[[0-9a-f:.]*\]|[^:\[\]]*)(?::[0-9]*)?")
+
 # They change nothing, and browsers send them without asking.
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
@@ -47,7 +51,7 @@ def check_browser(method: str, headers: Headers, *, open_to_all: bool) -> None:
         Problem: refused (403).
     """
     host = headers.get(b"host", b"").decode("latin-1")
-    if open_to_all and _name_of(host) not in LOOPBACK_NAMES:
+    if open_to_all and not _is_loopback(_name_of(host)):
         raise Problem(
             "forbidden",
             f"this server answers for localhost only, not for {host[:80]!r}; to serve others, add a key first",
@@ -64,11 +68,19 @@ def check_browser(method: str, headers: Headers, *, open_to_all: bool) -> None:
 
 
 def _name_of(host: str) -> str:
-    """A Host header without its port."""
-    name = host.lower()
-    if name.startswith("["):
-        return name.partition("]")[0] + "]"
-    return name.partition(":")[0]
+    """A Host header without its port; empty if it is none."""
+    found = _HOST.fullmatch(host.lower())
+    return found[1] if found else ""
+
+
+def _is_loopback(name: str) -> bool:
+    if name in LOOPBACK_NAMES:
+        return True
+    try:
+        # An address, unlike a name, points where it says.
+        return ipaddress.ip_address(name.strip("[]")).is_loopback
+    except ValueError:
+        return False
 
 
 def with_security_headers(headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
@@ -77,4 +89,7 @@ def with_security_headers(headers: list[tuple[bytes, bytes]]) -> list[tuple[byte
     headers = [*headers, *(pair for pair in SECURITY_HEADERS if pair[0] not in present)]
     if b"content-security-policy" not in present:
         headers.append((b"content-security-policy", _POLICY))
+    if b"cache-control" not in present:
+        # Answers speak of people's pictures; what may be kept says so itself.
+        headers.append((b"cache-control", b"no-store"))
     return headers

@@ -52,6 +52,7 @@ class Engine:
         self.ledger = ledger
         self._keeping = keeping
         self._gauge = gauge
+        ledger.more = lambda: len(self.queue) > 0
         self._threads = [
             threading.Thread(target=self._work, name=f"worker-{number}", daemon=True) for number in range(plan.workers)
         ]

@@ -16,6 +16,9 @@ from .browser import check_browser, with_security_headers
 from .problems import Problem
 
 REQUEST_ID = b"x-request-id"
+# Where no answer began: the request was given up. Not of HTTP, but what others log for it.
+LEFT = 499
+
 _GOOD_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 
 log = logging.getLogger("drivetrain.requests")
@@ -48,6 +51,10 @@ class Envelope:
         headers: dict[bytes, bytes] = dict(scope["headers"])
         given = headers.get(REQUEST_ID, b"")
         request_id = given.decode() if _GOOD_ID.fullmatch(given) else new_id()
+        method = scope["method"]
+        if method == "HEAD":
+            # Wherever GET answers, HEAD does, without the body.
+            scope = {**scope, "method": "GET"}
         scope.setdefault("state", {})["request_id"] = request_id
         status = 0
 
@@ -58,12 +65,16 @@ class Envelope:
                 message["headers"] = with_security_headers(
                     [*message.get("headers", ()), (REQUEST_ID, request_id.encode())]
                 )
+            elif method == "HEAD" and message["type"] == "http.response.body":
+                message = {**message, "body": b""}
             await send(message)
 
         try:
-            check_browser(scope["method"], headers, open_to_all=self._open_to_all)
+            check_browser(method, headers, open_to_all=self._open_to_all)
             await self._app(scope, receive, send_with_headers)
         except Problem as problem:
+            if status:
+                raise
             await problem.response(request_id)(scope, receive, send_with_headers)
         except Exception:
             log.exception("a fault in this program", extra={"request_id": request_id})
@@ -72,23 +83,23 @@ class Envelope:
             fault = Problem("fault", "this is a fault in drivetrain; its log says more under the request's id")
             await fault.response(request_id)(scope, receive, send_with_headers)
         finally:
-            self._note(scope, request_id, status, time.perf_counter() - start_s)
+            self._note(scope, method, request_id, status or LEFT, time.perf_counter() - start_s)
 
-    def _note(self, scope: Scope, request_id: str, status: int, seconds: float) -> None:
+    def _note(self, scope: Scope, method: str, request_id: str, status: int, seconds: float) -> None:
         route: Any = scope.get("route")
         pattern = getattr(route, "path", "other")
-        self._answered(Answered(scope["method"], pattern, status, seconds))
+        self._answered(Answered(method, pattern, status, seconds))
         if log.isEnabledFor(logging.INFO):
             client = scope.get("client")
             # Neither query nor body: what people sent does not belong in a log.
             log.info(
                 "%s %s %d",
-                scope["method"],
+                method,
                 pattern,
                 status,
                 extra={
                     "request_id": request_id,
-                    "method": scope["method"],
+                    "method": method,
                     "route": pattern,
                     "status": status,
                     "seconds": round(seconds, 6),

@@ -26,7 +26,7 @@ from .answers import PredictionAnswer
 from .body import Gone
 from .guard import Caller
 from .history import unavailable
-from .image_limits import check_pixels
+from .image_limits import pixels_checked
 from .job import Upload
 from .prediction import GONE, ModelName, ModelVersion, check_open
 from .problems import Problem, documented
@@ -163,10 +163,11 @@ async def _image(server: Server, request: Request, caller: Caller, body: bytes) 
                 "forbidden", f"stored images need a key with the role {Role.REVIEW}; this one has {caller.role}"
             )
         return await asyncio.to_thread(_kept, server, _sha256(body))
-    uploads = parse_uploads(content_type, body, limits, "image")
+    # Always aside: what follows takes far longer.
+    uploads = await asyncio.to_thread(parse_uploads, content_type, body, limits, "image")
     if len(uploads) != 1:
         raise Problem("unprocessable", f"{len(uploads)} images; send one")
-    check_pixels(uploads, limits.pixels)
+    await pixels_checked(uploads, limits.pixels)
     return uploads[0]
 
 

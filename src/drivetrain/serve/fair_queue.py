@@ -98,7 +98,8 @@ class FairQueue:
         """Up to ``most`` jobs of one model; waits for the first as long as it takes, for more at most ``wait_s``.
 
         Who takes again is done with what it took before. Only while others are at work is there any waiting for more: a
-        lone client sends nothing else until it has its answer. Jobs nobody waits for any more are dropped. An empty list means that the queue was closed and is empty.
+        lone client sends nothing else until it has its answer. Jobs nobody waits for any more are dropped. An empty list
+        means that the queue was closed and is empty.
         """
         with self._ready:
             taker = threading.get_ident()

@@ -28,8 +28,15 @@ GROUP = 512
 MOST_BYTES = 64 << 20
 ENTRY_BYTES = 4 << 10
 
+# A transaction costs as much as a dozen rows. While images wait for workers, each answer's client has waited so long that
+# this is not noticed, and the workers get the time.
+LINGER_S = 0.01
+
 # How often a store that failed is asked whether it is back.
 RETRY_S = 0.5
+
+# How often it is asked while there is nothing to write, so that readiness does not wait for a request to fail.
+IDLE_S = 2.0
 
 log = logging.getLogger(__name__)
 
@@ -45,13 +52,19 @@ class _Write:
 class Ledger:
     """Writes entries to a store; ``lag`` is told the seconds each write waited and took."""
 
-    def __init__(self, store: PredictionStore, lag: Callable[[float], None] = lambda _: None) -> None:
+    def __init__(
+        self, store: PredictionStore, lag: Callable[[float], None] = lambda _: None, *, linger_s: float = LINGER_S
+    ) -> None:
         self._store = store
+        self._linger_s = linger_s
+        self.more: Callable[[], bool] = lambda: False
+        """Whether more answers are about to come, so that a write may wait a moment for them."""
         self._lag = lag
         self._waiting: deque[_Write] = deque()
         self._bytes = 0
         self._change = threading.Condition()
         self._closed = False
+        self._logged = ""
         self.failure: StoreError | None = None
         """Why the store cannot be used just now; None while it can."""
         self._thread = threading.Thread(target=self._run, name="ledger", daemon=True)
@@ -77,8 +90,11 @@ class Ledger:
         self._thread.join()
 
     def _run(self) -> None:
-        while group := self._take():
-            self._commit(group)
+        while (group := self._take()) is not None:
+            if group:
+                self._commit(group)
+            else:
+                self._look()
             if self.failure is not None:
                 self._wait_for_store()
 
@@ -93,11 +109,27 @@ class Ledger:
             else:
                 self._failed(group, error)
         else:
+            if self._logged:
+                # Only now: the store with a full disk can be read, and looks well until it is written to.
+                log.warning("the store takes answers again")
+                self._logged = ""
             self._tell(group, None)
 
-    def _take(self) -> list[_Write]:
+    def _look(self) -> None:
+        try:
+            self._store.check()
+        except Exception as error:
+            self._failed((), error)
+
+    def _take(self) -> list[_Write] | None:
+        """What is to be written; nothing where nothing came for a while, None at the end."""
         with self._change:
-            self._change.wait_for(lambda: self._waiting or self._closed)
+            self._change.wait_for(lambda: self._waiting or self._closed, IDLE_S)
+            if self._closed and not self._waiting:
+                return None
+        if self._waiting and not self._closed and self.more():
+            time.sleep(self._linger_s)
+        with self._change:
             group: list[_Write] = []
             count = 0
             while self._waiting and count < GROUP:
@@ -121,28 +153,29 @@ class Ledger:
                 log.exception("nobody could be told that answers were written")
 
     def _failed(self, group: Sequence[_Write], error: Exception) -> None:
-        if isinstance(error, StoreError):
-            log.error("the store failed: %s", error)
-        else:
-            log.exception("the store failed")
-        self.failure = _reason(error)
-        self._tell(group, self.failure)
+        self.failure = reason = _reason(error)
+        if str(reason) != self._logged:  # once, not twice a second while a disk stays full
+            log.error("the store failed: %s", reason, exc_info=None if reason is error else error)
+            self._logged = str(reason)
+        self._tell(group, reason)
 
     def _wait_for_store(self) -> None:
-        """Ask until it is back; what was waiting meanwhile is told at once."""
+        """Ask now and then until it is back; what comes meanwhile is told at once."""
+        ask_s = time.monotonic() + RETRY_S
         while not self._closed:
             with self._change:
+                self._change.wait_for(lambda: self._waiting or self._closed, max(0.0, ask_s - time.monotonic()))
                 group = [self._taken() for _ in range(len(self._waiting))]
                 self._change.notify_all()
             self._tell(group, self.failure)
+            if time.monotonic() < ask_s:
+                continue
             try:
                 self._store.check()
             except Exception as error:
-                self.failure = _reason(error)
-                with self._change:
-                    self._change.wait_for(lambda: self._closed, RETRY_S)
+                self._failed((), error)
+                ask_s = time.monotonic() + RETRY_S
             else:
-                log.warning("the store is back")
                 self.failure = None
                 return
 

@@ -21,8 +21,8 @@ from .settings import Settings
 
 SIZES = (1, 2, 4, 8)
 
-# Larger batches wait longer for their last image; they must be worth it.
-WORTH = 0.95
+# Larger batches make their first image wait for the last; they must be worth it, and not by chance.
+WORTH = 0.85
 
 # Seconds a size is measured for; the whole measurement must not be noticed at start.
 MEASURE_S = 0.06
@@ -44,8 +44,12 @@ def plan(settings: Settings, predictors: Sequence[Predictor], clock: Callable[[]
     target_s = settings.target_ms / 1000
     # All cores work at once, so a batch takes cores times as long as its images' share of the throughput.
     fitting = [size for size in sizes if size * slowest[size] * cores <= target_s / 2] or [min(sizes)]
-    best = min(slowest[size] for size in fitting)
-    batch = next(size for size in fitting if slowest[size] * WORTH <= best)
+    batch = min(fitting, key=lambda size: slowest[size])
+    if batch > fitting[0]:
+        # Once more, the two beside each other: what else the machine did a moment ago must not decide for hours.
+        again = [image_seconds(predictor, (fitting[0], batch), cores, clock) for predictor in predictors]
+        if any(max(found[batch], slowest[batch]) > WORTH * found[fitting[0]] for found in again):
+            batch = fitting[0]
     image_s = slowest[batch] * (1 + DECODE_SHARE)
     wait_s = (target_s - batch * image_s * cores) / 4 if batch > 1 else 0.0
     if settings.max_wait_ms is not None:

@@ -39,14 +39,15 @@ class Metrics:
         self._lag = Histogram(
             "drivetrain_store_seconds", "From an answer until it is stored", buckets=SECONDS, registry=own
         )
-        self._queue = Gauge("drivetrain_queue_images", "Images that wait", multiprocess_mode="livesum", registry=own)
+        # Only the process that is asked knows what is so now; what others wrote when they were asked is out of date.
+        self._queue = Gauge("drivetrain_queue_images", "Images that wait", multiprocess_mode="mostrecent", registry=own)
         self._store_up = Gauge(
-            "drivetrain_store_up", "1 while answers can be stored", multiprocess_mode="min", registry=own
+            "drivetrain_store_up", "1 while answers can be stored", multiprocess_mode="mostrecent", registry=own
         )
         self._refused = Gauge(
             "drivetrain_models_refused",
             "Models whose newest version was refused",
-            multiprocess_mode="max",
+            multiprocess_mode="mostrecent",
             registry=own,
         )
 

@@ -7,6 +7,7 @@ Shapes: N images, C outputs, K = 3 channels, H and W pixels.
 
 from __future__ import annotations
 
+import asyncio
 import json
 import time
 from collections.abc import Sequence
@@ -24,9 +25,9 @@ from ..core.types import FloatArray
 from ..model.manifest import ClassManifest, Manifest, NumberManifest
 from .body import Gone
 from .guard import Caller
-from .image_limits import check_pixels
+from .image_limits import pixels_checked
 from .job import Upload
-from .prediction import GONE, answered, check_open
+from .prediction import GONE, PARSE_IN_THREAD, answered, check_open
 from .problems import Problem, documented
 from .served import ServedModel
 from .server import Server
@@ -177,9 +178,12 @@ def inference_routes(server: Server) -> APIRouter:
         try:
             check_open(server, caller, 1)
             async with server.bodies.read(request) as body:
-                asked = _parse(body)
-                uploads = _uploads(asked.inputs[0], model, server.settings.limits.images)
-                check_pixels(uploads, server.settings.limits.pixels)
+                limits = server.settings.limits
+                if len(body) < PARSE_IN_THREAD:
+                    asked, uploads = _understood(body, model, limits.images)
+                else:
+                    asked, uploads = await asyncio.to_thread(_understood, body, model, limits.images)
+                await pixels_checked(uploads, limits.pixels)
                 server.guard.count(caller, len(uploads))
                 deadline_s = time.monotonic() + server.settings.deadline_s
                 entries, _ = await answered(server, request, caller, model, uploads, deadline_s)
@@ -236,8 +240,19 @@ def metadata_of(server: Server, model: ServedModel) -> dict[str, Any]:
     }
 
 
+def _outputs(manifest: Manifest) -> tuple[str, ...]:
+    return _numbers(manifest), *(("label",) if isinstance(manifest, ClassManifest) else ()), "verdict"
+
+
 def _numbers(manifest: Manifest) -> str:
     return "values" if isinstance(manifest, NumberManifest) else "probabilities"
+
+
+def _understood(body: bytes, model: ServedModel, most: int) -> tuple[InferRequest, list[Upload]]:
+    """What is asked, and the images of it."""
+    asked = _parse(body)
+    _check_outputs(asked, model)
+    return asked, _uploads(asked.inputs[0], model, most)
 
 
 def _parse(body: bytes) -> InferRequest:
@@ -279,7 +294,8 @@ def _pixels(tensor: InferInput, wanted: Sequence[int]) -> FloatArray:
             "unprocessable", f"pixels is {tensor.datatype} {list(shape)}; send FP32 [N, {', '.join(map(str, wanted))}]"
         )
     try:
-        values = np.asarray(tensor.data, np.float32)
+        with np.errstate(over="ignore"):  # too large for FP32 is infinite, and refused below
+            values = np.asarray(tensor.data, np.float32)
     except (ValueError, TypeError, OverflowError):
         raise Problem(
             "unprocessable", "pixels holds something that is no number, or rows of different lengths"
@@ -289,6 +305,16 @@ def _pixels(tensor: InferInput, wanted: Sequence[int]) -> FloatArray:
             "unprocessable", f"pixels holds {values.size} numbers for the shape {list(shape)}; all must be finite"
         )
     return np.ascontiguousarray(values.reshape(shape))
+
+
+def _check_outputs(asked: InferRequest, model: ServedModel) -> None:
+    """Before the work is done, and its answers stored."""
+    names = _outputs(model.predictor.manifest)
+    for output in asked.outputs or ():
+        if output.name not in names:
+            raise Problem(
+                "unprocessable", f"there is no output {output.name[:80]!r}; {model.name} gives {', '.join(names)}"
+            )
 
 
 def _answer(model: ServedModel, asked: InferRequest, entries: Sequence[Entry]) -> dict[str, Any]:
@@ -309,12 +335,5 @@ def _answer(model: ServedModel, asked: InferRequest, entries: Sequence[Entry]) -
         del tensors[1]
     if asked.outputs is not None:
         wanted = {output.name for output in asked.outputs}
-        unknown = wanted - {str(tensor["name"]) for tensor in tensors}
-        if unknown:
-            raise Problem(
-                "unprocessable",
-                f"there is no output {min(unknown)[:80]!r}; {model.name} gives "
-                f"{', '.join(str(t['name']) for t in tensors)}",
-            )
         tensors = [tensor for tensor in tensors if tensor["name"] in wanted]
     return {"model_name": model.name, "model_version": model.version, "id": asked.id, "outputs": tensors}

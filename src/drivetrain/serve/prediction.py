@@ -9,9 +9,10 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, Query
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ..core.errors import StoreError
 from ..core.records import Entry, Role
@@ -29,11 +30,11 @@ from .uploads import PredictBody, parse_uploads
 # Parsing a body this large would keep the event loop from others for a noticeable time.
 PARSE_IN_THREAD = 1 << 20
 
+PATH = "/v1/predict"
+MAX_TIMEOUT_MS = 600_000
+
 ModelName = Annotated[str | None, Query(description="Which model; by default the first one served")]
 ModelVersion = Annotated[str | None, Query(description="Its bundle id; by default the version served last")]
-TimeoutMs = Annotated[
-    int | None, Query(ge=1, le=600_000, description="Milliseconds after which the answer is of no use any more")
-]
 
 MULTIPART_BODY = {
     "requestBody": {
@@ -65,13 +66,73 @@ GONE = Response(status_code=499)
 """Nobody reads it; the log and the metrics do."""
 
 
-def prediction_routes(server: Server) -> APIRouter:
-    """The route, bound to a server."""
+class Predict:
+    """The route as a plain ASGI application.
+
+    FastAPI's way through routing, dependencies and parameters costs more than all else that is done here in Python, and
+    Python's lock is what the workers wait for; see `Express`.
+    """
+
+    path = PATH
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        scope["route"] = self
+        response = await self.answer(Request(scope, receive))
+        await response(scope, receive, send)
+
+    async def answer(self, request: Request) -> Response:
+        """One request's answer.
+
+        Raises:
+            Problem: every kind the route's entry in the OpenAPI document names.
+        """
+        server = self._server
+        caller = server.guard.admit(request, Role.PREDICT)
+        query = request.query_params
+        served = server.model(query.get("model"), query.get("version"))
+        start_s = time.monotonic()
+        until_s = start_s + min(server.settings.deadline_s, _timeout_s(query.get("timeout_ms")))
+        try:
+            check_open(server, caller, 1)
+            async with server.bodies.read(request) as body:
+                uploads = await uploads_of(server, request, body)
+                check_pixels(uploads, server.settings.limits.pixels)
+                server.guard.count(caller, len(uploads))
+                entries, ready_s = await answered(server, request, caller, served, uploads, until_s)
+        except Gone:
+            return GONE
+        return Response(_body(served, request_id(request), entries, start_s, ready_s), media_type="application/json")
+
+
+class Express:
+    """ASGI middleware that lets predictions pass FastAPI by."""
+
+    def __init__(self, app: ASGIApp, *, predict: Predict) -> None:
+        self._app, self._predict = app, predict
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        here = scope["type"] == "http" and scope["path"] == PATH and scope["method"] == "POST"
+        await (self._predict if here else self._app)(scope, receive, send)
+
+
+def _timeout_s(given: str | None) -> float:
+    if given is None:
+        return float("inf")
+    if not (given.isascii() and given.isdecimal() and len(given) <= 9 and 1 <= int(given) <= MAX_TIMEOUT_MS):
+        message = f"timeout_ms is {given[:40]!r}; it must be a whole number from 1 to {MAX_TIMEOUT_MS}"
+        raise Problem("unprocessable", message, errors=[{"loc": "query.timeout_ms", "msg": message}])
+    return int(given) / 1000
+
+
+def prediction_routes(endpoint: Predict) -> APIRouter:
+    """The route's entry in the OpenAPI document; requests take the way of `Express`."""
     router = APIRouter(tags=["predictions"])
-    needs = server.needs(Role.PREDICT)
 
     @router.post(
-        "/v1/predict",
+        PATH,
         response_model=PredictAnswer,
         summary="Predict images",
         openapi_extra=MULTIPART_BODY,
@@ -93,26 +154,17 @@ def prediction_routes(server: Server) -> APIRouter:
     )
     async def predict(
         request: Request,
-        caller: Caller = Depends(needs),
         model: ModelName = None,
         version: ModelVersion = None,
-        timeout_ms: TimeoutMs = None,
+        timeout_ms: Annotated[
+            int | None,
+            Query(ge=1, le=MAX_TIMEOUT_MS, description="Milliseconds after which the answer is of no use any more"),
+        ] = None,
     ) -> Response:
         """One image or several, as a form or as base64 in JSON. An image that cannot be read is an answer, not an error:
         its verdict is `unreadable`, and `error` says why. When the answer arrives, it has been stored."""
-        served = server.model(model, version)
-        start_s = time.monotonic()
-        try:
-            check_open(server, caller, 1)
-            async with server.bodies.read(request) as body:
-                uploads = await uploads_of(server, request, body)
-                check_pixels(uploads, server.settings.limits.pixels)
-                server.guard.count(caller, len(uploads))
-                deadline_s = start_s + min(server.settings.deadline_s, (timeout_ms or 1e9) / 1000)
-                entries, ready_s = await answered(server, request, caller, served, uploads, deadline_s)
-        except Gone:
-            return GONE
-        return Response(_body(served, request_id(request), entries, start_s, ready_s), media_type="application/json")
+        del model, version, timeout_ms  # read from the request, as on the other way
+        return await endpoint.answer(request)
 
     return router
 

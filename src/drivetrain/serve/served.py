@@ -7,11 +7,12 @@ import threading
 import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 
 from ..core.errors import BundleError, UsageError
 from ..model.predictor import Predictor
-from ..model.storage import look
+from ..model.storage import MAX_FILES, look
 
 Load = Callable[[Path], Predictor]
 
@@ -99,22 +100,35 @@ class Shelf:
         return lines
 
     def _newer(self, old: ServedModel, force: bool) -> ServedModel:
-        seen = look(old.path)
+        seen = look_closely(old.path)
         if seen == old.on_disk and not force:
             return old
         try:
             new = self._read(old.path, old.name)
-        except BundleError as error:
-            return replace(old, on_disk=seen, problem=str(error))
+        except (BundleError, OSError, MemoryError) as error:
+            return replace(old, on_disk=seen, problem=str(error) or "not enough memory to load it")
         if new.version == old.version:
             # The same model, copied or touched; what is warm stays.
             return replace(old, on_disk=new.on_disk, problem=None)
         return new
 
     def _read(self, path: Path, name: str | None) -> ServedModel:
-        seen = look(path)  # before reading: what changes while it is read is looked at again
+        seen = look_closely(path)  # before reading: what changes while it is read is looked at again
         predictor = self._load(path)
         return ServedModel(name or slug(predictor.manifest.name), path, predictor, seen)
+
+
+def look_closely(path: Path) -> tuple[object, ...]:
+    """As `look`, with every file of a folder: files that are copied over one by one are refused while some are old, and the
+    last of them may be any."""
+    seen: list[object] = [look(path)]
+    try:
+        for file in islice(sorted(path.rglob("*")), MAX_FILES):
+            status = file.stat()
+            seen.append((status.st_ino, status.st_mtime_ns, status.st_size))
+    except OSError:
+        pass  # it changes just now, and will look different next time
+    return tuple(seen)
 
 
 def _told(old: ServedModel, new: ServedModel) -> str:

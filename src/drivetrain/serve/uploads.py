@@ -7,9 +7,18 @@ import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue, ValidationError
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    JsonValue,
+    ValidationError,
+    field_validator,
+)
 from python_multipart.exceptions import MultipartParseError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
@@ -23,8 +32,22 @@ MAX_PART_HEADERS = 16
 MAX_HEADER_BYTES = 8192
 MAX_NAME = 255
 MAX_METADATA_BYTES = 64 << 10
+MAX_DEPTH = 32
 
 Text = Field(default=None, max_length=200)
+
+
+def _written_out(given: Any) -> Any:
+    # Left to itself pydantic reads numbers too, as seconds or milliseconds by how large they are.
+    if isinstance(given, str) and not re.match(r"[0-9]{4}-", given):
+        raise ValueError("write it as ISO 8601 with an offset, such as 2026-01-02T03:04:05Z")
+    if isinstance(given, int | float):
+        raise ValueError("write it as a text, ISO 8601 with an offset, such as 2026-01-02T03:04:05Z")
+    return given
+
+
+Moment = Annotated[AwareDatetime, BeforeValidator(_written_out)]
+"""ISO 8601 with an offset."""
 
 
 class Metadata(BaseModel):
@@ -37,8 +60,25 @@ class Metadata(BaseModel):
     group: str | None = Field(
         None, max_length=200, description="Images of one group are not independent: a video, a module"
     )
-    taken_at: AwareDatetime | None = Field(None, description="When the picture was taken, ISO 8601 with an offset")
-    extra: dict[str, JsonValue] = Field(default_factory=dict, description="Anything else")
+    taken_at: Moment | None = Field(None, description="When the picture was taken, ISO 8601 with an offset")
+    extra: dict[str, JsonValue] = Field(
+        default_factory=dict, description=f"Anything else, up to {MAX_METADATA_BYTES >> 10} KiB and {MAX_DEPTH} deep"
+    )
+
+    @field_validator("extra")
+    @classmethod
+    def _can_be_given_back(cls, extra: dict[str, JsonValue]) -> dict[str, JsonValue]:
+        """Python reads more than JSON can say: 1e400 is infinity, and half of a surrogate pair is no text."""
+        if extra and _depth(extra) > MAX_DEPTH:
+            raise ValueError(f"nested deeper than {MAX_DEPTH}")
+        try:
+            size = len(json.dumps(extra, allow_nan=False, ensure_ascii=False).encode())
+        except ValueError:
+            raise ValueError("holds a number that is not finite, or half of a surrogate pair") from None
+        # It is stored with each of the images it is sent for.
+        if size > MAX_METADATA_BYTES:
+            raise ValueError(f"longer than {MAX_METADATA_BYTES >> 10} KiB")
+        return extra
 
     def context(self) -> Context:
         """As the inner layers have it."""
@@ -241,6 +281,8 @@ def from_base64(text: str, place: str) -> bytes:
     if text.startswith("data:"):
         text = text.partition(",")[2]
     try:
+        if len(text) % 4:
+            raise ValueError  # which strict mode lets pass where there is one sign of padding too many
         return binascii.a2b_base64(text, strict_mode=True)
     except (binascii.Error, ValueError):
         raise Problem(
@@ -248,6 +290,12 @@ def from_base64(text: str, place: str) -> bytes:
             f"{place} is not base64 (the whole file, padded, without line breaks)",
             errors=[{"loc": place, "msg": "not base64"}],
         ) from None
+
+
+def _depth(value: Any) -> int:
+    if isinstance(value, Mapping):
+        return 1 + max(map(_depth, value.values()), default=0)
+    return 1 + max(map(_depth, value), default=0) if isinstance(value, list) else 0
 
 
 def _json(data: bytes, what: str) -> Any:

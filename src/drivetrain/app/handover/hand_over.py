@@ -1,0 +1,100 @@
+"""The use case behind ``drivetrain app``: check a bundle, then write a folder that somebody else can start."""
+
+from __future__ import annotations
+
+import platform
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from ..._version import __version__
+from ...core.errors import BundleError, UsageError
+from ...model import storage
+from ...model.predictor import load
+from .folder import check_out, write_folder
+from .pages import Facts, render_pages
+from .requirement import read_wheel, requirements
+
+# Gradio has limits of its own on these; pinned beside it they may not install at all.
+GRADIO_DECIDES = frozenset({"jinja2", "numpy", "pillow", "pydantic", "typer"})
+
+
+class Target(StrEnum):
+    """What to make of a bundle."""
+
+    DOCKER = "docker"
+    SPACE = "space"
+    NOTEBOOK = "notebook"
+
+
+EXTRAS = {Target.DOCKER: "serve", Target.SPACE: None, Target.NOTEBOOK: "notebook"}
+
+
+@dataclass(frozen=True)
+class HandedOver:
+    """What was written."""
+
+    out: Path
+    target: Target
+    bundle_id: str
+    files: tuple[str, ...]
+    """Relative to ``out``, without those of the bundle."""
+    requirements: tuple[str, ...]
+    next_step: str
+    """A command that starts it, to be given in ``out``."""
+
+
+_NEXT = {
+    Target.DOCKER: "docker build --tag {name} .",
+    Target.SPACE: "pip install -r requirements.txt && python app.py",
+    Target.NOTEBOOK: "pip install -r requirements.txt && voila app.ipynb",
+}
+
+
+def hand_over(bundle: Path, target: Target, out: Path, wheel: Path | None = None) -> HandedOver:
+    """Write a folder with the bundle, what it needs, and how to start it.
+
+    The bundle's golden images are replayed first. ``wheel`` travels along in place of a release of drivetrain.
+
+    Raises:
+        BundleError: the bundle cannot be trusted or read, or this machine gives other answers than it should.
+        UsageError: ``out`` holds something else, ``wheel`` is none, or the installed drivetrain lacks what is needed.
+    """
+    check_out(out)
+    if bundle.is_dir() and out.resolve().is_relative_to(bundle.resolve()):
+        raise UsageError(f"{out} lies inside the bundle {bundle}; choose a folder beside it")
+    packed = read_wheel(wheel) if wheel is not None else None
+    left_out = GRADIO_DECIDES if target is Target.SPACE else frozenset[str]()
+    lines = requirements(EXTRAS[target], packed, left_out)
+    predictor = load(bundle)
+    files = storage.read_files(bundle)
+    if files[storage.MANIFEST] != predictor.file(storage.MANIFEST):
+        raise BundleError(f"{bundle} was replaced while it was read; run it again")
+    python = ".".join(platform.python_version_tuple()[:2])
+    facts = Facts(predictor.manifest, lines, packed, packed.version if packed else __version__, python)
+    pages = render_pages(target.value, facts)
+    if packed:
+        pages[f"wheels/{packed.name}"] = packed.data
+    bundled = {**files, storage.SUMS: storage.format_sums(files)}
+    about = {
+        "written_by": f"drivetrain {__version__}",
+        "target": target.value,
+        "bundle_id": predictor.manifest.bundle_id,
+        "name": predictor.manifest.name,
+    }
+    write_folder({**pages, **{f"bundle/{name}": data for name, data in bundled.items()}}, about, out)
+    return HandedOver(
+        out,
+        target,
+        predictor.manifest.bundle_id,
+        tuple(sorted(pages)),
+        lines,
+        next_step(target, predictor.manifest.name),
+    )
+
+
+def next_step(target: Target, name: str) -> str:
+    """The command that starts what was written, for a bundle of this name."""
+    from .pages import slug
+
+    return _NEXT[target].format(name=slug(name))

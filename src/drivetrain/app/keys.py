@@ -1,0 +1,45 @@
+"""New keys: a secret that is shown once, and what is kept of it."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import secrets
+import uuid
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from ..core.records import ApiKey, Role
+
+PREFIX = "dt_"
+_SECRET_BYTES = 32
+
+
+def new_key(
+    name: str,
+    role: Role,
+    per_minute: int | None = None,
+    now: datetime | None = None,
+    random_bytes: Callable[[int], bytes] = secrets.token_bytes,
+) -> tuple[str, ApiKey]:
+    """A secret of 256 random bits and the key that stands for it; only the key is ever stored."""
+    secret = PREFIX + _readable(random_bytes(_SECRET_BYTES))
+    made = ApiKey(
+        id=uuid.UUID(bytes=random_bytes(16), version=4).hex,
+        name=name,
+        role=role,
+        secret_sha256=secret_hash(secret),
+        created_at=now or datetime.now(UTC),
+        per_minute=per_minute,
+    )
+    return secret, made
+
+
+def secret_hash(secret: str) -> str:
+    """What is kept of a secret. It is too long to be guessed, so that a plain hash is enough."""
+    return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _readable(raw: bytes) -> str:
+    # Small letters and digits only: a double click selects all of it.
+    return base64.b32encode(raw).decode().rstrip("=").lower()

@@ -1,0 +1,70 @@
+"""``drivetrain app``."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .prediction import BundleArgument
+from .training import JsonFlag
+
+
+class TargetChoice(StrEnum):
+    """--to."""
+
+    DOCKER = "docker"
+    SPACE = "space"
+    NOTEBOOK = "notebook"
+
+
+def app_command(
+    bundle: BundleArgument,
+    to: Annotated[
+        TargetChoice, typer.Option("--to", help="A container with the server, a Gradio Space, or a notebook app.")
+    ],
+    out: Annotated[
+        Path, typer.Option("--out", "-o", help="Folder to write: new, empty, or written by this command before.")
+    ],
+    wheel: Annotated[
+        Path | None,
+        typer.Option(
+            "--wheel",
+            metavar="FILE",
+            help="Hand over this wheel of drivetrain instead of a release: for a version no index has.",
+        ),
+    ] = None,
+    json: JsonFlag = False,
+) -> None:
+    """Hand a bundle over as a container, a Space or a notebook.
+
+    It holds the bundle, the app, requirements.txt with the versions the bundle was checked with, and a README.md that
+    says how to start it.
+    """
+    from ..app.handover.hand_over import Target, hand_over
+    from .console import print_json, print_pairs
+
+    done = hand_over(bundle, Target(to.value), out, wheel)
+    if json:
+        print_json(
+            {
+                "out": str(done.out),
+                "target": done.target.value,
+                "bundle_id": done.bundle_id,
+                "files": list(done.files),
+                "requirements": list(done.requirements),
+                "next_step": done.next_step,
+            }
+        )
+        return
+    print_pairs(
+        [
+            ("Written", f"{done.out}: {', '.join(done.files)}, bundle/"),
+            ("Bundle", done.bundle_id),
+            ("Needs", done.requirements[0]),
+            ("Next", f"cd {done.out} && {done.next_step}"),
+            ("", f"more in {done.out / 'README.md'}"),
+        ]
+    )

@@ -1,0 +1,142 @@
+"""One image's answer for people, as HTML: what it is, how sure that is, and what to do with it.
+
+For notebooks and for pages that others build. No scripts and no style sheet, so it looks the same wherever it is put;
+colours are see-through or bring their own ground, for light and dark pages alike.
+"""
+
+from __future__ import annotations
+
+from html import escape
+
+from ..core.types import Prediction, Verdict
+from ..model.manifest import LabelManifest, Manifest, NumberManifest
+
+# Rows shown; of more classes than this only the likeliest.
+ROWS = 8
+
+# Ground and letters, at least 7:1 against each other; a sign besides, for those who see no colours.
+_CHIPS = {
+    Verdict.ACCEPT: ("✓", "#d1fae5", "#064e3b"),
+    Verdict.REVIEW: ("!", "#fef3c7", "#713f12"),
+    Verdict.UNREADABLE: ("✕", "#fee2e2", "#7f1d1d"),
+}
+_MUTED = "line-height:1.4;opacity:.75"
+
+
+def answer_html(prediction: Prediction, manifest: Manifest) -> str:
+    """The answer, its probabilities or numbers, and the verdict in words."""
+    sign, ground, letters = _CHIPS[prediction.verdict]
+    chip = (
+        f'<p class="verdict" data-verdict="{prediction.verdict}" style="margin:.8em 0 0;padding:.5em .8em;border-radius:.4em;'
+        f'background:{ground};color:{letters}">{sign} {escape(verdict_words(prediction, manifest))}</p>'
+    )
+    if prediction.verdict is Verdict.UNREADABLE:
+        return f'<div class="answer">{_heading("No answer")}{chip}</div>'
+    body = _numbers(prediction) if prediction.values else _bars(prediction, manifest)
+    return f'<div class="answer">{_heading(label_words(prediction))}{body}{chip}</div>'
+
+
+def label_words(prediction: Prediction) -> str:
+    """The answer in a few words: a label, several, or the numbers."""
+    if prediction.values:
+        return ", ".join(f"{name} {value.value:.4g}" for name, value in prediction.values.items())
+    if prediction.label is not None:
+        return prediction.label
+    return ", ".join(prediction.labels) or "None of the labels"
+
+
+def verdict_words(prediction: Prediction, manifest: Manifest) -> str:
+    """What to do with the answer, and why."""
+    if prediction.verdict is Verdict.UNREADABLE:
+        return f"This file cannot be read as a picture ({prediction.error or 'unknown reason'}). Try another one."
+    if isinstance(manifest, NumberManifest):
+        return (
+            "Review: a person should look at every number this model gives. The ranges hold the true number for about "
+            f"{100 * manifest.coverage:.0f} % of pictures like those it was trained on."
+        )
+    least, sure = manifest.accept.confidence, prediction.confidence
+    said = f"{_percent(sure)} sure"
+    if prediction.verdict is Verdict.ACCEPT:
+        return f"Accept: {said}, and from {_percent(least)} on an answer may stand without a person."
+    return f"Review: {said}, and below {_percent(least)} a person should look."
+
+
+def task_words(manifest: Manifest) -> str:
+    """Heading and one sentence about what a model does, as HTML."""
+    names = escape(", ".join(manifest.outputs[:12]) + (", …" if len(manifest.outputs) > 12 else ""))
+    what = {
+        "classification": f"Which of these does a picture show: {names}?",
+        "multi-label": f"Which of these, if any, does a picture show: {names}?",
+        "regression": f"Reads off a picture: {names}.",
+    }[manifest.task]
+    return (
+        f'<h1 style="margin:0 0 .2em;font-size:1.6em;line-height:1.25">{escape(manifest.name)}</h1>'
+        f'<p style="margin:0 0 .6em;{_MUTED}">{what}</p>'
+    )
+
+
+def hint_html(text: str) -> str:
+    """A remark where an answer will be, or where something is missing."""
+    return f'<p role="status" style="margin:.4em 0;{_MUTED}">{escape(text)}</p>'
+
+
+def _heading(text: str) -> str:
+    return f'<h2 class="label" style="margin:0 0 .5em;font-size:1.35em;line-height:1.3">{escape(text)}</h2>'
+
+
+def _bars(prediction: Prediction, manifest: Manifest) -> str:
+    """Probabilities, the likeliest first; of a model of labels with a mark where each is given from."""
+    ranked = sorted(prediction.probs.items(), key=lambda entry: -entry[1])
+    given_from = (
+        dict(zip(manifest.labels, manifest.thresholds, strict=True)) if isinstance(manifest, LabelManifest) else {}
+    )
+    rows = "".join(_bar(name, p, given_from.get(name)) for name, p in ranked[:ROWS])
+    rest = ranked[ROWS:]
+    more = f"<div style='{_MUTED}'>{len(rest)} more, each at most {escape(_percent(rest[0][1]))}</div>" if rest else ""
+    marks = f"<div style='font-size:.9em;{_MUTED}'>The mark on a bar: from there on the label is given.</div>"
+    return f'<div class="probabilities">{rows}{more}{marks if given_from else ""}</div>'
+
+
+def _bar(name: str, p: float, given_from: float | None) -> str:
+    mark = ""
+    if given_from is not None:
+        mark = (
+            f'<span style="position:absolute;left:{100 * given_from:.1f}%;top:-.15em;bottom:-.15em;width:2px;'
+            'background:currentColor"></span>'
+        )
+    return (
+        '<div style="display:grid;grid-template-columns:minmax(5em,32%) 1fr 4.8em;gap:.7em;align-items:center;margin:.3em 0">'
+        f'<span style="overflow-wrap:anywhere">{escape(name)}</span>'
+        '<span aria-hidden="true" style="position:relative;height:.7em;border-radius:.35em;background:#8884">'
+        f'<span style="display:block;width:{100 * p:.1f}%;height:100%;border-radius:.35em;background:#3b82f6"></span>{mark}'
+        '</span><span style="text-align:right;white-space:nowrap;font-variant-numeric:tabular-nums">'
+        f"{escape(_percent(p))}</span></div>"
+    )
+
+
+def _numbers(prediction: Prediction) -> str:
+    """Each number with the range that the true one probably lies in."""
+    cell = "padding:.25em .9em .25em 0;text-align:left;border:0;background:none"
+    rows = "".join(
+        f'<tr style="border:0;background:none"><th scope="row" style="{cell};font-weight:normal">{escape(name)}</th>'
+        f'<td style="{cell}">{value.value:.4g}</td><td style="{cell}">{value.low:.4g} to {value.high:.4g}</td></tr>'
+        for name, value in prediction.values.items()
+    )
+    head = "".join(f'<th scope="col" style="{cell}">{title}</th>' for title in ("Number", "Answer", "Range"))
+    return (
+        '<table style="border:0;border-collapse:collapse;font-variant-numeric:tabular-nums;background:none">'
+        f'<thead><tr style="border:0;background:none">{head}</tr></thead><tbody>{rows}</tbody></table>'
+    )
+
+
+def _percent(share: float) -> str:
+    """97.3 %; never 100 % for what falls short of it, nor 0 % for what is more.
+
+    >>> _percent(0.99997), _percent(0.973), _percent(0.00001), _percent(1.0)
+    ('> 99.9 %', '97.3 %', '< 0.1 %', '100 %')
+    """
+    if share in (0, 1):
+        return f"{100 * share:.0f} %"
+    if share > 0.9995:
+        return "> 99.9 %"
+    return "< 0.1 %" if share < 0.0005 else f"{100 * share:.1f} %"

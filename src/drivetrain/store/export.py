@@ -1,0 +1,199 @@
+"""Records as a table in a file: Parquet or CSV.
+
+One row a record, one column a value; what has no fixed columns (probabilities, labels, numbers with their intervals, the
+caller's own values) is JSON text. Records pass through in bunches, so memory does not grow with their number, and the file
+takes its name when it is whole.
+
+A CSV is made to be opened in a spreadsheet, and a text that begins with = + - @, a tab or a carriage return would be
+calculated there, with whatever a caller named his image. Such a text gets an apostrophe in front. Parquet holds every text
+as it is.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+import os
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from ..core.errors import StoreError, UsageError
+from ..core.records import Record
+from .rows import extra_text
+
+_BUNCH = 5000
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+_KINDS = {
+    "id": "text",
+    "request_id": "text",
+    "at": "time",
+    "model": "text",
+    "bundle_id": "text",
+    "path": "text",
+    "verdict": "text",
+    "label": "text",
+    "labels": "text",
+    "confidence": "number",
+    "p_in_domain": "number",
+    "probs": "text",
+    "values": "text",
+    "error": "text",
+    "camera": "text",
+    "site": "text",
+    "group": "text",
+    "taken_at": "text",
+    "extra": "text",
+    "image_sha256": "text",
+    "width": "integer",
+    "height": "integer",
+    "queue_s": "number",
+    "decode_s": "number",
+    "network_s": "number",
+    "total_s": "number",
+    "key_id": "text",
+}
+COLUMNS = tuple(_KINDS)
+
+
+def export(records: Iterable[Record], path: Path) -> int:
+    """Write ``records`` to a file that ends in .parquet or .csv; returns how many there were.
+
+    Raises:
+        UsageError: another ending.
+        StoreError: the file cannot be written, or Parquet is asked for and pyarrow is not installed.
+    """
+    match path.suffix.lower():
+        case ".csv":
+            write = _write_csv
+        case ".parquet":
+            write = _write_parquet
+        case other:
+            raise UsageError(
+                f"{path.name[:60]!r} ends in {other or 'nothing'}; give a name that ends in .parquet or .csv"
+            )
+    try:
+        with _replacing(path) as unfinished:
+            return write(map(_row, records), unfinished)
+    except OSError as error:
+        raise StoreError(f"{path} cannot be written ({error.strerror or error})") from None
+
+
+@contextmanager
+def _replacing(path: Path) -> Iterator[Path]:
+    """A file beside ``path`` that takes its place in the end, or is gone."""
+    handle, name = tempfile.mkstemp(dir=path.absolute().parent, prefix=f".{path.name[:40]}-", suffix=".part")
+    os.close(handle)
+    unfinished = Path(name)
+    try:
+        yield unfinished
+        with unfinished.open("rb") as file:
+            os.fsync(file.fileno())
+        unfinished.replace(path)
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+def _row(record: Record) -> dict[str, Any]:
+    prediction, context, timings = record.prediction, record.context, record.timings
+    intervals = {
+        name: {"value": _finite(v.value), "low": _finite(v.low), "high": _finite(v.high), "method": v.method}
+        for name, v in prediction.values.items()
+    }
+    return {
+        "id": record.id,
+        "request_id": record.request_id,
+        "at": record.at,
+        "model": record.model,
+        "bundle_id": prediction.bundle_id,
+        "path": prediction.path,
+        "verdict": prediction.verdict.value,
+        "label": prediction.label,
+        "labels": _json(prediction.labels) if prediction.labels else None,
+        "confidence": _finite(prediction.confidence),
+        "p_in_domain": _finite(prediction.p_in_domain),
+        "probs": _json({name: _finite(p) for name, p in prediction.probs.items()}) if prediction.probs else None,
+        "values": _json(intervals) if intervals else None,
+        "error": prediction.error,
+        "camera": context.camera,
+        "site": context.site,
+        "group": context.group,
+        "taken_at": None if context.taken_at is None else context.taken_at.isoformat(),
+        "extra": extra_text(context.extra) if context.extra else None,
+        "image_sha256": record.image_sha256,
+        "width": record.width,
+        "height": record.height,
+        "queue_s": _finite(timings.queue_s),
+        "decode_s": _finite(timings.decode_s),
+        "network_s": _finite(timings.network_s),
+        "total_s": _finite(timings.total_s),
+        "key_id": record.key_id,
+    }
+
+
+_json = json.JSONEncoder(separators=(",", ":")).encode
+
+
+def _finite(value: float | None) -> float | None:
+    return value if value is not None and math.isfinite(value) else None
+
+
+def _whole(text: str) -> str:
+    """Text that can be written as UTF-8: half of a surrogate pair becomes a �."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+def _write_csv(rows: Iterable[dict[str, Any]], path: Path) -> int:
+    count = 0
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(COLUMNS)
+        for row in rows:
+            writer.writerow([_cell(name, row[name]) for name in COLUMNS])
+            count += 1
+    return count
+
+
+def _cell(name: str, value: Any) -> Any:
+    if value is None:
+        return ""
+    if _KINDS[name] == "time":
+        return value.isoformat()
+    if _KINDS[name] == "text":
+        # A NUL ends a text for many a reader.
+        value = _whole(value).replace("\0", "�")
+        return f"'{value}" if value.startswith(_FORMULA) else value
+    return value
+
+
+def _write_parquet(rows: Iterable[dict[str, Any]], path: Path) -> int:
+    try:
+        import pyarrow
+        import pyarrow.parquet
+    except ImportError:
+        raise StoreError(
+            "Parquet needs pyarrow, which is not installed; pip install 'drivetrain[parquet]', or give a name ending in .csv"
+        ) from None
+    kinds = {
+        "text": pyarrow.string(),
+        "number": pyarrow.float64(),
+        "integer": pyarrow.int32(),
+        "time": pyarrow.timestamp("us", tz="UTC"),
+    }
+    schema = pyarrow.schema([(name, kinds[kind]) for name, kind in _KINDS.items()])
+    count, waiting = 0, iter(rows)
+    with pyarrow.parquet.ParquetWriter(path, schema, compression="zstd") as writer:
+        while bunch := list(islice(waiting, _BUNCH)):
+            columns = {name: [_value(row[name]) for row in bunch] for name in COLUMNS}
+            writer.write_table(pyarrow.table(columns, schema=schema))
+            count += len(bunch)
+    return count
+
+
+def _value(value: Any) -> Any:
+    return _whole(value) if isinstance(value, str) and not value.isascii() else value

@@ -1,0 +1,112 @@
+"""Forgetting: old images and old records, a few at a time, so that nobody waits for long."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, delete, func, select, tuple_
+
+from .moment import DAY_US
+from .rows import COLUMNS, label_rows
+from .tables import IMAGES, LABELS, PREDICTIONS, TIME
+
+_RECORDS_AT_ONCE = 500
+_IMAGES_AT_ONCE = 50
+_PAGES_AT_ONCE = 2000
+
+Writing = Callable[[], AbstractContextManager[Connection]]
+"""A transaction that may write."""
+
+
+@dataclass(frozen=True)
+class Pruned:
+    """What was deleted, or would be."""
+
+    records: int
+    images: int
+    image_bytes: int
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What is too old, in microseconds; None is nothing."""
+
+    images_us: int | None
+    records_us: int | None
+
+    @property
+    def image_limit_us(self) -> int | None:
+        """An image goes with the last record that kept it; a day later, as that is how exactly its last use is known."""
+        limits = [self.images_us, None if self.records_us is None else self.records_us - DAY_US]
+        return max((limit for limit in limits if limit is not None), default=None)
+
+
+def count(connection: Connection, limits: Limits) -> Pruned:
+    """What would be deleted."""
+    records, images, size = 0, 0, 0
+    if limits.records_us is not None:
+        records = connection.execute(
+            select(func.count()).select_from(PREDICTIONS).where(limits.records_us > TIME)
+        ).scalar_one()
+    if limits.image_limit_us is not None:
+        query = select(func.count(), func.coalesce(func.sum(IMAGES.c.size), 0)).where(
+            IMAGES.c.kept_at < limits.image_limit_us
+        )
+        images, size = connection.execute(query).one()
+    return Pruned(records, images, int(size))
+
+
+def prune(writing: Writing, limits: Limits) -> Pruned:
+    """Delete, each bunch in a transaction of its own."""
+    images, size = 0, 0
+    if limits.image_limit_us is not None:
+        for bunch, of_bytes in _prune_images(writing, limits.image_limit_us):
+            images, size = images + bunch, size + of_bytes
+    records = 0 if limits.records_us is None else sum(_prune_records(writing, limits.records_us))
+    return Pruned(records, images, size)
+
+
+def _prune_images(writing: Writing, limit_us: int) -> Iterator[tuple[int, int]]:
+    query = select(IMAGES.c.sha256, IMAGES.c.size).where(IMAGES.c.kept_at < limit_us).limit(_IMAGES_AT_ONCE)
+    while True:
+        with writing() as connection:
+            found = connection.execute(query).all()
+            connection.execute(delete(IMAGES).where(IMAGES.c.sha256.in_([row.sha256 for row in found])))
+        yield len(found), sum(row.size for row in found)
+        if len(found) < _IMAGES_AT_ONCE:
+            return
+
+
+def _prune_records(writing: Writing, limit_us: int) -> Iterator[int]:
+    columns = [PREDICTIONS.c[name] for name in COLUMNS]
+    query = select(*columns).where(limit_us > TIME).order_by(TIME, PREDICTIONS.c.id).limit(_RECORDS_AT_ONCE)
+    while True:
+        with writing() as connection:
+            found = connection.execute(query).all()
+            labels = [label for row in found for label in label_rows(tuple(row))]
+            key = tuple_(LABELS.c.label, LABELS.c.at, LABELS.c.id)
+            for start in range(0, len(labels), _RECORDS_AT_ONCE):
+                connection.execute(delete(LABELS).where(key.in_(labels[start : start + _RECORDS_AT_ONCE])))
+            connection.execute(delete(PREDICTIONS).where(PREDICTIONS.c.id.in_([row.id for row in found])))
+        yield len(found)
+        if len(found) < _RECORDS_AT_ONCE:
+            return
+
+
+def give_back(connection: Connection) -> bool:
+    """Give some room of SQLite's file back to the disk; whether there is more to give. PostgreSQL sees to that by itself."""
+    driver = connection.connection.driver_connection
+    if not isinstance(driver, sqlite3.Connection):
+        return False
+    before = _free_pages(driver)
+    # A page a step: rows are asked for until there are none, which SQLAlchemy does not do where none are promised.
+    driver.execute(f"PRAGMA incremental_vacuum({_PAGES_AT_ONCE})").fetchall()
+    return 0 < _free_pages(driver) < before
+
+
+def _free_pages(driver: sqlite3.Connection) -> int:
+    (count,) = driver.execute("PRAGMA freelist_count").fetchone()
+    return int(count)

@@ -1,0 +1,240 @@
+"""The store of predictions, in SQLite or PostgreSQL."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+
+from sqlalchemy import Connection, Engine, select, text
+
+from ..core.errors import StoreError
+from ..core.records import ApiKey, Entry, Record, RecordFilter, RecordPage, StoredImage
+from . import key_table, pruning, schema, search
+from .engine import WRITING, make_engine
+from .faults import told
+from .holdings import StoreInfo, holdings
+from .indexed import indexed
+from .location import Location, locate
+from .moment import to_us
+from .pruning import Pruned
+from .rows import COLUMNS, to_record
+from .tables import IMAGES, PREDICTIONS
+from .writing import Batch
+
+
+def open_store(place: str | Path, *, create: bool = True) -> SqlStore:
+    """The store at a path or URL; without ``create`` it has to be there.
+
+    Raises:
+        UsageError: no path and no URL of a store.
+        StoreError: it cannot be reached or made, is of another version, or is something else.
+    """
+    location = locate(place)
+    engine = make_engine(location, create)
+    try:
+        schema.ensure(engine, location)
+    except StoreError:
+        engine.dispose()
+        raise
+    return SqlStore(engine, location)
+
+
+def migrate_store(place: str | Path) -> tuple[str | None, str]:
+    """Raise a store to this version's tables; returns the versions before and after.
+
+    Raises:
+        UsageError: no path and no URL of a store.
+        StoreError: it cannot be reached, is newer than this version, or is something else.
+    """
+    location = locate(place)
+    engine = make_engine(location, create=False)
+    try:
+        return schema.migrate(engine, location)
+    finally:
+        engine.dispose()
+
+
+class SqlStore:
+    """See `drivetrain.core.ports.PredictionStore`, which this is."""
+
+    def __init__(self, engine: Engine, location: Location) -> None:
+        self._engine = engine
+        self._location = location
+        self._closed = False
+        self._inode = _inode(location)
+        # SQLite has one writer at a time: threads queue up here in order instead of polling the file.
+        self._turn = threading.Lock()
+
+    @property
+    def shown(self) -> str:
+        """Where it is, without user and password."""
+        return self._location.shown
+
+    def append(self, entries: Sequence[Entry]) -> None:
+        """Write all or none; see `PredictionStore`.
+
+        Raises:
+            StoreError: nothing was written.
+        """
+        if not entries:
+            return
+        batch = Batch(entries)
+        with self._writing() as connection:
+            batch.write(connection)
+
+    def page(self, wanted: RecordFilter, limit: int, cursor: str | None = None) -> RecordPage:
+        """Records from the newest back.
+
+        Raises:
+            UsageError: a limit or a cursor that is none.
+            StoreError: it cannot be read.
+        """
+        with self._reading() as connection:
+            return search.find(connection, wanted, limit, cursor)
+
+    def iterate(self, wanted: RecordFilter | None = None) -> Iterator[Record]:
+        """Every record that is wanted, from the newest back, in little memory and without holding anybody up.
+
+        Raises:
+            StoreError: it cannot be read.
+        """
+        cursor: str | None = None
+        while True:
+            page = self.page(wanted or RecordFilter(), search.MAX_LIMIT, cursor)
+            yield from page.records
+            cursor = page.next
+            if cursor is None:
+                return
+
+    def record(self, record_id: str) -> Record | None:
+        """The record of that id."""
+        columns = [PREDICTIONS.c[name] for name in COLUMNS]
+        with self._reading() as connection:
+            row = connection.execute(select(*columns).where(PREDICTIONS.c.id == indexed(record_id))).first()
+        return None if row is None else to_record(row)
+
+    def image(self, sha256: str) -> StoredImage | None:
+        """The image whose received bytes had that hash, where it is kept."""
+        query = select(IMAGES.c.sha256, IMAGES.c.data, IMAGES.c.media_type).where(IMAGES.c.sha256 == indexed(sha256))
+        with self._reading() as connection:
+            row = connection.execute(query).first()
+        return None if row is None else StoredImage(row.sha256, bytes(row.data), row.media_type)
+
+    def keys(self) -> tuple[ApiKey, ...]:
+        """All keys, revoked ones too."""
+        with self._reading() as connection:
+            return key_table.all_keys(connection)
+
+    def add_key(self, key: ApiKey) -> None:
+        """Keep a new key.
+
+        Raises:
+            UsageError: a live key has that name.
+            StoreError: it cannot be written.
+        """
+        with self._writing() as connection:
+            key_table.add(connection, key)
+
+    def revoke_key(self, name_or_id: str, at: datetime) -> ApiKey:
+        """End a key from ``at`` on.
+
+        Raises:
+            UsageError: there is none.
+            StoreError: it cannot be written.
+        """
+        with self._writing() as connection:
+            return key_table.revoke(connection, name_or_id, at)
+
+    def check(self) -> None:
+        """Raise `StoreError` if it cannot be used just now; does not wait for writers."""
+        with self._reading() as connection:
+            connection.execute(select(PREDICTIONS.c.id).limit(1)).first()
+            if connection.dialect.name == "postgresql":
+                read_only = connection.execute(text("SHOW transaction_read_only")).scalar_one() == "on"
+            else:
+                read_only = not _is_writable(self._location)
+            if read_only:
+                raise StoreError(f"{self.shown} cannot be written just now: it is read-only")
+
+    def info(self) -> StoreInfo:
+        """What it holds."""
+        with self._reading() as connection:
+            return holdings(connection, self.shown)
+
+    def prune(
+        self,
+        *,
+        images_older_than: datetime | None = None,
+        records_older_than: datetime | None = None,
+        dry_run: bool = False,
+    ) -> Pruned:
+        """Delete images that were last sent, and records that were made, before a moment; with records go their images.
+
+        When an image was last sent is known to the day.
+
+        Raises:
+            StoreError: it cannot be written; what was deleted until then stays deleted.
+        """
+        moments = [None if at is None else to_us(at) for at in (images_older_than, records_older_than)]
+        limits = pruning.Limits(*moments)
+        if dry_run:
+            with self._reading() as connection:
+                return pruning.count(connection, limits)
+        pruned = pruning.prune(self._writing, limits)
+        more = True
+        while more:
+            with self._writing() as connection:
+                more = pruning.give_back(connection)
+        return pruned
+
+    def close(self) -> None:
+        """Close every connection; calls after it raise `StoreError`."""
+        self._closed = True
+        self._engine.dispose()
+
+    @contextmanager
+    def _reading(self) -> Iterator[Connection]:
+        with self._faults(), self._engine.connect() as connection, connection.begin():
+            yield connection
+
+    @contextmanager
+    def _writing(self) -> Iterator[Connection]:
+        if self._location.path is None:
+            with self._faults(), self._engine.connect() as connection, connection.begin():
+                yield connection
+            return
+        with self._turn, self._faults(), self._engine.connect() as bare:
+            connection = bare.execution_options(**WRITING)
+            with connection.begin():
+                yield connection
+
+    @contextmanager
+    def _faults(self) -> Iterator[None]:
+        if self._closed:
+            raise StoreError(f"{self.shown} has been closed")
+        # A deleted file could be written to as long as it is open, and all of it would be lost.
+        if self._inode is not None and _inode(self._location) != self._inode:
+            raise StoreError(f"{self.shown} was moved or deleted while in use; put it back, or start again")
+        with told(self.shown):
+            yield
+
+
+def _inode(location: Location) -> tuple[int, int] | None:
+    """What tells the file from another one of its name; None for PostgreSQL."""
+    if location.path is None:
+        return None
+    try:
+        found = location.path.stat()
+    except OSError:
+        return (0, 0)
+    return found.st_dev, found.st_ino
+
+
+def _is_writable(location: Location) -> bool:
+    import os
+
+    path = location.path
+    return path is not None and os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)

@@ -1,0 +1,110 @@
+"""The measurement at start, on machines whose speed is made up: a clock that the network itself moves."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from drivetrain.core.types import FloatArray
+from drivetrain.model.predictor import Predictor, load
+from drivetrain.serve import measure
+from drivetrain.serve.measure import plan
+from drivetrain.serve.settings import Limits, Settings
+
+Cost = Callable[[int], float]
+"""Images of a run → seconds it takes a core."""
+
+
+class Machine:
+    """Cores that all run one network; its clock moves with each run by the run's share of the cores."""
+
+    def __init__(self, *costs: Cost) -> None:
+        self._now_s = 0.0
+        self._lock = threading.Lock()
+        self.predictors = [self._predictor(cost) for cost in costs]
+
+    def _predictor(self, cost: Cost) -> Predictor:
+        def run_batch(tensors_NKHW: FloatArray) -> None:
+            with self._lock:
+                self._now_s += cost(len(tensors_NKHW))
+
+        resize = SimpleNamespace(size=(4, 4))
+        manifest = SimpleNamespace(preprocess=SimpleNamespace(resize=resize))
+        return cast(Predictor, SimpleNamespace(manifest=manifest, run_batch=run_batch, release=lambda: None))
+
+    def clock(self) -> float:
+        with self._lock:
+            return self._now_s
+
+    def plan(self, **settings: Any) -> measure.Plan:
+        return plan(Settings(**settings), self.predictors, self.clock)
+
+
+@pytest.fixture(autouse=True)
+def two_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(measure, "available_cores", lambda: 2)
+
+
+def flat(images: int) -> float:
+    """As on a CPU: a batch takes as long as its images."""
+    return 0.004 * images
+
+
+def batched(images: int) -> float:
+    """A run has a price of its own."""
+    return 0.004 + 0.001 * images
+
+
+def test_where_batches_do_not_pay_there_are_none() -> None:
+    planned = Machine(flat).plan()
+    assert (planned.workers, planned.max_batch, planned.max_wait_s) == (3, 1, 0.0)
+    assert planned.images_per_s == pytest.approx(1 / (0.004 * (1 + measure.DECODE_SHARE)))
+
+
+def test_where_batches_pay_they_are_made_and_waited_for() -> None:
+    planned = Machine(batched).plan(target_ms=500.0)
+    assert planned.max_batch == 8
+    assert 0 < planned.max_wait_s < 0.5 / 4
+
+
+def test_a_batch_must_be_worth_its_wait() -> None:
+    # 4 images are 4 % faster than 1: within the few percent that do not count.
+    assert Machine(lambda n: 0.004 * n * (0.96 if n >= 4 else 1.0)).plan().max_batch == 1
+    assert Machine(lambda n: 0.004 * n * (0.8 if n >= 4 else 1.0)).plan().max_batch == 4
+
+
+def test_a_batch_must_fit_the_target() -> None:
+    assert Machine(batched).plan(target_ms=30.0).max_batch == 2
+    assert Machine(batched).plan(target_ms=1.0).max_batch == 1
+
+
+def test_the_slowest_model_counts() -> None:
+    assert Machine(lambda n: flat(n) / 10, flat).plan().images_per_s == pytest.approx(Machine(flat).plan().images_per_s)
+
+
+def test_the_queue_is_what_can_be_answered_in_time_and_holds_a_request() -> None:
+    assert Machine(flat).plan(target_ms=2000.0).queue == round(2.0 / (0.004 * (1 + measure.DECODE_SHARE)))
+    assert Machine(flat).plan(target_ms=10.0).queue == Limits().images
+    assert Machine(flat).plan(target_ms=10.0, limits=Limits(images=7)).queue == 7
+
+
+def test_what_was_fixed_is_not_chosen() -> None:
+    planned = Machine(batched).plan(max_batch=3, max_wait_ms=0.0, queue=5, workers=9)
+    assert (planned.workers, planned.max_batch, planned.max_wait_s, planned.queue) == (9, 3, 0.0, 5)
+
+
+def test_a_wait_that_was_asked_for_is_kept() -> None:
+    assert Machine(flat).plan(max_batch=4, max_wait_ms=12.0).max_wait_s == pytest.approx(0.012)
+
+
+def test_a_real_network_is_measured(kept: Path) -> None:
+    planned = plan(Settings(), [load(kept)])
+    assert planned.max_batch in measure.SIZES
+    assert planned.images_per_s is not None
+    assert planned.images_per_s > 0
+    assert planned.queue >= Limits().images

@@ -1,0 +1,264 @@
+"""The shelf: names and versions, and how a new version takes the place of the old, or does not."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+from resealing import new_version, reseal
+
+from drivetrain.core.errors import BundleError, UsageError
+from drivetrain.model.predictor import Predictor, load
+from drivetrain.serve.served import NoSuchModel, Shelf, parse_bundle, slug
+
+
+class Loader:
+    """Loads, and remembers what."""
+
+    def __init__(self) -> None:
+        self.loaded: list[Path] = []
+        self.failure: Exception | None = None
+
+    def __call__(self, path: Path) -> Predictor:
+        self.loaded.append(path)
+        if self.failure is not None:
+            raise self.failure
+        return load(path)
+
+
+@pytest.fixture
+def loader() -> Loader:
+    return Loader()
+
+
+@pytest.fixture
+def bundle(tmp_path: Path, kept: Path) -> Path:
+    """A copy, to do with as one likes."""
+    return Path(shutil.copytree(kept, tmp_path / "colours.bundle"))
+
+
+def replaced(old: Path, new: Path) -> None:
+    """As `train` puts a bundle in place: another folder under the same name."""
+    shutil.rmtree(old)
+    new.rename(old)
+
+
+def version_of(bundle: Path) -> str:
+    return str(json.loads((bundle / "manifest.json").read_bytes())["bundle_id"])
+
+
+def test_the_first_bundle_answers_where_none_is_named(bundle: Path, kept: Path, loader: Loader) -> None:
+    shelf = Shelf([("day", bundle), ("night", kept)], loader)
+    assert shelf.find().name == "day"
+    assert shelf.find("").name == "day"
+    assert shelf.find("night").path == kept
+
+
+def test_a_bundle_without_a_name_has_its_titles(kept: Path, loader: Loader) -> None:
+    assert Shelf([(None, kept)], loader).find().name == "farben"
+
+
+def test_versions_stand_side_by_side_and_the_last_answers(bundle: Path, kept: Path, loader: Loader) -> None:
+    new = new_version(bundle)
+    shelf = Shelf([("x", kept), ("x", bundle)], loader)
+    assert shelf.find("x").version == new
+    assert shelf.find("x", version_of(kept)).path == kept
+    assert shelf.find(None, new).path == bundle
+
+
+def test_what_is_not_there_is_named_with_what_is(bundle: Path, kept: Path, loader: Loader) -> None:
+    shelf = Shelf([("day", bundle), ("night", kept)], loader)
+    with pytest.raises(NoSuchModel, match="there is no model 'dusk'; served are day, night"):
+        shelf.find("dusk")
+    with pytest.raises(NoSuchModel, match=f"day has no version 'abc'; served are {version_of(kept)}"):
+        shelf.find("day", "abc")
+    with pytest.raises(NoSuchModel) as caught:
+        shelf.find("x" * 100_000)
+    assert len(str(caught.value)) < 200
+
+
+def test_nothing_to_serve_and_the_same_twice_are_refused(kept: Path, loader: Loader) -> None:
+    with pytest.raises(UsageError, match="no bundle to serve"):
+        Shelf([], loader)
+    with pytest.raises(UsageError, match="given twice as farben"):
+        Shelf([(None, kept), ("farben", kept)], loader)
+    Shelf([(None, kept), ("other", kept)], loader)
+
+
+def test_a_new_version_takes_the_place_of_the_old(bundle: Path, kept: Path, tmp_path: Path, loader: Loader) -> None:
+    shelf = Shelf([("first", kept), ("x", bundle)], loader)
+    old, others = shelf.find("x"), shelf.find("first")
+    new = Path(shutil.copytree(kept, tmp_path / "new"))
+    new_id = new_version(new)
+    replaced(bundle, new)
+    lines = shelf.refresh()
+    assert lines == [f"x: {new_id} serves in place of {old.version}"]
+    assert shelf.find("x").version == new_id
+    assert shelf.find("first") is others
+    with pytest.raises(NoSuchModel):
+        shelf.find("x", old.version)
+
+
+def test_who_holds_the_old_version_keeps_it(bundle: Path, loader: Loader) -> None:
+    shelf = Shelf([("x", bundle)], loader)
+    held = shelf.find("x")
+    image = next(bundle.glob("golden/*.png")).read_bytes()
+    before = held.predictor.predict(image)
+    new = new_version(bundle)
+    assert shelf.refresh()
+    shutil.rmtree(bundle)
+    assert shelf.find("x").version == new
+    assert held.predictor.predict(image) == before
+    assert held.version == before.bundle_id
+
+
+def test_what_has_not_changed_is_not_read_again(bundle: Path, loader: Loader) -> None:
+    shelf = Shelf([("x", bundle)], loader)
+    assert shelf.refresh() == []
+    assert loader.loaded == [bundle]
+    assert shelf.refresh(force=True) == [f"x: {shelf.find().version} was looked at again"]
+    assert loader.loaded == [bundle, bundle]
+
+
+def test_a_bundle_that_was_only_touched_stays_as_it_is(bundle: Path, loader: Loader) -> None:
+    shelf = Shelf([("x", bundle)], loader)
+    predictor = shelf.find().predictor
+    os.utime(bundle / "SHA256SUMS", ns=(1, 1))
+    shelf.refresh()
+    assert len(loader.loaded) == 2
+    assert shelf.find().predictor is predictor
+    assert shelf.find().problem is None
+    assert shelf.refresh() == []
+
+
+def test_only_the_named_is_looked_at(bundle: Path, kept: Path, loader: Loader) -> None:
+    shelf = Shelf([("x", bundle), ("y", kept)], loader)
+    loader.loaded.clear()
+    shelf.refresh("y", force=True)
+    assert loader.loaded == [kept]
+
+
+def damage(bundle: Path) -> None:
+    (bundle / "model.onnx").write_bytes(b"nonsense")
+
+
+def cut(bundle: Path) -> None:
+    (bundle / "model.onnx").write_bytes((bundle / "model.onnx").read_bytes()[:-10])
+
+
+def wrong_answers(bundle: Path) -> None:
+    """Sums fit, but the golden images are others."""
+    first, second = sorted(bundle.glob("golden/*.png"))[:2]
+    data = first.read_bytes()
+    first.write_bytes(second.read_bytes())
+    second.write_bytes(data)
+    reseal(bundle)
+
+
+def of_tomorrow(bundle: Path) -> None:
+    document = json.loads((bundle / "manifest.json").read_bytes())
+    (bundle / "manifest.json").write_text(json.dumps({**document, "schema_version": 99}))
+    reseal(bundle)
+
+
+REFUSED = {
+    "damaged": (damage, "altered"),
+    "cut short": (cut, "altered|cut short"),
+    "wrong answers": (wrong_answers, "golden"),
+    "of tomorrow": (of_tomorrow, "version"),
+    "gone": (shutil.rmtree, "does not exist"),
+}
+
+
+@pytest.mark.parametrize(("spoil", "reason"), REFUSED.values(), ids=REFUSED.keys())
+def test_what_is_refused_leaves_the_old_one_serving_and_says_why(spoil, reason, bundle: Path, loader: Loader) -> None:  # type: ignore[no-untyped-def]
+    shelf = Shelf([("x", bundle)], loader)
+    old = shelf.find()
+    image = next(bundle.glob("golden/*.png")).read_bytes()
+    if spoil is not shutil.rmtree:
+        new_version(bundle)
+    spoil(bundle)
+    (line,) = shelf.refresh()
+    now = shelf.find()
+    assert now.problem is not None
+    assert re.search(reason, now.problem), now.problem
+    assert now.problem in line
+    assert (now.name, now.version, now.predictor) == ("x", old.version, old.predictor)
+    assert now.predictor.predict(image).label is not None
+    # Said once; it is not read again and again.
+    assert shelf.refresh() == []
+
+
+def test_what_was_refused_is_taken_once_it_is_whole(bundle: Path, kept: Path, loader: Loader) -> None:
+    shelf = Shelf([("x", bundle)], loader)
+    shutil.rmtree(bundle)
+    shelf.refresh()
+    assert shelf.find().problem
+    shutil.copytree(kept, bundle)
+    new = new_version(bundle)
+    shelf.refresh()
+    assert (shelf.find().version, shelf.find().problem) == (new, None)
+
+
+def test_a_bundle_copied_over_file_by_file_is_taken_with_its_last_file(
+    bundle: Path, kept: Path, tmp_path: Path, loader: Loader
+) -> None:
+    new = Path(shutil.copytree(kept, tmp_path / "new"))
+    new_id = new_version(new)
+    shelf = Shelf([("x", bundle)], loader)
+    # The sums come first, as they do by name, and nothing that comes later touches them or the folder.
+    for name in ("SHA256SUMS", "manifest.json"):
+        assert shelf.find().version != new_id
+        (bundle / name).write_bytes((new / name).read_bytes())
+        shelf.refresh()
+    assert (shelf.find().version, shelf.find().problem) == (new_id, None)
+
+
+@pytest.mark.parametrize("failure", [BundleError("no"), PermissionError(13, "denied"), MemoryError()], ids=repr)
+def test_whatever_loading_raises_the_old_one_goes_on(bundle: Path, loader: Loader, failure: Exception) -> None:
+    shelf = Shelf([("x", bundle)], loader)
+    loader.failure = failure
+    shelf.refresh(force=True)
+    assert shelf.find().problem
+    loader.failure = None
+    shelf.refresh(force=True)
+    assert shelf.find().problem is None
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "path"),
+    [
+        ("bears.bundle", None, "bears.bundle"),
+        ("night=bears.bundle", "night", "bears.bundle"),
+        ("night=/srv/a=b", "night", "/srv/a=b"),
+        ("/srv/a=b", None, "/srv/a=b"),
+        ("./a=b", None, "./a=b"),
+        ("v1.2_x-y=b", "v1.2_x-y", "b"),
+    ],
+)
+def test_a_bundle_may_be_named(text: str, name: str | None, path: str) -> None:
+    assert parse_bundle(text) == (name, Path(path))
+
+
+@pytest.mark.parametrize("text", ["Night=b", "=b", "a b=c", "ä=b", "-a=b", "a" * 81 + "=b", "..=b", "a%2f=b"])
+def test_a_name_must_fit_into_an_address(text: str) -> None:
+    with pytest.raises(UsageError, match="cannot name a model"):
+        parse_bundle(text)
+
+
+def test_a_path_that_is_there_is_a_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("a=b").mkdir()
+    assert parse_bundle("a=b") == (None, Path("a=b"))
+
+
+@pytest.mark.parametrize(
+    "title", ["Solar cells", "Bären", "熊", "", "  ", "../../etc", "a/b?c#d", "x" * 500, "%00", "-._"]
+)
+def test_every_title_gives_a_name_that_fits_into_an_address(title: str) -> None:
+    name, _ = parse_bundle(f"{slug(title)}=b")
+    assert name == slug(title)

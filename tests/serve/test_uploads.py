@@ -1,0 +1,354 @@
+"""From bodies to images: forms and JSON, their limits, and what is malformed, odd or ill meant."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from drivetrain.core.records import Context
+from drivetrain.serve.job import Upload
+from drivetrain.serve.problems import Problem
+from drivetrain.serve.settings import Limits
+from drivetrain.serve.uploads import MAX_METADATA_BYTES, MAX_NAME, parse_form, parse_uploads, plain_name
+
+B = "0123456789abcdef"
+FORM = f"multipart/form-data; boundary={B}"
+JSON = "application/json"
+
+
+def part(head: str, data: bytes) -> bytes:
+    return f"--{B}\r\n{head}\r\n\r\n".encode() + data + b"\r\n"
+
+
+def file(data: bytes = b"image", name: str = "a.jpg", field: str = "images") -> bytes:
+    return part(f'Content-Disposition: form-data; name="{field}"; filename="{name}"\r\nContent-Type: image/jpeg', data)
+
+
+def text(value: Any, field: str = "metadata") -> bytes:
+    raw = value if isinstance(value, bytes) else json.dumps(value).encode()
+    return part(f'Content-Disposition: form-data; name="{field}"', raw)
+
+
+def form(*parts: bytes, end: bytes = f"--{B}--\r\n".encode(), **limits: int) -> list[Upload]:
+    return parse_uploads(FORM, b"".join(parts) + end, Limits(**limits))
+
+
+def document(value: Any, **limits: int) -> list[Upload]:
+    raw = value if isinstance(value, bytes) else json.dumps(value).encode()
+    return parse_uploads(JSON, raw, Limits(**limits))
+
+
+def b64(data: bytes) -> str:
+    return base64.b64encode(data).decode()
+
+
+@contextmanager
+def refused(slug: str, match: str | None = None) -> Iterator[pytest.ExceptionInfo[Problem]]:
+    """As `pytest.raises`, of a problem of that kind."""
+    with pytest.raises(Problem, match=match) as caught:
+        yield caught
+    assert caught.value.slug == slug, caught.value
+
+
+# Forms
+
+
+def test_files_of_a_form_come_in_order_with_their_bytes() -> None:
+    odd = bytes(range(256)) + b"\r\n--" + B[:-1].encode() + b"\r\n\r\n"
+    uploads = form(file(odd, "1.jpg"), file(b"", "2.jpg"), file(b"\r\n", "3.jpg"))
+    assert [(upload.name, upload.data) for upload in uploads] == [("1.jpg", odd), ("2.jpg", b""), ("3.jpg", b"\r\n")]
+    assert all(upload.context == Context() for upload in uploads)
+
+
+def test_metadata_for_all_or_for_each() -> None:
+    shared = form(
+        file(), file(), text({"camera": "c1", "taken_at": "2026-01-02T03:04:05+02:00", "extra": {"a": [1, None]}})
+    )
+    taken_at = datetime(2026, 1, 2, 1, 4, 5, tzinfo=UTC)
+    assert [upload.context for upload in shared] == [Context("c1", None, None, taken_at, {"a": [1, None]})] * 2
+    each = form(text([{"site": "s1"}, {"group": "g2"}]), file(), file())
+    assert [upload.context for upload in each] == [Context(site="s1"), Context(group="g2")]
+
+
+def test_what_follows_the_end_is_no_matter() -> None:
+    uploads = parse_uploads(FORM, file() + f"--{B}--\r\nand more".encode(), Limits())
+    assert len(uploads) == 1
+
+
+@pytest.mark.parametrize(
+    "content_type",
+    [f'Multipart/Form-Data; Boundary="{B}"', f"multipart/form-data; charset=utf-8; boundary={B}"],
+)
+def test_the_type_may_be_written_in_other_ways(content_type: str) -> None:
+    assert len(parse_uploads(content_type, file() + f"--{B}--\r\n".encode(), Limits())) == 1
+
+
+MALFORMED = {
+    "nothing": (FORM, b""),
+    "no boundary in it": (FORM, b"an image, perhaps"),
+    "cut short in a part": (FORM, file()[:-10]),
+    "no last boundary": (FORM, file()),
+    "last boundary cut": (FORM, file() + f"--{B}-".encode()),
+    "another boundary": ("multipart/form-data; boundary=other", file() + f"--{B}--\r\n".encode()),
+    "no boundary named": ("multipart/form-data", file() + f"--{B}--\r\n".encode()),
+    "empty boundary": ('multipart/form-data; boundary=""', file() + f"--{B}--\r\n".encode()),
+    "endless boundary": ("multipart/form-data; boundary=" + "b" * 5000, file()),
+    "part without a head": (FORM, f"--{B}\r\n\r\ndata\r\n--{B}--\r\n".encode()),
+    "part without a name": (FORM, part("Content-Disposition: form-data", b"x") + f"--{B}--\r\n".encode()),
+    "part of another kind": (
+        FORM,
+        part('Content-Disposition: attachment; name="images"', b"x") + f"--{B}--\r\n".encode(),
+    ),
+    "head without end": (FORM, f"--{B}\r\n".encode() + b"X-A: " + b"a" * 20_000),
+    "heads without end": (FORM, f"--{B}\r\n".encode() + b"X-A: b\r\n" * 100 + b"\r\n"),
+    "head with NUL": (FORM, part("Content\0-Disposition: x", b"x") + f"--{B}--\r\n".encode()),
+    "metadata not JSON": (FORM, file() + text(b"{camera: 1}") + f"--{B}--\r\n".encode()),
+    "metadata not UTF-8": (FORM, file() + text(b'{"camera": "\xff"}') + f"--{B}--\r\n".encode()),
+}
+
+
+@pytest.mark.parametrize(("content_type", "body"), MALFORMED.values(), ids=MALFORMED.keys())
+def test_a_malformed_form_is_a_bad_request(content_type: str, body: bytes) -> None:
+    with refused("bad-request"):
+        parse_uploads(content_type, body, Limits())
+
+
+def test_a_form_has_so_many_images_and_no_more() -> None:
+    assert len(form(*[file()] * 4, images=4)) == 4
+    with refused("too-large", "5 images in one request; at most 4"):
+        form(*[file()] * 5, images=4)
+
+
+def test_parts_beyond_what_could_be_images_are_not_even_kept() -> None:
+    with refused("too-large", "more than 12 parts"):
+        form(*[file()] * 100_000, images=4)
+
+
+def test_a_form_needs_images_in_the_right_field() -> None:
+    with refused("unprocessable", "no file in the field 'images'"):
+        form(text({"camera": "c"}))
+    with refused("unprocessable", "has a field 'file'"):
+        form(file(field="file"))
+    with refused("unprocessable", "has a field 'images'"):
+        form(text(b"plain text", "images"))
+
+
+def test_the_field_can_have_another_name() -> None:
+    body = file(field="image") + f"--{B}--\r\n".encode()
+    assert len(parse_uploads(FORM, body, Limits(), "image")) == 1
+
+
+METADATA: dict[str, tuple[Any, str]] = {
+    "two for one": ([{}, {}], "metadata has 2 entries for 1 images"),
+    "a number": (7, "metadata"),
+    "a text": ("camera", "metadata"),
+    "unknown key": ({"kamera": "c"}, r"metadata\.kamera"),
+    "unknown key in a list": ([{"kamera": "c"}], r"metadata\.0\.kamera"),
+    "camera of numbers": ({"camera": 7}, r"metadata\.camera"),
+    "camera too long": ({"camera": "c" * 201}, r"metadata\.camera"),
+    "time without an offset": ({"taken_at": "2026-01-02T03:04:05"}, r"metadata\.taken_at"),
+    "no time": ({"taken_at": "yesterday"}, r"metadata\.taken_at"),
+    "extra of text": ({"extra": "x"}, r"metadata\.extra"),
+    "too much": ({"extra": {"x": "y" * MAX_METADATA_BYTES}}, "at most 64 KiB"),
+}
+
+
+@pytest.mark.parametrize(("given", "reason"), METADATA.values(), ids=METADATA.keys())
+def test_metadata_that_is_none_is_refused_with_its_place(given: Any, reason: str) -> None:
+    with refused("unprocessable", reason):
+        form(file(), text(given))
+
+
+def test_metadata_comes_once() -> None:
+    with refused("unprocessable", "send one field 'metadata'"):
+        form(file(), text({}), text({}))
+
+
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity"])
+def test_numbers_that_are_none_are_not_json(number: str) -> None:
+    with refused("bad-request", number):
+        form(file(), text(f'{{"extra": {{"x": {number}}}}}'.encode()))
+
+
+@pytest.mark.parametrize("value", ['"\\ud800"', "1e999", "[" * 3000 + "]" * 3000, "9" * 10_000], ids=lambda v: v[:8])
+def test_values_that_could_not_be_given_back_are_refused(value: str) -> None:
+    with pytest.raises(Problem) as caught:
+        form(file(), text(f'{{"extra": {{"x": {value}}}}}'.encode()))
+    assert caught.value.slug in ("bad-request", "unprocessable")
+
+
+# JSON
+
+
+def test_json_images_are_base64_with_or_without_a_name() -> None:
+    uploads = document(
+        {
+            "images": [
+                b64(b"one"),
+                {"data": b64(b"two"), "name": "x/2.png"},
+                {"data": b64(b"three"), "metadata": {"site": "s"}},
+            ],
+            "metadata": {"camera": "c"},
+        }
+    )
+    assert uploads == [
+        Upload("", b"one", Context(camera="c")),
+        Upload("2.png", b"two", Context(camera="c")),
+        Upload("", b"three", Context(site="s")),
+    ]
+
+
+def test_json_images_may_be_data_addresses() -> None:
+    (upload,) = document({"images": ["data:image/png;base64," + b64(b"\x89PNG")]})
+    assert upload.data == b"\x89PNG"
+
+
+@pytest.mark.parametrize(
+    "image", ["", "AAA", "AA=A", "not base64!", " QUJD", "QUJD\n", "data:image/png,QUJD!", "data:", "ÄÖÜ="]
+)
+def test_json_images_that_are_no_base64_are_refused_with_their_place(image: str) -> None:
+    if image in ("", "data:"):
+        # No bytes at all are valid base64; the image is unreadable, not the request.
+        assert document({"images": [image]})[0].data == b""
+        return
+    with refused("unprocessable", "images.1 is not base64") as caught:
+        document({"images": [b64(b"fine"), image]})
+    assert caught.value.errors == [{"loc": "images.1", "msg": "not base64"}]
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"{", b"\xff\xfe", b"{'a': 1}", b"[" * 200_000, b'{"images": ["' + b"A" * 100, b"nul"]
+)
+def test_a_body_that_is_no_json_is_a_bad_request(body: bytes) -> None:
+    with refused("bad-request", "not valid JSON"):
+        document(body)
+
+
+@pytest.mark.parametrize(
+    ("body", "place"),
+    [
+        ([], "the body"),
+        ({}, "images"),
+        ({"images": []}, "images"),
+        ({"images": "QUJD"}, "images"),
+        ({"images": [7]}, r"images\.0"),
+        ({"images": [{"name": "x"}]}, r"images\.0"),
+        ({"images": [{"data": "QUJD", "path": "/etc/passwd"}]}, r"images\.0"),
+        ({"images": ["QUJD"], "model": "x"}, "model"),
+        ({"images": ["QUJD"], "metadata": [{}]}, "metadata"),
+        ({"images": [{"data": "QUJD", "name": "x" * 5000}]}, r"images\.0"),
+    ],
+)
+def test_json_of_another_shape_is_unprocessable_and_says_where(body: Any, place: str) -> None:
+    with refused("unprocessable", place) as caught:
+        document(body)
+    assert caught.value.errors
+    assert all(set(error) == {"loc", "msg"} for error in caught.value.errors)
+
+
+def test_what_was_sent_does_not_come_back_in_the_reason() -> None:
+    with refused("unprocessable") as caught:
+        document({"images": [{"data": 7, "name": "SECRET" * 100}] * 60})
+    assert "SECRET" not in caught.value.detail + json.dumps(caught.value.errors)
+    assert len(caught.value.errors) <= 20
+
+
+def test_json_has_so_many_images_and_no_more() -> None:
+    assert len(document({"images": ["QUJD"] * 4}, images=4)) == 4
+    with refused("too-large", "5 images in one request; at most 4"):
+        document({"images": ["QUJD"] * 5}, images=4)
+
+
+@pytest.mark.parametrize(
+    "content_type",
+    ["", "image/jpeg", "text/plain", "application/x-www-form-urlencoded", "multipart/mixed; boundary=x", "\u20ac"],
+)
+def test_a_body_of_another_kind_is_refused(content_type: str) -> None:
+    with refused("unsupported-media", "multipart/form-data"):
+        parse_uploads(content_type, b"x", Limits())
+
+
+# Names
+
+NAMES = {
+    "../../etc/passwd": "passwd",
+    "/etc/passwd": "passwd",
+    "C:\\photos\\bär.jpg": "bär.jpg",
+    "..\\..\\x.png": "x.png",
+    "a\0b.jpg": "ab.jpg",
+    "line\r\nbreak\u2028.jpg": "linebreak.jpg",
+    "\u202egnp.exe": "gnp.exe",
+    "\ud83d.jpg": ".jpg",
+    "熊 🐻.jpg": "熊 🐻.jpg",
+    "..": "..",
+    "": "",
+    "folder/": "",
+}
+
+
+@pytest.mark.parametrize(("given", "plain"), NAMES.items())
+def test_a_name_is_only_a_name(given: str, plain: str) -> None:
+    assert plain_name(given) == plain
+
+
+def test_a_long_name_keeps_its_end() -> None:
+    assert plain_name("x" * 10_000 + ".jpg").endswith(".jpg")
+    assert len(plain_name("x" * 10_000 + ".jpg")) == MAX_NAME
+
+
+@pytest.mark.parametrize("name", ["bär 🐻.jpg", "a%22b.jpg", "semi;colon.jpg", "sp ace.jpg"])
+def test_a_forms_names_may_be_any_text(name: str) -> None:
+    (upload,) = form(file(name=name))
+    assert upload.name in (name, name.replace("%22", '"'))
+
+
+def test_a_form_name_in_another_encoding_is_no_fault() -> None:
+    body = part("XX", b"x").replace(b"XX", b'Content-Disposition: form-data; name="images"; filename="b\xe4r.jpg"')
+    (upload,) = form(body)
+    assert upload.name == "b\ufffdr.jpg"
+
+
+# Anything at all
+
+
+def status_of(content_type: str, body: bytes) -> int:
+    """200 where there are images."""
+    try:
+        return 200 if parse_uploads(content_type, body, Limits()) else 0
+    except Problem as problem:
+        return problem.status
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.binary(max_size=300), st.sampled_from([FORM, JSON]))
+def test_any_bytes_are_images_or_a_problem(body: bytes, content_type: str) -> None:
+    assert status_of(content_type, body) in (200, 400, 413, 422)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.data())
+def test_a_form_with_bytes_changed_is_a_form_or_a_problem(data: st.DataObject) -> None:
+    body = bytearray(file(b"\xff\xd8" * 20) + text({"camera": "c"}) + f"--{B}--\r\n".encode())
+    for _ in range(data.draw(st.integers(1, 6))):
+        body[data.draw(st.integers(0, len(body) - 1))] = data.draw(st.integers(0, 255))
+    assert status_of(FORM, bytes(body)) in (200, 400, 413, 422)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.binary(max_size=200), min_size=1, max_size=5))
+def test_whatever_the_bytes_a_form_gives_them_back(files: list[bytes]) -> None:
+    boundary = b"x" * 60  # 60 bytes that the drawn ones hardly hold
+    body = b"".join(
+        b"--" + boundary + b'\r\nContent-Disposition: form-data; name="images"; filename="f"\r\n\r\n' + data + b"\r\n"
+        for data in files
+    )
+    parts = parse_form(body + b"--" + boundary + b"--\r\n", boundary, 10)
+    assert [part.data for part in parts] == files

@@ -1,0 +1,134 @@
+"""Records as Parquet and CSV."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+import subprocess
+import sys
+import tracemalloc
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from made_records import START, made_record
+
+from drivetrain.core.errors import StoreError, UsageError
+from drivetrain.core.records import Context, Entry, Record
+from drivetrain.core.types import Interval
+from drivetrain.store.export import COLUMNS, export
+from drivetrain.store.sql_store import SqlStore
+
+RECORDS = (
+    made_record(0),
+    made_record(
+        1,
+        label="größe",
+        path="=HYPERLINK(1)",
+        context=Context("+cam", "-site", "@g", None, {"a": [1, None], "n": math.nan}),
+    ),
+    made_record(2, label=None, labels=("rust", "crack"), path='a\0\ud83d\n,"x.jpg'),
+    made_record(
+        3, label=None, probs={}, values={"age": Interval(3.5, -math.inf, 7.0, "split")}, width=None, height=None
+    ),
+)
+
+
+def test_a_csv_says_what_the_records_said(tmp_path: Path) -> None:
+    out = tmp_path / "out.CSV"
+    assert export(RECORDS, out) == 4
+    with out.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert tuple(rows[0]) == COLUMNS
+    first = rows[0]
+    assert (first["id"], first["at"], first["label"], float(first["confidence"])) == (
+        RECORDS[0].id,
+        START.isoformat(),
+        "teddy",
+        0.875,
+    )
+    assert json.loads(first["probs"]) == {"teddy": 0.875, "grizzly": 0.125}
+    assert json.loads(rows[1]["extra"]) == {"a": [1, None], "n": None}
+    assert json.loads(rows[2]["labels"]) == ["rust", "crack"]
+    assert rows[2]["path"] == 'a��\n,"x.jpg'
+    assert json.loads(rows[3]["values"]) == {"age": {"value": 3.5, "low": None, "high": 7.0, "method": "split"}}
+    assert (rows[3]["width"], rows[3]["label"]) == ("", "")
+
+
+def test_no_cell_of_a_csv_is_a_formula(tmp_path: Path) -> None:
+    out = tmp_path / "out.csv"
+    export(RECORDS, out)
+    with out.open(encoding="utf-8", newline="") as file:
+        row = list(csv.DictReader(file))[1]
+    assert (row["path"], row["camera"], row["site"], row["group"]) == ("'=HYPERLINK(1)", "'+cam", "'-site", "'@g")
+
+
+def test_parquet_holds_every_text_as_it_is(tmp_path: Path) -> None:
+    parquet = pytest.importorskip("pyarrow.parquet")
+    out = tmp_path / "out.parquet"
+    records = [replace(RECORDS[n % 4], id=f"{n:032x}") for n in range(12_000)]
+    assert export(iter(records), out) == 12_000
+    table = parquet.read_table(out)
+    assert tuple(table.column_names) == COLUMNS
+    assert table.column("id").to_pylist() == [record.id for record in records]
+    row = table.slice(1, 1).to_pylist()[0]
+    assert (row["path"], row["at"], row["taken_at"], row["width"]) == ("=HYPERLINK(1)", RECORDS[1].at, None, 400)
+    assert table.slice(2, 1).to_pylist()[0]["path"] == 'a\0�\n,"x.jpg'
+
+
+def test_a_file_takes_its_name_when_it_is_whole(tmp_path: Path) -> None:
+    def broken() -> Iterator[Record]:
+        yield from RECORDS
+        raise StoreError("gone")
+
+    for name in ("out.csv", "out.parquet"):
+        out = tmp_path / name
+        out.write_text("before")
+        with pytest.raises(StoreError, match="gone"):
+            export(broken(), out)
+        assert out.read_text() == "before"
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["out.csv", "out.parquet"]
+
+
+def test_where_it_cannot_write_it_says_so(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"\.parquet or \.csv"):
+        export(RECORDS, tmp_path / "out.xlsx")
+    with pytest.raises(StoreError, match="cannot be written"):
+        export(RECORDS, tmp_path / "nowhere" / "out.csv")
+
+
+def test_without_pyarrow_it_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    with pytest.raises(StoreError, match="pip install"):
+        export(RECORDS, tmp_path / "out.parquet")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+def test_memory_does_not_grow_with_the_records(tmp_path: Path, suffix: str) -> None:
+    def many(count: int) -> Iterator[Record]:
+        return (replace(RECORDS[0], id=f"{n:032x}") for n in range(count))
+
+    export(many(100), tmp_path / f"warm{suffix}")
+    peaks = []
+    for count in (12_000, 36_000):
+        tracemalloc.start()
+        export(many(count), tmp_path / f"out{suffix}")
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[1] < 1.3 * peaks[0]
+
+
+def test_a_whole_store_is_exported(store: SqlStore, tmp_path: Path) -> None:
+    store.append([Entry(made_record(number)) for number in range(2500)])
+    assert export(store.iterate(), tmp_path / "out.csv") == 2500
+    with (tmp_path / "out.csv").open(encoding="utf-8", newline="") as file:
+        assert [row["id"] for row in csv.DictReader(file)] == [made_record(number).id for number in range(2499, -1, -1)]
+
+
+def test_export_is_not_in_the_way_of_starting() -> None:
+    code = "import sys, drivetrain.store.export, drivetrain.store.sql_store; print('pyarrow' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
