@@ -132,6 +132,7 @@ def searches(count: int) -> dict[str, RecordFilter]:
     return {
         "newest": RecordFilter(),
         "from the middle back": RecordFilter(until=middle),
+        "from near the oldest back": RecordFilter(until=START + timedelta(days=DAYS) * 0.03),
         "since a time": RecordFilter(since=late),
         "model": RecordFilter(model="cells"),
         "bundle": RecordFilter(bundle_id="cells-2"),

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,6 +15,16 @@ from PIL import Image, ImageDraw
 
 ENVIRONMENT = "DRIVETRAIN_DATA"
 PER_CLASS = 20
+
+# Started as root in most places where tests run; the others keep it from asking the internet for things of its own.
+CHROMIUM = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+)
 
 
 def pytest_configure() -> None:
@@ -53,3 +66,18 @@ def _picture(kind: str, seed: int) -> Image.Image:
         else:
             draw.line((x - 60, y - 2 * r, x + 60, y + 2 * r), ink, width=3)
     return image
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    """Chromium as the system has it; one for all tests, as there can be no two of Playwright's loops in a process."""
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if chromium is None:
+        pytest.skip("there is no Chromium here, so nothing is driven in a browser; install the package chromium")
+    api = pytest.importorskip(
+        "playwright.sync_api", reason="playwright is not installed; pip install 'drivetrain[dev]'"
+    )
+    with api.sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=chromium, args=list(CHROMIUM))
+        yield opened
+        opened.close()

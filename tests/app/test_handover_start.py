@@ -34,7 +34,6 @@ from drivetrain.notebook.answer import label_words, verdict_words
 
 ROOT = Path(__file__).resolve().parents[2]
 KEPT = ROOT / "tests" / "bundles" / "v1"
-CHROMIUM = ("--no-sandbox", "--disable-gpu", "--disable-background-networking")
 START_S = 60
 
 
@@ -161,21 +160,6 @@ def answers(url: str) -> Callable[[], bool]:
             return False
 
     return ask
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Any]:
-    """Chromium as the system has it."""
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if chromium is None:
-        pytest.skip("there is no Chromium here, so no app is driven in a browser; install the package chromium")
-    api = pytest.importorskip(
-        "playwright.sync_api", reason="playwright is not installed; pip install 'drivetrain[dev]'"
-    )
-    with api.sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=chromium, args=list(CHROMIUM))
-        yield opened
-        opened.close()
 
 
 @contextmanager

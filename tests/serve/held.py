@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -87,5 +87,3 @@ def with_keys(store: Path, *roles: Role, per_minute: int | None = None) -> list[
         headers.append({"Authorization": f"Bearer {secret}"})
     opened.close()
     return headers
-
-

@@ -57,7 +57,7 @@ def serving(
 
     What it writes to stderr goes to ``log``.
     """
-    flags = ["--port", "0", "--store", str(store), "--json"]
+    flags = ["--store", str(store), "--json", *(() if "port" in options else ("--port", "0"))]
     for name, value in options.items():
         flag = "--" + name.replace("_", "-")
         flags += [flag] if value is True else [flag, str(value)]

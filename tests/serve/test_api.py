@@ -8,13 +8,13 @@ import io
 import json
 import shutil
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import httpx2 as httpx
 import numpy as np
 import pytest
-from conftest import MakeClient
 from held import held, with_keys
 from PIL import ExifTags, Image
 from resealing import new_version
@@ -24,6 +24,7 @@ from typer.testing import CliRunner
 from waiting import Beside
 
 import drivetrain as dt
+from conftest import MakeClient
 from drawn import SHAPES, Drawing, draw_several
 from drivetrain.app.serving import ServeOptions, build
 from drivetrain.cli.main import app as command_line
@@ -38,15 +39,19 @@ from drivetrain.serve.application import create_app
 PREDICTION = {"path", "label", "confidence", "probs", "labels", "values", "verdict", "error"}
 
 
+@pytest.fixture
+def make_client(make_client: MakeClient) -> MakeClient:
+    """Without the measurement of batches, which nothing here is about."""
+    return partial(make_client, max_batch=1)
+
+
 @pytest.fixture(scope="session")
 def drawings(tmp_path_factory: pytest.TempPathFactory) -> tuple[Drawing, ...]:
     return draw_several(tmp_path_factory.mktemp("drawn"), 24)
 
 
 @pytest.fixture(scope="session")
-def kinds(
-    kept: Path, drawings: tuple[Drawing, ...], tmp_path_factory: pytest.TempPathFactory
-) -> dict[str, Path]:
+def kinds(kept: Path, drawings: tuple[Drawing, ...], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """A bundle of each task; read only."""
     folder, by_name = tmp_path_factory.mktemp("kinds"), {drawing.path.name: drawing for drawing in drawings}
     common: dict[str, Any] = {"backbone": "efficientnet-lite0", "cache": folder / "cache"}
@@ -64,7 +69,7 @@ def kinds(
 def trio(kinds: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
     """A server of all three tasks; its history is everybody's."""
     bundles = tuple(f"{name}={path}" for name, path in zip(("colours", "shapes", "sizes"), kinds.values(), strict=True))
-    options = ServeOptions(bundles, store=str(tmp_path_factory.mktemp("trio") / "store.db"), watch_s=None)
+    options = ServeOptions(bundles, store=str(tmp_path_factory.mktemp("trio") / "store.db"), watch_s=None, max_batch=1)
     with TestClient(create_app(build(options)), base_url="http://localhost") as client:
         yield client
 
@@ -108,7 +113,7 @@ def test_it_answers_as_the_command_does(
     broken.write_bytes(drawings[0].path.read_bytes()[:200])
     paths = [*(drawing.path for drawing in drawings[:3]), broken]
     done = CliRunner().invoke(command_line, ["predict", str(kinds[MODELS[model]]), *map(str, paths), "--json"])
-    expected = json.loads(done.stdout)["predictions"]
+    expected = json.loads(done.stdout)
     files = [("images", (path.name, path.read_bytes())) for path in paths]
     answer = fine(trio.post("/v1/predict", params={"model": model}, files=files))
     found = answer["predictions"]
@@ -180,7 +185,18 @@ def test_a_request_has_an_id_that_finds_its_answers(client: TestClient) -> None:
     assert {entry["id"] for entry in found} == {one["id"] for one in fine(answer)["predictions"]}
 
 
-@pytest.mark.parametrize(("sent", "echoed"), [("my-Id_1.2", True), ("x" * 64, True), ("x" * 65, False), ("a b", False), ("ä", False), ("", False), ("a;b", False)])
+@pytest.mark.parametrize(
+    ("sent", "echoed"),
+    [
+        ("my-Id_1.2", True),
+        ("x" * 64, True),
+        ("x" * 65, False),
+        ("a b", False),
+        ("ä", False),
+        ("", False),
+        ("a;b", False),
+    ],
+)
 def test_a_callers_own_id_is_kept_if_it_is_a_plain_one(trio: TestClient, sent: str, echoed: bool) -> None:
     answer = trio.get("/v1/whoami", headers={b"X-Request-ID": sent.encode()})  # type: ignore[dict-item]
     assert (answer.headers["x-request-id"] == sent) is echoed
@@ -220,7 +236,10 @@ def test_metadata_are_kept_where_that_is_asked_for(make_client: MakeClient) -> N
     assert client.get(f"/v1/images/{one['image_sha256']}").content == sent
 
 
-@pytest.mark.parametrize(("rule", "hashed", "stored"), [("none", False, False), ("hash", True, False), ("keep", True, True), ("7d", True, True)])
+@pytest.mark.parametrize(
+    ("rule", "hashed", "stored"),
+    [("none", False, False), ("hash", True, False), ("keep", True, True), ("7d", True, True)],
+)
 def test_the_rule_says_what_is_kept(make_client: MakeClient, rule: str, hashed: bool, stored: bool) -> None:
     client, sent = make_client(images=rule), jpeg()
     sha256 = hashlib.sha256(sent).hexdigest()
@@ -290,7 +309,11 @@ def test_an_entry_says_everything_about_an_answer(client: TestClient) -> None:
     (one,) = answer["predictions"]
     entry = fine(client.get(f"/v1/predictions/{one['id']}"))
     assert entry["metadata"] == {**metadata, "taken_at": "2026-03-01T11:00:00Z"}
-    assert (entry["model"], entry["bundle_id"], entry["request_id"]) == ("farben", answer["bundle_id"], answer["request_id"])
+    assert (entry["model"], entry["bundle_id"], entry["request_id"]) == (
+        "farben",
+        answer["bundle_id"],
+        answer["request_id"],
+    )
     assert (entry["width"], entry["height"]) == (64, 48)
     assert entry["at"].endswith("Z")
     assert set(entry["timings"]) == {"queue_ms", "decode_ms", "network_ms", "total_ms"}
@@ -304,7 +327,10 @@ def test_history_is_searched(client: TestClient) -> None:
         out = io.BytesIO()
         Image.new("RGB", (20, 16), colour).save(out, "PNG")
         metadata = json.dumps({"camera": f"c{number}", "site": "s", "group": f"g{number % 2}"})
-        ids += [one["id"] for one in fine(client.post("/v1/predict", **form(out.getvalue(), metadata=metadata)))["predictions"]]
+        ids += [
+            one["id"]
+            for one in fine(client.post("/v1/predict", **form(out.getvalue(), metadata=metadata)))["predictions"]
+        ]
     ids += [one["id"] for one in fine(client.post("/v1/predict", **form(b"no image")))["predictions"]]
     entries = {entry["id"]: entry for entry in fine(client.get("/v1/predictions"))["predictions"]}
 
@@ -374,8 +400,14 @@ def test_models_are_described(trio: TestClient, kinds: dict[str, Path]) -> None:
         folder, links = kinds[MODELS[name]], model["links"]
         assert fine(trio.get(links["manifest"]))["bundle_id"] == model["version"]
         card, report = trio.get(links["card"]), trio.get(links["report"])
-        assert (card.content, card.headers["content-type"]) == ((folder / "card.md").read_bytes(), "text/markdown; charset=utf-8")
-        assert (report.content, report.headers["content-type"]) == ((folder / "report.html").read_bytes(), "text/html; charset=utf-8")
+        assert (card.content, card.headers["content-type"]) == (
+            (folder / "card.md").read_bytes(),
+            "text/markdown; charset=utf-8",
+        )
+        assert (report.content, report.headers["content-type"]) == (
+            (folder / "report.html").read_bytes(),
+            "text/html; charset=utf-8",
+        )
 
 
 @pytest.mark.parametrize("below", ["manifest", "card", "report", "gallery/0"])
@@ -406,7 +438,7 @@ def test_a_new_version_is_loaded_when_asked(make_client: MakeClient, kept: Path,
     assert model["version"] == new
     assert model["problem"]
     assert fine(client.post("/v1/predict", **form(jpeg())))["bundle_id"] == new
-    assert 'drivetrain_models_refused 1.0' in client.get("/metrics").text
+    assert "drivetrain_models_refused 1.0" in client.get("/metrics").text
     check_problem(client.post("/v1/models/nothing/reload"), 404, "not-found")
 
 
@@ -488,7 +520,9 @@ def test_a_kept_image_is_explained_by_its_hash(trio: TestClient) -> None:
     check_problem(trio.post("/v1/explain", json={"image_sha256": "0" * 64}), 404, "not-found")
     check_problem(trio.post("/v1/explain", json={"image_sha256": "x"}), 422, "unprocessable")
     check_problem(trio.post("/v1/explain", json=[]), 422, "unprocessable")
-    check_problem(trio.post("/v1/explain", content=b"{", headers={"content-type": "application/json"}), 400, "bad-request")
+    check_problem(
+        trio.post("/v1/explain", content=b"{", headers={"content-type": "application/json"}), 400, "bad-request"
+    )
 
 
 def test_only_one_readable_image_is_explained(trio: TestClient) -> None:
@@ -537,8 +571,18 @@ def test_image_files_and_their_pixels_infer_what_predict_says(
     manifest = dt.load(kinds[MODELS[model]], golden=False).manifest
     spec = manifest.preprocess
     pixels_NKHW = np.stack([apply(decode(data, spec.decode_size).image, spec) for data in files])
-    by_image = infer(trio, model, {"name": "image", "datatype": "BYTES", "shape": [2], "data": [b64(data) for data in files]}, id="mine")
-    flat = {"name": "pixels", "datatype": "FP32", "shape": list(pixels_NKHW.shape), "data": pixels_NKHW.ravel().tolist()}
+    by_image = infer(
+        trio,
+        model,
+        {"name": "image", "datatype": "BYTES", "shape": [2], "data": [b64(data) for data in files]},
+        id="mine",
+    )
+    flat = {
+        "name": "pixels",
+        "datatype": "FP32",
+        "shape": list(pixels_NKHW.shape),
+        "data": pixels_NKHW.ravel().tolist(),
+    }
     nested = {**flat, "data": pixels_NKHW.tolist()}
     answers = [fine(by_image), fine(infer(trio, model, flat)), fine(infer(trio, model, nested))]
     assert [answer["id"] for answer in answers] == ["mine", None, None]
@@ -615,7 +659,15 @@ def test_inferences_are_stored_as_predictions_are(trio: TestClient) -> None:
 
 OPEN = ["/", "/docs", "/openapi.json", "/v1/whoami", "/v2/health/live", "/v2/health/ready"]
 NEEDED = {
-    Role.PREDICT: ["GET /v1/models", "GET /v1/samples", "GET /v2", "GET /v2/models/farben", "POST /v1/predict", "POST /v1/explain", "POST /v2/models/farben/infer"],
+    Role.PREDICT: [
+        "GET /v1/models",
+        "GET /v1/samples",
+        "GET /v2",
+        "GET /v2/models/farben",
+        "POST /v1/predict",
+        "POST /v1/explain",
+        "POST /v2/models/farben/infer",
+    ],
     Role.REVIEW: ["GET /v1/predictions", "GET /v1/predictions/x", "GET /v1/images/x"],
     Role.ADMIN: ["GET /metrics", "POST /v1/models/farben/reload"],
 }
@@ -668,7 +720,9 @@ def test_a_key_has_its_rate(make_client: MakeClient, tmp_path: Path) -> None:
     limited, other = with_keys(tmp_path / "store.db", Role.PREDICT, Role.PREDICT, per_minute=3)
     client = make_client()
     fine(client.post("/v1/predict", **form(jpeg(1), jpeg(2)), headers=limited))
-    problem = check_problem(client.post("/v1/predict", **form(jpeg(1), jpeg(2)), headers=limited), 429, "too-many-requests")
+    problem = check_problem(
+        client.post("/v1/predict", **form(jpeg(1), jpeg(2)), headers=limited), 429, "too-many-requests"
+    )
     assert "3 images a minute" in problem["detail"]
     fine(client.post("/v1/predict", **form(jpeg(1), jpeg(2)), headers=other))
 
@@ -804,15 +858,23 @@ def test_limits_hold_before_anything_is_decoded(make_client: MakeClient) -> None
 
 
 def test_bodies_of_other_kinds_and_malformed_ones_are_refused(trio: TestClient) -> None:
-    check_problem(trio.post("/v1/predict", content=jpeg(), headers={"content-type": "image/jpeg"}), 415, "unsupported-media")
-    check_problem(trio.post("/v1/predict", content=b"{", headers={"content-type": "application/json"}), 400, "bad-request")
+    check_problem(
+        trio.post("/v1/predict", content=jpeg(), headers={"content-type": "image/jpeg"}), 415, "unsupported-media"
+    )
+    check_problem(
+        trio.post("/v1/predict", content=b"{", headers={"content-type": "application/json"}), 400, "bad-request"
+    )
     problem = check_problem(trio.post("/v1/predict", json={"images": 7}), 422, "unprocessable")
     assert problem["errors"][0]["loc"] == "images"
     check_problem(trio.post("/v1/predict", **form(jpeg(), metadata="{")), 400, "bad-request")
 
 
 def test_other_methods_are_not_allowed(trio: TestClient) -> None:
-    for method, path, allowed in (("DELETE", "/v1/models", "GET"), ("PUT", "/v1/predict", "POST"), ("OPTIONS", "/v1/predict", "POST")):
+    for method, path, allowed in (
+        ("DELETE", "/v1/models", "GET"),
+        ("PUT", "/v1/predict", "POST"),
+        ("OPTIONS", "/v1/predict", "POST"),
+    ):
         answer = trio.request(method, path)
         check_problem(answer, 405, "method-not-allowed")
         assert allowed in answer.headers["allow"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 
 import httpx2 as httpx
 import pytest
@@ -13,6 +14,12 @@ from conftest import MakeClient
 from drivetrain.serve import application
 from drivetrain.serve.browser import CONSOLE_POLICY, IMAGE_POLICY, REPORT_POLICY, check_browser, with_security_headers
 from drivetrain.serve.problems import Problem
+
+
+@pytest.fixture
+def make_client(make_client: MakeClient) -> MakeClient:
+    """Without the measurement of batches, which nothing here is about."""
+    return partial(make_client, max_batch=1)
 
 
 def allowed(method: str = "POST", *, open_to_all: bool = True, **headers: str) -> bool:

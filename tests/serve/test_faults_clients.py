@@ -104,13 +104,19 @@ def stalls(running: Running) -> dict[str, Stall]:
     return found
 
 
+@pytest.fixture(scope="module")
+def client() -> Iterator[httpx.Client]:
+    """Each request goes over a connection of its own."""
+    with httpx.Client(timeout=60, limits=httpx.Limits(max_keepalive_connections=0)) as client:
+        yield client
+
+
 @pytest.fixture(autouse=True)
-def _still_well(running: Running, stalls: dict[str, Stall]) -> Iterator[None]:
+def _still_well(running: Running, stalls: dict[str, Stall], client: httpx.Client) -> Iterator[None]:
     """After each of these the server answers as before."""
     del stalls  # so that they begin with the first test
     yield
-    with httpx.Client(timeout=60) as client:
-        told = predict(client, running.address, jpeg(time.monotonic_ns() % 2**32))
+    told = predict(client, running.address, jpeg(time.monotonic_ns() % 2**32))
     assert told.status == 200
     assert told.body["predictions"][0]["verdict"] in ("accept", "review")
 
@@ -209,11 +215,10 @@ def test_a_body_beyond_the_limit(running: Running, announced: bool) -> None:
     assert (answer.status, answer.body["type"]) == (413, "urn:drivetrain:problem:too-large")
 
 
-def test_a_client_of_a_library_reads_why_its_body_was_refused(running: Running) -> None:
-    with httpx.Client(timeout=60) as client:
-        for _ in range(5):
-            refused = client.post(f"{running.address}/v1/predict", **form(bytes(8 * MIB)))
-            assert (refused.status_code, refused.json()["type"]) == (413, "urn:drivetrain:problem:too-large")
+def test_a_client_of_a_library_reads_why_its_body_was_refused(running: Running, client: httpx.Client) -> None:
+    for _ in range(5):
+        refused = client.post(f"{running.address}/v1/predict", **form(bytes(8 * MIB)))
+        assert (refused.status_code, refused.json()["type"]) == (413, "urn:drivetrain:problem:too-large")
 
 
 def test_an_answer_before_the_end_of_the_body_does_not_hold_the_connection(running: Running) -> None:
@@ -264,6 +269,7 @@ def test_clients_that_leave_while_they_wait(running: Running) -> None:
     kind = request.headers["content-type"].encode()
     whole = POST + b"Content-Type: %b\r\nContent-Length: %d\r\n\r\n%b" % (kind, len(body), body)
     before = counted(running.address, "drivetrain_predictions_total")
+    left = counted(running.address, "drivetrain_requests_total", status="499")
     with held_up(running.log.with_name("store.db")), open_lines(running.port, 20) as lines:
         for line in lines:
             line.sendall(whole)
@@ -271,14 +277,10 @@ def test_clients_that_leave_while_they_wait(running: Running) -> None:
         for line in lines:
             line.close()
         # They are let go when they leave, not when the store answers.
-        until(lambda: left(running) >= len(lines), "the server has noticed")
-
-
-def left(running: Running) -> int:
-    """Requests whose client left, by the metrics."""
-    page = httpx.get(f"{running.address}/metrics", timeout=60).text
-    rows = [row for row in page.splitlines() if row.startswith("drivetrain_requests_total{") and 'status="499"' in row]
-    return sum(int(float(row.rpartition(" ")[2])) for row in rows)
+        until(
+            lambda: counted(running.address, "drivetrain_requests_total", status="499") >= left + len(lines),
+            "the server has noticed",
+        )
 
 
 def test_more_connections_than_the_process_may_have(running: Running) -> None:
@@ -307,15 +309,14 @@ def test_many_connections_that_do_nothing(running: Running) -> None:
     assert not crowd.broken
 
 
-def test_nothing_is_left_behind_by_hundreds_of_requests(running: Running) -> None:
+def test_nothing_is_left_behind_by_hundreds_of_requests(running: Running, client: httpx.Client) -> None:
     pid, address = running.process.pid, running.address
 
     def some(count: int) -> None:
         for number in range(count):
-            with httpx.Client(timeout=60) as client:
-                predict(client, address, jpeg(number))
-                client.get(f"{address}/v1/predictions?limit=1")
-                client.get(f"{address}/v1/models/nothing/versions/0/card")
+            assert predict(client, address, jpeg(number)).status == 200
+            assert status_of(address, "/v1/predictions?limit=1") == 200
+            assert status_of(address, "/v1/models/nothing/versions/0/card") == 404
             for sent in (NOT_HTTP["noise"], POST + b"Content-Length: 1000\r\n\r\nx", GET, CHUNKED + b"1\r\nx\r\n"):
                 with open_lines(running.port, 1) as (line,):
                     line.sendall(sent)

@@ -14,23 +14,26 @@ import hashlib
 import os
 from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import jsonschema_rs
 import pytest
-from direct import Answer, Sent, ask, ask_all
+from direct import Sent, ask, ask_all
+from judge import Judge
 from mutations import APPENDED, pictures, polyglots
 from odd_forms import BOUNDARY, PREDICT, file_part, form_body
-from odd_requests import INFER, INFER_VERSION, odd_request, picture_request
+from odd_requests import INFER, odd_request, picture_request
 
+from drivetrain.app.keys import new_key
 from drivetrain.app.serving import ServeOptions, build
+from drivetrain.core.records import Role
 from drivetrain.data.decode import decode
 from drivetrain.serve.application import create_app
 from drivetrain.serve.problems import Problem
 from drivetrain.serve.server import Server
 from drivetrain.store.sql_store import open_store
+from postgres import Postgres
 
 # Pillow warns of what it finds in damaged files.
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
@@ -38,109 +41,14 @@ pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
 SEED = int(os.environ.get("DRIVETRAIN_FUZZ_SEED", "4"))
 SCALE = int(os.environ.get("DRIVETRAIN_FUZZ_SCALE", "1"))
 
-PICTURES, ODD = 5500 * SCALE, 4500 * SCALE
+PICTURES, ODD, KEYLESS = 4500 * SCALE, 5500 * SCALE, 800 * SCALE
+
+# Without a key; the empty route is that of addresses which the document does not have: the console's pages.
+OPEN = frozenset({"", "/v1/whoami", "/v2/health/live", "/v2/health/ready"})
 
 IMAGE = "/v1/images/{sha256}"
 
 STORED_KINDS = frozenset({"image/jpeg", "image/png", "image/webp"})
-
-
-@dataclass
-class Judge:
-    """Holds each answer against the document, and remembers what was answered."""
-
-    document: dict[str, Any]
-    folder: Path
-    answered: dict[str, str] = field(default_factory=dict)
-    """Record id → SHA-256 of the image."""
-    read: set[str] = field(default_factory=set)
-    """SHA-256 of the images that could be read."""
-    inferred: Counter[str] = field(default_factory=Counter)
-    """Request id → images answered by the inference protocol."""
-    statuses: Counter[tuple[str, int]] = field(default_factory=Counter)
-    _schemas: dict[str, Any] = field(default_factory=dict)
-
-    def __call__(self, sent: Sent, answer: Answer) -> None:
-        """Note an answer.
-
-        Raises:
-            AssertionError: it is not as promised; what was sent is in the message and in a file.
-        """
-        self.statuses[sent.route, answer.status] += 1
-        fault = self.fault(sent, answer)
-        if fault is not None:
-            (self.folder / "sent.txt").write_text(sent.dump())
-            pytest.fail(
-                f"{fault}\n{answer.status} {answer.headers}\n{answer.body[:2000]!r}\n{sent.dump()[:8000]}",
-                pytrace=False,
-            )
-
-    def fault(self, sent: Sent, answer: Answer) -> str | None:
-        """What is wrong with an answer."""
-        if not answer.header("x-request-id"):
-            return "no request id"
-        for name, value in answer.headers.items():
-            if b"\r" in value or b"\n" in value or b"evil" in name:
-                return "a header was injected"
-        if answer.header("x-content-type-options") != "nosniff" or not answer.header("content-security-policy"):
-            return "a header that protects browsers is missing"
-        operation = self.document["paths"].get(sent.route, {}).get(sent.method.lower())
-        announced = operation["responses"].get(str(answer.status)) if operation else {}
-        if announced is None:
-            return f"{answer.status} is not announced for {sent.method} {sent.route}"
-        if sent.method == "HEAD":
-            return "an answer to HEAD with a body" if answer.body else None
-        if answer.status >= 300:
-            return self._refused(sent, answer, announced, documented=operation is not None)
-        if operation is not None:
-            return self._given(sent, answer, announced)
-        return None
-
-    def _refused(self, sent: Sent, answer: Answer, announced: dict[str, Any], *, documented: bool) -> str | None:
-        if answer.header("content-type") != "application/problem+json":
-            return "a refusal that is no problem"
-        problem = answer.json()
-        slug = str(problem["type"]).removeprefix("urn:drivetrain:problem:")
-        if (
-            problem["status"] != answer.status
-            or not problem["detail"]
-            or problem["request_id"] != answer.header("x-request-id")
-        ):
-            return "a problem that does not fit its answer"
-        # Nothing here overloads a server, so a 503 has but one reason: the caller would not wait.
-        if answer.status >= 500 and not (slug == "deadline" and b"timeout_ms" in sent.query):
-            return f"{answer.status} {slug} without a reason"
-        if documented and slug not in announced["content"]["application/problem+json"]["examples"]:
-            return f"the problem {slug} is not announced"
-        return self._invalid({"$ref": "#/components/schemas/ProblemDetail"}, problem)
-
-    def _given(self, sent: Sent, answer: Answer, announced: dict[str, Any]) -> str | None:
-        kind = answer.header("content-type").partition(";")[0]
-        kinds = announced.get("content", {})
-        if kind not in kinds and f"{kind.partition('/')[0]}/*" not in kinds:
-            return f"the kind {kind} is not announced"
-        if kind != "application/json":
-            return None
-        given = answer.json()
-        if sent.route == PREDICT:
-            for one in given["predictions"]:
-                if one["id"] in self.answered:
-                    return "an id was given twice"
-                self.answered[one["id"]] = one["image_sha256"]
-                if one["error"] is None:
-                    self.read.add(one["image_sha256"])
-        elif sent.route in (INFER, INFER_VERSION):
-            self.inferred[answer.header("x-request-id")] += given["outputs"][0]["shape"][0] if given["outputs"] else 0
-        return self._invalid(kinds[kind].get("schema", {}), given)
-
-    def _invalid(self, schema: dict[str, Any], given: Any) -> str | None:
-        """How a document departs from its schema."""
-        validator = self._schemas.get(str(schema))
-        if validator is None:
-            whole = {**schema, "components": self.document["components"]}
-            validator = self._schemas[str(schema)] = jsonschema_rs.validator_for(whole)
-        error = next(iter(validator.iter_errors(given)), None)
-        return None if error is None else f"not as its schema says: {error.message[:300]}"
 
 
 @dataclass
@@ -154,12 +62,13 @@ class Fuzzed:
 
 
 async def _run(
-    folder: Path, bundle: Path, requests: Iterable[Sent], then: Callable[[Fuzzed], Any]
+    folder: Path, bundle: Path, requests: Iterable[Sent], then: Callable[[Fuzzed], Any], store: str | None = None
 ) -> tuple[Judge, int]:
     """Send everything to an application of its own; ``then`` is awaited while that still answers."""
+    url = store or str(folder / "store.db")
     options = ServeOptions(
         bundles=(str(bundle),),
-        store=str(folder / "store.db"),
+        store=url,
         images="keep",
         watch_s=None,
         # Room for all that are under way, and pictures that are soon decoded: neither is what is tried here.
@@ -175,13 +84,13 @@ async def _run(
         await then(fuzzed)
     assert server.bodies.held_bytes == 0, "bytes of a request are still counted"
     assert len(server.engine.queue) == 0
-    _check_store(fuzzed.judge, folder)
+    _check_store(fuzzed.judge, url)
     return fuzzed.judge, fuzzed.sent
 
 
-def _check_store(judge: Judge, folder: Path) -> None:
-    """What was answered is there, read anew from the file."""
-    store = open_store(str(folder / "store.db"))
+def _check_store(judge: Judge, url: str) -> None:
+    """What was answered is there, read anew."""
+    store = open_store(url)
     try:
         stored = {record.id: record for record in store.iterate()}
         by_request = Counter(record.request_id for record in stored.values())
@@ -195,8 +104,8 @@ def _check_store(judge: Judge, folder: Path) -> None:
 async def _check_pictures(fuzzed: Fuzzed) -> None:
     """Stored images, asked for as browsers do: pictures and nothing else."""
     kinds: Counter[str] = Counter()
-    for sha256 in sorted(fuzzed.judge.read):
-        for query in (b"", b"size=32"):
+    for number, sha256 in enumerate(sorted(fuzzed.judge.read)):
+        for query in (b"", b"size=32") if number % 4 == 0 else (b"",):
             sent = Sent("stored image", IMAGE, "GET", f"/v1/images/{sha256}", query)
             answer = await ask(fuzzed.app, sent)
             fuzzed.judge(sent, answer)
@@ -224,31 +133,59 @@ def test_damaged_pictures(tmp_path: Path, kept: Path) -> None:
     assert judge.statuses["/v1/explain", 200] > 0
 
 
+async def _check_history(fuzzed: Fuzzed) -> None:
+    """What was accepted can be shown: nothing a caller says of an image spoils the pages of the history."""
+    query, shown = b"limit=200", 0
+    while True:
+        sent = Sent("history", "/v1/predictions", "GET", "/v1/predictions", query)
+        answer = await ask(fuzzed.app, sent)
+        fuzzed.judge(sent, answer)
+        assert answer.status == 200
+        page = answer.json()
+        shown += len(page["predictions"])
+        if page["next"] is None:
+            break
+        query = b"limit=200&cursor=" + page["next"].encode()
+    assert shown >= len(fuzzed.judge.answered)
+
+
 def test_odd_requests(tmp_path: Path, kept: Path) -> None:
     """Forms, JSON, headers, queries and paths of every shape but the usual."""
-
-    async def then(fuzzed: Fuzzed) -> None:
-        """What was accepted can be shown: nothing a caller says of an image spoils the history."""
-        cursor = ""
-        while cursor is not None:
-            sent = Sent(
-                "history",
-                "/v1/predictions",
-                "GET",
-                "/v1/predictions",
-                b"limit=200&cursor=" + cursor.encode() if cursor else b"limit=200",
-            )
-            answer = await ask(fuzzed.app, sent)
-            fuzzed.judge(sent, answer)
-            assert answer.status == 200
-            cursor = answer.json()["next"]
-
     requests = (odd_request(SEED, number) for number in range(ODD))
-    judge, sent = asyncio.run(_run(tmp_path, kept, requests, then))
+    judge, sent = asyncio.run(_run(tmp_path, kept, requests, _check_history))
     assert sent == ODD
     assert judge.statuses[PREDICT, 200] > 100
     for status in (400, 403, 404, 413, 415, 422):
         assert any(seen == status for _, seen in judge.statuses), status
+
+
+def test_odd_requests_with_postgresql(tmp_path: Path, kept: Path) -> None:
+    """Which takes neither NUL nor half of a surrogate pair, and compares texts in its own way."""
+    server = Postgres()
+    try:
+        requests = (odd_request(SEED + 1, number) for number in range(1000))
+        judge, _ = asyncio.run(_run(tmp_path, kept, requests, _check_history, server.new_database()))
+    finally:
+        server.close()
+    assert judge.statuses[PREDICT, 200] > 50
+
+
+def test_without_a_key_nothing_is_given(tmp_path: Path, kept: Path) -> None:
+    """Whatever is sent, a server with keys answers only what is open to all."""
+    secret, key = new_key("someone", Role.ADMIN)
+    store = open_store(str(tmp_path / "store.db"))
+    store.add_key(key)
+    store.close()
+    requests = [(odd_request if number % 4 else picture_request)(SEED, number) for number in range(KEYLESS)]
+    assert not any(secret in sent.dump() for sent in requests)
+
+    async def then(fuzzed: Fuzzed) -> None:
+        for route, status in fuzzed.judge.statuses:
+            assert status >= 400 or route in OPEN, (route, status)
+        assert {status for _, status in fuzzed.judge.statuses} >= {200, 401}
+        assert not list(fuzzed.server.store.iterate())
+
+    assert asyncio.run(_run(tmp_path, kept, requests, then))[1] == KEYLESS
 
 
 def test_ten_thousand_bodies() -> None:

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from direct import Sent, ask
 from odd_values import MODEL
 from running import form, jpeg
 from starlette.testclient import TestClient
@@ -27,12 +28,12 @@ def _with_metadata(client: TestClient, metadata: str) -> Any:
     return client.post("/v1/predict", **form(jpeg(), metadata=metadata))
 
 
-@pytest.mark.parametrize("query", [b"\xff", b"a=\x80", b"%ff"])
+@pytest.mark.parametrize("query", [b"\xff", b"a=\x80"])
 @pytest.mark.parametrize("path", ["/nowhere", "/v1/models", "/v1/predictions/x"])
 def test_a_query_that_is_no_text_is_no_fault(client: TestClient, path: str, query: bytes) -> None:
-    answer = client.request("DELETE", f"http://localhost{path}?{query.decode('latin-1')}")
-    assert answer.status_code in (404, 405)
-    assert answer.headers["content-type"] == "application/problem+json"
+    answer = asyncio.run(ask(client.app, Sent("", path, "DELETE", path, query)))
+    assert answer.status in (404, 405)
+    assert answer.header("content-type") == "application/problem+json"
 
 
 @pytest.mark.parametrize("given", ["0", "1767323045", "1767323045000", '"1767323045"', '"now"', "true", "[]", "1e400"])

@@ -327,13 +327,13 @@ def status_of(content_type: str, body: bytes) -> int:
         return problem.status
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.binary(max_size=300), st.sampled_from([FORM, JSON]))
 def test_any_bytes_are_images_or_a_problem(body: bytes, content_type: str) -> None:
     assert status_of(content_type, body) in (200, 400, 413, 422)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.data())
 def test_a_form_with_bytes_changed_is_a_form_or_a_problem(data: st.DataObject) -> None:
     body = bytearray(file(b"\xff\xd8" * 20) + text({"camera": "c"}) + f"--{B}--\r\n".encode())

@@ -8,9 +8,11 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from random import Random
+from typing import Any
 
 import pytest
 from made_records import START, is_wanted, made_entry, made_record, varied_filter, varied_record
+from sqlalchemy import event
 
 from drivetrain.core.errors import StoreError, UsageError
 from drivetrain.core.ports import PredictionStore
@@ -18,6 +20,7 @@ from drivetrain.core.records import ApiKey, Context, Entry, Record, RecordFilter
 from drivetrain.core.types import Interval, Verdict
 from drivetrain.store import holdings, search
 from drivetrain.store.cursor import Position, to_cursor
+from drivetrain.store.moment import to_us
 from drivetrain.store.sql_store import SqlStore, open_store
 
 DAY = timedelta(days=1)
@@ -447,3 +450,36 @@ def test_of_many_it_says_about_how_many(store: SqlStore, monkeypatch: pytest.Mon
             connection.exec_driver_sql("ANALYZE predictions, images")
     held = store.info()
     assert (held.records, held.images, held.exact) == (500, 500, False)
+
+
+WALKS = {
+    "nothing": RecordFilter(),
+    "site": RecordFilter(site="s1"),
+    "label": RecordFilter(label="rust"),
+    "site and verdict": RecordFilter(site="s1", verdict=Verdict.REVIEW),
+    "label and model": RecordFilter(label="rust", model="bears"),
+}
+
+
+@pytest.mark.parametrize("wanted", WALKS.values(), ids=WALKS.keys())
+def test_every_question_goes_straight_to_its_place_in_an_index(store: SqlStore, wanted: RecordFilter) -> None:
+    rng = Random(0)
+    store.append([Entry(varied_record(number, rng)) for number in range(500)])
+    asked: list[tuple[str, Any]] = []
+    with store._reading() as connection:
+        event.listen(connection, "before_cursor_execute", lambda *given: asked.append((given[2], given[3])))
+        search.find(connection, wanted, 5, to_cursor(Position(to_us(START + timedelta(seconds=50)), "5")))
+        selects = [(sql, values) for sql, values in asked if "FROM" in sql]
+        assert selects
+        for sql, values in selects:
+            explain = "EXPLAIN " if connection.dialect.name == "postgresql" else "EXPLAIN QUERY PLAN "
+            plan = "\n".join(str(tuple(row)) for row in connection.exec_driver_sql(explain + sql, values))
+            assert "Seq Scan" not in plan, plan
+            assert "Sort" not in plan, plan
+            assert "Bitmap" not in plan, plan
+            assert "TEMP B-TREE" not in plan, plan
+            assert "SCAN" not in plan, plan
+            if connection.dialect.name == "sqlite":
+                assert "at<?" in plan or "(at,id)<(?,?)" in plan or "<expr><?" in plan, plan
+            else:
+                assert "Index Cond" in plan, plan

@@ -45,6 +45,9 @@ class _Condition:
         place = tuple_(self.at, self.id)
         found = [] if self.met is None else [self.met]
         if upper is not None:
+            if self.met is None:
+                # SQLite finds its place in an index over an expression by a plain comparison only.
+                found.append(self.at <= upper.at_us)
             found.append(place < tuple_(*map(literal, upper)))
         if lower is not None:
             found.append(place >= tuple_(*map(literal, lower)))

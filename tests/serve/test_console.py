@@ -1,0 +1,288 @@
+"""The console as people use it: real Chromium, the real server, a bundle trained on drawn pictures."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx2 as httpx
+import pytest
+from running import Running, form, serving
+
+import drivetrain as dt
+from drivetrain.app.keys import new_key
+from drivetrain.core.role import Role
+from drivetrain.serve.console import STATIC
+from drivetrain.store.sql_store import open_store
+
+WAIT_MS = 30_000
+PHONE = {"width": 375, "height": 720}
+DESK = {"width": 1280, "height": 900}
+
+
+@dataclass(frozen=True)
+class Console:
+    """A server with a trained bundle, and the pictures it was trained on."""
+
+    server: Running
+    pictures: Path
+    bundle: Path
+
+
+@pytest.fixture(scope="module")
+def trained(pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    bundle = tmp_path_factory.mktemp("console") / "shapes.bundle"
+    dt.train(pictures, bundle, backbone="efficientnet-lite0", use_cache=False, name="Shapes")
+    return bundle
+
+
+@pytest.fixture(scope="module")
+def console(trained: Path, pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Console]:
+    if not (STATIC / "index.html").is_file():
+        pytest.fail("the console's pages have not been built; run: make web")
+    folder = tmp_path_factory.mktemp("served")
+    with serving(trained, store=folder / "store.db", log=folder / "log", samples=pictures) as server:
+        yield Console(server, pictures, trained)
+
+
+@contextmanager
+def visit(browser: Any, address: str, viewport: dict[str, int] = DESK, **context: Any) -> Iterator[Any]:
+    """A page in a profile of its own. Left with nothing in its log, and with nobody asked but the server."""
+    profile = browser.new_context(viewport=viewport, **context)
+    page = profile.new_page()
+    page.set_default_timeout(WAIT_MS)
+    said: list[str] = []
+    asked: list[str] = []
+    page.on("console", lambda message: said.append(message.text) if message.type == "error" else None)
+    page.on("pageerror", lambda error: said.append(str(error)))
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto(address)
+    yield page
+    host = re.match(r"http://[^/]+", address)
+    assert host is not None
+    assert [url for url in asked if not url.startswith((host[0], "data:", "blob:"))] == []
+    # What the network refused is said in the page; a script's fault or a blocked resource is not.
+    assert [line for line in said if "Failed to load resource" not in line] == []
+    profile.close()
+
+
+def answers(page: Any) -> Any:
+    """The cards that have an answer."""
+    return page.locator("button[data-item]:not([disabled])")
+
+
+def choose(page: Any, *files: Path) -> None:
+    page.get_by_label("Images", exact=True).set_input_files([str(file) for file in files])
+
+
+def loaded(image: Any) -> bool:
+    """Whether a picture is shown, and not only asked for."""
+    image.wait_for()
+    image.page.wait_for_function("e => e.complete && e.naturalWidth > 0", arg=image.element_handle())
+    return True
+
+
+def test_pictures_are_answered_as_the_api_answers_them(browser: Any, console: Console) -> None:
+    files = [console.pictures / kind / "03.jpg" for kind in ("discs", "squares", "stripes")]
+    said = httpx.post(
+        f"{console.server.address}/v1/predict", **form(*(file.read_bytes() for file in files)), timeout=60
+    ).json()["predictions"]
+    with visit(browser, console.server.address) as page:
+        choose(page, *files)
+        page.locator("button[data-item]:not([disabled])").nth(2).wait_for()
+        for card, expected in zip(answers(page).all(), said, strict=True):
+            assert expected["label"] in card.inner_text()
+            assert expected["verdict"] in card.inner_text()
+            # Only certainty is written as 100 %.
+            share = f"{100 * expected['confidence']:.1f}%"
+            assert (">99.9%" if share == "100.0%" and expected["confidence"] < 1 else share) in card.inner_text()
+
+
+def test_details_show_similar_training_pictures_and_a_heat_map(browser: Any, console: Console) -> None:
+    with visit(browser, console.server.address) as page:
+        choose(page, console.pictures / "discs" / "05.jpg")
+        answers(page).first.click()
+        panel = page.locator("section.panel")
+        similar = panel.get_by_alt_text(re.compile("Training image"))
+        similar.first.wait_for()
+        assert similar.count() == 6
+        assert loaded(similar.first)
+        # It was trained on this very picture.
+        assert "100% alike" in panel.inner_text()
+        panel.get_by_label("Heat map").check()
+        assert loaded(panel.locator("img.heat"))
+        assert "evidence for" in panel.inner_text()
+        page.keyboard.press("Escape")
+        panel.wait_for(state="detached")
+
+
+def test_samples_drops_and_broken_files(browser: Any, console: Console, tmp_path: Path) -> None:
+    with visit(browser, console.server.address) as page:
+        page.get_by_role("button", name=re.compile("^Try ")).first.click()
+        answers(page).first.wait_for()
+        page.get_by_role("button", name="Clear").click()
+        broken = tmp_path / "cut.jpg"
+        broken.write_bytes((console.pictures / "discs" / "00.jpg").read_bytes()[:200])
+        choose(page, broken)
+        answers(page).first.wait_for()
+        assert "unreadable" in answers(page).first.inner_text()
+        page.evaluate(
+            """async () => {
+                const file = new File([await (await fetch('/v1/samples/1')).blob()], 'dropped.jpg', {type: 'image/jpeg'});
+                const data = new DataTransfer();
+                data.items.add(file);
+                window.dispatchEvent(new DragEvent('dragenter', {dataTransfer: data, bubbles: true}));
+                window.dispatchEvent(new DragEvent('drop', {dataTransfer: data, bubbles: true, cancelable: true}));
+                window.dispatchEvent(new ClipboardEvent('paste', {clipboardData: data, bubbles: true, cancelable: true}));
+            }"""
+        )
+        answers(page).nth(2).wait_for()
+        assert page.get_by_text("dropped.jpg").count() >= 2
+
+
+def test_results_are_saved_as_a_table(browser: Any, console: Console) -> None:
+    with visit(browser, console.server.address, accept_downloads=True) as page:
+        choose(page, console.pictures / "discs" / "01.jpg", console.pictures / "stripes" / "01.jpg")
+        answers(page).nth(1).wait_for()
+        with page.expect_download() as waiting:
+            page.get_by_role("button", name="CSV").click()
+        lines = Path(waiting.value.path()).read_text(encoding="utf-8-sig").splitlines()
+        assert len(lines) == 3
+        assert "01.jpg" in lines[1]
+
+
+def test_history_is_filtered_and_linked_to(browser: Any, console: Console) -> None:
+    address = console.server.address
+    data = (console.pictures / "squares" / "02.jpg").read_bytes()
+    sent = httpx.post(f"{address}/v1/predict", **form(data, metadata=json.dumps({"site": "valley", "camera": "north"})))
+    record = sent.json()["predictions"][0]
+    httpx.post(f"{address}/v1/predict", **form(b"no image"))
+    with visit(browser, f"{address}/#/history") as page:
+        rows = page.locator("tbody tr")
+        rows.first.wait_for()
+        assert loaded(rows.locator("img").first)
+        page.get_by_label("Verdict").select_option("unreadable")
+        page.wait_for_function(
+            "() => document.querySelectorAll('tbody tr').length >= 1 && location.hash.includes('unreadable')"
+        )
+        page.wait_for_function(
+            "() => [...document.querySelectorAll('tbody tr')].every(r => r.innerText.includes('unreadable'))"
+        )
+        page.get_by_label("Verdict").select_option("")
+        page.get_by_label("Site").fill("valley")
+        page.wait_for_function("() => document.querySelectorAll('tbody tr').length === 1")
+        rows.first.click()
+        panel = page.locator("section.panel")
+        panel.get_by_text("north").wait_for()
+        assert record["id"] in panel.inner_text()
+        panel.get_by_alt_text(re.compile("Training image")).first.wait_for()
+        page.reload()
+        page.locator("section.panel").get_by_text("north").wait_for()
+        page.get_by_label("Site").fill("nowhere")
+        page.wait_for_function("() => document.querySelectorAll('tbody tr').length === 0")
+        assert "valley" not in page.locator("main").inner_text()
+
+
+def test_models_show_figures_card_and_report(browser: Any, console: Console) -> None:
+    with visit(browser, f"{console.server.address}/#/models") as page:
+        page.get_by_role("heading", name="Shapes").wait_for()
+        assert "Accuracy" in page.locator("main").inner_text()
+        page.get_by_role("button", name="Model card").click()
+        page.get_by_role("region", name="Model card").get_by_role("heading").first.wait_for()
+        page.get_by_role("button", name="Training report").click()
+        report = page.frame_locator("iframe")
+        report.get_by_role("heading").first.wait_for()
+        assert "Shapes" in report.locator("body").inner_text()
+
+
+def test_everything_can_be_reached_by_keyboard(browser: Any, console: Console) -> None:
+    with visit(browser, console.server.address) as page:
+        choose(page, *(console.pictures / "discs" / f"0{n}.jpg" for n in range(3)))
+        answers(page).nth(2).wait_for()
+        answers(page).first.focus()
+        page.keyboard.press("Enter")
+        page.locator("section.panel").wait_for()
+        first = page.locator("section.panel h2").inner_text()
+        page.keyboard.press("j")
+        page.wait_for_function(f"() => document.querySelector('section.panel h2').innerText !== {json.dumps(first)}")
+        page.keyboard.press("Escape")
+        page.locator("section.panel").wait_for(state="detached")
+        page.keyboard.press("?")
+        page.get_by_role("dialog", name="Keyboard").wait_for()
+        page.keyboard.press("Escape")
+        page.get_by_role("dialog").wait_for(state="detached")
+        page.keyboard.press("g")
+        page.keyboard.press("h")
+        page.get_by_role("heading", name="History").wait_for()
+        page.keyboard.press("/")
+        assert page.evaluate("document.activeElement.dataset.focus") == "filter"
+
+
+@pytest.mark.parametrize("colours", ["light", "dark"])
+def test_every_page_fits_a_phone(browser: Any, console: Console, colours: str) -> None:
+    with visit(browser, console.server.address, PHONE, color_scheme=colours) as page:
+        choose(page, console.pictures / "discs" / "01.jpg")
+        answers(page).first.click()
+        page.get_by_alt_text(re.compile("Training image")).first.wait_for()
+        for place in ("predict", "models", "history"):
+            page.goto(f"{console.server.address}/#/{place}")
+            page.get_by_role("heading", level=1).wait_for()
+            page.wait_for_load_state("networkidle")
+            wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+            assert wide <= 0, place
+
+
+def test_the_page_of_the_api_lists_every_route(browser: Any, console: Console) -> None:
+    with visit(browser, f"{console.server.address}/docs") as page:
+        page.get_by_text("/v1/predict", exact=True).first.wait_for()
+        assert page.get_by_text("/v2/health/ready").first.is_visible()
+
+
+def test_a_server_with_keys_asks_for_one(browser: Any, trained: Path, pictures: Path, tmp_path: Path) -> None:
+    store = tmp_path / "store.db"
+    opened = open_store(store)
+    secret, key = new_key("tester", Role.REVIEW)
+    opened.add_key(key)
+    opened.close()
+    with (
+        serving(trained, store=store, log=tmp_path / "log") as server,
+        visit(browser, server.address) as page,
+    ):
+        page.get_by_role("dialog", name="Key").wait_for()
+        page.get_by_label("Your key").fill("dt_wrong")
+        page.get_by_role("button", name="Use this key").click()
+        page.get_by_text("does not know this key").wait_for()
+        page.get_by_label("Your key").fill(secret)
+        page.get_by_role("button", name="Use this key").click()
+        page.get_by_role("button", name="Choose images").wait_for()
+        choose(page, pictures / "discs" / "01.jpg")
+        answers(page).first.click()
+        # Pictures need the key as well, and an address cannot carry it.
+        assert loaded(page.get_by_alt_text(re.compile("Training image")).first)
+        page.goto(f"{server.address}/#/history")
+        assert loaded(page.locator("tbody img").first)
+        page.goto(f"{server.address}/#/models")
+        page.get_by_role("button", name="Training report").click()
+        page.frame_locator("iframe").get_by_role("heading").first.wait_for()
+
+
+def test_a_server_that_is_gone_is_said_and_found_again(browser: Any, console: Console, tmp_path: Path) -> None:
+    bundle = tmp_path / "shapes.bundle"
+    shutil.copytree(console.bundle, bundle)
+    with (
+        serving(bundle, store=tmp_path / "store.db", log=tmp_path / "log") as server,
+        visit(browser, server.address) as page,
+    ):
+        page.get_by_role("button", name="Choose images").wait_for()
+        server.stop()
+        choose(page, console.pictures / "discs" / "01.jpg")
+        page.get_by_text("The server does not answer").first.wait_for()
+        with serving(bundle, store=tmp_path / "store.db", log=tmp_path / "log2", port=server.port):
+            # What had been asked for is answered, without being chosen again.
+            answers(page).first.wait_for()
