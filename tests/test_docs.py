@@ -158,6 +158,28 @@ def documented_name(field: str, named: set[str]) -> str:
     return next((name for name in named if f"{field}.".startswith((f"{name}.", f"{name}[]."))), field)
 
 
+def in_words(heading: str) -> set[str]:
+    """Names in quotes of a section that is no table."""
+    text = (ROOT / "docs" / "json.md").read_text(encoding="utf-8")
+    section = next(part for part in text.split("\n## ")[1:] if part.startswith(f"`{heading}"))
+    return set(re.findall(r"`([^`]+)`", section.split("\n", 1)[1]))
+
+
+def test_every_json_field_of_store_keys_and_apps_is_documented(workplace: Path) -> None:
+    def said(command: str) -> dict[str, object]:
+        document: dict[str, object] = json.loads(shell(f"drivetrain {command} --json", workplace))
+        return document
+
+    kept = ROOT / "tests" / "bundles" / "v1"
+    assert set(said("keys add gateway --store s.db")) == documented("drivetrain keys add")
+    assert set(said("store info s.db")) == documented("drivetrain store info")
+    assert set(said("store export out.csv --store s.db")) == in_words("drivetrain store export")
+    assert set(said("store prune s.db --images-days 1 --dry-run")) == documented("drivetrain store prune")
+    assert set(said("store migrate s.db")) == in_words("drivetrain store migrate")
+    assert set(said("keys revoke gateway --store s.db")) == documented("drivetrain keys add") - {"secret"}
+    assert set(said(f"app {kept} --to docker --out handed-over")) == documented("drivetrain app")
+
+
 def test_internal_links_lead_somewhere() -> None:
     for page in [
         ROOT / "README.md",
