@@ -13,8 +13,10 @@ TIMM_STAMP := $(TIMM_VENV)/.installed
 SERVE ?= 1
 PORT  ?= 8000
 
+PYTHON_CODE := src tests benchmarks web/build.py web/openapi.py hatch_build.py
+
 .DEFAULT_GOAL := help
-.PHONY: help install demo web test lint types layers unit console timm bench clean
+.PHONY: help install demo web openapi test lint types layers unit console timm bench clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -34,11 +36,15 @@ demo: install web ## train on real photos of solar cells, then serve the model (
 web: install ## build the console's pages
 	$(BIN)/python web/build.py
 
+openapi: web ## write down the API after a change, and generate the console's client from it
+	$(BIN)/python web/openapi.py
+	cd web && npm run --silent generate
+
 test: lint types layers console unit ## everything CI runs but for timm
 
 lint: install
-	$(BIN)/ruff check src tests benchmarks
-	$(BIN)/ruff format --check src tests benchmarks
+	$(BIN)/ruff check $(PYTHON_CODE)
+	$(BIN)/ruff format --check $(PYTHON_CODE)
 
 types: install
 	$(BIN)/mypy

@@ -1,0 +1,123 @@
+/** Figures, times and verdicts as a person reads them. */
+
+import type { Model, Said } from "./api/types";
+
+/** 0.9731 → “97.3%”. Never claims 100 % or 0 % of what is not exactly that. */
+export function percent(fraction: number, digits = 1): string {
+  if (!Number.isFinite(fraction)) return "–";
+  const text = (fraction * 100).toFixed(digits);
+  if (fraction < 1 && Number(text) >= 100) return `>${(100 - 10 ** -digits).toFixed(digits)}%`;
+  if (fraction > 0 && Number(text) <= 0) return `<${(10 ** -digits).toFixed(digits)}%`;
+  return `${text}%`;
+}
+
+/** Four significant digits, without an exponent where that is readable. */
+export function number(value: number): string {
+  if (!Number.isFinite(value)) return "–";
+  const size = Math.abs(value);
+  if (size !== 0 && (size < 1e-4 || size >= 1e9)) return value.toExponential(2).replace("e", "×10^").replace("^+", "^");
+  const digits = size >= 1000 ? 0 : size === 0 ? 0 : Math.min(4, Math.max(0, 3 - Math.floor(Math.log10(size))));
+  return value.toLocaleString("en", { maximumFractionDigits: digits });
+}
+
+export function milliseconds(ms: number): string {
+  if (!Number.isFinite(ms)) return "–";
+  if (ms >= 10_000) return `${(ms / 1000).toFixed(0)} s`;
+  if (ms >= 1000) return `${(ms / 1000).toFixed(1)} s`;
+  return ms >= 10 ? `${ms.toFixed(0)} ms` : `${ms.toFixed(1)} ms`;
+}
+
+export function bytes(count: number): string {
+  if (count < 1000) return `${count} B`;
+  if (count < 1_000_000) return `${(count / 1000).toFixed(0)} kB`;
+  return `${(count / 1_000_000).toFixed(1)} MB`;
+}
+
+/** “1 image”, “12 images”. */
+export function count(n: number, one: string, many = `${one}s`): string {
+  return `${n.toLocaleString("en")} ${n === 1 ? one : many}`;
+}
+
+/** In the reader's own time zone; today's times without the date. */
+export function moment(iso: string, now: Date): string {
+  const at = new Date(iso);
+  if (Number.isNaN(at.getTime())) return iso;
+  const time = at.toLocaleTimeString("en-GB", { hour: "2-digit", minute: "2-digit", second: "2-digit" });
+  if (at.toDateString() === now.toDateString()) return `today, ${time}`;
+  const sameYear = at.getFullYear() === now.getFullYear();
+  const day = at.toLocaleDateString("en-GB", { day: "numeric", month: "short", ...(sameYear ? {} : { year: "numeric" }) });
+  return `${day}, ${time}`;
+}
+
+/** The answer in one line: the label, the labels, or the numbers. */
+export function answerOf(said: Said): string {
+  const values = Object.entries(said.values ?? {});
+  if (said.verdict === "unreadable") return "Could not be read";
+  if (values.length > 0) return values.map(([name, v]) => `${name} ${number(v.value)}`).join(", ");
+  if (said.label !== null && said.label !== undefined) return said.label;
+  if ((said.labels ?? []).length > 0) return said.labels.join(", ");
+  return "None of the labels";
+}
+
+/** Numbers carry no confidence; what could not be read neither. */
+export function hasConfidence(said: Said): boolean {
+  return said.verdict !== "unreadable" && Object.keys(said.values ?? {}).length === 0;
+}
+
+/** Probabilities, largest first. */
+export function ranked(probs: Record<string, number>): [string, number][] {
+  return Object.entries(probs ?? {}).sort((a, b) => b[1] - a[1]);
+}
+
+/** What the verdict means for this answer, in a sentence. */
+export function meaning(said: Said, model?: Model | null): string {
+  const least = model?.accept?.confidence;
+  switch (said.verdict) {
+    case "accept":
+      return least === undefined
+        ? "The model may answer alone."
+        : `The model may answer alone: its confidence of ${percent(said.confidence)} reaches ${percent(least)}.`;
+    case "review":
+      if (!hasConfidence(said)) return "A person should look: no rule says yet which numbers may pass alone.";
+      return least === undefined
+        ? "A person should look: the model is not sure enough."
+        : `A person should look: a confidence of ${percent(said.confidence)} is below ${percent(least)}.`;
+    default:
+      return `The file could not be read as an image${said.error ? `: ${said.error}` : "."}`;
+  }
+}
+
+/** The rule behind “accept”, in words. */
+export function acceptRule(model: Model): string {
+  if (!model.accept) return "Every answer goes before a person: this model has no rule for answering alone.";
+  return (
+    `Answers with a confidence of at least ${percent(model.accept.confidence)} are marked “accept”; ` +
+    `${percent(model.accept.coverage)} of the training images were.`
+  );
+}
+
+const METRICS: Record<string, string> = {
+  auc: "Area under the ROC curve",
+  ece: "Calibration error",
+  "log loss": "Log-loss",
+  exact: "All labels right",
+  "r squared": "R²",
+};
+const FRACTIONS = /^(accuracy|balanced accuracy|mean average precision|exact|all labels right|ece|(expected )?calibration error)/;
+
+const plain = (name: string) => name.replaceAll("_", " ").trim().toLowerCase();
+
+/** `balanced_accuracy` → “Balanced accuracy”; what stands after a known name stays as it is. */
+export function metricName(name: string): string {
+  const text = name.replaceAll("_", " ").trim();
+  return METRICS[plain(name)] ?? text.charAt(0).toUpperCase() + text.slice(1);
+}
+
+/** Whether a figure is a share, told as a percentage. */
+export function isFraction(name: string): boolean {
+  return FRACTIONS.test(plain(name));
+}
+
+export function metricValue(name: string, value: number): string {
+  return isFraction(name) ? percent(value) : number(value);
+}

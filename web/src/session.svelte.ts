@@ -1,0 +1,133 @@
+/** What the whole page shares: who asks, whether the server answers, and which models it serves. */
+
+import { Client, sleep } from "./api/client";
+import { Problem, Unreachable } from "./api/problem";
+import type { Model, WhoAmI } from "./api/types";
+
+const KEY = "drivetrain.key";
+const RANK = { predict: 0, review: 1, admin: 2 } as const;
+export type Role = keyof typeof RANK;
+
+export class Session {
+  key = $state<string | null>(sessionStorage.getItem(KEY));
+  whoami = $state<WhoAmI | null>(null);
+  models = $state<Model[] | null>(null);
+  modelsError = $state<unknown>(null);
+  /** False from the first call that got no answer until one that did. */
+  reachable = $state(true);
+  /** When the next attempt to reach the server is due. */
+  nextTryAt = $state<number | null>(null);
+  /** Grows when everything shown may be out of date: another key, or a server that came back. */
+  epoch = $state(0);
+  askForKey = $state(false);
+  /** Spoken by screen readers. */
+  announcement = $state("");
+
+  readonly client = new Client({
+    fetch: (...args) => fetch(...args),
+    key: () => this.key,
+    now: () => Date.now(),
+    sleep,
+    random: Math.random,
+    reached: (answered) => this.reached(answered),
+  });
+
+  private timer: ReturnType<typeof setTimeout> | undefined;
+  private tries = 0;
+
+  async start(): Promise<void> {
+    try {
+      this.whoami = await this.client.get("/v1/whoami");
+    } catch (error) {
+      // A server that is gone is tried again by itself; one that answers with an error, when the reader says so.
+      if (!(error instanceof Unreachable)) this.modelsError = error;
+      return;
+    }
+    this.askForKey = this.whoami.keys_required && this.whoami.role === null;
+    if (!this.askForKey) await this.loadModels();
+  }
+
+  async loadModels(): Promise<void> {
+    this.modelsError = null;
+    try {
+      this.models = (await this.client.get("/v1/models")).models;
+    } catch (error) {
+      this.modelsError = error;
+      this.refused(error);
+    }
+  }
+
+  /** Opens the key dialog if that is what the server wants. */
+  refused(error: unknown): void {
+    if (error instanceof Problem && error.status === 401) this.askForKey = true;
+  }
+
+  /** Whether the caller's role allows what `role` may do; true while nobody knows. */
+  may(role: Role): boolean {
+    const own = this.whoami?.role as Role | null | undefined;
+    return own === undefined ? true : own !== null && RANK[own] >= RANK[role];
+  }
+
+  /** Keeps the key if the server knows it. */
+  async enter(key: string): Promise<boolean> {
+    const before = this.key;
+    this.key = key;
+    let whoami: WhoAmI;
+    try {
+      whoami = await this.client.get("/v1/whoami");
+    } catch (error) {
+      this.key = before;
+      throw error;
+    }
+    if (whoami.role === null) {
+      this.key = before;
+      return false;
+    }
+    sessionStorage.setItem(KEY, key);
+    this.whoami = whoami;
+    this.askForKey = false;
+    await this.loadModels();
+    this.epoch += 1;
+    return true;
+  }
+
+  async forget(): Promise<void> {
+    sessionStorage.removeItem(KEY);
+    this.key = null;
+    this.models = null;
+    this.epoch += 1;
+    await this.start();
+  }
+
+  say(text: string): void {
+    this.announcement = text;
+  }
+
+  tryNow(): void {
+    clearTimeout(this.timer);
+    this.nextTryAt = null;
+    void this.client.get("/v1/whoami").then((whoami) => (this.whoami = whoami)).catch(() => undefined);
+  }
+
+  private reached(answered: boolean): void {
+    if (answered) {
+      clearTimeout(this.timer);
+      this.nextTryAt = null;
+      this.tries = 0;
+      if (this.reachable) return;
+      this.reachable = true;
+      this.say("The server answers again.");
+      void this.start().then(() => (this.epoch += 1));
+      return;
+    }
+    if (this.reachable) this.say("The server does not answer.");
+    this.reachable = false;
+    if (this.nextTryAt !== null) return;
+    const ms = Math.min(15_000, 1_000 * 2 ** this.tries);
+    this.tries += 1;
+    this.nextTryAt = Date.now() + ms;
+    this.timer = setTimeout(() => this.tryNow(), ms);
+  }
+}
+
+export const session = new Session();

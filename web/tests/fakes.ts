@@ -1,0 +1,78 @@
+/** Answers of a server, for tests. */
+
+import type { HistoryEntry, Model, Prediction } from "../src/api/types";
+
+export function json(body: unknown, status = 200, headers: Record<string, string> = {}): Response {
+  return new Response(JSON.stringify(body), { status, headers: { "Content-Type": "application/json", ...headers } });
+}
+
+export function problem(status: number, slug: string, detail: string, headers: Record<string, string> = {}): Response {
+  const document = { type: `urn:drivetrain:problem:${slug}`, title: slug, status, detail, request_id: "f".repeat(32) };
+  return new Response(JSON.stringify(document), { status, headers: { "Content-Type": "application/problem+json", ...headers } });
+}
+
+export function prediction(changes: Partial<Prediction> = {}): Prediction {
+  return {
+    path: "a.jpg",
+    label: "grizzly",
+    confidence: 0.9731,
+    probs: { grizzly: 0.9731, black: 0.02, teddy: 0.0069 },
+    labels: [],
+    values: {},
+    verdict: "accept",
+    error: null,
+    id: "1".repeat(32),
+    image_sha256: "2".repeat(64),
+    ...changes,
+  };
+}
+
+export function predictions(list: Prediction[]) {
+  const timings = { queue_ms: 1, decode_ms: 2, network_ms: 3, store_ms: 1, total_ms: 7 };
+  return { predictions: list, request_id: "3".repeat(32), bundle_id: "bundle", model: "bears", timings };
+}
+
+export function model(changes: Partial<Model> = {}): Model {
+  return {
+    name: "bears",
+    version: "bundle",
+    default: true,
+    current: true,
+    title: "Bears",
+    task: "classification",
+    outputs: ["black", "grizzly", "teddy"],
+    created_at: "2026-11-21T18:13:30+00:00",
+    images: 1105,
+    metrics: [{ name: "accuracy", value: 0.962, low: 0.948, high: 0.972, how: "Out of fold" }],
+    accept: { confidence: 0.85, coverage: 0.78 },
+    input: { width: 260, height: 260 },
+    backbone: "efficientnet-lite2",
+    parity: null,
+    gallery: 0,
+    problem: null,
+    links: { manifest: "/m/manifest", card: "/m/card", report: "/m/report" },
+    ...changes,
+  };
+}
+
+export function entry(id: string, changes: Partial<HistoryEntry> = {}): HistoryEntry {
+  return {
+    ...prediction(),
+    id,
+    path: `${id}.jpg`,
+    request_id: "3".repeat(32),
+    at: "2026-11-21T18:13:30+00:00",
+    model: "bears",
+    bundle_id: "bundle",
+    image: null,
+    width: 400,
+    height: 300,
+    metadata: { camera: null, site: null, group: null, taken_at: null, extra: {} },
+    timings: { queue_ms: 1, decode_ms: 2, network_ms: 3, total_ms: 7 },
+    ...changes,
+  };
+}
+
+export const flush = async (turns = 20) => {
+  for (let i = 0; i < turns; i += 1) await Promise.resolve();
+};

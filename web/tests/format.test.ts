@@ -1,0 +1,64 @@
+import { describe, expect, it } from "vitest";
+import { acceptRule, answerOf, bytes, count, hasConfidence, meaning, metricName, metricValue, milliseconds, moment, number, percent } from "../src/format";
+import { model, prediction } from "./fakes";
+
+describe("figures", () => {
+  it("never rounds up to certainty", () => {
+    expect(percent(0.9731)).toBe("97.3%");
+    expect(percent(0.99996)).toBe(">99.9%");
+    expect(percent(1)).toBe("100.0%");
+    expect(percent(0.00001)).toBe("<0.1%");
+    expect(percent(0)).toBe("0.0%");
+    expect(percent(Number.NaN)).toBe("–");
+  });
+
+  it("keeps the digits that matter", () => {
+    expect([number(6.1234), number(0.99312), number(0), number(12_345.6), number(-3.5)]).toEqual(["6.123", "0.9931", "0", "12,346", "-3.5"]);
+    expect([milliseconds(3.14), milliseconds(42.4), milliseconds(1234), milliseconds(61_000)]).toEqual(["3.1 ms", "42 ms", "1.2 s", "61 s"]);
+    expect([bytes(12), bytes(34_567), bytes(5_600_000)]).toEqual(["12 B", "35 kB", "5.6 MB"]);
+    expect([count(1, "image"), count(1200, "image")]).toEqual(["1 image", "1,200 images"]);
+  });
+
+  it("names metrics that it knows, and those that it does not", () => {
+    expect(metricName("balanced_accuracy")).toBe("Balanced accuracy");
+    expect(metricName("mean absolute error of Age_2")).toBe("Mean absolute error of Age 2");
+    expect(metricName("auc")).toBe("Area under the ROC curve");
+    expect(metricName("some_new_figure")).toBe("Some new figure");
+    expect([metricValue("accuracy", 0.8), metricValue("balanced accuracy", 0.8), metricValue("mean_absolute_error", 6.1)]).toEqual(["80.0%", "80.0%", "6.1"]);
+  });
+
+  it("leaves the date out of today's times", () => {
+    const now = new Date(2026, 10, 21, 20, 0);
+    expect(moment(new Date(2026, 10, 21, 9, 5, 7).toISOString(), now)).toBe("today, 09:05:07");
+    expect(moment(new Date(2026, 9, 2, 9, 5, 7).toISOString(), now)).toBe("2 Oct, 09:05:07");
+    expect(moment(new Date(2025, 9, 2, 9, 5, 7).toISOString(), now)).toContain("2025");
+    expect(moment("never", now)).toBe("never");
+  });
+});
+
+describe("answers", () => {
+  const numbers = prediction({ label: null, probs: {}, confidence: 0, verdict: "review", values: { age: { value: 31.25, low: 25, high: 37 } } });
+  const unreadable = prediction({ label: null, probs: {}, verdict: "unreadable", error: "truncated: ends early" });
+
+  it("say the label, the labels or the numbers", () => {
+    expect(answerOf(prediction())).toBe("grizzly");
+    expect(answerOf(prediction({ label: null, labels: ["a", "b"] }))).toBe("a, b");
+    expect(answerOf(prediction({ label: null }))).toBe("None of the labels");
+    expect(answerOf(numbers)).toBe("age 31.25");
+    expect(answerOf(unreadable)).toBe("Could not be read");
+  });
+
+  it("mean something", () => {
+    expect(meaning(prediction(), model())).toBe("The model may answer alone: its confidence of 97.3% reaches 85.0%.");
+    expect(meaning(prediction({ verdict: "review", confidence: 0.5 }), model())).toBe("A person should look: a confidence of 50.0% is below 85.0%.");
+    expect(meaning(prediction({ verdict: "review" }))).toContain("A person should look");
+    expect(meaning(numbers, model({ accept: null }))).toContain("A person should look");
+    expect(meaning(unreadable)).toBe("The file could not be read as an image: truncated: ends early");
+    expect([hasConfidence(prediction()), hasConfidence(numbers), hasConfidence(unreadable)]).toEqual([true, false, false]);
+  });
+
+  it("the rule in words", () => {
+    expect(acceptRule(model())).toContain("at least 85.0%");
+    expect(acceptRule(model({ accept: null }))).toContain("Every answer goes before a person");
+  });
+});
