@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -22,6 +22,9 @@ from drivetrain.serve.application import create_app
 from drivetrain.serve.job import Job
 from drivetrain.serve.server import Server
 from drivetrain.store.sql_store import open_store
+
+MakeClient = Callable[..., TestClient]
+"""What the fixture ``make_client`` gives."""
 
 
 class HeldSession:

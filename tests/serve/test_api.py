@@ -15,7 +15,7 @@ from typing import Any
 import httpx2 as httpx
 import numpy as np
 import pytest
-from held import held, with_keys
+from held import MakeClient, held, with_keys
 from PIL import ExifTags, Image
 from resealing import new_version
 from running import form, jpeg
@@ -24,7 +24,6 @@ from typer.testing import CliRunner
 from waiting import Beside
 
 import drivetrain as dt
-from conftest import MakeClient
 from drawn import SHAPES, Drawing, draw_several
 from drivetrain.app.serving import ServeOptions, build
 from drivetrain.cli.main import app as command_line

@@ -7,10 +7,10 @@ from functools import partial
 
 import httpx2 as httpx
 import pytest
+from held import MakeClient
 from running import form, jpeg
 from starlette.testclient import TestClient
 
-from conftest import MakeClient
 from drivetrain.serve import application
 from drivetrain.serve.browser import CONSOLE_POLICY, IMAGE_POLICY, REPORT_POLICY, check_browser, with_security_headers
 from drivetrain.serve.problems import Problem

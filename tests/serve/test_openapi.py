@@ -12,14 +12,13 @@ from typing import Any
 
 import httpx2 as httpx
 import pytest
-from held import held, with_keys
+from held import MakeClient, held, with_keys
 from jsonschema import Draft202012Validator
 from referencing import Registry, Resource
 from referencing.jsonschema import DRAFT202012
 from running import form, jpeg
 from starlette.testclient import TestClient
 
-from conftest import MakeClient
 from drivetrain.core.errors import StoreError
 from drivetrain.core.records import Role
 from drivetrain.serve.problems import KINDS

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import httpx2 as httpx
 import pytest
-from held import held
+from held import MakeClient, held
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
@@ -22,7 +22,6 @@ from running import form, jpeg
 from starlette.testclient import TestClient
 from waiting import Beside
 
-from conftest import MakeClient
 from drivetrain.app.serving import ServeOptions, build
 from drivetrain.serve import logs, tracing
 from drivetrain.serve.application import create_app

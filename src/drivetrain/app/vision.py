@@ -254,7 +254,8 @@ class VisionLearner:
     ) -> TrainResult:
         """Write the bundle: the network as it is now, calibrated and judged on the validation items.
 
-        ``gallery``: pictures of the training items that it keeps, small and without metadata; 0 keeps none. Items that are copies of training items are left out of the figures, whichever splitter was used.
+        ``gallery``: pictures of the training items that it keeps, small and without metadata; 0 keeps none. Items that are
+        copies of training items are left out of the figures, whichever splitter was used.
 
         Raises:
             UsageError: items are not files, or ``path`` cannot be written.

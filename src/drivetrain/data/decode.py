@@ -197,7 +197,8 @@ def _check_icon(data: bytes) -> None:
     """Check what the pictures inside an ICO say of their size: Pillow decodes them as soon as it opens the file."""
     if not data.startswith(b"\0\0\1\0") or len(data) < 6:
         return
-    for entry in range(int.from_bytes(data[4:6], "little")):
+    # What the count says may be more entries than there is room for.
+    for entry in range(min(int.from_bytes(data[4:6], "little"), (len(data) - 6) // 16)):
         place = 6 + 16 * entry + 12
         start = int.from_bytes(data[place : place + 4], "little")
         header = data[start : start + 24]

@@ -90,6 +90,9 @@ def head_size(data: bytes) -> tuple[int, int] | None:
         return _icon_size(data)  # Pillow decodes what is inside on opening
     if data.startswith(b"RIFF") and data.startswith(b"WEBP", 8):
         return _webp_size(data)  # Pillow makes a decoder with its canvas first
+    if data.startswith(PNG_SIGNATURE) and data[12:16] == b"IHDR" and len(data) >= 24:
+        width, height = struct.unpack_from(">2I", data, 16)
+        return (width, height) if width and height else None  # Pillow would unpack the texts that follow first
     # As `Image.open`, which however refuses a large picture before it says how large it is.
     for name in FORMATS:
         factory, accept = Image.OPEN[name]
@@ -318,7 +321,8 @@ def _webp_size(data: bytes) -> tuple[int, int] | None:
 
 def _icon_size(data: bytes) -> tuple[int, int] | None:
     sizes: list[tuple[int, int]] = []
-    for entry in range(int.from_bytes(data[4:6], "little")):
+    # What the count says may be more entries than there is room for.
+    for entry in range(min(int.from_bytes(data[4:6], "little"), (len(data) - 6) // 16)):
         start = int.from_bytes(data[18 + 16 * entry : 22 + 16 * entry], "little")
         header = data[start : start + 24]
         if len(header) < 24:

@@ -9,8 +9,6 @@ from pathlib import Path
 from fastapi import APIRouter
 from starlette.responses import HTMLResponse, Response
 
-from .problems import Problem
-
 STATIC = Path(__file__).parent / "static"
 
 # Names of files below assets/ hold a hash of what is in them.
@@ -64,13 +62,14 @@ def console_routes(files: Mapping[str, tuple[bytes, str]]) -> APIRouter:
     async def docs() -> Response:
         return page("docs/index.html")
 
-    @router.get("/{path:path}")
-    async def static(path: str) -> Response:
-        if path not in files:
-            raise Problem("not-found", f"there is nothing at /{path[:80]}")
-        data, kind = files[path]
-        return Response(
-            data, media_type=kind, headers={"Cache-Control": HASHED if path.startswith("assets/") else FRESH}
-        )
+    def static(path: str, data: bytes, kind: str) -> None:
+        headers = {"Cache-Control": HASHED if path.startswith("assets/") else FRESH}
 
+        @router.get(f"/{path}")
+        async def file() -> Response:
+            return Response(data, media_type=kind, headers=headers)
+
+    # One route each: a name that catches all would answer for every address that takes another method.
+    for path, (data, kind) in files.items():
+        static(path, data, kind)
     return router

@@ -146,13 +146,24 @@ def explanation_routes(server: Server) -> APIRouter:
             async with server.bodies.read(request) as body:
                 upload = await _image(server, request, caller, body)
                 server.guard.count(caller, 1)
-                async with turn:
+                await _await_turn(turn, server.settings.deadline_s)
+                try:
                     found = await asyncio.to_thread(explained, served, upload, output, similar, heatmap=heatmap)
+                finally:
+                    turn.release()
         except Gone:
             return GONE
         return JSONResponse(found)
 
     return router
+
+
+async def _await_turn(turn: asyncio.Semaphore, deadline_s: float) -> None:
+    try:
+        async with asyncio.timeout(deadline_s):
+            await turn.acquire()
+    except TimeoutError:
+        raise Problem("overloaded", "other explanations are still being made; ask again", retry_after_s=5) from None
 
 
 async def _image(server: Server, request: Request, caller: Caller, body: bytes) -> Upload:

@@ -27,7 +27,7 @@ from .body import Gone
 from .guard import Caller
 from .image_limits import pixels_checked
 from .job import Upload
-from .prediction import GONE, PARSE_IN_THREAD, answered, check_open
+from .prediction import GONE, JSON_IN_THREAD, answered, check_open
 from .problems import Problem, documented
 from .served import ServedModel
 from .server import Server
@@ -179,7 +179,7 @@ def inference_routes(server: Server) -> APIRouter:
             check_open(server, caller, 1)
             async with server.bodies.read(request) as body:
                 limits = server.settings.limits
-                if len(body) < PARSE_IN_THREAD:
+                if len(body) < JSON_IN_THREAD:
                     asked, uploads = _understood(body, model, limits.images)
                 else:
                     asked, uploads = await asyncio.to_thread(_understood, body, model, limits.images)

@@ -20,15 +20,17 @@ from .answers import PredictAnswer, milliseconds, stored_json
 from .body import Gone
 from .fair_queue import QueueFull
 from .guard import Caller
-from .image_limits import check_pixels
+from .image_limits import pixels_checked
 from .job import Job, Ticket, Upload, jobs_of
 from .problems import Problem, documented
 from .served import ServedModel
 from .server import Server, request_id
 from .uploads import PredictBody, parse_uploads
 
-# Parsing a body this large would keep the event loop from others for a noticeable time.
-PARSE_IN_THREAD = 1 << 20
+# Parsing bodies above these sizes would keep the event loop from others for a noticeable time: a form is searched for its
+# boundary, JSON is read and checked sign by sign.
+FORM_IN_THREAD = 1 << 20
+JSON_IN_THREAD = 64 << 10
 
 PATH = "/v1/predict"
 MAX_TIMEOUT_MS = 600_000
@@ -47,6 +49,7 @@ MULTIPART_BODY = {
                     "properties": {
                         "images": {
                             "type": "array",
+                            "minItems": 1,
                             "items": {"type": "string", "format": "binary"},
                             "description": "One image file or several",
                         },
@@ -99,7 +102,7 @@ class Predict:
             check_open(server, caller, 1)
             async with server.bodies.read(request) as body:
                 uploads = await uploads_of(server, request, body)
-                check_pixels(uploads, server.settings.limits.pixels)
+                await pixels_checked(uploads, server.settings.limits.pixels)
                 server.guard.count(caller, len(uploads))
                 entries, ready_s = await answered(server, request, caller, served, uploads, until_s)
         except Gone:
@@ -204,7 +207,7 @@ def full(server: Server, error: QueueFull) -> Problem:
 async def uploads_of(server: Server, request: Request, body: bytes) -> list[Upload]:
     """The images of a request; a large body is parsed outside of the event loop."""
     content_type, limits = request.headers.get("content-type", ""), server.settings.limits
-    if len(body) < PARSE_IN_THREAD:
+    if len(body) < (JSON_IN_THREAD if content_type.startswith("application/json") else FORM_IN_THREAD):
         return parse_uploads(content_type, body, limits)
     return await asyncio.to_thread(parse_uploads, content_type, body, limits)
 
@@ -264,8 +267,8 @@ async def answered(
         if gone.done() and not gone.cancelled():
             raise Gone
         raise Problem("deadline", "there was no answer within the time asked for; ask again", retry_after_s=1)
-    _, error = outcome.result()
-    if error is not None:
+    _, unstored = outcome.result()
+    if unstored is not None:
         raise Problem(
             "store-unavailable", "the answer could not be stored, so it is not given; ask again", retry_after_s=2
         )

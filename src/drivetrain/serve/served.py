@@ -76,7 +76,7 @@ class Shelf:
         if not of_name:
             names = ", ".join(dict.fromkeys(model.name for model in models))
             raise NoSuchModel(f"there is no model {wanted[:80]!r}; served are {names}")
-        if version is None:
+        if not version:
             return of_name[-1]
         for model in reversed(of_name):
             if model.version == version:
