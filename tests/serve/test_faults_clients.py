@@ -222,7 +222,7 @@ def test_a_client_of_a_library_reads_why_its_body_was_refused(running: Running, 
 def test_an_answer_before_the_end_of_the_body_does_not_hold_the_connection(running: Running) -> None:
     with open_lines(running.port, 1) as (line,):
         line.sendall(b"POST /nowhere HTTP/1.1\r\nHost: localhost\r\nContent-Length: 20\r\n\r\n0123456789")
-        assert read_answer(line).status == 405
+        assert read_answer(line).status in (404, 405)
         line.sendall(b"0123456789\r\n" + GET + b"\r\n")
         assert read_answer(line).status == 200
 
