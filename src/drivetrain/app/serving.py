@@ -26,7 +26,7 @@ from ..core.errors import DrivetrainError, UsageError
 from ..core.retention import Retention
 
 if TYPE_CHECKING:
-    from fastapi import FastAPI
+    from starlette.types import ASGIApp
 
     from ..serve.engine import Plan
     from ..serve.server import Server
@@ -188,12 +188,12 @@ def run(options: ServeOptions, started: Callable[[Server, str], None]) -> None:
     if options.processes > 1:
         _run_several(options, listening, lambda server: started(server, address))
         return
-    from ..serve.application import create_app
+    from ..serve.application import create_app, front
     from ..serve.logs import set_up
 
     server = build(options)
     set_up(options.log, requests=options.log_requests)
-    app = create_app(server)
+    app = front(create_app(server), server)
     _leave_alone()
     started(server, address)
     with suppress(KeyboardInterrupt):  # how uvicorn says that it was told to stop, after everything has ended
@@ -224,9 +224,9 @@ def _run_several(options: ServeOptions, listening: socket.socket, started: Calla
         Workers(config, sockets=[listening]).run()
 
 
-def worker_app() -> FastAPI:
+def worker_app() -> ASGIApp:
     """The application of one of several processes, from the options in the environment."""
-    from ..serve.application import create_app
+    from ..serve.application import create_app, front
     from ..serve.logs import set_up
     from ..serve.workers import AGAIN_S, end_with_parent
 
@@ -235,7 +235,8 @@ def worker_app() -> FastAPI:
     options = ServeOptions(**{**given, "bundles": tuple(given["bundles"])})
     set_up(options.log, requests=options.log_requests)
     try:
-        app = create_app(build(options))
+        server = build(options)
+        app = front(create_app(server), server)
         _leave_alone()
         return app
     except DrivetrainError as error:
@@ -249,6 +250,8 @@ def _leave_alone() -> None:
     """What is there at the start stays to the end: Python's collector need not look at it again and again."""
     gc.collect()
     gc.freeze()
+    # What a request leaves behind is freed by counting references; looking for circles can wait.
+    gc.set_threshold(50_000)
 
 
 def _uvicorn(options: ServeOptions) -> dict[str, Any]:

@@ -30,6 +30,9 @@ APP0, APP1, APP2, APP14, APP15, COM = 0xE0, 0xE1, 0xE2, 0xEE, 0xEF, 0xFE
 SOS, EOI, SOF0 = 0xDA, 0xD9, 0xC0
 # Frames, tables, restart interval, number of lines, scans. 0xC8 is reserved.
 CODING = (frozenset(range(SOF0, 0xD0)) - {0xC8}) | {SOS, 0xDB, 0xDC, 0xDD}
+FRAMES = frozenset(range(SOF0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+# Segments before the first scan: a dozen is usual.
+MAX_HEAD_PARTS = 200
 ICC = b"ICC_PROFILE\0"
 # Where the way up may stand.
 EXIF, XMP = b"Exif\0\0", b"http://ns.adobe.com/xap/1.0/\0"
@@ -90,6 +93,8 @@ def head_size(data: bytes) -> tuple[int, int] | None:
         return _icon_size(data)  # Pillow decodes what is inside on opening
     if data.startswith(b"RIFF") and data.startswith(b"WEBP", 8):
         return _webp_size(data)  # Pillow makes a decoder with its canvas first
+    if data.startswith(JPEG_SIGNATURE) and (size := _jpeg_size(data)) is not None:
+        return size
     if data.startswith(PNG_SIGNATURE) and data[12:16] == b"IHDR" and len(data) >= 24:
         width, height = struct.unpack_from(">2I", data, 16)
         return (width, height) if width and height else None  # Pillow would unpack the texts that follow first
@@ -142,6 +147,23 @@ def _jpeg(data: bytes) -> bytes:
             kept.append(view[at : end.start()])
             at = end.start()
     raise ImageError("damaged", f"more than {MAX_PARTS} segments")
+
+
+def _jpeg_size(data: bytes) -> tuple[int, int] | None:
+    """As the frame's header says, the last before the first scan; None where there is something odd before it."""
+    size, at = None, 2
+    for _ in range(MAX_HEAD_PARTS):
+        if len(data) < at + 4 or data[at] != 0xFF:
+            return None
+        marker = data[at + 1]
+        if marker == SOS:
+            return size
+        if marker in FRAMES and len(data) >= at + 9:
+            size = int.from_bytes(data[at + 7 : at + 9], "big"), int.from_bytes(data[at + 5 : at + 7], "big")
+        elif marker not in CODING and not APP0 <= marker <= APP15 and marker != COM:
+            return None
+        at += 2 + int.from_bytes(data[at + 2 : at + 4], "big")
+    return None
 
 
 def _sort_segment(marker: int, segment: memoryview, head: list[Piece], kept: list[Piece], turning: list[Piece]) -> None:

@@ -78,6 +78,11 @@ class Engine:
         self.queue.put(make_jobs(ticket))
         return ticket
 
+    def drop(self, ticket: Ticket) -> None:
+        """Nobody waits for it any more; what still waits in the queue is forgotten, with the bytes it holds."""
+        ticket.cancel()
+        self.queue.sweep()
+
     def close(self) -> None:
         """Answer and store what was accepted, then stop."""
         self.queue.close()
@@ -103,7 +108,11 @@ class Engine:
             log.exception("no answer for an image")
             jobs[0].ticket.fail("not enough memory" if isinstance(error, MemoryError) else "the network failed")
             return
-        self._gauge.batch(jobs[0].model.name, len(jobs), time.monotonic() - start_s)
         for job, entry in zip(jobs, entries, strict=True):
-            self._gauge.answered(entry)
             job.ticket.answer(job.place, entry)
+        try:
+            self._gauge.batch(jobs[0].model.name, len(jobs), time.monotonic() - start_s)
+            for entry in entries:
+                self._gauge.answered(entry)
+        except Exception:  # a count that cannot be written (to a full disk, say) must not end a worker
+            log.exception("the metrics failed")

@@ -84,6 +84,11 @@ class FairQueue:
             return QueueFull(own=False, waiting=self._count)
         return None
 
+    def sweep(self) -> None:
+        """Forget what nobody waits for any more."""
+        with self._ready:
+            self._sweep()
+
     def _sweep(self) -> None:
         now_s = self._clock()
         for client, line in list(self._lines.items()):

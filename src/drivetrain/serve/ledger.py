@@ -30,7 +30,9 @@ ENTRY_BYTES = 4 << 10
 
 # A transaction costs as much as a dozen rows. While images wait for workers, each answer's client has waited so long that
 # this is not noticed, and the workers get the time.
-LINGER_S = 0.01
+LINGER_S = 0.04
+STEP_S = 0.005
+FEW = 12
 
 # How often a store that failed is asked whether it is back.
 RETRY_S = 0.5
@@ -127,8 +129,9 @@ class Ledger:
             self._change.wait_for(lambda: self._waiting or self._closed, IDLE_S)
             if self._closed and not self._waiting:
                 return None
-        if self._waiting and not self._closed and self.more():
-            time.sleep(self._linger_s)
+        until_s = time.monotonic() + self._linger_s
+        while 0 < len(self._waiting) < FEW and not self._closed and self.more() and time.monotonic() < until_s:
+            time.sleep(STEP_S)
         with self._change:
             group: list[_Write] = []
             count = 0

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 
 from ..core.errors import StoreError
 from ..core.records import Entry, Role
@@ -22,6 +22,7 @@ from .fair_queue import QueueFull
 from .guard import Caller
 from .image_limits import pixels_checked
 from .job import Job, Ticket, Upload, jobs_of
+from .leaving import told_when_gone
 from .problems import Problem, documented
 from .served import ServedModel
 from .server import Server, request_id
@@ -70,11 +71,7 @@ GONE = Response(status_code=499)
 
 
 class Predict:
-    """The route as a plain ASGI application.
-
-    FastAPI's way through routing, dependencies and parameters costs more than all else that is done here in Python, and
-    Python's lock is what the workers wait for; see `Express`.
-    """
+    """The route as a plain ASGI application, which `Express` asks."""
 
     path = PATH
 
@@ -110,17 +107,6 @@ class Predict:
         return Response(_body(served, request_id(request), entries, start_s, ready_s), media_type="application/json")
 
 
-class Express:
-    """ASGI middleware that lets predictions pass FastAPI by."""
-
-    def __init__(self, app: ASGIApp, *, predict: Predict) -> None:
-        self._app, self._predict = app, predict
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        here = scope["type"] == "http" and scope["path"] == PATH and scope["method"] == "POST"
-        await (self._predict if here else self._app)(scope, receive, send)
-
-
 def _timeout_s(given: str | None) -> float:
     if given is None:
         return float("inf")
@@ -131,7 +117,7 @@ def _timeout_s(given: str | None) -> float:
 
 
 def prediction_routes(endpoint: Predict) -> APIRouter:
-    """The route's entry in the OpenAPI document; requests take the way of `Express`."""
+    """The route as FastAPI has it; in a server most requests take a shorter way, see `Express`."""
     router = APIRouter(tags=["predictions"])
 
     @router.post(
@@ -227,11 +213,15 @@ async def answered(
         Gone: the client left.
     """
     loop = asyncio.get_running_loop()
-    outcome: asyncio.Future[tuple[Ticket, StoreError | None]] = loop.create_future()
+    outcome: asyncio.Future[StoreError | None] = loop.create_future()
 
-    def settle(ticket: Ticket, error: StoreError | None) -> None:
+    def settle(unstored: StoreError | None) -> None:
         if not outcome.done():
-            outcome.set_result((ticket, error))
+            outcome.set_result(unstored)
+
+    def give_up(reason: Exception) -> None:
+        if not outcome.done():
+            outcome.set_exception(reason)
 
     def jobs(ticket: Ticket) -> list[Job]:
         return jobs_of(
@@ -245,29 +235,25 @@ async def answered(
             deadline_s=deadline_s,
         )
 
-    def finished(ticket: Ticket, error: StoreError | None) -> None:
+    def finished(_: Ticket, unstored: StoreError | None) -> None:
         with suppress(RuntimeError):  # the loop has ended: there is nobody to tell
-            loop.call_soon_threadsafe(settle, ticket, error)
+            loop.call_soon_threadsafe(settle, unstored)
 
     try:
         ticket = server.engine.submit(jobs, len(uploads), finished)
     except QueueFull as error:
         raise full(server, error) from None
-    # The body has been read, so that the next thing to arrive can only be that the client has left.
-    gone = asyncio.ensure_future(request.receive())
+    late = Problem("deadline", "there was no answer within the time asked for; ask again", retry_after_s=1)
+    timer = loop.call_later(deadline_s - time.monotonic(), give_up, late)
+    answered_in_time = False
     try:
-        await asyncio.wait(
-            (outcome, gone), timeout=max(0.0, deadline_s - time.monotonic()), return_when=asyncio.FIRST_COMPLETED
-        )
+        with told_when_gone(request, lambda: give_up(Gone())):
+            unstored = await outcome
+        answered_in_time = True
     finally:
-        gone.cancel()
-        if not outcome.done():
-            ticket.cancel()
-    if not outcome.done():
-        if gone.done() and not gone.cancelled():
-            raise Gone
-        raise Problem("deadline", "there was no answer within the time asked for; ask again", retry_after_s=1)
-    _, unstored = outcome.result()
+        timer.cancel()
+        if not answered_in_time:
+            server.engine.drop(ticket)
     if unstored is not None:
         raise Problem(
             "store-unavailable", "the answer could not be stored, so it is not given; ask again", retry_after_s=2

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable
 from typing import Any
 
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -17,6 +18,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 from ..core.identifiers import new_id
 from .browser import with_security_headers
 from .envelope import REQUEST_ID
+from .leaving import ON_GONE
 from .problems import Problem
 
 # Seconds a request's head may take to arrive, and bytes it may have: what common proxies allow. A body nobody reads any more
@@ -53,6 +55,7 @@ class PatientProtocol(HttpToolsProtocol):
         self._stalled: asyncio.TimerHandle | None = None
         self._framing_bytes = 0
         self._body_bytes = 0
+        self._when_gone: list[Callable[[], None]] = []
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(LingeringTransport(transport, self))  # type: ignore[arg-type]
@@ -64,6 +67,8 @@ class PatientProtocol(HttpToolsProtocol):
         if self._stalled is not None:
             self._stalled.cancel()
         super().connection_lost(exc)
+        for hook in self._when_gone:
+            hook()
 
     def data_received(self, data: bytes) -> None:
         if self.transport.is_closing():
@@ -129,6 +134,9 @@ class PatientProtocol(HttpToolsProtocol):
         super().resume_writing()
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGIApp) -> None:  # type: ignore[override]
+        self._when_gone.clear()
+        cycle.scope[ON_GONE] = self._call_when_gone  # type: ignore[typeddict-unknown-key]  # servers may add keys
+
         async def until_drained(scope: Scope, receive: Receive, send: Send) -> None:
             try:
                 await app(scope, receive, send)
@@ -140,6 +148,11 @@ class PatientProtocol(HttpToolsProtocol):
                 await problem.response(scope["state"].get("request_id"))(scope, receive, send)
 
         super()._start_asgi_task(cycle, until_drained)  # type: ignore[arg-type]  # uvicorn names the types of ASGI anew
+
+    def _call_when_gone(self, hook: Callable[[], None]) -> None:
+        self._when_gone.append(hook)
+        if self.transport.is_closing():
+            hook()
 
     def _unsupported_upgrade_warning(self) -> None:
         """Nothing: who asks to upgrade gets a plain answer, as HTTP has it."""

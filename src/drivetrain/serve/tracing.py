@@ -32,3 +32,8 @@ def instrument(app: FastAPI, provider: TracerProvider | None = None) -> bool:
         exclude_spans=["receive", "send"],
     )
     return True
+
+
+def is_traced(app: FastAPI) -> bool:
+    """Whether `instrument` did something."""
+    return bool(getattr(app, "_is_instrumented_by_opentelemetry", False))
