@@ -263,3 +263,15 @@ def test_another_models_image_is_not_left_beside_an_idle_taker(watched: tuple[Fa
     queue.put(jobs("b", "2", model=DOG))
     assert names(filling.result()) == ["1"]
     assert names(idle.result()) == ["2"]
+
+
+def test_who_is_alone() -> None:
+    queue = FairQueue(8)
+    queue.put(jobs("a", "1", "2"))
+    queue.take(1, 0.0)
+    assert not queue.is_alone  # another waits
+    queue.take(1, 0.0)
+    assert queue.is_alone
+    queue.put(jobs("a", "3"))
+    assert names(Beside(lambda: queue.take(1, 0.0)).result()) == ["3"]
+    assert not queue.is_alone  # another is at work

@@ -8,12 +8,13 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
+import numpy as np
 import pytest
 
 from drivetrain.core.types import FloatArray
 from drivetrain.model.predictor import Predictor, load
-from drivetrain.serve import measure
-from drivetrain.serve.measure import plan
+from drivetrain.serve import measure, settings
+from drivetrain.serve.measure import pays_to_widen, plan
 from drivetrain.serve.settings import Limits, Settings
 
 Cost = Callable[[int], float]
@@ -35,7 +36,7 @@ class Machine:
 
         resize = SimpleNamespace(size=(4, 4))
         manifest = SimpleNamespace(preprocess=SimpleNamespace(resize=resize))
-        return cast(Predictor, SimpleNamespace(manifest=manifest, run_batch=run_batch, release=lambda: None))
+        return cast(Predictor, SimpleNamespace(manifest=manifest, run_batch=run_batch, is_wide=False, release=lambda: None))
 
     def clock(self) -> float:
         with self._lock:
@@ -47,7 +48,7 @@ class Machine:
 
 @pytest.fixture(autouse=True)
 def two_cores(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(measure, "available_cores", lambda: 2)
+    monkeypatch.setattr(settings, "available_cores", lambda: 2)
 
 
 def flat(images: int) -> float:
@@ -108,3 +109,36 @@ def test_a_real_network_is_measured(kept: Path) -> None:
     assert planned.images_per_s is not None
     assert planned.images_per_s > 0
     assert planned.queue >= Limits().images
+
+
+def test_a_lone_image_runs_on_all_cores_and_gets_the_same_answer(kept: Path) -> None:
+    predictor = load(kept, threads=2)
+    assert predictor.is_wide
+    assert not load(kept).is_wide
+    pixels_NKHW = np.random.default_rng(0).random((1, 3, 8, 8), np.float32)
+    for narrow, wide in zip(predictor.run_batch(pixels_NKHW), predictor.run_batch(pixels_NKHW, wide=True), strict=True):
+        np.testing.assert_allclose(wide, narrow, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize(("wide_s", "expected"), [(0.5, True), (0.9, False)])
+def test_widening_has_to_pay(wide_s: float, expected: bool) -> None:
+    assert pays_to_widen(Widened(wide_s), lambda: Widened.now_s) is expected  # type: ignore[arg-type]  # all that is asked of one
+
+
+def test_what_cannot_be_widened_is_not(kept: Path) -> None:
+    assert not pays_to_widen(load(kept))
+
+
+class Widened:
+    """Stands for a predictor whose runs take a second, wide ones ``wide_s``, on a clock of its own."""
+
+    now_s = 0.0
+    is_wide = True
+
+    def __init__(self, wide_s: float) -> None:
+        self._wide_s = wide_s
+        self.manifest = load(Path(__file__).parent.parent / "bundles" / "v1").manifest
+
+    def run_batch(self, pixels_NKHW: object, *, wide: bool) -> None:
+        del pixels_NKHW
+        Widened.now_s += self._wide_s if wide else 1.0

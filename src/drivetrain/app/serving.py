@@ -28,6 +28,7 @@ from ..core.retention import Retention
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
+    from ..model.predictor import Predictor
     from ..serve.engine import Plan
     from ..serve.server import Server
     from ..serve.settings import Settings
@@ -61,6 +62,7 @@ class ServeOptions:
     max_body_mb: int = 64
     max_images: int = 64
     max_megapixels: float = 50.0
+    upload_s: float = 30.0
     samples: str | None = None
     drain_s: float = 20.0
     watch_s: float | None = 2.0
@@ -79,6 +81,8 @@ class ServeOptions:
         for name, value in (("max_body_mb", self.max_body_mb), ("max_images", self.max_images)):
             if value < 1:
                 raise UsageError(f"{name} is {value}; it must be 1 or more")
+        if not 0 < self.upload_s < float("inf"):
+            raise UsageError(f"upload_s is {self.upload_s}; it must be more than 0")
         if not 0 < self.max_megapixels < float("inf"):
             raise UsageError(f"max_megapixels is {self.max_megapixels}; it must be more than 0")
         body_bytes = self.max_body_mb << 20
@@ -96,6 +100,7 @@ class ServeOptions:
                 body_bytes=body_bytes,
                 images=self.max_images,
                 pixels=round(self.max_megapixels * 1e6),
+                upload_s=self.upload_s,
                 in_flight_bytes=max(Limits.in_flight_bytes, 2 * body_bytes),
             ),
             samples=Path(self.samples) if self.samples else None,
@@ -139,7 +144,11 @@ def build(options: ServeOptions) -> Server:
     from ..model.predictor import load
 
     settings = options.settings()
-    shelf = Shelf([parse_bundle(text) for text in options.bundles], lambda path: load(path, golden=options.golden))
+
+    def load_one(path: Path) -> Predictor:
+        return load(path, golden=options.golden, threads=settings.cores)
+
+    shelf = Shelf([parse_bundle(text) for text in options.bundles], load_one)
     store = open_store(options.store or _default_store())
     keys = store.keys()
     metrics = Metrics()

@@ -93,7 +93,8 @@ def run() -> None:
         remark("error: this is a fault in drivetrain, not in what you gave it; please report the lines above")
         sys.exit(FAULT)
     if code == INTERRUPTED:
-        remark("interrupted; run it again: train goes on from what it has embedded")
+        again = "; run it again: train goes on from what it has embedded" if "train" in sys.argv[1:2] else ""
+        remark(f"interrupted{again}")
         # Worker threads may still be inside the network; there is nothing left for them to finish.
         sys.stderr.flush()
         os._exit(INTERRUPTED)

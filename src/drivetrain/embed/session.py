@@ -1,4 +1,4 @@
-"""One way to run a graph: ONNX Runtime on the CPU, one thread a call, many calls at once.
+"""One way to run a graph: ONNX Runtime on the CPU, by default one thread a call, many calls at once.
 
 On a CPU several single-threaded calls of one image each beat one wide call: the working set of a small network stays
 in the core's own cache, and no core waits for another at every layer.
@@ -20,8 +20,8 @@ from .backbone import INPUT
 class Session:
     """A loaded graph; safe to call from several threads at once."""
 
-    def __init__(self, model: bytes | Path) -> None:
-        """Load a graph from its bytes or file.
+    def __init__(self, model: bytes | Path, threads: int = 1) -> None:
+        """Load a graph from its bytes or file; ``threads`` work on one call, for when there is only one at a time.
 
         Raises:
             WeightsError: ONNX Runtime cannot load it.
@@ -29,7 +29,7 @@ class Session:
         import onnxruntime as ort  # heavy to import, and not needed when all is cached
 
         options = ort.SessionOptions()
-        options.intra_op_num_threads = 1
+        options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
         options.log_severity_level = 4  # what goes wrong is raised; the runtime need not print it as well
         source = model if isinstance(model, bytes) else str(model)

@@ -47,6 +47,8 @@ class Predictor:
     _files: Mapping[str, bytes]
     _session: Session
     _frozen_graph: bytes | None = None
+    _wide: Session | None = None
+    """The same graph, several threads a call; None unless `load` was told to make it."""
 
     def __repr__(self) -> str:
         manifest = self.manifest
@@ -135,10 +137,19 @@ class Predictor:
         logits_NC, embedding_ND = self.run_batch(tensor[None])
         return logits_NC[0], embedding_ND[0]
 
-    def run_batch(self, tensors_NKHW: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Preprocessed images (N, 3, H, W) → logits (N, C) and embeddings (N, D)."""
-        logits_NC, embedding_ND = self._session.run(tensors_NKHW, [LOGITS, OUTPUT])
+    def run_batch(self, tensors_NKHW: FloatArray, *, wide: bool = False) -> tuple[FloatArray, FloatArray]:
+        """Preprocessed images (N, 3, H, W) → logits (N, C) and embeddings (N, D).
+
+        ``wide``: with all the threads `load` was told of, sooner done where nothing else is to do.
+        """
+        session = self._wide if wide and self._wide is not None else self._session
+        logits_NC, embedding_ND = session.run(tensors_NKHW, [LOGITS, OUTPUT])
         return logits_NC, embedding_ND
+
+    @property
+    def is_wide(self) -> bool:
+        """Whether `run_batch` can be run wide."""
+        return self._wide is not None
 
     def release(self) -> None:
         """Give back memory after runs of larger batches than usual."""
@@ -202,10 +213,11 @@ def _decode_pillow(image: Image.Image) -> Decoded:
         raise ImageError("damaged", " ".join(str(error).split())) from None
 
 
-def load(path: str | Path, *, golden: bool = True) -> Predictor:
+def load(path: str | Path, *, golden: bool = True, threads: int = 1) -> Predictor:
     """Load a bundle (folder or zip): check sums, parse the manifest, construct, then replay the golden images.
 
-    ``golden=False`` skips the replay.
+    ``golden=False`` skips the replay. With ``threads`` above 1 a lone image can be run on so many cores, see
+    `Predictor.run_batch`; it takes the memory of a second network.
 
     Raises:
         BundleError: there is no bundle here, or its graph cannot be trusted or loaded.
@@ -223,13 +235,14 @@ def load(path: str | Path, *, golden: bool = True) -> Predictor:
         session = Session(files[MODEL])
         _check_fit(session, manifest)
         parity = replay(files, manifest, session) if golden else None
+        wide = Session(files[MODEL], threads) if threads > 1 else None
     except WeightsError as error:
         raise BundleError(f"{path}: {error}") from None
     except BundleError as error:
         raise type(error)(f"{path}: {error}") from None
     # The model's bytes live on in the session, and the arrays as arrays; only the small files are kept.
     kept = {name: data for name, data in files.items() if name not in (MODEL, ARRAYS, FROZEN)}
-    return Predictor(path, manifest, parity, arrays, kept, session, frozen)
+    return Predictor(path, manifest, parity, arrays, kept, session, frozen, wide)
 
 
 def _frozen_graph(files: Mapping[str, bytes], manifest: Manifest) -> bytes | None:

@@ -203,7 +203,8 @@ def describe(model: ServedModel, *, default: bool, current: bool) -> dict[str, A
         "backbone": manifest.backbone.name,
         "parity": parity and {"images": parity.images, "max_probability": parity.max_probability},
         "gallery": _pictures(gallery_of(predictor)),
-        "problem": model.problem,
+        # Where on this machine a bundle lies is nobody's business who may only predict.
+        "problem": model.problem and model.problem.replace(str(model.path), model.path.name),
         "links": {
             "manifest": f"{below}/manifest",
             "card": f"{below}/card" if predictor.file(CARD) else None,

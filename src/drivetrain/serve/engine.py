@@ -18,7 +18,7 @@ from ..core.records import Entry
 from .fair_queue import FairQueue
 from .job import Job, Ticket
 from .ledger import Ledger
-from .worker import Keeping, answer
+from .worker import Keeping, answer, finished
 
 log = logging.getLogger(__name__)
 
@@ -33,6 +33,8 @@ class Plan:
     queue: int
     images_per_s: float | None = None
     """As measured; None where nothing was."""
+    wide: bool = False
+    """Whether a lone image is run on all cores."""
 
 
 class Gauge(Protocol):
@@ -72,7 +74,9 @@ class Engine:
             if ticket.failure is not None:
                 outcome(ticket, None)
             else:
-                self.ledger.write(ticket.complete(), lambda error: outcome(ticket, error))
+                self.ledger.write(
+                    ticket.complete(), lambda error: outcome(ticket, error), lambda: ticket.finish(self._finished)
+                )
 
         ticket = Ticket(count, answered)
         self.queue.put(make_jobs(ticket))
@@ -90,6 +94,9 @@ class Engine:
             thread.join()
         self.ledger.close()
 
+    def _finished(self, entry: Entry) -> Entry:
+        return finished(entry, self._keeping)
+
     def _work(self) -> None:
         plan = self.plan
         while jobs := self.queue.take(plan.max_batch, plan.max_wait_s):
@@ -98,7 +105,7 @@ class Engine:
     def _answer(self, jobs: Sequence[Job]) -> None:
         start_s = time.monotonic()
         try:
-            entries = answer(jobs, self._keeping)
+            entries = answer(jobs, self._keeping, wide=self.plan.wide and self.queue.is_alone)
         except Exception as error:  # a worker must outlive whatever one image does to it
             if len(jobs) > 1:
                 # One image's fault must not be the others'; each is tried by itself.

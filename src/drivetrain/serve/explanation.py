@@ -144,10 +144,11 @@ def explanation_routes(server: Server) -> APIRouter:
         try:
             check_open(server, caller, 1)
             async with server.bodies.read(request) as body:
-                upload = await _image(server, request, caller, body)
                 server.guard.count(caller, 1)
+                # Before a kept image is loaded: those who wait must not hold one each.
                 await _await_turn(turn, server.settings.deadline_s)
                 try:
+                    upload = await _image(server, request, caller, body)
                     found = await asyncio.to_thread(explained, served, upload, output, similar, heatmap=heatmap)
                 finally:
                     turn.release()

@@ -41,6 +41,11 @@ class FairQueue:
     def __len__(self) -> int:
         return self._count
 
+    @property
+    def is_alone(self) -> bool:
+        """Whether the thread that asks is the only one at work, and nothing waits; a moment later it may be otherwise."""
+        return not self._count and len(self._at_work) <= 1
+
     def put(self, jobs: Sequence[Job]) -> None:
         """Take in all jobs of a request (which has one client) or none.
 

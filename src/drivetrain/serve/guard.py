@@ -53,6 +53,7 @@ class Guard:
         self._lock = threading.Lock()
         self._buckets: dict[str, _Bucket] = {}
         self._keys: tuple[ApiKey, ...] = ()
+        self._said = ""
         self.refresh()
 
     def refresh(self) -> None:
@@ -60,7 +61,11 @@ class Guard:
         try:
             self._keys = self._store.keys()
         except StoreError as error:
-            log.warning("the keys cannot be read again, those known stay: %s", error)
+            if str(error) != self._said:  # not every two seconds while a database is gone
+                log.warning("the keys cannot be read again, those known stay: %s", error)
+            self._said = str(error)
+        else:
+            self._said = ""
 
     def caller(self, request: Request) -> Caller | None:
         """Who asks; None without a valid key."""

@@ -20,6 +20,7 @@ from ..core.ports import PredictionStore
 from ..core.records import Entry
 
 Written = Callable[[StoreError | None], None]
+Finish = Callable[[], Sequence[Entry]]
 
 # Entries a transaction; a request has at most a few dozen.
 GROUP = 512
@@ -45,7 +46,8 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class _Write:
-    entries: Sequence[Entry]
+    finish: Finish
+    count: int
     written: Written
     since_s: float
     bytes: int
@@ -72,15 +74,15 @@ class Ledger:
         self._thread = threading.Thread(target=self._run, name="ledger", daemon=True)
         self._thread.start()
 
-    def write(self, entries: Sequence[Entry], written: Written) -> None:
+    def write(self, entries: Sequence[Entry], written: Written, finish: Finish | None = None) -> None:
         """Have entries written; ``written`` is called from the ledger's thread, with the reason where it failed.
 
-        Waits while too much waits already.
+        What ``finish`` gives is written in their place; it is called in the ledger's thread. Waits while too much waits already.
         """
         size = sum(ENTRY_BYTES + (len(entry.image.data) if entry.image else 0) for entry in entries)
         with self._change:
             self._change.wait_for(lambda: not self._waiting or self._bytes + size <= MOST_BYTES)
-            self._waiting.append(_Write(entries, written, time.monotonic(), size))
+            self._waiting.append(_Write(finish or (lambda: entries), len(entries), written, time.monotonic(), size))
             self._bytes += size
             self._change.notify_all()
 
@@ -102,7 +104,7 @@ class Ledger:
 
     def _commit(self, group: Sequence[_Write]) -> None:
         try:
-            self._store.append([entry for write in group for entry in write.entries])
+            self._store.append([entry for write in group for entry in write.finish()])
         except Exception as error:  # whatever it is, the callers must not wait for ever
             if len(group) > 1 and not isinstance(error, StoreError):
                 # Something in one of them cannot be written; that must not be the others' fault.
@@ -137,7 +139,7 @@ class Ledger:
             count = 0
             while self._waiting and count < GROUP:
                 group.append(self._taken())
-                count += len(group[-1].entries)
+                count += group[-1].count
             self._change.notify_all()
             return group
 

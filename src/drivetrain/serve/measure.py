@@ -7,6 +7,7 @@ best. The wait for a batch to fill is a quarter of what is left of the latency t
 
 from __future__ import annotations
 
+import statistics
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -14,7 +15,6 @@ from functools import partial
 
 import numpy as np
 
-from ..core.cores import available_cores
 from ..model.predictor import Predictor
 from .engine import Plan
 from .settings import Settings
@@ -27,6 +27,9 @@ WORTH = 0.85
 # Seconds a size is measured for; the whole measurement must not be noticed at start.
 MEASURE_S = 0.06
 
+# Runs of a lone image, each way.
+TRIALS = 7
+
 # Between the workers of an image the decoding, whose share of the work differs from picture to picture, about doubles the
 # network's time for photos of phones. Only the queue's length depends on it, and rejecting early is the safe side.
 DECODE_SHARE = 0.35
@@ -34,7 +37,7 @@ DECODE_SHARE = 0.35
 
 def plan(settings: Settings, predictors: Sequence[Predictor], clock: Callable[[], float] = time.perf_counter) -> Plan:
     """Choose batch, wait and queue for the slowest of the models."""
-    cores = max(1, available_cores() // settings.processes)
+    cores = settings.cores
     workers = settings.workers or cores + 1
     sizes = SIZES if settings.max_batch is None else (settings.max_batch,)
     slowest: dict[int, float] = {}
@@ -55,7 +58,27 @@ def plan(settings: Settings, predictors: Sequence[Predictor], clock: Callable[[]
     if settings.max_wait_ms is not None:
         wait_s = settings.max_wait_ms / 1000
     queue = settings.queue or max(settings.limits.images, round(target_s / image_s))
-    return Plan(workers, batch, max(0.0, wait_s), queue, 1 / image_s)
+    wide = all(pays_to_widen(predictor, clock) for predictor in predictors)
+    return Plan(workers, batch, max(0.0, wait_s), queue, 1 / image_s, wide)
+
+
+def pays_to_widen(predictor: Predictor, clock: Callable[[], float] = time.perf_counter) -> bool:
+    """Whether a lone image is answered noticeably sooner on all cores than on one."""
+    if not predictor.is_wide:
+        return False
+    height, width = predictor.manifest.preprocess.resize.size
+    pixels_NKHW = np.zeros((1, 3, height, width), np.float32)
+
+    def median_s(wide: bool) -> float:
+        took = []
+        for _ in range(TRIALS):
+            start_s = clock()
+            predictor.run_batch(pixels_NKHW, wide=wide)
+            took.append(clock() - start_s)
+        return statistics.median(took)
+
+    median_s(True)  # the first runs set memory aside
+    return median_s(True) <= WORTH * median_s(False)
 
 
 def image_seconds(

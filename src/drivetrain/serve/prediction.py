@@ -100,6 +100,7 @@ class Predict:
             async with server.bodies.read(request) as body:
                 uploads = await uploads_of(server, request, body)
                 await pixels_checked(uploads, server.settings.limits.pixels)
+                check_open(server, caller, len(uploads))  # what is refused must not count against the key
                 server.guard.count(caller, len(uploads))
                 entries, ready_s = await answered(server, request, caller, served, uploads, until_s)
         except Gone:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
@@ -135,7 +135,7 @@ class PatientProtocol(HttpToolsProtocol):
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGIApp) -> None:  # type: ignore[override]
         self._when_gone.clear()
-        cycle.scope[ON_GONE] = self._call_when_gone  # type: ignore[typeddict-unknown-key]  # servers may add keys
+        cast(dict[str, Any], cycle.scope)[ON_GONE] = self._call_when_gone
 
         async def until_drained(scope: Scope, receive: Receive, send: Send) -> None:
             try:

@@ -11,8 +11,9 @@ from fastapi import Path as InPath
 from pydantic import BaseModel
 from starlette.responses import JSONResponse, Response
 
-from ..core.errors import DataError, UsageError
+from ..core.errors import DataError, ImageError, UsageError
 from ..core.records import Role
+from ..data.metadata import strip_metadata
 from ..data.sources import open_source
 from .history import picture
 from .problems import Problem, documented
@@ -92,10 +93,10 @@ def sample_routes(server: Server) -> APIRouter:
         if number >= len(samples):
             raise Problem("not-found", f"there are {len(samples)} samples")
         try:
-            data = samples[number].path.read_bytes()
-        except OSError:
-            raise Problem("not-found", "this sample is no longer there") from None
-        kind = {".png": "png", ".webp": "webp", ".gif": "gif"}.get(samples[number].path.suffix.lower(), "jpeg")
-        return picture(data, f"image/{kind}", "private, max-age=300")
+            # Without metadata, and as a kind that browsers show.
+            data, kind = strip_metadata(samples[number].path.read_bytes())
+        except (OSError, ImageError):
+            raise Problem("not-found", "this sample is no longer there, or cannot be read") from None
+        return picture(data, kind, "private, max-age=300")
 
     return router

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..core.cores import available_cores
 from ..core.errors import UsageError
 from ..core.retention import Retention
 
@@ -56,6 +57,11 @@ class Settings:
     """How long requests under way may take to end after SIGTERM."""
     watch_s: float | None = 2.0
     """How often bundles are looked at for a new version; None: never."""
+
+    @property
+    def cores(self) -> int:
+        """This process's share of them."""
+        return max(1, available_cores() // self.processes)
 
     def __post_init__(self) -> None:
         for name, value, least in (

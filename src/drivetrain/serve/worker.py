@@ -9,7 +9,7 @@ import hashlib
 import logging
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 import numpy as np
@@ -25,6 +25,9 @@ from ..data.preprocess import apply
 from .job import Job
 
 log = logging.getLogger(__name__)
+
+# What the image of an entry is called until its hash is known; those that could not be read are told apart.
+UNHASHED, UNREAD = "", "unread"
 
 
 @dataclass(frozen=True)
@@ -48,13 +51,16 @@ class _Prepared:
     error: str | None = None
 
 
-def answer(jobs: Sequence[Job], keeping: Keeping) -> list[Entry]:
-    """Answer the jobs (all of one model) with one run of its network; entries in their order."""
+def answer(jobs: Sequence[Job], keeping: Keeping, *, wide: bool = False) -> list[Entry]:
+    """Answer the jobs (all of one model) with one run of its network; entries in their order, to be `finished`.
+
+    ``wide``: on all cores, as nothing else is to do.
+    """
     predictor = jobs[0].model.predictor
     prepared = [_prepare(job) for job in jobs]
     tensors = [one.tensor_KHW for one in prepared if one.tensor_KHW is not None]
     start_s = time.monotonic()
-    logits_NC = predictor.run_batch(_batch(tensors))[0] if tensors else np.empty((0, 0), np.float32)
+    logits_NC = predictor.run_batch(_batch(tensors), wide=wide)[0] if tensors else np.empty((0, 0), np.float32)
     end_s = time.monotonic()
     rows = iter(logits_NC)
     return [_entry(one, None if one.tensor_KHW is None else next(rows), end_s - start_s, keeping) for one in prepared]
@@ -100,10 +106,8 @@ def _entry(one: _Prepared, logits_C: FloatArray | None, network_s: float, keepin
         )
     else:
         prediction = job.model.predictor.judge(upload.name, logits_C)
-    hashed = keeping.retention.keeps_hash and upload.tensor_KHW is None
-    sha256 = hashlib.sha256(upload.data).hexdigest() if hashed else None
-    # What cannot be read is no image: nobody could look at it, and its metadata could not be taken out.
-    image = _stored(one, sha256, keeping) if sha256 and keeping.retention.keeps_image and not one.error else None
+    received = keeping.retention.keeps_hash and upload.tensor_KHW is None
+    image = StoredImage(UNREAD if one.error else UNHASHED, upload.data, one.media_type) if received else None
     record = Record(
         id=new_id(),
         request_id=job.request_id,
@@ -111,7 +115,6 @@ def _entry(one: _Prepared, logits_C: FloatArray | None, network_s: float, keepin
         model=job.model.name,
         prediction=prediction,
         timings=Timings(one.taken_s - job.accepted_s, one.decode_s, network_s, time.monotonic() - job.accepted_s),
-        image_sha256=sha256,
         width=one.width,
         height=one.height,
         context=upload.context,
@@ -120,12 +123,26 @@ def _entry(one: _Prepared, logits_C: FloatArray | None, network_s: float, keepin
     return Entry(record, image)
 
 
-def _stored(one: _Prepared, sha256: str, keeping: Keeping) -> StoredImage | None:
-    data = one.job.upload.data
+def finished(entry: Entry, keeping: Keeping) -> Entry:
+    """An entry as it is stored: its image named by the hash of what was received, and kept as far as the rule says.
+
+    The ledger does this for a group at a time. After a run of the network a worker finds nothing of Python in its core's
+    cache, and the same work takes several times as long there.
+    """
+    received = entry.image
+    if received is None:
+        return entry
+    sha256 = hashlib.sha256(received.data).hexdigest()
+    # What cannot be read is no image: nobody could look at it, and its metadata could not be taken out.
+    kept = keeping.retention.keeps_image and received.sha256 != UNREAD
+    return Entry(replace(entry.record, image_sha256=sha256), _stored(received, sha256, keeping) if kept else None)
+
+
+def _stored(received: StoredImage, sha256: str, keeping: Keeping) -> StoredImage | None:
     if keeping.keep_metadata:
-        return StoredImage(sha256, data, one.media_type)
+        return StoredImage(sha256, received.data, received.media_type)
     try:
-        return StoredImage(sha256, *strip_metadata(data))
+        return StoredImage(sha256, *strip_metadata(received.data))
     except ImageError as error:
         log.warning("an image was not kept, as its metadata cannot be taken out: %s", error)
         return None

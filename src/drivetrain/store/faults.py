@@ -18,6 +18,7 @@ _SQLITE = {
     sqlite3.SQLITE_READONLY: "cannot be written; give this user the right to write the file and its folder",
     sqlite3.SQLITE_PERM: "cannot be opened: permission denied",
     sqlite3.SQLITE_CANTOPEN: "cannot be opened; check that its folder is there and may be written",
+    sqlite3.SQLITE_IOERR: "cannot be read or written; look whether the disk is full, damaged or gone",
     sqlite3.SQLITE_CORRUPT: "is damaged; restore it from a backup, or move it away and begin a new one",
     sqlite3.SQLITE_NOTADB: "is not a database of SQLite, or is damaged; give another path, or restore it from a backup",
     sqlite3.SQLITE_TOOBIG: "cannot take a value that large",

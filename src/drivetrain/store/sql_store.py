@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -23,6 +24,9 @@ from .pruning import Pruned
 from .rows import COLUMNS, to_record
 from .tables import IMAGES, PREDICTIONS
 from .writing import Batch
+
+# Below this, the next group of answers may not find room on the disk.
+LEAST_ROOM = 8 << 20
 
 
 def open_store(place: str | Path, *, create: bool = True) -> SqlStore:
@@ -158,6 +162,8 @@ class SqlStore:
                 read_only = not _is_writable(self._location)
             if read_only:
                 raise StoreError(f"{self.shown} cannot be written just now: it is read-only")
+        if self._location.path is not None and _room(self._location.path) < LEAST_ROOM:
+            raise StoreError(f"{self.shown} cannot grow: the disk is full; make room, or prune it")
 
     def info(self) -> StoreInfo:
         """What it holds."""
@@ -231,6 +237,12 @@ def _inode(location: Location) -> tuple[int, int] | None:
     except OSError:
         return (0, 0)
     return found.st_dev, found.st_ino
+
+
+def _room(path: Path) -> int:
+    """Bytes that are free where the file is."""
+    with told(str(path)):
+        return shutil.disk_usage(path.parent).free
 
 
 def _is_writable(location: Location) -> bool:
