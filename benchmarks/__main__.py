@@ -2,9 +2,9 @@
 
     python -m benchmarks
 
-Four are run by hand, each with an environment for what it compares with, as it says at its head: ``benchmarks.network``
-needs a Python with torch to export from, ``benchmarks.vs_fastai`` fastai, ``benchmarks.augment`` kornia and
-``benchmarks.loader`` torchvision.
+Five are run by hand, each with an environment for what it compares with, as it says at its head: ``benchmarks.network``
+needs a Python with torch to export from, ``benchmarks.vs_fastai`` fastai, ``benchmarks.augment`` kornia,
+``benchmarks.loader`` torchvision and ``benchmarks.serve`` the other servers.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import sys
 
 from .record import RESULTS
 
-ALONE = ("accuracy", "embedding", "train_time", "memory", "help", "finetune_step", "finetune")
+ALONE = ("accuracy", "embedding", "train_time", "memory", "help", "finetune_step", "finetune", "store")
 
 
 def main() -> None:

@@ -68,9 +68,9 @@ def _picture(kind: str, seed: int) -> Image.Image:
     return image
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    """Chromium as the system has it; one for all tests, as there can be no two of Playwright's loops in a process."""
+    """Chromium as the system has it; ended with its module, as Playwright's loop is in the way of every other while it runs."""
     chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if chromium is None:
         pytest.skip("there is no Chromium here, so nothing is driven in a browser; install the package chromium")

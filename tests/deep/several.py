@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import dataclasses
 import json
 import os
@@ -146,7 +147,15 @@ def everything(folder: Path) -> None:
     (folder / f"seen.{RANK}.json").write_text(json.dumps(seen))
 
 
+def threads(folder: Path, when: str) -> None:
+    """Names of all threads there are, those of libraries too; Linux knows them."""
+    names = [path.read_text().strip() for path in Path("/proc/self/task").glob("*/comm")]
+    (folder / f"threads {when}.{RANK}.json").write_text(json.dumps(names))
+
+
 def main(folder: Path, scenario: str) -> None:
+    # Registered before anything else is, it is called last.
+    atexit.register(threads, folder, "at the end")
     if scenario == "everything":
         everything(folder)
     elif scenario == "kill":
@@ -154,6 +163,7 @@ def main(folder: Path, scenario: str) -> None:
     else:
         # Only the main process sees the folder.
         keep(folder, "resumed", resumable(folder / ("killed" if RANK == 0 else "nowhere")))
+    threads(folder, "while together")
 
 
 if __name__ == "__main__":

@@ -36,7 +36,9 @@ class Machine:
 
         resize = SimpleNamespace(size=(4, 4))
         manifest = SimpleNamespace(preprocess=SimpleNamespace(resize=resize))
-        return cast(Predictor, SimpleNamespace(manifest=manifest, run_batch=run_batch, is_wide=False, release=lambda: None))
+        return cast(
+            Predictor, SimpleNamespace(manifest=manifest, run_batch=run_batch, is_wide=False, release=lambda: None)
+        )
 
     def clock(self) -> float:
         with self._lock:

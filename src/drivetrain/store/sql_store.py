@@ -26,7 +26,7 @@ from .tables import IMAGES, PREDICTIONS
 from .writing import Batch
 
 # Below this, the next group of answers may not find room on the disk.
-LEAST_ROOM = 8 << 20
+LEAST_ROOM = 1 << 20
 
 
 def open_store(place: str | Path, *, create: bool = True) -> SqlStore:

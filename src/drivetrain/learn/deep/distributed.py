@@ -11,7 +11,9 @@ from __future__ import annotations
 import atexit
 import os
 import signal
+import sys
 import threading
+import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -177,6 +179,10 @@ class Processes(Team):
             torch.distributed.broadcast(plain, src=0, group=self._group)
             tensor.copy_(plain)
 
+    def part(self) -> None:
+        """Let go of the others, for good; it asks nobody, so that no process waits for one that is gone."""
+        del self._host, self._group
+
     def _meet(self, values: Sequence[float]) -> list[float]:
         numbers = torch.zeros(2 + WIDTH, dtype=torch.float64)
         numbers[: len(values)] = torch.tensor(values, dtype=torch.float64)
@@ -228,9 +234,26 @@ def _joined(kind: str, count: int) -> Team:
             f"this is one of {count} processes, but accelerate finds {state.num_processes} on {state.device.type}, not "
             f"on {kind}; start one process, or make the Learner before anything else uses accelerate"
         )
-    atexit.register(state.destroy_process_group)
     own = torch.device("cpu") if kind == "cpu" else state.device
-    return Processes(own, Share(state.process_index, state.num_processes))
+    team = Processes(own, Share(state.process_index, state.num_processes))
+    atexit.register(_leave, team, state.destroy_process_group)
+    return team
+
+
+def _leave(team: Processes, destroy: Callable[[], None]) -> None:
+    """End the threads of the groups while there is an interpreter.
+
+    A thread of gloo gives the tensors of a finished exchange back under the interpreter's lock, at times long after the
+    exchange is over; if the interpreter is leaving by then, the process aborts. The threads are waited for where a
+    group's last owner goes: after ``destroy`` that may be the team, or an error that came out of an exchange. The group
+    of all may stay, for torch keeps it as a default of its own functions; on CPUs no exchange of ours goes through it.
+    """
+    team.part()
+    error: BaseException | None = getattr(sys, "last_value", None)
+    while error is not None:
+        traceback.clear_frames(error.__traceback__)
+        error = error.__cause__ or error.__context__
+    destroy()
 
 
 def _gradient(parameter: nn.Parameter) -> Tensor:
