@@ -91,7 +91,9 @@ def test_the_slowest_model_counts() -> None:
 
 
 def test_the_queue_is_what_can_be_answered_in_time_and_holds_a_request() -> None:
-    assert Machine(flat).plan(target_ms=2000.0).queue == round(2.0 / (0.004 * (1 + measure.DECODE_SHARE)))
+    assert Machine(flat).plan(target_ms=2000.0).queue == round(
+        measure.QUEUE_SHARE * 2.0 / (0.004 * (1 + measure.DECODE_SHARE))
+    )
     assert Machine(flat).plan(target_ms=10.0).queue == Limits().images
     assert Machine(flat).plan(target_ms=10.0, limits=Limits(images=7)).queue == 7
 
