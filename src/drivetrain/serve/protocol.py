@@ -58,7 +58,7 @@ class PatientProtocol(HttpToolsProtocol):
         self._when_gone: list[Callable[[], None]] = []
 
     def connection_made(self, transport: Any) -> None:
-        super().connection_made(LingeringTransport(transport, self))  # type: ignore[arg-type]
+        super().connection_made(LingeringTransport(transport, self))  # type: ignore[arg-type]  # all that is used of one
         self._wait()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -133,7 +133,7 @@ class PatientProtocol(HttpToolsProtocol):
             self._stalled = None
         super().resume_writing()
 
-    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGIApp) -> None:  # type: ignore[override]
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGIApp) -> None:  # type: ignore[override]  # uvicorn names the types of ASGI anew
         self._when_gone.clear()
         cast(dict[str, Any], cycle.scope)[ON_GONE] = self._call_when_gone
 
