@@ -6,6 +6,7 @@ import { axis, fractionAxis, plot } from "../src/models/interval";
 import { prepared } from "../src/models/report";
 import { cell, toCsv, toJson } from "../src/predict/export";
 import { dropped, sift } from "../src/predict/files";
+import { mixed } from "../src/predict/samples";
 import { format, parse } from "../src/routes";
 import { prediction } from "./fakes";
 
@@ -139,5 +140,15 @@ describe("what others wrote", () => {
     expect(css).toBe("p{color:red}");
     expect(html).not.toMatch(/<script|<style|<iframe| style=/);
     expect(html).toContain('data-style="color:blue"');
+  });
+});
+
+describe("samples", () => {
+  it("take one of each label in turn, in the order given", () => {
+    const of = (...names: string[]) => names.map((name) => ({ name, url: `/${name}`, label: name.slice(0, 1) }));
+    expect(mixed(of("a1", "a2", "a3", "b1", "b2", "c1")).map((sample) => sample.name)).toEqual(["a1", "b1", "c1", "a2", "b2", "a3"]);
+    expect(mixed([])).toEqual([]);
+    const plain = [1, 2].map((i) => ({ name: `${i}`, url: `/${i}`, label: null }));
+    expect(mixed(plain)).toEqual(plain);
   });
 });
