@@ -21,6 +21,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -109,7 +110,7 @@ def _measure(store: SqlStore, count: int, repeats: int) -> dict[str, Any]:
         records = 0
         cursor: str | None = None
         for _ in range(STEPS):
-            times_ms.append([_timed(lambda w=wanted, c=cursor: store.page(w, PAGE, c)) for _ in range(repeats // 3)])  # type: ignore[misc]
+            times_ms.append([_timed(partial(store.page, wanted, PAGE, cursor)) for _ in range(repeats // 3)])
             page = store.page(wanted, PAGE, cursor)
             records, cursor = records + len(page.records), page.next
             if cursor is None:
@@ -234,7 +235,7 @@ def _append(store: SqlStore, count: int) -> dict[str, dict[str, float]]:
             made = replace(base, id=f"{number:012x}8{number:019x}", at=base.at + later)
             entries.append(Entry(made, image and StoredImage(f"{number:064x}", image, "image/jpeg")))
         cpu_s, began_s = time.process_time(), time.perf_counter()
-        waits_ms = [_timed(lambda at=at: store.append(entries[at : at + group])) for at in range(0, rows, group)]  # type: ignore[misc]  # noqa: B023
+        waits_ms = [_timed(partial(store.append, entries[at : at + group])) for at in range(0, rows, group)]
         found[name] = {
             "rows_per_s": round(rows / (time.perf_counter() - began_s)),
             "cpu_us_per_row": round(1e6 * (time.process_time() - cpu_s) / rows, 1),

@@ -23,7 +23,7 @@ BATCH_TIMEOUT_S = 0.005
 Tensor = NDArray[np.float32]
 
 
-class Classifier(litserve.LitAPI):  # type: ignore[misc]
+class Classifier(litserve.LitAPI):  # type: ignore[misc]  # not installed where types are checked
     """With a batch of one LitServe passes single tensors; with more, lists of them."""
 
     def __init__(self, bundle: Path, threads: int | None, batch: int) -> None:

@@ -57,6 +57,7 @@ def read_wheel(path: Path) -> Wheel:
             with archive.open(entry) as file:
                 text = file.read(MAX_METADATA_BYTES).decode("utf-8")
     except (zipfile.BadZipFile, zlib.error, KeyError, EOFError, ValueError, NotImplementedError, RuntimeError) as error:
+        # All that zipfile raises for bytes that are cut, altered, encrypted or packed in a way it does not know.
         raise UsageError(f"{path} is damaged ({' '.join(str(error).split())}); build it again") from None
     except OSError as error:
         raise UsageError(f"{path} cannot be read ({error.strerror or error})") from None
