@@ -9,6 +9,8 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from ..core.errors import UsageError
+
 # From linux/fs.h and sys/stdio.h: swap the two names.
 _RENAME_EXCHANGE = 2
 _RENAME_SWAP = 2
@@ -16,6 +18,19 @@ _AT_FDCWD = -100
 
 # Several processes may publish to one name; each turn one of them gets through.
 _TURNS = 100
+
+
+def check_place(out: Path, target: Path) -> None:
+    """Whether something may be written to ``target``, which a person called ``out``; it need not be there yet.
+
+    Raises:
+        UsageError: a file stands where a folder has to be, or writing is not allowed.
+    """
+    nearest = next(parent for parent in target.parents if parent.exists())
+    if not nearest.is_dir():
+        raise UsageError(f"cannot write {out}: {nearest} is a file, not a folder; choose another place")
+    if not os.access(nearest, os.W_OK):
+        raise UsageError(f"cannot write to {nearest}; choose a folder of your own")
 
 
 def publish(new: Path, target: Path, swap: Callable[[Path, Path], bool] | None = None) -> None:

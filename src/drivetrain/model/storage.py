@@ -7,7 +7,6 @@ mean is the business of the modules that parse them. Files that the sums do not 
 from __future__ import annotations
 
 import hashlib
-import os
 import re
 import tempfile
 import zipfile
@@ -17,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from ..core.errors import BundleError, ChecksumError, UsageError
-from .publish import publish
+from .publish import check_place, publish
 
 SUMS = "SHA256SUMS"
 MANIFEST = "manifest.json"
@@ -285,11 +284,7 @@ def _check_out(out: Path, target: Path) -> None:
         _check_folder(out, target)
     elif target.exists():
         raise UsageError(f"{out} is a file; choose a folder's name, or one ending in .zip")
-    nearest = next(parent for parent in target.parents if parent.exists())
-    if not nearest.is_dir():
-        raise UsageError(f"cannot write {out}: {nearest} is a file, not a folder; choose another place")
-    if not os.access(nearest, os.W_OK):
-        raise UsageError(f"cannot write to {nearest}; choose a folder of your own")
+    check_place(out, target)
 
 
 def _check_folder(out: Path, folder: Path) -> None:

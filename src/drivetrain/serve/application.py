@@ -136,7 +136,6 @@ def _lifespan(server: Server) -> Callable[[FastAPI], Any]:
             tasks.append(asyncio.create_task(_every(FORGET_S, lambda: _forget(server))))
         if server.settings.watch_s is not None:
             tasks.append(asyncio.create_task(_every(server.settings.watch_s, lambda: _look_for_versions(server))))
-        server.state.ready = True
         try:
             yield
         finally:

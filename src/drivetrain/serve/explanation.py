@@ -29,7 +29,7 @@ from .history import unavailable
 from .image_limits import pixels_checked
 from .job import Upload
 from .prediction import GONE, ModelName, ModelVersion, check_open
-from .problems import Problem, documented
+from .problems import TAKING_IMAGES, Problem, documented
 from .served import ServedModel
 from .server import Server
 from .uploads import parse_uploads, unprocessable
@@ -110,20 +110,7 @@ def explanation_routes(server: Server) -> APIRouter:
         response_model=ExplainAnswer,
         summary="Explain an answer",
         openapi_extra=_BODY,
-        responses=documented(
-            "bad-request",
-            "unauthorized",
-            "forbidden",
-            "not-found",
-            "timeout",
-            "too-large",
-            "unsupported-media",
-            "unprocessable",
-            "too-many-requests",
-            "overloaded",
-            "store-unavailable",
-            "draining",
-        ),
+        responses=documented(*TAKING_IMAGES),
     )
     async def explain(
         request: Request,

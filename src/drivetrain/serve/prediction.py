@@ -23,7 +23,7 @@ from .guard import Caller
 from .image_limits import pixels_checked
 from .job import Job, Ticket, Upload, jobs_of
 from .leaving import told_when_gone
-from .problems import Problem, documented
+from .problems import TAKING_IMAGES, Problem, documented
 from .served import ServedModel
 from .server import Server, request_id
 from .uploads import PredictBody, parse_uploads
@@ -126,21 +126,7 @@ def prediction_routes(endpoint: Predict) -> APIRouter:
         response_model=PredictAnswer,
         summary="Predict images",
         openapi_extra=MULTIPART_BODY,
-        responses=documented(
-            "bad-request",
-            "unauthorized",
-            "forbidden",
-            "not-found",
-            "timeout",
-            "too-large",
-            "unsupported-media",
-            "unprocessable",
-            "too-many-requests",
-            "overloaded",
-            "deadline",
-            "store-unavailable",
-            "draining",
-        ),
+        responses=documented(*TAKING_IMAGES, "deadline"),
     )
     async def predict(
         request: Request,

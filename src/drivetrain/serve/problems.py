@@ -44,6 +44,23 @@ KINDS: Mapping[str, tuple[int, str]] = {
 }
 
 
+# What a route may answer with that takes images.
+TAKING_IMAGES = (
+    "bad-request",
+    "unauthorized",
+    "forbidden",
+    "not-found",
+    "timeout",
+    "too-large",
+    "unsupported-media",
+    "unprocessable",
+    "too-many-requests",
+    "overloaded",
+    "store-unavailable",
+    "draining",
+)
+
+
 @dataclass
 class Problem(Exception):  # noqa: N818  # the term of RFC 9457
     """Raised anywhere below a route; becomes the answer."""

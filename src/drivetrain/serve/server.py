@@ -57,7 +57,6 @@ class Server:
 class State:
     """Where the server stands."""
 
-    ready: bool = False
     draining: bool = False
 
 

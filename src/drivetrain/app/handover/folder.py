@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
 from ...core.errors import UsageError
-from ...model.publish import publish
+from ...model.publish import check_place, publish
 
 MARKER = "drivetrain-app.json"
 """Names every file that was written here with its sum, and what it was written from."""
@@ -41,11 +40,7 @@ def _check(out: Path, target: Path) -> None:
         _check_own(out, target)
     elif target.exists():
         raise UsageError(f"{out} is a file; choose a folder's name")
-    nearest = next(parent for parent in target.parents if parent.exists())
-    if not nearest.is_dir():
-        raise UsageError(f"cannot write {out}: {nearest} is a file, not a folder; choose another place")
-    if not os.access(nearest, os.W_OK):
-        raise UsageError(f"cannot write to {nearest}; choose a folder of your own")
+    check_place(out, target)
 
 
 def _check_own(out: Path, folder: Path) -> None:
