@@ -29,7 +29,7 @@ from drivetrain.serve.fair_queue import QueueFull
 from drivetrain.serve.job import Ticket, Upload, jobs_of
 from drivetrain.serve.ledger import Ledger
 from drivetrain.serve.served import ServedModel
-from drivetrain.serve.worker import Keeping
+from drivetrain.serve.worker import Keeping, finished
 
 
 class Gauge:
@@ -289,6 +289,16 @@ def test_of_an_image_is_kept_what_the_rule_says(make_bench: MakeBench, images: s
     assert (entry.record.image_sha256 is not None) is hashed
     assert (entry.image is not None) is stored
     assert (entry.record.width, entry.record.height) == (20, 16)
+
+
+def test_an_image_put_in_order_again_keeps_its_name(make_bench: MakeBench) -> None:
+    """Where a group cannot be written, its requests are tried one by one: what was stripped must not be hashed anew."""
+    with_comment = BytesIO()
+    Image.new("RGB", (20, 16)).save(with_comment, "JPEG", comment=b"taken at home")
+    entry = make_bench(images="keep").send(Upload("1.jpg", with_comment.getvalue())).entries()[0]
+    assert entry.image is not None
+    assert b"home" not in entry.image.data
+    assert finished(entry, Keeping(Retention.parse("keep"))) == entry
 
 
 def test_what_cannot_be_read_is_hashed_and_not_kept(make_bench: MakeBench) -> None:

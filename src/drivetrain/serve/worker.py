@@ -134,8 +134,8 @@ def finished(entry: Entry, keeping: Keeping) -> Entry:
     cache, and the same work takes several times as long there.
     """
     received = entry.image
-    if received is None:
-        return entry
+    if received is None or entry.record.image_sha256 is not None:
+        return entry  # done before: the ledger tries again one by one where a group fails
     sha256 = hashlib.sha256(received.data).hexdigest()
     # What cannot be read is no image: nobody could look at it, and its metadata could not be taken out.
     kept = keeping.retention.keeps_image and received.sha256 != UNREAD
