@@ -18,6 +18,9 @@ from PIL import Image
 import drivetrain as dt
 from drivetrain.app.figures import ClassFigures
 from drivetrain.core.errors import UsageError
+from drivetrain.data.decode import decode
+from drivetrain.data.preprocess import apply
+from drivetrain.embed.recipe import View
 from drivetrain.embed.session import Session
 from drivetrain.model.export import LOGITS
 from drivetrain.model.metrics import softmax
@@ -40,6 +43,7 @@ def tuned(pictures: Path, cache: Path, tmp_path_factory: pytest.TempPathFactory)
 
 
 KEPT_SEED = 0
+KEPT_SEED_OF_MEAN = 1
 
 
 def test_it_is_kept_where_its_loss_is_lower(tuned: dt.TrainResult) -> None:
@@ -60,9 +64,6 @@ def test_both_networks_travel_and_agree_with_what_is_remembered_of_the_training_
     predictor, arrays = dt.load(tuned.bundle), dt.load(tuned.bundle).arrays()
     assert arrays.frozen_NF is not None
     files = sorted(pictures.glob("*/*.jpg"))
-    from drivetrain.data.decode import decode
-    from drivetrain.data.preprocess import apply
-
     for row in range(0, len(files), 13):
         spec = predictor.manifest.preprocess
         tensor = apply(decode(files[row].read_bytes(), spec.decode_size).image, spec)
@@ -138,6 +139,42 @@ def test_equal_runs_give_equal_bundles(pictures: Path, cache: Path, tmp_path: Pa
     )  # fmt: skip
     for name in ("model.onnx", "frozen.onnx", "arrays.safetensors"):
         assert (again.bundle / name).read_bytes() == (tuned.bundle / name).read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("choices", "views"),
+    [({"flip_vertical": True}, ("plain", "mirror", "flip", "half-turn")), ({}, ("plain", "mirror"))],
+)
+def test_answers_may_be_the_mean_over_mirror_images(
+    pictures: Path, cache: Path, tmp_path: Path, choices: dict[str, bool], views: tuple[str, ...]
+) -> None:
+    result = dt.train(
+        pictures,
+        tmp_path / "b",
+        backbone=LITE0,
+        cache=cache,
+        deep=True,
+        tta=True,
+        epochs=1,
+        stages=1,
+        rate=1e-7,
+        seed=KEPT_SEED_OF_MEAN,
+        **choices,
+    )
+    predictor = dt.load(result.bundle)
+    assert predictor.manifest.backbone.views == views
+    row = int(predictor.arrays().unseen_rows_M[0])
+    spec = predictor.manifest.preprocess
+    tensor_KHW = apply(decode(sorted(pictures.glob("*/*.jpg"))[row].read_bytes(), spec.decode_size).image, spec)
+    # The network hardly moved, so that of each view is what the frozen one makes of it.
+    seen = [np.ascontiguousarray(np.flip(tensor_KHW[None], View(view).reversed_axes)[0]) for view in views]
+    expected_D = np.mean([predictor.run_frozen(one) for one in seen], axis=0)
+    logits_C, embedding_D = predictor.run_tensor(tensor_KHW)
+    np.testing.assert_allclose(embedding_D, expected_D, atol=1e-4)
+    assert np.abs(embedding_D - predictor.run_frozen(tensor_KHW)).max() > 1e-3
+    # What is remembered of the images, and what was judged, is the mean too.
+    np.testing.assert_allclose(logits_C, predictor.arrays().unseen_logits_MC[0], atol=1e-3)
+    np.testing.assert_allclose(embedding_D, predictor.arrays().embeddings_ND[row], atol=2e-3)
 
 
 def test_numbers_are_learnt_in_their_own_unit(pictures: Path, cache: Path, tmp_path: Path) -> None:

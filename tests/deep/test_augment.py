@@ -120,6 +120,20 @@ def test_flip_alone_is_the_image_or_its_mirror_half_of_the_time() -> None:
     assert 160 < plain.sum() < 240  # 4 standard deviations
 
 
+@pytest.mark.parametrize("size", [(16, 16), (12, 20)])
+@pytest.mark.parametrize(("flip", "expected"), [(True, {0, 1, 2, 3}), (False, {0, 2})])
+def test_vertical_flips_exchange_top_and_bottom_and_turn_nothing(
+    size: tuple[int, int], flip: bool, expected: set[int]
+) -> None:
+    image = noise(*size).byte()
+    knobs = Augment(flip=flip, flip_vertical=True, rotate=0, zoom=1, warp=0, lighting=0)
+    out = BatchTransform(whole(size), knobs).train(image.expand(200, 3, *size), range(200), 0)
+    four = [image, image.flip(3), image.flip(2), image.flip((2, 3))]
+    seen = [next(i for i, view in enumerate(four) if (one * 255 - view[0]).abs().max() < 0.05) for one in out]
+    assert set(seen) == expected
+    assert min(seen.count(i) for i in expected) > 200 / len(expected) * 0.5
+
+
 def test_turns_are_the_eight_symmetries() -> None:
     image = noise(16, 16).byte()
     out = BatchTransform(whole((16, 16)), Augment(turns=True, rotate=0, zoom=1, warp=0, lighting=0)).train(

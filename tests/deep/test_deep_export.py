@@ -8,12 +8,14 @@ from tiny import Photos, TinyNetwork, tiny_learner
 
 from drivetrain.data.preprocess import Preprocess, Resize
 from drivetrain.embed.efficientnet_lite import LITE0, LITE2, Variant
+from drivetrain.embed.recipe import View
 from drivetrain.embed.session import Session
 from drivetrain.learn.deep import efficientnet_lite
 from drivetrain.learn.deep.export import fingerprint, to_backbone, to_onnx
 from drivetrain.learn.deep.headed import HeadedNetwork
 from drivetrain.learn.deep.learner import Learner
 from drivetrain.model.metrics import softmax
+from views import FOUR, ONE, TWO
 
 
 def shaken(model: HeadedNetwork) -> HeadedNetwork:
@@ -26,14 +28,12 @@ def shaken(model: HeadedNetwork) -> HeadedNetwork:
     return model
 
 
-def differences(model: HeadedNetwork, graph: bytes, mirror: bool = False) -> tuple[float, np.ndarray]:
+def differences(model: HeadedNetwork, graph: bytes, views: tuple[View, ...] = ONE) -> tuple[float, np.ndarray]:
     """Largest difference of a probability, and the probabilities."""
     size = model.network.about.preprocess.resize.size
     pixels = torch.from_numpy(np.random.default_rng(1).standard_normal((3, 3, *size)).astype(np.float32))
     with torch.no_grad():
-        logits_NC = model(pixels)
-        if mirror:
-            logits_NC = (logits_NC + model(pixels.flip(3))) / 2
+        logits_NC = torch.stack([model(pixels.flip(view.reversed_axes)) for view in views]).mean(0)
     embedding_ND, found_NC = Session(graph).run(pixels.numpy(), ["embedding", "logits"])
     assert embedding_ND.shape == (3, len(model.columns))
     probs_NC = softmax(found_NC)
@@ -41,14 +41,14 @@ def differences(model: HeadedNetwork, graph: bytes, mirror: bool = False) -> tup
 
 
 @pytest.mark.parametrize("variant", [LITE0, LITE2], ids=lambda variant: variant.name)
-@pytest.mark.parametrize(("blocks", "mirror"), [(None, False), (("head", "stage3"), True)])
-def test_the_graph_agrees_with_torch(variant: Variant, blocks: tuple[str, ...] | None, mirror: bool) -> None:
+@pytest.mark.parametrize(("blocks", "views"), [(None, ONE), (("head", "stage3"), TWO), (("head",), FOUR)])
+def test_the_graph_agrees_with_torch(variant: Variant, blocks: tuple[str, ...] | None, views: tuple[View, ...]) -> None:
     model = shaken(HeadedNetwork(efficientnet_lite.load(variant), 5, blocks)).eval()
-    graph = to_onnx(model, mirror=mirror)
-    difference, probs_NC = differences(model, graph, mirror)
+    graph = to_onnx(model, views=views)
+    difference, probs_NC = differences(model, graph, views)
     assert difference <= 1e-4
     assert probs_NC.max() > 0.3  # far enough from uniform to be able to differ
-    if not mirror:
+    if views == ONE:
         operators = {node.op_type for node in onnx.load_from_string(graph).graph.node}
         assert operators == {"Conv", "Clip", "Add", "GlobalAveragePool", "Flatten", "LpNormalization", "Concat", "Gemm"}
 

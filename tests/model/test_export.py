@@ -8,9 +8,11 @@ import pytest
 from onnx import TensorProto, checker, helper, numpy_helper
 
 from drivetrain.core.types import FloatArray
+from drivetrain.embed.recipe import View
 from drivetrain.embed.registry import resolve
 from drivetrain.embed.session import Session
 from drivetrain.model.export import with_head
+from views import FOUR, ONE, TWO
 
 SIDE, WIDTH, CLASSES = 8, 5, 3
 
@@ -56,9 +58,14 @@ def images_NKHW() -> FloatArray:
 Head = tuple[FloatArray, FloatArray]
 
 
+def shown(images_NKHW: FloatArray, views: tuple[View, ...]) -> list[FloatArray]:
+    """The images as each view has them."""
+    return [np.ascontiguousarray(np.flip(images_NKHW, view.reversed_axes)) for view in views]
+
+
 def test_the_head_stands_on_the_embedding(head: Head, images_NKHW: FloatArray) -> None:
     backbone = small_backbone()
-    model = with_head(backbone, *head, mirror=False)
+    model = with_head(backbone, *head)
     checker.check_model(onnx.load_from_string(model), full_check=True)
     embedding_ND, logits_NC = Session(model).run(images_NKHW, ["embedding", "logits"])
     expected_ND = Session(backbone.SerializeToString()).run(images_NKHW)[0]
@@ -69,43 +76,46 @@ def test_the_head_stands_on_the_embedding(head: Head, images_NKHW: FloatArray) -
 def test_the_backbone_given_is_left_as_it_was(head: Head) -> None:
     backbone = small_backbone()
     before = backbone.SerializeToString()
-    with_head(backbone, *head, mirror=True)
+    with_head(backbone, *head, views=TWO)
     assert backbone.SerializeToString() == before
 
 
 @pytest.mark.parametrize("opset", [7, 9, 13, 17, 18, 21])
 @pytest.mark.parametrize("batch", ["N", 1])
-def test_mirrored_is_the_mean_over_both_views(
-    head: Head, images_NKHW: FloatArray, opset: int, batch: str | int
+@pytest.mark.parametrize("views", [TWO, FOUR, (View.FLIP,)])
+def test_the_embedding_is_the_mean_over_the_views(
+    head: Head, images_NKHW: FloatArray, opset: int, batch: str | int, views: tuple[View, ...]
 ) -> None:
     backbone = small_backbone(opset=opset, batch=batch)
-    model = with_head(backbone, *head, mirror=True)
+    model = with_head(backbone, *head, views=views)
     checker.check_model(onnx.load_from_string(model), full_check=True)
     alone, both = Session(backbone.SerializeToString()), Session(model)
     for start in range(0, len(images_NKHW), 1 if batch == 1 else len(images_NKHW)):
         part = images_NKHW[start : start + 1] if batch == 1 else images_NKHW
-        views = [alone.run(view)[0] for view in (part, np.ascontiguousarray(part[:, :, :, ::-1]))]
-        assert np.abs(views[0] - views[1]).max() > 0.1, "the network must see left and right"
+        seen = [alone.run(view)[0] for view in shown(part, (View.PLAIN, *(v for v in views if v is not View.PLAIN)))]
+        assert np.abs(seen[0] - seen[1]).max() > 0.1, "the network must see left and right, top and bottom"
         embedding_ND, logits_NC = both.run(part, ["embedding", "logits"])
-        np.testing.assert_allclose(embedding_ND, (views[0] + views[1]) / 2, atol=1e-6)
+        np.testing.assert_allclose(embedding_ND, np.mean(seen, axis=0), atol=1e-6)
         np.testing.assert_allclose(logits_NC, embedding_ND @ head[0] + head[1], atol=1e-5)
     assert both.inputs == alone.inputs
     assert both.outputs == {"embedding": (WIDTH,), "logits": (CLASSES,)}
 
 
-@pytest.mark.parametrize("mirror", [False, True])
+@pytest.mark.parametrize("views", [ONE, TWO, FOUR])
 @pytest.mark.parametrize(
     "names",
     [
         {"features": "logits", "linear": "head.weight"},  # a classifier cut off before its last layer
-        {"conv": "pixels.mirrored", "relu": "embedding.plain", "kernel": "mirror.columns", "flat": "mirror.half"},
-        {"conv": "conv", "relu": "conv.mirrored", "flat": "conv.mirrored_", "features": "embedding.sum"},
+        {"conv": "pixels.mirror", "relu": "embedding.plain", "kernel": "views.axis3", "flat": "views.share"},
+        {"conv": "conv", "relu": "conv.mirror", "flat": "conv.half-turn", "features": "embedding.sum"},
         {"features": "head.bias", "flat": "logits.backbone", "relu": "logits"},
     ],
 )
-def test_a_graph_may_use_any_names(head: Head, images_NKHW: FloatArray, names: dict[str, str], mirror: bool) -> None:
-    plain = Session(with_head(small_backbone(), *head, mirror=mirror)).run(images_NKHW, ["embedding", "logits"])
-    model = with_head(small_backbone(names=names), *head, mirror=mirror)
+def test_a_graph_may_use_any_names(
+    head: Head, images_NKHW: FloatArray, names: dict[str, str], views: tuple[View, ...]
+) -> None:
+    plain = Session(with_head(small_backbone(), *head, views=views)).run(images_NKHW, ["embedding", "logits"])
+    model = with_head(small_backbone(names=names), *head, views=views)
     checker.check_model(onnx.load_from_string(model), full_check=True)
     for got, expected in zip(Session(model).run(images_NKHW, ["embedding", "logits"]), plain, strict=True):
         np.testing.assert_array_equal(got, expected)
@@ -127,8 +137,8 @@ def test_a_graph_with_a_branch_is_mirrored_too(head: Head, images_NKHW: FloatArr
     branch = helper.make_node("If", ["yes"], ["chosen"], then_branch=branches[0], else_branch=branches[1])
     backbone.graph.node.insert(2, branch)
     backbone.graph.node[3].input[0] = "chosen"
-    expected = Session(with_head(small_backbone(), *head, mirror=True)).run(images_NKHW)
-    model = with_head(backbone, *head, mirror=True)
+    expected = Session(with_head(small_backbone(), *head, views=TWO)).run(images_NKHW)
+    model = with_head(backbone, *head, views=TWO)
     checker.check_model(onnx.load_from_string(model))
     for got, wanted in zip(Session(model).run(images_NKHW), expected, strict=True):
         np.testing.assert_allclose(got, wanted, atol=1e-6)
@@ -138,23 +148,24 @@ def _any(name: str) -> onnx.ValueInfoProto:
     return helper.make_tensor_value_info(name, TensorProto.FLOAT, None)
 
 
-def test_a_packaged_backbone_mirrored() -> None:
+@pytest.mark.parametrize("views", [TWO, FOUR])
+def test_a_packaged_backbone_from_several_views(views: tuple[View, ...]) -> None:
     backbone = resolve("efficientnet-lite0").build(("head", "stage4"))
     width = backbone.graph.output[0].type.tensor_type.shape.dim[1].dim_value
     rng = np.random.default_rng(3)
     weight_DC = rng.normal(size=(width, 2)).astype(np.float32)
-    model = with_head(backbone, weight_DC, np.zeros(2, np.float32), mirror=True)
+    model = with_head(backbone, weight_DC, np.zeros(2, np.float32), views=views)
     checker.check_model(onnx.load_from_string(model), full_check=True)
     image = rng.normal(size=(1, 3, 224, 224)).astype(np.float32)
     alone = Session(backbone.SerializeToString())
-    views = [alone.run(view)[0] for view in (image, np.ascontiguousarray(image[:, :, :, ::-1]))]
+    seen = [alone.run(view)[0] for view in shown(image, views)]
     embedding_ND, logits_NC = Session(model).run(image, ["embedding", "logits"])
-    np.testing.assert_allclose(embedding_ND, (views[0] + views[1]) / 2, atol=1e-5)
+    np.testing.assert_allclose(embedding_ND, np.mean(seen, axis=0), atol=1e-5)
     np.testing.assert_allclose(logits_NC, embedding_ND @ weight_DC, atol=1e-4)
     # The weights stand in the file once.
-    assert len(model) < 1.02 * len(backbone.SerializeToString()) + weight_DC.nbytes
+    assert len(model) < 1.04 * len(backbone.SerializeToString()) + weight_DC.nbytes
 
 
 def test_equal_input_gives_equal_bytes(head: Head) -> None:
-    for mirror in (False, True):
-        assert with_head(small_backbone(), *head, mirror=mirror) == with_head(small_backbone(), *head, mirror=mirror)
+    for views in (ONE, TWO, FOUR):
+        assert with_head(small_backbone(), *head, views=views) == with_head(small_backbone(), *head, views=views)

@@ -17,6 +17,7 @@ from drivetrain.core.errors import BundleError, ImageError, SchemaError, UsageEr
 from drivetrain.core.types import FloatArray
 from drivetrain.data.preprocess import Preprocess, Resize, apply, resize_image
 from drivetrain.embed.graph import GraphBuilder
+from drivetrain.embed.recipe import View
 from drivetrain.embed.registry import resolve
 from drivetrain.embed.session import Session
 from drivetrain.model.evidence import NoPlacesError, find_evidence
@@ -24,6 +25,7 @@ from drivetrain.model.export import with_head
 from drivetrain.model.heatmap import HeatMap, Heatmaps, heat_map, heatmaps
 from drivetrain.model.placement import Placement
 from drivetrain.model.places import sample, spread
+from views import FOUR, ONE, TWO
 
 SIDE = 48
 CLASSES = ("bright", "dark", "left")
@@ -35,17 +37,19 @@ def photo(width: int, height: int, seed: int = 0) -> Image.Image:
     return Image.fromarray(noise).resize((width, height), Image.Resampling.BICUBIC)
 
 
-def packaged(name: str, blocks: tuple[str, ...], *, mirror: bool, classes: int = 3) -> tuple[bytes, Preprocess]:
+def packaged(
+    name: str, blocks: tuple[str, ...], *, views: tuple[View, ...], classes: int = 3
+) -> tuple[bytes, Preprocess]:
     """A packaged network with a head of random weights."""
     backbone = resolve(name)
     graph = backbone.build(blocks)
     width = graph.graph.output[0].type.tensor_type.shape.dim[1].dim_value
     rng = np.random.default_rng(1)
     weight_DC = (3 * rng.normal(size=(width, classes))).astype(np.float32)
-    return with_head(graph, weight_DC, rng.normal(size=classes).astype(np.float32), mirror=mirror), backbone.preprocess
+    return with_head(graph, weight_DC, rng.normal(size=classes).astype(np.float32), views=views), backbone.preprocess
 
 
-@pytest.mark.parametrize("mirror", [False, True])
+@pytest.mark.parametrize("views", [ONE, TWO, FOUR])
 @pytest.mark.parametrize(
     ("name", "blocks", "places"),
     [
@@ -55,8 +59,10 @@ def packaged(name: str, blocks: tuple[str, ...], *, mirror: bool, classes: int =
         ("efficientnet-lite2", ("stage1", "stage2", "stage5"), 65),
     ],
 )
-def test_the_shares_add_up_to_the_logits(name: str, blocks: tuple[str, ...], places: int, mirror: bool) -> None:
-    model, preprocess = packaged(name, blocks, mirror=mirror)
+def test_the_shares_add_up_to_the_logits(
+    name: str, blocks: tuple[str, ...], places: int, views: tuple[View, ...]
+) -> None:
+    model, preprocess = packaged(name, blocks, views=views)
     maps = Heatmaps(model, CLASSES, preprocess)
     image = photo(400, 300)
     heat = maps.of(image)
@@ -113,21 +119,21 @@ PLAIN = Preprocess(resize=Resize(method="squish", size=(SIDE, SIDE), filter="box
 
 
 def bright_maps(
-    form: str = "own", preprocess: Preprocess = PLAIN, *, mirror: bool = False, divide: bool = True
+    form: str = "own", preprocess: Preprocess = PLAIN, *, views: tuple[View, ...] = ONE, divide: bool = True
 ) -> Heatmaps:
     graph = bright_graph(form=form, divide=divide, size=preprocess.resize.size)
     return Heatmaps(
-        with_head(graph, WEIGHT_DC, np.array([0.1, 0.2, 0.3], np.float32), mirror=mirror), CLASSES, preprocess
+        with_head(graph, WEIGHT_DC, np.array([0.1, 0.2, 0.3], np.float32), views=views), CLASSES, preprocess
     )
 
 
-@pytest.mark.parametrize("mirror", [False, True])
+@pytest.mark.parametrize("views", [ONE, TWO, FOUR])
 @pytest.mark.parametrize("form", ["own", "torch", "average"])
-def test_a_graph_may_be_written_by_any_exporter(form: str, mirror: bool) -> None:
-    heat = bright_maps(form, mirror=mirror).of(photo(SIDE, SIDE))
+def test_a_graph_may_be_written_by_any_exporter(form: str, views: tuple[View, ...]) -> None:
+    heat = bright_maps(form, views=views).of(photo(SIDE, SIDE))
     assert heat.method == "activation"
     np.testing.assert_allclose(heat.bias_C, [0.1, 0.2, 0.3], atol=1e-5)
-    expected = bright_maps("own", mirror=mirror).of(photo(SIDE, SIDE))
+    expected = bright_maps("own", views=views).of(photo(SIDE, SIDE))
     np.testing.assert_allclose(heat.contributions_Chw, expected.contributions_Chw, atol=1e-5)
 
 
@@ -153,18 +159,18 @@ def centroid(heat_YX: FloatArray) -> tuple[float, float]:
 
 
 # A wide and a tall picture; the patch lies inside the centre crop, off its centre, and off the diagonal.
-@pytest.mark.parametrize("mirror", [False, True])
+@pytest.mark.parametrize("views", [ONE, TWO, FOUR])
 @pytest.mark.parametrize("target", [(48, 48), (32, 64)])
 @pytest.mark.parametrize(("size", "centre"), [((300, 200), (180, 60)), ((201, 333), (61, 201)), ((40, 40), (26, 16))])
 @pytest.mark.parametrize("resize", ["crop", "pad", "squish"])
 def test_the_hot_place_lies_where_it_was_planted(
-    resize: str, size: tuple[int, int], centre: tuple[int, int], target: tuple[int, int], mirror: bool
+    resize: str, size: tuple[int, int], centre: tuple[int, int], target: tuple[int, int], views: tuple[View, ...]
 ) -> None:
     spec = Resize.model_validate({"method": resize, "size": target, "filter": "box"})
     half = min(size) // 12
     x, y = centre
     image = with_patch(size, (x - half, y - half, x + half, y + half))
-    heat = bright_maps(preprocess=Preprocess(resize=spec), mirror=mirror).of(image)
+    heat = bright_maps(preprocess=Preprocess(resize=spec), views=views).of(image)
     heat_YX = heat.on_picture("bright")
     assert heat_YX.shape == (size[1], size[0])
     place = max(
@@ -179,9 +185,9 @@ def test_the_hot_place_lies_where_it_was_planted(
     assert (dark_x, dark_y) == pytest.approx(centre, abs=half + place)
 
 
-@pytest.mark.parametrize("mirror", [False, True])
-def test_a_packaged_network_sees_the_patch_where_it_is(mirror: bool) -> None:
-    model, preprocess = packaged("efficientnet-lite0", ("stage4",), mirror=mirror, classes=60)
+@pytest.mark.parametrize("views", [ONE, TWO, FOUR])
+def test_a_packaged_network_sees_the_patch_where_it_is(views: tuple[View, ...]) -> None:
+    model, preprocess = packaged("efficientnet-lite0", ("stage4",), views=views, classes=60)
     maps = Heatmaps(model, [str(c) for c in range(60)], preprocess)
     before = photo(400, 300, seed=5)
     after = before.copy()
@@ -194,14 +200,17 @@ def test_a_packaged_network_sees_the_patch_where_it_is(mirror: bool) -> None:
     assert centroid(heat.on_picture("all")) == pytest.approx((250, 70), abs=12)
 
 
-def test_mirrored_views_are_folded_back() -> None:
-    """A network with two eyes: the map of the mirrored view is that of the mirror image, turned round again."""
+@pytest.mark.parametrize("views", [TWO, FOUR])
+def test_mirrored_views_are_folded_back(views: tuple[View, ...]) -> None:
+    """A network with several eyes: the map of a mirrored view is that of the mirror image, turned round again."""
     image = with_patch((SIDE, SIDE), (4, 4, 16, 16))
-    turned = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
-    plain = bright_maps(divide=False)
-    both = bright_maps(divide=False, mirror=True).of(image).contributions_Chw
-    expected = (plain.of(image).contributions_Chw + plain.of(turned).contributions_Chw[:, :, ::-1]) / 2
-    np.testing.assert_allclose(both, expected, atol=1e-6)
+    pixels_YXK, plain, expected_Chw = np.asarray(image), bright_maps(divide=False), 0
+    for view in views:
+        turned = Image.fromarray(np.flip(pixels_YXK[None, None], view.reversed_axes)[0, 0])
+        found_Chw = plain.of(turned).contributions_Chw
+        expected_Chw = expected_Chw + np.flip(found_Chw[None], view.reversed_axes)[0] / len(views)
+    together_Chw = bright_maps(divide=False, views=views).of(image).contributions_Chw
+    np.testing.assert_allclose(together_Chw, expected_Chw, atol=1e-6)
 
 
 # Where the graph has no such form
@@ -240,7 +249,7 @@ def test_other_graphs_are_occluded(batch: str | int) -> None:
     if batch == 1:
         graph.graph.input[0].type.tensor_type.shape.dim[0].dim_value = 1
         graph.graph.output[0].type.tensor_type.shape.dim[0].dim_value = 1
-    maps = Heatmaps(with_head(graph, VIT_HEAD, np.zeros(3, np.float32), mirror=False), ("red", "green", "blue"), PLAIN)
+    maps = Heatmaps(with_head(graph, VIT_HEAD, np.zeros(3, np.float32)), ("red", "green", "blue"), PLAIN)
     image = Image.new("RGB", (96, 96), (60, 60, 60))
     image.paste((255, 40, 40), (60, 20, 76, 36))
     heat = maps.of(image)
@@ -248,16 +257,16 @@ def test_other_graphs_are_occluded(batch: str | int) -> None:
     assert centroid(heat.on_picture("red")) == pytest.approx((68, 28), abs=8)
     again = maps.of(image)
     np.testing.assert_array_equal(heat.contributions_Chw, again.contributions_Chw)
-    logits_C = Session(with_head(graph, VIT_HEAD, np.zeros(3, np.float32), mirror=False)).run(
-        apply(image, PLAIN)[None], ["logits"]
-    )[0][0]
+    logits_C = Session(with_head(graph, VIT_HEAD, np.zeros(3, np.float32))).run(apply(image, PLAIN)[None], ["logits"])[
+        0
+    ][0]
     np.testing.assert_allclose(heat.logits_C, logits_C, rtol=1e-6)
 
 
 def test_occlusion_of_a_linear_model_is_its_exact_share() -> None:
     """Where places do not depend on each other, what is lost with a square is what its places gave."""
     graph = bright_graph(divide=False)
-    model = with_head(graph, WEIGHT_DC, np.zeros(3, np.float32), mirror=False)
+    model = with_head(graph, WEIGHT_DC, np.zeros(3, np.float32))
     image = Image.new("RGB", (SIDE, SIDE), (255, 0, 0))
     heat = Heatmaps(model, CLASSES, PLAIN, method="occlusion").of(image)
     # Grey is 1/255 of red's scale; the logit of all red is 6.25, that of all grey 6.25/2 to within that.
@@ -268,13 +277,13 @@ def test_occlusion_of_a_linear_model_is_its_exact_share() -> None:
 @pytest.mark.parametrize("form", ["bent"])
 def test_activation_is_not_claimed_where_it_is_not_exact(form: str) -> None:
     assert bright_maps(form).method == "occlusion"
-    model = with_head(bright_graph(form=form), WEIGHT_DC, np.zeros(3, np.float32), mirror=False)
+    model = with_head(bright_graph(form=form), WEIGHT_DC, np.zeros(3, np.float32))
     with pytest.raises(UsageError, match=r"no map by activation: .*Relu.*; use occlusion"):
         Heatmaps(model, CLASSES, PLAIN, method="activation")
 
 
 def test_a_view_that_mixes_the_image_with_its_mirror_image_has_no_places() -> None:
-    model = onnx.load_from_string(with_head(bright_graph(), WEIGHT_DC, np.zeros(3, np.float32), mirror=True))
+    model = onnx.load_from_string(with_head(bright_graph(), WEIGHT_DC, np.zeros(3, np.float32), views=TWO))
     mirrored = next(node for node in model.graph.node if node.op_type == "Gather")
     conv = next(node for node in model.graph.node if mirrored.output[0] in node.input)
     at = list(model.graph.node).index(conv)
@@ -369,7 +378,7 @@ def test_the_legend_stands_below_whatever_the_name(heat: HeatMap) -> None:
 
 
 def test_a_picture_without_any_evidence_can_be_drawn() -> None:
-    model = with_head(bright_graph(), np.zeros((3, 3), np.float32), np.zeros(3, np.float32), mirror=False)
+    model = with_head(bright_graph(), np.zeros((3, 3), np.float32), np.zeros(3, np.float32))
     Heatmaps(model, CLASSES, PLAIN).of(photo(50, 50)).overlay(side=50)
 
 
@@ -378,7 +387,7 @@ def test_mistakes_are_named(heat: HeatMap) -> None:
         heat.overlay("bear")
     with pytest.raises(UsageError, match="side is 0"):
         heat.overlay(side=0)
-    model = with_head(bright_graph(), WEIGHT_DC, np.zeros(3, np.float32), mirror=False)
+    model = with_head(bright_graph(), WEIGHT_DC, np.zeros(3, np.float32))
     with pytest.raises(SchemaError, match=r"gives \(3,\) logits for 2 classes"):
         Heatmaps(model, ("a", "b"), PLAIN)
     with pytest.raises(BundleError, match="cut short or not an ONNX file"):

@@ -20,7 +20,6 @@ from ..core.types import FloatArray, IntArray, Interval, Item
 from ..data import phash
 from ..data.decode import decode
 from ..data.ordered_map import ordered_map
-from ..embed.recipe import View
 from ..embed.session import Session
 from ..learn.interpret import share
 from ..learn.targets import ClassTargets, LabelTargets
@@ -49,7 +48,7 @@ def bundle_files(trained: Trained, created_at: str) -> dict[str, bytes]:
         # The features were scaled to unit length by one factor; the graph's are not, so the factor goes into the weights.
         scale = np.float32(1 / np.sqrt(len(features.blocks)))
         graph = backbone.build(features.blocks)
-        model = with_head(graph, head.weight_DC * scale, head.bias_C, mirror=View.MIRROR in features.views)
+        model = with_head(graph, head.weight_DC * scale, head.bias_C, views=features.views)
         embeddings_AD, frozen_AF = trained.chosen.embeddings.features_ND / scale, None
     else:
         # What tells pictures of another kind apart is better seen before fine-tuning, so both networks travel.
@@ -123,7 +122,7 @@ def _manifest(trained: Trained, created_at: str, bundle_id: str) -> Manifest:
             licence=backbone.licence,
             source=backbone.source,
             blocks=features.blocks,
-            views=tuple(str(view) for view in features.views) if tuned is None else (str(View.PLAIN),),
+            views=tuple(str(view) for view in (features.views if tuned is None else tuned.views)),
         ),
         "data": manifest.DataInfo(
             fingerprint=_data_fingerprint(trained),

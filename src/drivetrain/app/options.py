@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from ..embed.recipe import View
 from ..learn.head import Balance
 
 AUTO = "auto"
@@ -29,6 +30,19 @@ class Tuning:
     turns: bool = False
     """Vary images by all eight flips and quarter turns: for pictures without an up."""
     device: str | None = None
+    flip_vertical: bool = False
+    """Vary images by exchanging top and bottom too: for pictures without an up that always lie along the same axis."""
+    tta: bool = False
+    """Answer by the mean over `views`: test-time augmentation."""
+
+    @property
+    def views(self) -> tuple[View, ...]:
+        """What an answer is the mean of: the image, and with ``tta`` its mirror images that training showed too."""
+        if not self.tta:
+            return (View.PLAIN,)
+        if self.flip_vertical or self.turns:
+            return (View.PLAIN, View.MIRROR, View.FLIP, View.HALF_TURN)
+        return (View.PLAIN, View.MIRROR)
 
 
 @dataclass(frozen=True)

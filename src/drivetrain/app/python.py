@@ -45,6 +45,8 @@ def train(
     rate: float = 1e-3,
     batch_size: int | None = None,
     turns: bool = False,
+    flip_vertical: bool = False,
+    tta: bool = False,
     device: str | None = None,
     gallery: int = GALLERY,
     progress: Progress | None = None,
@@ -78,6 +80,10 @@ def train(
         rate: peak learning rate of the head; the first trained stage gets a tenth.
         batch_size: images a step; 32 by default, fewer where there are few images.
         turns: pictures have no up: vary them by all flips and quarter turns.
+        flip_vertical: pictures have no up, but always lie along the same axis: vary them by exchanging top and bottom.
+        tta: with ``deep``, answer by the mean over the image and its mirror image (over all four mirror images with
+            ``turns`` or ``flip_vertical``), test-time augmentation: a little more accurate, and two or four times the
+            work of every prediction.
         device: as torch names it; the best there is by default.
         gallery: pictures of the training set to keep in the bundle, for showing similar ones: 128 pixels, without
             metadata, seen by whoever gets the bundle; 0 keeps none.
@@ -108,7 +114,7 @@ def train(
         raise UsageError(f"rate is {rate}; it must be more than 0")
     task = task_of_block(block) or task
     _check_for_task(task, delimiter, target_names, balance)
-    tuning = Tuning(epochs, stages, rate, batch_size, turns, device)
+    tuning = Tuning(epochs, stages, rate, batch_size, turns, device, flip_vertical, tta)
     options = TrainOptions(
         backbone=backbone,
         budget_s=budget_s,

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ..core.types import Dataset, FloatArray, IntArray, Item, Skipped
 from ..curate.duplicates import Duplicates
+from ..embed.recipe import View
 from ..learn.head import FittedHead
 from ..learn.targets import Targets
 from .features import Chosen
@@ -45,6 +46,8 @@ class Tuned:
     tuning: Tuning
     name: str
     fingerprint: str
+    views: tuple[View, ...]
+    """What an answer is the mean of."""
     model: bytes
     """The ONNX graph, head included."""
     embeddings_AD: FloatArray

@@ -133,15 +133,19 @@ def judge_network(
     from ..learn.deep.export import to_backbone
     from ..model.export import with_head
 
+    tuning = ready.options.deep or Tuning()
     backbone = to_backbone(model)
     weight_DO, bias_O = scale.outward(*model.weight_and_bias())
     # Nothing of it goes into the cache: no other run will have these weights.
     fresh = Embedder(EmbeddingCache(None), ready.options.workers, progress)
-    embedded = fresh.embed(ready.items, [Recipe(backbone)], stage="embed again")[Recipe(backbone).key]
-    if len(embedded.rows_N) < len(ready.items):
-        gone = embedded.skipped[0]
+    recipes = [Recipe(backbone, view) for view in tuning.views]
+    embedded = fresh.embed(ready.items, recipes, stage="embed again")
+    if len(embedded[recipes[0].key].rows_N) < len(ready.items):
+        gone = embedded[recipes[0].key].skipped[0]
         raise DataError(f"{gone.name} could be read before fine-tuning and not after it ({gone.reason}); run again")
-    logits_JO = embedded.features_ND[held.rows_J] @ weight_DO + bias_O
+    total_AD = sum(embedded[recipe.key].features_ND for recipe in recipes)
+    features_AD: FloatArray = np.asarray(total_AD, np.float32) / np.float32(len(recipes))
+    logits_JO = features_AD[held.rows_J] @ weight_DO + bias_O
     beta = held.targets.beta(logits_JO)
     answers_JO = crossed(held.targets, held.groups_J, logits_JO, ready.options.seed)
     judged = replace(held, logits_JO=logits_JO, answers_JO=answers_JO)
@@ -151,11 +155,12 @@ def judge_network(
     blocks = tuple(block.name for block in backbone.blocks)
     loss = float(judged.losses_J.mean())
     return Tuned(
-        tuning=ready.options.deep or Tuning(),
+        tuning=tuning,
         name=f"{ready.chosen.features.backbone.name} fine-tuned",
         fingerprint=backbone.fingerprint,
-        model=with_head(backbone.build(blocks), weight_DO, bias_O, mirror=False),
-        embeddings_AD=embedded.features_ND,
+        views=tuning.views,
+        model=with_head(backbone.build(blocks), weight_DO, bias_O, views=tuning.views),
+        embeddings_AD=features_AD,
         beta=beta,
         judged=judged,
         loss=loss,
@@ -343,4 +348,6 @@ def task_of(targets: Targets, options: TrainOptions) -> Task:
 
 def _variation(tuning: Tuning, usual: Callable[..., Augment]) -> Augment:
     """How images are varied: as photos are, or, without an up, turned but hardly tilted."""
-    return usual(turns=True, rotate=2.0, zoom=1.05, warp=0.0) if tuning.turns else usual()
+    if tuning.turns or tuning.flip_vertical:
+        return usual(turns=tuning.turns, flip_vertical=tuning.flip_vertical, rotate=2.0, zoom=1.05, warp=0.0)
+    return usual()

@@ -25,8 +25,18 @@ class View(StrEnum):
 
     PLAIN = "plain"
     MIRROR = "mirror"
+    """Left and right exchanged."""
+    FLIP = "flip"
+    """Top and bottom exchanged."""
+    HALF_TURN = "half-turn"
+    """Both."""
     PROBE = "probe"
     """A slightly cropped, re-encoded copy: how far an embedding moves when the picture stays the same."""
+
+    @property
+    def reversed_axes(self) -> tuple[int, ...]:
+        """Which of the axes of an (N, 3, H, W) tensor run backwards."""
+        return {View.MIRROR: (3,), View.FLIP: (2,), View.HALF_TURN: (2, 3)}.get(self, ())
 
 
 @dataclass(frozen=True)
@@ -58,7 +68,7 @@ class Recipe:
         if self.view is View.PROBE:
             image = _perturbed(image)
         tensor = preprocess.apply(image, self.backbone.preprocess)
-        return np.ascontiguousarray(tensor[:, :, ::-1]) if self.view is View.MIRROR else tensor
+        return np.ascontiguousarray(np.flip(tensor[None], self.view.reversed_axes)[0])
 
 
 def _perturbed(image: Image.Image) -> Image.Image:

@@ -51,8 +51,8 @@ class Term:
     """The map, (N, K, h, w)."""
     weight_KC: Floats
     divisors: tuple[Divisor, ...]
-    mirrored: bool
-    """The map is of the mirror image."""
+    reversed_axes: tuple[int, ...]
+    """The map is of a view in which these axes of the image, 2 for rows and 3 for columns, run backwards."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -204,7 +204,7 @@ class _Walk:
         dims = self._dims[tensor]
         if dims is None or dims[1] != len(weight_KC):
             raise NoPlacesError(f"“{tensor}” has the shape {dims}, but {len(weight_KC)} channels are read")
-        self.terms.append(Term(tensor, weight_KC, divisors, self._mirrored(tensor)))
+        self.terms.append(Term(tensor, weight_KC, divisors, self._reversed_axes(tensor)))
 
     def _constant(self, name: str) -> NDArray[Any] | None:
         tensor = self._wiring.constants.get(name)
@@ -214,32 +214,40 @@ class _Walk:
 
         return np.asarray(numpy_helper.to_array(tensor))
 
-    def _mirrored(self, tensor: str) -> bool:
-        """Whether a map is of the mirror image: the columns of the input are gathered backwards on the way to it."""
+    def _reversed_axes(self, tensor: str) -> tuple[int, ...]:
+        """Along which axes the input is gathered backwards on the way to a map."""
         from ..embed.wiring import reads_of
 
         views, seen, waiting = set(), {tensor}, [tensor]
         while waiting:
-            node = self._wiring.maker.get(waiting.pop())
-            if node is None:
+            name = waiting.pop()
+            view = self._view(name)
+            if view is not None:
+                views.add(view)
                 continue
-            if INPUT in reads_of(node):
-                views.add(self._is_mirror(node))
-            for name in reads_of(node):
-                if name not in seen:
-                    seen.add(name)
-                    waiting.append(name)
+            node = self._wiring.maker.get(name)
+            for read in reads_of(node) if node is not None else ():
+                if read not in seen:
+                    seen.add(read)
+                    waiting.append(read)
         if len(views) != 1:
             raise NoPlacesError(f"“{tensor}” is made from {len(views)} views of the image")
         return views.pop()
 
-    def _is_mirror(self, node: onnx.NodeProto) -> bool:
-        order = self._constant(node.input[1]) if node.op_type == "Gather" else None
-        return (
-            order is not None
-            and _attribute(node, "axis", 0) in (3, -1)
-            and np.array_equal(order, np.arange(order.size)[::-1])
-        )
+    def _view(self, name: str) -> tuple[int, ...] | None:
+        """The axes along which a tensor is the input backwards; None where it is something else than that."""
+        axes: set[int] = set()
+        while name != INPUT:
+            node = self._wiring.maker.get(name)
+            order = self._constant(node.input[1]) if node is not None and node.op_type == "Gather" else None
+            if node is None or order is None or not np.array_equal(order, np.arange(order.size)[::-1]):
+                return None
+            axis = _attribute(node, "axis", 0) % 4
+            if axis not in (2, 3):
+                return None
+            axes ^= {axis}
+            name = node.input[0]
+        return tuple(sorted(axes))
 
 
 def _attribute(node: onnx.NodeProto, name: str, default: Any) -> Any:

@@ -4,7 +4,7 @@ Two methods, and every map says which it is:
 
 activation: the logits of our graphs are sums over places (see `evidence`), so each is split into the places' shares
     without any approximation: bias + the sum of the map is the logit. Class activation mapping (Zhou et al. 2016)
-    carried through the unit length of each block and the mean over the mirrored view.
+    carried through the unit length of each block and the mean over mirrored views.
 occlusion: for any other graph. A grey square is slid over the resized picture, and a place gets the mean drop of the
     logit over the squares that covered it (Zeiler and Fergus 2014). What two places say together is counted twice, or
     not at all, so the map does not sum to the logit.
@@ -351,8 +351,7 @@ def _shares(term: Term, values: dict[str, FloatArray]) -> Floats:
         if not divisor.norm and np.ptp(value) > 1e-6 * abs(length):
             raise NoPlacesError(f"“{divisor.tensor}” divides every column by another number")
         weight_KC = weight_KC / length if length else np.zeros_like(weight_KC)
-    if term.mirrored:
-        map_Khw = map_Khw[:, :, ::-1]
+    map_Khw = np.flip(map_Khw[None], term.reversed_axes)[0]
     shares_Chw: Floats = np.tensordot(weight_KC, map_Khw, axes=(0, 0))
     return shares_Chw
 

@@ -44,6 +44,8 @@ class Augment:
 
     flip: bool = True
     """Mirror left and right, half of the time."""
+    flip_vertical: bool = False
+    """Exchange top and bottom, half of the time."""
     turns: bool = False
     """All eight flips and quarter turns: for images without an up, such as microscopy and aerial photos."""
     rotate: float = 10.0
@@ -95,6 +97,7 @@ def aug_transforms(
     mult: float = 1.0,
     *,
     flip: bool = True,
+    flip_vertical: bool = False,
     turns: bool = False,
     rotate: float = 10.0,
     zoom: float = 1.1,
@@ -113,6 +116,7 @@ def aug_transforms(
     """
     return Augment(
         flip=flip,
+        flip_vertical=flip_vertical,
         turns=turns,
         rotate=mult * rotate,
         zoom=zoom,
@@ -194,6 +198,8 @@ class BatchTransform:
         # One draw says both whether and how much: the share p_affine of it is stretched to the whole range.
         angle, tilt_x, tilt_y, zoom = (_within(u, knobs.p_affine) for u in (angle, tilt_x, tilt_y, zoom))
         mirrored = torch.where((flip < 0.5) & torch.tensor(knobs.flip or knobs.turns), -1.0, 1.0)
+        # With quarter turns all eight come of the mirrored ones already, and the draw for turning is taken.
+        upright = torch.where((turn < 0.5) & torch.tensor(knobs.flip_vertical and not knobs.turns), -1.0, 1.0)
         quarter = torch.floor(turn * 4) * 90 * float(knobs.turns)
         magnified = 1 + (knobs.zoom - 1) * torch.where(zoom.isnan(), 0, zoom)
         share, ratio = knobs.crop + (1 - knobs.crop) * area, ASPECT ** (2 * shape - 1)
@@ -214,7 +220,7 @@ class BatchTransform:
             # A quarter turn swaps the sides, so it is made in a square.
             scaling(torch.ones(1), torch.full((1,), square)),
             rotation(quarter),
-            scaling(mirrored, torch.full((1,), 1 / square).expand(len(mirrored))),
+            scaling(mirrored, upright / square),
         )
 
     def _usual_step(self, given: tuple[int, int]) -> float:

@@ -6,22 +6,24 @@ Shapes: N batch, D embedding, C outputs.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 
 import numpy as np
 
 from ...embed.backbone import Backbone
+from ...embed.recipe import View
 from ...model.export import with_head
 from .headed import HeadedNetwork
 from .network import Network
 
 
-def to_onnx(model: HeadedNetwork, *, mirror: bool = False) -> bytes:
+def to_onnx(model: HeadedNetwork, *, views: Sequence[View] = (View.PLAIN,)) -> bytes:
     """The serialised graph: ``pixels`` → ``embedding`` (N, D) of the model's blocks, and ``logits`` (N, C).
 
-    With ``mirror`` the embedding is the mean over the image and its mirror image, and so are the logits.
+    With several ``views`` of the image the embedding is the mean over them, and so are the logits.
     """
     weight_DC, bias_C = model.weight_and_bias()
-    return with_head(model.network.graph(model.blocks), weight_DC, bias_C, mirror=mirror)
+    return with_head(model.network.graph(model.blocks), weight_DC, bias_C, views=views)
 
 
 def to_backbone(model: HeadedNetwork) -> Backbone:
