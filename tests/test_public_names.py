@@ -116,7 +116,7 @@ def test_an_error_of_every_kind_is_caught_by_the_one_name(tmp_path: Path) -> Non
         ({"seed": -1}, "seed is -1; it must be 0 or more"),
         ({"seed": 0.5}, "seed is 0.5; it must be a whole number"),
         ({"workers": 0}, "workers is 0; it must be 1 or more"),
-        ({"balance": "equal"}, "balance is 'equal'; it must be one of 'none', 'sqrt', 'classes'"),
+        ({"balance": "equal"}, "balance is 'equal'; it must be one of 'none', 'sqrt', 'classes', 'groups'"),
         ({"resize": "stretch"}, "resize is 'stretch'; it must be one of 'crop', 'pad', 'squish', None"),
     ],
 )

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from PIL import Image
 
 import drivetrain as dt
 from drivetrain.app.figures import ClassFigures
-from drivetrain.core.errors import UsageError
+from drivetrain.core.errors import DataError, UsageError
 from drivetrain.data.decode import decode
 from drivetrain.data.preprocess import apply
 from drivetrain.embed.recipe import View
@@ -188,13 +189,53 @@ def test_numbers_are_learnt_in_their_own_unit(pictures: Path, cache: Path, tmp_p
         assert abs(value.value - float(dict(rows)[path])) < 4
 
 
-def test_what_cannot_be_fine_tuned_is_said(pictures: Path, cache: Path, tmp_path: Path) -> None:
-    weighted = [
-        dt.Item(path, path.name, path.parent.name, weight=1 + int(path.stem) % 2)
-        for path in sorted(pictures.glob("*/*.jpg"))
+def test_images_count_their_weight_in_their_group(
+    pictures: Path, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from drivetrain.learn.deep import learner
+
+    seen: list[Any] = []
+
+    class Watched(learner.Learner):
+        def __init__(self, *args: Any, weights: Any, **more: Any) -> None:
+            seen.append(weights)
+            super().__init__(*args, weights=weights, **more)
+
+    monkeypatch.setattr(learner, "Learner", Watched)
+    files = sorted(pictures.glob("*/*.jpg"))
+    # Two groups, whose shares of the classes differ, and a split.
+    items = [
+        dt.Item(
+            path,
+            path.name,
+            path.parent.name,
+            weight=1 + int(path.stem) % 2,
+            group=f"{(row * 7) % 10 < (3 if path.parent.name == 'discs' else 7)}",
+            split="valid" if row % 5 == 0 else "train",
+        )
+        for row, path in enumerate(files)
     ]
-    with pytest.raises(UsageError, match="weights of single images"):
-        dt.train(weighted, tmp_path / "b", backbone=LITE0, cache=cache, deep=True)
+    items = [replace(item, group=f"{item.group} {item.split}") for item in items]
+    for balance in ("none", "groups"):
+        dt.train(
+            items, tmp_path / balance, backbone=LITE0, cache=cache, deep=True, epochs=1, stages=1, rate=1e-6,
+            balance=balance,  # type: ignore[arg-type]  # the loop's strings
+        )  # fmt: skip
+    train = [row for row, item in enumerate(items) if item.split == "train"]
+    plain, balanced = (weights[train] for weights in seen)
+    given = np.asarray([items[row].weight for row in train])
+    np.testing.assert_allclose(plain, given / given.mean(), rtol=1e-5)
+    ratio = balanced / plain
+    for group, name in {(items[row].group, items[row].label) for row in train}:
+        inside = [n for n, row in enumerate(train) if (items[row].group, items[row].label) == (group, name)]
+        assert np.ptp(ratio[inside]) < 1e-4
+    assert np.ptp(ratio) > 0.2
+    assert dt.load(tmp_path / "groups").manifest.training.balance == "groups"
+    with pytest.raises(DataError, match="no two images share one"):
+        dt.train(pictures, tmp_path / "b", backbone=LITE0, cache=cache, balance="groups")
+
+
+def test_what_cannot_be_fine_tuned_is_said(pictures: Path, cache: Path, tmp_path: Path) -> None:
     for changes, message in (
         ({"epochs": 0}, "epochs is 0"),
         ({"stages": 0}, "stages is 0"),

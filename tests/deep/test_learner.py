@@ -19,12 +19,13 @@ from tiny import MILD, Loaders, Photos, TinyBatch, TinyNetwork, same, tiny_learn
 from drivetrain.core.errors import DataError, UsageError, WeightsError
 from drivetrain.core.ports import Advance
 from drivetrain.learn.deep.checkpoint import FILE
+from drivetrain.learn.deep.feed import Fed
 from drivetrain.learn.deep.headed import HeadedNetwork
 from drivetrain.learn.deep.learner import Learner
 from drivetrain.learn.deep.network import Activation
 from drivetrain.learn.deep.recorder import Recorder
 from drivetrain.learn.deep.run import DivergedError
-from drivetrain.learn.deep.stepper import MemoryFullError, Options
+from drivetrain.learn.deep.stepper import MemoryFullError, Options, Stepper
 from drivetrain.learn.deep.task import MULTI_LABEL, REGRESSION, SINGLE_LABEL, SQUARED_REGRESSION, Task
 
 
@@ -49,6 +50,43 @@ def test_it_learns(task: Task, kind: str, metric: str, at_least: float) -> None:
     figure = last.metrics[metric]
     assert (figure if at_least > 0 else -figure) >= at_least
     assert learner.validate().loss == pytest.approx(last.valid_loss, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("task", "kind"), [(SINGLE_LABEL, "single"), (MULTI_LABEL, "multi"), (REGRESSION, "number")], ids=lambda x: str(x)
+)
+def test_an_item_counts_its_weight(task: Task, kind: str) -> None:
+    """Gradients by hand: the sum over the items, each alone and times its weight, over their number."""
+    n_outputs = 1 if kind == "number" else 3
+    model = HeadedNetwork(TinyNetwork(), n_outputs, seed=2)
+    batch = next(Photos(6, 6, kind=kind, shuffle=False).batches(0))
+    inputs, device = torch.from_numpy(batch.x).float() / 255, torch.device("cpu")
+    weight_N = torch.tensor([3.0, 0.0, 1.0, 0.5, 0.5, 1.0])
+    rates = tuple(1e-3 for _ in model.groups())
+    one = Stepper(model, task, Options(), device, rates, weights=torch.cat([weight_N, torch.full((4,), 99.0)]))
+    loss, _ = one.backward(Fed(inputs, batch.y, batch.rows), 1.0)
+    found = [parameter.grad.clone() for parameter in model.parameters() if parameter.grad is not None]
+    model.zero_grad()
+    plain, total = Stepper(model, task, Options(), device, rates), 0.0
+    for row in range(6):
+        alone = Fed(inputs[row : row + 1], batch.y[row : row + 1], batch.rows[row : row + 1])
+        own, _ = plain.backward(alone, float(weight_N[row]) / 6)
+        total += float(own) * float(weight_N[row]) / 6
+    assert float(loss) == pytest.approx(total, rel=1e-5)
+    expected = [parameter.grad for parameter in model.parameters() if parameter.grad is not None]
+    assert len(found) == len(expected) > 0
+    for ours, theirs in zip(found, expected, strict=True):
+        torch.testing.assert_close(ours, theirs, atol=1e-6, rtol=1e-4)
+
+
+def test_weights_of_one_change_nothing_and_others_do() -> None:
+    runs = []
+    for weighing in (None, np.ones(24, np.float32), np.linspace(0.1, 1.9, 24).astype(np.float32)):
+        learner = tiny_learner(Options(seed=3), weights=weighing)
+        learner.fit_one_cycle(2, 1e-2)
+        runs.append(weights(learner))
+    assert same(runs[0], runs[1])
+    assert not same(runs[0], runs[2])
 
 
 def test_it_is_the_same_for_a_seed_and_another_for_another() -> None:

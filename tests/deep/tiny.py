@@ -112,10 +112,15 @@ class Loaders:
 MILD = Augment(rotate=5, zoom=1, warp=0, lighting=0.1)
 
 
-def tiny_learner(options: Options | None = None, loaders: Loaders | None = None, task: Task = SINGLE_LABEL) -> Learner:
+def tiny_learner(
+    options: Options | None = None,
+    loaders: Loaders | None = None,
+    task: Task = SINGLE_LABEL,
+    weights: NDArray[np.float32] | None = None,
+) -> Learner:
     n_outputs = 1 if task.name == "regression" else 3
     model = HeadedNetwork(TinyNetwork(), n_outputs)
-    return Learner(loaders or Loaders(), model, task, MILD, options)
+    return Learner(loaders or Loaders(), model, task, MILD, options, weights=weights)
 
 
 def weights(learner: Learner) -> dict[str, torch.Tensor]:

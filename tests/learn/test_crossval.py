@@ -104,6 +104,57 @@ def test_balance_makes_classes_weigh_the_same() -> None:
         assert weights.mean() == pytest.approx(1.0, rel=1e-5)
 
 
+def test_balance_within_groups_by_hand() -> None:
+    # Group 0: three of class 0, one of class 1; group 1: two of class 1; overall each class has three of six.
+    labels, groups = np.asarray([0, 0, 0, 1, 1, 1], np.int64), np.asarray([0, 0, 0, 0, 7, 7], np.int64)
+    share = [(3 + 4) / (4 + 8)] * 3 + [(1 + 4) / (4 + 8)] + [(2 + 4) / (2 + 8)] * 2
+    expected = 1 / np.asarray(share)
+    weights = class_weights(labels, np.ones(6, np.float32), "groups", groups)
+    np.testing.assert_allclose(weights, expected / expected.mean(), rtol=1e-6)
+    # An item that counts twice is like two items.
+    twice = class_weights(labels, np.asarray([1, 1, 1, 2, 1, 1], np.float32), "groups", groups)
+    assert twice.mean() == pytest.approx(1.0, rel=1e-6)
+    assert twice[3] < 2 * weights[3] * twice[0] / weights[0]
+
+
+def test_balance_within_groups_leaves_no_group_a_share_of_its_own() -> None:
+    rng = np.random.default_rng(0)
+    groups = np.repeat(np.arange(20), 200)
+    labels = (rng.random(4000) < rng.uniform(0.1, 0.9, 20)[groups]).astype(np.int64)
+    weights = class_weights(labels, np.ones(4000, np.float32), "groups", groups)
+    for group in range(20):
+        totals = np.bincount(labels[groups == group], weights=weights[groups == group])
+        assert totals[1] / totals.sum() == pytest.approx(0.5, abs=0.04)  # 8 further images beside 200 are one in 26
+    # Images without a group of their own weigh as their classes do.
+    alone = class_weights(labels, np.ones(4000, np.float32), "groups", np.arange(4000))
+    totals = np.bincount(labels, weights=alone)
+    assert totals[1] / totals.sum() == pytest.approx(0.5, abs=0.02)
+
+
+def test_balance_within_groups_carries_over_to_groups_not_seen_before() -> None:
+    """The look of a group tells its share of the classes, in training; in other groups, where it misleads, it must not."""
+    rng = np.random.default_rng(1)
+    groups = np.repeat(np.arange(12), 100)
+    look, share = rng.normal(size=12), np.tile([0.9, 0.1], 6)
+    look += np.where(share > 0.5, 1.5, -1.5)
+    labels = (rng.random(1200) < share[groups]).astype(np.int64)
+
+    def seen_as(labels_N: np.ndarray, look_N: np.ndarray) -> np.ndarray:
+        true = np.where(labels_N == 1, 1.0, -1.0) + 1.5 * rng.normal(size=len(labels_N))
+        return np.stack([true, look_N + 0.3 * rng.normal(size=len(labels_N))], axis=1).astype(np.float32)
+
+    features = seen_as(labels, look[groups])
+    new_labels = (rng.random(4000) < 0.5).astype(np.int64)
+    new = seen_as(new_labels, np.repeat(1.8 * rng.normal(size=20), 200))
+    right = {}
+    for balance in ("none", "classes", "groups"):
+        weights = class_weights(labels, np.ones(1200, np.float32), balance, groups)  # type: ignore[arg-type]
+        head = fit_head(features, labels, np.arange(1200), weights, n_classes=2, seed=0, threads=2).head
+        right[balance] = np.mean(head.logits(new).argmax(axis=1) == new_labels)
+    assert right["groups"] > right["none"] + 0.05
+    assert right["groups"] > right["classes"] + 0.05
+
+
 def test_balance_lifts_the_recall_of_a_rare_class() -> None:
     rng = np.random.default_rng(0)
     labels = np.asarray([0] * 380 + [1] * 20, np.int64)

@@ -6,7 +6,7 @@ import numpy as np
 
 from ..core.errors import DataError
 from ..core.types import Dataset, IntArray, Skipped
-from ..learn.head import FittedHead
+from ..learn.head import Balance, FittedHead
 from ..learn.targets import ClassTargets, LabelTargets, Targets
 from .figures import AnyFigures, ClassFigures
 from .options import TrainOptions
@@ -85,15 +85,19 @@ def _or_regression(targets: Targets) -> str:
     return "; to predict a number, give --task regression" if len(numbers) > 2 else ""
 
 
-def check_groups(groups_N: IntArray) -> None:
-    """Whether anything can be held out.
+def check_groups(groups_N: IntArray, balance: Balance = "none") -> None:
+    """Whether anything can be held out, and balanced as was asked.
 
     Raises:
-        DataError: all images belong to one group.
+        DataError: all images belong to one group, or groups are to be balanced and there are none.
     """
     if len(np.unique(groups_N)) < 2:
         raise DataError(
             f"all {len(groups_N)} images belong to one group, so nothing can be held out; give them finer groups"
+        )
+    if balance == "groups" and len(np.unique(groups_N)) == len(groups_N):
+        raise DataError(
+            "--balance groups needs groups, and no two images share one; give them a group column, or take --balance classes"
         )
 
 

@@ -196,7 +196,7 @@ def _compare(
         targets=targets,
         groups_N=groups_N,
         folds_N=grouped_folds(dense_N, groups_N, fold_count(dense_N, groups_N), options.seed),
-        weights_N=targets.weights(weights_N, options.balance),
+        weights_N=targets.weights(weights_N, options.balance, groups_N),
         threads=available_cores(),
     )
     return choose(backbones, mirror, pilot, lambda recipe: embedded[recipe.key].features_ND)

@@ -62,7 +62,8 @@ def train(
         budget_s: seconds (0 or more) that embedding may take; ``auto`` chooses within it.
         resize: how an image becomes the network's square; the backbone's own way by default.
         size: side of a packaged network's input in pixels, 32 to 1024: a larger one sees finer detail and takes longer.
-        balance: ``none``: classes weigh by their numbers; ``classes``: all the same; ``sqrt``: half way.
+        balance: ``none``: classes weigh by their numbers; ``classes``: all the same; ``sqrt``: half way; ``groups``: all the same
+            within every group, so that where an image comes from says nothing about its class.
         accept: confidence (0–1) from which on a prediction's verdict is ``accept``.
         seed: everything random follows from it; 0 or more.
         name: what the bundle calls itself.

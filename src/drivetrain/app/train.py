@@ -114,7 +114,7 @@ def fit(
     everything, targets_M = found.dataset.items, found.targets
     user_groups_M = group_numbers(everything)
     weights_M = np.asarray([item.weight for item in everything], np.float32)
-    check_groups(user_groups_M)
+    check_groups(user_groups_M, options.balance)
     with watch("embed"):
         backbones = [backbone] if backbone else candidates(options, found.image_block.mode)
         chosen = choose_and_embed(
@@ -134,7 +134,7 @@ def fit(
         if held_A.any():
             check_usable(targets.take(training), skipped, where=" in the training split")
         held = held_out(items, held_A, groups_A, duplicates) if held_A.any() else None
-        weights_N = targets.take(training).weights(weights_M[rows][training], options.balance)
+        weights_N = targets.take(training).weights(weights_M[rows][training], options.balance, groups_A[training])
         fitted = targets.take(training).fit(
             embeddings.features_ND[training],
             groups_A[training],

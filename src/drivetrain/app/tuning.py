@@ -39,7 +39,7 @@ from ..learn.targets import ClassTargets, NumberTargets, Targets
 from ..model.metrics import Floats
 from .holdout import judge_head
 from .judged import Judged
-from .options import TrainOptions, Tuning
+from .options import Tuning
 from .trained import Ready, Tuned
 
 if TYPE_CHECKING:
@@ -70,8 +70,6 @@ def fine_tune(ready: Ready, image_block: ImageBlock, progress: Progress) -> Tune
 
     start_s = time.perf_counter()
     tuning = ready.options.deep or Tuning()
-    if len(np.unique(ready.weights_A)) > 1:
-        raise UsageError("fine-tuning knows no weights of single images; leave the weight column out, or --deep")
     features = ready.chosen.features
     backbone = network(features.backbone.name)
     backbone.prepare(features.backbone.preprocess)
@@ -80,6 +78,8 @@ def fine_tune(ready: Ready, image_block: ImageBlock, progress: Progress) -> Tune
     scale = Scale.of(ready.targets.take(train))
     model = HeadedNetwork.from_head(backbone, scale.inward(_for_embedding(base.head, features.blocks)), features.blocks)
     loaders = loaders_of(ready, train, held.rows_J, scale, image_block, tuning, backbone.about.preprocess.resize.size)
+    weights_A = np.ones(len(ready.items), np.float32)
+    weights_A[train] = _weights(ready, train)
     device = tuning.device or best_device()
     checkpoints = _checkpoints(ready, train, backbone.about.fingerprint)
     if checkpoints is not None and checkpoints.exists():
@@ -87,11 +87,12 @@ def fine_tune(ready: Ready, image_block: ImageBlock, progress: Progress) -> Tune
     learner = Learner(
         loaders,
         model,
-        task_of(ready.targets.take(train), ready.options),
+        task_of(ready.targets),
         _variation(tuning, aug_transforms),
         Options(seed=ready.options.seed, checkpoints=checkpoints),
         progress=progress,
         device=device,
+        weights=weights_A,
     )
     if tuning.stages is not None and tuning.stages > backbone.n_stages:
         raise UsageError(
@@ -196,7 +197,7 @@ def _sides(ready: Ready) -> tuple[NDArray[np.intp], Judged, FittedHead, Judged]:
     fitted = targets.fit(
         features_AD[train],
         ready.groups_A[train],
-        targets.weights(ready.weights_A[train], ready.options.balance),
+        _weights(ready, train),
         seed=ready.options.seed,
         threads=available_cores(),
     )
@@ -328,22 +329,22 @@ def _checkpoints(ready: Ready, train: NDArray[np.intp], fingerprint: str) -> Pat
     digest = hashlib.sha256(repr((__version__, fingerprint, options, ready.chosen.features.name)).encode())
     for row in train:
         digest.update(f"{facts[row].sha256} {ready.items[row].label}\n".encode())
+    digest.update(_weights(ready, train).tobytes())
     return (options.cache or default_folder()) / "fine-tuning" / digest.hexdigest()[:32]
 
 
-def task_of(targets: Targets, options: TrainOptions) -> Task:
+def _weights(ready: Ready, rows: NDArray[np.intp]) -> FloatArray:
+    """What each of these images counts, 1 on average."""
+    return ready.targets.take(rows).weights(ready.weights_A[rows], ready.options.balance, ready.groups_A[rows])
+
+
+def task_of(targets: Targets) -> Task:
     """The loss and the figures shown while training."""
-    from ..learn.deep.task import MULTI_LABEL, REGRESSION, SINGLE_LABEL, weighted
+    from ..learn.deep.task import MULTI_LABEL, REGRESSION, SINGLE_LABEL
 
     if isinstance(targets, NumberTargets):
         return REGRESSION
-    if not isinstance(targets, ClassTargets):
-        return MULTI_LABEL
-    if options.balance == "none":
-        return SINGLE_LABEL
-    each_N = targets.weights(np.ones(len(targets), np.float32), options.balance)
-    first_C = [int(np.flatnonzero(targets.values == c)[0]) for c in range(len(targets.names))]
-    return weighted(SINGLE_LABEL, each_N[first_C])
+    return SINGLE_LABEL if isinstance(targets, ClassTargets) else MULTI_LABEL
 
 
 def _variation(tuning: Tuning, usual: Callable[..., Augment]) -> Augment:

@@ -98,7 +98,7 @@ def vision_learner(
     scale = Scale.of(train)
     loaders, augment = _split_off(dls, scale)
     model = HeadedNetwork(net, len(train.names), seed=seed)
-    task = _with_metrics(task_of(train, TrainOptions()), metrics, scale)
+    task = _with_metrics(task_of(train), metrics, scale)
     options, device = options or Options(seed=seed), device or best_device()
     learner = Learner(loaders, model, task, augment, options, progress=progress, device=device)
     made = VisionLearner(dls, train, valid, scale, backbone, learner, progress)
@@ -149,7 +149,7 @@ class VisionLearner:
         weights = np.asarray([view.samples[row].weight for row in rows_T], np.float32)
         # Unit rows, as the head's grid of penalties expects them.
         unit = np.float32(1 / np.sqrt(len(self.model.blocks)))
-        fitted = targets.fit(features_TD * unit, groups, targets.weights(weights, "none"), seed=seed, threads=1)
+        fitted = targets.fit(features_TD * unit, groups, targets.weights(weights, "none", groups), seed=seed, threads=1)
         factor = np.float32(fitted.head.beta)
         head = Head(fitted.head.weight_DC * unit * factor, fitted.head.bias_C * factor, 1.0, fitted.head.penalty)
         self.learner.begin_at(self.scale.inward(head))

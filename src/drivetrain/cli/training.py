@@ -24,6 +24,7 @@ class BalanceChoice(StrEnum):
     NONE = "none"
     SQRT = "sqrt"
     CLASSES = "classes"
+    GROUPS = "groups"
 
 
 class TaskChoice(StrEnum):
@@ -113,7 +114,10 @@ def train(
         typer.Option("--budget-s", callback=_from(0), help="Seconds that embedding may take; auto chooses within it."),
     ] = 60.0,
     balance: Annotated[
-        BalanceChoice, typer.Option(help="How classes weigh: by their numbers, half way, or all the same.")
+        BalanceChoice,
+        typer.Option(
+            help="How classes weigh: by their numbers, half way, all the same, or all the same in every group."
+        ),
     ] = BalanceChoice.NONE,
     resize: Annotated[
         ResizeChoice | None,

@@ -17,7 +17,11 @@ from . import logistic
 from .crossval import CrossValidation, OutOfFold, best_penalty, on_random_folds
 from .logistic import Axes
 
-Balance = Literal["none", "sqrt", "classes"]
+Balance = Literal["none", "sqrt", "classes", "groups"]
+
+# A group's shares of the classes count as much as those of so many further images with the shares of all data: in a group
+# of three that happens to hold one class, nothing is known of what it would hold, and a single image stands for itself.
+GROUP_PRIOR = 8.0
 
 
 @dataclass(frozen=True)
@@ -49,12 +53,34 @@ class FittedHead:
     """(C, out-of-fold log-loss) of each penalty tried."""
 
 
-def class_weights(labels_N: IntArray, weights_N: FloatArray, balance: Balance) -> FloatArray:
-    """(N,) item weights with mean 1: ``none`` as given; ``classes`` every class weighs the same; ``sqrt`` half way."""
+def class_weights(
+    labels_N: IntArray, weights_N: FloatArray, balance: Balance, groups_N: IntArray | None = None
+) -> FloatArray:
+    """(N,) item weights with mean 1: ``none`` as given; ``classes`` every class weighs the same; ``sqrt`` half way.
+
+    ``groups``: every class weighs the same within every one of ``groups_N`` (all data, where None), so that the group an
+    image comes from says nothing about its class (Idrissi et al. 2022, "Simple data balancing achieves competitive
+    worst-group-accuracy"); a model that could learn the look of a group would otherwise learn its share of each class.
+    """
+    if balance == "groups":
+        groups = np.zeros(len(labels_N), np.int64) if groups_N is None else groups_N
+        return _weights_within(labels_N, weights_N, groups)
     totals_C = np.bincount(labels_N, weights=weights_N)
     power = {"none": 0.0, "sqrt": 0.5, "classes": 1.0}[balance]
     weighted = weights_N / totals_C[labels_N] ** power
     scaled: FloatArray = (weighted / weighted.mean()).astype(np.float32)
+    return scaled
+
+
+def _weights_within(labels_N: IntArray, weights_N: FloatArray, groups_N: IntArray) -> FloatArray:
+    _, group_N = np.unique(groups_N, return_inverse=True)
+    counted_N = weights_N / weights_N.mean()
+    found_GC = np.zeros((group_N.max() + 1, labels_N.max() + 1))
+    np.add.at(found_GC, (group_N, labels_N), counted_N)
+    overall_C = found_GC.sum(axis=0) / found_GC.sum()
+    share_GC = (found_GC + GROUP_PRIOR * overall_C) / (found_GC.sum(axis=1, keepdims=True) + GROUP_PRIOR)
+    weighted_N = counted_N / share_GC[group_N, labels_N]
+    scaled: FloatArray = (weighted_N / weighted_N.mean()).astype(np.float32)
     return scaled
 
 

@@ -58,9 +58,9 @@ class Targets(ABC):
     def text(self, row: int) -> str:
         """One item's target, as people read it."""
 
-    @abstractmethod
-    def weights(self, weights_N: FloatArray, balance: Balance) -> FloatArray:
-        """(N,) item weights of mean 1."""
+    def weights(self, weights_N: FloatArray, balance: Balance, groups_N: IntArray) -> FloatArray:  # noqa: ARG002
+        """(N,) item weights of mean 1; only classes compete, and so are balanced."""
+        return np.asarray(weights_N / weights_N.mean(), np.float32)
 
     @abstractmethod
     def fit(
@@ -104,8 +104,8 @@ class ClassTargets(Targets):
     def text(self, row: int) -> str:
         return self.names[int(self.values[row])]
 
-    def weights(self, weights_N: FloatArray, balance: Balance) -> FloatArray:
-        return class_weights(self.values, weights_N, balance)
+    def weights(self, weights_N: FloatArray, balance: Balance, groups_N: IntArray) -> FloatArray:
+        return class_weights(self.values, weights_N, balance, groups_N)
 
     def fit(
         self, features_ND: FloatArray, groups_N: IntArray, weights_N: FloatArray, *, seed: int, threads: int
@@ -147,9 +147,6 @@ class LabelTargets(Targets):
     def text(self, row: int) -> str:
         return ", ".join(name for name, on in zip(self.names, self.values[row], strict=True) if on) or "–"
 
-    def weights(self, weights_N: FloatArray, balance: Balance) -> FloatArray:  # noqa: ARG002  # labels do not compete
-        return np.asarray(weights_N / weights_N.mean(), np.float32)
-
     def fit(
         self, features_ND: FloatArray, groups_N: IntArray, weights_N: FloatArray, *, seed: int, threads: int
     ) -> FittedHead:
@@ -182,9 +179,6 @@ class NumberTargets(Targets):
 
     def text(self, row: int) -> str:
         return ", ".join(f"{number:.4g}" for number in self.values[row])
-
-    def weights(self, weights_N: FloatArray, balance: Balance) -> FloatArray:  # noqa: ARG002  # there are no classes
-        return np.asarray(weights_N / weights_N.mean(), np.float32)
 
     def fit(
         self, features_ND: FloatArray, groups_N: IntArray, weights_N: FloatArray, *, seed: int, threads: int

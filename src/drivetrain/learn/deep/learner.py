@@ -49,8 +49,11 @@ class Learner:
         *,
         progress: Progress | None = None,
         device: torch.device | str = "cpu",
+        weights: FloatArray | None = None,
     ) -> None:
         """``augment`` None: the usual one, `aug_transforms()`.
+
+        ``weights``: what each item counts in the training loss, by its row in the data set, 1 on average.
 
         Raises:
             UsageError: this is one of several processes that cannot find together on this device.
@@ -66,6 +69,7 @@ class Learner:
         )
         self.recorder = Recorder()
         self._progress = progress if progress is not None and self._team.is_main else Silent()
+        self._weights = None if weights is None else torch.from_numpy(np.asarray(weights, np.float32))
         self._frozen_to = 0
         self.model.eval()
 
@@ -200,7 +204,7 @@ class Learner:
             with self._team.together(), torch.random.fork_rng(devices=devices):
                 self._team.level(self.model)
                 torch.manual_seed(self.options.seed + self._team.share.rank)
-                stepper = Stepper(self.model, self.task, self.options, self.device, rates, self._team)
+                stepper = Stepper(self.model, self.task, self.options, self.device, rates, self._team, self._weights)
                 self.model.train()
                 batches = self._endless()
                 with self._progress.stage("learning rates", steps) as advance:
@@ -250,5 +254,6 @@ class Learner:
             self._progress,
             self.recorder,
             self._team,
+            self._weights,
         )
         run.train(phases, resume=resume)

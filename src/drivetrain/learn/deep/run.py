@@ -77,6 +77,8 @@ class Run:
     progress: Progress
     recorder: Recorder
     team: Team = field(default_factory=Team)
+    weights: Tensor | None = None
+    """What each item counts in the loss, by its row in the data set."""
     _best: dict[str, Tensor] = field(default_factory=dict)
     _good: dict[str, Tensor] = field(default_factory=dict)
     _unread: list[_Unread] = field(default_factory=list)
@@ -108,7 +110,7 @@ class Run:
                 for number in range(position.phase, len(phases)):
                     freeze_to(self.model, phases[number].frozen_to)
                     rates = phases[number].rates
-                    stepper = Stepper(self.model, self.task, self.options, self.device, rates, self.team)
+                    stepper = Stepper(self.model, self.task, self.options, self.device, rates, self.team, self.weights)
                     if found is not None:
                         checkpoint.restore_optimiser(stepper.optimiser, found.part("optimiser"))
                         stepper.scaler.load_state_dict(found.state["scaler"])

@@ -93,10 +93,15 @@ class Stepper:
         device: torch.device,
         rates: tuple[float, ...],
         team: Team | None = None,
+        weights: Tensor | None = None,
     ) -> None:
-        """``rates``: the peak rate of each group of the model; frozen parameters have none. ``team`` None: alone."""
+        """``rates``: the peak rate of each group of the model; frozen parameters have none. ``team`` None: alone.
+
+        ``weights``: what each item counts in the loss, by its row in the data set; None: all the same.
+        """
         self.model, self.task, self.device = model, task, device
         self.team = team or Team(device)
+        self._weights = weights
         self._clip = options.clip
         self._autocast = autocast_type(options.precision, device)
         self.scaler = torch.amp.GradScaler(device.type, enabled=self._autocast is torch.float16)
@@ -122,7 +127,8 @@ class Stepper:
     def loss(self, fed: Fed) -> Tensor:
         """Mean loss of a batch, with its graph."""
         outputs_NC = self._outputs(fed)
-        return self.task.loss(outputs_NC, self.task.target(fed.y, self.device))
+        weights_N = None if self._weights is None else self._weights[fed.rows_N].to(self.device)
+        return self.task.loss(outputs_NC, self.task.target(fed.y, self.device), weights_N)
 
     def backward(self, fed: Fed, share: float) -> tuple[Tensor, int]:
         """Add ``share`` of the batch's gradients to what is there; returns the loss, without its graph, and the items.

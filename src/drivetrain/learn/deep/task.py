@@ -6,7 +6,8 @@ Shapes: N items, C classes or numbers; ``outputs_NC`` are logits, or the numbers
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -22,10 +23,10 @@ Metric = Callable[[FloatArray, NDArray[Any]], float]
 
 @dataclass(frozen=True)
 class Task:
-    """A loss over (outputs, targets), mean over the batch, and metrics by name."""
+    """A loss, and metrics by name. ``losses`` gives that of each item, (N,) or (N, C), from (outputs, targets)."""
 
     name: str
-    loss: Callable[[Tensor, Tensor], Tensor]
+    losses: Callable[[Tensor, Tensor], Tensor]
     target_type: torch.dtype
     metrics: Mapping[str, Metric] = field(default_factory=dict)
 
@@ -36,15 +37,11 @@ class Task:
             target = target[:, None]
         return target.to(device, non_blocking=True)
 
-
-def weighted(task: Task, weight_C: FloatArray) -> Task:
-    """The single-label task with a weight for each class."""
-    weight = torch.from_numpy(weight_C.copy())
-
-    def loss(logits_NC: Tensor, labels_N: Tensor) -> Tensor:
-        return functional.cross_entropy(logits_NC, labels_N, weight=weight.to(logits_NC.device))
-
-    return replace(task, loss=loss)
+    def loss(self, outputs_NC: Tensor, target: Tensor, weights_N: Tensor | None = None) -> Tensor:
+        """Mean over the items, each times its weight. Not over the weights: batches of light items are to weigh less."""
+        losses = self.losses(outputs_NC, target)
+        losses_N = losses.mean(1) if losses.ndim > 1 else losses
+        return losses_N.mean() if weights_N is None else (losses_N * weights_N).mean()
 
 
 def accuracy(outputs_NC: FloatArray, labels_N: NDArray[Any]) -> float:
@@ -67,10 +64,15 @@ def mean_absolute_error(outputs_NC: FloatArray, numbers_NC: NDArray[Any]) -> flo
     return float(np.mean(np.abs(outputs_NC - numbers_NC.reshape(outputs_NC.shape))))
 
 
-SINGLE_LABEL = Task("single-label", functional.cross_entropy, torch.int64, {"accuracy": accuracy})
+def _each(loss: Callable[..., Tensor]) -> Callable[[Tensor, Tensor], Tensor]:
+    """A loss of torch for each item instead of their mean."""
+    return partial(loss, reduction="none")
+
+
+SINGLE_LABEL = Task("single-label", _each(functional.cross_entropy), torch.int64, {"accuracy": accuracy})
 MULTI_LABEL = Task(
-    "multi-label", functional.binary_cross_entropy_with_logits, torch.float32, {"label accuracy": label_accuracy}
+    "multi-label", _each(functional.binary_cross_entropy_with_logits), torch.float32, {"label accuracy": label_accuracy}
 )
 # Less moved by a few wrong targets than the squared error, and as smooth near zero. Targets of about unit spread.
-REGRESSION = Task("regression", functional.smooth_l1_loss, torch.float32, {"mean error": mean_absolute_error})
-SQUARED_REGRESSION = Task("regression", functional.mse_loss, torch.float32, {"mean error": mean_absolute_error})
+REGRESSION = Task("regression", _each(functional.smooth_l1_loss), torch.float32, {"mean error": mean_absolute_error})
+SQUARED_REGRESSION = Task("regression", _each(functional.mse_loss), torch.float32, {"mean error": mean_absolute_error})
