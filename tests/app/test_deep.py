@@ -164,6 +164,7 @@ def test_answers_may_be_the_mean_over_mirror_images(
     )
     predictor = dt.load(result.bundle)
     assert predictor.manifest.backbone.views == views
+    assert result.features == f"{LITE0} fine-tuned, mean over {len(views)} views"
     row = int(predictor.arrays().unseen_rows_M[0])
     spec = predictor.manifest.preprocess
     tensor_KHW = apply(decode(sorted(pictures.glob("*/*.jpg"))[row].read_bytes(), spec.decode_size).image, spec)
@@ -245,6 +246,9 @@ def test_what_cannot_be_fine_tuned_is_said(pictures: Path, cache: Path, tmp_path
     ):
         with pytest.raises(UsageError, match=message):
             dt.train(pictures, tmp_path / "b", backbone=LITE0, cache=cache, deep=True, **changes)  # type: ignore[arg-type]
+    for change in ({"stages": 2}, {"turns": True}, {"flip_vertical": True}, {"tta": True}, {"device": "cpu"}):
+        with pytest.raises(UsageError, match=f"{next(iter(change))} is for training the network itself; add --deep"):
+            dt.train(pictures, tmp_path / "b", backbone=LITE0, cache=cache, **change)  # type: ignore[arg-type]
     assert not (tmp_path / "b").exists()
 
 

@@ -115,6 +115,16 @@ def train(
         raise UsageError(f"rate is {rate}; it must be more than 0")
     task = task_of_block(block) or task
     _check_for_task(task, delimiter, target_names, balance)
+    for choice, given in (
+        ("stages", stages is not None),
+        ("batch_size", batch_size is not None),
+        ("turns", turns),
+        ("flip_vertical", flip_vertical),
+        ("tta", tta),
+        ("device", device is not None),
+    ):
+        if given and not deep:
+            raise UsageError(f"{choice} is for training the network itself; add --deep (deep=True), or leave it out")
     tuning = Tuning(epochs, stages, rate, batch_size, turns, device, flip_vertical, tta)
     options = TrainOptions(
         backbone=backbone,

@@ -157,7 +157,8 @@ def judge_network(
     loss = float(judged.losses_J.mean())
     return Tuned(
         tuning=tuning,
-        name=f"{ready.chosen.features.backbone.name} fine-tuned",
+        name=f"{ready.chosen.features.backbone.name} fine-tuned"
+        + (f", mean over {len(tuning.views)} views" if tuning.tta else ""),
         fingerprint=backbone.fingerprint,
         views=tuning.views,
         model=with_head(backbone.build(blocks), weight_DO, bias_O, views=tuning.views),
