@@ -4,6 +4,7 @@ import numpy as np
 import onnx
 import pytest
 import torch
+from PIL import Image
 from tiny import Photos, TinyNetwork, tiny_learner
 
 from drivetrain.data.preprocess import Preprocess, Resize
@@ -14,6 +15,7 @@ from drivetrain.learn.deep import efficientnet_lite
 from drivetrain.learn.deep.export import fingerprint, to_backbone, to_onnx
 from drivetrain.learn.deep.headed import HeadedNetwork
 from drivetrain.learn.deep.learner import Learner
+from drivetrain.model.heatmap import Heatmaps
 from drivetrain.model.metrics import softmax
 from views import FOUR, ONE, TWO
 
@@ -51,6 +53,25 @@ def test_the_graph_agrees_with_torch(variant: Variant, blocks: tuple[str, ...] |
     if views == ONE:
         operators = {node.op_type for node in onnx.load_from_string(graph).graph.node}
         assert operators == {"Conv", "Clip", "Add", "GlobalAveragePool", "Flatten", "LpNormalization", "Concat", "Gemm"}
+
+
+@pytest.mark.parametrize("views", [ONE, FOUR])
+def test_maxima_agree_with_torch_and_have_places(views: tuple[View, ...]) -> None:
+    network = efficientnet_lite.load(LITE0)
+    blocks = ("head", "stage4")
+    added = network.add_maxima(blocks)
+    model = shaken(HeadedNetwork(network, 3, (*blocks, *added))).eval()
+    graph = to_onnx(model, views=views)
+    difference, probs_NC = differences(model, graph, views)
+    assert difference <= 1e-4
+    assert probs_NC.max() > 0.3
+    assert [block.name for block in to_backbone(model).blocks] == [*blocks, *added]
+    # Each channel's maximum stands at one place, and the shares still add up to the logit.
+    maps = Heatmaps(graph, ("a", "b", "c"), network.about.preprocess, method="activation")
+    noise = np.random.default_rng(3).integers(0, 255, (224, 224, 3)).astype(np.uint8)
+    heat = maps.of(Image.fromarray(noise))
+    total_C = heat.contributions_Chw.sum(axis=(1, 2)) + model.bias_C.detach().numpy()
+    np.testing.assert_allclose(total_C, heat.logits_C, atol=1e-3)
 
 
 def test_it_is_the_trained_weights_that_are_exported() -> None:

@@ -10,7 +10,7 @@ from drivetrain.embed.efficientnet_lite import LITE0
 from drivetrain.learn.deep import efficientnet_lite
 from drivetrain.learn.deep.headed import HeadedNetwork
 from drivetrain.learn.deep.learner import Learner
-from drivetrain.learn.deep.network import Network
+from drivetrain.learn.deep.network import Activation, Network
 from drivetrain.learn.head import Head, fit_head
 
 PIXELS = torch.from_numpy(np.random.default_rng(0).standard_normal((6, 3, SIZE, SIZE)).astype(np.float32))
@@ -55,6 +55,39 @@ def test_a_head_fitted_on_real_features_starts_deep_training_where_it_stands() -
     with torch.no_grad():
         logits_NC = model(pixels.contiguous(memory_format=torch.channels_last)).numpy()
     np.testing.assert_allclose(logits_NC, head.logits(features_ND), atol=1e-4)
+
+
+def test_maxima_are_added_without_changing_what_is_said() -> None:
+    pixels, network = torch.rand(4, 3, 64, 64) * 2 - 1, efficientnet_lite.load(LITE0)
+    blocks = ("head", "stage3", "stage5")
+    narrow = HeadedNetwork.from_head(network, random_head(1280 + 80 + 192, 3), blocks)
+    with torch.no_grad():
+        before = narrow(pixels)
+    added = network.add_maxima(blocks)
+    assert added == ("head.max", "stage3.max", "stage5.max")
+    model = narrow.widened(added)
+    assert model.blocks == (*blocks, *added)
+    with torch.no_grad():
+        torch.testing.assert_close(model(pixels), before, atol=1e-5, rtol=0)
+        # By hand, from the stages' own maps.
+        activation, largest = Activation(0, pixels), {}
+        for stage in range(network.n_stages):
+            activation = network.run_stage(activation)
+            largest[stage] = activation.x_NKHW.amax((2, 3))
+        found = network(pixels)
+    for name, stage, start in (("head", 6, 0), ("stage3", 3, 1280), ("stage5", 5, 1280 + 80)):
+        width = largest[stage].shape[1]
+        first = found.shape[1] - (1280 + 80 + 192) + start
+        expected = torch.nn.functional.normalize(largest[stage], dim=1)
+        torch.testing.assert_close(found[:, first : first + width], expected, atol=1e-6, rtol=0, msg=name)
+    model(pixels)[:, 0].sum().backward()
+    assert model.weight_CD.grad is not None
+    assert (model.weight_CD.grad[0, -80:].abs() > 0).any()
+
+
+def test_a_network_without_maxima_says_so() -> None:
+    with pytest.raises(UsageError, match="tiny pools by the mean only"):
+        TinyNetwork().add_maxima(("head",))
 
 
 def test_a_fresh_head_is_the_same_for_a_seed_and_leaves_the_network_free() -> None:

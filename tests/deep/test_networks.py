@@ -144,6 +144,18 @@ def test_the_prefix_in_onnx_runtime_is_the_first_stages(stage: int) -> None:
         torch.testing.assert_close(found.pooled[name], tensor, atol=1e-4, rtol=1e-3)
 
 
+def test_the_prefix_pools_maxima_too() -> None:
+    network, pixels = efficientnet_lite.load(LITE0), noise(64, 5)
+    network.add_maxima(("stage1", "stage2", "stage5", "head"))
+    for stage in (3, 7):
+        with torch.no_grad():
+            expected = network.advance(Activation(0, pixels), stage)
+        found = network.prefix(stage, (64, 64))(pixels)
+        assert found.pooled.keys() == expected.pooled.keys() >= {"stage1.max", "stage2.max"}
+        for name, tensor in expected.pooled.items():
+            torch.testing.assert_close(found.pooled[name], tensor, atol=1e-4, rtol=1e-3)
+
+
 @pytest.mark.parametrize(("stage", "size"), [(0, (64, 64)), (3, (64, 96))])
 def test_where_onnx_runtime_does_not_apply_the_prefix_runs_in_torch(stage: int, size: tuple[int, int]) -> None:
     pixels = torch.rand(2, 3, *size)

@@ -90,6 +90,8 @@ def bright_graph(*, form: str = "own", divide: bool = True, size: tuple[int, int
     x = net.conv("pixels", "conv", kernel, bias, stride=4, pads=(0, 0), groups=1)
     if form == "own":
         vector = net.mean_pool(x, "pooled")
+    elif form == "largest":
+        vector = net.max_pool(x, "pooled")
     elif form == "torch":  # mean over two axes, as torch exports it
         vector = net.node("ReduceMean", [x], "pooled", axes=[2, 3], keepdims=0)
     elif form == "average":
@@ -198,6 +200,21 @@ def test_a_packaged_network_sees_the_patch_where_it_is(views: tuple[View, ...]) 
         maps.of(before), contributions_Chw=np.square(change_Chw).sum(axis=0, keepdims=True), classes=("all",)
     )
     assert centroid(heat.on_picture("all")) == pytest.approx((250, 70), abs=12)
+
+
+@pytest.mark.parametrize("views", [ONE, FOUR])
+def test_a_maximum_stands_where_it_is(views: tuple[View, ...]) -> None:
+    """The largest 4×4 mean of red decides alone: all of its share lies on that place, upright whatever the view."""
+    image = Image.new("RGB", (SIDE, SIDE), (60, 60, 60))
+    image.paste((250, 60, 60), (8, 16, 12, 20))
+    graph = bright_graph(form="largest")
+    weight_DC = np.array([[3, -3, 1], [0, 0, 0], [0, 0, 0]], np.float32)
+    maps = Heatmaps(with_head(graph, weight_DC, np.zeros(3, np.float32), views=views), CLASSES, PLAIN)
+    heat = maps.of(image)
+    assert heat.method == "activation"
+    np.testing.assert_allclose(heat.contributions_Chw.sum(axis=(1, 2)), heat.logits_C, atol=1e-5)
+    places = np.argwhere(np.abs(heat.contributions_Chw[0]) > 1e-6)
+    assert places.tolist() == [[4, 2]]
 
 
 @pytest.mark.parametrize("views", [TWO, FOUR])

@@ -32,6 +32,9 @@ class Tuning:
     device: str | None = None
     flip_vertical: bool = False
     """Vary images by exchanging top and bottom too: for pictures without an up that always lie along the same axis."""
+    maxima: bool = False
+    """Pool each block of features by its largest value over the places too, not by the mean alone (as fastai's concat
+    pooling does): for small marks, such as cracks, that a mean over the picture drowns."""
     tta: bool = False
     """Answer by the mean over `views`: test-time augmentation."""
 

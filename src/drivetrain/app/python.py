@@ -46,6 +46,7 @@ def train(
     batch_size: int | None = None,
     turns: bool = False,
     flip_vertical: bool = False,
+    maxima: bool = False,
     tta: bool = False,
     device: str | None = None,
     gallery: int = GALLERY,
@@ -82,6 +83,7 @@ def train(
         batch_size: images a step; 32 by default, fewer where there are few images.
         turns: pictures have no up: vary them by all flips and quarter turns.
         flip_vertical: pictures have no up, but always lie along the same axis: vary them by exchanging top and bottom.
+        maxima: pool features by their largest value over the picture too: for small marks that a mean would drown.
         tta: with ``deep``, answer by the mean over the image and its mirror image (over all four mirror images with
             ``turns`` or ``flip_vertical``), test-time augmentation: a little more accurate, and two or four times the
             work of every prediction.
@@ -120,12 +122,13 @@ def train(
         ("batch_size", batch_size is not None),
         ("turns", turns),
         ("flip_vertical", flip_vertical),
+        ("maxima", maxima),
         ("tta", tta),
         ("device", device is not None),
     ):
         if given and not deep:
             raise UsageError(f"{choice} is for training the network itself; add --deep (deep=True), or leave it out")
-    tuning = Tuning(epochs, stages, rate, batch_size, turns, device, flip_vertical, tta)
+    tuning = Tuning(epochs, stages, rate, batch_size, turns, device, flip_vertical, maxima, tta)
     options = TrainOptions(
         backbone=backbone,
         budget_s=budget_s,

@@ -77,6 +77,8 @@ def fine_tune(ready: Ready, image_block: ImageBlock, progress: Progress) -> Tune
     progress.say(f"fine-tuning {features.backbone.name} on {len(train)} images, judged on {len(held.rows_J)} others")
     scale = Scale.of(ready.targets.take(train))
     model = HeadedNetwork.from_head(backbone, scale.inward(_for_embedding(base.head, features.blocks)), features.blocks)
+    if tuning.maxima:
+        model = model.widened(backbone.add_maxima(features.blocks))
     loaders = loaders_of(ready, train, held.rows_J, scale, image_block, tuning, backbone.about.preprocess.resize.size)
     weights_A = np.ones(len(ready.items), np.float32)
     weights_A[train] = _weights(ready, train)

@@ -101,6 +101,12 @@ def train(
             "--flip-vertical", help="With --deep: top and bottom may be exchanged, but pictures never lie across."
         ),
     ] = False,
+    maxima: Annotated[
+        bool,
+        typer.Option(
+            "--maxima", help="With --deep: pool features by their largest value too; for small marks, like cracks."
+        ),
+    ] = False,
     tta: Annotated[
         bool,
         typer.Option(
@@ -179,6 +185,7 @@ def train(
         stages=stages,
         turns=turns,
         flip_vertical=flip_vertical,
+        maxima=maxima,
         tta=tta,
         gallery=gallery,
         progress=ConsoleProgress(),

@@ -19,6 +19,9 @@ from ..data.preprocess import Preprocess
 if TYPE_CHECKING:
     import onnx
 
+# A block of this name after another's holds the largest values over the places of the map that the other is the mean of.
+MAXIMA = ".max"
+
 INPUT = "pixels"
 OUTPUT = "embedding"
 

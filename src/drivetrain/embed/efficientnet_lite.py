@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from ..core.errors import UsageError, WeightsError
 from ..data.preprocess import Preprocess, Resize
-from .backbone import INPUT, OUTPUT, Backbone, Block
+from .backbone import INPUT, MAXIMA, OUTPUT, Backbone, Block
 from .torch_file import read_torch_file
 
 if TYPE_CHECKING:
@@ -150,12 +150,19 @@ def weight_file(variant: Variant) -> Path:
 
 
 def build_graph(
-    weights: Weights, depth: float, size: int, taps: tuple[int, ...] = (), *, head: bool = True
+    weights: Weights,
+    depth: float,
+    size: int,
+    taps: tuple[int, ...] = (),
+    *,
+    head: bool = True,
+    maxima: tuple[str, ...] = (),
 ) -> onnx.ModelProto:
     """The frozen network up to its embedding.
 
     Input ``pixels`` (N, 3, size, size) float32, normalised; output ``embedding`` (N, D): the pooled head, followed by
-    the mean-pooled output of each stage in ``taps`` (0 to 6), each of unit length.
+    the mean-pooled output of each stage in ``taps`` (0 to 6), and then by the maxima over the places of each of these in
+    ``maxima`` (``head``, ``stage3``, …), each of unit length.
 
     Raises:
         WeightsError: the weights are not those of an EfficientNet-Lite of this depth.
@@ -205,5 +212,7 @@ def build_graph(
     pooled = [("head", x, HEAD_WIDTH)] if head else []
     pooled += [(f"stage{tap}", *stage_outputs[tap]) for tap in taps]
     units = [net.unit_length(net.mean_pool(x, name), f"{name}.unit") for name, x, _ in pooled]
+    largest = [(f"{name}{MAXIMA}", x, width) for name, x, width in pooled if name in maxima]
+    units += [net.unit_length(net.max_pool(x, name), f"{name}.unit") for name, x, _ in largest]
     net.node("Concat", units, OUTPUT, axis=1)
-    return net.model({INPUT: ("N", 3, size, size)}, {OUTPUT: ("N", sum(width for *_, width in pooled))})
+    return net.model({INPUT: ("N", 3, size, size)}, {OUTPUT: ("N", sum(width for *_, width in pooled + largest))})

@@ -88,6 +88,10 @@ class GraphBuilder:
         """(N, C, H, W) → (N, C)."""
         return self.node("Flatten", [self.node("GlobalAveragePool", [x], f"{name}.pool")], name, axis=1)
 
+    def max_pool(self, x: str, name: str) -> str:
+        """(N, C, H, W) → (N, C)."""
+        return self.node("Flatten", [self.node("GlobalMaxPool", [x], f"{name}.pool")], name, axis=1)
+
     def unit_length(self, x: str, name: str) -> str:
         """(N, D) → (N, D), each row divided by its L2 norm."""
         return self.node("LpNormalization", [x], name, axis=1, p=2)

@@ -45,7 +45,10 @@ class Divisor:
 
 @dataclass(frozen=True, eq=False)
 class Term:
-    """One map's share in the logits: Σ over places of weight_KC · x_place / (places · divisors)."""
+    """One map's share in the logits: Σ over places of weight_KC · x_place / (places · divisors).
+
+    With ``largest`` a channel counts once, at the place where it is largest, and is not divided by the places.
+    """
 
     tensor: str
     """The map, (N, K, h, w)."""
@@ -53,6 +56,7 @@ class Term:
     divisors: tuple[Divisor, ...]
     reversed_axes: tuple[int, ...]
     """The map is of a view in which these axes of the image, 2 for rows and 3 for columns, run backwards."""
+    largest: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,8 +114,8 @@ class _Walk:
         node = self._wiring.maker.get(name)
         if node is None:
             raise NoPlacesError(f"“{name}” does not come from a map")
-        if self._is_mean(node):
-            self._add_term(node.input[0], weight_DC, divisors)
+        if self._is_mean(node) or self._is_maximum(node):
+            self._add_term(node.input[0], weight_DC, divisors, largest=self._is_maximum(node))
             return
         if self.width(name) != len(weight_DC):
             raise NoPlacesError(f"“{name}” has {self.width(name)} columns where {len(weight_DC)} are read")
@@ -200,11 +204,16 @@ class _Walk:
             return whole and (self._dims.get(node.output[0]) or ())[2:] == (1, 1)
         return False
 
-    def _add_term(self, tensor: str, weight_KC: Floats, divisors: tuple[Divisor, ...]) -> None:
+    def _is_maximum(self, node: onnx.NodeProto) -> bool:
+        """Whether the node takes the largest value over all places of a map (N, K, h, w)."""
+        dims = self._dims.get(node.input[0]) if node.input else None
+        return node.op_type == "GlobalMaxPool" and bool(dims) and len(dims or ()) == 4 and None not in (dims or ())[1:]
+
+    def _add_term(self, tensor: str, weight_KC: Floats, divisors: tuple[Divisor, ...], *, largest: bool) -> None:
         dims = self._dims[tensor]
         if dims is None or dims[1] != len(weight_KC):
             raise NoPlacesError(f"“{tensor}” has the shape {dims}, but {len(weight_KC)} channels are read")
-        self.terms.append(Term(tensor, weight_KC, divisors, self._reversed_axes(tensor)))
+        self.terms.append(Term(tensor, weight_KC, divisors, self._reversed_axes(tensor), largest))
 
     def _constant(self, name: str) -> NDArray[Any] | None:
         tensor = self._wiring.constants.get(name)

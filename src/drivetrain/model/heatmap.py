@@ -344,16 +344,27 @@ def _shares(term: Term, values: dict[str, FloatArray]) -> Floats:
     32 pixels of a place.
     """
     map_Khw = values[term.tensor][0].astype(np.float64)
-    weight_KC = term.weight_KC / map_Khw[0].size
+    weight_KC = term.weight_KC if term.largest else term.weight_KC / map_Khw[0].size
     for divisor in term.divisors:
         value = values[divisor.tensor].astype(np.float64).reshape(-1)
         length = float(np.linalg.norm(value)) if divisor.norm else float(value[0])
         if not divisor.norm and np.ptp(value) > 1e-6 * abs(length):
             raise NoPlacesError(f"“{divisor.tensor}” divides every column by another number")
         weight_KC = weight_KC / length if length else np.zeros_like(weight_KC)
+    if term.largest:
+        map_Khw = _at_largest(map_Khw)
     map_Khw = np.flip(map_Khw[None], term.reversed_axes)[0]
     shares_Chw: Floats = np.tensordot(weight_KC, map_Khw, axes=(0, 0))
     return shares_Chw
+
+
+def _at_largest(map_Khw: Floats) -> Floats:
+    """Each channel's largest value at its place, the first of several, and nothing elsewhere."""
+    flat_KP = map_Khw.reshape(len(map_Khw), -1)
+    channels_K, places_K = np.arange(len(flat_KP)), flat_KP.argmax(axis=1)
+    only_KP = np.zeros_like(flat_KP)
+    only_KP[channels_K, places_K] = flat_KP[channels_K, places_K]
+    return only_KP.reshape(map_Khw.shape)
 
 
 def _window_starts(extent: int) -> list[int]:

@@ -21,10 +21,11 @@ from torch.nn import functional
 from ...core.errors import UsageError, WeightsError
 from ...data.preprocess import Preprocess
 from ...embed import efficientnet_lite as onnx_twin
+from ...embed.backbone import MAXIMA, Block
 from ...embed.efficientnet_lite import BATCH_NORM_EPS, SMALLEST, TAPS, Variant, block_strides, stage_blocks
 from ...embed.graph import same_pads
 from ...embed.torch_file import read_torch_file
-from .network import About, Activation, Network, Prefix, mean_pool
+from .network import About, Activation, Network, Prefix, max_pool, mean_pool
 from .onnx_prefix import OnnxPrefix
 
 # What the weight file has beyond the embedding: the 1,000 classes of ImageNet, and a counter batch norm does not need.
@@ -121,6 +122,7 @@ class EfficientNetLite(Network):
         """
         super().__init__(about)
         self.variant = variant
+        self._maxima: tuple[str, ...] = ()
         counts = stage_blocks(variant.depth)
         self._starts = (0, *accumulate(counts))
         strides = block_strides(variant.depth)
@@ -161,13 +163,23 @@ class EfficientNetLite(Network):
             x = relu6(conv_norm(self._conv_stem, self._bn0, x))
         for block in self._blocks[self._starts[stage] : self._starts[stage + 1]]:
             x = block(x)
-        pooled = dict(activation.pooled)
-        if stage in TAPS:
-            pooled[f"stage{stage}"] = mean_pool(x)
+        name = f"stage{stage}" if stage in TAPS else ""
         if stage == self.n_stages - 1:
             x = relu6(conv_norm(self._conv_head, self._bn1, x))
-            pooled["head"] = mean_pool(x)
+            name = "head"
+        pooled = dict(activation.pooled)
+        if name:
+            pooled[name] = mean_pool(x)
+        if name in self._maxima:
+            pooled[f"{name}{MAXIMA}"] = max_pool(x)
         return Activation(stage + 1, x, pooled)
+
+    def add_maxima(self, blocks: tuple[str, ...]) -> tuple[str, ...]:
+        means = [block for block in self.about.blocks if not block.name.endswith(MAXIMA)]
+        self._maxima = tuple(block.name for block in means if block.name in blocks)
+        added = tuple(Block(f"{block.name}{MAXIMA}", block.width) for block in means if block.name in blocks)
+        self.about = replace(self.about, blocks=(*means, *added))
+        return tuple(block.name for block in added)
 
     def prefix(self, stage: int, size: tuple[int, int]) -> Prefix:
         """In ONNX Runtime on a CPU, several times as fast as torch there; in torch on other devices."""
@@ -185,7 +197,10 @@ class EfficientNetLite(Network):
         """Built as that of the packaged weights is, so it is as clean and as fast."""
         taps = tuple(tap for tap in TAPS if f"stage{tap}" in blocks)
         side, _ = self.about.preprocess.resize.size
-        return onnx_twin.build_graph(self.weights(), self.variant.depth, side, taps, head="head" in blocks)
+        maxima = tuple(block.removesuffix(MAXIMA) for block in blocks if block.endswith(MAXIMA))
+        return onnx_twin.build_graph(
+            self.weights(), self.variant.depth, side, taps, head="head" in blocks, maxima=maxima
+        )
 
     def prepare(self, preprocess: Preprocess) -> None:
         height, width = preprocess.resize.size
@@ -194,13 +209,14 @@ class EfficientNetLite(Network):
         self.about = replace(self.about, preprocess=preprocess)
 
     def _onnx_prefix(self, stage: int, size: int) -> OnnxPrefix:
-        graph = onnx_twin.build_graph(self.weights(), self.variant.depth, size, TAPS)
+        graph = onnx_twin.build_graph(self.weights(), self.variant.depth, size, TAPS, maxima=self._maxima)
         made = {name for node in graph.graph.node for name in node.output}
         last = f"blocks.{self._starts[stage] - 1}"
         end = f"{last}.sum" if f"{last}.sum" in made else f"{last}._project_conv"
         taps = [f"stage{tap}" for tap in TAPS if tap < stage]
         if stage == self.n_stages:
             end, taps = "conv_head.relu6", [*taps, "head"]
+        taps += [f"{tap}{MAXIMA}" for tap in taps if tap in self._maxima]
         return OnnxPrefix(graph, stage, end, tuple(taps))
 
     def weights(self) -> dict[str, NDArray[np.float32]]:

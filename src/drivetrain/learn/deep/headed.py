@@ -67,6 +67,21 @@ class HeadedNetwork(nn.Module):
         model.put(head)
         return model
 
+    def widened(self, maxima: Sequence[str]) -> HeadedNetwork:
+        """The same outputs, with blocks of maxima (`Network.add_maxima`) whose weights begin at nothing.
+
+        Raises:
+            UsageError: the network has no such blocks.
+        """
+        wider = HeadedNetwork(self.network, len(self.bias_C), (*self.blocks, *maxima))
+        with torch.no_grad():
+            # Maxima come last in the embedding, so what is there keeps its columns.
+            wider.weight_CD.zero_()
+            wider.weight_CD[:, : len(self.columns)] = self.weight_CD
+            wider.bias_C.copy_(self.bias_C)
+        wider.fitted = self.fitted
+        return wider
+
     def put(self, head: Head) -> None:
         """Take the weights of a fitted head.
 

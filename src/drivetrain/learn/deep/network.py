@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 class Activation:
     """A batch that has passed the first ``stage`` stages.
 
-    ``x_NKHW`` is what the next stage reads; ``pooled`` the mean-pooled output (N, width) of each tap passed, by block.
+    ``x_NKHW`` is what the next stage reads; ``pooled`` the pooled output (N, width) of each tap passed, by block.
     """
 
     stage: int
@@ -101,6 +101,14 @@ class Network(nn.Module, ABC):
             raise UsageError(f"{self.about.name} takes images of {own[1]}×{own[0]} pixels, not {width}×{height}")
         self.about = replace(self.about, preprocess=preprocess)
 
+    def add_maxima(self, blocks: tuple[str, ...]) -> tuple[str, ...]:
+        """Pool these blocks by their largest value too; returns the names of the blocks that are added to the embedding.
+
+        Raises:
+            UsageError: the network pools by the mean only.
+        """
+        raise UsageError(f"{self.about.name} pools by the mean only, so there are no maxima over places of {blocks[0]}")
+
     def advance(self, activation: Activation, stop: int) -> Activation:
         """Run stages until ``stop`` of them have been passed.
 
@@ -137,6 +145,11 @@ class Network(nn.Module, ABC):
     def batch_norms(self) -> Iterator[nn.Module]:
         """Every batch norm."""
         return (module for module in self.modules() if isinstance(module, _BatchNorm))
+
+
+def max_pool(x_NKHW: Tensor) -> Tensor:
+    """(N, K, H, W) → (N, K), in float32."""
+    return x_NKHW.amax((2, 3)).float()
 
 
 def mean_pool(x_NKHW: Tensor) -> Tensor:
