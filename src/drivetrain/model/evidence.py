@@ -114,8 +114,9 @@ class _Walk:
         node = self._wiring.maker.get(name)
         if node is None:
             raise NoPlacesError(f"“{name}” does not come from a map")
-        if self._is_mean(node) or self._is_maximum(node):
-            self._add_term(node.input[0], weight_DC, divisors, largest=self._is_maximum(node))
+        largest = self._is_maximum(node)
+        if largest or self._is_mean(node):
+            self._add_term(node.input[0], weight_DC, divisors, largest=largest)
             return
         if self.width(name) != len(weight_DC):
             raise NoPlacesError(f"“{name}” has {self.width(name)} columns where {len(weight_DC)} are read")
@@ -206,8 +207,8 @@ class _Walk:
 
     def _is_maximum(self, node: onnx.NodeProto) -> bool:
         """Whether the node takes the largest value over all places of a map (N, K, h, w)."""
-        dims = self._dims.get(node.input[0]) if node.input else None
-        return node.op_type == "GlobalMaxPool" and bool(dims) and len(dims or ()) == 4 and None not in (dims or ())[1:]
+        dims = self._dims.get(node.input[0]) if node.op_type == "GlobalMaxPool" else None
+        return dims is not None and len(dims) == 4 and None not in dims[1:]
 
     def _add_term(self, tensor: str, weight_KC: Floats, divisors: tuple[Divisor, ...], *, largest: bool) -> None:
         dims = self._dims[tensor]

@@ -122,7 +122,6 @@ class EfficientNetLite(Network):
         """
         super().__init__(about)
         self.variant = variant
-        self._maxima: tuple[str, ...] = ()
         counts = stage_blocks(variant.depth)
         self._starts = (0, *accumulate(counts))
         strides = block_strides(variant.depth)
@@ -151,6 +150,12 @@ class EfficientNetLite(Network):
     def n_stages(self) -> int:
         return len(self._starts) - 1
 
+    @property
+    def _maxima(self) -> tuple[str, ...]:
+        """Blocks that are pooled by their largest value too."""
+        names = (block.name for block in self.about.blocks)
+        return tuple(name.removesuffix(MAXIMA) for name in names if name.endswith(MAXIMA))
+
     def groups(self) -> list[list[nn.Parameter]]:
         modules: list[list[nn.Module]] = [list(self._blocks[a:b]) for a, b in pairwise(self._starts)]
         modules[0] = [self._conv_stem, self._bn0, *modules[0]]
@@ -176,7 +181,6 @@ class EfficientNetLite(Network):
 
     def add_maxima(self, blocks: tuple[str, ...]) -> tuple[str, ...]:
         means = [block for block in self.about.blocks if not block.name.endswith(MAXIMA)]
-        self._maxima = tuple(block.name for block in means if block.name in blocks)
         added = tuple(Block(f"{block.name}{MAXIMA}", block.width) for block in means if block.name in blocks)
         self.about = replace(self.about, blocks=(*means, *added))
         return tuple(block.name for block in added)
