@@ -17,9 +17,12 @@ import pytest
 from PIL import Image
 
 import drivetrain as dt
+from drivetrain.app import tuning
 from drivetrain.app.figures import ClassFigures
+from drivetrain.app.tuning import loaders_of
 from drivetrain.core.errors import DataError, UsageError
 from drivetrain.data.decode import decode
+from drivetrain.data.loader import DataLoaders
 from drivetrain.data.preprocess import apply
 from drivetrain.embed.recipe import View
 from drivetrain.embed.session import Session
@@ -57,6 +60,41 @@ def test_it_is_kept_where_its_loss_is_lower(tuned: dt.TrainResult) -> None:
     assert isinstance(tuned.figures, ClassFigures)
     assert tuned.figures.random_split is None
     assert tuned.figures.how == f"held-out fold of {fine_tuning.held_out} images that shares no group with the others"
+
+
+def test_training_sees_pictures_as_sharp_as_they_are_and_its_judging_the_very_pixels_answered_for(
+    pictures: Path, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from drivetrain.learn.deep.augment import BatchTransform
+
+    made: list[DataLoaders] = []
+
+    def watched(*arguments: Any) -> DataLoaders:
+        made.append(loaders_of(*arguments))
+        return made[-1]
+
+    monkeypatch.setattr(tuning, "loaders_of", watched)
+    bundles = {
+        size: dt.train(
+            pictures,
+            tmp_path / str(size),
+            backbone=LITE0,
+            cache=cache,
+            size=size,
+            deep=True,
+            epochs=1,
+            stages=1,
+            rate=1e-7,
+        ).bundle
+        for size in (64, 96)
+    }
+    # Pictures are 96 × 80: larger than 64, smaller than 96.
+    assert [loaders.train.batches(0).__next__().x.shape[2:] for loaders in made] == [(74, 74), (96, 96)]
+    for loaders, bundle in zip(made, bundles.values(), strict=True):
+        spec = dt.load(bundle).manifest.preprocess
+        batch = next(iter(loaders.valid))
+        expected = [apply(decode(sample.path.read_bytes(), spec.decode_size).image, spec) for sample in batch.samples]
+        np.testing.assert_allclose(BatchTransform(spec).valid(batch.x).numpy(), expected, atol=1e-5)
 
 
 def test_both_networks_travel_and_agree_with_what_is_remembered_of_the_training_images(

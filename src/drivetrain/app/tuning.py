@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,6 +24,7 @@ from ..core.cores import available_cores
 from ..core.errors import DataError, UsageError
 from ..core.ports import Progress
 from ..core.types import FloatArray, IntArray
+from ..data import preprocess
 from ..data.blocks import ImageBlock
 from ..data.datasets import Datasets, View
 from ..data.item_transforms import Resize, ResizeMethod
@@ -47,7 +48,8 @@ if TYPE_CHECKING:
     from ..learn.deep.headed import HeadedNetwork
     from ..learn.deep.task import Task
 
-# Images reach the augmentation this much larger than the network's input, so that a turned one has no blank corners.
+# Images reach the augmentation up to this much larger than the network's input: it shrinks, magnifies and tilts them by
+# sampling once, which leaves more of their detail where there is more of it than the input shows.
 MARGIN = 1.15
 
 # On a CPU only the last stages are trained: the first ones hold the finest grids, and so most of the time of a step.
@@ -79,7 +81,7 @@ def fine_tune(ready: Ready, image_block: ImageBlock, progress: Progress) -> Tune
     model = HeadedNetwork.from_head(backbone, scale.inward(_for_embedding(base.head, features.blocks)), features.blocks)
     if tuning.maxima:
         model = model.widened(backbone.add_maxima(features.blocks))
-    loaders = loaders_of(ready, train, held.rows_J, scale, image_block, tuning, backbone.about.preprocess.resize.size)
+    loaders = loaders_of(ready, train, held.rows_J, scale, image_block, backbone.about.preprocess.resize)
     weights_A = np.ones(len(ready.items), np.float32)
     weights_A[train] = _weights(ready, train)
     device = tuning.device or best_device()
@@ -289,30 +291,49 @@ def loaders_of(
     valid: NDArray[np.intp],
     scale: Scale,
     image_block: ImageBlock,
-    tuning: Tuning,
-    size: tuple[int, int],
+    resize: preprocess.Resize,
 ) -> DataLoaders:
-    """Both sides as batches, a little larger than the network's input."""
+    """Both sides as batches: for training a little larger than the network's input, for judging the very pixels that it
+    answers for in production."""
     targets = ready.targets
     samples = [
         Sample(row, item.name, item, item.path, targets.text(row), group=item.group)
         for row, item in enumerate(ready.items)
     ]
-    method = ready.chosen.features.backbone.preprocess.resize.method
-    # Where the whole picture is padded to a square there is nothing beyond it that a larger one would show.
-    height, width = size if method == "pad" else (round(MARGIN * side) for side in size)
-    resize = Resize((height, width), ResizeMethod(method))
+    method, facts = ResizeMethod(resize.method), ready.chosen.embeddings.facts
+    roomy = roomy_size([(facts[row].height, facts[row].width) for row in train], resize)
     views = [
         View(tuple(samples[row] for row in rows), image_block, None, scale.encode(targets.values[rows]), training)
         for rows, training in ((train, True), (valid, False))
     ]
+    tuning = ready.options.deep or Tuning()
     batch_size = tuning.batch_size or batch_size_for(len(train))
     loading = Loading(batch_size, ready.options.seed, ready.options.workers)
     return DataLoaders(
-        train=DataLoader(views[0], replace(loading, shuffle=True, drop_last=True), (resize,)),
-        valid=DataLoader(views[1], loading, (resize,)),
+        train=DataLoader(
+            views[0], replace(loading, shuffle=True, drop_last=True), (Resize(roomy, method, filter=resize.filter),)
+        ),
+        valid=DataLoader(views[1], loading, (Resize(resize.size, method, filter=resize.filter),)),
         datasets=Datasets(views[0], views[1]),
     )
+
+
+def roomy_size(sizes: Sequence[tuple[int, int]], resize: preprocess.Resize) -> tuple[int, int]:
+    """(height, width) to load pictures of these ``sizes`` at, (height, width) too, before they are varied.
+
+    Larger than the input only as far as half of them have the pixels: enlarged ones are soft, and a network that learned
+    on soft pictures is less good at the sharp ones it answers for.
+
+    >>> spec = preprocess.Resize(size=(200, 200), method="crop")
+    >>> roomy_size([(3000, 4000)], spec), roomy_size([(210, 280)], spec), roomy_size([(28, 28)], spec)
+    ((230, 230), (210, 210), (200, 200))
+    """
+    height, width = resize.size
+    # Where the whole picture is padded to a square there is nothing beyond it that a larger one would show.
+    if resize.method == "pad":
+        return height, width
+    times = float(np.clip(np.median([min(h / height, w / width) for h, w in sizes]), 1, MARGIN))
+    return round(times * height), round(times * width)
 
 
 def batch_size_for(images: int) -> int:
