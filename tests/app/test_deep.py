@@ -286,7 +286,14 @@ def test_what_cannot_be_fine_tuned_is_said(pictures: Path, cache: Path, tmp_path
     ):
         with pytest.raises(UsageError, match=message):
             dt.train(pictures, tmp_path / "b", backbone=LITE0, cache=cache, deep=True, **changes)  # type: ignore[arg-type]
-    for change in ({"stages": 2}, {"turns": True}, {"flip_vertical": True}, {"tta": True}, {"device": "cpu"}):
+    for change in (
+        {"stages": 2},
+        {"turns": True},
+        {"flip_vertical": True},
+        {"tta": True},
+        {"swa": True},
+        {"device": "cpu"},
+    ):
         with pytest.raises(UsageError, match=f"{next(iter(change))} is for training the network itself; add --deep"):
             dt.train(pictures, tmp_path / "b", backbone=LITE0, cache=cache, **change)  # type: ignore[arg-type]
     assert not (tmp_path / "b").exists()
@@ -302,8 +309,9 @@ class Said(Silent):
     def say(self, line):
         print(line, flush=True)
 
-dt.train(sys.argv[1], sys.argv[2], backbone="efficientnet-lite0", cache=sys.argv[3], deep=True, epochs=3, stages=1,
-         rate=1e-5, progress=Said())
+result = dt.train(sys.argv[1], sys.argv[2], backbone="efficientnet-lite0", cache=sys.argv[3], deep=True, epochs=3, stages=1,
+                  rate=1e-5, swa=True, progress=Said())
+print(result.fine_tuning)
 """
 
 
@@ -331,6 +339,7 @@ def test_a_killed_run_goes_on_and_ends_in_the_same_bundle(pictures: Path, tmp_pa
     assert resumed.returncode == 0
     assert "going on where an interrupted run stopped" in said
     assert "epoch 1/3" not in said
+    assert "last 1 of 7 stages, weights averaged, 3 epochs: held-out loss" in said
     whole = start(tmp_path / "b", tmp_path / "other cache")
     whole.communicate(timeout=300)
     for name in ("model.onnx", "arrays.safetensors"):

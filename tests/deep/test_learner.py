@@ -101,6 +101,36 @@ def test_it_is_the_same_for_a_seed_and_another_for_another() -> None:
     assert not same(runs[0][0], runs[2][0])
 
 
+def test_averaged_weights_are_the_mean_over_the_later_steps_and_what_is_judged(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    stepped: list[dict[str, torch.Tensor]] = []
+    update = Stepper.update
+
+    def noted(stepper: Stepper, factor: float, momentum: float) -> None:
+        update(stepper, factor, momentum)
+        stepped.append({name: tensor.clone() for name, tensor in stepper.model.state_dict().items()})
+
+    monkeypatch.setattr(Stepper, "update", noted)
+    plain, averaged = tiny_learner(Options(seed=3)), tiny_learner(Options(seed=3, swa=0.4))
+    plain.fine_tune(2, base_lr=1e-2, freeze_epochs=1)
+    stepped.clear()
+    averaged.fine_tune(2, base_lr=1e-2, freeze_epochs=1)
+    steps = len(stepped) // 3 * 2
+    later = stepped[-steps:][int(np.ceil(0.4 * steps)) :]
+    assert 1 < len(later) < steps
+    found = weights(averaged)
+    for name, tensor in found.items():
+        expected = torch.stack([step[name].double() for step in later]).mean(0).to(tensor.dtype)
+        torch.testing.assert_close(tensor, expected, atol=1e-6, rtol=1e-5)
+    # Averaging looks on: the steps themselves are those of a run without it.
+    assert same(stepped[-1], weights(plain))
+    assert not same(found, weights(plain))
+    assert averaged.validate().loss == pytest.approx(averaged.recorder.epochs[-1].valid_loss, abs=1e-6)
+    with pytest.raises(UsageError, match=r"swa is 1\.5; it must be a share of the steps"):
+        Options(swa=1.5)
+
+
 def test_global_randomness_is_left_alone() -> None:
     state = torch.get_rng_state()
     tiny_learner().fit_one_cycle(1)
@@ -338,9 +368,10 @@ class Deadly(Photos):
             yield batch
 
 
-def watched_run(folder: Path, deadly: tuple[int, int] = (-1, -1)) -> Learner:
+def watched_run(folder: Path, swa: float | None, deadly: tuple[int, int] = (-1, -1)) -> Learner:
     """A frozen epoch and two others, nine batches each in steps of two, on from where it was."""
-    options = Options(checkpoints=folder, checkpoint_steps=1, accumulate=2, patience=5)
+    patience = 5 if swa is None else None
+    options = Options(checkpoints=folder, checkpoint_steps=1, accumulate=2, patience=patience, swa=swa)
     learner = tiny_learner(options, Loaders(Deadly(72, 8, deadly=deadly)))
     learner.fine_tune(2, base_lr=1e-2, resume=True)
     return learner
@@ -353,17 +384,19 @@ import torch
 torch.set_num_threads(1)
 sys.path.insert(0, sys.argv[1])
 from test_learner import watched_run
-watched_run(Path(sys.argv[2]), (int(sys.argv[3]), int(sys.argv[4])))
+watched_run(Path(sys.argv[2]), eval(sys.argv[3]), (int(sys.argv[4]), int(sys.argv[5])))
 """
 
 
-def test_a_killed_run_goes_on_to_the_same_weights_to_the_bit(tmp_path: Path) -> None:
+@pytest.mark.parametrize("swa", [None, 0.4])
+def test_a_killed_run_goes_on_to_the_same_weights_to_the_bit(tmp_path: Path, swa: float | None) -> None:
     """Killed before the first checkpoint of the second phase, then in the middle of the last epoch."""
-    whole = watched_run(tmp_path / "whole")
+    whole = watched_run(tmp_path / "whole", swa)
     for deadly in ("1 1", "2 7"):
-        command = [sys.executable, "-c", RUN, str(Path(__file__).parent), str(tmp_path / "killed"), *deadly.split()]
+        folders = [str(Path(__file__).parent), str(tmp_path / "killed")]
+        command = [sys.executable, "-c", RUN, *folders, str(swa), *deadly.split()]
         assert subprocess.run(command, check=False, timeout=300).returncode == -signal.SIGKILL
-    resumed = watched_run(tmp_path / "killed")
+    resumed = watched_run(tmp_path / "killed", swa)
     assert same(weights(resumed), weights(whole))
     assert resumed.recorder.losses == whole.recorder.losses
     assert resumed.recorder.rates == whole.recorder.rates

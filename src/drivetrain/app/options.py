@@ -38,6 +38,9 @@ class Tuning:
     tta: bool = False
     """Answer by the mean over `views`: test-time augmentation."""
 
+    swa: bool = False
+    """Keep the mean of the weights over the later part of training: stochastic weight averaging."""
+
     @property
     def views(self) -> tuple[View, ...]:
         """What an answer is the mean of: the image, and with ``tta`` its mirror images that training showed too."""

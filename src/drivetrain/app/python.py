@@ -48,6 +48,7 @@ def train(
     flip_vertical: bool = False,
     maxima: bool = False,
     tta: bool = False,
+    swa: bool = False,
     device: str | None = None,
     gallery: int = GALLERY,
     progress: Progress | None = None,
@@ -87,6 +88,8 @@ def train(
         tta: with ``deep``, answer by the mean over the image and its mirror image (over all four mirror images with
             ``turns`` or ``flip_vertical``), test-time augmentation: a little more accurate, and two or four times the
             work of every prediction.
+        swa: with ``deep``, keep the mean of the weights over the later part of training (stochastic weight averaging)
+            instead of the last ones: steadier on images unlike those trained on, and no more work.
         device: as torch names it; the best there is by default.
         gallery: pictures of the training set to keep in the bundle, for showing similar ones: 128 pixels, without
             metadata, seen by whoever gets the bundle; 0 keeps none.
@@ -124,11 +127,12 @@ def train(
         ("flip_vertical", flip_vertical),
         ("maxima", maxima),
         ("tta", tta),
+        ("swa", swa),
         ("device", device is not None),
     ):
         if given and not deep:
             raise UsageError(f"{choice} is for training the network itself; add --deep (deep=True), or leave it out")
-    tuning = Tuning(epochs, stages, rate, batch_size, turns, device, flip_vertical, maxima, tta)
+    tuning = Tuning(epochs, stages, rate, batch_size, turns, device, flip_vertical, maxima, tta, swa)
     options = TrainOptions(
         backbone=backbone,
         budget_s=budget_s,

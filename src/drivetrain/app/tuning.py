@@ -52,6 +52,9 @@ if TYPE_CHECKING:
 # sampling once, which leaves more of their detail where there is more of it than the input shows.
 MARGIN = 1.15
 
+# Share of the steps from which on weights are averaged, where that is asked for: the rate has passed its peak.
+SWA_START = 0.3
+
 # On a CPU only the last stages are trained: the first ones hold the finest grids, and so most of the time of a step.
 CPU_STAGES = 3
 
@@ -93,7 +96,7 @@ def fine_tune(ready: Ready, image_block: ImageBlock, progress: Progress) -> Tune
         model,
         task_of(ready.targets),
         _variation(tuning, aug_transforms),
-        Options(seed=ready.options.seed, checkpoints=checkpoints),
+        Options(seed=ready.options.seed, checkpoints=checkpoints, swa=SWA_START if tuning.swa else None),
         progress=progress,
         device=device,
         weights=weights_A,
@@ -112,6 +115,8 @@ def fine_tune(ready: Ready, image_block: ImageBlock, progress: Progress) -> Tune
         learner.unfreeze()
         learner.fit_one_cycle(tuning.epochs, rates, resume=resume)
         trained = "all stages"
+    if tuning.swa:
+        trained += ", weights averaged"
     if checkpoints is not None:
         shutil.rmtree(checkpoints, ignore_errors=True)
     model.cpu()

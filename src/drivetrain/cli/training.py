@@ -115,6 +115,14 @@ def train(
             "times the work, 4 with --turns or --flip-vertical.",
         ),
     ] = False,
+    swa: Annotated[
+        bool,
+        typer.Option(
+            "--swa",
+            help="With --deep: keep the mean of the weights over the later part of training (stochastic weight averaging), "
+            "not the last ones.",
+        ),
+    ] = False,
     budget_s: Annotated[
         float,
         typer.Option("--budget-s", callback=_from(0), help="Seconds that embedding may take; auto chooses within it."),
@@ -187,6 +195,7 @@ def train(
         flip_vertical=flip_vertical,
         maxima=maxima,
         tta=tta,
+        swa=swa,
         gallery=gallery,
         progress=ConsoleProgress(),
     )

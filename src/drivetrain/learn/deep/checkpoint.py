@@ -36,7 +36,7 @@ class Position:
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """``tensors``: ``model.*``, ``best.*`` and ``optimiser.*``; ``plan`` is what the run set out to do.
+    """``tensors``: ``model.*``, ``best.*``, ``mean.*`` and ``optimiser.*``; ``plan`` is what the run set out to do.
 
     Randomness needs no entry: what is drawn depends on seed and position only.
     """

@@ -14,10 +14,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from itertools import chain, islice
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor
+from torch.optim.swa_utils import PARAM_LIST, AveragedModel, get_swa_multi_avg_fn
 
 from ...core.errors import DataError, UsageError
 from ...core.ports import Advance, Progress
@@ -79,6 +80,8 @@ class Run:
     team: Team = field(default_factory=Team)
     weights: Tensor | None = None
     """What each item counts in the loss, by its row in the data set."""
+    _mean: AveragedModel | None = None
+    """Of the weights of the steps so far, where they are averaged."""
     _best: dict[str, Tensor] = field(default_factory=dict)
     _good: dict[str, Tensor] = field(default_factory=dict)
     _unread: list[_Unread] = field(default_factory=list)
@@ -100,6 +103,9 @@ class Run:
     def _train(self, phases: Sequence[Phase], resume: bool) -> None:
         if not len(self.feed):
             raise DataError("there is not one training batch")
+        if self.options.swa is not None:
+            # Buffers too: batch norm's statistics have to go with the weights.
+            self._mean = AveragedModel(self.model, multi_avg_fn=_into_mean, use_buffers=True)
         tally, position = _Tally(len(self.recorder.epochs)), Position()
         found = self._restore(phases) if resume else None
         if found is not None:
@@ -118,13 +124,20 @@ class Run:
                     if not self._phase(phases, position, stepper, tally):
                         break
                     position = Position(number + 1)
-                if self._best:
-                    self.model.load_state_dict(self._best)
+                if self._best or self._judged is not self.model:
+                    self.model.load_state_dict(self._best or self._judged.state_dict())
         finally:
             # However it ended, by Ctrl-C too: what is left is a model that can be used and trained on.
             self._unread.clear()
             self.model.zero_grad(set_to_none=True)
             self.model.eval()
+
+    @property
+    def _judged(self) -> HeadedNetwork:
+        """What would be kept if the run ended here: the mean of the weights once there is one."""
+        if self._mean is None or not self._mean.n_averaged:
+            return self.model
+        return cast("HeadedNetwork", self._mean.module)
 
     def _phase(self, phases: Sequence[Phase], start: Position, stepper: Stepper, tally: _Tally) -> bool:
         """Train one phase from ``start`` on; False where patience ended it."""
@@ -150,14 +163,17 @@ class Run:
         accumulate, n_batches = self.options.accumulate, len(self.feed)
         steps = -(-n_batches // accumulate)
         cycle = phases[start.phase].cycle(steps * phases[start.phase].epochs)
+        last = start.phase == len(phases) - 1
+        first_averaged = math.inf if self.options.swa is None or not last else self.options.swa * cycle.steps
         self._good = copied(self.model)
         self.model.train()
         read_every = 1 if self.device.type == "cpu" else READ_EVERY
-        factor, momentum, waiting, note = 0.0, 0.0, False, ""
+        step, factor, momentum, waiting, note = 0, 0.0, 0.0, False, ""
         with self._shown(title, self.feed.train(number, start.batch), n_batches - start.batch) as (batches, advance):
             for batch, fed in enumerate(batches, start.batch):
                 torch.manual_seed(_mixed(self.options.seed, number, batch) + self.team.share.rank)
-                factor, momentum = cycle.at(start.epoch * steps + batch // accumulate)
+                step = start.epoch * steps + batch // accumulate
+                factor, momentum = cycle.at(step)
                 together = min(accumulate, n_batches - batch // accumulate * accumulate)
                 loss, items = stepper.backward(fed, 1 / together)
                 if items:
@@ -171,16 +187,21 @@ class Run:
                 waiting = (batch + 1) % accumulate != 0
                 if waiting:
                     continue
-                stepper.update(factor, momentum)
+                self._update(stepper, factor, momentum, averaged=step >= first_averaged)
                 every = self.options.checkpoint_steps
                 if every is not None and (batch + 1) // accumulate % every == 0 and batch + 1 < n_batches:
                     self._read(number, tally)
                     self._save(phases, Position(start.phase, start.epoch, batch + 1), stepper, tally)
         self._read(number, tally)
         if waiting:
-            stepper.update(factor, momentum)
+            self._update(stepper, factor, momentum, averaged=step >= first_averaged)
         if not tally.items:
             raise DataError("not one training item can be used; check that the files can be opened")
+
+    def _update(self, stepper: Stepper, factor: float, momentum: float, *, averaged: bool) -> None:
+        stepper.update(factor, momentum)
+        if averaged and self._mean is not None:
+            self._mean.update_parameters(self.model)
 
     def _read(self, epoch: int, tally: _Tally) -> None:
         """Take in the losses of the last batches.
@@ -208,7 +229,7 @@ class Run:
     def _judge(self, number: int, title: str, tally: _Tally, began_s: float) -> None:
         """Validate, record, and see whether this is the best so far."""
         dtype = autocast_type(self.options.precision, self.device)
-        result = evaluate(self.model, self.task, self.feed.valid(), self.device, dtype, self.team)
+        result = evaluate(self._judged, self.task, self.feed.valid(), self.device, dtype, self.team)
         metrics = {
             name: metric(result.outputs_NC, result.y) if len(result.y) else math.nan
             for name, metric in self.task.metrics.items()
@@ -224,7 +245,7 @@ class Run:
             return
         if result.loss < tally.best_loss:
             tally.best_loss, tally.waited = result.loss, 0
-            self._best = copied(self.model)
+            self._best = copied(self._judged)
         else:
             tally.waited += 1
 
@@ -239,6 +260,8 @@ class Run:
             return
         tensors = {f"model.{name}": tensor for name, tensor in self.model.state_dict().items()}
         tensors |= {f"best.{name}": tensor for name, tensor in self._best.items()}
+        if self._mean is not None:
+            tensors |= {f"mean.{name}": tensor for name, tensor in self._mean.state_dict().items()}
         tensors |= checkpoint.optimiser_tensors(stepper.optimiser)
         state = {
             "tally": dataclasses.asdict(tally),
@@ -259,6 +282,8 @@ class Run:
         checkpoint.check_plan(found.plan, self._plan(phases))
         self.model.load_state_dict(found.part("model"))
         self._best = found.part("best")
+        if self._mean is not None:
+            self._mean.load_state_dict(found.part("mean"))
         before = Recorder.from_json(found.state["recorder"])
         self.recorder.losses[:] = before.losses
         self.recorder.rates[:] = before.rates
@@ -293,6 +318,15 @@ class Run:
         first = list(islice(batches, 1))
         with self.progress.stage(title, sum(map(len, first)) * self.team.share.size * expected) as advance:
             yield chain(first, batches), advance
+
+
+def _into_mean(mean: PARAM_LIST, now: PARAM_LIST, counted: Tensor | int) -> None:
+    """Running means of tensors of one type; counters, such as batch norm's, of which torch can take none, go on."""
+    if mean[0].is_floating_point():
+        get_swa_multi_avg_fn()(mean, now, counted)  # type: ignore[no-untyped-call]
+    else:
+        for kept, current in zip(mean, now, strict=True):
+            kept.copy_(current)
 
 
 def copied(model: HeadedNetwork) -> dict[str, Tensor]:

@@ -50,6 +50,9 @@ class Options:
     """Largest norm of all gradients together."""
     patience: int | None = None
     """Stop after so many epochs without a lower validation loss, and go back to the best."""
+    swa: float | None = None
+    """Stochastic weight averaging (Izmailov et al. 2018, arXiv 1803.05407): after this share of the last phase's steps the
+    weights of every step are averaged, and the mean is what is judged and kept. None: the weights of the last step are."""
     seed: int = 0
     checkpoints: Path | None = None
     """Folder for what an interrupted run goes on from; None: none is written."""
@@ -61,6 +64,8 @@ class Options:
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise UsageError(f"{name} is {value}; it must be at least 1")
+        if self.swa is not None and not 0 <= self.swa < 1:
+            raise UsageError(f"swa is {self.swa}; it must be a share of the steps, 0 or more and below 1")
 
 
 @dataclass(frozen=True)
