@@ -53,15 +53,7 @@ def solar_modules(seed: int) -> dict[str, Any]:
     # The cut goes through a run of neighbours, whose two parts are groups of their own.
     cells = (replace(item, group=f"{item.group} {row >= first}") for row, item in enumerate(demo_dataset().items))
     return _of(
-        _solar(
-            _marked(cells, set(range(first, 2624))),
-            seed,
-            backbone="efficientnet-lite2",
-            epochs=8,
-            balance="groups",
-            tta=True,
-            swa=True,
-        ),
+        _solar(_marked(cells, set(range(first, 2624))), seed, epochs=8, balance="groups", tta=True, swa=True),
         {"auc": 0.87},
     )
 
@@ -95,14 +87,14 @@ def _marked(items: Iterable[Item], held: set[int]) -> Dataset:
     return Dataset("benchmark", tuple(marked))
 
 
-def _train(source: Dataset, seed: int, backbone: str = "efficientnet-lite0", **choices: Any) -> dt.TrainResult:
+def _train(source: Dataset, seed: int, **choices: Any) -> dt.TrainResult:
     from drivetrain.cli.console import ConsoleProgress
 
     with tempfile.TemporaryDirectory() as folder:
         return dt.train(
             source,
             Path(folder) / "bundle",
-            backbone=backbone,
+            backbone="efficientnet-lite0",
             deep=True,
             seed=seed,
             use_cache=False,
