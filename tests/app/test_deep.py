@@ -310,7 +310,7 @@ class Said(Silent):
         print(line, flush=True)
 
 result = dt.train(sys.argv[1], sys.argv[2], backbone="efficientnet-lite0", cache=sys.argv[3], deep=True, epochs=3, stages=1,
-                  rate=1e-5, swa=True, progress=Said())
+                  rate=1e-3, swa=True, progress=Said())
 print(result.fine_tuning)
 """
 
@@ -339,6 +339,7 @@ def test_a_killed_run_goes_on_and_ends_in_the_same_bundle(pictures: Path, tmp_pa
     assert resumed.returncode == 0
     assert "going on where an interrupted run stopped" in said
     assert "epoch 1/3" not in said
+    # Kept, so that it is the fine-tuned network that is compared.
     assert "last 1 of 7 stages, weights averaged, 3 epochs: held-out loss" in said
     whole = start(tmp_path / "b", tmp_path / "other cache")
     whole.communicate(timeout=300)
