@@ -89,7 +89,7 @@ def test_training_sees_pictures_as_sharp_as_they_are_and_its_judging_the_very_pi
         for size in (64, 96)
     }
     # Pictures are 96 × 80: larger than 64, smaller than 96.
-    assert [loaders.train.batches(0).__next__().x.shape[2:] for loaders in made] == [(74, 74), (96, 96)]
+    assert [next(loaders.train.batches(0)).x.shape[2:] for loaders in made] == [(74, 74), (96, 96)]
     for loaders, bundle in zip(made, bundles.values(), strict=True):
         spec = dt.load(bundle).manifest.preprocess
         batch = next(iter(loaders.valid))

@@ -384,7 +384,7 @@ import torch
 torch.set_num_threads(1)
 sys.path.insert(0, sys.argv[1])
 from test_learner import watched_run
-watched_run(Path(sys.argv[2]), eval(sys.argv[3]), (int(sys.argv[4]), int(sys.argv[5])))
+watched_run(Path(sys.argv[2]), float(sys.argv[3]) if sys.argv[3] else None, (int(sys.argv[4]), int(sys.argv[5])))
 """
 
 
@@ -394,7 +394,7 @@ def test_a_killed_run_goes_on_to_the_same_weights_to_the_bit(tmp_path: Path, swa
     whole = watched_run(tmp_path / "whole", swa)
     for deadly in ("1 1", "2 7"):
         folders = [str(Path(__file__).parent), str(tmp_path / "killed")]
-        command = [sys.executable, "-c", RUN, *folders, str(swa), *deadly.split()]
+        command = [sys.executable, "-c", RUN, *folders, str(swa or ""), *deadly.split()]
         assert subprocess.run(command, check=False, timeout=300).returncode == -signal.SIGKILL
     resumed = watched_run(tmp_path / "killed", swa)
     assert same(weights(resumed), weights(whole))

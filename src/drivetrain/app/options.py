@@ -37,7 +37,6 @@ class Tuning:
     pooling does): for small marks, such as cracks, that a mean over the picture drowns."""
     tta: bool = False
     """Answer by the mean over `views`: test-time augmentation."""
-
     swa: bool = False
     """Keep the mean of the weights over the later part of training: stochastic weight averaging."""
 

@@ -18,7 +18,7 @@ from typing import Any, cast
 
 import torch
 from torch import Tensor
-from torch.optim.swa_utils import PARAM_LIST, AveragedModel, get_swa_multi_avg_fn
+from torch.optim.swa_utils import AveragedModel
 
 from ...core.errors import DataError, UsageError
 from ...core.ports import Advance, Progress
@@ -105,7 +105,7 @@ class Run:
             raise DataError("there is not one training batch")
         if self.options.swa is not None:
             # Buffers too: batch norm's statistics have to go with the weights.
-            self._mean = AveragedModel(self.model, multi_avg_fn=_into_mean, use_buffers=True)
+            self._mean = AveragedModel(self.model, avg_fn=_running_mean, use_buffers=True)
         tally, position = _Tally(len(self.recorder.epochs)), Position()
         found = self._restore(phases) if resume else None
         if found is not None:
@@ -320,13 +320,9 @@ class Run:
             yield chain(first, batches), advance
 
 
-def _into_mean(mean: PARAM_LIST, now: PARAM_LIST, counted: Tensor | int) -> None:
-    """Running means of tensors of one type; counters, such as batch norm's, of which torch can take none, go on."""
-    if mean[0].is_floating_point():
-        get_swa_multi_avg_fn()(mean, now, counted)  # type: ignore[no-untyped-call]
-    else:
-        for kept, current in zip(mean, now, strict=True):
-            kept.copy_(current)
+def _running_mean(mean: Tensor, now: Tensor, counted: Tensor | int) -> Tensor:
+    """With one more; torch's own default refuses whole numbers, such as batch norm's counters."""
+    return mean + (now - mean) / (counted + 1)
 
 
 def copied(model: HeadedNetwork) -> dict[str, Tensor]:
