@@ -368,7 +368,7 @@ def test_history_is_searched(client: TestClient) -> None:
 def test_a_search_that_is_none_is_refused(trio: TestClient, query: dict[str, str]) -> None:
     problem = check_problem(trio.get("/v1/predictions", params=query), 422, "unprocessable")
     if "cursor" not in query:
-        assert problem["errors"][0]["loc"] == f"query.{next(iter(query))}"
+        assert problem["errors"][0]["loc"] == ["query", next(iter(query))]
 
 
 def test_the_ends_of_the_calendar_are_moments_too(client: TestClient) -> None:
@@ -849,7 +849,9 @@ def test_limits_hold_before_anything_is_decoded(make_client: MakeClient) -> None
     check_problem(client.post("/v1/predict", json={"images": ["QUJD"] * 3}), 413, "too-large")
     fine(client.post("/v1/predict", **form(jpeg(1, (100, 100)))))
     problem = check_problem(client.post("/v1/predict", **form(jpeg(1), jpeg(2, (101, 100)))), 422, "unprocessable")
-    assert problem["errors"] == [{"loc": "images.1", "msg": "too many pixels"}]
+    said = "101×100 pixels; at most 0.01 million: send it smaller"
+    assert problem["errors"] == [{"loc": ["images", 1], "msg": said}]
+    assert problem["detail"] == f"image 2 (1.jpg) has {said}"
     check_problem(client.post("/v1/explain", files={"image": ("x", jpeg(2, (101, 100)))}), 422, "unprocessable")
     tensor = {**IMAGE, "data": [b64(jpeg(2, (101, 100)))]}
     check_problem(infer(client, "farben", tensor), 422, "unprocessable")
@@ -864,7 +866,7 @@ def test_bodies_of_other_kinds_and_malformed_ones_are_refused(trio: TestClient) 
         trio.post("/v1/predict", content=b"{", headers={"content-type": "application/json"}), 400, "bad-request"
     )
     problem = check_problem(trio.post("/v1/predict", json={"images": 7}), 422, "unprocessable")
-    assert problem["errors"][0]["loc"] == "images"
+    assert problem["errors"][0]["loc"] == ["images"]
     check_problem(trio.post("/v1/predict", **form(jpeg(), metadata="{")), 400, "bad-request")
 
 

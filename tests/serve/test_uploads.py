@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from drivetrain.core.records import Context
 from drivetrain.serve.job import Upload
-from drivetrain.serve.problems import Problem
+from drivetrain.serve.problems import Fault, Problem
 from drivetrain.serve.settings import Limits
 from drivetrain.serve.uploads import MAX_METADATA_BYTES, MAX_NAME, parse_form, parse_uploads, plain_name
 
@@ -221,7 +221,7 @@ def test_json_images_that_are_no_base64_are_refused_with_their_place(image: str)
         return
     with refused("unprocessable", "images.1 is not base64") as caught:
         document({"images": [b64(b"fine"), image]})
-    assert caught.value.errors == [{"loc": "images.1", "msg": "not base64"}]
+    assert [fault.loc for fault in caught.value.errors] == [("images", 1)]
 
 
 @pytest.mark.parametrize(
@@ -251,13 +251,13 @@ def test_json_of_another_shape_is_unprocessable_and_says_where(body: Any, place:
     with refused("unprocessable", place) as caught:
         document(body)
     assert caught.value.errors
-    assert all(set(error) == {"loc", "msg"} for error in caught.value.errors)
+    assert all(isinstance(fault, Fault) and fault.msg for fault in caught.value.errors)
 
 
 def test_what_was_sent_does_not_come_back_in_the_reason() -> None:
     with refused("unprocessable") as caught:
         document({"images": [{"data": 7, "name": "SECRET" * 100}] * 60})
-    assert "SECRET" not in caught.value.detail + json.dumps(caught.value.errors)
+    assert "SECRET" not in caught.value.detail + repr(caught.value.errors)
     assert len(caught.value.errors) <= 20
 
 

@@ -59,6 +59,16 @@ export function answerOf(said: Said): string {
   return "None of the labels";
 }
 
+/** Whether the answer is no more than a suggestion: a person decides. */
+export function isSuggestion(said: Said): boolean {
+  return said.verdict === "review";
+}
+
+/** As `answerOf`, for where nothing else shows that a suggestion is none but that: “maybe grizzly, a person should look”. */
+export function spoken(said: Said): string {
+  return isSuggestion(said) ? `maybe ${answerOf(said)}, a person should look` : answerOf(said);
+}
+
 /** Numbers carry no confidence; what could not be read neither. */
 export function hasConfidence(said: Said): boolean {
   return said.verdict !== "unreadable" && Object.keys(said.values ?? {}).length === 0;

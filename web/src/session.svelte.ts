@@ -3,13 +3,15 @@
 import { Client, sleep } from "./api/client";
 import { Problem, Unreachable } from "./api/problem";
 import type { Model, WhoAmI } from "./api/types";
+import { place } from "./location.svelte";
+import { tabStorage } from "./storage";
 
 const KEY = "drivetrain.key";
 const RANK = { predict: 0, review: 1, admin: 2 } as const;
 export type Role = keyof typeof RANK;
 
 export class Session {
-  key = $state<string | null>(sessionStorage.getItem(KEY));
+  key = $state<string | null>(tabStorage()?.getItem(KEY) ?? null);
   whoami = $state<WhoAmI | null>(null);
   models = $state<Model[] | null>(null);
   modelsError = $state<unknown>(null);
@@ -19,7 +21,6 @@ export class Session {
   nextTryAt = $state<number | null>(null);
   /** Grows when everything shown may be out of date: another key, or a server that came back. */
   epoch = $state(0);
-  askForKey = $state(false);
   /** Spoken by screen readers. */
   announcement = $state("");
 
@@ -32,8 +33,21 @@ export class Session {
     reached: (answered) => this.reached(answered),
   });
 
+  /** Called when another key is used from now on, or none: what the one before was told must not stay. */
+  readonly whenKeyChanges = new Set<() => void>();
+
   private timer: ReturnType<typeof setTimeout> | undefined;
   private tries = 0;
+
+  /** Whether the dialog for the key is open. */
+  get askForKey(): boolean {
+    return place.has("key");
+  }
+
+  set askForKey(wanted: boolean) {
+    if (wanted) place.open("key");
+    else void place.close("key");
+  }
 
   async start(): Promise<void> {
     try {
@@ -83,7 +97,8 @@ export class Session {
       this.key = before;
       return false;
     }
-    sessionStorage.setItem(KEY, key);
+    this.keep(key);
+    if (before !== key) for (const told of this.whenKeyChanges) told();
     this.whoami = whoami;
     this.askForKey = false;
     await this.loadModels();
@@ -92,11 +107,17 @@ export class Session {
   }
 
   async forget(): Promise<void> {
-    sessionStorage.removeItem(KEY);
-    this.key = null;
+    this.keep(null);
+    for (const told of this.whenKeyChanges) told();
     this.models = null;
     this.epoch += 1;
     await this.start();
+  }
+
+  private keep(key: string | null): void {
+    this.key = key;
+    if (key === null) tabStorage()?.removeItem(KEY);
+    else tabStorage()?.setItem(KEY, key);
   }
 
   say(text: string): void {

@@ -4,7 +4,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import App from "../src/App.svelte";
 import FilterForm from "../src/history/FilterForm.svelte";
 import { empty } from "../src/history/filters";
-import { place } from "../src/location.svelte";
+import { place, type Kind } from "../src/location.svelte";
 import Markdown from "../src/models/Markdown.svelte";
 import { predict } from "../src/predict/state.svelte";
 import { session } from "../src/session.svelte";
@@ -53,13 +53,12 @@ beforeEach(() => {
   session.models = null;
   session.modelsError = null;
   session.reachable = true;
-  session.askForKey = false;
   session.announcement = "";
 });
-afterEach(() => {
+afterEach(async () => {
   cleanup();
-  predict.queue.clear();
-  predict.selected = null;
+  predict.clear();
+  for (let top = place.over.at(-1); top; top = place.over.at(-1)) await place.close(top.split("/")[0] as Kind);
   vi.unstubAllGlobals();
 });
 
@@ -94,7 +93,7 @@ describe("Predict", () => {
     await user.keyboard("k");
     expect(screen.getByRole("region", { name: "a.jpg" })).toBeTruthy();
     await user.keyboard("{Escape}");
-    expect(screen.queryByRole("region", { name: "a.jpg" })).toBeNull();
+    await waitFor(() => expect(screen.queryByRole("region", { name: "a.jpg" })).toBeNull());
     expect((document.activeElement as HTMLElement).dataset.item).toBe(String(predict.queue.items[0]!.id));
   });
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 from typing import Any
@@ -28,7 +28,7 @@ from .envelope import Envelope
 from .express import Express
 from .history import history_routes
 from .metrics import CONTENT_TYPE
-from .problems import Problem, ProblemDetail, documented
+from .problems import Problem, ProblemDetail, Slug, documented, invalid
 from .samples import sample_routes
 from .server import Server, request_id
 
@@ -176,14 +176,10 @@ async def _problem(request: Request, error: Exception) -> Response:
 
 async def _invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
-    faults = [
-        {"loc": ".".join(map(str, fault["loc"]))[:200], "msg": str(fault["msg"])} for fault in list(error.errors())[:20]
-    ]
-    detail = f"{faults[0]['loc']}: {faults[0]['msg']}" if faults else "the request cannot be used as it is"
-    return Problem("unprocessable", detail, errors=faults).response(request_id(request))
+    return invalid(error.errors()).response(request_id(request))
 
 
-_BY_STATUS = {404: "not-found", 405: "method-not-allowed", 400: "bad-request", 413: "too-large"}
+_BY_STATUS: Mapping[int, Slug] = {404: "not-found", 405: "method-not-allowed", 400: "bad-request", 413: "too-large"}
 
 
 async def _http(request: Request, error: Exception) -> Response:

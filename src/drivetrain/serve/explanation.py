@@ -166,7 +166,7 @@ async def _image(server: Server, request: Request, caller: Caller, body: bytes) 
     uploads = await asyncio.to_thread(parse_uploads, content_type, body, limits, "image")
     if len(uploads) != 1:
         raise Problem("unprocessable", f"{len(uploads)} images; send one")
-    await pixels_checked(uploads, limits.pixels)
+    await pixels_checked(uploads, limits.pixels, ("image",))
     return uploads[0]
 
 

@@ -7,13 +7,13 @@ from collections.abc import Sequence
 
 from ..data.metadata import JPEG_SIGNATURE, head_size
 from .job import Upload
-from .problems import Problem
+from .problems import Fault, Place, Problem
 
 # The header of a JPEG no larger than this is read in microseconds, whoever made it; 64 KiB of PNG can hold 64 MiB of text.
 QUICK = 128 << 10
 
 
-async def pixels_checked(uploads: Sequence[Upload], most: int) -> None:
+async def pixels_checked(uploads: Sequence[Upload], most: int, place: Place = ("images",)) -> None:
     """As `check_pixels`, and never for long on the event loop.
 
     Raises:
@@ -21,25 +21,29 @@ async def pixels_checked(uploads: Sequence[Upload], most: int) -> None:
     """
     quick = all(upload.data.startswith(JPEG_SIGNATURE) for upload in uploads if upload.data)
     if quick and sum(len(upload.data) for upload in uploads) <= QUICK:
-        check_pixels(uploads, most)
+        check_pixels(uploads, most, place)
     else:
-        await asyncio.to_thread(check_pixels, uploads, most)
+        await asyncio.to_thread(check_pixels, uploads, most, place)
 
 
-def check_pixels(uploads: Sequence[Upload], most: int) -> None:
-    """Refuse a request with an image that announces more than ``most`` pixels.
+def check_pixels(uploads: Sequence[Upload], most: int, place: Place = ("images",)) -> None:
+    """Refuse a request with images that announce more than ``most`` pixels; ``place`` is where the request holds them.
 
-    What has no readable header passes: it will be answered as unreadable.
+    Each such image is named, so that a client can send the others. What has no readable header passes: it will be answered
+    as unreadable.
 
     Raises:
         Problem: too many pixels (422).
     """
-    for place, upload in enumerate(uploads):
+    named = []
+    faults = []
+    for number, upload in enumerate(uploads):
         size = head_size(upload.data)
-        if size is not None and size[0] * size[1] > most:
-            raise Problem(
-                "unprocessable",
-                f"image {place + 1} ({upload.name or 'without a name'}) has {size[0]}×{size[1]} pixels; at most "
-                f"{most / 1e6:.0f} million: send it smaller",
-                errors=[{"loc": f"images.{place}", "msg": "too many pixels"}],
-            )
+        if size is None or size[0] * size[1] <= most:
+            continue
+        fault = f"{size[0]}×{size[1]} pixels; at most {most / 1e6:g} million: send it smaller"
+        named.append(f"image {number + 1} ({upload.name or 'without a name'}) has {fault}")
+        faults.append(Fault(loc=(*place, number), msg=fault))
+    if faults:
+        more = f" ({len(faults) - 1} more are too large)" if len(faults) > 1 else ""
+        raise Problem("unprocessable", named[0] + more, errors=faults)

@@ -183,7 +183,7 @@ def inference_routes(server: Server) -> APIRouter:
                     asked, uploads = _understood(body, model, limits.images)
                 else:
                     asked, uploads = await asyncio.to_thread(_understood, body, model, limits.images)
-                await pixels_checked(uploads, limits.pixels)
+                await pixels_checked(uploads, limits.pixels, ("inputs", 0, "data"))
                 server.guard.count(caller, len(uploads))
                 deadline_s = time.monotonic() + server.settings.deadline_s
                 entries, _ = await answered(server, request, caller, model, uploads, deadline_s)
@@ -283,7 +283,7 @@ def _images(tensor: InferInput) -> list[Upload]:
     for place, text in enumerate(tensor.data):
         if not isinstance(text, str):
             raise Problem("unprocessable", f"image {place} is no text; send each image file in base64")
-        uploads.append(Upload("", from_base64(text, f"inputs.0.data.{place}")))
+        uploads.append(Upload("", from_base64(text, "inputs", 0, "data", place)))
     return uploads
 
 

@@ -23,7 +23,7 @@ from .guard import Caller
 from .image_limits import pixels_checked
 from .job import Job, Ticket, Upload, jobs_of
 from .leaving import told_when_gone
-from .problems import TAKING_IMAGES, Problem, documented
+from .problems import TAKING_IMAGES, Fault, Problem, documented
 from .served import ServedModel
 from .server import Server, request_id
 from .uploads import PredictBody, parse_uploads
@@ -113,7 +113,7 @@ def _timeout_s(given: str | None) -> float:
         return float("inf")
     if not (given.isascii() and given.isdecimal() and len(given) <= 9 and 1 <= int(given) <= MAX_TIMEOUT_MS):
         message = f"timeout_ms is {given[:40]!r}; it must be a whole number from 1 to {MAX_TIMEOUT_MS}"
-        raise Problem("unprocessable", message, errors=[{"loc": "query.timeout_ms", "msg": message}])
+        raise Problem("unprocessable", message, errors=[Fault(loc=("query", "timeout_ms"), msg=message)])
     return int(given) / 1000
 
 

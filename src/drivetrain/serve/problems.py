@@ -2,30 +2,86 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic_core import ErrorDetails
 from starlette.responses import Response
 
 MEDIA_TYPE = "application/problem+json"
+
+# Of what pydantic finds: so many faults are told, each with a place of so many steps, and signs a step.
+MOST_FAULTS = 20
+MOST_STEPS = 16
+MOST_SIGNS = 80
+
+
+def _sayable(given: Any) -> Any:
+    """A text as UTF-8 can say it: a caller's own words may hold half of a surrogate pair."""
+    return given.encode("utf-8", "replace").decode() if isinstance(given, str) else given
+
+
+Place = tuple[str | int, ...]
+"""The way to something in a request: names of fields, and places in lists from 0."""
+
+Said = Annotated[str, BeforeValidator(_sayable)]
+
+
+class Fault(BaseModel):
+    """One thing that is wrong with a request, and where."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    loc: tuple[Said | int, ...] = Field(
+        description="The way to it: names of fields, and places in lists from 0. Of an image: `images` and its place",
+        examples=[["images", 3], ["query", "limit"]],
+    )
+    msg: Said = Field(description="What is wrong there and what to do")
+
+    @property
+    def place(self) -> str:
+        """In one text, such as ``images.3``."""
+        return ".".join(map(str, self.loc))
 
 
 class ProblemDetail(BaseModel):
     """The body of every answer that is not a success."""
 
+    model_config = ConfigDict(frozen=True)
+
     type: str = Field(description="Names the kind of problem", examples=["urn:drivetrain:problem:overloaded"])
     title: str
     status: int
-    detail: str = Field(description="What was received and what to do")
-    request_id: str | None = None
-    errors: list[dict[str, Any]] | None = Field(None, description="Of an unprocessable request: each place and fault")
+    detail: Said = Field(description="What was received and what to do")
+    request_id: str | None
+    errors: tuple[Fault, ...] = Field(
+        description="Each place that is wrong, where the problem lies in some of them; empty otherwise"
+    )
 
+
+Slug = Literal[
+    "bad-request",
+    "unauthorized",
+    "forbidden",
+    "not-found",
+    "method-not-allowed",
+    "timeout",
+    "too-large",
+    "unsupported-media",
+    "unprocessable",
+    "too-many-requests",
+    "fault",
+    "overloaded",
+    "deadline",
+    "store-unavailable",
+    "draining",
+]
+"""Names a kind of problem."""
 
 # Slug → status and title.
-KINDS: Mapping[str, tuple[int, str]] = {
+KINDS: Mapping[Slug, tuple[int, str]] = {
     "bad-request": (400, "The request cannot be understood"),
     "unauthorized": (401, "A key is needed"),
     "forbidden": (403, "Not allowed"),
@@ -45,7 +101,7 @@ KINDS: Mapping[str, tuple[int, str]] = {
 
 
 # What a route may answer with that takes images.
-TAKING_IMAGES = (
+TAKING_IMAGES: tuple[Slug, ...] = (
     "bad-request",
     "unauthorized",
     "forbidden",
@@ -65,10 +121,10 @@ TAKING_IMAGES = (
 class Problem(Exception):  # noqa: N818  # the term of RFC 9457
     """Raised anywhere below a route; becomes the answer."""
 
-    slug: str
+    slug: Slug
     detail: str
     retry_after_s: int | None = None
-    errors: Sequence[Mapping[str, Any]] | None = None
+    errors: Sequence[Fault] = ()
     headers: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -82,22 +138,36 @@ class Problem(Exception):  # noqa: N818  # the term of RFC 9457
     def response(self, request_id: str | None) -> Response:
         """As an answer."""
         status, title = KINDS[self.slug]
-        body: dict[str, Any] = {
-            "type": f"urn:drivetrain:problem:{self.slug}",
-            "title": title,
-            "status": status,
-            "detail": self.detail,
-            "request_id": request_id,
-        }
-        if self.errors is not None:
-            body["errors"] = list(self.errors)
+        body = ProblemDetail(
+            type=f"urn:drivetrain:problem:{self.slug}",
+            title=title,
+            status=status,
+            detail=self.detail,
+            request_id=request_id,
+            errors=tuple(self.errors),
+        )
         headers = dict(self.headers)
         if self.retry_after_s is not None:
             headers["Retry-After"] = str(self.retry_after_s)
-        return Response(json.dumps(body, default=str), status, headers, MEDIA_TYPE)
+        return Response(body.model_dump_json(), status, headers, MEDIA_TYPE)
 
 
-def documented(*slugs: str) -> dict[int | str, dict[str, Any]]:
+def invalid(found: Sequence[ErrorDetails], place: Place = ()) -> Problem:
+    """What pydantic found at a place of the request, as a problem."""
+    faults = [
+        Fault(
+            loc=tuple(
+                step if isinstance(step, int) else step[:MOST_SIGNS] for step in (*place, *one["loc"])[:MOST_STEPS]
+            ),
+            msg=one["msg"],
+        )
+        for one in found[:MOST_FAULTS]
+    ]
+    detail = f"{faults[0].place or 'the body'}: {faults[0].msg}" if faults else "the request cannot be used as it is"
+    return Problem("unprocessable", detail, errors=faults)
+
+
+def documented(*slugs: Slug) -> dict[int | str, dict[str, Any]]:
     """The problems a route may answer with, for its entry in the OpenAPI document."""
     by_status: dict[int | str, dict[str, Any]] = {}
     for slug in slugs:
@@ -108,6 +178,7 @@ def documented(*slugs: str) -> dict[int | str, dict[str, Any]]:
             "status": status,
             "detail": title + ".",
             "request_id": "019ca1b0d6c87d4a8a4be2f7c0ffee00",
+            "errors": [],
         }
         known = by_status.setdefault(
             status, {"description": title, "content": {MEDIA_TYPE: {"schema": _SCHEMA, "examples": {}}}}

@@ -24,7 +24,7 @@ from python_multipart.multipart import MultipartParser, parse_options_header
 
 from ..core.records import Context
 from .job import Upload
-from .problems import Problem
+from .problems import Fault, Place, Problem, invalid
 from .settings import Limits
 
 # Of one part of a form: far more than any name needs.
@@ -248,7 +248,7 @@ def _contexts(texts: Sequence[Part], count: int) -> list[Context]:
 
 
 def _metadata(given: Any, index: int | None) -> Context:
-    place = "metadata" if index is None else f"metadata.{index}"
+    place: Place = ("metadata",) if index is None else ("metadata", index)
     try:
         return Metadata.model_validate(given).context()
     except ValidationError as error:
@@ -268,12 +268,12 @@ def _of_json(body: bytes, limits: Limits) -> list[Upload]:
     for index, image in enumerate(parsed.images):
         one = Base64Image(data=image) if isinstance(image, str) else image
         context = one.metadata.context() if one.metadata else shared
-        uploads.append(Upload(plain_name(one.name), from_base64(one.data, f"images.{index}"), context))
+        uploads.append(Upload(plain_name(one.name), from_base64(one.data, "images", index), context))
     return uploads
 
 
-def from_base64(text: str, place: str) -> bytes:
-    """Bytes of a base64 text, with or without the head of a data address.
+def from_base64(text: str, *place: str | int) -> bytes:
+    """Bytes of a base64 text, with or without the head of a data address; ``place`` is where the request holds it.
 
     Raises:
         Problem: it is not base64.
@@ -285,11 +285,8 @@ def from_base64(text: str, place: str) -> bytes:
             raise ValueError  # which strict mode lets pass where there is one sign of padding too many
         return binascii.a2b_base64(text, strict_mode=True)
     except (binascii.Error, ValueError):
-        raise Problem(
-            "unprocessable",
-            f"{place} is not base64 (the whole file, padded, without line breaks)",
-            errors=[{"loc": place, "msg": "not base64"}],
-        ) from None
+        fault = Fault(loc=place, msg="is not base64 (the whole file, padded, without line breaks)")
+        raise Problem("unprocessable", f"{fault.place} {fault.msg}", errors=[fault]) from None
 
 
 def _depth(value: Any) -> int:
@@ -309,13 +306,9 @@ def _no_constant(name: str) -> float:
     raise ValueError(f"{name} is not a number in JSON")
 
 
-def unprocessable(error: ValidationError, place: str = "") -> Problem:
+def unprocessable(error: ValidationError, place: Place = ()) -> Problem:
     """What pydantic found, as a problem."""
-    faults = [
-        {"loc": ".".join(filter(None, [place, *map(str, fault["loc"])]))[:200], "msg": fault["msg"]}
-        for fault in error.errors(include_url=False, include_context=False, include_input=False)[:20]
-    ]
-    return Problem("unprocessable", f"{faults[0]['loc'] or 'the body'}: {faults[0]['msg']}", errors=faults)
+    return invalid(error.errors(include_url=False, include_context=False, include_input=False), place)
 
 
 def plain_name(name: str) -> str:

@@ -1,6 +1,6 @@
 /** Typed calls to the server, with waiting and retrying where the server asks for it. */
 
-import { Problem, problemOf, Unreachable } from "./problem";
+import { Problem, problemOf, unintelligible, Unreachable } from "./problem";
 import type { Answer, Method, PathWith, Query } from "./types";
 
 export interface Wait {
@@ -77,15 +77,36 @@ export class Client {
 
   /** For addresses that the server itself gave, such as a model's links. */
   async json<T>(method: Method, url: string, options?: Options): Promise<T> {
-    return (await (await this.send(method, url, options)).json()) as T;
+    const response = await this.send(method, url, options);
+    const text = await this.whole(response.text(), options);
+    try {
+      return JSON.parse(text) as T;
+    } catch {
+      throw unintelligible(response);
+    }
   }
 
   async text(url: string, options?: Options): Promise<string> {
-    return (await this.send("get", url, options)).text();
+    return this.whole((await this.send("get", url, options)).text(), options);
   }
 
   async blob(url: string, options?: Options): Promise<Blob> {
-    return (await this.send("get", url, options)).blob();
+    return this.whole((await this.send("get", url, options)).blob(), options);
+  }
+
+  /** A body that breaks off is no answer either. */
+  private async whole<T>(body: Promise<T>, { signal }: Options = {}): Promise<T> {
+    try {
+      return await body;
+    } catch {
+      return this.lost(signal);
+    }
+  }
+
+  private lost(signal?: AbortSignal): never {
+    if (signal?.aborted) throw signal.reason;
+    this.around.reached?.(false);
+    throw new Unreachable();
   }
 
   /** Throws `Problem` for any answer that is not a success, `Unreachable` for none, and the signal's reason when aborted. */
@@ -120,9 +141,7 @@ export class Client {
       this.around.reached?.(true);
       return response;
     } catch {
-      if (signal?.aborted) throw signal.reason;
-      this.around.reached?.(false);
-      throw new Unreachable();
+      return this.lost(signal);
     }
   }
 }

@@ -1078,6 +1078,30 @@ export interface components {
             metadata: components["schemas"]["Metadata"] | null;
         };
         /**
+         * Fault
+         * @description One thing that is wrong with a request, and where.
+         */
+        Fault: {
+            /**
+             * Loc
+             * @description The way to it: names of fields, and places in lists from 0. Of an image: `images` and its place
+             * @example [
+             *       "images",
+             *       3
+             *     ]
+             * @example [
+             *       "query",
+             *       "limit"
+             *     ]
+             */
+            loc: (string | number)[];
+            /**
+             * Msg
+             * @description What is wrong there and what to do
+             */
+            msg: string;
+        };
+        /**
          * InferInput
          * @description A tensor that is sent.
          */
@@ -1174,19 +1198,13 @@ export interface components {
              * @description What was received and what to do
              */
             detail: string;
-            /**
-             * Request Id
-             * @default null
-             */
+            /** Request Id */
             request_id: string | null;
             /**
              * Errors
-             * @description Of an unprocessable request: each place and fault
-             * @default null
+             * @description Each place that is wrong, where the problem lies in some of them; empty otherwise
              */
-            errors: {
-                [key: string]: unknown;
-            }[] | null;
+            errors: components["schemas"]["Fault"][];
         };
         /**
          * StoredImageBody

@@ -1,6 +1,6 @@
 /** The shapes of the server's answers, taken from the generated schema by path, so that a change there shows here. */
 
-import type { paths } from "./schema";
+import type { components, paths } from "./schema";
 
 export type Method = "get" | "post";
 export type PathWith<M extends Method> = { [P in keyof paths]: paths[P][M] extends { responses: unknown } ? P : never }[keyof paths];
@@ -34,3 +34,7 @@ export type Said = Pick<
   Prediction,
   "path" | "label" | "confidence" | "probs" | "labels" | "values" | "verdict" | "error"
 >;
+
+/** One thing that is wrong with a request, and where. */
+export type Fault = components["schemas"]["Fault"];
+export type ProblemDetail = components["schemas"]["ProblemDetail"];

@@ -15,6 +15,10 @@ class Explanations {
     return this.known.get(key);
   }
 
+  clear(): void {
+    this.known.clear();
+  }
+
   async load(key: string, ask: (signal: AbortSignal) => Promise<Explanation>, signal: AbortSignal): Promise<Explanation> {
     const before = this.known.get(key);
     if (before) return before;

@@ -4,7 +4,8 @@ import { backoffMs, type Client } from "../api/client";
 import { Problem, Unreachable, words } from "../api/problem";
 import type { Prediction, Predictions } from "../api/types";
 
-export type State = "waiting" | "sending" | "done" | "failed" | "cancelled";
+/** `lost`: the page was left before the answer came, and the file with it. */
+export type State = "waiting" | "sending" | "done" | "failed" | "cancelled" | "lost";
 
 export interface Metadata {
   camera?: string;
@@ -22,19 +23,30 @@ export interface Target {
 export class Upload {
   state = $state<State>("waiting");
   error = $state<string | null>(null);
+  /** The server does not take this file as it is: sending it again is of no use. */
+  refused = $state(false);
   prediction = $state.raw<Prediction | null>(null);
   answer = $state.raw<Omit<Predictions, "predictions"> | null>(null);
+  /** Of a result from before a reload: where the server keeps the image; null where it does not, or nobody knows yet. */
+  image = $state<string | null>(null);
+  /** Of a result from before a reload: whether the server still has the answer; null while nobody knows. */
+  stored = $state<boolean | null>(null);
 
   constructor(
     readonly id: number,
-    readonly file: File,
+    readonly name: string,
+    /** Bytes. */
+    readonly size: number,
+    /** Null after a reload: what is left is the result. */
+    readonly file: File | null,
     /** For `<img>`; freed when the upload is removed. */
-    readonly url: string,
+    readonly url: string | null,
     readonly target: Target,
   ) {}
 
-  get name(): string {
-    return this.file.name;
+  /** Whether it can be sent (again). */
+  get sendable(): boolean {
+    return this.file !== null && !this.refused;
   }
 }
 
@@ -49,6 +61,10 @@ export interface Around {
   reconnected: (signal: AbortSignal) => Promise<void>;
   createUrl: (file: File) => string;
   revokeUrl: (url: string) => void;
+  /** These have come, or have another state. */
+  changed?: (items: readonly Upload[]) => void;
+  /** Taken off the list. */
+  removed?: (item: Upload) => void;
 }
 
 export const BATCH_IMAGES = 8;
@@ -81,32 +97,47 @@ export class UploadQueue {
   constructor(private readonly around: Around) {}
 
   add(files: readonly File[], target: Target): void {
-    const added = files.map((file) => new Upload((this.serial += 1), file, this.around.createUrl(file), target));
+    const added = files.map((file) => new Upload((this.serial += 1), file.name, file.size, file, this.around.createUrl(file), target));
     this.items.push(...added);
+    this.around.changed?.(added);
     this.run();
+  }
+
+  /** Puts results of the page before this one on the list. */
+  restore(items: readonly Upload[]): void {
+    this.items.push(...items);
+    this.serial = Math.max(this.serial, ...items.map((item) => item.id));
   }
 
   /** Whatever has not been answered is given up. */
   cancel(): void {
-    this.stop.abort(new DOMException("cancelled", "AbortError"));
-    this.stop = new AbortController();
-    this.pause = null;
-    this.gate = null;
-    this.attempts = 0;
-    for (const item of this.items) {
-      if (item.state === "waiting" || item.state === "sending") item.state = "cancelled";
-    }
+    const open = this.items.filter((item) => item.state === "waiting" || item.state === "sending");
+    this.halt();
+    for (const item of open) item.state = "cancelled";
+    this.around.changed?.(open);
   }
 
   retry(id?: number): void {
-    for (const item of this.items) {
-      if (id !== undefined && item.id !== id) continue;
-      if (item.state === "failed" || item.state === "cancelled") {
-        item.state = "waiting";
-        item.error = null;
-      }
+    const again = this.items.filter(
+      (item) => item.sendable && (id === undefined || item.id === id) && (item.state === "failed" || item.state === "cancelled"),
+    );
+    for (const item of again) {
+      item.state = "waiting";
+      item.error = null;
     }
+    this.around.changed?.(again);
     this.run();
+  }
+
+  /** Somebody else asks from now on: what has an answer goes off the list, what has none is sent anew. Returns how many went. */
+  handOver(): number {
+    this.halt();
+    const isOpen = (item: Upload) => item.state === "waiting" || item.state === "sending";
+    const gone = this.items.filter((item) => !isOpen(item));
+    this.items = this.items.filter(isOpen);
+    for (const item of gone) this.free(item);
+    for (const item of this.items) item.state = "waiting";
+    return gone.length;
   }
 
   /** Also called when a key has been entered: those refused for want of one start again. */
@@ -125,13 +156,29 @@ export class UploadQueue {
   remove(id: number): void {
     const index = this.items.findIndex((item) => item.id === id);
     const [item] = index < 0 ? [] : this.items.splice(index, 1);
-    if (item) this.around.revokeUrl(item.url);
+    if (item) this.free(item);
   }
 
   clear(): void {
-    this.cancel();
-    for (const item of this.items) this.around.revokeUrl(item.url);
+    this.halt();
+    const gone = this.items;
     this.items = [];
+    for (const item of gone) this.free(item);
+  }
+
+  private free(item: Upload): void {
+    if (item.file && item.url) this.around.revokeUrl(item.url);
+    this.alone.delete(item.id);
+    this.around.removed?.(item);
+  }
+
+  /** Ends what is under way. */
+  private halt(): void {
+    this.stop.abort(new DOMException("cancelled", "AbortError"));
+    this.stop = new AbortController();
+    this.pause = null;
+    this.gate = null;
+    this.attempts = 0;
   }
 
   private async work(): Promise<void> {
@@ -154,10 +201,10 @@ export class UploadQueue {
       const first = batch[0];
       if (first) {
         if (item.target !== first.target || this.alone.has(item.id)) break;
-        if (batch.length >= BATCH_IMAGES || size + item.file.size > BATCH_BYTES) break;
+        if (batch.length >= BATCH_IMAGES || size + item.size > BATCH_BYTES) break;
       }
       batch.push(item);
-      size += item.file.size;
+      size += item.size;
       if (this.alone.has(item.id)) break;
     }
     for (const item of batch) item.state = "sending";
@@ -167,22 +214,24 @@ export class UploadQueue {
   private async send(batch: Upload[], signal: AbortSignal): Promise<void> {
     const { model, version, metadata } = batch[0]!.target;
     const body = new FormData();
-    for (const item of batch) body.append("images", item.file, item.name);
+    for (const item of batch) body.append("images", item.file!, item.name);
     if (Object.values(metadata).some(Boolean)) {
       body.append("metadata", JSON.stringify(Object.fromEntries(Object.entries(metadata).filter(([, v]) => v))));
     }
     const query = { ...(model ? { model } : {}), ...(version ? { version } : {}) };
     try {
       const { predictions, ...answer } = await this.around.client.post("/v1/predict", query, { body, signal });
+      if (signal.aborted) return;
       this.attempts = 0;
       batch.forEach((item, i) => {
         if (item.state !== "sending") return;
-        const prediction = predictions[i];
+        const prediction = predictions?.[i];
         if (!prediction) return this.fail([item], "The server gave no answer for this image.");
         item.prediction = prediction;
         item.answer = answer;
         item.state = "done";
       });
+      this.around.changed?.(batch);
     } catch (error) {
       if (signal.aborted) return;
       await this.settle(batch, error, signal);
@@ -214,13 +263,20 @@ export class UploadQueue {
       this.around.refused(error);
       return;
     }
-    if (error instanceof Problem && [400, 413, 415, 422].includes(error.status) && batch.length > 1) {
+    const refused = error instanceof Problem && [400, 413, 415, 422].includes(error.status);
+    const named = refused ? batch.flatMap((item, i) => (error.ofImage(i) === null ? [] : [{ item, why: error.ofImage(i)! }])) : [];
+    if (named.length > 0) {
+      // The server says which ones are to blame; the others go on together.
+      for (const { item, why } of named) this.fail([item], `Not taken: ${why}`, true);
+      return again();
+    }
+    if (refused && batch.length > 1) {
       // One of them is to blame: each by itself, so that the others are answered.
       for (const item of batch) this.alone.add(item.id);
       return again();
     }
     const { title, text } = words(error);
-    this.fail(batch, text ? `${title}. ${text}` : title);
+    this.fail(batch, text ? `${title}. ${text}` : title, refused && error.status !== 400);
   }
 
   private async hold(pause: Pause, until: () => Promise<void>): Promise<void> {
@@ -235,11 +291,13 @@ export class UploadQueue {
     }
   }
 
-  private fail(batch: Upload[], error: string): void {
-    for (const item of batch) {
-      if (item.state !== "sending") continue;
+  private fail(batch: Upload[], error: string, refused = false): void {
+    const failed = batch.filter((item) => item.state === "sending");
+    for (const item of failed) {
       item.state = "failed";
       item.error = error;
+      item.refused = refused;
     }
+    this.around.changed?.(failed);
   }
 }
