@@ -30,7 +30,8 @@ from PIL import Image
 import drivetrain as dt
 from drawn import draw_several
 from drivetrain.app.handover.hand_over import Target, hand_over
-from drivetrain.notebook.answer import label_words, verdict_words
+from drivetrain.core.types import Verdict
+from drivetrain.notebook.answer import label_words, suggestion_words, verdict_words
 
 ROOT = Path(__file__).resolve().parents[2]
 KEPT = ROOT / "tests" / "bundles" / "v1"
@@ -279,7 +280,11 @@ def test_spaces_of_other_tasks_answer(
     ):
         predictor = dt.load(bundle)
         expected = predictor.predict(example)
-        assert f">{label_words(expected)}</h2>" in html
+        if expected.verdict is Verdict.REVIEW:
+            assert f">{suggestion_words(expected)}</p>" in html
+            assert "<h2" not in html
+        else:
+            assert f">{label_words(expected)}</h2>" in html
         assert verdict_words(expected, predictor.manifest) in html
         assert details["labels"] == list(expected.labels)
         assert details["values"].keys() == expected.values.keys()

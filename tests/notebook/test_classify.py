@@ -229,9 +229,26 @@ NUMBERS = NumberManifest.model_construct(name="sizes", targets=("size", "light")
 
 def test_probabilities_stand_from_the_likeliest_on() -> None:
     page = Page(answer_html(prediction(), class_manifest()))
-    assert page.texts[:7] == ["rot", "rot", "70.0 %", "grün", "20.0 %", "blau", "10.0 %"]
+    assert page.texts[2:8] == ["rot", "70.0 %", "grün", "20.0 %", "blau", "10.0 %"]
     widths = re.findall(r"display:block;width:([\d.]+)%", answer_html(prediction(), class_manifest()))
     assert widths == ["70.0", "20.0", "10.0"]
+
+
+SUGGESTED = "maybe rot · a person should look"
+
+
+def test_a_suggestion_is_no_headline_and_looks_like_none() -> None:
+    review = answer_html(prediction(), class_manifest())
+    assert Page(review).texts[0] == SUGGESTED
+    assert "<h2" not in review
+    assert review.count("repeating-linear-gradient") == 3
+    accept = answer_html(prediction(verdict=Verdict.ACCEPT, confidence=0.99), class_manifest())
+    assert Page(accept).texts[0] == "rot"
+    assert ">rot</h2>" in accept
+    assert "maybe" not in accept
+    assert "gradient" not in accept
+    unreadable = answer_html(prediction(verdict=Verdict.UNREADABLE, label=None, probs={}), class_manifest())
+    assert Page(unreadable).texts[0] == "No answer"
 
 
 def test_of_many_classes_the_rest_is_counted() -> None:
@@ -264,7 +281,7 @@ def test_the_verdict_says_what_to_do_and_why(changes: dict[str, Any], words: str
 def test_labels_are_marked_where_they_are_given_from() -> None:
     given = prediction(label=None, labels=("disc", "square"), probs={"disc": 0.4, "square": 0.8}, confidence=0.6)
     html = answer_html(given, LABELS)
-    assert Page(html).texts[0] == "disc, square"
+    assert Page(html).texts[0] == "maybe disc, square · a person should look"
     assert re.findall(r"left:([\d.]+)%", html) == ["60.0", "30.0"]
     assert "from there on the label is given" in html
     none = replace(given, labels=(), probs={"disc": 0.0, "square": 0.0001})
@@ -276,8 +293,8 @@ def test_numbers_stand_with_their_ranges() -> None:
     values = {"size": Interval(3.14159, 2, 4.25, "m"), "light": Interval(-200, -210.5, -189.5, "m")}
     given = prediction(label=None, probs={}, confidence=0.0, values=values)
     page = Page(answer_html(given, NUMBERS))
-    assert page.texts[0] == "size 3.142, light -200"
-    assert page.texts[4:10] == ["size", "3.142", "2 to 4.25", "light", "-200", "-210.5 to -189.5"]
+    assert page.texts[0] == "maybe size 3.142, light -200 · a person should look"
+    assert page.texts[5:11] == ["size", "3.142", "2 to 4.25", "light", "-200", "-210.5 to -189.5"]
     assert "about 90 % of pictures" in page.text()
 
 
@@ -285,7 +302,8 @@ def test_names_of_classes_and_models_are_text() -> None:
     bad = "<script>alert('x')</script>"
     page = Page(answer_html(prediction(label=bad, probs={bad: 1.0}), class_manifest()))
     assert "script" not in page.names()
-    assert page.texts[:3] == [bad, bad, "100 %"]
+    assert page.texts[0] == f"maybe {bad} · a person should look"
+    assert page.texts[2:4] == [bad, "100 %"]
     head = Page(task_words(class_manifest(name=bad, classes=(bad, "b"))))
     assert head.texts == [bad, f"Which of these does a picture show: {bad}, b?"]
 

@@ -849,7 +849,7 @@ def test_limits_hold_before_anything_is_decoded(make_client: MakeClient) -> None
     check_problem(client.post("/v1/predict", json={"images": ["QUJD"] * 3}), 413, "too-large")
     fine(client.post("/v1/predict", **form(jpeg(1, (100, 100)))))
     problem = check_problem(client.post("/v1/predict", **form(jpeg(1), jpeg(2, (101, 100)))), 422, "unprocessable")
-    said = "101×100 pixels; at most 0.01 million: send it smaller"
+    said = "0.02 million pixels (101×100); at most 0.01 million: send it smaller"
     assert problem["errors"] == [{"loc": ["images", 1], "msg": said}]
     assert problem["detail"] == f"image 2 (1.jpg) has {said}"
     check_problem(client.post("/v1/explain", files={"image": ("x", jpeg(2, (101, 100)))}), 422, "unprocessable")

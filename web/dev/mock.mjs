@@ -257,7 +257,7 @@ createServer(async (request, response) => {
   } catch (error) {
     if (error.code === "ENOENT") return send(404, "text/plain", "not found");
     const status = error.status ?? 500;
-    const problem = { type: `urn:drivetrain:problem:${error.slug ?? "fault"}`, title: error.slug === "too-many-requests" ? "Too many requests" : error.slug === "fault" ? "Fault in the server" : (error.slug ?? "fault"), status, detail: error.message, request_id: hex(16) };
+    const problem = { type: `urn:drivetrain:problem:${error.slug ?? "fault"}`, title: error.slug === "too-many-requests" ? "Too many requests" : error.slug === "fault" ? "Fault in the server" : (error.slug ?? "fault"), status, detail: error.message, request_id: hex(16), errors: [] };
     return send(status, "application/problem+json", JSON.stringify(problem), error.retryAfter ? { "Retry-After": String(error.retryAfter) } : {});
   }
 }).listen(Number(options.port), "127.0.0.1", () => process.stdout.write(`http://127.0.0.1:${options.port}\n`));

@@ -27,6 +27,9 @@ const kindOf = (name: string | undefined) => name?.split("/", 1)[0];
 class Place {
   route = $state.raw<Route>(parse(location.hash));
   over = $state.raw<readonly string[]>([]);
+  /** Where the page stood when the present entry was last left: pixels from the top, 0 for a new one. */
+  scrolled = 0;
+  private readonly scrolls = new Map<string, number>();
   private entry: Entry = { at: "", over: [] };
   private hash = location.hash;
   private serial = 0;
@@ -37,6 +40,7 @@ class Place {
     this.read();
     window.addEventListener("popstate", () => this.read());
     window.addEventListener("hashchange", () => this.read());
+    window.addEventListener("scroll", () => this.scrolls.set(this.entry.at, window.scrollY), { passive: true });
   }
 
   go(page: Page, query: URLSearchParams | Record<string, string> = {}): void {
@@ -109,6 +113,7 @@ class Place {
       if (kindOf(before.over.at(-1)) === "details") query.delete("id");
       history.replaceState(history.state, "", format(this.route.page, query));
     }
+    if (entry.at !== before.at) this.scrolled = this.scrolls.get(entry.at) ?? 0;
     this.entry = entry;
     if (location.hash !== this.hash) {
       this.hash = location.hash;

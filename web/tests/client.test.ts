@@ -80,6 +80,19 @@ describe("client", () => {
     expect(fetch).toHaveBeenCalledTimes(1);
   });
 
+  it("says so when a success is not the server's: a page to sign in, say", async () => {
+    const { client: c } = client([new Response("<html>sign in</html>", { status: 200 })]);
+    await expect(c.get("/v1/models")).rejects.toMatchObject({ title: "The answer cannot be understood", status: 200 });
+  });
+
+  it("takes a body that breaks off for a server that is gone", async () => {
+    const reached = vi.fn();
+    const body = new ReadableStream({ start: (c) => c.error(new TypeError("network error")) });
+    const { client: c } = client([new Response(body)], { reached });
+    await expect(c.get("/v1/models")).rejects.toBeInstanceOf(Unreachable);
+    expect(reached).toHaveBeenLastCalledWith(false);
+  });
+
   it("leaves empty values out of the query", () => {
     expect(withQuery("/p", { a: "x y", b: "", c: null, d: undefined, e: 0, f: false })).toBe("/p?a=x+y&e=0&f=false");
     expect(withQuery("/p", {})).toBe("/p");
@@ -112,7 +125,7 @@ describe("problems", () => {
     const page = new Response("<html>bad gateway</html>", { status: 502, headers: { "X-Request-ID": "abc" } });
     const found = await problemOf(page, 0);
     expect(found.requestId).toBe("abc");
-    expect(words(found).title).toContain("502");
+    expect(words(found).title).toBe("The server cannot be reached");
   });
 
   it("says which role is missing", () => {

@@ -117,6 +117,105 @@ describe("Predict", () => {
     expect(await screen.findByText("accept", { selector: ".badge" })).toBeTruthy();
   });
 
+  it("names the one picture the server will not take, and answers the others", async () => {
+    network((url, init) => {
+      if (url.pathname !== "/v1/predict") return undefined;
+      const names = (init.body as FormData).getAll("images").map((file) => (file as File).name);
+      const place = names.indexOf("huge.jpg");
+      if (place < 0) return undefined;
+      const faults = [{ loc: ["images", place], msg: "56.25 million pixels (8660×6495); at most 50 million: send it smaller" }];
+      return json({ title: "Unusable", status: 422, detail: `image ${place + 1} (huge.jpg) has 56.25 million pixels`, errors: faults }, 422);
+    });
+    open("#/predict");
+    await userEvent.upload(await screen.findByLabelText("Images"), pictures("a.jpg", "huge.jpg", "c.jpg"));
+    const card = (await screen.findByText("Refused")).closest("li")!;
+    expect(within(card).getByText(/^Not taken: 56.25 million pixels .*send it smaller$/)).toBeTruthy();
+    expect(within(card).queryByRole("button", { name: "Try again" })).toBeNull();
+    expect(await screen.findAllByText("accept", { selector: ".badge" })).toHaveLength(2);
+    expect(screen.queryByRole("button", { name: /Try the failed again/ })).toBeNull();
+    await userEvent.click(within(card).getByRole("button", { name: "Remove huge.jpg" }));
+    expect(screen.queryByText("Refused")).toBeNull();
+  });
+
+  it("tells a suggestion from an answer, in words and to screen readers", async () => {
+    network((url, init) => {
+      if (url.pathname !== "/v1/predict") return undefined;
+      const said = { "r.jpg": { verdict: "review" as const, confidence: 0.61 }, "u.jpg": { verdict: "unreadable" as const, label: null, probs: {}, error: "truncated" } };
+      const names = (init.body as FormData).getAll("images").map((file) => (file as File).name) as (keyof typeof said)[];
+      return json(predictions(names.map((path) => prediction({ path, id: path, ...said[path] }))));
+    });
+    open("#/predict");
+    await userEvent.upload(await screen.findByLabelText("Images"), pictures("a.jpg", "r.jpg", "u.jpg"));
+    const review = await screen.findByRole("button", { name: /^maybe grizzly *review *: a person should look *61.0%.*r\.jpg/ });
+    expect(review.querySelector(".suggestion")).toBeTruthy();
+    expect(screen.getByRole("button", { name: /^grizzly *accept *97.3%.*a\.jpg/ }).querySelector(".suggestion")).toBeNull();
+    expect(screen.getByRole("button", { name: /^Could not be read *unreadable.*u\.jpg/ })).toBeTruthy();
+    await userEvent.click(review);
+    expect(screen.getByText("Details of r.jpg: maybe grizzly, a person should look, review")).toBeTruthy();
+  });
+
+  it("shows results again after a reload, asks what the server still has, and names what was not answered", async () => {
+    const kept = (id: number) => ({ id, name: `${id}.jpg`, size: 9, state: "done", thumbnail: "data:image/jpeg;base64,AA", error: null, refused: false, prediction: prediction({ id: `p${id}` }), answer: predictions([]) });
+    for (const id of [4, 5]) sessionStorage.setItem(`drivetrain.results.${id}`, JSON.stringify(kept(id)));
+    sessionStorage.setItem("drivetrain.results.open", '[[6,"late.jpg",7]]');
+    const asked = network((url) => (url.pathname === "/v1/predictions/p5" ? json(entry("p5", { image: "/v1/images/5" })) : undefined));
+    // As a page that is loaded has it; the one of the other tests was loaded before.
+    predict.restore();
+    open("#/predict");
+    expect(await screen.findAllByText("grizzly", { selector: ".answer" })).toHaveLength(2);
+    expect(await screen.findByText("The server no longer has this answer.")).toBeTruthy();
+    expect(within(screen.getByText("Not answered").closest("li")!).getByText(/Choose the picture again/)).toBeTruthy();
+    expect(screen.getByText("1 picture not answered")).toBeTruthy();
+    expect(asked.filter((call) => call.startsWith("GET /v1/predictions/")).sort()).toEqual(["GET /v1/predictions/p4", "GET /v1/predictions/p5"]);
+    const user = userEvent.setup();
+    await user.click(screen.getByRole("button", { name: /5\.jpg/ }));
+    expect(await screen.findByText("90% alike")).toBeTruthy();
+    // What comes now is listed after it, and clearing leaves nothing.
+    await user.upload(screen.getByLabelText("Images"), pictures("new.jpg"));
+    await screen.findByText("new.jpg");
+    expect(predict.queue.items.map((item) => item.name)).toEqual(["4.jpg", "5.jpg", "late.jpg", "new.jpg"]);
+    await user.click(screen.getByRole("button", { name: "Clear" }));
+    expect(Object.keys(sessionStorage).filter((key) => key.startsWith("drivetrain.results"))).toEqual([]);
+    await waitFor(() => expect(place.over).toEqual([]));
+  });
+
+  it("keeps no answer for another key", async () => {
+    network((url) => (url.pathname === "/v1/whoami" ? json({ keys_required: true, role: "review", name: "one", version: "1" }) : undefined));
+    await session.enter("dt_one");
+    open("#/predict");
+    const user = userEvent.setup();
+    await user.upload(await screen.findByLabelText("Images"), pictures("a.jpg"));
+    await screen.findByText("accept", { selector: ".badge" });
+    expect(Object.keys(sessionStorage).sort()).toEqual(["drivetrain.key", "drivetrain.results.1"].map((key) => key.replace("1", String(predict.queue.items[0]!.id))));
+    await session.enter("dt_one");
+    expect(predict.queue.items).toHaveLength(1);
+    await session.enter("dt_two");
+    expect(await screen.findByText("1 result taken off this page")).toBeTruthy();
+    expect(predict.queue.items).toEqual([]);
+    expect(Object.keys(sessionStorage)).toEqual(["drivetrain.key"]);
+  });
+
+  it("closes details and dialogs by Back, and keeps the results", async () => {
+    network();
+    open("#/predict");
+    const user = userEvent.setup();
+    await user.upload(await screen.findByLabelText("Images"), pictures("a.jpg"));
+    await user.click(await screen.findByRole("button", { name: /grizzly.*a\.jpg/ }));
+    expect(screen.getByRole("region", { name: "a.jpg" })).toBeTruthy();
+    history.back();
+    await waitFor(() => expect(screen.queryByRole("region", { name: "a.jpg" })).toBeNull());
+    expect(screen.getByRole("button", { name: /grizzly.*a\.jpg/ })).toBeTruthy();
+    await user.click(screen.getByRole("button", { name: "Camera" }));
+    expect(screen.getByRole("heading", { name: "Camera" })).toBeTruthy();
+    history.back();
+    await waitFor(() => expect(screen.queryByRole("heading", { name: "Camera" })).toBeNull());
+    history.forward();
+    expect(await screen.findByRole("heading", { name: "Camera" })).toBeTruthy();
+    // Forward to what is no longer on the list leads nowhere.
+    await user.click(screen.getAllByRole("button", { name: "Close" })[0]!);
+    await waitFor(() => expect(place.over).toEqual([]));
+  });
+
   it("waits visibly when the server is busy, and can be cancelled", async () => {
     network((url) => (url.pathname === "/v1/predict" ? problem(429, "too-many-requests", "", { "Retry-After": "30" }) : undefined));
     open("#/predict");

@@ -125,6 +125,44 @@ describe("upload queue", () => {
     expect(t.queue.items[2]!.error).toBe("Too large. An image may have 20 MB at most.");
   });
 
+  it("sends the others together when the server names those it will not take", async () => {
+    const large = ["2.jpg", "5.jpg"];
+    const t = queue(async (body) => {
+      const faults = names(body).flatMap((name, place) => (large.includes(name) ? [{ loc: ["images", place], msg: "56 million pixels" }] : []));
+      if (faults.length > 0) throw new Problem(422, "Unusable", "image 3 (2.jpg) has 56 million pixels", { faults });
+      return answer(body);
+    });
+    t.queue.add(images(8), target);
+    await flush(300);
+    expect(t.calls.map((call) => call.length)).toEqual([8, 6]);
+    expect(t.queue.done).toBe(6);
+    const refused = t.queue.items.filter((item) => item.state === "failed");
+    expect(refused.map((item) => [item.name, item.error, item.sendable])).toEqual(large.map((name) => [name, "Not taken: 56 million pixels", false]));
+    // It would only be refused again.
+    t.queue.retry();
+    await flush(50);
+    expect(t.calls.length).toBe(2);
+  });
+
+  it("hands over to another key: answers go, what has none is sent anew", async () => {
+    let hang = false;
+    const t = queue((body, _q, signal) =>
+      hang ? new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason))) : Promise.resolve(answer(body)),
+    );
+    t.queue.add(images(3), target);
+    await flush(50);
+    hang = true;
+    t.queue.add([image("late.jpg")], target);
+    await flush(50);
+    hang = false;
+    expect(t.queue.handOver()).toBe(3);
+    expect(t.queue.items.map((item) => [item.name, item.state])).toEqual([["late.jpg", "waiting"]]);
+    t.queue.run();
+    await flush(50);
+    expect(t.queue.done).toBe(1);
+    expect(t.around.revokeUrl).toHaveBeenCalledTimes(3);
+  });
+
   it("gives up what is on its way when cancelled, and can take it up again", async () => {
     let hang = true;
     const aborted: boolean[] = [];

@@ -22,9 +22,13 @@ _CHIPS = {
 }
 _MUTED = "line-height:1.4;opacity:.75"
 
+# Of a bar: one colour where the answer stands, hatched where it is a suggestion.
+_FULL = "#3b82f6"
+_HATCHED = "repeating-linear-gradient(135deg,#3b82f6 0 4px,#3b82f655 4px 7px)"
+
 
 def answer_html(prediction: Prediction, manifest: Manifest) -> str:
-    """The answer, its probabilities or numbers, and the verdict in words."""
+    """The answer, its probabilities or numbers, and the verdict in words; what a person should look at is no headline."""
     sign, ground, letters = _CHIPS[prediction.verdict]
     chip = (
         f'<p class="verdict" data-verdict="{prediction.verdict}" style="margin:.8em 0 0;padding:.5em .8em;border-radius:.4em;'
@@ -33,6 +37,8 @@ def answer_html(prediction: Prediction, manifest: Manifest) -> str:
     if prediction.verdict is Verdict.UNREADABLE:
         return f'<div class="answer">{_heading("No answer")}{chip}</div>'
     body = _numbers(prediction) if prediction.values else _bars(prediction, manifest)
+    if prediction.verdict is Verdict.REVIEW:
+        return f'<div class="answer">{_suggestion(prediction)}{chip}{body}</div>'
     return f'<div class="answer">{_heading(label_words(prediction))}{body}{chip}</div>'
 
 
@@ -43,6 +49,15 @@ def label_words(prediction: Prediction) -> str:
     if prediction.label is not None:
         return prediction.label
     return ", ".join(prediction.labels) or "None of the labels"
+
+
+def suggestion_words(prediction: Prediction) -> str:
+    """An answer that is not to stand without a person, as what it is.
+
+    >>> suggestion_words(Prediction("a.jpg", "grizzly", 0.6, {"grizzly": 0.6}, Verdict.REVIEW, ""))
+    'maybe grizzly · a person should look'
+    """
+    return f"maybe {label_words(prediction)} · a person should look"
 
 
 def verdict_words(prediction: Prediction, manifest: Manifest) -> str:
@@ -84,20 +99,28 @@ def _heading(text: str) -> str:
     return f'<h2 class="label" style="margin:0 0 .5em;font-size:1.35em;line-height:1.3">{escape(text)}</h2>'
 
 
+def _suggestion(prediction: Prediction) -> str:
+    return (
+        '<p class="label suggestion" style="margin:0 0 .5em;font-size:1.1em;font-style:italic;line-height:1.3">'
+        f"{escape(suggestion_words(prediction))}</p>"
+    )
+
+
 def _bars(prediction: Prediction, manifest: Manifest) -> str:
     """Probabilities, the likeliest first; of a model of labels with a mark where each is given from."""
     ranked = sorted(prediction.probs.items(), key=lambda entry: -entry[1])
     given_from = (
         dict(zip(manifest.labels, manifest.thresholds, strict=True)) if isinstance(manifest, LabelManifest) else {}
     )
-    rows = "".join(_bar(name, p, given_from.get(name)) for name, p in ranked[:ROWS])
+    ink = _HATCHED if prediction.verdict is Verdict.REVIEW else _FULL
+    rows = "".join(_bar(name, p, given_from.get(name), ink) for name, p in ranked[:ROWS])
     rest = ranked[ROWS:]
     more = f"<div style='{_MUTED}'>{len(rest)} more, each at most {escape(_percent(rest[0][1]))}</div>" if rest else ""
     marks = f"<div style='font-size:.9em;{_MUTED}'>The mark on a bar: from there on the label is given.</div>"
     return f'<div class="probabilities">{rows}{more}{marks if given_from else ""}</div>'
 
 
-def _bar(name: str, p: float, given_from: float | None) -> str:
+def _bar(name: str, p: float, given_from: float | None, ink: str) -> str:
     mark = ""
     if given_from is not None:
         mark = (
@@ -108,7 +131,7 @@ def _bar(name: str, p: float, given_from: float | None) -> str:
         '<div style="display:grid;grid-template-columns:minmax(5em,32%) 1fr 4.8em;gap:.7em;align-items:center;margin:.3em 0">'
         f'<span style="overflow-wrap:anywhere">{escape(name)}</span>'
         '<span aria-hidden="true" style="position:relative;height:.7em;border-radius:.35em;background:#8884">'
-        f'<span style="display:block;width:{100 * p:.1f}%;height:100%;border-radius:.35em;background:#3b82f6"></span>{mark}'
+        f'<span style="display:block;width:{100 * p:.1f}%;height:100%;border-radius:.35em;background:{ink}"></span>{mark}'
         '</span><span style="text-align:right;white-space:nowrap;font-variant-numeric:tabular-nums">'
         f"{escape(_percent(p))}</span></div>"
     )

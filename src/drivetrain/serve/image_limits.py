@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Sequence
 
 from ..data.metadata import JPEG_SIGNATURE, head_size
@@ -41,7 +42,8 @@ def check_pixels(uploads: Sequence[Upload], most: int, place: Place = ("images",
         size = head_size(upload.data)
         if size is None or size[0] * size[1] <= most:
             continue
-        fault = f"{size[0]}×{size[1]} pixels; at most {most / 1e6:g} million: send it smaller"
+        millions = math.ceil(size[0] * size[1] / 1e4) / 100  # rounded up, so that it is never told as what may pass
+        fault = f"{millions:g} million pixels ({size[0]}×{size[1]}); at most {most / 1e6:g} million: send it smaller"
         named.append(f"image {number + 1} ({upload.name or 'without a name'}) has {fault}")
         faults.append(Fault(loc=(*place, number), msg=fault))
     if faults:

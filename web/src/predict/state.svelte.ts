@@ -91,7 +91,8 @@ class PredictState {
     }
   }
 
-  private restore(): void {
+  /** Lists what the page before this one kept. */
+  restore(): void {
     const { kept, open, left } = this.keeper.restore();
     this.left = left;
     const nowhere: Target = { model: null, version: null, metadata: {} };
