@@ -13,7 +13,7 @@ from typing import Any
 
 import httpx2 as httpx
 import pytest
-from running import Running, form, serving
+from running import KEPT, Running, form, jpeg, serving
 
 import drivetrain as dt
 from drivetrain.app.keys import new_key
@@ -236,6 +236,117 @@ def test_every_page_fits_a_phone(browser: Any, console: Console, colours: str) -
             page.wait_for_load_state("networkidle")
             wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
             assert wide <= 0, place
+
+
+def test_on_a_phone_back_closes_what_lies_over_the_page_and_keeps_the_results(browser: Any, console: Console) -> None:
+    with visit(browser, console.server.address, PHONE, has_touch=True, is_mobile=True) as page:
+        choose(page, console.pictures / "discs" / "01.jpg", console.pictures / "squares" / "01.jpg")
+        answers(page).nth(1).wait_for()
+        panel = page.locator("section.panel")
+        answers(page).first.tap()
+        panel.wait_for()
+        page.go_back()
+        panel.wait_for(state="detached")
+        assert answers(page).count() == 2
+        page.go_forward()
+        panel.wait_for()
+        page.get_by_role("button", name="Close details").tap()
+        panel.wait_for(state="detached")
+        steps = page.evaluate("history.length")
+        for _ in range(3):
+            page.get_by_role("button", name="Camera").tap()
+            page.get_by_role("dialog", name="Camera").wait_for()
+            page.keyboard.press("Escape")
+            page.get_by_role("dialog").wait_for(state="detached")
+        assert page.evaluate("history.length") == steps, "what was closed left a step behind"
+        page.get_by_role("link", name="History").tap()
+        page.locator("tbody tr").first.wait_for()
+        page.get_by_role("button", name="Filters").tap()
+        page.get_by_label("Verdict").select_option("accept")
+        page.wait_for_function("() => location.hash === '#/history?verdict=accept'")
+        page.go_back()
+        page.get_by_label("Verdict").wait_for(state="hidden")
+        assert page.url.endswith("#/history?verdict=accept"), "the filter that was chosen stays"
+        page.go_back()
+        page.get_by_role("heading", name="Predict").wait_for()
+        assert answers(page).count() == 2
+
+
+def test_results_outlive_a_reload_in_their_tab_only(browser: Any, console: Console) -> None:
+    with visit(browser, console.server.address) as page:
+        choose(page, console.pictures / "discs" / "01.jpg", console.pictures / "squares" / "01.jpg")
+        answers(page).nth(1).wait_for()
+        # The small pictures are drawn after the answers.
+        page.wait_for_function("() => Object.values(sessionStorage).filter(v => v.includes('data:image')).length === 2")
+        before = [card.inner_text() for card in answers(page).all()]
+        answers(page).first.click()
+        page.reload()
+        page.locator("section.panel").get_by_alt_text(re.compile("Training image")).first.wait_for()
+        assert [card.inner_text() for card in answers(page).all()] == before
+        assert loaded(answers(page).first.locator("img"))
+        page.go_back()
+        page.locator("section.panel").wait_for(state="detached")
+        other = page.context.new_page()
+        other.goto(console.server.address)
+        other.get_by_role("button", name="Choose images").wait_for()
+        assert answers(other).count() == 0
+        page.get_by_role("button", name="Clear").click()
+        page.reload()
+        page.get_by_role("button", name="Choose images").wait_for()
+        assert answers(page).count() == 0
+        assert page.evaluate("Object.keys(sessionStorage)") == []
+
+
+def test_a_reload_names_the_pictures_that_were_under_way(browser: Any, console: Console) -> None:
+    with visit(browser, console.server.address) as page:
+        page.on("dialog", lambda dialog: dialog.accept())  # whether to leave while pictures are under way
+        page.get_by_role("button", name="Choose images").wait_for()
+        page.route("**/v1/predict*", lambda _: None)
+        choose(page, *(console.pictures / "discs" / f"0{n}.jpg" for n in range(3)))
+        page.get_by_text("Asking the model").first.wait_for()
+        page.reload()
+        page.get_by_text("3 pictures not answered").wait_for()
+        assert "01.jpg" in page.locator("main").inner_text()
+        page.get_by_role("button", name="Take them off the list").click()
+        page.get_by_text("not answered").first.wait_for(state="detached")
+
+
+def test_of_several_pictures_only_the_one_that_is_too_large_is_refused(browser: Any, tmp_path: Path) -> None:
+    for name, size in (("one.jpg", (90, 80)), ("large.jpg", (200, 150)), ("three.jpg", (90, 80))):
+        (tmp_path / name).write_bytes(jpeg(len(name), size))
+    with (
+        serving(KEPT, store=tmp_path / "store.db", log=tmp_path / "log", max_megapixels=0.02, max_batch=1) as server,
+        visit(browser, server.address) as page,
+    ):
+        choose(page, *(tmp_path / name for name in ("one.jpg", "large.jpg", "three.jpg")))
+        answers(page).nth(1).wait_for()
+        card = page.locator("li.card", has_text="large.jpg")
+        card.get_by_text("Refused").wait_for()
+        said = "Not taken: 0.03 million pixels (200×150); at most 0.02 million: send it smaller"
+        assert said in card.inner_text()
+        assert answers(page).count() == 2
+
+
+def test_a_suggestion_does_not_look_like_an_answer(browser: Any, tmp_path: Path) -> None:
+    """The tiny bundle accepts nothing that is no plain red, green or blue."""
+    (tmp_path / "any.jpg").write_bytes(jpeg(3))
+    with (
+        serving(KEPT, store=tmp_path / "store.db", log=tmp_path / "log", max_batch=1) as server,
+        visit(browser, server.address) as page,
+    ):
+        said = httpx.post(f"{server.address}/v1/predict", **form(jpeg(3)), timeout=60).json()["predictions"][0]
+        assert said["verdict"] == "review"
+        choose(page, tmp_path / "any.jpg")
+        card = answers(page).first
+        card.wait_for()
+        assert f"maybe {said['label']}" in card.inner_text()
+        assert "A person should look" in card.inner_text()
+        weight = "e => Number(getComputedStyle(e.querySelector('.answer')).fontWeight)"
+        assert card.evaluate(weight) < 500
+        assert page.locator("li.card").first.evaluate("e => getComputedStyle(e).borderTopStyle") == "dashed"
+        page.goto(f"{server.address}/#/history")
+        page.locator("tbody tr").first.wait_for()
+        assert f"maybe {said['label']}" in page.locator("tbody tr").first.inner_text()
 
 
 def test_the_page_of_the_api_lists_every_route(browser: Any, console: Console) -> None:

@@ -164,7 +164,7 @@ describe("Predict", () => {
     open("#/predict");
     expect(await screen.findAllByText("grizzly", { selector: ".answer" })).toHaveLength(2);
     expect(await screen.findByText("The server no longer has this answer.")).toBeTruthy();
-    expect(within(screen.getByText("Not answered").closest("li")!).getByText(/Choose the picture again/)).toBeTruthy();
+    expect(within(screen.getByText("Not answered").closest("li")!).getByText("Choose this picture again.")).toBeTruthy();
     expect(screen.getByText("1 picture not answered")).toBeTruthy();
     expect(asked.filter((call) => call.startsWith("GET /v1/predictions/")).sort()).toEqual(["GET /v1/predictions/p4", "GET /v1/predictions/p5"]);
     const user = userEvent.setup();
