@@ -286,6 +286,7 @@ def test_labels_are_marked_where_they_are_given_from() -> None:
     assert "from there on the label is given" in html
     none = replace(given, labels=(), probs={"disc": 0.0, "square": 0.0001})
     assert label_words(none) == "None of the labels"
+    assert Page(answer_html(none, LABELS)).texts[0] == "maybe none of the labels · a person should look"
     assert {"0 %", "< 0.1 %"} <= set(Page(answer_html(none, LABELS)).texts)
 
 

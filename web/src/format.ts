@@ -56,7 +56,7 @@ export function answerOf(said: Said): string {
   if (values.length > 0) return values.map(([name, v]) => `${name} ${number(v.value)}`).join(", ");
   if (said.label !== null && said.label !== undefined) return said.label;
   if ((said.labels ?? []).length > 0) return said.labels.join(", ");
-  return "None of the labels";
+  return isSuggestion(said) ? "none of the labels" : "None of the labels";
 }
 
 /** Whether the answer is no more than a suggestion: a person decides. */

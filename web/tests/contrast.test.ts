@@ -29,7 +29,7 @@ const TEXT: [string, string[]][] = [
   ["accent", GROUNDS],
   ["accent-strong", ["surface"]],
   ["accept", ["accept-soft", "surface"]],
-  ["review", ["review-soft", "surface"]],
+  ["review", ["review-soft", "surface", "page", "accent-soft"]],
   ["unreadable", ["unreadable-soft", "surface"]],
   ["error", ["error-soft", "surface"]],
   ["on-accent", ["accent", "accent-strong"]],

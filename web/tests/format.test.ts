@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { acceptRule, answerOf, bytes, count, hasConfidence, meaning, metricName, metricValue, milliseconds, moment, number, percent } from "../src/format";
+import { acceptRule, answerOf, bytes, count, hasConfidence, meaning, metricName, metricValue, milliseconds, moment, number, percent, spoken } from "../src/format";
 import { model, prediction } from "./fakes";
 
 describe("figures", () => {
@@ -60,5 +60,17 @@ describe("answers", () => {
   it("the rule in words", () => {
     expect(acceptRule(model())).toContain("at least 85.0%");
     expect(acceptRule(model({ accept: null }))).toContain("Every answer goes before a person");
+  });
+});
+
+describe("suggestions", () => {
+  it("are told as such for every kind of answer, and nothing else is", () => {
+    const review = { verdict: "review" as const };
+    expect(spoken(prediction(review))).toBe("maybe grizzly, a person should look");
+    expect(spoken(prediction({ ...review, label: null, labels: ["disc", "square"] }))).toBe("maybe disc, square, a person should look");
+    expect(spoken(prediction({ ...review, label: null }))).toBe("maybe none of the labels, a person should look");
+    expect(spoken(prediction({ ...review, label: null, probs: {}, values: { age: { value: 31, low: 25, high: 37 } } }))).toBe("maybe age 31, a person should look");
+    expect(spoken(prediction())).toBe("grizzly");
+    expect(spoken(prediction({ verdict: "unreadable", label: null }))).toBe("Could not be read");
   });
 });

@@ -14,6 +14,8 @@ from ..model.manifest import LabelManifest, Manifest, NumberManifest
 # Rows shown; of more classes than this only the likeliest.
 ROWS = 8
 
+NONE = "None of the labels"
+
 # Ground and letters, at least 7:1 against each other; a sign besides, for those who see no colours.
 _CHIPS = {
     Verdict.ACCEPT: ("✓", "#d1fae5", "#064e3b"),
@@ -48,7 +50,7 @@ def label_words(prediction: Prediction) -> str:
         return ", ".join(f"{name} {value.value:.4g}" for name, value in prediction.values.items())
     if prediction.label is not None:
         return prediction.label
-    return ", ".join(prediction.labels) or "None of the labels"
+    return ", ".join(prediction.labels) or NONE
 
 
 def suggestion_words(prediction: Prediction) -> str:
@@ -57,7 +59,8 @@ def suggestion_words(prediction: Prediction) -> str:
     >>> suggestion_words(Prediction("a.jpg", "grizzly", 0.6, {"grizzly": 0.6}, Verdict.REVIEW, ""))
     'maybe grizzly · a person should look'
     """
-    return f"maybe {label_words(prediction)} · a person should look"
+    words = label_words(prediction)
+    return f"maybe {words.lower() if words is NONE else words} · a person should look"
 
 
 def verdict_words(prediction: Prediction, manifest: Manifest) -> str:
