@@ -26,7 +26,7 @@ import pytest
 from PIL import Image, ImageOps
 
 from drivetrain.core.cores import available_cores
-from drivetrain.core.errors import ImageError, WeightsError
+from drivetrain.core.errors import WeightsError
 from drivetrain.core.types import Embeddings, FloatArray, Item
 from drivetrain.data.decode import MAX_BYTES, decode
 from drivetrain.data.facts import facts_of
@@ -612,17 +612,6 @@ def test_progress_counts_every_item_once(pictures: Path, tmp_path: Path) -> None
     assert bar.stages == [("look", len(items))]
     assert sum(bar.done) == len(items)
     assert max(bar.done) == CHUNK
-
-
-def test_time_per_image(pictures: Path, tmp_path: Path) -> None:
-    embedder = Embedder(EmbeddingCache(None))
-    recipes = [Recipe(NET), Recipe(NET, View.MIRROR)]
-    decode_s, seconds = embedder.time_per_image(all_items(pictures)[0], recipes)
-    assert decode_s > 0
-    assert set(seconds) == {recipe.key for recipe in recipes}
-    assert min(seconds.values()) > 0
-    with pytest.raises(ImageError, match="missing: no such file"):
-        embedder.time_per_image(items_of(tmp_path / "missing.jpg")[0], recipes)
 
 
 INTERRUPTED = """

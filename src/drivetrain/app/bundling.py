@@ -219,7 +219,6 @@ def _fine_tuning(trained: Trained) -> manifest.FineTuning | None:
         held_out=len(tuned.judged.rows_J),
         loss=tuned.loss,
         frozen_loss=tuned.frozen_loss,
-        seconds=round(tuned.seconds, 1),
     )
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -11,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core.cores import available_cores
-from ..core.errors import DataError, ImageError
+from ..core.errors import DataError
 from ..core.ports import Progress
 from ..core.types import Embeddings, FloatArray, IntArray, Item
 from ..curate.duplicates import find_duplicates, merge_groups
@@ -23,14 +21,14 @@ from ..embed.embedder import Embedder
 from ..embed.recipe import Recipe, View
 from ..embed.registry import PACKAGED
 from ..learn.report import Trial
-from ..learn.selection import PILOT_IMAGES, Features, Pilot, choose, default_features
+from ..learn.selection import PILOT_IMAGES, Candidates, Features, Pilot, choose
 from ..learn.targets import Targets
 from .backbones import resolve
+from .budget import plan
 from .options import AUTO, TrainOptions
 
 # Images whose altered copies show how far an embedding moves when the picture stays the same.
 PROBES = 64
-TIMED_IMAGES = 3
 
 
 @dataclass(frozen=True)
@@ -56,27 +54,21 @@ def choose_and_embed(
     progress: Progress,
     backbones: Sequence[Backbone],
 ) -> Chosen:
-    """Time a few images, compare what fits the budget on a pilot, embed everything with the winner.
+    """Compare what fits the budget on a pilot, embed everything with the winner.
 
     Raises:
         DataError: no item can be decoded.
     """
     n = len(items)
     pilot_rows = pilot_sample(targets.strata_N, PILOT_IMAGES, options.seed)
-    seconds = _seconds_per_image(items, backbones, options.seed, embedder, cache)
-    affordable, mirror, note = _plan(backbones, seconds, n, len(pilot_rows), options)
-
-    recipes = [Recipe(backbone) for backbone in affordable]
-    if mirror:
-        recipes.append(Recipe(affordable[-1], View.MIRROR))
-    if len(affordable) > 1 or mirror or len(affordable[0].blocks) > 1:
-        embedded = embedder.embed([items[row] for row in pilot_rows], recipes, stage="compare features")
-        usable = pilot_rows[embedded[recipes[0].key].rows_N]
+    candidates, note = plan(backbones, items, len(pilot_rows), options.budget_s, cache)
+    features, trials = candidates.untried
+    if candidates.several:
+        sample = _Sample([items[row] for row in pilot_rows], candidates.recipes, embedder)
+        usable = pilot_rows[sample.rows_S]
         features, trials = _compare(
-            affordable, mirror, embedded, targets.take(usable), user_groups_N[usable], weights_N[usable], options
+            candidates, sample, targets.take(usable), user_groups_N[usable], weights_N[usable], options
         )
-    else:
-        features, trials = default_features(affordable[0]), ()
 
     everything = embedder.embed(items, features.recipes)
     first = everything[features.recipes[0].key]
@@ -85,8 +77,30 @@ def choose_and_embed(
         raise DataError(f"none of the {n} files can be used ({', '.join(reasons)}); see drivetrain trace FILE")
     matrix_ND = features.matrix(lambda recipe: everything[recipe.key].features_ND)
     probes = _probe(items, first.rows_N, features, matrix_ND, options.seed, embedder)
-    progress.say(f"features: {features.name}")
+    progress.say(f"features: {features.name}; {note}")
     return Chosen(features, replace(first, features_ND=matrix_ND), probes, trials, note)
+
+
+class _Sample:
+    """The images that features are compared on, S of them usable.
+
+    An embedding that is not there yet is made when it is asked for, so whatever may be chosen can be looked at.
+    """
+
+    def __init__(self, items: Sequence[Item], recipes: Sequence[Recipe], embedder: Embedder) -> None:
+        """Embed ``items`` with ``recipes`` in one pass, each file being decoded once for all of them."""
+        self._embedder = embedder
+        self._known = embedder.embed(items, recipes, stage="compare features")
+        first = self._known[recipes[0].key]
+        self.rows_S, self.facts = first.rows_N, first.facts
+        self._items = [items[row] for row in self.rows_S]
+
+    def embedded(self, recipe: Recipe) -> FloatArray | None:
+        """(S, D) full embeddings; None where a file has gone since the first pass, and rows no longer match."""
+        if recipe.key not in self._known:
+            self._known |= self._embedder.embed(self._items, [recipe], stage="compare views")
+        features_SD = self._known[recipe.key].features_ND
+        return features_SD if len(features_SD) == len(self._items) else None
 
 
 def pilot_sample(labels_N: IntArray, size: int, seed: int) -> NDArray[np.intp]:
@@ -122,75 +136,21 @@ def _prepared(backbone: Backbone, options: TrainOptions, mode: Mode) -> Backbone
     return replace(backbone, preprocess=spec.model_copy(update=changes)) if changes else backbone
 
 
-def _seconds_per_image(
-    items: Sequence[Item], backbones: Sequence[Backbone], seed: int, embedder: Embedder, cache: EmbeddingCache
-) -> dict[str, float]:
-    """Seconds of wall time an image is expected to cost with each backbone, on all cores.
-
-    Measured on a few of the images and remembered by this machine, so that a rerun makes the same choice.
-    """
-    rows = np.random.default_rng(seed).permutation(len(items))[: 10 * TIMED_IMAGES]
-    recipes = [Recipe(backbone) for backbone in backbones]
-    cores = available_cores()
-    keys = {recipe.key: f"seconds-{recipe.key}-{cores}" for recipe in recipes}
-    network: dict[str, list[float]] = {}
-    for recipe in recipes:
-        known = cache.note(keys[recipe.key])
-        if known is not None:
-            network[recipe.key] = [float(json.loads(known))]
-    unknown = [recipe for recipe in recipes if recipe.key not in network]
-    timed = 0
-    for row in rows if unknown else ():
-        try:
-            decode_s, seconds = embedder.time_per_image(items[row], unknown)
-        except ImageError:
-            continue
-        for key, value in seconds.items():
-            network.setdefault(key, []).append(value + decode_s)
-        timed += 1
-        if timed == TIMED_IMAGES:
-            break
-    for recipe in unknown:
-        if recipe.key in network:
-            cache.set_note(keys[recipe.key], json.dumps(statistics.median(network[recipe.key])))
-    return {recipe.backbone.name: statistics.median(network.get(recipe.key, [0.0])) / cores for recipe in recipes}
-
-
-def _plan(
-    backbones: Sequence[Backbone], seconds: dict[str, float], n: int, pilot: int, options: TrainOptions
-) -> tuple[list[Backbone], bool, str]:
-    """The smallest backbone, the largest that fits the budget beside it, and whether a second view fits as well."""
-    smallest, budget_s = backbones[0], options.budget_s
-    trial_s = pilot * seconds[smallest.name]
-    fitting = [b for b in backbones[1:] if n * seconds[b.name] + trial_s <= budget_s]
-    chosen = [smallest, *fitting[-1:]]
-    cost_s = n * seconds[chosen[-1].name] + (trial_s if fitting else 0)
-    mirror = 2 * cost_s <= budget_s
-    note = f"{chosen[-1].name} needs about {cost_s:.0f} s of a budget of {budget_s:.0f} s on this machine"
-    if len(backbones) > 1 and not fitting:
-        note = (
-            f"only {smallest.name} fits the budget of {budget_s:.0f} s ({cost_s:.0f} s); "
-            f"a larger --budget-s would try {backbones[-1].name} (about {n * seconds[backbones[-1].name] + trial_s:.0f} s)"
-        )
-    return chosen, mirror, note
-
-
 def _compare(
-    backbones: Sequence[Backbone],
-    mirror: bool,
-    embedded: dict[str, Embeddings],
+    candidates: Candidates,
+    sample: _Sample,
     targets: Targets,
     user_groups_N: IntArray,
     weights_N: FloatArray,
     options: TrainOptions,
 ) -> tuple[Features, tuple[Trial, ...]]:
-    first = embedded[Recipe(backbones[0]).key]
-    if not len(targets) or np.ptp(targets.values, axis=0).max() == 0:  # nothing to tell apart in this sample
-        return default_features(backbones[-1]), ()
-    duplicates = find_duplicates(first.facts, first.features_ND)
-    groups_N = merge_groups(user_groups_N, duplicates.groups_N)
-    strata_N = targets.strata_N
-    _, dense_N = np.unique(strata_N, return_inverse=True)
+    first_ND = sample.embedded(candidates.recipes[0])
+    if first_ND is None or not len(targets) or np.ptp(targets.values, axis=0).max() == 0:  # nothing to tell apart here
+        return candidates.untried
+    groups_N = merge_groups(user_groups_N, find_duplicates(sample.facts, first_ND).groups_N)
+    if len(np.unique(groups_N)) < 2:  # all of them are one picture: nothing can be held out
+        return candidates.untried
+    _, dense_N = np.unique(targets.strata_N, return_inverse=True)
     dense_N = dense_N.astype(np.int64)
     pilot = Pilot(
         targets=targets,
@@ -199,7 +159,7 @@ def _compare(
         weights_N=targets.weights(weights_N, options.balance, groups_N),
         threads=available_cores(),
     )
-    return choose(backbones, mirror, pilot, lambda recipe: embedded[recipe.key].features_ND)
+    return choose(candidates, pilot, sample.embedded)
 
 
 def _probe(

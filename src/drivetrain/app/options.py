@@ -57,7 +57,7 @@ class TrainOptions:
     backbone: str = AUTO
     """A packaged backbone's name, ``FILE.onnx``, ``hub:owner/name``, or ``auto``."""
     budget_s: float = 60.0
-    """Seconds that embedding may take; ``auto`` chooses within it."""
+    """Seconds that embedding may take on the nominal machine of `app.budget`, counted, not timed; what is tried fits in it."""
     resize: Literal["crop", "pad", "squish"] | None = None
     """How an image becomes the network's square; the backbone's own way by default."""
     size: int | None = None

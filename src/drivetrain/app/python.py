@@ -61,7 +61,8 @@ def train(
             ``(path, label, group)``; or whatever ``block`` reads.
         out: bundle to write: a folder, or a name ending in ``.zip``.
         backbone: ``efficientnet-lite0``, ``-lite1``, ``-lite2``, ``FILE.onnx``, ``hub:owner/name`` or ``auto``.
-        budget_s: seconds (0 or more) that embedding may take; ``auto`` chooses within it.
+        budget_s: seconds (0 or more) that embedding may take on two laptop cores, counted, not timed; what is tried
+            (networks with ``auto``, a mirrored view) fits in it, and is the same on every machine.
         resize: how an image becomes the network's square; the backbone's own way by default.
         size: side of a packaged network's input in pixels, 32 to 1024: a larger one sees finer detail and takes longer.
         balance: ``none``: classes weigh by their numbers; ``classes``: all the same; ``sqrt``: half way; ``groups``: all the same

@@ -31,7 +31,6 @@ from ..model.export import LOGITS
 from .figures import COVERAGE, ClassFigures, LabelFigures, NumberFigures, decimals
 from .judged import Judged
 from .report_parts import judged_parts, pictures_of
-from .stopwatch import Stopwatch
 from .trained import Trained
 
 LOSSES = {
@@ -45,7 +44,7 @@ MEMBERS_SHOWN = 4
 REDUCED_CHECKED = 12
 
 
-def training_report(trained: Trained, files: Mapping[str, bytes], watch: Stopwatch, created_at: str) -> str:
+def training_report(trained: Trained, files: Mapping[str, bytes], created_at: str) -> str:
     """The report of a training run, as HTML."""
     targets = trained.targets
     embeddings = trained.chosen.embeddings
@@ -70,7 +69,6 @@ def training_report(trained: Trained, files: Mapping[str, bytes], watch: Stopwat
         loss=LOSSES[targets.task],
         learning=_learning(trained),
         run=_run(trained),
-        seconds=tuple((name, s) for name, s in watch.totals().items() if name != "total"),
         notes=_notes(trained, files),
     )
     return render(report)

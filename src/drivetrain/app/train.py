@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -22,6 +23,7 @@ from ..learn.targets import Targets
 from ..model import storage
 from .bundling import bundle_files
 from .checks import check_classes, check_groups, check_usable, per_output, warnings_for
+from .dating import created_at
 from .features import candidates, choose_and_embed
 from .figures import figures_of
 from .groups import group_numbers
@@ -47,12 +49,13 @@ def train(
     what ``block`` makes items of.
 
     Raises:
-        UsageError: an option or ``out`` is unusable.
+        UsageError: an option, ``out`` or ``SOURCE_DATE_EPOCH`` is unusable.
         SourceError: the source cannot be read as a labelled data set.
         DataError: fewer than two classes, or a class with fewer than two usable images.
     """
     options, progress, out = options or TrainOptions(), progress or Silent(), Path(out)
     storage.check_out(out)
+    created_at(os.environ, time.time())  # whether it can be told; an hour is not to be lost to a typo
     watch = Stopwatch(time.perf_counter)
     cache_folder = options.cache or default_folder()
     with watch("read"):
@@ -67,11 +70,14 @@ def train(
 
 
 def write(trained: Trained, out: Path, watch: Stopwatch) -> TrainResult:
-    """The bundle of a run, and what a person asks for first."""
+    """The bundle of a run, and what a person asks for first.
+
+    How long anything took is told, not written: equal runs give equal bytes, but for the date.
+    """
     with watch("write"):
-        created_at = time.strftime("%Y-%m-%dT%H:%M:%S%z")
-        files = bundle_files(trained, created_at)
-        page = training_report(trained, files, watch, created_at)
+        made_at = created_at(os.environ, time.time())
+        files = bundle_files(trained, made_at)
+        page = training_report(trained, files, made_at)
         storage.write_files({**files, storage.REPORT: page.encode()}, out)
     tuned = trained.tuned
     return TrainResult(

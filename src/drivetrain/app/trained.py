@@ -65,7 +65,6 @@ class Tuned:
     """It was trained on."""
     curve: str
     """Losses over the run, as SVG."""
-    seconds: float
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -73,7 +72,6 @@ def fine_tune(ready: Ready, image_block: ImageBlock, progress: Progress) -> Tune
     from ..learn.deep.networks import network
     from ..learn.deep.stepper import Options
 
-    start_s = time.perf_counter()
     tuning = ready.options.deep or Tuning()
     features = ready.chosen.features
     backbone = network(features.backbone.name)
@@ -127,7 +125,6 @@ def fine_tune(ready: Ready, image_block: ImageBlock, progress: Progress) -> Tune
         trained=trained,
         images=len(train),
         curve=learner.recorder.plot(),
-        seconds=time.perf_counter() - start_s,
     )
 
 
@@ -180,7 +177,6 @@ def judge_network(
         trained="",
         images=0,
         curve="",
-        seconds=0.0,
     )
 
 

@@ -296,7 +296,6 @@ class VisionLearner:
             trained="by a script",
             images=len(ready.training),
             curve=self.recorder.plot(),
-            seconds=sum(record.seconds for record in records),
         )
 
     def _read(self) -> Read:

@@ -55,7 +55,7 @@ def _print_bundle(predictor: Predictor) -> None:
                 [
                     (
                         "Fine-tuned",
-                        f"{tuned.trained}, {tuned.epochs} epochs on {tuned.images} images, {tuned.seconds:.0f} s",
+                        f"{tuned.trained}, {tuned.epochs} epochs on {tuned.images} images",
                     )
                 ]
                 if tuned

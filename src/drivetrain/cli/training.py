@@ -125,7 +125,12 @@ def train(
     ] = False,
     budget_s: Annotated[
         float,
-        typer.Option("--budget-s", callback=_from(0), help="Seconds that embedding may take; auto chooses within it."),
+        typer.Option(
+            "--budget-s",
+            callback=_from(0),
+            help="Seconds that embedding may take on two laptop cores, counted, not timed: what is tried within it is the "
+            "same on every machine.",
+        ),
     ] = 60.0,
     balance: Annotated[
         BalanceChoice,

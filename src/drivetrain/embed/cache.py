@@ -150,12 +150,12 @@ class EmbeddingCache:
         self._put(rows)
 
     def note(self, name: str) -> str | None:
-        """A small fact about this machine, kept beside the embeddings (such as a measured speed)."""
+        """A small fact kept beside the embeddings, such as the work that a network is."""
         found = self._get([name], "note")
         return found[name].decode() if name in found else None
 
     def set_note(self, name: str, text: str) -> None:
-        """Keep a small fact about this machine."""
+        """Keep a small fact."""
         self._put([(name, "note", text.encode())])
 
     def info(self) -> CacheInfo:

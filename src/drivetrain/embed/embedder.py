@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import stat
-import time
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -121,29 +120,6 @@ class Embedder:
             workers.shutdown(wait=True, cancel_futures=True)
         everything = [_Known(entry, {}) if isinstance(entry, Failure) else known[entry] for entry in order]
         return {recipe.key: _assemble(items, everything, recipe) for recipe in recipes}
-
-    def time_per_image(self, item: Item, recipes: Sequence[Recipe]) -> tuple[float, dict[str, float]]:
-        """Seconds of one core: to decode ``item``, and to prepare and run each recipe on it (warm).
-
-        Raises:
-            ImageError: the item cannot be decoded.
-        """
-        read = _read(item)
-        if read.failure:
-            raise ImageError(read.failure.reason, read.failure.detail)
-        data = read.bytes()
-        spec = recipes[0].backbone.preprocess
-        start_s = time.perf_counter()
-        decoded = decode(data, spec.decode_size)
-        decode_s = time.perf_counter() - start_s
-        seconds = {}
-        for recipe in recipes:
-            session = self._session(recipe)
-            session.run(recipe.tensor(decoded.image)[None])
-            start_s = time.perf_counter()
-            session.run(recipe.tensor(decoded.image)[None])
-            seconds[recipe.key] = time.perf_counter() - start_s
-        return decode_s, seconds
 
     def _start(
         self, reads: Mapping[str, _Read], n_items: int, recipes: Sequence[Recipe], workers: ThreadPoolExecutor

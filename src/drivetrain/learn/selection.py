@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from threadpoolctl import threadpool_limits
@@ -67,6 +67,46 @@ def default_features(backbone: Backbone) -> Features:
 
 
 @dataclass(frozen=True)
+class Candidates:
+    """What features may be chosen from."""
+
+    backbones: tuple[Backbone, ...]
+    """Smallest first; at least one."""
+    mirror: bool = False
+    """Whether the mirrored view may be tried beside the plain one."""
+
+    @property
+    def several(self) -> bool:
+        """Whether there is anything to choose."""
+        return len(self.backbones) > 1 or self.mirror or len(self.backbones[0].blocks) > 1
+
+    @property
+    def untried(self) -> tuple[Features, tuple[Trial, ...]]:
+        """What stands where nothing can be compared."""
+        return self.sizes[-1], ()
+
+    @property
+    def recipes(self) -> tuple[Recipe, ...]:
+        """What every comparison begins with; further views are embedded for the features that come so far."""
+        return tuple(recipe for features in self.sizes for recipe in features.recipes)
+
+    @property
+    def sizes(self) -> tuple[Features, ...]:
+        """Each backbone with its default blocks."""
+        return tuple(default_features(backbone) for backbone in self.backbones)
+
+    def other_blocks(self, features: Features) -> tuple[Features, ...]:
+        """The last layer alone, and everything the backbone offers."""
+        names = features.backbone.block_names
+        others = [blocks for blocks in (("head",), names) if blocks != features.blocks and set(blocks) <= set(names)]
+        return tuple(replace(features, blocks=blocks) for blocks in dict.fromkeys(others))
+
+    def other_views(self, features: Features) -> tuple[Features, ...]:
+        """With the mirrored view, where that may be tried."""
+        return (replace(features, views=(View.PLAIN, View.MIRROR)),) if self.mirror else ()
+
+
+@dataclass(frozen=True)
 class Pilot:
     """The images features are compared on: targets, groups, folds, weights, and how many to look at side by side."""
 
@@ -82,34 +122,34 @@ class Pilot:
 
 
 def choose(
-    backbones: Sequence[Backbone], mirror: bool, pilot: Pilot, embedded: Callable[[Recipe], FloatArray]
+    candidates: Candidates, pilot: Pilot, embedded: Callable[[Recipe], FloatArray | None]
 ) -> tuple[Features, tuple[Trial, ...]]:
-    """The best features among ``backbones`` (smallest first), and everything that was tried.
+    """The best features among ``candidates``, and everything that was tried.
 
-    ``embedded(recipe)`` gives the pilot's full embeddings; ``mirror`` says whether the mirrored view may be tried.
+    ``embedded(recipe)`` gives the pilot's full embeddings, or None where they cannot be had: what needs these is then not
+    tried. It is asked for the recipes of whatever is to be looked at, from this thread.
     """
     results: dict[Features, OutOfFold] = {}
 
-    def look(*candidates: Features) -> None:
+    def look(tried: Sequence[Features]) -> list[Features]:
         """Several side by side, one thread each: better use of the cores than one after the other on all of them."""
+        matrices = {features: _matrix(features, embedded) for features in tried}
+        there = {features: matrix_ND for features, matrix_ND in matrices.items() if matrix_ND is not None}
         with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(pilot.threads) as pool:
-            found = pool.map(lambda features: pilot.look(features.matrix(embedded)), candidates)
-            results.update(zip(candidates, found, strict=True))
+            results.update(zip(there, pool.map(pilot.look, there.values()), strict=True))
+        return list(there)
 
-    sizes = [default_features(backbone) for backbone in backbones]
-    look(*sizes)
+    sizes = look(candidates.sizes)
+    if not sizes:
+        return candidates.untried
     chosen = sizes[0]
     for candidate in sizes[1:]:
         if results[candidate].loss < results[chosen].loss:
             chosen = candidate
-    challengers = [Features(chosen.backbone, blocks) for blocks in _other_blocks(chosen)]
-    look(*challengers)
-    for candidate in challengers:
+    for candidate in look(candidates.other_blocks(chosen)):
         if _clearly_better(results[candidate], results[chosen], pilot, errors=1):
             chosen = candidate
-    if mirror:
-        candidate = Features(chosen.backbone, chosen.blocks, (View.PLAIN, View.MIRROR))
-        look(candidate)
+    for candidate in look(candidates.other_views(chosen)):
         worthwhile = results[candidate].loss < VIEW_WORTH * results[chosen].loss
         if worthwhile and _clearly_better(results[candidate], results[chosen], pilot, errors=2):
             chosen = candidate
@@ -125,9 +165,10 @@ def choose(
     return chosen, trials
 
 
-def _other_blocks(features: Features) -> list[tuple[str, ...]]:
-    names = features.backbone.block_names
-    return [blocks for blocks in (("head",), names) if blocks != features.blocks and set(blocks) <= set(names)]
+def _matrix(features: Features, embedded: Callable[[Recipe], FloatArray | None]) -> FloatArray | None:
+    found = {recipe: embedded(recipe) for recipe in features.recipes}
+    there = {recipe: embeddings for recipe, embeddings in found.items() if embeddings is not None}
+    return features.matrix(there.__getitem__) if len(there) == len(found) else None
 
 
 def _clearly_better(candidate: OutOfFold, incumbent: OutOfFold, pilot: Pilot, errors: float) -> bool:

@@ -162,7 +162,8 @@ class FineTuning(_Part):
     """Held-out loss."""
     frozen_loss: float
     """Held-out loss of a head on the frozen network, trained and judged on the same images."""
-    seconds: float = Field(ge=0)
+    seconds: float | None = Field(default=None, ge=0)
+    """Wall time, which bundles no longer tell: equal runs give equal bytes."""
 
 
 class Training(_Part):
