@@ -85,7 +85,20 @@ def _or_regression(targets: Targets) -> str:
     return "; to predict a number, give --task regression" if len(numbers) > 2 else ""
 
 
-def check_groups(groups_N: IntArray, balance: Balance = "none") -> None:
+def check_copies(groups_N: IntArray) -> None:
+    """Whether anything can be held out once copies of a picture are joined.
+
+    Raises:
+        DataError: all images are one.
+    """
+    if len(np.unique(groups_N)) < 2:
+        raise DataError(
+            f"all {len(groups_N)} usable images are copies of one picture or belong to one group, so nothing can be held "
+            "out; add pictures that differ"
+        )
+
+
+def check_groups(groups_N: IntArray, balance: Balance) -> None:
     """Whether anything can be held out, and balanced as was asked.
 
     Raises:

@@ -22,7 +22,7 @@ from ..learn.head import FittedHead
 from ..learn.targets import Targets
 from ..model import storage
 from .bundling import bundle_files
-from .checks import check_classes, check_groups, check_usable, per_output, warnings_for
+from .checks import check_classes, check_copies, check_groups, check_usable, per_output, warnings_for
 from .dating import created_at
 from .features import candidates, choose_and_embed
 from .figures import figures_of
@@ -134,7 +134,7 @@ def fit(
         check_usable(targets, skipped)
         duplicates = find_duplicates(embeddings.facts, embeddings.features_ND, chosen.probe_cosines)
         groups_A = merge_groups(user_groups_M[rows], duplicates.groups_N)
-        check_groups(groups_A)
+        check_copies(groups_A)
         held_A = held_out_rows(items)
         training = np.flatnonzero(~held_A)
         if held_A.any():

@@ -30,10 +30,15 @@ _FACTORS: Mapping[str, tuple[int, int]] = {
 def multiply_adds(model: onnx.ModelProto) -> int:
     """Multiply-adds of one image through ``model``, whose image input has a fixed height and width.
 
-    A free axis counts as one. Where a shape only shows when the graph runs, and inside control flow, work is missed.
+    Another free axis counts as one. Where a shape only shows when the graph runs, and inside control flow, work is missed.
     """
     copy = onnx.ModelProto()
     copy.CopyFrom(model)  # the fold works in place
+    # With the batch axis free, nothing would be known behind a reshape that reads it off a tensor, as exporters write it.
+    for value in copy.graph.input:
+        shape = value.type.tensor_type.shape
+        if shape.dim and not shape.dim[0].HasField("dim_value"):
+            shape.dim[0].dim_value = 1
     known = fold_constants(copy)
     shapes = {name: dims for name, kind in known.items() if (dims := dims_of(kind)) is not None}
     shapes |= {tensor.name: tuple(tensor.dims) for tensor in copy.graph.initializer}
