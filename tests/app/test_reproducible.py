@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
 import subprocess
 import sys
@@ -46,23 +47,25 @@ def busy_neighbour() -> Iterator[None]:
         neighbour.communicate()
 
 
-def files_of(bundle: Path) -> dict[str, bytes]:
-    return {str(path.relative_to(bundle)): path.read_bytes() for path in bundle.rglob("*") if path.is_file()}
+def trained(source: Path, out: Path, *options: str | Path, hash_seed: int) -> dict[str, bytes]:
+    """The files of a bundle made by the default command, in a process of its own."""
+    environment = os.environ | {ENVIRONMENT: "1700000000", "PYTHONHASHSEED": str(hash_seed)}
+    command = [sys.executable, "-m", "drivetrain", "train", source, "--out", out, *options]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return {str(path.relative_to(out)): path.read_bytes() for path in out.rglob("*") if path.is_file()}
 
 
-def test_the_whole_bundle_is_the_same_to_the_byte(few: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(ENVIRONMENT, "1700000000")
+def test_the_whole_bundle_is_the_same_to_the_byte(few: Path, tmp_path: Path) -> None:
     cache = tmp_path / "cache"
-    quiet = files_of(dt.train(few, tmp_path / "quiet", cache=cache, workers=1).bundle)
+    quiet = trained(few, tmp_path / "quiet", "--cache", cache, "--workers", "1", hash_seed=1)
     assert {"model.onnx", "manifest.json", "report.html", "card.md", "SHA256SUMS"} < set(quiet)
     assert b'"created_at": "2023-11-14T22:13:20+0000"' in quiet["manifest.json"]
     with busy_neighbour():
-        for name, options in {
-            "cold": {"cache": tmp_path / "another", "workers": 2},
-            "warm": {"cache": cache},
-        }.items():
-            busy = files_of(dt.train(few, tmp_path / name, **options).bundle)  # type: ignore[arg-type]
-            assert [file for file in quiet | busy if busy.get(file) != quiet.get(file)] == [], name
+        warm = trained(few, tmp_path / "warm", "--cache", cache, hash_seed=2)
+        cold = trained(few, tmp_path / "cold", "--no-cache", "--workers", "2", hash_seed=3)
+    for busy in (warm, cold):
+        assert [file for file in quiet | busy if busy.get(file) != quiet.get(file)] == []
 
 
 @pytest.mark.parametrize("given", ["yesterday", "-1", "1.5", "9" * 30, "１７"])
