@@ -33,33 +33,25 @@ def plan(
 
     ``n_compared`` of the items are embedded with the smallest too.
     """
-    reading_s = reading_seconds(items)
-    seconds = [reading_s + len(items) * network_seconds(backbone, cache) for backbone in backbones]
-    trial_s = seconds[0] * n_compared / max(len(items), 1)
-    fitting = [i for i in range(1, len(backbones)) if seconds[i] + trial_s <= budget_s]
-    largest = fitting[-1] if fitting else 0
-    cost_s = seconds[largest] + (trial_s if fitting else 0)
-    chosen = (backbones[0], *([backbones[largest]] if fitting else []))
-    return Candidates(chosen, mirror=2 * cost_s <= budget_s), _note(
-        backbones, seconds, largest, cost_s, trial_s, budget_s
-    )
+    reading_s, n = reading_seconds(items), len(items)
+    smallest_s, *larger_s = (reading_s + n * network_seconds(backbone, cache) for backbone in backbones)
+    # A larger one is compared with the smallest first.
+    costs_s = [smallest_s, *(cost_s + smallest_s * n_compared / max(n, 1) for cost_s in larger_s)]
+    largest = max((i for i, cost_s in enumerate(costs_s) if cost_s <= budget_s), default=0)
+    chosen = backbones[:1] if largest == 0 else (backbones[0], backbones[largest])
+    mirror = 2 * costs_s[largest] <= budget_s
+    return Candidates(tuple(chosen), mirror), _note(backbones, costs_s, largest, budget_s)
 
 
-def _note(
-    backbones: Sequence[Backbone],
-    seconds: Sequence[float],
-    largest: int,
-    cost_s: float,
-    trial_s: float,
-    budget_s: float,
-) -> str:
+def _note(backbones: Sequence[Backbone], costs_s: Sequence[float], largest: int, budget_s: float) -> str:
     counted = "counted for two laptop cores, not timed"
-    if len(backbones) > 1 and not largest:
+    if len(backbones) > 1 and largest == 0:
         return (
-            f"only {backbones[0].name} fits the budget of {budget_s:g} s ({_about(cost_s)}, {counted}); "
-            f"a larger --budget-s would try {backbones[-1].name} ({_about(seconds[-1] + trial_s)})"
+            f"only {backbones[0].name} fits the budget of {budget_s:g} s ({_about(costs_s[0])}, {counted}); "
+            f"a larger --budget-s would try {backbones[-1].name} ({_about(costs_s[-1])})"
         )
-    return f"{backbones[largest].name} needs {_about(cost_s)} of a budget of {budget_s:g} s ({counted})"
+    tried = "tried up to " * (len(backbones) > 1) + backbones[largest].name
+    return f"{tried}, {_about(costs_s[largest])} of a budget of {budget_s:g} s ({counted})"
 
 
 def _about(seconds: float) -> str:
