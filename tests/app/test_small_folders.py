@@ -28,19 +28,20 @@ from drivetrain.learn.crossval import OutOfFold
 from drivetrain.learn.selection import default_features
 from drivetrain.learn.targets import ClassTargets
 
-KEPT = 25
+CLASSES, KEPT = 12, 40
 
 
 @pytest.fixture(scope="module")
 def digits(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Path]]:
-    """Ten classes of 25 pictures of 40×40 pixels."""
-    folder, data = tmp_path_factory.mktemp("ten"), load_digits()
+    """Twelve classes of 40 pictures of 40×40 pixels; the last two are more of the first two digits, not to be told apart."""
+    folder, data = tmp_path_factory.mktemp("digits"), load_digits()
     found: dict[str, list[Path]] = {}
-    for digit in range(10):
-        for row in np.flatnonzero(data.target == digit)[:KEPT]:
-            path = folder / f"{digit}-{row:04}.png"
+    for label in range(CLASSES):
+        again = label // 10 * KEPT
+        for row in np.flatnonzero(data.target == label % 10)[again : again + KEPT]:
+            path = folder / f"{label}-{row:04}.png"
             Image.fromarray((255 - data.images[row] * 15.9).astype(np.uint8)).resize((40, 40)).save(path)
-            found.setdefault(str(digit), []).append(path)
+            found.setdefault(str(label), []).append(path)
     return found
 
 
@@ -116,11 +117,11 @@ def trained_with_defaults(folder: Path, out: Path, cache: Path) -> dt.TrainResul
     return result
 
 
-@pytest.mark.parametrize("number", range(4))
+@pytest.mark.parametrize("number", [2, 6])  # 41 images of 2 classes, 216 of 11
 def test_the_default_on_a_random_small_folder(
     digits: dict[str, list[Path]], cache_folder: Path, tmp_path: Path, number: int
 ) -> None:
-    folder = drawn_folder(random.Random(number), digits, tmp_path / "photos", most=10, large=KEPT)
+    folder = drawn_folder(random.Random(number), digits, tmp_path / "photos", most=CLASSES, large=KEPT)
     result = trained_with_defaults(folder, tmp_path / "b", cache_folder)
     assert result.images_used == sum(result.classes.values()) == len(list(folder.rglob("*.png")))
 
@@ -131,7 +132,7 @@ def test_the_default_on_the_smallest_folder(digits: dict[str, list[Path]], cache
     assert result.classes == {"0": 2, "1": 2}
 
 
-@pytest.mark.parametrize("source", ["bears", "clothing/train", "scenes", "ood", "faces_age"])
+@pytest.mark.parametrize("source", ["bears", "ood", "faces_age"])
 def test_the_default_on_a_few_real_photos(data_root: Path, cache_folder: Path, tmp_path: Path, source: str) -> None:
     def label(file: Path) -> str:
         return f"{file.name.split('_')[0][:-1]}0s" if source == "faces_age" else file.parent.name

@@ -61,13 +61,13 @@ def choose_and_embed(
     """
     n = len(items)
     pilot_rows = pilot_sample(targets.strata_N, PILOT_IMAGES, options.seed)
-    candidates, note = plan(backbones, items, len(pilot_rows), options.budget_s, cache)
-    features, trials = candidates.untried
-    if candidates.several:
-        sample = _Sample([items[row] for row in pilot_rows], candidates.recipes, embedder)
+    fitting, note = plan(backbones, items, len(pilot_rows), options.budget_s, cache)
+    features, trials = fitting.untried
+    if fitting.several:
+        sample = _Sample([items[row] for row in pilot_rows], fitting.recipes, embedder)
         usable = pilot_rows[sample.rows_S]
         features, trials = _compare(
-            candidates, sample, targets.take(usable), user_groups_N[usable], weights_N[usable], options
+            fitting, sample, targets.take(usable), user_groups_N[usable], weights_N[usable], options
         )
 
     everything = embedder.embed(items, features.recipes)
