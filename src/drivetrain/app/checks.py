@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import numpy as np
 
 from ..core.errors import DataError
 from ..core.types import Dataset, IntArray, Skipped
 from ..learn.head import Balance, FittedHead
-from ..learn.targets import ClassTargets, LabelTargets, Targets
-from .figures import AnyFigures, ClassFigures
+from ..learn.report import FILES_LEFT_OUT, OCCURS_AGAIN
+from ..learn.targets import ClassTargets, LabelTargets, NumberTargets, Targets
+from .contradictions import Contradictory
+from .figures import AnyFigures, ClassFigures, LabelFigures, NumberFigures
 from .options import TrainOptions
 
 # Of numbers: the model's weights, which are float32, are in their unit.
@@ -139,6 +143,7 @@ def warnings_for(
     skipped: tuple[Skipped, ...],
     figures: AnyFigures,
     leak: str | None,
+    contradictory: tuple[Contradictory, ...],
     fitted: FittedHead,
     options: TrainOptions,
     tuning: str | None,
@@ -147,6 +152,9 @@ def warnings_for(
 ) -> tuple[str, ...]:
     """What a reader must not miss, most important first."""
     lines = [leak] if leak else []
+    if contradictory:
+        lines.append(_about_contradictions(contradictory, targets))
+    lines += _about_guessing(figures)
     if tuning is not None and tuning.startswith("left out"):
         lines.append(f"Fine-tuning was {tuning}.")
     if isinstance(targets, ClassTargets | LabelTargets):
@@ -155,11 +163,62 @@ def warnings_for(
         lines += _about_leakage(figures.random_split, figures.accuracy.value)
     if fitted.n_folds < 5:
         who = "Some class stands" if isinstance(targets, ClassTargets) else "The images stand"
-        lines.append(f"{who} in few groups, so there are only {fitted.n_folds} folds instead of 5.")
+        lines.append(
+            f"{who} in few groups (a group: what must not be torn apart, a copy with its original or a single image), so the "
+            f"figures come from only {fitted.n_folds} rounds of training and testing (folds) instead of 5."
+        )
     total = len(targets) + len(skipped)
     if len(skipped) > 0.05 * total:
-        lines.append(f"{len(skipped)} of {total} files could not be used; see the list of skipped files.")
+        lines.append(
+            f"{len(skipped)} of {total} files could not be used ({reasons(skipped)}); the report lists them under "
+            f"“{FILES_LEFT_OUT}”, --json as skipped_files."
+        )
     return tuple(lines)
+
+
+def reasons(skipped: tuple[Skipped, ...]) -> str:
+    """Why files were left out, the commonest first: “12 damaged, 2 too large”."""
+    return ", ".join(
+        f"{count} {reason.replace('_', ' ')}" for reason, count in Counter(one.reason for one in skipped).most_common()
+    )
+
+
+def _about_contradictions(found: tuple[Contradictory, ...], targets: Targets) -> str:
+    what = "numbers" if isinstance(targets, NumberTargets) else "labels"
+    one = len(found) == 1
+    first = found[0]
+    return (
+        f"{len(found)} picture{'' if one else 's'} occur{'s' if one else ''} with {what} that contradict each other, so at "
+        f"least one of {'them' if one else 'each'} is wrong; {'the' if one else 'first'} pair: {first.first} "
+        f"({first.first_label}) and {first.second} ({first.second_label}). The report shows "
+        f"{'it' if one else 'them'} under “{OCCURS_AGAIN}”."
+    )
+
+
+def _about_guessing(figures: AnyFigures) -> list[str]:
+    """Whether anything was learned, beside what always giving the same answer achieves."""
+    little = "nothing was learned that could be relied on; see in the report what it mixes up, and add images."
+    match figures:
+        case ClassFigures():
+            if figures.accuracy.low > figures.baseline:
+                return []
+            accuracy, guess = f"{100 * figures.accuracy.value:.1f} %", f"{100 * figures.baseline:.1f} %"
+            return [
+                f"An accuracy of {accuracy} is not clearly better than always naming “{figures.commonest}” ({guess}): {little}"
+            ]
+        case LabelFigures():
+            mean = figures.mean_average_precision
+            if mean.low > figures.baseline:
+                return []
+            claim = f"A mean average precision of {mean.value:.3f}"
+            return [f"{claim} is not clearly better than guessing ({figures.baseline:.3f}): {little}"]
+        case NumberFigures():
+            return [
+                f"Being off by {error.value:.3g} on average is not clearly better than always answering the median "
+                f"({guess:.3g}) for “{name}”: {little}"
+                for name, error, guess in zip(figures.names, figures.mean_absolute_error, figures.baseline, strict=True)
+                if error.high >= guess
+            ]
 
 
 def _about_leakage(random: float, grouped: float) -> list[str]:

@@ -37,7 +37,7 @@ from .interpretations import AnyInterpretation, interpretation_of
 from .judged import Judged
 from .options import TrainOptions
 from .reading import item_of, samples_of, targets_of, with_vocab
-from .report_parts import judged_parts
+from .report_parts import accepted_from, judged_parts
 
 
 @dataclass(frozen=True, eq=False)
@@ -205,7 +205,7 @@ def evaluation_report(evaluation: Evaluation, predictor: Predictor) -> str:
             subtitle=f"{len(evaluation.items)} images the model had not seen",
             headlines=_headlines(evaluation, predictor.manifest),
             warnings=evaluation.warnings,
-            **judged_parts(evaluation.judged, evaluation.items, evaluation.figures),
+            **judged_parts(evaluation.judged, evaluation.items, evaluation.figures, accepted_from(predictor.manifest)),
             skipped=evaluation.skipped,
             run=(("Bundle", f"{predictor.path} ({predictor.manifest.bundle_id})"), ("Source", evaluation.source)),
             seconds=(("evaluate", evaluation.seconds),),

@@ -173,7 +173,7 @@ def _probe(
     """Cosines between some images and slightly altered copies of themselves."""
     sample = np.sort(np.random.default_rng(seed).permutation(len(rows_N))[:PROBES])
     recipe = Recipe(features.backbone, View.PROBE)
-    probed = embedder.embed([items[rows_N[row]] for row in sample], [recipe], stage="probe duplicates")[recipe.key]
+    probed = embedder.embed([items[rows_N[row]] for row in sample], [recipe], stage="look for copies")[recipe.key]
     plain = Features(features.backbone, features.blocks)
     copies_PD = plain.matrix(lambda _recipe: probed.features_ND)
     originals_PD = matrix_ND[sample[probed.rows_N]]

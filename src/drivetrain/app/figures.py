@@ -57,6 +57,10 @@ class ClassFigures:
     auc: float | None
     """With two classes."""
     balanced_accuracy: float
+    commonest: str
+    """The class that most of the images judged have."""
+    baseline: float
+    """Accuracy of always naming it."""
     how: str
     random_split: float | None = None
 
@@ -66,17 +70,21 @@ class ClassFigures:
     def lines(self) -> list[Line]:
         rows = [
             ("Accuracy", f"{_percent(self.accuracy.value)}  ({_between(self.accuracy)})"),
+            ("", f"always naming “{self.commonest}”, the commonest class: {_percent(self.baseline)}"),
             ("", f"{self.how}; {self.accuracy.method}"),
         ]
-        if self.random_split is not None:
-            rows.append(("Random split", f"would have claimed {_percent(self.random_split)}"))
         if self.auc is not None:
             rows.append(("AUC", f"{self.auc:.3f}"))
-        return [*rows, ("Log-loss", f"{self.log_loss:.3f}, calibration error {_percent(self.ece)}")]
+        return [
+            *rows,
+            ("Confidence", f"misses the accuracy by {_points(self.ece)} on average (calibration error)"),
+            ("Log-loss", f"{self.log_loss:.3f} (0: sure and right every time)"),
+        ]
 
     def to_json(self) -> dict[str, Any]:
         document: dict[str, Any] = {
             "accuracy": _json(self.accuracy, self.how),
+            "baseline": {"label": self.commonest, "accuracy": self.baseline},
             "log_loss": self.log_loss,
             "ece": self.ece,
         }
@@ -97,6 +105,10 @@ class LabelFigures:
     """Share of items all of whose labels are right."""
     log_loss: float
     rows: tuple[LabelRow, ...]
+    baseline: float
+    """Mean average precision of guessing: the mean, over the labels that occur, of the share of images that have them."""
+    baseline_exact: float
+    """Share of images all of whose labels are right, when every image is given the labels that most often go together."""
     how: str
     random_split: float | None = None
 
@@ -108,13 +120,11 @@ class LabelFigures:
         mean = f"{precision.value:.3f}  ({precision.low:.3f} to {precision.high:.3f})"
         rows = [
             ("Mean av. precision", mean if np.isfinite(precision.value) else "–  (none of the labels occurs)"),
+            *([("", f"guessing, by how common each label is: {self.baseline:.3f}")] if self.baseline else []),
             ("", f"{self.how}; {precision.method}"),
-        ]
-        if self.random_split is not None:
-            rows.append(("Random split", f"would have claimed {self.random_split:.3f}"))
-        rows += [
             ("All labels right", f"{_percent(self.exact.value)}  ({_between(self.exact)})"),
-            ("Log-loss", f"{self.log_loss:.3f} a label"),
+            ("", f"always giving the labels that most often go together: {_percent(self.baseline_exact)}"),
+            ("Log-loss", f"{self.log_loss:.3f} a label (0: sure and right every time)"),
         ]
         for row in self.rows[:12]:
             found = f"precision {_or_dash(row.precision)}, recall {_or_dash(row.recall)}"
@@ -125,6 +135,7 @@ class LabelFigures:
         document: dict[str, Any] = {
             "mean_average_precision": _json(self.mean_average_precision, self.how),
             "all_labels_right": _json(self.exact, self.how),
+            "baseline": {"mean_average_precision": self.baseline, "all_labels_right": self.baseline_exact},
             "log_loss": self.log_loss,
             "labels": [
                 {
@@ -170,15 +181,19 @@ class NumberFigures:
             error = self.mean_absolute_error[m]
             rows += [
                 ("Mean abs. error", f"{error.value:.3g}  ({error.low:.3g} to {error.high:.3g}) {name}"),
-                ("", f"always answering the median: {self.baseline[m]:.3g}; R² {decimals(self.r_squared[m])}"),
+                (
+                    "",
+                    (
+                        f"always answering the median: {self.baseline[m]:.3g}; R² {decimals(self.r_squared[m])} (0: no better "
+                        "than always answering the mean; 1: exact)"
+                    ),
+                ),
                 (
                     "Interval",
                     f"± {self.half_widths[m]:.3g} holds {_percent(self.covered[m].value)} of the images judged",
                 ),
             ]
         rows.append(("Judged", f"{self.how}; {self.mean_absolute_error[0].method}"))
-        if self.random_split is not None and len(self.names) == 1:
-            rows.append(("Random split", f"would have claimed {self.random_split:.3g}"))
         return rows
 
     def to_json(self) -> dict[str, Any]:
@@ -237,12 +252,15 @@ def _of_classes(
 ) -> ClassFigures:
     labels_J, predicted_J, n_classes = targets.values, probs_JC.argmax(axis=1), len(targets.names)
     both = n_classes == 2 and len(np.unique(labels_J)) == 2
+    counts_C = np.bincount(labels_J, minlength=n_classes)
     return ClassFigures(
         accuracy=metrics.accuracy(labels_J, predicted_J, groups_J),
         log_loss=metrics.log_loss(labels_J, probs_JC),
         ece=metrics.expected_calibration_error(labels_J, probs_JC),
         auc=metrics.auc(labels_J == 1, probs_JC[:, 1]) if both else None,
         balanced_accuracy=balanced_accuracy(labels_J, predicted_J, n_classes),
+        commonest=targets.names[int(counts_C.argmax())],
+        baseline=float(counts_C.max() / len(labels_J)),
         how=how,
         random_split=random_split,
     )
@@ -264,11 +282,15 @@ def _of_labels(
     right_J = ((probs_JL >= thresholds) == (present_JL > 0.5)).all(axis=1)
     exact = share(right_J, np.ones(len(right_J), bool), groups_J)
     assert exact is not None  # something was judged
+    shares_L = (present_JL > 0.5).mean(axis=0)
+    _, together = np.unique(present_JL > 0.5, axis=0, return_counts=True)
     return LabelFigures(
         mean_average_precision=mean_average_precision_interval(present_JL, probs_JL, groups_J, seed),
         exact=exact,
         log_loss=float(targets.losses(probs_JL).mean()),
         rows=label_rows(present_JL, probs_JL, thresholds, groups_J, targets.names),
+        baseline=float(shares_L[shares_L > 0].mean()) if shares_L.any() else 0.0,
+        baseline_exact=float(together.max() / len(present_JL)),
         how=how,
         random_split=random_split,
     )
@@ -319,6 +341,10 @@ def decimals(value: float | None) -> str:
 
 def _percent(value: float) -> str:
     return f"{100 * value:.1f} %"
+
+
+def _points(value: float) -> str:
+    return f"{100 * value:.1f} percentage points"
 
 
 def _between(interval: Interval) -> str:

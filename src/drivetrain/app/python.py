@@ -5,11 +5,12 @@ from __future__ import annotations
 import operator
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Literal, SupportsIndex, get_args
+from typing import Literal, SupportsIndex, TypeVar, get_args
 
 from ..core.errors import UsageError
 from ..core.ports import Progress
 from ..core.types import Dataset
+from ..data.archive import is_archive
 from ..data.datablock import DataBlock
 from ..learn.head import Balance
 from .options import GALLERY, Task, TrainOptions, Tuning
@@ -18,6 +19,7 @@ from .train import train as run_training
 from .trained import TrainResult
 
 Resize = Literal["crop", "pad", "squish"]
+T = TypeVar("T")
 
 
 def train(
@@ -25,24 +27,24 @@ def train(
     out: str | Path,
     *,
     backbone: str = "auto",
-    budget_s: float = 60.0,
+    budget_s: float | None = None,
     resize: Resize | None = None,
     size: int | None = None,
-    balance: Balance = "none",
-    accept: float = 0.9,
+    balance: Balance | None = None,
+    accept: float | None = None,
     seed: int = 0,
     name: str | None = None,
     cache: str | Path | None = None,
     use_cache: bool = True,
     workers: int | None = None,
-    task: Task = "classification",
+    task: Task | None = None,
     delimiter: str | None = None,
     target_names: Sequence[str] = (),
     block: DataBlock | None = None,
     deep: bool = False,
-    epochs: int = 4,
+    epochs: int | None = None,
     stages: int | None = None,
-    rate: float = 1e-3,
+    rate: float | None = None,
     batch_size: int | None = None,
     turns: bool = False,
     flip_vertical: bool = False,
@@ -55,33 +57,35 @@ def train(
 ) -> TrainResult:
     """Train a model on labelled images and write its bundle.
 
+    What is None takes its default. A choice that would have no effect together with the others is refused.
+
     Args:
         source: folder of class folders (``train/`` and ``valid/`` may stand above them), CSV or Parquet with path and
             label columns, zip or tar of these, or an iterable of ``Item``, ``(path, label)`` or
             ``(path, label, group)``; or whatever ``block`` reads.
         out: bundle to write: a folder, or a name ending in ``.zip``.
         backbone: ``efficientnet-lite0``, ``-lite1``, ``-lite2``, ``FILE.onnx``, ``hub:owner/name`` or ``auto``.
-        budget_s: seconds (0 or more) that embedding may take on two laptop cores, counted, not timed; what is tried
-            (networks with ``auto``, a mirrored view) fits in it, and is the same on every machine.
+        budget_s: seconds (0 or more) that embedding may take on two laptop cores, 60 by default; counted, not timed. What is
+            tried (networks with ``auto``, a mirrored view) fits in it, and is the same on every machine.
         resize: how an image becomes the network's square; the backbone's own way by default.
         size: side of a packaged network's input in pixels, 32 to 1024: a larger one sees finer detail and takes longer.
-        balance: ``none``: classes weigh by their numbers; ``classes``: all the same; ``sqrt``: half way; ``groups``: all the same
-            within every group, so that where an image comes from says nothing about its class.
-        accept: confidence (0–1) from which on a prediction's verdict is ``accept``.
+        balance: ``none`` (the default): classes weigh by their numbers; ``classes``: all the same; ``sqrt``: half way;
+            ``groups``: all the same within every group, so that where an image comes from says nothing about its class.
+        accept: confidence (0–1) from which on a prediction's verdict is ``accept``, 0.9 by default; numbers have none.
         seed: everything random follows from it; 0 or more.
         name: what the bundle calls itself.
         cache: folder of the embedding cache.
         use_cache: False keeps embeddings in memory only.
         workers: threads that decode and run the network; by default one more than cores.
-        task: ``classification`` (one label an image), ``multi-label`` (any number) or ``regression`` (a number); what
-            ``block`` says goes before it.
+        task: ``classification`` (one label an image, the default), ``multi-label`` (any number) or ``regression`` (a
+            number); with ``block``, what that says.
         delimiter: between the labels of one image, ``;`` by default.
         target_names: what the numbers are called.
         block: a `DataBlock` that says how to read the source; its transforms are for `drivetrain.vision` only.
         deep: train the network itself as well, beginning at the fitted head; kept where its held-out loss is lower.
-        epochs: passes over the images while doing so.
+        epochs: passes over the images while doing so, 4 by default.
         stages: train only the last so many stages; by default all on a GPU, 3 on a CPU.
-        rate: peak learning rate of the head; the first trained stage gets a tenth.
+        rate: peak learning rate of the head, 0.001 by default; the first trained stage gets a tenth.
         batch_size: images a step; 32 by default, fewer where there are few images.
         turns: pictures have no up: vary them by all flips and quarter turns.
         flip_vertical: pictures have no up, but always lie along the same axis: vary them by exchanging top and bottom.
@@ -102,26 +106,37 @@ def train(
         DataError: fewer than two classes, or a class with fewer than two usable images.
     """
     _check_choice("resize", resize, (*get_args(Resize), None))
-    _check_choice("balance", balance, get_args(Balance))
-    _check_range("accept", accept, 0, 1)
-    _check_range("budget_s", budget_s, 0)
+    _check_choice("balance", balance, (*get_args(Balance), None))
+    _check_range("accept", _or(accept, TrainOptions.accept), 0, 1)
+    _check_range("budget_s", _or(budget_s, TrainOptions.budget_s), 0)
     if not isinstance(seed, SupportsIndex):
         raise UsageError(f"seed is {seed!r}; it must be a whole number")
     _check_range("seed", operator.index(seed), 0)
     _check_range("workers", 1 if workers is None else workers, 1)
-    _check_choice("task", task, get_args(Task))
-    _check_range("epochs", epochs, 1)
+    _check_choice("task", task, (*get_args(Task), None))
+    _check_range("epochs", _or(epochs, Tuning.epochs), 1)
     if not isinstance(gallery, SupportsIndex):
         raise UsageError(f"gallery is {gallery!r}; it must be a whole number")
     _check_range("gallery", operator.index(gallery), 0)
     _check_range("size", 32 if size is None else size, 32, 1024)
     _check_range("stages", 1 if stages is None else stages, 1)
     _check_range("batch_size", 1 if batch_size is None else batch_size, 1)
-    if not 0 < rate < float("inf"):
+    if not 0 < _or(rate, Tuning.rate) < float("inf"):
         raise UsageError(f"rate is {rate}; it must be more than 0")
-    task = task_of_block(block) or task
-    _check_for_task(task, delimiter, target_names, balance)
+    read_by_block = task_of_block(block)
+    if read_by_block is not None and task not in (None, read_by_block):
+        raise UsageError(f"task is {task!r}, and the block reads targets for {read_by_block}; leave one of the two out")
+    task = read_by_block or task or TrainOptions.task
+    _check_for_task(task, delimiter, target_names, balance, accept)
+    if block is not None and delimiter is not None:
+        raise UsageError("the block says how labels are read; leave out delimiter, or give it to the block's get_y")
+    if cache is not None and not use_cache and not _is_archive(source):
+        raise UsageError("--cache (cache=) and --no-cache (use_cache=False) exclude each other; leave one of them out")
+    if turns and flip_vertical:
+        raise UsageError("turns (--turns) exchanges top and bottom already; leave out flip_vertical (--flip-vertical)")
     for choice, given in (
+        ("epochs", epochs is not None),
+        ("rate", rate is not None),
         ("stages", stages is not None),
         ("batch_size", batch_size is not None),
         ("turns", turns),
@@ -133,14 +148,25 @@ def train(
     ):
         if given and not deep:
             raise UsageError(f"{choice} is for training the network itself; add --deep (deep=True), or leave it out")
-    tuning = Tuning(epochs, stages, rate, batch_size, turns, device, flip_vertical, maxima, tta, swa)
+    tuning = Tuning(
+        _or(epochs, Tuning.epochs),
+        stages,
+        _or(rate, Tuning.rate),
+        batch_size,
+        turns,
+        device,
+        flip_vertical,
+        maxima,
+        tta,
+        swa,
+    )
     options = TrainOptions(
         backbone=backbone,
-        budget_s=budget_s,
+        budget_s=_or(budget_s, TrainOptions.budget_s),
         resize=resize,
         size=size,
-        balance=balance,
-        accept=accept,
+        balance=balance or TrainOptions.balance,
+        accept=_or(accept, TrainOptions.accept),
         seed=operator.index(seed),
         # What cannot be encoded cannot be written to the manifest either.
         name=name.encode("utf-8", "replace").decode("utf-8") if name else None,
@@ -156,7 +182,18 @@ def train(
     return run_training(source, out, options, progress, block)
 
 
-def _check_for_task(task: Task, delimiter: str | None, target_names: Sequence[str], balance: Balance) -> None:
+def _is_archive(source: object) -> bool:
+    """Whether the cache folder is needed for more than embeddings: archives are unpacked there."""
+    return isinstance(source, str | Path) and Path(source).is_file() and is_archive(Path(source))
+
+
+def _or(given: T | None, default: T) -> T:
+    return default if given is None else given
+
+
+def _check_for_task(
+    task: Task, delimiter: str | None, target_names: Sequence[str], balance: Balance | None, accept: float | None
+) -> None:
     """Whether what was chosen has a meaning for the task: a choice that is silently ignored would mislead."""
     if delimiter == "":
         raise UsageError("the delimiter is empty; give the text that stands between two labels, such as ;")
@@ -165,10 +202,14 @@ def _check_for_task(task: Task, delimiter: str | None, target_names: Sequence[st
     for name, given, only in (
         ("delimiter", delimiter is not None, "multi-label"),
         ("target_names (--target)", len(target_names) > 0, "regression"),
-        ("balance", balance != "none", "classification"),
+        ("balance", balance is not None, "classification"),
     ):
         if given and task != only:
             raise UsageError(f"{name} is for the task {only}; this is {task}: leave it out, or set --task (task=)")
+    if accept is not None and task == "regression":
+        raise UsageError(
+            "accept is a confidence, and numbers have none (every one is marked review); leave it out for regression"
+        )
 
 
 def _check_choice(name: str, value: object, choices: tuple[object, ...]) -> None:

@@ -16,12 +16,13 @@ from ..data.decode import decode
 from ..data.preprocess import apply
 from ..embed.session import Session
 from ..learn import interpret
-from ..learn.charts import percent
+from ..learn.charts import NBSP, percent
 from ..learn.report import (
     DuplicateGroup,
     Headline,
     Plot,
     Report,
+    Trial,
     between,
     render,
 )
@@ -30,13 +31,21 @@ from ..model import metrics, storage
 from ..model.export import LOGITS
 from .figures import COVERAGE, ClassFigures, LabelFigures, NumberFigures, decimals
 from .judged import Judged
+from .random_split import claim, meaning
 from .report_parts import judged_parts, pictures_of
 from .trained import Trained
 
+_LOG_LOSS = (
+    "It is −ln of the probability that the model gave to what is the case (in nats): 0 where it is sure and right every "
+    "time, ln 2 = 0.69 where it is in two minds."
+)
 LOSSES = {
-    "classification": ("Log-loss", "in nats"),
-    "multi-label": ("Log-loss", "in nats, mean over labels"),
-    "regression": ("Squared error", "in variances of the numbers"),
+    "classification": ("Log-loss", _LOG_LOSS),
+    "multi-label": ("Log-loss", f"{_LOG_LOSS} Here it is the mean over the labels."),
+    "regression": (
+        "Squared error",
+        "It is given in variances of the numbers: 0 where every answer is exact, 1 for always answering the mean.",
+    ),
 }
 GROUPS_SHOWN = 16
 MEMBERS_SHOWN = 4
@@ -57,15 +66,17 @@ def training_report(trained: Trained, files: Mapping[str, bytes], created_at: st
         subtitle=f"{len(trained.items)} images{what} · trained {created_at[:10]}",
         headlines=_headlines(trained),
         warnings=trained.warnings,
-        **judged_parts(trained.judged, judged_items, trained.figures),
+        **judged_parts(trained.judged, judged_items, trained.figures, trained.options.accept),
         reliability_note=_calibration_note(trained),
         duplicates=_duplicate_groups(trained),
         duplicates_total=len(trained.duplicates.clusters()),
+        contradictions_total=len(trained.contradictory),
         duplicates_note=_duplicates_note(trained),
         skipped=trained.skipped,
         image_sizes=tuple((fact.width, fact.height) for fact in embeddings.facts),
         input_size=features.backbone.preprocess.resize.size,
         trials=trained.chosen.trials,
+        trials_note=_trials_note(trained.chosen.trials),
         loss=LOSSES[targets.task],
         learning=_learning(trained),
         run=_run(trained),
@@ -77,8 +88,11 @@ def training_report(trained: Trained, files: Mapping[str, bytes], created_at: st
 def _calibration_note(trained: Trained) -> str:
     if not isinstance(trained.targets, ClassTargets):
         return ""
-    on = "held-out answers, each half on the other" if trained.tuned else "out-of-fold answers"
-    return f"Confidences are calibrated by temperature scaling on {on} (temperature {1 / trained.beta:.2f})."
+    on = "each half of the held-out images by the other half" if trained.tuned else "images the model had not seen"
+    return (
+        f"Confidences were set right (calibrated) on {on}: they are what the network claims at a temperature of "
+        f"{1 / trained.beta:.2f}; above 1 it had been too sure of itself (temperature scaling)."
+    )
 
 
 def _learning(trained: Trained) -> tuple[Plot, ...]:
@@ -90,24 +104,28 @@ def _learning(trained: Trained) -> tuple[Plot, ...]:
 
 def _headlines(trained: Trained) -> tuple[Headline, ...]:
     figures, judged, seed = trained.figures, trained.judged, trained.options.seed
-    random = "out of fold, without keeping groups together"
+    how = f"on images it had not seen ({figures.how})"
+    random = _random_split_card(trained)
     match figures:
         case ClassFigures():
-            cards = [Headline("Accuracy", percent(figures.accuracy.value), between(figures.accuracy), figures.how)]
-            if figures.random_split is not None:
-                cards.append(Headline("A random split would claim", percent(figures.random_split), note=random))
-            return (*cards, *_class_cards(trained, figures))
+            note = f"{how}; always naming “{figures.commonest}”, the commonest class, would give {percent(figures.baseline)}"
+            cards = [Headline("Accuracy", percent(figures.accuracy.value), between(figures.accuracy), note)]
+            return (*cards, *_worst_card(trained), *random, *_class_cards(trained, figures))
         case LabelFigures():
             mean = figures.mean_average_precision
-            cards = [Headline("Mean average precision", f"{mean.value:.3f}", _range(mean), figures.how)]
-            if figures.random_split is not None:
-                cards.append(Headline("A random split would claim", f"{figures.random_split:.3f}", note=random))
-            note = "every label of the image, and no other"
-            cards.append(Headline("All labels right", percent(figures.exact.value), between(figures.exact), note))
+            note = f"{how}; guessing by how common each label is would give {figures.baseline:.3f}"
+            exact = (
+                "every label of the image, and no other; always giving the labels that most often go together would give "
+                f"{percent(figures.baseline_exact)}"
+            )
             low, high = _bootstrapped(judged, seed)
+            smaller = "mean over labels; smaller is better, 0: sure and right every time"
             return (
-                *cards,
-                Headline("Log-loss", f"{figures.log_loss:.3f}", f"{low:.3f}–{high:.3f}", "mean over labels"),
+                Headline("Mean average precision", f"{mean.value:.3f}", _range(mean), note),
+                Headline("All labels right", percent(figures.exact.value), between(figures.exact), exact),
+                *_worst_card(trained),
+                *random,
+                Headline("Log-loss", f"{figures.log_loss:.3f}", f"{low:.3f}–{high:.3f}", smaller),
             )
         case NumberFigures():
             cards = []
@@ -118,17 +136,50 @@ def _headlines(trained: Trained) -> tuple[Headline, ...]:
                     if len(figures.names) > 1 or name != "number"
                     else "Mean absolute error"
                 )
-                guess = f"always answering the median: {figures.baseline[m]:.3g}"
+                guess = f"{how}; always answering the median would give {figures.baseline[m]:.3g}"
+                explained = "0: no better than always answering the mean; 1: exact"
                 cards += [
-                    Headline(title, f"{error.value:.3g}", _range(error), figures.how),
+                    Headline(title, f"{error.value:.3g}", _range(error), guess),
                     Headline(
                         "Interval", f"± {half:.3g}", note=f"holds the true number for about {COVERAGE:.0%} of images"
                     ),
-                    Headline("Explained variance, R²", decimals(figures.r_squared[m]), note=guess),
+                    Headline("Explained variance, R²", decimals(figures.r_squared[m]), note=explained),
                 ]
-            if figures.random_split is not None and len(figures.names) == 1:
-                cards.append(Headline("A random split would claim", f"{figures.random_split:.3g}", note=random))
-            return tuple(cards)
+            return (*cards, *_worst_card(trained), *random)
+
+
+def _worst_card(trained: Trained) -> tuple[Headline, ...]:
+    worst = trained.worst
+    if worst is None or not worst.is_weak:
+        return ()
+    kind = {"recall": "class", "average precision": "label", "mean absolute error": "range"}[worst.measure]
+    name, _, rest = worst.sentence().partition(", " if worst.measure != "recall" else ": ")
+    return (Headline(f"Worst {kind}", name.strip("“”"), note=rest),)
+
+
+def _random_split_card(trained: Trained) -> tuple[Headline, ...]:
+    claimed = claim(trained.figures)
+    if claimed is None:
+        return ()
+    note = meaning(trained.figures, held_out=trained.on_given_split, grouped=trained.grouped)
+    return (Headline("A random split would claim", claimed.replace(" ", NBSP), note=note),)
+
+
+def _trials_note(trials: tuple[Trial, ...]) -> str:
+    """Why the features in use are not those of the lowest loss, where they are not; see `learn.selection`."""
+    chosen = next((trial for trial in trials if trial.chosen), None)
+    finite = [trial for trial in trials if np.isfinite(trial.log_loss)]
+    if chosen is None or not finite:
+        return ""
+    lowest = min(finite, key=lambda trial: trial.log_loss)
+    if lowest.log_loss >= chosen.log_loss:
+        return ""
+    return (
+        f"The lowest loss, {lowest.log_loss:.4f}, is that of “{lowest.name}”, and “{chosen.name}” was chosen all the same: the "
+        "two are too close to tell them apart on these images, or the gain is not worth its price. Other layers than the "
+        "usual ones are taken only where their loss is lower by more than one standard error of the difference; the mirrored "
+        "image, which doubles the work of every answer, only where it is lower by two and by a tenth."
+    )
 
 
 def _class_cards(trained: Trained, figures: ClassFigures) -> list[Headline]:
@@ -139,7 +190,7 @@ def _class_cards(trained: Trained, figures: ClassFigures) -> list[Headline]:
         low, high = metrics.bootstrap(groups_J, lambda rows: metrics.auc(labels_J[rows] == 1, probs_JC[rows, 1]), seed)
         cards.append(Headline("AUC", f"{figures.auc:.3f}", f"{low:.3f}–{high:.3f}", f"“{names[1]}” against the rest"))
     low, high = _bootstrapped(judged, seed)
-    guessing = f"smaller is better; guessing scores {np.log(len(names)):.2f}"
+    guessing = f"smaller is better: 0, sure and right every time; {np.log(len(names)):.2f}, every class equally likely"
     cards += [
         Headline("Log-loss", f"{figures.log_loss:.3f}", f"{low:.3f}–{high:.3f}", guessing),
         Headline("Calibration error", percent(figures.ece), note="mean gap between confidence and accuracy"),
@@ -164,15 +215,22 @@ def _range(interval: Interval) -> str:
 
 
 def _duplicate_groups(trained: Trained) -> tuple[DuplicateGroup, ...]:
-    """Conflicts (one picture, several labels) first, then the largest groups."""
-    kinds = {frozenset((i, j)): kind for i, j, kind, _ in trained.duplicates.pairs}
+    """Contradictions (one picture, several labels) first, then other groups with several labels, then the largest."""
+    duplicates = trained.duplicates
+    kinds: dict[int, set[str]] = {}
+    for row, _, kind, _ in duplicates.pairs:
+        kinds.setdefault(int(duplicates.groups_N[row]), set()).add(kind)
+    contradicting = {int(duplicates.groups_N[one.rows[0]]): one.rows for one in trained.contradictory}
     clusters = []
-    for members in trained.duplicates.clusters():
+    for members in duplicates.clusters():
+        group = int(duplicates.groups_N[members[0]])
         labels = tuple(sorted({trained.all_items[row].label or "" for row in members}))
-        inside = {kind for pair, kind in kinds.items() if pair <= set(members)}
-        clusters.append((members, labels, "exact" if inside == {"exact"} else "near"))
-    clusters.sort(key=lambda cluster: (-len(cluster[1]), -len(cluster[0])))
-    shown = [[trained.all_items[row] for row in members[:MEMBERS_SHOWN]] for members, _, _ in clusters[:GROUPS_SHOWN]]
+        kind = "exact" if kinds[group] == {"exact"} else "alike" if kinds[group] == {"embedding"} else "near"
+        pair = contradicting.get(group, ())
+        # What contradicts each other is shown, however many there are of it.
+        clusters.append(([*pair, *(row for row in members if row not in pair)], labels, kind, bool(pair)))
+    clusters.sort(key=lambda cluster: (not cluster[3], -len(cluster[1]), -len(cluster[0])))
+    shown = [[trained.all_items[row] for row in members[:MEMBERS_SHOWN]] for members, *_ in clusters[:GROUPS_SHOWN]]
     pictures = iter(pictures_of([item for items in shown for item in items]))
     return tuple(
         DuplicateGroup(
@@ -180,8 +238,9 @@ def _duplicate_groups(trained: Trained) -> tuple[DuplicateGroup, ...]:
             size=len(members),
             members=tuple((next(pictures), item.label or "") for item in items),
             labels=labels,
+            contradicts=contradicts,
         )
-        for (members, labels, kind), items in zip(clusters, shown, strict=False)
+        for (members, labels, kind, contradicts), items in zip(clusters, shown, strict=False)
     )
 
 
@@ -189,13 +248,14 @@ def _duplicates_note(trained: Trained) -> str:
     threshold = trained.duplicates.cosine_threshold
     if threshold is None:
         return (
-            "Found by equal pixels and perceptual hash. Embeddings were not used: distinct images of this set are as close "
-            "to each other as altered copies are to their originals."
+            "Found by equal pixels and by a fingerprint that survives another size or format (perceptual hash). How alike the "
+            "network finds two images was not used: in this set, images that are merely alike cannot be told from altered "
+            "copies by it."
         )
     return (
-        f"Found by equal pixels, by perceptual hash, and by embeddings closer than a cosine of {threshold:.3f}: "
-        "as close as slightly altered copies of these images are to their originals, and closer than neighbours "
-        "that are merely alike."
+        "Found by equal pixels, by a fingerprint that survives another size or format (perceptual hash), and by how alike the "
+        f"network finds two images (cosine of their embeddings, 1 for the same; from {threshold:.3f} on): as alike as "
+        "slightly altered copies of these images are to their originals, and more so than images that are merely alike."
     )
 
 
@@ -208,7 +268,7 @@ def _run(trained: Trained) -> tuple[tuple[str, str], ...]:
         ("Images", f"{len(trained.items)} for training, {len(trained.skipped)} skipped"),
         (
             "Groups",
-            f"{len(trained.duplicates.clusters())} of near-duplicates, {trained.user_groups} given with the data",
+            f"{len(trained.duplicates.clusters())} of copies and near-copies, {trained.user_groups} given with the data",
         ),
         ("Features", f"{features.name} ({features.backbone.licence})"),
         ("Choice", trained.chosen.note),
@@ -222,7 +282,7 @@ def _run(trained: Trained) -> tuple[tuple[str, str], ...]:
 
 
 def _head(trained: Trained) -> str:
-    penalty = f"C = {trained.fitted.head.penalty:g}"
+    penalty = f"held back from learning by heart with C = {trained.fitted.head.penalty:g} (smaller: more)"
     if isinstance(trained.targets, NumberTargets):
         return f"ridge regression, {penalty}"
     if isinstance(trained.targets, LabelTargets):
@@ -234,8 +294,10 @@ def _notes(trained: Trained, files: Mapping[str, bytes]) -> tuple[str, ...]:
     notes = [
         f"Figures come from answers on images the model had not seen: {trained.figures.how}.",
         (
-            "Intervals are two-sided at 95 %: Wilson's for proportions, reduced to the number of independent groups where "
-            "images come in groups; a bootstrap over groups for everything else."
+            "Intervals are two-sided at 95 %: were all of this done again with other images of the same kind, 19 of 20 such "
+            "intervals would hold the true figure. Images of one group (copies, or members of a group given with the data) "
+            "count as fewer than as many independent ones. Shares have Wilson's interval, everything else a bootstrap over "
+            "groups."
         ),
     ]
     match trained.figures:

@@ -23,6 +23,7 @@ from ..learn.targets import Targets
 from ..model import storage
 from .bundling import bundle_files
 from .checks import check_classes, check_copies, check_groups, check_usable, per_output, warnings_for
+from .contradictions import contradictory
 from .dating import created_at
 from .features import candidates, choose_and_embed
 from .figures import figures_of
@@ -30,10 +31,12 @@ from .groups import group_numbers
 from .holdout import HeldOut, held_out, held_out_rows, judge_head, leak_of
 from .judged import Judged
 from .options import TrainOptions
+from .random_split import claim, meaning
 from .reading import Read, Source, read
 from .report_page import training_report
 from .stopwatch import Stopwatch
 from .trained import Ready, Trained, TrainResult, Tuned, verdict_on
+from .worst import worst_of
 
 
 def train(
@@ -79,7 +82,13 @@ def write(trained: Trained, out: Path, watch: Stopwatch) -> TrainResult:
         files = bundle_files(trained, made_at)
         page = training_report(trained, files, made_at)
         storage.write_files({**files, storage.REPORT: page.encode()}, out)
-    tuned = trained.tuned
+    tuned, claimed = trained.tuned, claim(trained.figures)
+    splits = [split for split in ("valid", "test") if any(item.split == split for item in trained.all_items)]
+    means = (
+        meaning(trained.figures, held_out=trained.on_given_split, grouped=trained.grouped)
+        if claimed is not None
+        else ""
+    )
     return TrainResult(
         bundle=out,
         report=out / storage.REPORT if out.suffix.lower() != ".zip" else None,
@@ -90,11 +99,16 @@ def write(trained: Trained, out: Path, watch: Stopwatch) -> TrainResult:
         figures=trained.figures,
         groups_duplicates=len(trained.duplicates.clusters()),
         groups_user=trained.user_groups,
+        random_split=f"{claimed}: {means}" if claimed is not None else None,
+        worst=trained.worst,
+        contradictory=trained.contradictory,
         leak=trained.leak,
         features=tuned.name if tuned else trained.chosen.features.name,
         fine_tuning=trained.verdict_on_tuning,
         warnings=trained.warnings,
         seconds=watch.totals(),
+        example=trained.items[0].path,
+        untouched_split="test" if len(splits) > 1 else None,
     )
 
 
@@ -164,6 +178,7 @@ def fit(
     sizes = np.bincount(np.unique(user_groups_M[rows], return_inverse=True)[1])
     leak = leak_of(held, with_leak) if held and with_leak else None
     verdict = verdict_on(attempt, kept=tuned is not None)
+    contradicting = contradictory(duplicates, items, targets)
     return Trained(
         dataset=found.dataset,
         options=options,
@@ -173,6 +188,7 @@ def fit(
         groups_N=groups_A[training],
         user_groups=int((sizes > 1).sum()),
         duplicates=duplicates,
+        contradictory=contradicting,
         all_items=items,
         chosen=chosen,
         fitted=fitted,
@@ -183,8 +199,17 @@ def fit(
         verdict_on_tuning=verdict,
         skipped=skipped,
         figures=figures,
+        worst=worst_of(judged, options.seed),
         warnings=warnings_for(
-            targets.take(training), skipped, figures, leak, fitted, options, verdict, held_out=held is not None
+            targets.take(training),
+            skipped,
+            figures,
+            leak,
+            contradicting,
+            fitted,
+            options,
+            verdict,
+            held_out=held is not None,
         ),
     )
 

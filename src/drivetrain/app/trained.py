@@ -14,6 +14,8 @@ from ..curate.duplicates import Duplicates
 from ..embed.recipe import View
 from ..learn.head import FittedHead
 from ..learn.targets import Targets
+from ..learn.worst import Worst
+from .contradictions import Contradictory
 from .features import Chosen
 from .figures import AnyFigures, ClassFigures
 from .holdout import HeldOut
@@ -84,6 +86,8 @@ class Trained:
     """Groups of two and more images given with the data."""
     duplicates: Duplicates
     """Over all usable images, those of a held-out split included."""
+    contradictory: tuple[Contradictory, ...]
+    """Pictures of these that occur with targets that differ."""
     all_items: tuple[Item, ...]
     """What ``duplicates`` numbers."""
     chosen: Chosen
@@ -100,7 +104,19 @@ class Trained:
     """What became of fine-tuning, in words; None where it was not asked for."""
     skipped: tuple[Skipped, ...]
     figures: AnyFigures
+    worst: Worst | None
+    """The class, label or range of numbers that is answered worst; None where there is nothing to compare."""
     warnings: tuple[str, ...]
+
+    @property
+    def on_given_split(self) -> bool:
+        """Whether the figures are about a split that came with the data, or about one that fine-tuning held out."""
+        return not np.array_equal(self.judged.rows_J, self.rows_N)
+
+    @property
+    def grouped(self) -> bool:
+        """Whether some of the N images have to be kept together."""
+        return len(np.unique(self.groups_N)) < len(self.groups_N)
 
     @property
     def beta(self) -> float:
@@ -134,12 +150,22 @@ class TrainResult:
     figures: AnyFigures
     groups_duplicates: int
     groups_user: int
+    random_split: str | None
+    """What a random split would have claimed and what to think of it, in words; None where that says nothing."""
+    worst: Worst | None
+    """The class, label or range of numbers that is answered worst."""
+    contradictory: tuple[Contradictory, ...]
+    """A pair for each picture that occurs with labels that contradict each other."""
     leak: str | None
     features: str
     fine_tuning: str | None
     """What became of it, in words; None where it was not asked for."""
     warnings: tuple[str, ...]
     seconds: dict[str, float]
+    example: Path
+    """One of the images it was trained on."""
+    untouched_split: str | None
+    """A split of the data that was neither trained on nor judged by."""
 
     @property
     def images_skipped(self) -> int:
@@ -170,6 +196,8 @@ class TrainResult:
             "groups": {"duplicates": self.groups_duplicates, "user": self.groups_user},
             "features": self.features,
             "fine_tuning": self.fine_tuning,
+            "worst": self.worst.to_json() if self.worst else None,
+            "contradictions": [one.to_json() for one in self.contradictory],
             "leak": self.leak,
             "warnings": list(self.warnings),
             "seconds": {name: round(value, 3) for name, value in self.seconds.items()},

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
@@ -14,7 +13,6 @@ if TYPE_CHECKING:
     from ..app.trained import TrainResult
 
 
-EPOCHS = 4
 GALLERY = 300
 
 
@@ -85,7 +83,9 @@ def train(
         bool,
         typer.Option("--deep", help="Also train the network itself: minutes; the extra “deep”. It can be interrupted."),
     ] = False,
-    epochs: Annotated[int, typer.Option(callback=_from(1), help="With --deep: passes over the images.")] = EPOCHS,
+    epochs: Annotated[
+        int | None, typer.Option(callback=_from(1), help="With --deep: passes over the images (4 unless given).")
+    ] = None,
     stages: Annotated[
         int | None,
         typer.Option(
@@ -124,20 +124,21 @@ def train(
         ),
     ] = False,
     budget_s: Annotated[
-        float,
+        float | None,
         typer.Option(
             "--budget-s",
             callback=_from(0),
-            help="Seconds that embedding may take on two laptop cores, counted, not timed: what is tried within it is the "
-            "same on every machine.",
+            help="Seconds that embedding may take on two laptop cores (60 unless given), counted, not timed: what is tried "
+            "within it is the same on every machine.",
         ),
-    ] = 60.0,
+    ] = None,
     balance: Annotated[
-        BalanceChoice,
+        BalanceChoice | None,
         typer.Option(
-            help="How classes weigh: by their numbers, half way, all the same, or all the same in every group."
+            help="How classes weigh: by their numbers (unless given), half way, all the same, or all the same in every "
+            "group."
         ),
-    ] = BalanceChoice.NONE,
+    ] = None,
     resize: Annotated[
         ResizeChoice | None,
         typer.Option(help="How an image becomes the network's square (the backbone's own way unless given)."),
@@ -147,8 +148,12 @@ def train(
         typer.Option(callback=_from(32, 1024), help="Side of the network's input in pixels: larger sees finer detail."),
     ] = None,
     accept: Annotated[
-        float, typer.Option(callback=_from(0, 1), help="Confidence (0 to 1) from which on an answer needs no review.")
-    ] = 0.9,
+        float | None,
+        typer.Option(
+            callback=_from(0, 1),
+            help="Confidence (0 to 1) from which on an answer needs no review (0.9 unless given).",
+        ),
+    ] = None,
     seed: Annotated[int, typer.Option(callback=_from(0), help="Everything random follows from it; 0 or more.")] = 0,
     name: Annotated[
         str | None, typer.Option(help="What the bundle calls itself (the source's name unless given).")
@@ -183,7 +188,7 @@ def train(
         budget_s=budget_s,
         resize=resize.value if resize else None,
         size=size,
-        balance=balance.value,
+        balance=balance.value if balance else None,
         accept=accept,
         seed=seed,
         name=name,
@@ -208,13 +213,16 @@ def train(
         print_json(result.to_json())
     else:
         _print_summary(result)
+        _print_next_steps(result, source, delimiter)
 
 
 def demo(
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the demo's bundle.")] = Path("demo"),
     cache: CacheOption = None,
     serve: Annotated[bool, typer.Option("--serve", help="Then serve it, with pictures to try.")] = False,
-    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to serve on.")] = 8000,
+    port: Annotated[
+        int | None, typer.Option(min=0, max=65535, help="With --serve: port to serve on (8000 unless given).")
+    ] = None,
     json: JsonFlag = False,
 ) -> None:
     """Train on real photos of solar cells and serve the model.
@@ -222,8 +230,11 @@ def demo(
     Needs the extra “demo”: pip install 'drivetrain[demo]'.
     """
     from ..app.demo import LICENCE_NOTICE, bundle_in, samples_in, train_demo
+    from ..core.errors import UsageError
     from .console import ConsoleProgress, print_json
 
+    if port is not None and not serve:
+        raise UsageError("--port is for serving; add --serve, or leave it out")
     progress = ConsoleProgress()
     progress.say(LICENCE_NOTICE)
     result = train_demo(out, cache, progress)
@@ -231,6 +242,8 @@ def demo(
         print_json(result.to_json())
     else:
         _print_summary(result)
+        if not serve:
+            _print_next_steps(result, str(out))
     if serve:
         from ..app.serving import ServeOptions, run
         from .console import remark
@@ -238,21 +251,27 @@ def demo(
 
         remark("")
         bundle, samples = str(bundle_in(out)), str(samples_in(out))
-        run(ServeOptions((bundle,), port=port, store=str(out / "store.db"), samples=samples), say)
+        run(
+            ServeOptions((bundle,), port=8000 if port is None else port, store=str(out / "store.db"), samples=samples),
+            say,
+        )
 
 
 def _print_summary(result: TrainResult) -> None:
-    from .console import print_pairs
+    """What was done first, and what came of it last: that stays on the screen."""
+    from ..app.checks import reasons
+    from .console import print_line, print_pairs
 
     names = [f"{name} ({count})" for name, count in result.classes.items()]
-    reasons = ", ".join(f"{n} {reason}" for reason, n in Counter(s.reason for s in result.skipped).most_common())
-    images = f"{result.images_used} used, {result.images_skipped} skipped{f' ({reasons})' if reasons else ''}"
-    rows = [("Images", images), *result.figures.lines()]
+    images = f"{result.images_used} used, {result.images_skipped} skipped"
+    if result.skipped:
+        images += f" ({reasons(result.skipped)}; the report lists them under “{_left_out()}”)"
+    rows = [("Images", images)]
     if result.task != "regression":
         title = "Classes" if result.task == "classification" else "Labels"
         rows.insert(0, (title, f"{len(names)}: {', '.join(names[:8])}{', …' if len(names) > 8 else ''}"))
     rows += [
-        ("Groups", f"{result.groups_duplicates} of near-duplicates, {result.groups_user} given with the data"),
+        ("Groups", f"{result.groups_duplicates} of copies or near-copies, {result.groups_user} given with the data"),
         ("Features", result.features),
     ]
     if result.fine_tuning:
@@ -263,5 +282,30 @@ def _print_summary(result: TrainResult) -> None:
     ]
     if result.report:
         rows.append(("Report", str(result.report)))
+    unseen = "every figure below is of images that the model had not seen, nor a copy or group member of them"
+    rows += [("", ""), ("Measured", unseen), *result.figures.lines()]
+    if result.random_split:
+        rows.append(("Random split", result.random_split))
+    if result.worst:
+        kind = {"recall": "class", "average precision": "label", "mean absolute error": "range"}[result.worst.measure]
+        rows.append((f"Worst {kind}", result.worst.sentence()))
     print_pairs(rows)
-    print_pairs(("!", warning) for warning in result.warnings)
+    if result.warnings:
+        print_line("")
+        print_pairs(("!", warning) for warning in result.warnings)
+
+
+def _left_out() -> str:
+    from ..learn.report import FILES_LEFT_OUT
+
+    return FILES_LEFT_OUT
+
+
+def _print_next_steps(result: TrainResult, source: str, delimiter: str | None = None) -> None:
+    from .console import print_line
+    from .next_steps import next_steps
+
+    print_line("")
+    for what, command in next_steps(result, source, delimiter):
+        print_line(f"Next: {what}")
+        print_line(f"  {command}")

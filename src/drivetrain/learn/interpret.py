@@ -12,6 +12,9 @@ from ..core.types import IntArray, Interval
 from ..model.metrics import CALIBRATION_BINS, Floats, confusion, effective_trials, losses, wilson
 from .report import ClassRow, ReliabilityBin
 
+# A mistake is confident from the confidence on from which answers pass unseen; where that was set low, from this one on.
+CONFIDENT = 0.8
+
 
 def class_rows(
     labels_N: IntArray, predicted_N: IntArray, groups_N: IntArray, classes: tuple[str, ...]
@@ -61,14 +64,17 @@ def reliability(
     return tuple(rows)
 
 
-def top_losses(labels_N: IntArray, probs_NC: Floats, count: int) -> NDArray[np.intp]:
-    """Rows with the greatest loss, greatest first, right or wrong."""
-    order: NDArray[np.intp] = np.argsort(-losses(labels_N, probs_NC), kind="stable")[:count]
-    return order
+def top_losses(
+    labels_N: IntArray, probs_NC: Floats, count: int, without: NDArray[np.intp] | None = None
+) -> NDArray[np.intp]:
+    """Rows with the greatest loss, greatest first, right or wrong; those in ``without`` left out."""
+    order: NDArray[np.intp] = np.argsort(-losses(labels_N, probs_NC), kind="stable")
+    return (order if without is None else order[~np.isin(order, without)])[:count]
 
 
-def confident_mistakes(labels_N: IntArray, probs_NC: Floats, count: int) -> NDArray[np.intp]:
-    """Wrong answers, the most confident first."""
-    wrong = np.flatnonzero(probs_NC.argmax(axis=1) != labels_N)
-    order: NDArray[np.intp] = wrong[np.argsort(-probs_NC[wrong].max(axis=1), kind="stable")][:count]
+def confident_mistakes(labels_N: IntArray, probs_NC: Floats, least: float) -> NDArray[np.intp]:
+    """Wrong answers with a confidence of ``least`` or more, the most confident first."""
+    confidence_N = probs_NC.max(axis=1)
+    wrong = np.flatnonzero((probs_NC.argmax(axis=1) != labels_N) & (confidence_N >= least))
+    order: NDArray[np.intp] = wrong[np.argsort(-confidence_N[wrong], kind="stable")]
     return order

@@ -21,7 +21,7 @@ from ..core.types import IntArray, Interval
 from ..model.metrics import Floats, accuracy, confusion, effective_trials, losses, wilson
 from .charts import percent
 from .confusion_plot import confusion_plot
-from .interpret import class_rows, confident_mistakes, top_losses
+from .interpret import CONFIDENT, class_rows, confident_mistakes, top_losses
 from .loss_sheet import T, loss_sheet, named
 from .report import ClassRow
 from .slices import FEWEST_TRIALS, SliceRow, Values, each_slice
@@ -108,9 +108,10 @@ class Interpretation(Generic[T]):
         )
         return self.losses_N[rows_K], rows_K
 
-    def confident_mistakes(self, k: int) -> NDArray[np.intp]:
-        """Rows of wrong answers, the most confident first: the first place to look for wrong labels."""
-        return confident_mistakes(self.labels_N, self.probs_NC, k)
+    def confident_mistakes(self, k: int, least: float = CONFIDENT) -> NDArray[np.intp]:
+        """Rows of up to ``k`` wrong answers with a confidence of ``least`` or more, the most confident first: the first place
+        to look for wrong labels."""
+        return confident_mistakes(self.labels_N, self.probs_NC, least)[:k]
 
     def class_rows(self) -> tuple[ClassRow, ...]:
         """Count, precision and recall of each class, with Wilson's intervals."""

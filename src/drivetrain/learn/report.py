@@ -44,7 +44,7 @@ class Thumbnail:
 
 @dataclass(frozen=True)
 class Mistake:
-    """An item the model got wrong or had a great loss on. ``loss`` in nats, ``confidence`` 0–1 of ``predicted``.
+    """An item the model got wrong or had a great loss on: ``loss`` is −ln ``p_label``, ``confidence`` that of ``predicted``.
 
     Where there is no confidence (several labels, numbers), ``facts`` are shown in its place.
     """
@@ -88,19 +88,24 @@ class ReliabilityBin:
 
 @dataclass(frozen=True)
 class DuplicateGroup:
-    """Items that are one picture: ``kind`` is ``exact`` or ``near``. Of a large group only a few are pictured."""
+    """Items that are one picture: ``kind`` is ``exact``, ``near``, or ``alike`` where only the network finds them so.
+
+    Of a large group only a few are pictured.
+    """
 
     kind: str
     size: int
     members: tuple[tuple[Thumbnail, str], ...]
     """(picture, label)."""
     labels: tuple[str, ...]
-    """Distinct labels within; more than one is a conflict."""
+    """Distinct labels within."""
+    contradicts: bool = False
+    """Whether the same picture occurs in it with labels of which one must be wrong."""
 
 
 @dataclass(frozen=True)
 class Trial:
-    """One configuration that was tried: log-loss in nats with its standard error."""
+    """One configuration that was tried: its loss (see ``Report.loss``) with its standard error."""
 
     name: str
     log_loss: float
@@ -132,10 +137,15 @@ class Report:
     """Expected calibration error, a fraction."""
     reliability_note: str = ""
     top_losses: tuple[Mistake, ...] = ()
+    """Those among ``confident_mistakes`` left out."""
     confident_mistakes: tuple[Mistake, ...] = ()
+    confident_note: str = ""
+    """From which confidence on a mistake counts as confident, and how many there are."""
     duplicates: tuple[DuplicateGroup, ...] = ()
     duplicates_total: int = 0
     """Number of groups found, of which ``duplicates`` shows the first."""
+    contradictions_total: int = 0
+    """Number of pictures that occur with contradicting labels."""
     duplicates_note: str = ""
     skipped: tuple[Skipped, ...] = ()
     image_sizes: tuple[tuple[int, int], ...] = ()
@@ -143,8 +153,10 @@ class Report:
     input_size: tuple[int, int] | None = None
     """(height, width) the network sees."""
     trials: tuple[Trial, ...] = ()
-    loss: tuple[str, str] = ("Log-loss", "in nats")
-    """What trials are compared by, and its unit."""
+    trials_note: str = ""
+    """Why the chosen one is not that of the lowest loss, where it is not."""
+    loss: tuple[str, str] = ("Log-loss", "")
+    """What trials are compared by, and a sentence that says what it is."""
     run: tuple[tuple[str, str], ...] = ()
     """What was run, on what: (name, value)."""
     seconds: tuple[tuple[str, float], ...] = ()
@@ -231,7 +243,22 @@ def _confusion(report: Report) -> dict[str, Any]:
         "pairs_total": len(pairs),
         "cells": None if large else charts.confusion_cells(confusion_CC),
         "map_svg": charts.confusion_map(classes, confusion_CC) if large else None,
+        "overflows": _overflows(classes),
     }
+
+
+def _overflows(classes: Sequence[str]) -> str:
+    """On which screens the confusion matrix is wider than the page: ``phone``, ``tablet`` (and phone), ``all``, or none."""
+    longest = max((len(name) for name in classes), default=0)
+    # Widths in rem, as the style sheet has them: the names, a column a class, and the sum; a letter is about half a rem.
+    if len(classes) > 30:
+        width = 0.6 * len(classes) + 10
+    elif len(classes) > 6:
+        width = 0.5 * min(longest, 18) + 2.4 * len(classes) + 4
+    else:
+        width = 0.55 * min(longest, 18) + max(4.0, 0.55 * min(longest, 14) + 0.5) * len(classes) + 3.5
+    screens = (("", 22.0), ("phone", 36.0), ("tablet", 56.0))
+    return next((screen for screen, room in screens if width <= room), "all")
 
 
 def _classes(report: Report) -> dict[str, Any]:
@@ -256,10 +283,10 @@ def _reliability(report: Report) -> dict[str, Any]:
 
 
 def _duplicates(report: Report) -> dict[str, Any]:
-    conflicts = [group for group in report.duplicates if len(group.labels) > 1]
-    agreeing = [group for group in report.duplicates if len(group.labels) <= 1]
+    groups = sorted(report.duplicates, key=lambda group: (not group.contradicts, len(group.labels) <= 1))
     total = max(report.duplicates_total, len(report.duplicates))
-    return {"groups": conflicts + agreeing, "conflicts": len(conflicts), "total": total}
+    conflicts = max(report.contradictions_total, sum(group.contradicts for group in groups))
+    return {"groups": groups, "conflicts": conflicts, "total": total}
 
 
 def _skipped(report: Report) -> dict[str, Any]:
@@ -343,6 +370,8 @@ def _as_is(_: Report) -> dict[str, Any]:
     return {}
 
 
+# Warnings point to them by name.
+FILES_LEFT_OUT, OCCURS_AGAIN = "Files left out", "Pictures that occur more than once"
 _MODEL, _DATA, _RUN = "What the model gets wrong", "The data", "The run"
 SECTIONS = (
     Section("plots", _MODEL, "Answers against the truth", lambda r: bool(r.plots), _as_is),
@@ -355,16 +384,22 @@ SECTIONS = (
         lambda r: bool(r.reliability or r.reliability_note),
         _reliability,
     ),
+    Section(
+        "confident",
+        _MODEL,
+        "Confident mistakes",
+        lambda r: bool(r.confident_mistakes or r.confident_note),
+        _as_is,
+    ),
     Section("top-losses", _MODEL, "Hardest images", lambda r: bool(r.top_losses), _as_is),
-    Section("confident", _MODEL, "Confident mistakes", lambda r: bool(r.confident_mistakes), _as_is),
     Section(
         "duplicates",
         _DATA,
-        "Pictures that occur more than once",
+        OCCURS_AGAIN,
         lambda r: bool(r.duplicates or r.duplicates_note),
         _duplicates,
     ),
-    Section("skipped", _DATA, "Files left out", lambda r: bool(r.skipped), _skipped),
+    Section("skipped", _DATA, FILES_LEFT_OUT, lambda r: bool(r.skipped), _skipped),
     Section("balance", _DATA, "Images per class", _has_balance, _balance),
     Section("sizes", _DATA, "Image sizes", lambda r: bool(r.image_sizes), _sizes),
     Section("learning", _RUN, "Fine-tuning", lambda r: bool(r.learning), _as_is),

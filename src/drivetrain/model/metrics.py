@@ -63,7 +63,9 @@ def accuracy(labels_N: IntArray, predicted_N: IntArray, groups_N: IntArray | Non
     hits_N = labels_N == predicted_N
     n = len(hits_N)
     effective = effective_trials(hits_N, groups_N) if groups_N is not None else float(n)
-    method = "Wilson 95 %" if effective > n - 0.5 else f"Wilson 95 %, {n} images in groups worth {effective:.0f}"
+    method = "Wilson 95 %"
+    if effective <= n - 0.5:
+        method += f", {n} images counted as {effective:.0f} independent ones, since some belong together"
     p = float(hits_N.mean()) if n else float("nan")
     return wilson(p * effective if n else 0.0, effective, method)
 

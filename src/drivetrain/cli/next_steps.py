@@ -1,0 +1,52 @@
+"""What to do after training: two or three commands that run as they are typed."""
+
+from __future__ import annotations
+
+import shlex
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ..app.trained import TrainResult
+
+# Of all files, left out; from here on that comes first.
+MANY_SKIPPED = 0.05
+
+Step = tuple[str, str]
+
+
+def next_steps(result: TrainResult, source: str, delimiter: str | None = None) -> list[Step]:
+    """(what for, command), the most urgent first; ``source`` and ``delimiter`` as they were given to train."""
+    bundle = quoted(result.bundle)
+    steps = [(_why_look(result), f"drivetrain report {bundle} --open")]
+    if result.untouched_split:
+        between = f" --delimiter {shlex.quote(delimiter)}" if delimiter else ""
+        steps.append(
+            (
+                f"judge it on the {result.untouched_split} split, which it has not seen either",
+                f"drivetrain evaluate {bundle} {quoted(source)} --split {result.untouched_split}{between}",
+            )
+        )
+    else:
+        steps.append(
+            ("ask it about a picture, here one of its own", f"drivetrain predict {bundle} {quoted(result.example)}")
+        )
+    if find_spec("uvicorn"):
+        steps.append(("put it before people, in the browser", f"drivetrain serve {bundle}"))
+    # What a terminal would not print as it is cannot be typed either.
+    return [(what, command) for what, command in steps if command.isprintable()]
+
+
+def _why_look(result: TrainResult) -> str:
+    if result.contradictory:
+        return "see which pictures carry labels that contradict each other, correct them, and train again"
+    if result.images_skipped > MANY_SKIPPED * (result.images_used + result.images_skipped):
+        return "see which files were left out, and why"
+    return "see what it gets wrong"
+
+
+def quoted(path: str | Path) -> str:
+    """A path as a shell takes it for one argument, and no command for an option."""
+    text = str(path)
+    return shlex.quote(f"./{text}" if text.startswith("-") else text)
