@@ -5,9 +5,12 @@ from __future__ import annotations
 import csv
 import json
 import os
+import re
+import shlex
 import shutil
 import signal
 import subprocess
+import sys
 import time
 import zipfile
 from collections.abc import Callable
@@ -119,6 +122,106 @@ def test_names_with_spaces_and_any_script(drivetrain: CommandLine, few: Path, tm
     predictor = dt.load(out)
     assert predictor.manifest.name == "Probe „1“"
     assert "große Kreise" in (predictor.file("card.md") or b"").decode()
+
+
+# How it ends
+
+
+@pytest.fixture
+def messy(few: Path) -> Path:
+    """``few`` with one picture under both classes and three files that cannot be read."""
+    shutil.copy(few / "discs" / "00.jpg", few / "stripes" / "copy of.jpg")
+    for name in ("a", "b", "c"):
+        (few / "discs" / f"broken {name}.jpg").write_bytes(b"\xff\xd8\xff\xe0 cut short")
+    return few
+
+
+CONTRADICTION = (
+    "1 picture occurs with labels that contradict each other, so at least one of them is wrong; the pair: discs/00.jpg (discs) "
+    "and stripes/copy of.jpg (stripes)."
+)
+
+
+def test_it_ends_with_a_verdict_and_with_commands_that_run(
+    drivetrain: CommandLine, drivetrain_process: OwnProcess, messy: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "it's a bundle"
+    done = drivetrain("train", messy, "--out", out, *LITE0)
+    assert done.code == 0, done.err
+    assert re.search(r"^ +always naming “stripes”, the commonest class: 52\.4 %$", done.out, re.MULTILINE)
+    worst = re.search(r"^Worst class +(.+)$", done.out, re.MULTILINE)
+    assert worst
+    assert worst[1].startswith(("“discs”: ", "“stripes”: ", "none: every image"))
+    warnings = [line for line in done.out.splitlines() if line.startswith("!")]
+    assert CONTRADICTION in warnings[0]
+    assert any(
+        "3 of 24 files could not be used (3 truncated); the report lists them under" in line for line in warnings
+    )
+    assert re.search(r"^Random split +\d+\.\d %: images dealt at random", done.out, re.MULTILINE)
+    commands = re.findall(r"^Next: .+\n  (.+)$", done.out, re.MULTILINE)
+    assert [command.split()[1] for command in commands] == ["report", "predict", "serve"]
+    assert shlex.split(commands[2]) == ["drivetrain", "serve", str(out)]
+    # As a shell finds them: the command itself, and a browser that says what it was told to open.
+    (tmp_path / "bin").mkdir()
+    for name, body in (
+        ("drivetrain", f'exec {shlex.quote(sys.executable)} -m drivetrain.cli.main "$@"'),
+        ("xdg-open", f'echo "$1" > {shlex.quote(str(tmp_path / "opened"))}'),
+    ):
+        (tmp_path / "bin" / name).write_text(f"#!/bin/sh\n{body}\n")
+        (tmp_path / "bin" / name).chmod(0o755)
+    environment = drivetrain_process.environment
+    environment |= {"PATH": f"{tmp_path / 'bin'}{os.pathsep}{environment['PATH']}"}
+    ran = [
+        subprocess.run(command, shell=True, env=environment, capture_output=True, text=True, check=False)
+        for command in commands[:2]
+    ]
+    assert [one.returncode for one in ran] == [0, 0], [one.stderr for one in ran]
+    assert ran[0].stdout.strip() == str(out / "report.html")
+    assert ran[1].stdout.startswith(f"{messy / 'discs' / '00.jpg'}\tdiscs\t")
+
+
+def test_a_contradiction_stands_in_the_warnings_and_first_in_the_report(
+    drivetrain: CommandLine, messy: Path, tmp_path: Path
+) -> None:
+    document = drivetrain("train", messy, "--out", tmp_path / "b", *LITE0, "--json").document
+    assert document["contradictions"] == [
+        {
+            "first": "discs/00.jpg",
+            "first_label": "discs",
+            "second": "stripes/copy of.jpg",
+            "second_label": "stripes",
+            "kind": "exact",
+        }
+    ]
+    assert CONTRADICTION in document["warnings"][0]
+    assert document["baseline"] == {"label": "stripes", "accuracy": pytest.approx(11 / 21)}
+    assert {"name", "count", "measure", "value", "low", "high", "clear"} == set(document["worst"])
+    page = (tmp_path / "b" / "report.html").read_text()
+    assert page.index("Read this first") < page.index("discs/00.jpg (discs)") < page.index("<main>")
+    assert "labels contradict" in page
+
+
+def test_of_sound_data_the_mistakes_are_to_be_seen_first(drivetrain: CommandLine, few: Path, tmp_path: Path) -> None:
+    done = drivetrain("train", few, "--out", tmp_path / "b.zip", *LITE0)
+    assert re.findall(r"^Next: (.+)$", done.out, re.MULTILINE)[0] == "see what it gets wrong"
+
+
+def test_no_word_of_the_trade_stands_unexplained(trained: TrainedByCommand, drivetrain: CommandLine, few: Path) -> None:
+    said = drivetrain("train", few, "--out", few.parent / "b", *LITE0)
+    page = re.sub(
+        r"<style>.*?</style>|base64,[^\"]+", "", (few.parent / "b" / "report.html").read_text(), flags=re.DOTALL
+    )
+    card = (trained.bundle / "card.md").read_text()
+    for text in (said.out, said.err, page, card):
+        for words in (
+            r"(?<!in )\bnats\b",
+            "groups worth",
+            "probe duplicates",
+            r"\bOOF\b",
+            r"\bstrat(a|um)\b",
+            "penalty C",
+        ):
+            assert not re.search(words, text), words
 
 
 # Choices

@@ -122,6 +122,18 @@ def test_where_all_neighbours_are_as_near_as_copies_nobody_is_convicted() -> Non
     assert found.cosine_threshold is None
 
 
+def test_a_fence_beyond_every_cosine_convicts_nobody_and_is_no_threshold() -> None:
+    """Most pictures have neighbours far away, some close ones: the fence above the latter lies beyond 1."""
+    rng = np.random.default_rng(0)
+    features = rng.normal(size=(100, 64))
+    features[80:90] = features[70:80] + 0.3 * rng.normal(size=(10, 64))  # 20 of 100 with a neighbour at about 0.96
+    probes = rng.uniform(0.985, 0.995, size=64).astype(np.float32)
+    pictures = facts(*(saved(scene(seed).resize((64, 48))) for seed in range(100)))
+    found = find_duplicates(pictures, features.astype(np.float32), probes)
+    assert found.cosine_threshold is None
+    assert found.clusters() == []
+
+
 def test_no_group_crosses_a_fold() -> None:
     originals = [scene(seed) for seed in range(40)]
     files = [saved(image) for image in originals] + [saved(image, "JPEG", quality=60) for image in originals[::2]]

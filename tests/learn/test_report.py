@@ -82,7 +82,7 @@ def full_report(classes: tuple[str, ...] = ("black", "grizzly", "teddy")) -> Rep
         confident_mistakes=mistakes[:1],
         duplicates=(
             DuplicateGroup("near", 9, pair[:1], classes[:1]),
-            DuplicateGroup("exact", 2, pair, classes[:2]),
+            DuplicateGroup("exact", 2, pair, classes[:2], contradicts=True),
         ),
         duplicates_total=31,
         duplicates_note="Compared by pixels.",
@@ -144,14 +144,14 @@ FIELDS = {
     "confusion": ("classes", "confusion_CC"),
     "classes": ("class_rows",),
     "reliability": ("reliability", "ece", "reliability_note"),
+    "confident": ("confident_mistakes", "confident_note"),
     "top-losses": ("top_losses",),
-    "confident": ("confident_mistakes",),
     "duplicates": ("duplicates", "duplicates_total", "duplicates_note"),
     "skipped": ("skipped",),
     "balance": ("class_rows",),
     "sizes": ("image_sizes",),
     "learning": ("learning",),
-    "trials": ("trials",),
+    "trials": ("trials", "trials_note"),
     "run": ("run", "seconds"),
     "notes": ("notes",),
 }
@@ -299,8 +299,39 @@ def test_the_same_report_gives_the_same_page() -> None:
 def test_conflicting_labels_come_first() -> None:
     text = Page(render(full_report())).text
     assert text.index("2 identical images") < text.index("9 nearly identical images")
-    assert text.index("labels disagree") < text.index("2 identical images")
+    assert text.index("labels contradict") < text.index("2 identical images")
+    assert "1 picture occurs with labels that contradict each other" in text
     assert "and 8 more" in text
+
+
+def test_what_is_merely_alike_may_have_two_labels() -> None:
+    pair = ((thumbnail("a.jpg"), "black"), (thumbnail("b.jpg"), "grizzly"))
+    html = render(replace(BARE, duplicates=(DuplicateGroup("alike", 2, pair, ("black", "grizzly")),)))
+    text = " ".join(Page(html).text.split())
+    assert "2 closely alike images with different labels" in text
+    assert "contradict" not in text
+
+
+def test_that_there_is_no_confident_mistake_is_said() -> None:
+    page = Page(render(replace(BARE, confident_note="There are none: none of the 5 mistakes was made with …")))
+    assert page.contents == ["confident"]
+    assert "There are none: none of the 5 mistakes" in page.text
+
+
+def test_why_the_lowest_loss_was_not_taken_stands_at_the_table() -> None:
+    text = Page(render(replace(full_report(), trials_note="The lowest loss is that of another."))).text
+    assert (
+        text.index("What was tried") < text.index("The lowest loss is that of another.") < text.index("Configuration")
+    )
+
+
+@pytest.mark.parametrize(("names", "screens"), [(("a", "b"), ""), (("x" * 9,) * 9, "phone"), (("x" * 9,) * 25, "all")])
+def test_a_matrix_that_is_wider_than_the_screen_says_that_it_scrolls(names: tuple[str, ...], screens: str) -> None:
+    classes = tuple(f"{name}{i}" for i, name in enumerate(names))
+    html = render(full_report(classes))
+    assert ("it scrolls sideways" in Page(html).text) == bool(screens)
+    if screens:
+        assert f'class="note swipe {screens}"' in html
 
 
 def test_only_the_chosen_trial_is_marked() -> None:

@@ -122,27 +122,30 @@ def evaluate(
     golden: bool = True,
     progress: Progress | None = None,
     block: DataBlock | None = None,
-    delimiter: str = ";",
+    delimiter: str | None = None,
 ) -> Evaluation:
     """Judge a bundle (its path, or as loaded) on a labelled source (anything that `drivetrain.train` takes).
 
     Images that are copies of training images are counted and left out, unless ``keep_leaks``; images of classes that the
     bundle does not know are skipped. ``split`` takes only the items so named (``train``, ``valid``, ``test``). ``block``
-    reads the source as it did for training; ``delimiter`` stands between several labels.
+    reads the source as it did for training; ``delimiter`` (``;`` by default) stands between several labels.
 
     Raises:
         BundleError: the bundle cannot be loaded.
         SourceError: the source cannot be read as a labelled data set.
         DataError: no image is left to judge, or one has no number where the bundle gives numbers.
-        UsageError: the delimiter is empty, or ``block`` reads targets of another kind than the bundle's.
+        UsageError: the delimiter is empty or has no effect, or ``block`` reads targets of another kind than the bundle's.
     """
     start_s = time.perf_counter()
-    if not delimiter:
+    if delimiter == "":
         raise UsageError("the delimiter is empty; give the text that stands between two labels, such as ;")
     progress = progress or Silent()
     predictor = bundle if isinstance(bundle, Predictor) else load(bundle, golden=golden)
     manifest = predictor.manifest
-    options = TrainOptions(task=manifest.task, delimiter=delimiter)
+    if delimiter is not None and (manifest.task != "multi-label" or block is not None):
+        reader_is = "the block says how labels are read" if block is not None else f"this bundle is for {manifest.task}"
+        raise UsageError(f"delimiter (--delimiter) stands between several labels, and {reader_is}; leave it out")
+    options = TrainOptions(task=manifest.task, delimiter=delimiter or TrainOptions.delimiter)
     dataset, samples, reader = samples_of(source, options, block, default_folder() / "archives")
     _check_block(reader, manifest, given=block is not None)
     known, unknown = _known(dataset, samples, split, predictor)

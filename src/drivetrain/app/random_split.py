@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .figures import AnyFigures, ClassFigures, LabelFigures
+from .figures import AnyFigures, ClassFigures, LabelFigures, NumberFigures
 
 
 def claim(figures: AnyFigures) -> str | None:
@@ -38,7 +38,8 @@ def meaning(figures: AnyFigures, *, held_out: bool, grouped: bool) -> str:
         return f"{dealt}; here it comes to the same"
     if better > 0:
         return f"{dealt}; the {gap} that it flatters is memory of copies, or chance, and no skill"
-    return f"{dealt}; here it lies below the figure of this model, by {gap}: that is chance, and no copies flattered it"
+    worse = "here it is off by more than" if isinstance(figures, NumberFigures) else "here it lies below"
+    return f"{dealt}; {worse} the figure of this model, by {gap}: that is chance, and no copies flattered it"
 
 
 def _gap(figures: AnyFigures, claimed: float) -> tuple[float, str]:

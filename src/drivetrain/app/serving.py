@@ -51,7 +51,8 @@ class ServeOptions:
     store: str | None = None
     """None: the default, see `app.stores.default_store_url`."""
     processes: int = 1
-    target_ms: float = 500.0
+    target_ms: float | None = None
+    """By default as `drivetrain.serve.settings` has it."""
     max_batch: int | None = None
     max_wait_ms: float | None = None
     queue: int | None = None
@@ -85,9 +86,10 @@ class ServeOptions:
             raise UsageError(f"upload_s is {self.upload_s}; it must be more than 0")
         if not 0 < self.max_megapixels < float("inf"):
             raise UsageError(f"max_megapixels is {self.max_megapixels}; it must be more than 0")
+        self._refuse_ignored(Retention.parse(self.images))
         body_bytes = self.max_body_mb << 20
         return Settings(
-            target_ms=self.target_ms,
+            target_ms=Settings.target_ms if self.target_ms is None else self.target_ms,
             max_batch=self.max_batch,
             max_wait_ms=self.max_wait_ms,
             queue=self.queue,
@@ -108,6 +110,22 @@ class ServeOptions:
             drain_s=self.drain_s,
             watch_s=self.watch_s,
         )
+
+    def _refuse_ignored(self, retention: Retention) -> None:
+        """Whether what was chosen has an effect: a choice that is silently ignored would mislead."""
+        if self.keep_metadata and not retention.keeps_image:
+            raise UsageError(
+                f"--keep-metadata is about images that are kept, and with --images {self.images} none is; leave one of the two "
+                "out"
+            )
+        if self.max_batch == 1 and self.max_wait_ms is not None:
+            raise UsageError(
+                "--max-wait-ms is how long a run waits for more images, and --max-batch 1 takes no more; leave one out"
+            )
+        if self.target_ms is not None and None not in (self.max_batch, self.max_wait_ms, self.queue):
+            raise UsageError(
+                "--target-ms is what --max-batch, --max-wait-ms and --queue follow from, and all three are given; leave it out"
+            )
 
 
 def is_loopback(host: str) -> bool:

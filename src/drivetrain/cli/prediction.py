@@ -77,7 +77,9 @@ def evaluate(
         bool, typer.Option("--keep-leaks", help="Count images that are copies of training images.")
     ] = False,
     no_golden: NoGolden = False,
-    delimiter: Annotated[str, typer.Option(help="Between the labels of one image, for multi-label bundles.")] = ";",
+    delimiter: Annotated[
+        str | None, typer.Option(help="Between the labels of one image, for multi-label bundles (; unless given).")
+    ] = None,
     json: JsonFlag = False,
 ) -> None:
     """Judge a bundle on labelled images it has not seen.

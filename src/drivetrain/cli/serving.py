@@ -32,8 +32,11 @@ def serve(
     ] = False,
     processes: Annotated[int, typer.Option(min=1, help="Processes that share the port.")] = 1,
     target_ms: Annotated[
-        float, typer.Option(min=1, help="An image should be answered within this; batch and queue follow from it.")
-    ] = 500.0,
+        float | None,
+        typer.Option(
+            min=1, help="An image should be answered within this (500 unless given); batch and queue follow from it."
+        ),
+    ] = None,
     max_batch: Annotated[int | None, typer.Option(min=1, help="Images a run; measured at start if not given.")] = None,
     max_wait_ms: Annotated[
         float | None, typer.Option(min=0, help="How long a run waits to fill; measured at start if not given.")

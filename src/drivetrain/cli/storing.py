@@ -37,7 +37,7 @@ def info(place: StoreArgument = None, store: StoreOption = None, json: JsonFlag 
 
     from .console import print_json, print_pairs
 
-    with _opened(place or store) as opened:
+    with _opened(_one_of(place, store)) as opened:
         found = opened.info()
     if json:
         print_json({**asdict(found), "oldest": _iso(found.oldest), "newest": _iso(found.newest)})
@@ -61,7 +61,7 @@ def migrate(place: StoreArgument = None, store: StoreOption = None, json: JsonFl
     from ..store.sql_store import migrate_store
     from .console import print_json, print_line
 
-    where = place or store or default_store_url()
+    where = _one_of(place, store) or default_store_url()
     before, after = migrate_store(where)
     if json:
         print_json({"store": locate(where).shown, "before": before, "after": after})
@@ -125,7 +125,7 @@ def prune(
     if images_days is None and records_days is None:
         raise UsageError("nothing to delete was named; give --images-days N, --records-days N, or both")
     before = {"images_older_than": _days_ago(images_days), "records_older_than": _days_ago(records_days)}
-    with _opened(place or store) as opened:
+    with _opened(_one_of(place, store)) as opened:
         done = opened.prune(**before, dry_run=dry_run)
     if json:
         print_json({**asdict(done), "dry_run": dry_run})
@@ -196,6 +196,19 @@ def revoke(
         print_json(_key_json(key))
         return
     print_line(f"revoked {key.name} ({key.id})")
+
+
+def _one_of(place: str | None, store: str | None) -> str | None:
+    """Where the store is, said as an argument or as an option.
+
+    Raises:
+        UsageError: it is said twice.
+    """
+    from ..core.errors import UsageError
+
+    if place is not None and store is not None:
+        raise UsageError(f"two stores are named, {place} and --store {store}; name one")
+    return place if place is not None else store
 
 
 @contextmanager

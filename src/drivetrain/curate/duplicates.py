@@ -61,7 +61,7 @@ def find_duplicates(
     wide: list[tuple[int, int, str, float]] = []
     threshold = None
     if probe_cosines is not None and len(probe_cosines) and len(facts) > 2:
-        threshold, wide = _by_cosine(features_ND, probe_cosines, _known(len(facts), [*exact, *near]))
+        threshold, wide = _by_cosine(features_ND, probe_cosines)
     seen: set[tuple[int, int]] = set()
     pairs = []
     for pair in [*exact, *sorted(near, key=lambda p: -p[3]), *sorted(wide, key=lambda p: -p[3])]:
@@ -129,14 +129,9 @@ def _by_hash(facts: tuple[ImageFacts, ...]) -> list[tuple[int, int, str, float]]
     return found
 
 
-def _known(n: int, pairs: Sequence[tuple[int, int, str, float]]) -> IntArray:
-    return joined(n, np.asarray([pair[0] for pair in pairs], int), np.asarray([pair[1] for pair in pairs], int))
-
-
 def _by_cosine(
-    features_ND: FloatArray, probe_cosines: FloatArray, known_N: IntArray, block: int = 1024
+    features_ND: FloatArray, probe_cosines: FloatArray, block: int = 1024
 ) -> tuple[float | None, list[tuple[int, int, str, float]]]:
-    """The threshold and the pairs above it; ``known_N`` numbers the pictures that are copies by the surer looks."""
     unit_ND = features_ND / np.maximum(np.linalg.norm(features_ND, axis=1, keepdims=True), 1e-12)
     # Vectors of unit length to within the rounding of float32, and so their cosines.
     lowest = min(float(np.quantile(probe_cosines, PROBE_QUANTILE)), 1.0)
@@ -145,8 +140,8 @@ def _by_cosine(
     for start in range(0, len(unit_ND), block):
         cosines = np.clip(unit_ND[start : start + block] @ unit_ND.T, -1.0, 1.0)
         own = np.arange(start, start + len(cosines))
-        # Itself and its known copies are no neighbours: a set with many copies would look as if all images were that near.
-        nearest_N[own] = np.where(known_N[own][:, None] == known_N, -1.0, cosines).max(axis=1)
+        cosines[np.arange(len(cosines)), own] = -1.0
+        nearest_N[own] = cosines.max(axis=1)
         rows, columns = np.nonzero(np.triu(cosines >= lowest, k=start + 1))
         candidates += zip((rows + start).tolist(), columns.tolist(), cosines[rows, columns].tolist(), strict=True)
     median, ninetieth = np.quantile(nearest_N, [0.5, 0.9])
