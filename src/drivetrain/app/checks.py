@@ -164,8 +164,8 @@ def warnings_for(
     if fitted.n_folds < 5:
         who = "Some class stands" if isinstance(targets, ClassTargets) else "The images stand"
         lines.append(
-            f"{who} in few groups (a group: what must not be torn apart, a copy with its original or a single image), so the "
-            f"figures come from only {fitted.n_folds} rounds of training and testing (folds) instead of 5."
+            f"{who} in few groups, so there are only {fitted.n_folds} folds instead of 5 (rounds in which the model is tested "
+            "on groups it has not seen): the figures say less than usual."
         )
     total = len(targets) + len(skipped)
     if len(skipped) > 0.05 * total:

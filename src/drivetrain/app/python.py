@@ -10,7 +10,6 @@ from typing import Literal, SupportsIndex, TypeVar, get_args
 from ..core.errors import UsageError
 from ..core.ports import Progress
 from ..core.types import Dataset
-from ..data.archive import is_archive
 from ..data.datablock import DataBlock
 from ..learn.head import Balance
 from .options import GALLERY, Task, TrainOptions, Tuning
@@ -74,8 +73,8 @@ def train(
         accept: confidence (0–1) from which on a prediction's verdict is ``accept``, 0.9 by default; numbers have none.
         seed: everything random follows from it; 0 or more.
         name: what the bundle calls itself.
-        cache: folder of the embedding cache.
-        use_cache: False keeps embeddings in memory only.
+        cache: folder of the embedding cache; archives are unpacked there too.
+        use_cache: False keeps embeddings in memory only; ``cache`` is then for archives alone.
         workers: threads that decode and run the network; by default one more than cores.
         task: ``classification`` (one label an image, the default), ``multi-label`` (any number) or ``regression`` (a
             number); with ``block``, what that says.
@@ -130,8 +129,6 @@ def train(
     _check_for_task(task, delimiter, target_names, balance, accept)
     if block is not None and delimiter is not None:
         raise UsageError("the block says how labels are read; leave out delimiter, or give it to the block's get_y")
-    if cache is not None and not use_cache and not _is_archive(source):
-        raise UsageError("--cache (cache=) and --no-cache (use_cache=False) exclude each other; leave one of them out")
     if turns and flip_vertical:
         raise UsageError("turns (--turns) exchanges top and bottom already; leave out flip_vertical (--flip-vertical)")
     for choice, given in (
@@ -180,11 +177,6 @@ def train(
         deep=tuning if deep else None,
     )
     return run_training(source, out, options, progress, block)
-
-
-def _is_archive(source: object) -> bool:
-    """Whether the cache folder is needed for more than embeddings: archives are unpacked there."""
-    return isinstance(source, str | Path) and Path(source).is_file() and is_archive(Path(source))
 
 
 def _or(given: T | None, default: T) -> T:

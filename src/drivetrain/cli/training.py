@@ -179,8 +179,11 @@ def train(
     split, so the figures are not flattered by them.
     """
     from ..app.python import train as train_bundle
+    from ..core.errors import UsageError
     from .console import ConsoleProgress, print_json
 
+    if cache is not None and no_cache and not _is_archive(source):
+        raise UsageError("--cache and --no-cache exclude each other; leave one of them out")
     result = train_bundle(
         source,
         out,
@@ -214,6 +217,13 @@ def train(
     else:
         _print_summary(result)
         _print_next_steps(result, source, delimiter)
+
+
+def _is_archive(source: str) -> bool:
+    """Whether the cache folder is needed for more than embeddings: archives are unpacked there."""
+    from ..data.archive import is_archive
+
+    return Path(source).is_file() and is_archive(Path(source))
 
 
 def demo(

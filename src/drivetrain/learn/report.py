@@ -184,7 +184,13 @@ def render(report: Report) -> str:
         lstrip_blocks=True,
     )
     environment.filters.update(
-        inline=_inline, percent=percent, between=between, duration=duration, shorten=charts.shorten, data_uri=_data_uri
+        inline=_inline,
+        linked=_linked,
+        percent=percent,
+        between=between,
+        duration=duration,
+        shorten=charts.shorten,
+        data_uri=_data_uri,
     )
     sections = [section for section in SECTIONS if section.filled(report)]
     groups = list(dict.fromkeys(section.group for section in sections))
@@ -213,6 +219,17 @@ def duration(seconds: float) -> str:
     if minutes < 60:
         return f"{minutes}{NBSP}min {rest:02d}{NBSP}s"
     return f"{minutes // 60}{NBSP}h {minutes % 60:02d}{NBSP}min"
+
+
+def _linked(text: str, contents: Sequence[tuple[str, Sequence[Section]]]) -> str:
+    """Text in which the “title” of a section that is on the page leads there."""
+    from markupsafe import Markup, escape
+
+    linked = str(escape(text))
+    for _, sections in contents:
+        for section in sections:
+            linked = linked.replace(f"“{section.title}”", f'“<a href="#{section.id}">{section.title}</a>”')
+    return Markup(linked)
 
 
 def _inline(plot: Plot) -> str:
