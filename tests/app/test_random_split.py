@@ -40,14 +40,14 @@ def numbers(error: float, random: float) -> NumberFigures:
 @pytest.mark.parametrize(
     ("figures", "claimed", "words"),
     [
-        (classes(0.90, 0.953), "95.3 %", "the 5.3 percentage points that it flatters is memory of copies, or chance"),
+        (classes(0.90, 0.953), "95.3 %", "it looks better by 5.3 percentage points, which is memory of copies or chance"),
         (
             classes(0.93, 0.918),
             "91.8 %",
             "it lies below the figure of this model, by 1.2 percentage points: that is chance",
         ),
         (classes(0.93, 0.9303), "93.0 %", "here it comes to the same"),
-        (numbers(10.7, 8.0), "8", "the 2.7 that it flatters"),
+        (numbers(10.7, 8.0), "8", "it looks better by 2.7, which"),
         (numbers(10.7, 11.2), "11.2", "it is off by more than the figure of this model, by 0.5: that is chance"),
     ],
 )

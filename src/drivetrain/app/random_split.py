@@ -37,7 +37,7 @@ def meaning(figures: AnyFigures, *, held_out: bool, grouped: bool) -> str:
     if not gap:
         return f"{dealt}; here it comes to the same"
     if better > 0:
-        return f"{dealt}; the {gap} that it flatters is memory of copies, or chance, and no skill"
+        return f"{dealt}; it looks better by {gap}, which is memory of copies or chance, not skill"
     worse = "here it is off by more than" if isinstance(figures, NumberFigures) else "here it lies below"
     return f"{dealt}; {worse} the figure of this model, by {gap}: that is chance, and no copies flattered it"
 

@@ -188,12 +188,19 @@ def _class_cards(trained: Trained, figures: ClassFigures) -> list[Headline]:
     cards = []
     if figures.auc is not None:
         low, high = metrics.bootstrap(groups_J, lambda rows: metrics.auc(labels_J[rows] == 1, probs_JC[rows, 1]), seed)
-        cards.append(Headline("AUC", f"{figures.auc:.3f}", f"{low:.3f}–{high:.3f}", f"“{names[1]}” against the rest"))
+        pair = (
+            f"how often a “{names[1]}” image is rated more so than a “{names[0]}” one (area under ROC); 0.5: by chance"
+        )
+        cards.append(Headline("AUC", f"{figures.auc:.3f}", f"{low:.3f}–{high:.3f}", pair))
     low, high = _bootstrapped(judged, seed)
     guessing = f"smaller is better: 0, sure and right every time; {np.log(len(names)):.2f}, every class equally likely"
     cards += [
         Headline("Log-loss", f"{figures.log_loss:.3f}", f"{low:.3f}–{high:.3f}", guessing),
-        Headline("Calibration error", percent(figures.ece), note="mean gap between confidence and accuracy"),
+        Headline(
+            "Calibration error",
+            percent(figures.ece),
+            note="by how much confidence misses accuracy, on average: of answers it is 90 % sure of, 90 in 100 should be right",
+        ),
     ]
     accepted = probs_JC.max(axis=1) >= trained.options.accept
     if accepted.any():
@@ -303,13 +310,13 @@ def _notes(trained: Trained, files: Mapping[str, bytes]) -> tuple[str, ...]:
     match trained.figures:
         case LabelFigures():
             notes.append(
-                "A label is given from the probability on that has the best F1 on these very answers, which flatters "
-                "precision and recall a little, the more so the rarer the label; average precision knows no threshold."
+                "A label is given from the probability on that balances precision and recall best on these very answers (F1), "
+                "which flatters both a little, the more so the rarer the label; average precision knows no threshold."
             )
         case NumberFigures():
             notes.append(
-                "Intervals around single answers are split-conformal (Lei et al. 2018), from the residuals of these answers: "
-                "one width for all images. Where images come in groups the share they hold is approximate."
+                "Intervals around single answers are as wide as the errors of these answers ask for (split-conformal, Lei et al. "
+                "2018): one width for all images. Where images come in groups the share they hold is approximate."
             )
     if trained.tuned is not None:
         notes.append(

@@ -129,7 +129,7 @@ def verdict_on(attempt: Tuned | None, *, kept: bool) -> str | None:
     if attempt is None:
         return None
     losses = f"held-out loss {attempt.loss:.4f} against {attempt.frozen_loss:.4f} frozen"
-    spread = f"(standard error of the difference {attempt.error:.4f})"
+    spread = f"(smaller is better; standard error of the difference {attempt.error:.4f})"
     if not kept:
         return f"left out: it did not help, {losses} {spread}; the frozen network stands"
     epochs = attempt.tuning.epochs

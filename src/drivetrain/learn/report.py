@@ -185,6 +185,7 @@ def render(report: Report) -> str:
     )
     environment.filters.update(
         inline=_inline,
+        unbroken=_unbroken,
         linked=_linked,
         percent=percent,
         between=between,
@@ -219,6 +220,11 @@ def duration(seconds: float) -> str:
     if minutes < 60:
         return f"{minutes}{NBSP}min {rest:02d}{NBSP}s"
     return f"{minutes // 60}{NBSP}h {minutes % 60:02d}{NBSP}min"
+
+
+def _unbroken(text: str) -> str:
+    """Text whose signs of per cent stay with their numbers."""
+    return text.replace(" %", f"{NBSP}%")
 
 
 def _linked(text: str, contents: Sequence[tuple[str, Sequence[Section]]]) -> str:
