@@ -40,7 +40,11 @@ def numbers(error: float, random: float) -> NumberFigures:
 @pytest.mark.parametrize(
     ("figures", "claimed", "words"),
     [
-        (classes(0.90, 0.953), "95.3 %", "it looks better by 5.3 percentage points, which is memory of copies or chance"),
+        (
+            classes(0.90, 0.953),
+            "95.3 %",
+            "it looks better by 5.3 percentage points, which is memory of copies or chance",
+        ),
         (
             classes(0.93, 0.918),
             "91.8 %",

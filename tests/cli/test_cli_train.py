@@ -201,6 +201,17 @@ def test_a_contradiction_stands_in_the_warnings_and_first_in_the_report(
     assert "labels contradict" in page
 
 
+def test_a_file_listed_with_two_labels_is_named(drivetrain: CommandLine, few: Path, tmp_path: Path) -> None:
+    rows = [(file, file.parent.name) for file in sorted(few.rglob("*.jpg"))]
+    with (tmp_path / "t.csv").open("w", newline="") as file:
+        csv.writer(file).writerows([("path", "label"), *rows, (rows[0][0], "stripes")])
+    document = drivetrain("train", tmp_path / "t.csv", "--out", tmp_path / "b", *LITE0, "--json").document
+    (warning,) = [line for line in document["warnings"] if "contradict" in line]
+    assert warning.startswith("1 file is listed with labels that contradict each other, and was left out; it is ")
+    assert "'discs'" in warning
+    assert "'stripes'" in warning
+
+
 def test_of_sound_data_the_mistakes_are_to_be_seen_first(drivetrain: CommandLine, few: Path, tmp_path: Path) -> None:
     done = drivetrain("train", few, "--out", tmp_path / "b.zip", *LITE0)
     assert re.findall(r"^Next: (.+)$", done.out, re.MULTILINE)[0] == "see what it gets wrong"

@@ -8,6 +8,7 @@ import numpy as np
 
 from ..core.errors import DataError
 from ..core.types import Dataset, IntArray, Skipped
+from ..data.table import CONFLICTING_LABELS
 from ..learn.head import Balance, FittedHead
 from ..learn.report import FILES_LEFT_OUT, OCCURS_AGAIN
 from ..learn.targets import ClassTargets, LabelTargets, NumberTargets, Targets
@@ -154,6 +155,7 @@ def warnings_for(
     lines = [leak] if leak else []
     if contradictory:
         lines.append(_about_contradictions(contradictory, targets))
+    lines += _about_conflicts(skipped)
     lines += _about_guessing(figures)
     if tuning is not None and tuning.startswith("left out"):
         lines.append(f"Fine-tuning was {tuning}.")
@@ -193,6 +195,20 @@ def _about_contradictions(found: tuple[Contradictory, ...], targets: Targets) ->
         f"({first.first_label}) and {first.second} ({first.second_label}). The report shows "
         f"{'it' if one else 'them'} under “{OCCURS_AGAIN}”."
     )
+
+
+def _about_conflicts(skipped: tuple[Skipped, ...]) -> list[str]:
+    """Files that a table names twice, with labels that contradict each other: left out, so that they are no `Contradictory`."""
+    conflicts = {one.name: one.detail for one in skipped if one.reason == CONFLICTING_LABELS}
+    if not conflicts:
+        return []
+    name, detail = next(iter(conflicts.items()))
+    who, first = (
+        ("1 file is", "was left out; it is")
+        if len(conflicts) == 1
+        else (f"{len(conflicts)} files are", "were left out; the first is")
+    )
+    return [f"{who} listed with labels that contradict each other, and {first} {name}: {detail}."]
 
 
 def _about_guessing(figures: AnyFigures) -> list[str]:

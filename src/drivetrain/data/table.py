@@ -27,6 +27,9 @@ from ..core.errors import SourceError
 from ..core.types import Item, Skipped
 from .folder import SPLITS, image_problem, shown
 
+# Why a file is left out that is listed twice.
+CONFLICTING_LABELS = "conflicting labels"
+
 SUFFIXES = frozenset({".csv", ".tsv", ".jsonl", ".parquet"})
 
 COLUMNS: Mapping[str, tuple[str, ...]] = {
@@ -322,7 +325,7 @@ def _why_not(
     if not path:
         return "missing", f"{row.at}: no such file"
     if labelled and len(places[path]) > 1:
-        return "conflicting labels", " and ".join(f"{label!r} ({at})" for label, at in places[path].items())
+        return CONFLICTING_LABELS, " and ".join(f"{label!r} ({at})" for label, at in places[path].items())
     if path in used:
         return "repeated", f"{row.at}: already listed ({used[path]})"
     return image_problem(path)
