@@ -147,7 +147,7 @@ def test_rows_that_give_no_item_are_on_record(photos: Path) -> None:
         ("images/2.png", "no label", "labels.csv, line 4: the label is empty"),
         ("images/9.png", "missing", "labels.csv, line 3: no such file"),
         ("labels.csv, line 8", "no path", "labels.csv, line 8: the path is empty"),
-        ("notes", "not an image", "neither its extension nor its first bytes are an image's"),
+        ("notes", "not an image", "a text file"),
     ]
 
 

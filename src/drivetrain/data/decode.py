@@ -34,6 +34,7 @@ from PIL import (
 )
 
 from ..core.errors import ImageError
+from .foreign_files import TEXT, WEB_PAGE, foreign_file, raw_photo
 
 DecodeSize = Callable[[int, int], tuple[int, int] | None]
 Levels = NDArray[np.uint8]
@@ -102,8 +103,8 @@ SIGNATURES = (
     (8, b"WEBP", "WEBP"),
     (4, b"ftypavif", "AVIF"),
 )
-# What phones name .jpg now and then.
-HEIC_BRANDS = frozenset({b"ftypheic", b"ftypheix", b"ftypmif1", b"ftypmsf1"})
+# Kinds of files of which the first bytes tell a reader more.
+BEGINNING_SAYS_MORE = frozenset({"no known image format", WEB_PAGE, TEXT})
 
 # EXIF's number → how the stored pixels are turned upright.
 UPRIGHT = {
@@ -155,6 +156,8 @@ def decode(data: bytes, decode_size: DecodeSize | None = None) -> Decoded:
         raise ImageError("empty", "the file has no bytes")
     if len(data) > MAX_BYTES:
         raise ImageError("too large", f"{len(data) >> 20} MiB; at most {MAX_BYTES >> 20} MiB")
+    if raw := raw_photo(data):
+        raise ImageError("not an image", raw)
     try:
         _check_icon(data)
         with Image.open(io.BytesIO(data), formats=FORMATS) as image:
@@ -296,8 +299,9 @@ def _unidentified(data: bytes) -> ImageError:
     for offset, signature, name in SIGNATURES:
         if data.startswith(signature, offset):
             return ImageError("damaged", f"it begins like a file of type {name}, but its header cannot be read")
-    if data[4:12] in HEIC_BRANDS:
-        return ImageError("not an image", "an HEIC photo, which cannot be read here; save it as JPEG")
+    what = foreign_file(data) or "no known image format"
+    if what not in BEGINNING_SAYS_MORE:
+        return ImageError("not an image", what)
     head = data[:12]
     shown = head.decode("ascii") if head.isascii() and head.decode("ascii").isprintable() else head.hex(" ")
-    return ImageError("not an image", f"no known image format; the file starts with “{shown}”")
+    return ImageError("not an image", f"{what}; the file starts with “{shown}”")

@@ -19,6 +19,7 @@ from typing import NamedTuple
 
 from ..core.errors import SourceError
 from ..core.types import Item, Skipped
+from . import foreign_files
 from .decode import EXTENSIONS
 
 SPLITS = {"train": "train", "valid": "valid", "validation": "valid", "val": "valid", "dev": "valid", "test": "test"}
@@ -26,8 +27,6 @@ SPLITS = {"train": "train", "valid": "valid", "validation": "valid", "val": "val
 
 # What operating systems leave behind; macOS puts the last one into zip files.
 LITTER = frozenset({"thumbs.db", "desktop.ini", "__macosx"})
-
-HEAD_BYTES = 32
 
 IMAGE_HEAD = re.compile(
     b"|".join(
@@ -110,19 +109,20 @@ def image_problem(path: str) -> tuple[str, str] | None:
         return None
     try:
         with open(path, "rb") as file:
-            head = file.read(HEAD_BYTES)
+            head = file.read(foreign_files.HEAD_BYTES)
     except OSError as error:
         return "unreadable", error.strerror or type(error).__name__
     if looks_like_image(head):
         return None
-    return (
-        "not an image",
-        "the file is empty" if not head else "neither its extension nor its first bytes are an image's",
-    )
+    if not head:
+        return "not an image", "the file is empty"
+    return "not an image", foreign_files.foreign_file(
+        head
+    ) or "neither its extension nor its first bytes are an image's"
 
 
 def looks_like_image(head: bytes) -> bool:
-    """Whether a file's first 32 bytes are those of a raster image format."""
+    """Whether a file begins, in its first 32 bytes, as raster image formats do."""
     return IMAGE_HEAD.match(head) is not None
 
 
