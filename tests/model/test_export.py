@@ -11,7 +11,7 @@ from drivetrain.core.types import FloatArray
 from drivetrain.embed.recipe import View
 from drivetrain.embed.registry import resolve
 from drivetrain.embed.session import Session
-from drivetrain.model.export import with_head
+from drivetrain.model.export import head_of, with_head
 from views import FOUR, ONE, TWO
 
 SIDE, WIDTH, CLASSES = 8, 5, 3
@@ -169,3 +169,11 @@ def test_a_packaged_backbone_from_several_views(views: tuple[View, ...]) -> None
 def test_equal_input_gives_equal_bytes(head: Head) -> None:
     for views in (ONE, TWO, FOUR):
         assert with_head(small_backbone(), *head, views=views) == with_head(small_backbone(), *head, views=views)
+
+
+def test_the_head_can_be_taken_off_again(head: tuple[FloatArray, FloatArray]) -> None:
+    found = head_of(with_head(small_backbone(), *head, views=TWO))
+    assert found is not None
+    for wanted, array in zip(head, found, strict=True):
+        np.testing.assert_array_equal(array, wanted)
+    assert head_of(small_backbone().SerializeToString()) is None

@@ -158,7 +158,7 @@ def _manifest(trained: Trained, created_at: str, bundle_id: str) -> Manifest:
                 **common,
                 classes=targets.names,
                 calibration=calibration,
-                accept=_accept(trained, _class_confidence),
+                accept=_accept(trained, class_confidence),
                 metrics=_class_metrics(trained, figures, how),
             )
         case LabelFigures():
@@ -167,7 +167,7 @@ def _manifest(trained: Trained, created_at: str, bundle_id: str) -> Manifest:
                 labels=targets.names,
                 thresholds=tuple(row.threshold for row in figures.rows),
                 calibration=calibration,
-                accept=_accept(trained, partial(_label_confidence, np.asarray([r.threshold for r in figures.rows]))),
+                accept=_accept(trained, partial(label_confidence, np.asarray([r.threshold for r in figures.rows]))),
                 metrics=manifest.LabelMetrics(
                     mean_average_precision=Figure.of(figures.mean_average_precision),
                     mean_average_precision_random_split=figures.random_split,
@@ -232,12 +232,13 @@ def unseen(trained: Trained) -> Judged:
     return Judged(rows, trained.targets, trained.groups_N, logits, answers, "out of fold")
 
 
-def _class_confidence(judged: Judged) -> tuple[Floats, Floats]:
+def class_confidence(judged: Judged) -> tuple[Floats, Floats]:
+    """Confidence of each answer, and 1 where it is wrong."""
     wrong_J = judged.answers_JO.argmax(axis=1) != judged.targets.values
     return judged.answers_JO.max(axis=1), wrong_J.astype(float)
 
 
-def _label_confidence(thresholds_L: Floats, judged: Judged) -> tuple[Floats, Floats]:
+def label_confidence(thresholds_L: Floats, judged: Judged) -> tuple[Floats, Floats]:
     """An answer is as sure as its least sure label, and wrong if one of the labels given or left out is."""
     confidence_J = np.maximum(judged.answers_JO, 1 - judged.answers_JO).min(axis=1)
     wrong_J = ((judged.answers_JO >= thresholds_L) != (judged.targets.values > 0.5)).any(axis=1)

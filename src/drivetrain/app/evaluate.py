@@ -2,35 +2,33 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
-from collections import Counter, deque
-from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ..core.cores import available_cores
-from ..core.errors import DataError, ImageError, UsageError
+from ..core.errors import DataError, UsageError
 from ..core.ports import Progress, Silent
-from ..core.types import Dataset, FloatArray, ImageFacts, IntArray, Interval, Item, Skipped
-from ..curate.duplicates import copies_of
+from ..core.types import Dataset, ImageFacts, IntArray, Interval, Item, Skipped
+from ..curate.duplicates import copies_of, find_duplicates, merge_groups
 from ..data.blocks import CategoryBlock, MultiCategoryBlock, RegressionBlock, TargetBlock
 from ..data.datablock import DataBlock
-from ..data.facts import facts_of
 from ..data.folder import SPLITS
 from ..data.sample import Sample
-from ..embed.cache import default_folder
+from ..embed.cache import EmbeddingCache, default_folder
 from ..learn.charts import percent
 from ..learn.report import Headline, Report, between, render
 from ..model import metrics
 from ..model.answer import answers
 from ..model.manifest import ClassManifest, LabelManifest, Manifest, NumberManifest
-from ..model.predictor import Predictor, decode_source, load
+from ..model.predictor import Predictor, load
+from .accepted import Accepted, accepted_of
+from .against_training import Comparison, against_training, worse_than_claimed
+from .answering import answer_items
 from .figures import AnyFigures, ClassFigures, LabelFigures, NumberFigures, decimals, figures_of
 from .groups import group_numbers
 from .interpretations import AnyInterpretation, interpretation_of
@@ -51,6 +49,10 @@ class Evaluation:
     skipped: tuple[Skipped, ...] = field(repr=False)
     near_duplicates_of_training: int
     figures: AnyFigures
+    accepted: Accepted | None
+    """What would have passed without a person; None for numbers, which never do."""
+    against_training: tuple[Comparison, ...]
+    """The claims of training, each beside the figure found here."""
     seconds: float
     warnings: tuple[str, ...]
 
@@ -103,6 +105,8 @@ class Evaluation:
             "near_duplicates_of_training": self.near_duplicates_of_training,
             "task": self.judged.targets.task,
             **self.figures.to_json(),
+            "accepted": self.accepted.to_json() if self.accepted else None,
+            "against_training": [comparison.to_json() for comparison in self.against_training],
             "warnings": list(self.warnings),
             "seconds": round(self.seconds, 3),
         }
@@ -123,12 +127,20 @@ def evaluate(
     progress: Progress | None = None,
     block: DataBlock | None = None,
     delimiter: str | None = None,
+    cache: str | Path | None = None,
+    use_cache: bool = True,
+    workers: int | None = None,
 ) -> Evaluation:
     """Judge a bundle (its path, or as loaded) on a labelled source (anything that `drivetrain.train` takes).
 
     Images that are copies of training images are counted and left out, unless ``keep_leaks``; images of classes that the
     bundle does not know are skipped. ``split`` takes only the items so named (``train``, ``valid``, ``test``). ``block``
-    reads the source as it did for training; ``delimiter`` (``;`` by default) stands between several labels.
+    reads the source as it did for training; ``delimiter`` (``;`` by default) stands between several labels. Images that are
+    copies of each other count as one where intervals are reckoned.
+
+    Embeddings are taken from ``cache`` (the folder that `drivetrain.train` uses unless given; in memory only with
+    ``use_cache=False``) and kept there; some are checked by the bundle's own graph. ``workers`` threads decode and run the
+    network, by default one more than cores.
 
     Raises:
         BundleError: the bundle cannot be loaded.
@@ -146,55 +158,63 @@ def evaluate(
         reader_is = "the block says how labels are read" if block is not None else f"this bundle is for {manifest.task}"
         raise UsageError(f"delimiter (--delimiter) stands between several labels, and {reader_is}; leave it out")
     options = TrainOptions(task=manifest.task, delimiter=delimiter or TrainOptions.delimiter)
-    dataset, samples, reader = samples_of(source, options, block, default_folder() / "archives")
+    folder = Path(cache) if cache is not None else default_folder()
+    dataset, samples, reader = samples_of(source, options, block, folder / "archives")
     _check_block(reader, manifest, given=block is not None)
     known, unknown = _known(dataset, samples, split, predictor)
-    skipped = [*dataset.skipped, *unknown]
-    answered: list[tuple[Sample, FloatArray, ImageFacts]] = []
     items = [item_of(sample, reader) for sample in known]
-    with progress.stage("evaluate", len(known)) as advance:
-        for sample, answer in zip(known, _answers(predictor, items), strict=True):
-            advance(1)
-            if isinstance(answer, Skipped):
-                skipped.append(answer)
-            else:
-                answered.append((sample, *answer))
-    leaks = _leaks(predictor, [facts for *_, facts in answered])
-    warnings = []
+    kept = EmbeddingCache(folder if use_cache else None, progress.say)
+    try:
+        answered = answer_items(predictor, items, kept, workers, progress)
+    finally:
+        kept.close()
+    found = answered.embeddings
+    skipped = [*dataset.skipped, *unknown, *found.skipped]
+    leaks = _leaks(predictor, found.facts)
+    warnings = [answered.remark] if answered.remark else []
     if leaks:
         row, training_row = next(iter(leaks.items()))
         warnings.append(
-            f"{len(leaks)} of {len(answered)} images are copies of training images (first: {answered[row][0].name}, "
-            f"training image number {training_row + 1}) and {'count in' if keep_leaks else 'are left out of'} the figures."
+            f"{len(leaks)} of {len(found.facts)} images are copies of training images (first: "
+            f"{items[found.rows_N[row]].name}, training image number {training_row + 1}) and "
+            f"{'count in' if keep_leaks else 'are left out of'} the figures."
         )
     if skipped:
         reasons = ", ".join(f"{n} {reason}" for reason, n in Counter(one.reason for one in skipped).most_common())
         warnings.append(
             f"{len(skipped)} files do not count: {reasons} (first: {skipped[0].name}, {skipped[0].detail})."
         )
-    if not keep_leaks:
-        answered = [entry for row, entry in enumerate(answered) if row not in leaks]
-    if not answered:
+    rows_J = np.asarray([row for row in range(len(found.facts)) if keep_leaks or row not in leaks], np.intp)
+    if not len(rows_J):
         raise DataError(_nothing_left(dataset.source, skipped, len(leaks)))
-    judged_items = tuple(item_of(sample, reader) for sample, *_ in answered)
-    logits_JO = np.stack([logits for _, logits, _ in answered])
+    judged_samples = [known[row] for row in found.rows_N[rows_J]]
+    judged_items = tuple(items[row] for row in found.rows_N[rows_J])
+    logits_JO = answered.logits_NO[rows_J]
+    copies = find_duplicates(tuple(found.facts[row] for row in rows_J), found.features_ND[rows_J])
     judged = Judged(
-        np.arange(len(answered)),
-        targets_of(with_vocab(reader, manifest.outputs), [sample for sample, *_ in answered], manifest.outputs),
-        group_numbers(judged_items),
+        np.arange(len(rows_J)),
+        targets_of(with_vocab(reader, manifest.outputs), judged_samples, manifest.outputs),
+        merge_groups(group_numbers(judged_items), copies.groups_N),
         logits_JO,
         answers(manifest, logits_JO),
-        f"{len(answered)} images",
+        f"{len(rows_J)} images",
     )
     thresholds = np.asarray(manifest.thresholds) if isinstance(manifest, LabelManifest) else None
     half_widths = np.asarray(manifest.half_widths) if isinstance(manifest, NumberManifest) else None
+    figures = figures_of(judged, 0, thresholds_L=thresholds, half_widths_M=half_widths)
+    accepted = accepted_of(judged, manifest)
+    comparisons = against_training(figures, accepted, manifest)
+    # What matters most comes first.
+    warnings[:0] = worse_than_claimed(comparisons)
     return Evaluation(
         source=dataset.source,
         items=judged_items,
         judged=judged,
         skipped=tuple(skipped),
         near_duplicates_of_training=len(leaks),
-        figures=figures_of(judged, 0, thresholds_L=thresholds, half_widths_M=half_widths),
+        figures=figures,
+        accepted=accepted,
+        against_training=comparisons,
         seconds=time.perf_counter() - start_s,
         warnings=tuple(warnings),
     )
@@ -206,7 +226,7 @@ def evaluation_report(evaluation: Evaluation, predictor: Predictor) -> str:
         Report(
             title=f"{predictor.manifest.name} on {Path(evaluation.source).name}",
             subtitle=f"{len(evaluation.items)} images the model had not seen",
-            headlines=_headlines(evaluation, predictor.manifest),
+            headlines=(*_headlines(evaluation, predictor.manifest), *_accepted_card(evaluation.accepted)),
             warnings=evaluation.warnings,
             **judged_parts(evaluation.judged, evaluation.items, evaluation.figures, accepted_from(predictor.manifest)),
             skipped=evaluation.skipped,
@@ -259,6 +279,17 @@ def _headlines(evaluation: Evaluation, manifest: Manifest) -> tuple[Headline, ..
                 ]
             return tuple(cards)
     raise TypeError(f"no headlines for {figures!r}")
+
+
+def _accepted_card(accepted: Accepted | None) -> tuple[Headline, ...]:
+    if accepted is None:
+        return ()
+    note = "no answer is sure enough"
+    if accepted.n:
+        error = accepted.error
+        note = f"{accepted.wrong} of {accepted.n} wrong: {percent(error.value)} ({between(error)})"
+    title = f"Accepted from confidence {accepted.threshold:g} on"
+    return (Headline(title, percent(accepted.share.value), between(accepted.share), note),)
 
 
 def _known(
@@ -344,31 +375,6 @@ def _nothing_left(source: str, skipped: Sequence[Skipped], leaks: int) -> str:
     return f"none of the {len(skipped)} files of {source} can be judged ({first}); give images that can be read"
 
 
-def _answers(predictor: Predictor, items: Sequence[Item]) -> Iterator[tuple[FloatArray, ImageFacts] | Skipped]:
-    """Logits and facts of each item, in order; several at once, a bounded number ahead."""
-
-    def one(item: Item) -> tuple[FloatArray, ImageFacts] | Skipped:
-        try:
-            data = item.path.read_bytes()
-            decoded = decode_source(data, predictor.manifest)
-        except ImageError as error:
-            return Skipped(item.name, error.reason, error.detail)
-        except OSError as error:
-            return Skipped(item.name, "unreadable", error.strerror or str(error))
-        logits_C, _ = predictor.run(decoded.image)
-        return logits_C, facts_of(hashlib.sha256(data).hexdigest(), decoded)
-
-    workers = available_cores() + 1
-    with ThreadPoolExecutor(workers) as pool:
-        rest = iter(items)
-        waiting: deque[Future[tuple[FloatArray, ImageFacts] | Skipped]] = deque()
-        waiting.extend(pool.submit(one, item) for item in islice(rest, 4 * workers))
-        while waiting:
-            answer = waiting.popleft().result()
-            waiting.extend(pool.submit(one, item) for item in islice(rest, 1))
-            yield answer
-
-
-def _leaks(predictor: Predictor, facts: list[ImageFacts]) -> dict[int, int]:
+def _leaks(predictor: Predictor, facts: Sequence[ImageFacts]) -> dict[int, int]:
     arrays = predictor.arrays()
     return copies_of(facts, arrays.pixels_sha256_T32, arrays.frequencies_TKK.astype(np.float32))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .training import JsonFlag
+from .training import CacheOption, JsonFlag
 
 if TYPE_CHECKING:
     from ..app.evaluate import Evaluation
@@ -80,11 +80,14 @@ def evaluate(
     delimiter: Annotated[
         str | None, typer.Option(help="Between the labels of one image, for multi-label bundles (; unless given).")
     ] = None,
+    cache: CacheOption = None,
+    no_cache: Annotated[bool, typer.Option("--no-cache", help="Keep embeddings in memory only.")] = False,
     json: JsonFlag = False,
 ) -> None:
     """Judge a bundle on labelled images it has not seen.
 
-    Copies of its training images are found and left out of the figures.
+    Says how many answers are right, how many would be accepted without a person and how many of those are wrong, and
+    whether training claimed more. Copies of its training images are found and left out of the figures.
     """
     from ..app.evaluate import evaluate as evaluate_bundle
     from ..app.evaluate import evaluation_report
@@ -93,7 +96,14 @@ def evaluate(
 
     predictor = load(bundle, golden=not no_golden)
     result = evaluate_bundle(
-        predictor, source, split=split, keep_leaks=keep_leaks, delimiter=delimiter, progress=ConsoleProgress()
+        predictor,
+        source,
+        split=split,
+        keep_leaks=keep_leaks,
+        delimiter=delimiter,
+        cache=cache,
+        use_cache=not no_cache,
+        progress=ConsoleProgress(),
     )
     if report is not None:
         report.parent.mkdir(parents=True, exist_ok=True)
@@ -181,6 +191,8 @@ def _print_evaluation(result: Evaluation, report: Path | None) -> None:
     one_label = result.judged.targets.task == "classification"
     few = one_label and len(result.classes) <= 12
     rows = [("Images", f"{len(result.items)} judged, {len(result.skipped)} skipped"), *result.figures.lines()]
+    rows += result.accepted.lines() if result.accepted else [("Accepted", "none: numbers always go before a person")]
+    rows += [("At training" if not n else "", one.line()) for n, one in enumerate(result.against_training)]
     if one_label and not few:
         rows.append(("Confusion", "more than 12 classes: see --report or --json"))
     if report is not None:

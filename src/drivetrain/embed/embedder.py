@@ -9,9 +9,10 @@ from __future__ import annotations
 import hashlib
 import stat
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -37,6 +38,10 @@ BATCH = 8
 # Files up to this size are kept in memory between hashing and decoding; three chunks of them are the most there is.
 # A larger one is hashed as it streams by and read again when it is its turn, which costs less than decoding it.
 KEPT_BYTES = 8 << 20
+
+
+Network = Callable[[FloatArray], FloatArray]
+"""Pixels (N, 3, H, W) → embeddings (N, D); called from several threads at once."""
 
 
 @dataclass(frozen=True)
@@ -76,11 +81,21 @@ class _Known:
 class Embedder:
     """Runs recipes over items. Sessions are opened when first needed, so a fully cached pass opens none."""
 
-    def __init__(self, cache: EmbeddingCache, workers: int | None = None, progress: Progress | None = None) -> None:
-        """``workers`` threads decode and run the network; by default one more than there are cores."""
+    def __init__(
+        self,
+        cache: EmbeddingCache,
+        workers: int | None = None,
+        progress: Progress | None = None,
+        loaded: Mapping[str, Network] | None = None,
+    ) -> None:
+        """``workers`` threads decode and run the network; by default one more than there are cores.
+
+        ``loaded``: networks that are in memory already, by the key of the recipe they stand for.
+        """
         self._cache = cache
         self._workers = workers or available_cores() + 1
         self._progress = progress or Silent()
+        self._loaded = loaded or {}
         self._sessions: dict[tuple[str, tuple[str, ...]], Session] = {}
 
     def embed(self, items: Sequence[Item], recipes: Sequence[Recipe], stage: str = "embed") -> dict[str, Embeddings]:
@@ -135,10 +150,10 @@ class Embedder:
             missing = [recipe for recipe in recipes if sha256 not in cached[recipe.key]]
             if missing or sha256 not in facts:
                 work.append((read, missing))
-        sessions = {recipe.key: self._session(recipe) for _, missing in work for recipe in missing}
+        networks = {recipe.key: self._network(recipe) for _, missing in work for recipe in missing}
         batch = max(1, min(BATCH, len(work) // self._workers))
         jobs = [
-            workers.submit(_compute, work[start : start + batch], sessions, recipes[0].backbone.preprocess)
+            workers.submit(_compute, work[start : start + batch], networks, recipes[0].backbone.preprocess)
             for start in range(0, len(work), batch)
         ]
         return _Chunk(n_items, facts, cached, jobs, _decode_key(recipes[0]))
@@ -162,6 +177,9 @@ class Embedder:
             features = {key: found[sha256] for key, found in chunk.cached.items() if sha256 in found}
             known[sha256] = _Known(facts, features | dict(done[sha256].features if sha256 in done else {}))
         return known
+
+    def _network(self, recipe: Recipe) -> Network:
+        return self._loaded.get(recipe.key) or partial(_first_output, self._session(recipe))
 
     def _session(self, recipe: Recipe) -> Session:
         backbone = recipe.backbone
@@ -221,7 +239,7 @@ def _read(item: Item) -> _Read:
 
 
 def _compute(
-    work: Sequence[tuple[_Read, Sequence[Recipe]]], sessions: Mapping[str, Session], spec: Preprocess
+    work: Sequence[tuple[_Read, Sequence[Recipe]]], networks: Mapping[str, Network], spec: Preprocess
 ) -> dict[str, _Known]:
     """Decode each file once, then run every recipe that is missing. ``spec`` is how facts are decoded."""
     facts: dict[str, Facts] = {}
@@ -239,8 +257,12 @@ def _compute(
     features: dict[str, dict[str, FloatArray]] = {sha256: {} for sha256 in facts}
     for key, inputs in tensors.items():
         for sha256, tensor in inputs:
-            features[sha256][key] = sessions[key].run(tensor[None])[0][0]
+            features[sha256][key] = networks[key](tensor[None])[0]
     return {sha256: _Known(fact, features[sha256]) for sha256, fact in facts.items()}
+
+
+def _first_output(session: Session, tensors_NKHW: FloatArray) -> FloatArray:
+    return session.run(tensors_NKHW)[0]
 
 
 def _prepare(read: _Read, recipes: Sequence[Recipe], spec: Preprocess) -> tuple[dict[str, FloatArray], ImageFacts]:

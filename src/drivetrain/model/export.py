@@ -50,6 +50,21 @@ def with_head(
     return bytes(model.SerializeToString())
 
 
+def head_of(model: bytes) -> tuple[FloatArray, FloatArray] | None:
+    """The head that `with_head` appended: weights (D, C) and bias (C,); None where a graph ends in another way."""
+    from onnx import load_from_string, numpy_helper
+
+    graph = load_from_string(model).graph
+    last = next((node for node in graph.node if LOGITS in node.output), None)
+    if last is None or last.op_type != "Gemm" or last.attribute or list(last.input[:1]) != [OUTPUT]:
+        return None
+    weights = {tensor.name: tensor for tensor in graph.initializer if tensor.name in last.input[1:]}
+    if len(last.input) != 3 or len(weights) != 2:
+        return None
+    weight_DC, bias_C = (np.asarray(numpy_helper.to_array(weights[name]), np.float32) for name in last.input[1:])
+    return weight_DC, bias_C
+
+
 def _average_views(graph: onnx.GraphProto, views: Sequence[View], used: set[str]) -> None:
     """Run the backbone on the image and on further views of it, with the same weights, and average what comes out.
 

@@ -37,6 +37,42 @@ def wilson(successes: float, trials: float, method: str = "Wilson 95 %") -> Inte
     return Interval(float(p), min(low, float(p)), max(high, float(p)), method)
 
 
+def independent_trials(share: Interval) -> float:
+    """The number of independent trials behind Wilson's 95 % interval: what `wilson` was given; infinite for a point.
+
+    >>> round(independent_trials(wilson(18, 20)), 6)
+    20.0
+    """
+    # The limit that lies farther off solves (p − limit)² = z² · limit · (1 − limit) / n without losing digits.
+    far = share.low if share.value - share.low >= share.high - share.value else share.high
+    gap = share.value - far
+    return Z_95**2 * far * (1 - far) / gap**2 if gap else float("inf")
+
+
+def clopper_pearson(successes: float, trials: float, tail: float) -> Interval:
+    """The exact interval of a proportion, with ``tail`` beyond either limit; ``trials`` may be fractional (Korn and
+    Graubard 1998). Clopper and Pearson 1934.
+    """
+    from scipy.special import betaincinv  # heavy to import, and a predictor has no use for it
+
+    rest = trials - successes
+    low = float(betaincinv(successes, rest + 1, tail)) if successes > 0 else 0.0
+    high = float(betaincinv(successes + 1, rest, 1 - tail)) if rest > 0 else 1.0
+    return Interval(successes / trials, low, high, f"Clopper–Pearson {1 - 2 * tail:.1%}")
+
+
+def difference(a: Interval, b: Interval) -> Interval:
+    """a − b of two independent figures from their intervals alone.
+
+    Newcombe 1998 ("Interval estimation for the difference between independent proportions: comparison of eleven methods",
+    method 10), which Zou and Donner 2008 ("Construction of confidence limits about effect measures") showed to hold for
+    any two figures with limits of their own. What the intervals know of groups, the difference knows.
+    """
+    value = a.value - b.value
+    below, above = np.hypot(a.value - a.low, b.high - b.value), np.hypot(a.high - a.value, b.value - b.low)
+    return Interval(value, value - float(below), value + float(above), "from both intervals (Newcombe; Zou and Donner)")
+
+
 def effective_trials(hits_N: NDArray[np.bool_], groups_N: IntArray) -> float:
     """Number of independent trials that N trials in groups are worth: N over the design effect (Rao and Scott 1992).
 

@@ -5,6 +5,7 @@ Shapes: D embedding, F frozen embedding, C outputs, H, W pixels.
 
 from __future__ import annotations
 
+import hashlib
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -49,6 +50,8 @@ class Predictor:
     _frozen_graph: bytes | None = None
     _wide: Session | None = None
     """The same graph, several threads a call; None unless `load` was told to make it."""
+    model_sha256: str = ""
+    """Of the graph's bytes: what is kept of its answers is known by this, never by what the bundle calls itself."""
 
     def __repr__(self) -> str:
         manifest = self.manifest
@@ -242,7 +245,8 @@ def load(path: str | Path, *, golden: bool = True, threads: int = 1) -> Predicto
         raise type(error)(f"{path}: {error}") from None
     # The model's bytes live on in the session, and the arrays as arrays; only the small files are kept.
     kept = {name: data for name, data in files.items() if name not in (MODEL, ARRAYS, FROZEN)}
-    return Predictor(path, manifest, parity, arrays, kept, session, frozen, wide)
+    digest = hashlib.sha256(files[MODEL]).hexdigest()
+    return Predictor(path, manifest, parity, arrays, kept, session, frozen, wide, digest)
 
 
 def _frozen_graph(files: Mapping[str, bytes], manifest: Manifest) -> bytes | None:

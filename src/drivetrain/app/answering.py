@@ -1,0 +1,180 @@
+"""A bundle's answers to many files, from the cache of embeddings where that can be.
+
+Where the backbone that the bundle was trained on is at hand, its embeddings are what `train` keeps as well: of images seen
+before there is nothing left to run but the head, a matrix product. Any other network (fine-tuned, or from a file that is
+elsewhere) is run once, and what it gave is kept by the hash of the graph. Either way some images are answered by the
+bundle's own graph too; where the two differ, the graph answers everything anew, and the reader is told.
+Shapes: N usable items, D embedding, O outputs.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ..core.errors import BundleError, ImageError, UsageError, WeightsError
+from ..core.ports import Progress
+from ..core.types import Embeddings, FloatArray, Item
+from ..embed.backbone import OUTPUT, Backbone, Block
+from ..embed.cache import EmbeddingCache
+from ..embed.embedder import Embedder, Network
+from ..embed.recipe import Recipe, View
+from ..embed.registry import PACKAGED, resolve
+from ..learn.selection import Features
+from ..model.answer import comparable
+from ..model.export import LOGITS, head_of
+from ..model.predictor import Predictor, decode_source
+from ..model.storage import MODEL, read_files
+
+# Images answered by the bundle's own graph as well.
+SAMPLE = 16
+
+# The most by which those answers may differ: of probabilities, or of numbers in spreads of the training data. Other
+# versions of the runtime, or other processors, move an answer by less than a hundredth of this.
+AGREEMENT = 1e-3
+
+
+@dataclass(frozen=True, eq=False)
+class Answered:
+    """Answers to the items that could be used."""
+
+    embeddings: Embeddings
+    """``features_ND`` as the bundle's graph gives them."""
+    logits_NO: FloatArray
+    remark: str | None
+    """A sentence, where the cache could not be relied on."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Way:
+    """How answers come about: what is embedded, and what follows from it."""
+
+    recipes: tuple[Recipe, ...]
+    answers: Callable[[Callable[[Recipe], FloatArray]], tuple[FloatArray, FloatArray]]
+    """What each recipe gave → embeddings (N, D) and logits (N, O)."""
+    loaded: dict[str, Network]
+
+
+def answer_items(
+    predictor: Predictor, items: Sequence[Item], cache: EmbeddingCache, workers: int | None, progress: Progress
+) -> Answered:
+    """The bundle's embeddings and logits of each item that can be decoded."""
+    graph = _by_graph(predictor)
+    way = _by_backbone(predictor) or graph
+    answered = _answer(way, items, cache, workers, progress)
+    gap = _largest_difference(predictor, items, answered)
+    if gap <= AGREEMENT:
+        return answered
+    memory = EmbeddingCache(None)
+    try:
+        anew = _answer(graph, items, memory, workers, progress)
+    finally:
+        memory.close()
+    remark = (
+        f"Answers from cached embeddings differ from the bundle's own by up to {gap:.2g} (at most {AGREEMENT:g}), so every "
+        "image was answered by the bundle anew; drivetrain cache prune --unused-days 0 empties the cache."
+    )
+    return replace(anew, remark=remark)
+
+
+def _answer(
+    way: _Way, items: Sequence[Item], cache: EmbeddingCache, workers: int | None, progress: Progress
+) -> Answered:
+    embedded = Embedder(cache, workers, progress, way.loaded).embed(items, way.recipes, stage="evaluate")
+    embedding_ND, logits_NO = way.answers(lambda recipe: embedded[recipe.key].features_ND)
+    return Answered(replace(embedded[way.recipes[0].key], features_ND=embedding_ND), logits_NO, None)
+
+
+def _by_backbone(predictor: Predictor) -> _Way | None:
+    """With the backbone that the bundle names and the head that its graph ends in; None where either is not to be had."""
+    backbone, head = _backbone_of(predictor), _head_of(predictor)
+    if backbone is None or head is None:
+        return None
+    about, (weight_DO, bias_O) = predictor.manifest.backbone, head
+    features = Features(backbone, about.blocks, tuple(View(view) for view in about.views))
+    if len(backbone.columns(about.blocks)) != len(weight_DO):
+        return None
+    # `Features` scales the row of blocks to unit length, the graph does not.
+    scale = np.float32(np.sqrt(len(about.blocks)))
+
+    def answers(embedded: Callable[[Recipe], FloatArray]) -> tuple[FloatArray, FloatArray]:
+        embedding_ND: FloatArray = np.asarray(features.matrix(embedded) * scale, np.float32)
+        logits_NO: FloatArray = embedding_ND @ weight_DO + bias_O
+        return embedding_ND, logits_NO
+
+    return _Way(features.recipes, answers, {})
+
+
+def _backbone_of(predictor: Predictor) -> Backbone | None:
+    manifest = predictor.manifest
+    about, spec = manifest.backbone, manifest.preprocess
+    if manifest.training.fine_tuning is not None or about.name not in PACKAGED:
+        return None
+    try:
+        backbone = resolve(about.name, side=spec.resize.size[0])
+    except (UsageError, WeightsError):
+        return None
+    known = set(backbone.block_names)
+    if backbone.fingerprint != about.fingerprint or not about.blocks or not known.issuperset(about.blocks):
+        return None
+    if not about.views or not {str(view) for view in View}.issuperset(about.views):
+        return None
+    return replace(backbone, preprocess=spec)
+
+
+def _head_of(predictor: Predictor) -> tuple[FloatArray, FloatArray] | None:
+    try:
+        model = read_files(predictor.path)[MODEL]
+    except BundleError:
+        return None
+    # Gone or replaced since it was loaded: what is in memory answers.
+    return head_of(model) if hashlib.sha256(model).hexdigest() == predictor.model_sha256 else None
+
+
+def _by_graph(predictor: Predictor) -> _Way:
+    """With the bundle's own graph, as loaded."""
+    manifest = predictor.manifest
+    width, n_outputs = manifest.embedding_width, len(manifest.outputs)
+
+    def build(_blocks: tuple[str, ...]) -> object:
+        raise UsageError("the graph of a bundle is loaded already")
+
+    whole = Backbone(
+        name=manifest.name,
+        fingerprint=predictor.model_sha256,
+        licence=manifest.backbone.licence,
+        source=str(predictor.path),
+        preprocess=manifest.preprocess,
+        blocks=(Block(OUTPUT, width), Block(LOGITS, n_outputs)),
+        build=build,  # type: ignore[arg-type]  # never called: the network is handed over as it is
+    )
+    recipe = Recipe(whole)
+
+    def run(tensors_NKHW: FloatArray) -> FloatArray:
+        logits_NO, embedding_ND = predictor.run_batch(tensors_NKHW)
+        return np.concatenate([embedding_ND, logits_NO], axis=1)
+
+    def answers(embedded: Callable[[Recipe], FloatArray]) -> tuple[FloatArray, FloatArray]:
+        both = embedded(recipe)
+        return both[:, :width], both[:, width:]
+
+    return _Way((recipe,), answers, {recipe.key: run})
+
+
+def _largest_difference(predictor: Predictor, items: Sequence[Item], answered: Answered) -> float:
+    """Between answers and those of the bundle's graph, over a sample of the items."""
+    rows_N, gap = answered.embeddings.rows_N, 0.0
+    for row in np.random.default_rng(0).permutation(len(rows_N))[:SAMPLE]:
+        try:
+            image = decode_source(items[rows_N[row]].path, predictor.manifest).image
+        except ImageError:
+            continue  # gone since it was embedded
+        logits_O, _ = predictor.run(image)
+        both = comparable(predictor.manifest, np.stack([logits_O, answered.logits_NO[row]]))
+        difference = float(np.abs(both[0] - both[1]).max())
+        # NaN, as a damaged head gives, is no agreement.
+        gap = max(gap, difference if np.isfinite(difference) else float("inf"))
+    return gap
