@@ -62,7 +62,42 @@ def test_json_is_as_documented(drivetrain: CommandLine, kept: Path, photos: Path
     assert broken["probs"] == {}
     assert broken["verdict"] == "unreadable"
     assert broken["error"]
-    assert done.err == "warning: 1 of 4 files cannot be read; they are marked “unreadable”\n"
+    warning, tally = done.err.splitlines()
+    assert warning == "warning: 1 of 4 files cannot be read; they are marked “unreadable”"
+    assert tally == (
+        f"3 answered (3 accept, 0 review), 1 cannot be read, 1 passed over (a text file; first: {photos / 'notes.txt'}); "
+        "grün 1, rot 1, blau 1"
+    )
+
+
+def test_one_file_needs_no_tally(drivetrain: CommandLine, kept: Path, photos: Path) -> None:
+    assert drivetrain("predict", kept, photos / "a grün.jpg").err == ""
+    assert drivetrain("predict", kept, photos / "a grün.jpg", photos / "b rot.PNG").err == (
+        "2 answered (2 accept, 0 review); grün 1, rot 1\n"
+    )
+
+
+def test_what_is_in_a_folder_and_cannot_be_answered_is_counted(
+    drivetrain: CommandLine, kept: Path, photos: Path
+) -> None:
+    (photos / "film.mp4").write_bytes(b"\0\0\0\x18ftypisom" + bytes(40))
+    (photos / "mehr" / "film.mov").write_bytes(b"\0\0\0\x18ftypqt  " + bytes(40))
+    (photos / "mehr" / "gone.jpg").symlink_to(photos / "nowhere")
+    (photos / "mehr" / "again").symlink_to(photos)
+    tally = drivetrain("predict", kept, photos).err.splitlines()[-1]
+    assert "5 passed over (2 × a video, " in tally
+    assert "a link to a file that does not exist" in tally
+
+
+def test_a_folder_that_may_not_be_read_is_named(drivetrain_process: OwnProcess, kept: Path, photos: Path) -> None:
+    if os.getuid() == 0:
+        pytest.skip("root may read everything")
+    (photos / "mehr").chmod(0)
+    try:
+        done = drivetrain_process("predict", kept, photos)
+    finally:
+        (photos / "mehr").chmod(0o700)
+    assert "cannot read the folder: Permission denied" in done.err
 
 
 def test_a_pipe_gets_one_line_an_image_in_columns(drivetrain: CommandLine, kept: Path, photos: Path) -> None:

@@ -309,7 +309,7 @@ def test_a_folder_without_labels(tmp_path: Path) -> None:
     assert [(item.name, item.label, item.split) for item in dataset.items] == [
         (name, None, None) for name in ("1.jpg", "a/2.jpg", "a/b/c/3.png", "train/cat/4.jpg")
     ]
-    assert skips(dataset) == [("a/notes.txt", "not an image")]
+    assert skips(dataset) == [("a/notes.txt", "not an image"), ("readme.txt", "not an image")]
 
 
 @pytest.mark.parametrize(

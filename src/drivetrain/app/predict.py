@@ -5,43 +5,59 @@ from __future__ import annotations
 import glob
 import os
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..core.errors import SourceError
-from ..core.types import Prediction
+from ..core.local_path import local_path
+from ..core.types import Prediction, Skipped
 from ..data.sources import open_source
 
 
-def expand(paths: Sequence[str]) -> list[Path]:
+@dataclass(frozen=True)
+class Found:
+    """The files that were meant, and what lies among them that is not answered."""
+
+    files: tuple[Path, ...]
+    passed_over: tuple[Skipped, ...]
+    """In folders and patterns: other files, and folders that cannot be read."""
+
+
+def expand(paths: Sequence[str]) -> Found:
     """Files as they are, folders as the images below them, patterns as what they match (sorted, each file once).
 
     A file that does not exist stays in the list: it is answered as unreadable.
 
     Raises:
         SourceError: a folder or pattern holds no image.
+        UsageError: one of them is an address, not a path.
     """
     files: list[Path] = []
-    for text in paths:
+    passed_over: list[Skipped] = []
+    for given in paths:
+        text = str(local_path(given))
         # os.path, not Path: a name that no file can have is simply not there.
         if os.path.isdir(text):  # noqa: PTH112
-            files += _images_below(text)
+            files += _images_below(text, passed_over)
         elif os.path.exists(text) or not glob.has_magic(text):  # noqa: PTH110
             files.append(Path(text))
         else:
-            files += _matches(text)
-    return files
+            files += _matches(text, passed_over)
+    return Found(tuple(files), tuple(passed_over))
 
 
-def _images_below(folder: str | Path) -> list[Path]:
-    return [item.path for item in open_source(folder, labelled=False).items]
+def _images_below(folder: str | Path, passed_over: list[Skipped]) -> list[Path]:
+    dataset = open_source(folder, labelled=False)
+    passed_over += [replace(one, name=str(Path(folder) / one.name)) for one in dataset.skipped]
+    return [item.path for item in dataset.items]
 
 
-def _matches(pattern: str) -> list[Path]:
+def _matches(pattern: str, passed_over: list[Skipped]) -> list[Path]:
     matched = [Path(name) for name in glob.glob(pattern, recursive=True)]  # noqa: PTH207  # a user's pattern
     if not matched:
-        raise SourceError(f"no file matches {pattern!r}; quote the pattern and check the folder")
+        raise SourceError(f"no file matches {pattern!r}; check the folder and the ending, capitals included")
     # “**” matches folders and the files in them.
-    found = {file for match in matched for file in (_images_below(match) if match.is_dir() else [match])}
+    found = {file for match in matched for file in (_images_below(match, passed_over) if match.is_dir() else [match])}
     return sorted(found)
 
 

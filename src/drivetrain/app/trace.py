@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from ..core.errors import ImageError
+from ..core.local_path import local_path
 from ..data.decode import Decoded, decode
 from ..data.preprocess import resize_image, to_tensor
 from ..model.answer import answers
@@ -44,12 +45,14 @@ def trace(image: str | Path, bundle: str | Path, *, golden: bool = True) -> list
     Raises:
         BundleError: the bundle cannot be loaded.
         ImageError: the image cannot be used.
+        UsageError: one of the paths is an address.
     """
+    image = local_path(image)
     predictor = load(bundle, golden=golden)
     manifest = predictor.manifest
     spec = manifest.preprocess
     try:
-        data, read_ms = _timed(Path(image).read_bytes)
+        data, read_ms = _timed(image.read_bytes)
         decoded, decode_ms = _timed(lambda: decode(data, spec.decode_size))
     except ImageError as error:
         raise ImageError(error.reason, f"{image}: {error.detail}") from None

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ..core.local_path import local_path
 from .prediction import BundleArgument, NoGolden
 from .training import JsonFlag
 
@@ -109,7 +110,10 @@ def _answers(manifest: Manifest) -> list[tuple[str, str]]:
 
 def report(
     bundle: BundleArgument,
-    out: Annotated[Path | None, typer.Option("--out", "-o", help="Write the report to this file.")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", parser=local_path, metavar="FILE", help="Write the report to this file."),
+    ] = None,
     browse: Annotated[bool, typer.Option("--open", help="Open it in the browser.")] = False,
     json: JsonFlag = False,
 ) -> None:
@@ -118,10 +122,11 @@ def report(
     Prints its path. A report inside a zip is written to the current folder.
     """
     from ..core.errors import BundleError
-    from ..model.storage import REPORT, read_files
+    from ..model.no_bundle import read_bundle
+    from ..model.storage import REPORT
     from .console import print_json, print_line
 
-    page = read_files(bundle).get(REPORT)
+    page = read_bundle(bundle).get(REPORT)
     if page is None:
         raise BundleError(f"{bundle} holds no report")
     if out is None:

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from ..core.local_path import local_path
 from .prediction import BundleArgument
 from .training import JsonFlag
 
@@ -26,12 +27,20 @@ def app_command(
         TargetChoice, typer.Option("--to", help="A container with the server, a Gradio Space, or a notebook app.")
     ],
     out: Annotated[
-        Path, typer.Option("--out", "-o", help="Folder to write: new, empty, or written by this command before.")
+        Path,
+        typer.Option(
+            "--out",
+            "-o",
+            parser=local_path,
+            metavar="FOLDER",
+            help="Folder to write: new, empty, or written by this command before.",
+        ),
     ],
     wheel: Annotated[
         Path | None,
         typer.Option(
             "--wheel",
+            parser=local_path,
             metavar="FILE",
             help="Hand over this wheel of drivetrain instead of a release: for a version no index has.",
         ),

@@ -8,13 +8,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ..core.local_path import local_path
 from .training import CacheOption, JsonFlag
 
 if TYPE_CHECKING:
     from ..app.evaluate import Evaluation
     from ..core.types import Prediction
 
-BundleArgument = Annotated[Path, typer.Argument(metavar="BUNDLE", help="A bundle: its folder or zip.")]
+BundleArgument = Annotated[
+    Path, typer.Argument(metavar="BUNDLE", parser=local_path, help="A bundle: its folder or zip.")
+]
 NoGolden = Annotated[bool, typer.Option("--no-golden", help="Skip the replay of the golden images on loading.")]
 
 # From so many files on a progress bar is worth a line.
@@ -35,35 +38,39 @@ def predict(
     """Predict files, folders and patterns, in the order given.
 
     One line an image: path, label, confidence, verdict. A file that cannot be read gets a line that says why, and stops
-    nothing. In a pipe the columns are separated by tabs.
+    nothing. In a pipe the columns are separated by tabs. Of several files a count ends it, on stderr.
     """
     import sys
 
     from ..app.predict import expand
+    from ..app.tally import Tally
     from ..model.predictor import load
     from .console import ConsoleProgress, print_line, remark
 
-    files = expand(paths)
+    _check_not_swapped("predict", bundle, paths)
+    found = expand(paths)
+    files = found.files
     predictor = load(bundle, golden=not no_golden)
     on_terminal = sys.stdout.isatty()
     show = _json_printer() if json else _line_printer(files, predictor.classes, on_terminal)
     # Two things cannot be written to one terminal at once; the lines themselves then show the progress.
     quiet = len(files) < MANY_FILES or on_terminal
-    unreadable = 0
+    tally = Tally()
     with ConsoleProgress(quiet=quiet).stage("predict", len(files)) as advance:
         for prediction in predictor.predict_many(files):
-            unreadable += prediction.error is not None
+            tally.add(prediction)
             show(prediction)
             advance(1)
     if json:
         print_line("\n]")
-    if unreadable == len(files):
-        remark(
-            f"error: none of the {len(files)} files can be read" if unreadable > 1 else "error: the file cannot be read"
-        )
+    if tally.unreadable == len(files):
+        several = f"none of the {len(files)} files can be read"
+        remark(f"error: {several if len(files) > 1 else 'the file cannot be read'}")
         raise typer.Exit(1)
-    if unreadable:
-        remark(f"warning: {unreadable} of {len(files)} files cannot be read; they are marked “unreadable”")
+    if tally.unreadable:
+        remark(f"warning: {tally.unreadable} of {len(files)} files cannot be read; they are marked “unreadable”")
+    if len(files) > 1 or found.passed_over:
+        remark(tally.line(found.passed_over))
 
 
 def evaluate(
@@ -72,7 +79,9 @@ def evaluate(
         str, typer.Argument(metavar="SOURCE", help="Labelled images the model has not seen: folder, CSV, zip, …")
     ],
     split: Annotated[str | None, typer.Option(help="Only this split of the source: train, valid or test.")] = None,
-    report: Annotated[Path | None, typer.Option(help="Also write an HTML report to this file.")] = None,
+    report: Annotated[
+        Path | None, typer.Option(parser=local_path, metavar="FILE", help="Also write an HTML report to this file.")
+    ] = None,
     keep_leaks: Annotated[
         bool, typer.Option("--keep-leaks", help="Count images that are copies of training images.")
     ] = False,
@@ -94,6 +103,7 @@ def evaluate(
     from ..model.predictor import load
     from .console import ConsoleProgress, print_json
 
+    _check_not_swapped("evaluate", bundle, [source])
     predictor = load(bundle, golden=not no_golden)
     result = evaluate_bundle(
         predictor,
@@ -115,8 +125,17 @@ def evaluate(
 
 
 def trace(
-    image: Annotated[Path, typer.Argument(metavar="IMAGE", help="One image file.")],
-    bundle: Annotated[Path, typer.Option("--bundle", "-b", help="The bundle to trace it through.")],
+    image: Annotated[Path, typer.Argument(metavar="IMAGE", parser=local_path, help="One image file.")],
+    bundle: Annotated[
+        Path,
+        typer.Option(
+            "--bundle",
+            "-b",
+            parser=local_path,
+            metavar="BUNDLE",
+            help="The bundle to trace it through: a folder or zip.",
+        ),
+    ],
     no_golden: NoGolden = False,
     json: JsonFlag = False,
 ) -> None:
@@ -127,6 +146,7 @@ def trace(
     from ..app.trace import trace as trace_image
     from .console import print_json, print_table
 
+    _check_not_swapped("trace", bundle, [str(image)])
     steps = trace_image(image, bundle, golden=not no_golden)
     if json:
         print_json([step.to_json() for step in steps])
@@ -137,6 +157,29 @@ def trace(
         for s in steps
     ]
     print_table([header, *rows], right=frozenset({4}))
+
+
+def _check_not_swapped(command: str, bundle: Path, others: Sequence[str]) -> None:
+    """Whether the bundle stands where it belongs.
+
+    Raises:
+        UsageError: it does not, but one of the other arguments is a bundle.
+    """
+    import shlex
+
+    from ..core.errors import UsageError
+    from ..model.no_bundle import is_bundle
+
+    meant = None if is_bundle(bundle) else next((text for text in others if is_bundle(Path(text))), None)
+    if meant is None:
+        return
+    rest = [shlex.quote(text) for text in (str(bundle), *others) if text != meant]
+    shown = " ".join(rest if len(rest) <= 3 else [*rest[:3], "…"])
+    if command == "trace":
+        line, given = f"{shown} --bundle {shlex.quote(meant)}", f"--bundle {bundle}"
+    else:
+        line, given = f"{shlex.quote(meant)} {shown}", f"the first argument, {bundle},"
+    raise UsageError(f"{given} is no bundle, but {meant} is one; did you mean: drivetrain {command} {line}")
 
 
 def _line_printer(files: Sequence[Path], classes: Sequence[str], aligned: bool) -> Callable[[Prediction], None]:

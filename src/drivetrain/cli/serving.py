@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from ..core.local_path import local_path
 from .prediction import NoGolden
 from .training import JsonFlag
 
@@ -48,7 +49,10 @@ def serve(
     max_images: Annotated[int, typer.Option(min=1, help="Images a request may have.")] = 64,
     max_megapixels: Annotated[float, typer.Option(help="Million pixels an image may have.")] = 50.0,
     upload_s: Annotated[float, typer.Option(help="Seconds a request's body may take to arrive.")] = 30.0,
-    samples: Annotated[Path | None, typer.Option(help="Folder of pictures the console offers to try.")] = None,
+    samples: Annotated[
+        Path | None,
+        typer.Option(parser=local_path, metavar="FOLDER", help="Folder of pictures the console offers to try."),
+    ] = None,
     drain_s: Annotated[float, typer.Option(min=0, help="Seconds to end what is under way, when told to stop.")] = 20.0,
     log: Annotated[Literal["text", "json"], typer.Option(help="Form of the log on stderr.")] = "text",
     log_requests: Annotated[bool, typer.Option("--log-requests", help="A line in the log for every request.")] = False,

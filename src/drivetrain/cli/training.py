@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ..core.local_path import local_path
+
 if TYPE_CHECKING:
     from ..app.trained import TrainResult
 
@@ -55,7 +57,13 @@ def _from(low: float, high: float = float("inf")) -> Callable[[float | None], fl
 
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
 CacheOption = Annotated[
-    Path | None, typer.Option("--cache", help="Folder of the embedding cache (the user's cache folder unless given).")
+    Path | None,
+    typer.Option(
+        "--cache",
+        parser=local_path,
+        metavar="FOLDER",
+        help="Folder of the embedding cache (the user's cache folder unless given).",
+    ),
 ]
 
 
@@ -67,7 +75,16 @@ def train(
             help="Folder of class folders (or train/ and valid/ above them), CSV, Parquet, zip or tar.",
         ),
     ],
-    out: Annotated[Path, typer.Option("--out", "-o", help="Bundle to write: a folder, or a name ending in .zip.")],
+    out: Annotated[
+        Path,
+        typer.Option(
+            "--out",
+            "-o",
+            parser=local_path,
+            metavar="PATH",
+            help="Bundle to write: a folder, or a name ending in .zip.",
+        ),
+    ],
     backbone: Annotated[
         str, typer.Option(help="efficientnet-lite0, -lite1, -lite2, FILE.onnx, hub:OWNER/NAME, or auto.")
     ] = "auto",

@@ -19,11 +19,13 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from ..core.errors import SourceError
+from ..core.errors import SourceError, UsageError
+from ..core.local_path import local_path
 from ..core.types import Dataset, Item, Skipped
 from . import table
 from .archive import is_archive, top_folder, unpack
 from .folder import (
+    BUNDLE,
     SPLITS,
     File,
     Tree,
@@ -94,9 +96,15 @@ def _nothing(title: str, skipped: list[Skipped]) -> SourceError:
 
 
 def _open_path(source: str, unpack_dir: Path | None, labelled: bool) -> tuple[list[Item], list[Skipped]]:
-    title, path = shown(source), Path(source)
     if not source:
         raise SourceError("the source is an empty text; give a folder, a table or an archive")
+    try:
+        path = local_path(source)
+    except UsageError as error:
+        raise SourceError(shown(str(error))) from None
+    if source.startswith("~"):
+        source = str(path)
+    title = shown(source)
     try:
         if path.is_dir():
             return _read_folder(walk(path, title), labelled, unpacked=False)
@@ -139,11 +147,13 @@ def _read_file(path: Path, title: str, labelled: bool) -> tuple[list[Item], list
 
 def _read_folder(tree: Tree, labelled: bool, *, unpacked: bool) -> tuple[list[Item], list[Skipped]]:
     """``unpacked`` is true where the folder is a stranger's archive, whose tables may list only its own files."""
+    if {file.rel for file in tree.files} >= BUNDLE:
+        raise SourceError(f"{tree.title} is a bundle, a trained model; give the images to look at, not a model")
     if labelled:
         items, skipped = _read_labelled(tree, unpacked)
     else:
         items = [Item(Path(file.path), file.name) for file in tree.images]
-        skipped = [Skipped(file.name, *file.problem) for file in tree.files if file.problem and "/" in file.rel]
+        skipped = [Skipped(file.name, *file.problem) for file in tree.files if file.problem]
         if not items:
             raise no_images(tree, "give a folder with images, one image, or a pattern such as photos/*.jpg")
     return items, skipped + list(tree.skipped)
@@ -246,8 +256,6 @@ def _read_lone_table(tree: Tree, unpacked: bool) -> tuple[list[Item], list[Skipp
 
 def _read_missing(source: str, title: str, labelled: bool) -> tuple[list[Item], list[Skipped]]:
     """A pattern; or nothing, and the error says which name nearby was perhaps meant."""
-    if "://" in source:
-        raise SourceError(f"{title} is a web address; download it and give the file or folder")
     if WILD.search(source) and labelled:
         raise SourceError(
             f"{title} is a pattern, which gives no labels; give the folder above the class folders, or a table"

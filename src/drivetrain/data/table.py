@@ -24,6 +24,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..core.errors import SourceError
+from ..core.local_path import not_local
 from ..core.types import Item, Skipped
 from .folder import SPLITS, image_problem, shown
 
@@ -304,7 +305,8 @@ def resolve(rows: Sequence[Row], place: Place, title: str, *, labelled: bool) ->
     skipped: list[Skipped] = []
     used: dict[str, str] = {}
     for row, (rel, path) in zip(rows, found, strict=True):
-        name = row.name or shown(rel) or row.at
+        # An address stays as it was written: as a path it would lose a slash.
+        name = row.name or shown(row.path if not path and not_local(row.path) else rel) or row.at
         if reason := _why_not(row, path, places, used, labelled):
             skipped.append(Skipped(name, *reason))
             continue
@@ -323,7 +325,7 @@ def _why_not(
     if labelled and row.label is None:
         return "no label", f"{row.at}: the label is empty"
     if not path:
-        return "missing", f"{row.at}: no such file"
+        return "missing", f"{row.at}: {shown(not_local(row.path) or 'no such file')}"
     if labelled and len(places[path]) > 1:
         return CONFLICTING_LABELS, " and ".join(f"{label!r} ({at})" for label, at in places[path].items())
     if path in used:

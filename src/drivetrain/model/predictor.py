@@ -20,6 +20,7 @@ from PIL import Image, ImageOps
 
 from ..core.cores import available_cores
 from ..core.errors import BundleError, ImageError, SchemaError, UsageError, WeightsError
+from ..core.local_path import local_path, not_local
 from ..core.types import FloatArray, Prediction, Verdict
 from ..data.decode import Decoded, decode, to_rgb
 from ..data.preprocess import apply
@@ -31,7 +32,8 @@ from .export import LOGITS
 from .golden import Parity, replay
 from .graph_audit import audit_graph
 from .manifest import Manifest, parse_manifest
-from .storage import ARRAYS, FROZEN, MANIFEST, MODEL, read_files
+from .no_bundle import read_bundle
+from .storage import ARRAYS, FROZEN, MANIFEST, MODEL
 
 Source = str | PathLike[str] | bytes | Image.Image
 
@@ -200,7 +202,7 @@ def decode_source(source: Source, manifest: Manifest) -> Decoded:
             f"an image is a path, the bytes of a file or a Pillow image; received one of type {kind}"
         ) from None
     except FileNotFoundError:
-        raise ImageError("missing", "no such file") from None
+        raise ImageError("missing", not_local(str(source)) or "no such file") from None
     except (OSError, ValueError) as error:  # ValueError: a name that no file can have
         raise ImageError("unreadable", getattr(error, "strerror", None) or str(error)) from None
     return decode(data, manifest.preprocess.decode_size)
@@ -223,13 +225,14 @@ def load(path: str | Path, *, golden: bool = True, threads: int = 1) -> Predicto
     `Predictor.run_batch`; it takes the memory of a second network.
 
     Raises:
+        UsageError: ``path`` is an address, not a path.
         BundleError: there is no bundle here, or its graph cannot be trusted or loaded.
         ChecksumError: a file is missing, cut short or altered.
         SchemaError: the manifest is malformed or from a newer version, or the other files do not fit it.
         ParityError: this machine does not reproduce the golden answers.
     """
-    path = Path(path)
-    files = read_files(path)
+    path = local_path(path)
+    files = read_bundle(path)
     try:
         manifest = parse_manifest(files[MANIFEST])
         arrays = TrainingArrays.from_bytes(files[ARRAYS], manifest)

@@ -11,6 +11,7 @@ from itertools import islice
 from pathlib import Path
 
 from ..core.errors import BundleError, UsageError
+from ..core.local_path import local_path
 from ..model.predictor import Predictor
 from ..model.storage import MAX_FILES, look
 
@@ -146,15 +147,15 @@ def parse_bundle(text: str) -> tuple[str | None, Path]:
     ('night', PosixPath('bears.bundle'))
 
     Raises:
-        UsageError: the name is none that can stand in an address.
+        UsageError: the name is none that can stand in an address, or the path is an address itself.
     """
     name, sign, path = text.partition("=")
     # A path may hold a sign of equality itself; what has a folder in it, or stands on disk, is no name.
     if not sign or "/" in name or "\\" in name or Path(text).exists():
-        return None, Path(text)
+        return None, local_path(text)
     if not NAME.fullmatch(name):
         raise UsageError(f"{name[:80]!r} cannot name a model; use small letters, digits, and . _ - between them")
-    return name, Path(path)
+    return name, local_path(path)
 
 
 def slug(title: str) -> str:

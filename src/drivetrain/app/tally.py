@@ -1,0 +1,67 @@
+"""What came of many predictions, counted: the line that ``drivetrain predict`` ends with."""
+
+from __future__ import annotations
+
+import statistics
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from ..core.types import Prediction, Skipped
+from ..core.verdict import Verdict
+
+# Labels and reasons that are named; the others are counted.
+MOST_NAMED = 5
+
+
+@dataclass
+class Tally:
+    """Counts as predictions come by; nothing of them is kept but numbers."""
+
+    verdicts: Counter[Verdict] = field(default_factory=Counter)
+    labels: Counter[str] = field(default_factory=Counter)
+    numbers: dict[str, list[float]] = field(default_factory=dict)
+
+    def add(self, prediction: Prediction) -> None:
+        """Count one more."""
+        self.verdicts[prediction.verdict] += 1
+        if prediction.label is not None:
+            self.labels[prediction.label] += 1
+        self.labels.update(prediction.labels)
+        for name, number in prediction.values.items():
+            self.numbers.setdefault(name, []).append(number.value)
+
+    @property
+    def unreadable(self) -> int:
+        """Files that could not be used."""
+        return self.verdicts[Verdict.UNREADABLE]
+
+    @property
+    def total(self) -> int:
+        """All files."""
+        return self.verdicts.total()
+
+    def line(self, passed_over: Sequence[Skipped] = ()) -> str:
+        """In words, on one line: answers by verdict, what could not be read, answers by label or number."""
+        answered = self.total - self.unreadable
+        verdicts = f"{self.verdicts[Verdict.ACCEPT]} accept, {self.verdicts[Verdict.REVIEW]} review"
+        parts = [f"{answered} answered ({verdicts})"]
+        if self.unreadable:
+            parts.append(f"{self.unreadable} cannot be read")
+        if passed_over:
+            kinds = Counter(one.detail.partition(";")[0].partition(",")[0] for one in passed_over)
+            named = [f"{count} × {kind}" if count > 1 else kind for kind, count in kinds.most_common(MOST_NAMED)]
+            more = ", …" if len(kinds) > len(named) else ""
+            parts.append(f"{len(passed_over)} passed over ({', '.join(named)}{more}; first: {passed_over[0].name})")
+        spreads = [
+            f"{name} {min(values):.4g} to {max(values):.4g}, median {statistics.median(values):.4g}"
+            for name, values in self.numbers.items()
+        ]
+        labels = [_most(self.labels)] if self.labels else []
+        return "; ".join([", ".join(parts), *labels, *spreads])
+
+
+def _most(labels: Counter[str]) -> str:
+    first = [f"{name} {count}" for name, count in labels.most_common(MOST_NAMED)]
+    others = len(labels) - len(first)
+    return ", ".join(first) + (f", and {others} more label{'s' if others > 1 else ''}" if others else "")

@@ -1,0 +1,183 @@
+"""Paths that are none, and bundles that are none: one line that says which argument, and what was probably meant."""
+
+from __future__ import annotations
+
+import shutil
+import zipfile
+from pathlib import Path
+
+import pytest
+from command_line import CommandLine
+from PIL import Image
+
+import drivetrain as dt
+from drivetrain.core.errors import SourceError, UsageError
+from drivetrain.core.local_path import local_path
+
+
+@pytest.fixture
+def place(tmp_path: Path, kept: Path) -> Path:
+    """A folder with ``bears.bundle``, its zip ``bears.zip``, ``photos/rot/1.png``, and other things."""
+    shutil.copytree(kept, tmp_path / "bears.bundle")
+    shutil.make_archive(str(tmp_path / "bears"), "zip", kept)
+    (tmp_path / "photos" / "rot").mkdir(parents=True)
+    Image.new("RGB", (30, 20), (220, 30, 20)).save(tmp_path / "photos" / "rot" / "1.png")
+    (tmp_path / "paper.pdf").write_bytes(b"%PDF-1.7 and more")
+    (tmp_path / "empty").mkdir()
+    with zipfile.ZipFile(tmp_path / "photos.zip", "w") as archive:
+        archive.write(tmp_path / "photos" / "rot" / "1.png", "rot/1.png")
+    return tmp_path
+
+
+ADDRESS = "https://example.org//a/b.bundle?x=1/"
+COMMANDS = {
+    "predict, image": ("predict", "bears.bundle", "{}"),
+    "predict, bundle": ("predict", "{}", "photos"),
+    "evaluate, source": ("evaluate", "bears.bundle", "{}"),
+    "evaluate, bundle": ("evaluate", "{}", "photos"),
+    "evaluate, report": ("evaluate", "bears.bundle", "photos", "--report", "{}"),
+    "train": ("train", "{}", "--out", "new.bundle"),
+    "train, out": ("train", "photos", "--out", "{}"),
+    "train, cache": ("train", "photos", "--out", "new.bundle", "--cache", "{}"),
+    "report": ("report", "{}"),
+    "inspect": ("inspect", "{}"),
+    "trace, image": ("trace", "{}", "--bundle", "bears.bundle"),
+    "trace, bundle": ("trace", "photos/rot/1.png", "--bundle", "{}"),
+    "app": ("app", "{}", "--to", "docker", "--out", "new"),
+    "serve": ("serve", "{}"),
+    "serve, named": ("serve", "night={}"),
+    "serve, samples": ("serve", "bears.bundle", "--samples", "{}"),
+    "cache": ("cache", "info", "--cache", "{}"),
+}
+
+
+@pytest.mark.parametrize("where", COMMANDS)
+def test_an_address_is_shown_as_it_was_given(drivetrain: CommandLine, place: Path, where: str) -> None:
+    before = sorted(place.rglob("*"))
+    done = drivetrain(*(part.format(ADDRESS) for part in COMMANDS[where]), cwd=place)
+    assert done.code == 2
+    assert f"{ADDRESS} is a web address; download it and give its path" in done.error
+    assert sorted(place.rglob("*")) == before
+
+
+@pytest.mark.parametrize(
+    ("address", "said"),
+    [
+        ("s3://bucket/key.jpg", "s3://bucket/key.jpg is an address of cloud storage; download it (aws s3 cp)"),
+        ("hf://datasets/x/y", "hf://datasets/x/y is an address on the Hugging Face hub; download it (hf download)"),
+        ("FTP://host/a", "FTP://host/a is a web address"),
+        ("smb://host/share", "smb://host/share is an address; fetch it"),
+        ("file:///home/me/a%20b.jpg", "give its path: /home/me/a b.jpg"),
+        ("file://localhost/home/me", "give its path: /home/me"),
+        ("-", "would mean standard input"),
+        ("", "a path is empty"),
+    ],
+)
+def test_what_is_no_path_says_what_it_is(drivetrain: CommandLine, place: Path, address: str, said: str) -> None:
+    for arguments in (("predict", "bears.bundle", address), ("inspect", address), ("trace", address, "-b", "x")):
+        done = drivetrain(*arguments, cwd=place)
+        assert done.code == 2
+        assert said in done.error
+
+
+def test_an_address_that_became_a_path_is_shown_whole(place: Path) -> None:
+    for call in (dt.load, lambda path: dt.evaluate(place / "bears.bundle", path)):
+        with pytest.raises((UsageError, SourceError), match=r"^https://example\.org/x is a web address"):
+            call(Path("https://example.org/x"))
+    answer = dt.load(place / "bears.bundle").predict("https://example.org/x.jpg")
+    assert answer.path == "https://example.org/x.jpg"
+    assert "missing: https://example.org/x.jpg is a web address; download it" in (answer.error or "")
+
+
+def test_a_table_that_lists_addresses_says_so(drivetrain: CommandLine, place: Path) -> None:
+    (place / "table.csv").write_text(f"path,label\nhttps://a.org/1.jpg,rot\n{place}/photos/rot/1.png,rot\n")
+    document = drivetrain("evaluate", "bears.bundle", "table.csv", "--json", "--keep-leaks", cwd=place).document
+    assert document["skipped_files"][0]["name"] == "https://a.org/1.jpg"
+    assert "https://a.org/1.jpg is a web address; download it" in document["skipped_files"][0]["detail"]
+
+
+def test_paths_that_look_odd_are_paths(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(place))
+    monkeypatch.chdir(place)
+    assert local_path("~/photos") == place / "photos"
+    assert local_path("C:/photos") == Path("C:/photos")
+    assert local_path("a:b") == Path("a:b")
+    assert local_path("./-") == Path("-")
+    (place / "~").mkdir()
+    assert local_path("~") == Path("~")
+    (place / "http:" / "x").mkdir(parents=True)
+    assert local_path("http:/x") == Path("http:/x")
+
+
+def test_a_home_in_a_pattern_is_found(drivetrain: CommandLine, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(place))
+    done = drivetrain("predict", "~/bears.bundle", "~/photos/*/*.png", "~/photos/", "--json")
+    assert [answer["label"] for answer in done.document] == ["rot", "rot"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (
+            ("predict", "photos", "bears.bundle"),
+            "the first argument, photos, is no bundle, but bears.bundle is one; did you mean: drivetrain predict bears",
+        ),
+        (("predict", "photos/rot/1.png", "bears.zip"), "did you mean: drivetrain predict bears.zip photos/rot/1.png"),
+        (
+            ("predict", "photos/rot/1.png", "photos", "bears.bundle"),
+            "did you mean: drivetrain predict bears.bundle photos/rot/1.png photos",
+        ),
+        (("evaluate", "photos", "bears.bundle"), "did you mean: drivetrain evaluate bears.bundle photos"),
+        (("evaluate", "no such thing", "bears.bundle"), "drivetrain evaluate bears.bundle 'no such thing'"),
+        (
+            ("trace", "bears.bundle", "-b", "photos/rot/1.png"),
+            "did you mean: drivetrain trace photos/rot/1.png --bundle bears.bundle",
+        ),
+        (("evaluate", "bears.bundle", "bears.bundle"), "is a bundle, a trained model; give the images to look at"),
+        (("predict", "bears.bundle", "bears.bundle"), "is a bundle, a trained model; give the images to look at"),
+        (("train", "bears.bundle", "--out", "new"), "is a bundle, a trained model; give the images to look at"),
+    ],
+)
+def test_arguments_that_changed_places_are_put_right(
+    drivetrain: CommandLine, place: Path, arguments: tuple[str, ...], said: str
+) -> None:
+    done = drivetrain(*arguments, cwd=place)
+    assert done.code == 2
+    assert said in done.error
+
+
+WRONG = {
+    "bears.bundel": "bears.bundel does not exist; train a bundle with: drivetrain train FOLDER --out bears.bundel; did you "
+    "mean bears.bundle?",
+    "photos": "photos is not a bundle: it has no SHA256SUMS; it is a folder of images, and a bundle is what train makes of "
+    "one: drivetrain train photos --out photos.bundle",
+    "photos/rot/1.png": "is neither a bundle folder nor a zip of one; it is an image",
+    "paper.pdf": "is neither a bundle folder nor a zip of one; it is a PDF",
+    "bears.bundle/report.html": "it is a part of a bundle; did you mean bears.bundle?",
+    "bears.bundle/golden": "it is a part of a bundle; did you mean bears.bundle?",
+    "bears.bundle/model.onnx": "it is a part of a bundle; did you mean bears.bundle?",
+    ".": "there are bundles in it; did you mean bears.bundle, bears.zip?",
+    "empty": "it has no SHA256SUMS; it is empty",
+    "photos.zip": "it is a zip with images: drivetrain train photos.zip --out photos.bundle makes a bundle of them",
+}
+
+
+@pytest.mark.parametrize("command", ["predict", "evaluate", "inspect", "report", "trace", "app"])
+@pytest.mark.parametrize("wrong", WRONG)
+def test_what_is_no_bundle_is_named(drivetrain: CommandLine, place: Path, command: str, wrong: str) -> None:
+    more = {
+        "predict": ("photos",),
+        "evaluate": ("photos",),
+        "app": ("--to", "docker", "--out", "../new"),
+        "trace": ("--bundle", wrong),
+    }
+    first = "photos/rot/1.png" if command == "trace" else wrong
+    done = drivetrain(command, first, *more.get(command, ()), cwd=place)
+    assert done.code == 2
+    assert WRONG[wrong] in done.error
+
+
+def test_a_damaged_bundle_stays_a_damaged_bundle(drivetrain: CommandLine, place: Path) -> None:
+    (place / "bears.bundle" / "model.onnx").write_bytes(b"cut")
+    assert "model.onnx was altered or cut short" in drivetrain("inspect", "bears.bundle", cwd=place).error
+    assert "did you mean" not in drivetrain("inspect", "bears.bundle", cwd=place).error
