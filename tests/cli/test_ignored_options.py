@@ -81,6 +81,7 @@ def test_other_commands_refuse_what_they_would_ignore(drivetrain: CommandLine, k
             ("evaluate", kept, tmp_path, "--delimiter", ";"),
             "stands between several labels, and this bundle is for class",
         ),
+        (("evaluate", kept, tmp_path, "--cache", "c", "--no-cache"), "--cache and --no-cache exclude each other"),
         (("demo", "--out", tmp_path, "--port", "8000"), "--port is for serving; add --serve"),
         (("store", "info", tmp_path / "a.db", "--store", tmp_path / "b.db"), "two stores are named"),
         (("store", "prune", tmp_path / "a", "--store", tmp_path / "b", "--records-days", "1"), "two stores are named"),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..core.local_path import local_path
-from .training import CacheOption, JsonFlag
+from .training import CacheOption, JsonFlag, check_cache
 
 if TYPE_CHECKING:
     from ..app.evaluate import Evaluation
@@ -104,6 +104,7 @@ def evaluate(
     from .console import ConsoleProgress, print_json
 
     _check_not_swapped("evaluate", bundle, [source])
+    check_cache(source, cache, no_cache)
     predictor = load(bundle, golden=not no_golden)
     result = evaluate_bundle(
         predictor,

@@ -196,11 +196,9 @@ def train(
     split, so the figures are not flattered by them.
     """
     from ..app.python import train as train_bundle
-    from ..core.errors import UsageError
     from .console import ConsoleProgress, print_json
 
-    if cache is not None and no_cache and not _is_archive(source):
-        raise UsageError("--cache and --no-cache exclude each other; leave one of them out")
+    check_cache(source, cache, no_cache)
     result = train_bundle(
         source,
         out,
@@ -236,11 +234,17 @@ def train(
         _print_next_steps(result, source, delimiter)
 
 
-def _is_archive(source: str) -> bool:
-    """Whether the cache folder is needed for more than embeddings: archives are unpacked there."""
+def check_cache(source: str, cache: Path | None, no_cache: bool) -> None:
+    """Refuse a folder that would not be used. That of an archive is: it is unpacked there.
+
+    Raises:
+        UsageError: it would not be used.
+    """
+    from ..core.errors import UsageError
     from ..data.archive import is_archive
 
-    return Path(source).is_file() and is_archive(Path(source))
+    if cache is not None and no_cache and not (Path(source).is_file() and is_archive(Path(source))):
+        raise UsageError("--cache and --no-cache exclude each other; leave one of them out")
 
 
 def demo(
