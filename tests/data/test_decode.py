@@ -25,9 +25,10 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from drivetrain.core.errors import ImageError
-from drivetrain.data.decode import MAX_BYTES, MAX_PIXELS, MAX_SIDE, Decoded, decode, to_rgb
+from drivetrain.data.decode import MAX_BYTES, Decoded, decode, to_rgb
 from drivetrain.data.facts import thumbnail
 from drivetrain.data.preprocess import Preprocess, Resize
+from drivetrain.data.true_size import MAX_PIXELS, MAX_SIDE
 
 # Pillow warns of much that is odd in a file; pytest brings back what the program ignores.
 pytestmark = [

@@ -17,8 +17,9 @@ from PIL import ExifTags, Image, ImageCms, features
 from PIL.PngImagePlugin import PngInfo
 
 from drivetrain.core.errors import ImageError
-from drivetrain.data.decode import MAX_SIDE, decode
-from drivetrain.data.metadata import head_size, strip_metadata
+from drivetrain.data.decode import decode
+from drivetrain.data.metadata import strip_metadata
+from drivetrain.data.true_size import true_size
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::UserWarning"),
@@ -254,7 +255,7 @@ def test_a_file_cut_short_is_an_image_error(name: str, length: int) -> None:
 def test_what_is_no_image_is_an_image_error(data: bytes) -> None:
     with pytest.raises(ImageError):
         strip_metadata(data)
-    assert head_size(data) is None
+    assert true_size(data) is None
 
 
 def test_lengths_that_lie() -> None:
@@ -352,29 +353,6 @@ def test_hostile_counts_end_soon() -> None:
         strip_metadata(jpeg[:2] + b"\xff\xfe\0\2" * (1 << 20) + jpeg[2:])
     stripped, _ = strip_metadata(jpeg[:-2] + b"\xff" * 5_000_000 + jpeg[-2:])
     same(stripped, jpeg)
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_the_size_in_the_header(name: str) -> None:
-    data = files()[name]
-    with Image.open(io.BytesIO(data)) as image:
-        assert head_size(data) == image.size
-
-
-def test_the_size_in_the_header_is_told_however_large() -> None:
-    body = struct.pack(">IIBBBBB", 2_000_000, 3_000_000, 8, 2, 0, 0, 0)
-    bomb = b"\x89PNG\r\n\x1a\n" + png_chunk(b"IHDR", body) + png_chunk(b"IDAT", b"") + png_chunk(b"IEND", b"")
-    assert head_size(bomb) == (2_000_000, 3_000_000) > (MAX_SIDE, MAX_SIDE)
-    jpeg = bytearray(saved(picture(), "JPEG"))
-    frame = jpeg.index(b"\xff\xc0")
-    jpeg[frame + 5 : frame + 9] = b"\xff\xff\xff\xff"
-    assert head_size(bytes(jpeg)) == (65535, 65535)
-    icon = b"\0\0\1\0\1\0" + b"\x20\x20\0\0\1\0\x20\0" + struct.pack("<II", len(bomb), 22) + bomb
-    assert head_size(icon) == (2_000_000, 3_000_000)
-    bitmap = saved(picture("RGBA", (40, 30)), "ICO", sizes=[(40, 30)], bitmap_format="bmp")
-    assert head_size(bitmap) == (40, 30)
-    webp = b"RIFF" + struct.pack("<I", 22) + b"WEBPVP8X" + struct.pack("<I", 10) + b"\0" * 4 + b"\xff" * 6
-    assert head_size(webp) == (1 << 24, 1 << 24)
 
 
 def test_real_photos(data_root: Path) -> None:

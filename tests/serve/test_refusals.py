@@ -17,6 +17,7 @@ from odd_values import MODEL
 from running import form, jpeg
 from starlette.testclient import TestClient
 
+from drivetrain.data.true_size import TrueSize
 from drivetrain.serve import image_limits
 from drivetrain.serve.image_limits import pixels_checked
 from drivetrain.serve.job import Upload
@@ -114,13 +115,13 @@ def test_headers_that_take_long_are_not_read_on_the_loop(
     monkeypatch: pytest.MonkeyPatch, data: bytes, aside: bool
 ) -> None:
     threads: list[int] = []
-    read: Callable[[bytes], tuple[int, int] | None] = image_limits.head_size
+    read: Callable[[bytes], TrueSize | None] = image_limits.true_size
 
-    def noted(given: bytes) -> tuple[int, int] | None:
+    def noted(given: bytes) -> TrueSize | None:
         threads.append(threading.get_ident())
         return read(given)
 
-    monkeypatch.setattr(image_limits, "head_size", noted)
+    monkeypatch.setattr(image_limits, "true_size", noted)
     asyncio.run(pixels_checked([Upload("a", data)], 1000_000))
     assert [one != threading.get_ident() for one in threads] == [aside]
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import io
 import logging
-import struct
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -35,6 +34,8 @@ from PIL import (
 
 from ..core.errors import ImageError
 from .foreign_files import TEXT, WEB_PAGE, foreign_file, raw_photo
+from .jpeg_scan import check_scans
+from .true_size import JPEG_SIGNATURE, MAX_PIXELS, PNG_SIGNATURE, check_size, true_size
 
 DecodeSize = Callable[[int, int], tuple[int, int] | None]
 Levels = NDArray[np.uint8]
@@ -83,15 +84,12 @@ EXTENSIONS = frozenset(
     }
 )
 
-# Pillow's own warning threshold (a quarter GiB of RGB): above it an image is refused before its pixels are decoded.
-MAX_PIXELS = 89_478_485
-# libjpeg's limit. Beyond it a resize keeps an intermediate image of gigabytes, and Pillow's float32 boxes lose pixels.
-MAX_SIDE = 65_500
 MAX_BYTES = 512 << 20
+# Of a picture with transparency so much is turned to RGB at a time.
+BAND_PIXELS = 1 << 17
 # At which fractions the JPEG decoder can give a picture, the smallest first.
 DCT_FACTORS = (8, 4, 2)
 
-PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 # (offset, bytes there, format): files that begin like this are damaged if Pillow rejects them, not something else.
 SIGNATURES = (
     (0, b"\xff\xd8\xff", "JPEG"),
@@ -143,11 +141,12 @@ class Decoded:
     reduced: int
 
 
-def decode(data: bytes, decode_size: DecodeSize | None = None) -> Decoded:
+def decode(data: bytes, decode_size: DecodeSize | None = None, *, max_pixels: int = MAX_PIXELS) -> Decoded:
     """Decode an image file; the first frame of an animation.
 
     ``decode_size(width, height)`` gives the smallest size a JPEG may be decoded at, or None for full size. It is asked
-    with the size as stored, before EXIF turns the image.
+    with the size as stored, before EXIF turns the image. An image of more than ``max_pixels`` is refused before memory is
+    taken for it, whichever of its headers says so; see `true_size`.
 
     Raises:
         ImageError: empty, not an image, truncated, damaged or too large; or there is not enough memory just now.
@@ -159,10 +158,17 @@ def decode(data: bytes, decode_size: DecodeSize | None = None) -> Decoded:
     if raw := raw_photo(data):
         raise ImageError("not an image", raw)
     try:
-        _check_icon(data)
+        size = true_size(data)
+        if size is None:
+            raise _unidentified(data)
+        size.check(max_pixels)
+        if size.whole_bytes:
+            check_scans(data)
         with Image.open(io.BytesIO(data), formats=FORMATS) as image:
             width, height = image.size
-            _check_size(width, height)
+            check_size(width, height, max_pixels)
+            if width * height > size.width * size.height:
+                raise ImageError("damaged", "what its headers say of its size does not fit together")
             kind, mode = image.format or "", image.mode
             reduced = _reduce(image, decode_size)
             image.load()
@@ -186,32 +192,19 @@ def decode(data: bytes, decode_size: DecodeSize | None = None) -> Decoded:
     return Decoded(rgb, width, height, kind, mode, reduced)
 
 
-def _check_size(width: int, height: int) -> None:
-    if width * height > MAX_PIXELS or max(width, height) > MAX_SIDE:
-        raise ImageError(
-            "too large",
-            f"{width}×{height} pixels; at most {MAX_PIXELS / 1e6:.0f} million, and {MAX_SIDE} a side",
-        )
-    if width <= 0 or height <= 0:
-        raise ImageError("damaged", f"the image is {width}×{height} pixels")
+def decoding_bytes(data: bytes, decode_size: DecodeSize | None = None, *, max_pixels: int = MAX_PIXELS) -> int:
+    """The most memory that `decode` takes with the same arguments, from the headers alone.
 
-
-def _check_icon(data: bytes) -> None:
-    """Check what the pictures inside an ICO say of their size: Pillow decodes them as soon as it opens the file."""
-    if not data.startswith(b"\0\0\1\0") or len(data) < 6:
-        return
-    # What the count says may be more entries than there is room for.
-    for entry in range(min(int.from_bytes(data[4:6], "little"), (len(data) - 6) // 16)):
-        place = 6 + 16 * entry + 12
-        start = int.from_bytes(data[place : place + 4], "little")
-        header = data[start : start + 24]
-        if len(header) < 24:
-            return  # Pillow will find the file cut short
-        if header.startswith(PNG_SIGNATURE):
-            width, height = struct.unpack(">16x2I", header)
-        else:  # a BMP without its file header; 12 bytes is the oldest form of what is left
-            width, height = struct.unpack("<4x2H16x" if header[0] == 12 else "<4x2i12x", header)
-        _check_size(abs(width), abs(height))
+    Raises:
+        ImageError: `decode` would refuse it for its size.
+    """
+    size = true_size(data)
+    if size is None:
+        return 0
+    size.check(max_pixels)
+    whole = size.width, size.height
+    reducible = decode_size is not None and data.startswith(JPEG_SIGNATURE)
+    return size.bytes(reduction(whole, decode_size(*whole)) if decode_size is not None and reducible else 1)
 
 
 def _reduce(image: Image.Image, decode_size: DecodeSize | None) -> int:
@@ -263,12 +256,22 @@ def to_rgb(image: Image.Image) -> Image.Image:
     if image.mode.startswith("I") or image.mode == "F":
         return Image.fromarray(_grey_levels(np.asarray(image), image.mode)).convert("RGB")
     if image.has_transparency_data:
-        if image.mode == "La":
-            image = image.convert("LA")  # the only way from premultiplied grey
-        rgba = image.convert("RGBA")
-        white = Image.new("RGBA", rgba.size, (255, 255, 255, 255))
-        return Image.alpha_composite(white, rgba).convert("RGB")
+        return _over_white(image)
     return image.convert("RGB")
+
+
+def _over_white(image: Image.Image) -> Image.Image:
+    """A band of rows at a time: whole, it would be there four times over."""
+    rgb = Image.new("RGB", image.size)
+    rows = max(1, BAND_PIXELS // image.width)
+    for top in range(0, image.height, rows):
+        band = image.crop((0, top, image.width, min(top + rows, image.height)))
+        if band.mode == "La":
+            band = band.convert("LA")  # the only way from premultiplied grey
+        rgba = band.convert("RGBA")
+        white = Image.new("RGBA", rgba.size, (255, 255, 255, 255))
+        rgb.paste(Image.alpha_composite(white, rgba).convert("RGB"), (0, top))
+    return rgb
 
 
 def _grey_levels(values: NDArray[Any], mode: str) -> Levels:

@@ -20,25 +20,19 @@ from collections.abc import Iterable, Iterator
 from PIL import ExifTags, Image, JpegImagePlugin, PngImagePlugin
 
 from ..core.errors import ImageError
-from .decode import FORMATS, PNG_SIGNATURE, UPRIGHT, decode
+from .decode import UPRIGHT, decode
+from .jpeg_scan import APP0, APP1, APP15, CODING, COM, EOI, SCAN_END, SOS
+from .true_size import JPEG_SIGNATURE, PNG_SIGNATURE
 
 # Segments or chunks in one file: beyond any camera's, and a bound on the time a hostile file takes.
 MAX_PARTS = 1 << 20
 
-JPEG_SIGNATURE = b"\xff\xd8\xff"
-APP0, APP1, APP2, APP14, APP15, COM = 0xE0, 0xE1, 0xE2, 0xEE, 0xEF, 0xFE
-SOS, EOI, SOF0 = 0xDA, 0xD9, 0xC0
-# Frames, tables, restart interval, number of lines, scans. 0xC8 is reserved.
-CODING = (frozenset(range(SOF0, 0xD0)) - {0xC8}) | {SOS, 0xDB, 0xDC, 0xDD}
-FRAMES = frozenset(range(SOF0, 0xD0)) - {0xC4, 0xC8, 0xCC}
-# Segments before the first scan: a dozen is usual.
-MAX_HEAD_PARTS = 200
+APP2, APP14 = 0xE2, 0xEE
 ICC = b"ICC_PROFILE\0"
 # Where the way up may stand.
 EXIF, XMP = b"Exif\0\0", b"http://ns.adobe.com/xap/1.0/\0"
-# Any number of fill bytes may precede a marker; in a scan a stuffed 0 and restart markers belong to the data.
+# Any number of fill bytes may precede a marker.
 _MARKER = re.compile(rb"\xff+([^\x00\xff])", re.DOTALL)
-_SCAN_END = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]", re.DOTALL)
 # One grey pixel, as far as a reader of the header looks.
 _JPEG_HEAD = b"\xff\xc0\0\x0b\x08\0\x01\0\x01\x01\x01\x11\0" + b"\xff\xda\0\x08\x01\x01\0\0\x3f\0"
 
@@ -83,34 +77,6 @@ def strip_metadata(data: bytes) -> tuple[bytes, str]:
     return _as_png(data), "image/png"
 
 
-def head_size(data: bytes) -> tuple[int, int] | None:
-    """Width and height as the header announces them, however large, before EXIF turns the image.
-
-    No pixels are decoded, and no memory for them is taken. Of an icon that of the largest picture inside. None: no
-    header can be read.
-    """
-    if data.startswith(b"\0\0\1\0"):
-        return _icon_size(data)  # Pillow decodes what is inside on opening
-    if data.startswith(b"RIFF") and data.startswith(b"WEBP", 8):
-        return _webp_size(data)  # Pillow makes a decoder with its canvas first
-    if data.startswith(JPEG_SIGNATURE) and (size := _jpeg_size(data)) is not None:
-        return size
-    if data.startswith(PNG_SIGNATURE) and data[12:16] == b"IHDR" and len(data) >= 24:
-        width, height = struct.unpack_from(">2I", data, 16)
-        return (width, height) if width and height else None  # Pillow would unpack the texts that follow first
-    # As `Image.open`, which however refuses a large picture before it says how large it is.
-    for name in FORMATS:
-        factory, accept = Image.OPEN[name]
-        try:
-            if accept is not None and accept(data[:16]) is not True:
-                continue
-            with factory(io.BytesIO(data), "") as image:
-                return image.size
-        except Exception:  # on bad bytes Pillow's plugins raise whatever their parsing stumbles over
-            continue
-    return None
-
-
 def _jpeg(data: bytes) -> bytes:
     view = memoryview(data)
     head: list[Piece] = [b"\xff\xd8"]
@@ -141,29 +107,12 @@ def _jpeg(data: bytes) -> bytes:
             raise _OddError
         if marker == SOS:
             scans += 1
-            end = _SCAN_END.search(data, at)
+            end = SCAN_END.search(data, at)
             if end is None:
                 raise _OddError  # whether more than the end is missing, decoding tells
             kept.append(view[at : end.start()])
             at = end.start()
     raise ImageError("damaged", f"more than {MAX_PARTS} segments")
-
-
-def _jpeg_size(data: bytes) -> tuple[int, int] | None:
-    """As the frame's header says, the last before the first scan; None where there is something odd before it."""
-    size, at = None, 2
-    for _ in range(MAX_HEAD_PARTS):
-        if len(data) < at + 4 or data[at] != 0xFF:
-            return None
-        marker = data[at + 1]
-        if marker == SOS:
-            return size
-        if marker in FRAMES and len(data) >= at + 9:
-            size = int.from_bytes(data[at + 7 : at + 9], "big"), int.from_bytes(data[at + 5 : at + 7], "big")
-        elif marker not in CODING and not APP0 <= marker <= APP15 and marker != COM:
-            return None
-        at += 2 + int.from_bytes(data[at + 2 : at + 4], "big")
-    return None
 
 
 def _sort_segment(marker: int, segment: memoryview, head: list[Piece], kept: list[Piece], turning: list[Piece]) -> None:
@@ -326,36 +275,6 @@ def _webp_orientation(chunks: list[tuple[bytes, memoryview]], flags: int) -> int
         if body and flags & flag:
             carrier.info[name] = body
     return _orientation(carrier) if carrier.info else 1
-
-
-def _webp_size(data: bytes) -> tuple[int, int] | None:
-    kind = data[12:16]
-    if kind == b"VP8X" and len(data) >= 30:
-        return int.from_bytes(data[24:27], "little") + 1, int.from_bytes(data[27:30], "little") + 1
-    if kind == b"VP8 " and len(data) >= 30 and data[23:26] == b"\x9d\x01\x2a":
-        width, height = struct.unpack_from("<HH", data, 26)
-        return width & 0x3FFF, height & 0x3FFF
-    if kind == b"VP8L" and len(data) >= 25 and data[20] == 0x2F:
-        bits = int.from_bytes(data[21:25], "little")
-        return (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
-    return None
-
-
-def _icon_size(data: bytes) -> tuple[int, int] | None:
-    sizes: list[tuple[int, int]] = []
-    # What the count says may be more entries than there is room for.
-    for entry in range(min(int.from_bytes(data[4:6], "little"), (len(data) - 6) // 16)):
-        start = int.from_bytes(data[18 + 16 * entry : 22 + 16 * entry], "little")
-        header = data[start : start + 24]
-        if len(header) < 24:
-            break
-        if header.startswith(PNG_SIGNATURE):
-            width, height = struct.unpack(">16x2I", header)
-        else:  # a BMP without its file header; 12 bytes is the oldest form of what is left; a mask doubles the height
-            width, height = struct.unpack("<4x2H16x" if header[0] == 12 else "<4x2i12x", header)
-            height //= 2
-        sizes.append((abs(width), abs(height)))
-    return max(sizes, key=lambda size: size[0] * size[1], default=None)
 
 
 def _as_png(data: bytes) -> bytes:

@@ -1,4 +1,4 @@
-"""What an image's header says of its size, looked at before anything is decoded."""
+"""What an image's headers say of its size, looked at before it is queued."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import asyncio
 import math
 from collections.abc import Sequence
 
-from ..data.metadata import JPEG_SIGNATURE, head_size
+from ..core.errors import ImageError
+from ..data.true_size import JPEG_SIGNATURE, TrueSize, true_size
 from .job import Upload
 from .problems import Fault, Place, Problem
 
@@ -28,10 +29,10 @@ async def pixels_checked(uploads: Sequence[Upload], most: int, place: Place = ("
 
 
 def check_pixels(uploads: Sequence[Upload], most: int, place: Place = ("images",)) -> None:
-    """Refuse a request with images that announce more than ``most`` pixels; ``place`` is where the request holds them.
+    """Refuse a request with images that would be decoded to more than ``most`` pixels; ``place`` is where it holds them.
 
     Each such image is named, so that a client can send the others. What has no readable header passes: it will be answered
-    as unreadable.
+    as unreadable. Decoding has the same bound.
 
     Raises:
         Problem: too many pixels (422).
@@ -39,13 +40,24 @@ def check_pixels(uploads: Sequence[Upload], most: int, place: Place = ("images",
     named = []
     faults = []
     for number, upload in enumerate(uploads):
-        size = head_size(upload.data)
-        if size is None or size[0] * size[1] <= most:
+        size = _size(upload.data)
+        if size is None or size.width * size.height <= most:
             continue
-        millions = math.ceil(size[0] * size[1] / 1e4) / 100  # rounded up, so that it is never told as what may pass
-        fault = f"{millions:g} million pixels ({size[0]}×{size[1]}); at most {most / 1e6:g} million: send it smaller"
+        # Rounded up here and down there, so that none is told as what may pass.
+        millions = math.ceil(size.width * size.height / 1e4) / 100
+        fault = (
+            f"{millions:g} million pixels ({size.width}×{size.height}); at most {math.floor(most / 1e5) / 10:g} million: "
+            "send it smaller"
+        )
         named.append(f"image {number + 1} ({upload.name or 'without a name'}) has {fault}")
         faults.append(Fault(loc=(*place, number), msg=fault))
     if faults:
         more = f" ({len(faults) - 1} more are too large)" if len(faults) > 1 else ""
         raise Problem("unprocessable", named[0] + more, errors=faults)
+
+
+def _size(data: bytes) -> TrueSize | None:
+    try:
+        return true_size(data)
+    except ImageError:
+        return None

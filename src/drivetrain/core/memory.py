@@ -1,0 +1,60 @@
+"""How much memory this process may use, and sizes as people write them."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+from .errors import UsageError
+
+UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
+_SIZE = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,6})?)\s*([KMGT]?)(?:i?B)?", re.IGNORECASE)
+
+
+def parse_size(text: str) -> int:
+    """Bytes of a size such as 512M, 2G or 1.5GiB; units are powers of 1024.
+
+    >>> parse_size("512M"), parse_size("1.5 GiB")
+    (536870912, 1610612736)
+
+    Raises:
+        UsageError: it is no size.
+    """
+    found = _SIZE.fullmatch(text.strip())
+    size = int(float(found[1]) * UNITS[found[2].upper()]) if found else 0
+    if not size:
+        raise UsageError(f"{text[:40]!r} is no size; write it such as 512M or 2G")
+    return size
+
+
+def shown_size(size: int) -> str:
+    """A size in words of one unit, rounded up to whole MiB.
+
+    >>> shown_size(300 << 20), shown_size(5 << 29)
+    ('300 MiB', '2.5 GiB')
+    """
+    mebibytes = (size + (1 << 20) - 1) >> 20
+    return f"{mebibytes} MiB" if mebibytes < 1024 else f"{mebibytes / 1024:.3g} GiB"
+
+
+def available_memory(cgroup: Path = Path("/sys/fs/cgroup")) -> int:
+    """Bytes this process may use: the machine's, or a container's limit where that is less."""
+    total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") if hasattr(os, "sysconf") else 4 << 30
+    # The first is the second version of control groups, the other the first.
+    for file in (cgroup / "memory.max", cgroup / "memory" / "memory.limit_in_bytes"):
+        try:
+            limit = int(file.read_text())
+        except (OSError, ValueError):
+            continue  # not Linux, or no limit ("max")
+        if limit > 0:
+            return min(total, limit)
+    return total
+
+
+def resident_memory() -> int:
+    """Bytes of memory this process holds now, 0 where the system does not say."""
+    try:
+        return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except (OSError, ValueError, IndexError):
+        return 0
