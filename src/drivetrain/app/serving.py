@@ -18,11 +18,13 @@ import tempfile
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from ..core.errors import DrivetrainError, UsageError
+from ..core.memory import available_memory, resident_memory, shown_size
+from ..core.memory_budget import MemoryBudget
 from ..core.retention import Retention
 
 if TYPE_CHECKING:
@@ -62,7 +64,10 @@ class ServeOptions:
     keep_metadata: bool = False
     max_body_mb: int = 64
     max_images: int = 64
-    max_megapixels: float = 50.0
+    max_megapixels: float | None = None
+    """None: as many as are decoded anywhere, or as the memory holds."""
+    memory: int | None = None
+    """Bytes for all processes together; None: see `Settings.memory`."""
     upload_s: float = 30.0
     samples: str | None = None
     drain_s: float = 20.0
@@ -77,6 +82,7 @@ class ServeOptions:
         Raises:
             UsageError: one of them is out of range.
         """
+        from ..data.true_size import MAX_PIXELS
         from ..serve.settings import Limits, Settings
 
         for name, value in (("max_body_mb", self.max_body_mb), ("max_images", self.max_images)):
@@ -84,10 +90,13 @@ class ServeOptions:
                 raise UsageError(f"{name} is {value}; it must be 1 or more")
         if not 0 < self.upload_s < float("inf"):
             raise UsageError(f"upload_s is {self.upload_s}; it must be more than 0")
-        if not 0 < self.max_megapixels < float("inf"):
-            raise UsageError(f"max_megapixels is {self.max_megapixels}; it must be more than 0")
+        pixels = MAX_PIXELS if self.max_megapixels is None else self.max_megapixels * 1e6
+        if not 0 < pixels <= MAX_PIXELS:
+            raise UsageError(
+                f"max_megapixels is {self.max_megapixels}; it must be more than 0, and at most {MAX_PIXELS / 1e6:.2f}: no "
+                "larger image is decoded anywhere"
+            )
         self._refuse_ignored(Retention.parse(self.images))
-        body_bytes = self.max_body_mb << 20
         return Settings(
             target_ms=Settings.target_ms if self.target_ms is None else self.target_ms,
             max_batch=self.max_batch,
@@ -99,12 +108,12 @@ class ServeOptions:
             retention=Retention.parse(self.images),
             keep_metadata=self.keep_metadata,
             limits=Limits(
-                body_bytes=body_bytes,
+                body_bytes=self.max_body_mb << 20,
                 images=self.max_images,
-                pixels=round(self.max_megapixels * 1e6),
+                pixels=round(pixels),
                 upload_s=self.upload_s,
-                in_flight_bytes=max(Limits.in_flight_bytes, 2 * body_bytes),
             ),
+            memory=self.memory,
             samples=Path(self.samples) if self.samples else None,
             loopback=is_loopback(self.host),
             drain_s=self.drain_s,
@@ -150,12 +159,14 @@ def build(options: ServeOptions) -> Server:
         from ..serve.body import BodyReader
         from ..serve.engine import Engine
         from ..serve.guard import Guard
+        from ..serve.keeping import Keeping
         from ..serve.ledger import Ledger
         from ..serve.measure import plan
+        from ..serve.memory_shares import shares
         from ..serve.metrics import Metrics
+        from ..serve.pictures import Pictures
         from ..serve.served import Shelf, parse_bundle
         from ..serve.server import Server
-        from ..serve.worker import Keeping
         from ..store.sql_store import open_store
     except ModuleNotFoundError as error:
         raise UsageError(f"{MISSING} ({error.name} is not there)") from None
@@ -177,18 +188,37 @@ def build(options: ServeOptions) -> Server:
             f"{options.host} can be reached by others, and there is no key; make one with: drivetrain keys add NAME "
             "--role predict, or serve on 127.0.0.1"
         )
-    ledger = Ledger(store, metrics.lag)
     planned = plan(settings, [model.predictor for model in shelf.models])
+    limits = settings.limits
+    try:
+        # Now, as what is held before the first request is held.
+        memory = shares(settings.memory, resident_memory(), limits.body_bytes, settings.processes)
+        if options.max_megapixels is not None and limits.pixels > memory.pixels and settings.memory is not None:
+            raise UsageError(
+                f"--memory leaves room for images of {memory.pixels / 1e6:.1f} million pixels; give more, or fewer with "
+                "--max-megapixels"
+            )
+    except UsageError:
+        store.close()
+        raise
+    settings = replace(
+        settings,
+        limits=replace(limits, pixels=min(limits.pixels, memory.pixels), in_flight_bytes=memory.bodies),
+    )
+    pictures = Pictures(MemoryBudget(memory.pictures), settings.limits.pixels)
+    ledger = Ledger(store, metrics.lag)
     keeping = Keeping(settings.retention, settings.keep_metadata)
     return Server(
         settings=settings,
         shelf=shelf,
         store=store,
         ledger=ledger,
-        engine=Engine(planned, ledger, keeping, metrics),
+        engine=Engine(planned, ledger, keeping, pictures, metrics),
         guard=guard,
         metrics=metrics,
         bodies=BodyReader(settings.limits),
+        memory=memory,
+        pictures=pictures,
     )
 
 
@@ -241,6 +271,9 @@ def _run_several(options: ServeOptions, listening: socket.socket, started: Calla
     started(server)
     server.engine.close()
     server.store.close()
+    if options.memory is not None:
+        # What this process holds, which answers nothing, the others cannot have; `shares` has left each of them room for it.
+        options = replace(options, memory=options.memory - resident_memory())
     set_up(options.log, requests=options.log_requests)
     with tempfile.TemporaryDirectory(prefix="drivetrain-metrics-") as counts:
         os.environ[MULTIPROCESS] = counts
@@ -332,7 +365,22 @@ def told(server: Server) -> list[tuple[str, str]]:
         *(("Model", f"{model.name} {model.version} ({model.predictor.manifest.name})") for model in models),
         ("Work", plan_line(server.engine.plan)),
         ("Images", _kept_line(server.settings)),
+        ("Memory", _memory_line(server)),
     ]
+
+
+def _memory_line(server: Server) -> str:
+    """What it may take, and what that leaves for a picture."""
+    from ..data.true_size import MAX_PIXELS
+
+    memory, settings = server.memory, server.settings
+    each = " a process" if settings.processes > 1 else ""
+    pixels = f"images of up to {settings.limits.pixels / 1e6:.1f} million pixels"
+    short = (
+        " (all that the memory holds)" if memory.pixels < MAX_PIXELS and settings.limits.pixels == memory.pixels else ""
+    )
+    beyond = "; more than this machine has" if memory.total * settings.processes > available_memory() else ""
+    return f"up to {shown_size(memory.total)}{each}; {pixels}{short}{beyond}"
 
 
 def _kept_line(settings: Settings) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from ..core.local_path import local_path
+from ..core.memory import parse_size
 from .prediction import NoGolden
 from .training import JsonFlag
 
@@ -47,7 +48,14 @@ def serve(
     deadline_s: Annotated[float, typer.Option(min=0.001, help="Seconds after which a request gives up.")] = 10.0,
     max_body_mb: Annotated[int, typer.Option(min=1, help="MiB a request may have.")] = 64,
     max_images: Annotated[int, typer.Option(min=1, help="Images a request may have.")] = 64,
-    max_megapixels: Annotated[float, typer.Option(help="Million pixels an image may have.")] = 50.0,
+    max_megapixels: Annotated[
+        float | None,
+        typer.Option(help="Million pixels an image may have; as elsewhere 89.4, or what the memory holds."),
+    ] = None,
+    memory: Annotated[
+        str | None,
+        typer.Option(help="Memory for all processes, such as 2G; half of the machine's, at most 4G a process."),
+    ] = None,
     upload_s: Annotated[float, typer.Option(help="Seconds a request's body may take to arrive.")] = 30.0,
     samples: Annotated[
         Path | None,
@@ -83,6 +91,7 @@ def serve(
         max_body_mb=max_body_mb,
         max_images=max_images,
         max_megapixels=max_megapixels,
+        memory=None if memory is None else parse_size(memory),
         upload_s=upload_s,
         samples=str(samples) if samples else None,
         drain_s=drain_s,
@@ -117,6 +126,13 @@ def _say_json(server: Server, address: str) -> None:
                 "max_wait_ms": plan.max_wait_s * 1000,
                 "queue": plan.queue,
                 "images_per_s": plan.images_per_s,
+            },
+            "memory": {
+                "bytes": server.memory.total,
+                "base_bytes": server.memory.base,
+                "bodies_bytes": server.memory.bodies,
+                "pictures_bytes": server.memory.pictures,
+                "pixels": server.settings.limits.pixels,
             },
         }
     )

@@ -51,6 +51,18 @@ class MemoryBudget:
         finally:
             self._give(wanted)
 
+    def try_hold(self, wanted: int) -> bool:
+        """Hold ``wanted`` bytes until `release`, if they are free now and nobody waits; whether they were."""
+        with self._lock:
+            free = not self._waiters and self.held + wanted <= self.total
+            if free:
+                self._grant(wanted)
+            return free
+
+    def release(self, held: int) -> None:
+        """Give back what `try_hold` gave."""
+        self._give(held)
+
     def _take(self, wanted: int) -> None:
         if wanted > self.total:
             raise ImageError(

@@ -9,7 +9,7 @@ from math import ceil
 from PIL import Image
 
 from ..core.types import ImageFacts
-from .decode import Decoded, decode
+from .decode import Decoded, DecodeSize, decode
 from .phash import low_frequencies
 
 THUMBNAIL_SIDE = 160
@@ -36,12 +36,21 @@ def thumbnail(data: bytes, side: int = THUMBNAIL_SIDE) -> bytes:
     Raises:
         ImageError: the bytes are not a usable image.
     """
+    return thumbnail_of(decode(data, thumbnail_size(side)).image, side)
+
+
+def thumbnail_size(side: int) -> DecodeSize:
+    """The size that is enough to decode for a thumbnail: twice its own."""
 
     def enough(width: int, height: int) -> tuple[int, int] | None:
         scale = 2 * side / max(width, height)
         return (ceil(width * scale), ceil(height * scale)) if scale < 1 else None
 
-    image = decode(data, enough).image
+    return enough
+
+
+def thumbnail_of(image: Image.Image, side: int = THUMBNAIL_SIDE) -> bytes:
+    """As `thumbnail`, of a picture that is decoded; ``image`` is made small."""
     image.thumbnail((side, side), Image.Resampling.BICUBIC)
     image.info = {}  # Pillow would write a comment along
     buffer = io.BytesIO()

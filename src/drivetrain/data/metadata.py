@@ -48,6 +48,9 @@ WEBP_BITMAPS = frozenset({b"VP8 ", b"VP8L"})
 WEBP_KEPT = WEBP_BITMAPS | {b"ICCP", b"ALPH", b"ANIM", b"ANMF"}
 WEBP_EXIF, WEBP_XMP = 0x08, 0x04
 
+# Pixels of a picture that is written as PNG with care for its size.
+PACKED_WELL = 4_000_000
+
 Piece = bytes | memoryview
 
 
@@ -65,6 +68,15 @@ def strip_metadata(data: bytes) -> tuple[bytes, str]:
     Raises:
         ImageError: not an image that `decode` reads, cut short or damaged.
     """
+    return without_metadata(data) or (_as_png(data), "image/png")
+
+
+def without_metadata(data: bytes) -> tuple[bytes, str] | None:
+    """As `strip_metadata`, without decoding; None where the picture has to be written anew.
+
+    Raises:
+        ImageError: it is made of too many parts.
+    """
     try:
         if data.startswith(JPEG_SIGNATURE):
             return _jpeg(data), "image/jpeg"
@@ -74,7 +86,47 @@ def strip_metadata(data: bytes) -> tuple[bytes, str]:
             return _webp(data), "image/webp"
     except (_OddError, struct.error):
         pass
-    return _as_png(data), "image/png"
+    return None
+
+
+class _FullError(Exception):
+    """More bytes than wanted."""
+
+
+class _Bounded(io.BytesIO):
+    """Takes up to ``most`` bytes, so that packing ends there."""
+
+    def __init__(self, most: int | None) -> None:
+        super().__init__()
+        self._most = most
+
+    def write(self, data: bytes, /) -> int:  # type: ignore[override]  # Pillow writes nothing else
+        if self._most is not None and self.tell() + len(data) > self._most:
+            raise _FullError
+        return super().write(data)
+
+
+def as_png(image: Image.Image, most: int | None = None) -> bytes | None:
+    """A picture as `decode` gives it, with its colour profile where that is one for RGB; None: more than ``most`` bytes.
+
+    ``image`` loses what it says of itself.
+
+    Raises:
+        ImageError: there is not enough memory.
+    """
+    profile = image.info.get("icc_profile")
+    image.info = {}  # Pillow writes some of it unasked
+    fits = isinstance(profile, bytes) and profile[16:20] == b"RGB "
+    buffer = _Bounded(most)
+    # Packing is what takes the time; of more than a snapshot's pixels a little room is given for most of it.
+    level = 6 if image.width * image.height <= PACKED_WELL else 1
+    try:
+        image.save(buffer, "PNG", icc_profile=profile if fits else None, compress_level=level)
+    except _FullError:
+        return None
+    except MemoryError:
+        raise ImageError("out of memory", "not enough memory to write it") from None
+    return buffer.getvalue()
 
 
 def _jpeg(data: bytes) -> bytes:
@@ -278,14 +330,6 @@ def _webp_orientation(chunks: list[tuple[bytes, memoryview]], flags: int) -> int
 
 
 def _as_png(data: bytes) -> bytes:
-    """The picture as `decode` gives it, with its colour profile where that is one for RGB."""
-    image = decode(data).image
-    profile = image.info.get("icc_profile")
-    image.info = {}  # Pillow writes some of it unasked
-    fits = isinstance(profile, bytes) and profile[16:20] == b"RGB "
-    buffer = io.BytesIO()
-    try:
-        image.save(buffer, "PNG", icc_profile=profile if fits else None)
-    except MemoryError:
-        raise ImageError("out of memory", "not enough memory to write it") from None
-    return buffer.getvalue()
+    png = as_png(decode(data).image)
+    assert png is not None  # without a bound
+    return png

@@ -202,14 +202,17 @@ class Heatmaps:
         """How the maps are made."""
         return "occlusion" if self._evidence is None else "activation"
 
-    def of(self, picture: Picture) -> HeatMap:
+    def of(self, picture: Picture, *, fitted: Image.Image | None = None) -> HeatMap:
         """The evidence in a picture: a path, the bytes of a file, or a Pillow image.
+
+        ``fitted``: the picture as the network gets it, from `resize_image`, where the caller has that; ``picture`` may
+        then be smaller than it was.
 
         Raises:
             ImageError: missing, unreadable or not an image.
         """
         image = _upright(picture, self.preprocess)
-        fitted = resize_image(image, self.preprocess.resize)
+        fitted = fitted or resize_image(image, self.preprocess.resize)
         if self._evidence is None:
             grid_Chw, logits_C = self._occlude(fitted)
         else:
@@ -292,10 +295,12 @@ _KEPT: WeakKeyDictionary[Predictor, dict[Method | None, Heatmaps]] = WeakKeyDict
 """A predictor is mostly asked for many maps, and its graph has to be read again for the first."""
 
 
-def heat_map(predictor: Predictor, picture: Picture, *, method: Method | None = None) -> HeatMap:
+def heat_map(
+    predictor: Predictor, picture: Picture, *, method: Method | None = None, fitted: Image.Image | None = None
+) -> HeatMap:
     """Where in a picture a loaded bundle finds its evidence: ``heat_map(predictor, "bear.jpg").overlay("grizzly")``.
 
-    The graph is read from the bundle again on the first call.
+    The graph is read from the bundle again on the first call. ``fitted``: see `Heatmaps.of`.
 
     Raises:
         BundleError: the bundle is no longer there, or no longer the same.
@@ -305,7 +310,7 @@ def heat_map(predictor: Predictor, picture: Picture, *, method: Method | None = 
     kept = _KEPT.setdefault(predictor, {})
     if method not in kept:
         kept[method] = heatmaps(predictor, method=method)
-    return kept[method].of(picture)
+    return kept[method].of(picture, fitted=fitted)
 
 
 def heatmaps(predictor: Predictor, *, method: Method | None = None) -> Heatmaps:

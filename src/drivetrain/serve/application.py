@@ -124,7 +124,13 @@ def _own_routes(app: FastAPI, server: Server) -> None:
     async def metrics() -> Response:
         """Requests, latency, queue, batches, verdicts, store."""
         refused = sum(model.problem is not None for model in server.shelf.models)
-        page = server.metrics.page(len(server.engine.queue), server.ledger.failure is None, refused)
+        page = server.metrics.page(
+            len(server.engine.queue),
+            server.ledger.failure is None,
+            refused,
+            stuck_s=server.stuck_s(),
+            pictures_bytes=server.pictures.budget.held,
+        )
         return Response(page, media_type=CONTENT_TYPE)
 
 

@@ -17,8 +17,10 @@ from ..core.errors import StoreError
 from ..core.records import Entry
 from .fair_queue import FairQueue
 from .job import Job, Ticket
+from .keeping import Keeping
 from .ledger import Ledger
-from .worker import Keeping, answer, finished
+from .pictures import Pictures
+from .worker import answer
 
 log = logging.getLogger(__name__)
 
@@ -48,11 +50,13 @@ class Gauge(Protocol):
 class Engine:
     """Owns the queue and the threads."""
 
-    def __init__(self, plan: Plan, ledger: Ledger, keeping: Keeping, gauge: Gauge) -> None:
+    def __init__(self, plan: Plan, ledger: Ledger, keeping: Keeping, pictures: Pictures, gauge: Gauge) -> None:
         self.plan = plan
         self.queue = FairQueue(plan.queue)
         self.ledger = ledger
-        self._keeping = keeping
+        self._keeping, self._pictures = keeping, pictures
+        self._begun_s: dict[int, float] = {}
+        """When each thread that is at work began, on the monotonic clock."""
         self._gauge = gauge
         ledger.more = lambda: len(self.queue) > 0
         self._threads = [
@@ -74,9 +78,7 @@ class Engine:
             if ticket.failure is not None:
                 outcome(ticket, None)
             else:
-                self.ledger.write(
-                    ticket.complete(), lambda error: outcome(ticket, error), lambda: ticket.finish(self._finished)
-                )
+                self.ledger.write(ticket.complete(), lambda error: outcome(ticket, error))
 
         ticket = Ticket(count, answered)
         self.queue.put(make_jobs(ticket))
@@ -94,18 +96,22 @@ class Engine:
             thread.join()
         self.ledger.close()
 
-    def _finished(self, entry: Entry) -> Entry:
-        return finished(entry, self._keeping)
+    def stuck_s(self) -> float:
+        """For how long every worker has been at the same work; 0 while one of them is free, or was a moment ago."""
+        begun = list(self._begun_s.values())
+        return time.monotonic() - max(begun) if len(begun) == len(self._threads) else 0.0
 
     def _work(self) -> None:
-        plan = self.plan
+        plan, thread = self.plan, threading.get_ident()
         while jobs := self.queue.take(plan.max_batch, plan.max_wait_s):
+            self._begun_s[thread] = time.monotonic()
             self._answer(jobs)
+            del self._begun_s[thread], jobs
 
     def _answer(self, jobs: Sequence[Job]) -> None:
         start_s = time.monotonic()
         try:
-            entries = answer(jobs, self._keeping, wide=self.plan.wide and self.queue.is_alone)
+            entries = answer(jobs, self._keeping, self._pictures, wide=self.plan.wide and self.queue.is_alone)
         except Exception as error:  # a worker must outlive whatever one image does to it
             if len(jobs) > 1:
                 # One image's fault must not be the others'; each is tried by itself.

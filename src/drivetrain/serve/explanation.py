@@ -8,6 +8,7 @@ import json
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query
+from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -15,8 +16,7 @@ from starlette.responses import JSONResponse, Response
 from ..core.errors import BundleError, ImageError, StoreError, UsageError
 from ..core.records import Role
 from ..core.types import Verdict
-from ..data.decode import decode
-from ..data.preprocess import apply
+from ..data.preprocess import resize_image, to_tensor
 from ..model.gallery import gallery_of
 from ..model.heat_png import heat_png
 from ..model.heatmap import heat_map
@@ -28,10 +28,12 @@ from .guard import Caller
 from .history import unavailable
 from .image_limits import pixels_checked
 from .job import Upload
+from .pictures import Pictures
 from .prediction import GONE, ModelName, ModelVersion, check_open
 from .problems import TAKING_IMAGES, Problem, documented
 from .served import ServedModel
 from .server import Server
+from .turns import Turns
 from .uploads import parse_uploads, unprocessable
 
 # The overlay's longest side in pixels: more than a console shows.
@@ -103,7 +105,7 @@ def explanation_routes(server: Server) -> APIRouter:
     router = APIRouter(tags=["predictions"])
     needs = server.needs(Role.PREDICT)
     # Occlusion runs the network hundreds of times: one explanation at a time must not starve the answers.
-    turn = asyncio.Semaphore(1)
+    turns = Turns(1, server.settings.deadline_s, "other explanations are still being made; ask again")
 
     @router.post(
         "/v1/explain",
@@ -133,25 +135,16 @@ def explanation_routes(server: Server) -> APIRouter:
             async with server.bodies.read(request) as body:
                 server.guard.count(caller, 1)
                 # Before a kept image is loaded: those who wait must not hold one each.
-                await _await_turn(turn, server.settings.deadline_s)
-                try:
+                async with turns.turn():
                     upload = await _image(server, request, caller, body)
-                    found = await asyncio.to_thread(explained, served, upload, output, similar, heatmap=heatmap)
-                finally:
-                    turn.release()
+                    found = await asyncio.to_thread(
+                        explained, server.pictures, served, upload, output, similar, heatmap=heatmap
+                    )
         except Gone:
             return GONE
         return JSONResponse(found)
 
     return router
-
-
-async def _await_turn(turn: asyncio.Semaphore, deadline_s: float) -> None:
-    try:
-        async with asyncio.timeout(deadline_s):
-            await turn.acquire()
-    except TimeoutError:
-        raise Problem("overloaded", "other explanations are still being made; ask again", retry_after_s=5) from None
 
 
 async def _image(server: Server, request: Request, caller: Caller, body: bytes) -> Upload:
@@ -189,14 +182,20 @@ def _kept(server: Server, sha256: str) -> Upload:
     return Upload("", stored.data)
 
 
-def explained(served: ServedModel, upload: Upload, output: str | None, count: int, *, heatmap: bool) -> dict[str, Any]:
+def explained(
+    pictures: Pictures, served: ServedModel, upload: Upload, output: str | None, count: int, *, heatmap: bool
+) -> dict[str, Any]:
     """As `ExplainAnswer`."""
     predictor = served.predictor
     spec = predictor.manifest.preprocess
     answer: dict[str, Any] = {"model": served.name, "bundle_id": served.version, "heatmap": None, "similar": []}
     try:
-        image = decode(upload.data, spec.decode_size).image
-        logits_C, embedding_D = predictor.run_tensor(apply(image, spec))
+        with pictures.decoded(upload.data, spec.decode_size) as decoded:
+            # What is left of the picture is small: a map takes long to make, and must not hold what others wait for.
+            size, fitted = decoded.image.size, resize_image(decoded.image, spec.resize)
+            shown = decoded.image.resize(_overlay(*size), Image.Resampling.BILINEAR)
+            del decoded
+        logits_C, embedding_D = predictor.run_tensor(to_tensor(fitted, spec))
     except ImageError as error:
         raise Problem("unprocessable", f"the image cannot be read: {error}") from None
     prediction = predictor.judge(upload.name, logits_C)
@@ -215,14 +214,21 @@ def explained(served: ServedModel, upload: Upload, output: str | None, count: in
             for one in most_similar(predictor, embedding_D, count, only_rows=rows)
         ]
     if heatmap and prediction.verdict is not Verdict.UNREADABLE:
-        answer["heatmap"] = _heat(served, upload, output, prediction.label)
+        found = _heat(served, shown, fitted, output or prediction.label)
+        answer["heatmap"] = found and {**found, "width": size[0], "height": size[1]}
     return answer
 
 
-def _heat(served: ServedModel, upload: Upload, output: str | None, label: str | None) -> dict[str, Any] | None:
+def _overlay(width: int, height: int) -> tuple[int, int]:
+    """The size the map is drawn at, of the picture's shape."""
+    scale = OVERLAY / max(width, height)
+    return max(1, round(width * scale)), max(1, round(height * scale))
+
+
+def _heat(served: ServedModel, picture: Image.Image, fitted: Image.Image, output: str | None) -> dict[str, Any] | None:
     try:
-        found = heat_map(served.predictor, upload.data)
-        shown = output or label or served.predictor.classes[0]
+        found = heat_map(served.predictor, picture, fitted=fitted)
+        shown = output or served.predictor.classes[0]
         # Numbers have units of their own, so that one cannot be drawn on the scale of another.
         alone = isinstance(served.predictor.manifest, NumberManifest)
         png = heat_png(found, shown, longest=OVERLAY, alone=alone)
@@ -233,8 +239,6 @@ def _heat(served: ServedModel, upload: Upload, output: str | None, label: str | 
         "method": found.method,
         "output": shown,
         "png": "data:image/png;base64," + base64.b64encode(png).decode(),
-        "width": found.image.width,
-        "height": found.image.height,
         "note": f"Where the evidence for “{shown}” lies: orange speaks for it, blue against."
         + ("" if exact else " Estimated by covering places one after the other."),
     }

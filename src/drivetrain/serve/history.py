@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from typing import Annotated
 
@@ -11,11 +12,11 @@ from starlette.responses import JSONResponse, Response
 from ..core.errors import ImageError, StoreError, UsageError
 from ..core.records import RecordFilter, Role
 from ..core.types import Verdict
-from ..data.facts import thumbnail
 from .answers import HistoryEntry, HistoryPage, history_json, moment
 from .browser import IMAGE_POLICY
 from .problems import Problem, documented
 from .server import Server
+from .turns import LOOKS, Turns
 from .uploads import Moment
 
 SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -30,7 +31,8 @@ Text = Annotated[str | None, Query(max_length=200)]
 
 
 def history_routes(server: Server) -> APIRouter:
-    """The routes, bound to a server. They are plain functions, so FastAPI runs them beside the event loop."""
+    """The routes, bound to a server. Most are plain functions, so FastAPI runs them beside the event loop."""
+    aside = Turns(LOOKS, server.settings.deadline_s, "other images are being made small; ask again")
     router = APIRouter(tags=["history"], dependencies=[Depends(server.needs(Role.REVIEW))])
 
     @router.get(
@@ -96,10 +98,10 @@ def history_routes(server: Server) -> APIRouter:
         summary="An image that was kept",
         responses={
             200: {"content": {"image/*": {}}, "description": "The image file, or a smaller JPEG of it"},
-            **documented("unauthorized", "forbidden", "not-found", "unprocessable", "store-unavailable"),
+            **documented("unauthorized", "forbidden", "not-found", "unprocessable", "overloaded", "store-unavailable"),
         },
     )
-    def image(
+    async def image(
         sha256: str,
         size: Annotated[int | None, Query(ge=SIDES[0], le=SIDES[1], description="Longest side in pixels")] = None,
     ) -> Response:
@@ -107,15 +109,8 @@ def history_routes(server: Server) -> APIRouter:
         it, so the bytes may have another hash."""
         if not SHA256.fullmatch(sha256):
             raise Problem("not-found", "an image is named by 64 hexadecimal digits")
-        try:
-            stored = server.store.image(sha256)
-        except StoreError as error:
-            raise unavailable(error) from None
-        if stored is None:
-            raise Problem("not-found", "this image was not kept, or is no longer")
-        data, media_type = (
-            (stored.data, stored.media_type) if size is None else (small(stored.data, size), "image/jpeg")
-        )
+        async with aside.turn():
+            data, media_type = await asyncio.to_thread(shown, server, sha256, size)
         return picture(data, media_type)
 
     return router
@@ -128,14 +123,22 @@ def picture(data: bytes, media_type: str, cache: str = FOREVER) -> Response:
     return Response(data, headers=headers, media_type=kind)
 
 
-def small(data: bytes, side: int) -> bytes:
-    """A JPEG no larger than ``side`` × ``side``.
+def shown(server: Server, sha256: str, size: int | None) -> tuple[bytes, str]:
+    """A kept image, or a JPEG of it no larger than ``size`` × ``size``, with its media type.
 
     Raises:
-        Problem: the image cannot be read (404).
+        Problem: it was not kept, or cannot be read (404), or the store cannot (503).
     """
     try:
-        return thumbnail(data, side)
+        stored = server.store.image(sha256)
+    except StoreError as error:
+        raise unavailable(error) from None
+    if stored is None:
+        raise Problem("not-found", "this image was not kept, or is no longer")
+    if size is None:
+        return stored.data, stored.media_type
+    try:
+        return server.pictures.thumbnail(stored.data, size), "image/jpeg"
     except ImageError as error:
         raise Problem("not-found", f"the image cannot be shown: {error}") from None
 

@@ -68,12 +68,6 @@ class Ticket:
         """All entries, once ``done`` was called."""
         return [entry for entry in self.entries if entry is not None]
 
-    def finish(self, finished: Callable[[Entry], Entry]) -> list[Entry]:
-        """All entries, each put in order before it is stored."""
-        entries = [finished(entry) for entry in self.complete()]
-        self.entries = list(entries)
-        return entries
-
 
 @dataclass(slots=True)
 class Job:

@@ -20,7 +20,6 @@ from ..core.ports import PredictionStore
 from ..core.records import Entry
 
 Written = Callable[[StoreError | None], None]
-Finish = Callable[[], Sequence[Entry]]
 
 # Entries a transaction; a request has at most a few dozen.
 GROUP = 512
@@ -46,8 +45,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class _Write:
-    finish: Finish
-    count: int
+    entries: Sequence[Entry]
     written: Written
     since_s: float
     bytes: int
@@ -71,20 +69,30 @@ class Ledger:
         self._logged = ""
         self.failure: StoreError | None = None
         """Why the store cannot be used just now; None while it can."""
+        self._writing_since_s: float | None = None
+        """Since when what is being written has waited, or a look at the store has taken; None between."""
         self._thread = threading.Thread(target=self._run, name="ledger", daemon=True)
         self._thread.start()
 
-    def write(self, entries: Sequence[Entry], written: Written, finish: Finish | None = None) -> None:
+    def write(self, entries: Sequence[Entry], written: Written) -> None:
         """Have entries written; ``written`` is called from the ledger's thread, with the reason where it failed.
 
-        What ``finish`` gives is written in their place; it is called in the ledger's thread. Waits while too much waits already.
+        Waits while too much waits already.
         """
         size = sum(ENTRY_BYTES + (len(entry.image.data) if entry.image else 0) for entry in entries)
         with self._change:
             self._change.wait_for(lambda: not self._waiting or self._bytes + size <= MOST_BYTES)
-            self._waiting.append(_Write(finish or (lambda: entries), len(entries), written, time.monotonic(), size))
+            self._waiting.append(_Write(entries, written, time.monotonic(), size))
             self._bytes += size
             self._change.notify_all()
+
+    def stuck_s(self) -> float:
+        """For how long the oldest write has waited, or the store has not answered; 0 where nothing waits."""
+        with self._change:
+            since = [write.since_s for write in list(self._waiting)[:1]]
+            if self._writing_since_s is not None:
+                since.append(self._writing_since_s)
+        return time.monotonic() - min(since) if since else 0.0
 
     def close(self) -> None:
         """Write what waits, then stop."""
@@ -95,16 +103,18 @@ class Ledger:
 
     def _run(self) -> None:
         while (group := self._take()) is not None:
+            self._writing_since_s = group[0].since_s if group else time.monotonic()
             if group:
                 self._commit(group)
             else:
                 self._look()
+            self._writing_since_s = None
             if self.failure is not None:
                 self._wait_for_store()
 
     def _commit(self, group: Sequence[_Write]) -> None:
         try:
-            self._store.append([entry for write in group for entry in write.finish()])
+            self._store.append([entry for write in group for entry in write.entries])
         except Exception as error:  # whatever it is, the callers must not wait for ever
             if len(group) > 1 and not isinstance(error, StoreError):
                 # Something in one of them cannot be written; that must not be the others' fault.
@@ -139,7 +149,7 @@ class Ledger:
             count = 0
             while self._waiting and count < GROUP:
                 group.append(self._taken())
-                count += group[-1].count
+                count += len(group[-1].entries)
             self._change.notify_all()
             return group
 

@@ -44,6 +44,18 @@ class Metrics:
         self._store_up = Gauge(
             "drivetrain_store_up", "1 while answers can be stored", multiprocess_mode="mostrecent", registry=own
         )
+        self._stuck = Gauge(
+            "drivetrain_stuck_seconds",
+            "Since when nothing has got through",
+            multiprocess_mode="mostrecent",
+            registry=own,
+        )
+        self._pictures = Gauge(
+            "drivetrain_pictures_bytes",
+            "Memory held for decoded pictures",
+            multiprocess_mode="mostrecent",
+            registry=own,
+        )
         self._refused = Gauge(
             "drivetrain_models_refused",
             "Models whose newest version was refused",
@@ -72,8 +84,10 @@ class Metrics:
         """A request's answers are stored."""
         self._lag.observe(seconds)
 
-    def page(self, waiting: int, store_up: bool, refused: int) -> bytes:
+    def page(self, waiting: int, store_up: bool, refused: int, *, stuck_s: float = 0.0, pictures_bytes: int = 0) -> bytes:
         """The exposition text."""
+        self._stuck.set(stuck_s)
+        self._pictures.set(pictures_bytes)
         self._queue.set(waiting)
         self._store_up.set(store_up)
         self._refused.set(refused)

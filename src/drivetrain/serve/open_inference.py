@@ -137,14 +137,13 @@ def health_routes(server: Server) -> APIRouter:
         return JSONResponse({"live": True})
 
     @router.get(
-        "/v2/health/ready", summary="Whether it can answer", responses=documented("draining", "store-unavailable")
+        "/v2/health/ready",
+        summary="Whether it can answer",
+        responses=documented("draining", "store-unavailable", "overloaded"),
     )
     async def ready() -> JSONResponse:
-        """Models are loaded, the store takes answers, and the server is not going down."""
-        if server.state.draining:
-            raise Problem("draining", "this server is going down", retry_after_s=2)
-        if server.ledger.failure is not None:
-            raise Problem("store-unavailable", "answers cannot be stored just now", retry_after_s=2)
+        """Models are loaded, the store takes answers, images get through, and the server is not going down."""
+        server.check_ready()
         return JSONResponse({"ready": True})
 
     return router

@@ -155,11 +155,7 @@ def check_open(server: Server, caller: Caller, count: int) -> None:
     Raises:
         Problem: overloaded, draining, or the store is not there (503); or the client has its share already (429).
     """
-    if server.state.draining:
-        raise Problem("draining", "this server is going down; ask again, another will answer", retry_after_s=2)
-    failure = server.ledger.failure
-    if failure is not None:
-        raise Problem("store-unavailable", "answers cannot be stored just now; ask again soon", retry_after_s=2)
+    server.check_ready()
     try:
         server.engine.queue.check_room(caller.client, count)
     except QueueFull as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,11 +14,11 @@ from starlette.responses import JSONResponse, Response
 
 from ..core.errors import DataError, ImageError, UsageError
 from ..core.records import Role
-from ..data.metadata import strip_metadata
 from ..data.sources import open_source
 from .history import picture
 from .problems import Problem, documented
 from .server import Server
+from .turns import LOOKS, Turns
 
 # More than anyone looks through.
 MOST = 60
@@ -72,6 +73,7 @@ def sample_routes(server: Server) -> APIRouter:
     router = APIRouter(tags=["console"], dependencies=[Depends(server.needs(Role.PREDICT))])
     samples = find_samples(server.settings.samples)
     refused = documented("unauthorized", "forbidden", "not-found")
+    aside = Turns(LOOKS, server.settings.deadline_s, "other samples are being read; ask again")
 
     @router.get("/v1/samples", response_model=SamplesAnswer, summary="Pictures to try", responses=refused)
     async def list_samples() -> JSONResponse:
@@ -86,17 +88,25 @@ def sample_routes(server: Server) -> APIRouter:
         "/v1/samples/{number}",
         response_class=Response,
         summary="A picture to try",
-        responses={200: {"content": {"image/*": {}}}, **refused},
+        responses={200: {"content": {"image/*": {}}}, **refused, **documented("overloaded")},
     )
-    def sample(number: Annotated[int, InPath(ge=0)]) -> Response:
+    async def sample(number: Annotated[int, InPath(ge=0)]) -> Response:
         """As it stands in the folder."""
         if number >= len(samples):
             raise Problem("not-found", f"there are {len(samples)} samples")
-        try:
-            # Without metadata, and as a kind that browsers show.
-            data, kind = strip_metadata(samples[number].path.read_bytes())
-        except (OSError, ImageError):
-            raise Problem("not-found", "this sample is no longer there, or cannot be read") from None
+        async with aside.turn():
+            data, kind = await asyncio.to_thread(_shown, server, samples[number])
         return picture(data, kind, "private, max-age=300")
 
     return router
+
+
+def _shown(server: Server, sample: Sample) -> tuple[bytes, str]:
+    """Without metadata, and as a kind that browsers show."""
+    try:
+        stripped = server.pictures.stripped(sample.path.read_bytes())
+    except (OSError, ImageError):
+        stripped = None
+    if stripped is None:
+        raise Problem("not-found", "this sample is no longer there, cannot be read, or is too large to be shown")
+    return stripped

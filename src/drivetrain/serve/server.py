@@ -13,10 +13,16 @@ from .body import BodyReader
 from .engine import Engine
 from .guard import Caller, Guard
 from .ledger import Ledger
+from .memory_shares import MemoryShares
 from .metrics import Metrics
+from .pictures import Pictures
 from .problems import Problem
 from .served import NoSuchModel, ServedModel, Shelf
 from .settings import Settings
+
+# Seconds without anything getting through, after which the server says that it is not ready. The largest picture that may
+# be sent takes less, and a store that is only slow answers sooner.
+STUCK_S = 15.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,6 +37,8 @@ class Server:
     guard: Guard
     metrics: Metrics
     bodies: BodyReader
+    memory: MemoryShares
+    pictures: Pictures
     state: State = field(default_factory=lambda: State())
 
     def model(self, name: str | None, version: str | None) -> ServedModel:
@@ -43,6 +51,27 @@ class Server:
             return self.shelf.find(name, version)
         except NoSuchModel as error:
             raise Problem("not-found", str(error)) from None
+
+    def stuck_s(self) -> float:
+        """For how long nothing has got through: not into the store, or not past the workers."""
+        return max(self.ledger.stuck_s(), self.engine.stuck_s())
+
+    def check_ready(self) -> None:
+        """Raise the `Problem` that says why it cannot answer, if it cannot (503)."""
+        if self.state.draining:
+            raise Problem("draining", "this server is going down; ask again, another will answer", retry_after_s=2)
+        if self.ledger.failure is not None:
+            raise Problem("store-unavailable", "answers cannot be stored just now; ask again soon", retry_after_s=2)
+        if (waited_s := self.ledger.stuck_s()) > STUCK_S:
+            raise Problem(
+                "store-unavailable",
+                f"the store has not answered for {waited_s:.0f} s; ask again later",
+                retry_after_s=5,
+            )
+        if (busy_s := self.engine.stuck_s()) > STUCK_S:
+            raise Problem(
+                "overloaded", f"no image has got through for {busy_s:.0f} s; ask again later", retry_after_s=5
+            )
 
     def needs(self, role: Role) -> Callable[[Request], Caller]:
         """A dependency that lets only such callers pass."""

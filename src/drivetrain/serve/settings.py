@@ -8,6 +8,7 @@ from pathlib import Path
 from ..core.cores import available_cores
 from ..core.errors import UsageError
 from ..core.retention import Retention
+from ..data.true_size import MAX_PIXELS
 
 # Names under which a loopback server may be asked for; any other Host means that a page of another site made its name
 # point here (DNS rebinding).
@@ -20,12 +21,12 @@ class Limits:
 
     body_bytes: int = 64 << 20
     images: int = 64
-    pixels: int = 50_000_000
-    """Of one image, by its header, before it is decoded."""
+    pixels: int = MAX_PIXELS
+    """Of one image, by its headers, before it is decoded: what is decoded anywhere, unless memory is short."""
     upload_s: float = 30.0
     """A body that takes longer to arrive is given up."""
     in_flight_bytes: int = 256 << 20
-    """All bodies together that are held at one time."""
+    """All bodies together that are held at one time; follows from the memory, see `MemoryShares`."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,8 @@ class Settings:
     """Images that may wait; None: what can be answered within ``target_ms``."""
     workers: int | None = None
     """Threads that decode and run the network; None: one more than cores."""
+    memory: int | None = None
+    """Bytes that all processes together may take; None: half of what this machine has, and at most 4 GiB a process."""
     processes: int = 1
     """How many share the port, and with it the cores."""
     deadline_s: float = 10.0
