@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import fields
 
 from drivetrain.core.errors import StoreError, UsageError
@@ -61,6 +61,10 @@ class MemoryStore:
     def image(self, sha256: str) -> StoredImage | None:
         self._usable()
         return self.images.get(sha256)
+
+    def kept(self, sha256s: Collection[str]) -> frozenset[str]:
+        self._usable()
+        return frozenset(self.images.keys() & set(sha256s))
 
     def keys(self) -> tuple[ApiKey, ...]:
         self._usable()

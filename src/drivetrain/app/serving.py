@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from ..core.errors import DrivetrainError, UsageError
-from ..core.memory import available_memory, resident_memory, shown_size
+from ..core.memory import available_memory, resident_memory, return_large_blocks, shown_size
 from ..core.memory_budget import MemoryBudget
 from ..core.retention import Retention
 
@@ -173,6 +173,7 @@ def build(options: ServeOptions) -> Server:
     from ..model.predictor import load
 
     settings = options.settings()
+    return_large_blocks()
 
     def load_one(path: Path) -> Predictor:
         return load(path, golden=options.golden, threads=settings.cores)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import re
+from functools import cache
 from pathlib import Path
 
 from .errors import UsageError
@@ -58,3 +60,35 @@ def resident_memory() -> int:
         return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
     except (OSError, ValueError, IndexError):
         return 0
+
+
+# Blocks of this size and more come from the system one by one, and go back as soon as they are free.
+OWN_BLOCK_BYTES = 4 << 20
+_M_MMAP_THRESHOLD = -3
+
+
+def return_large_blocks() -> None:
+    """Have large blocks given back to the system at once, as long as this process lives.
+
+    Left to itself glibc keeps up to 32 MiB of each size in each thread's share of the heap, so that a server that has
+    decoded large pictures in several threads holds several times what it needs. Elsewhere nothing happens.
+    """
+    libc = _glibc()
+    if libc is not None:
+        libc.mallopt(_M_MMAP_THRESHOLD, OWN_BLOCK_BYTES)
+
+
+def return_free_memory() -> None:
+    """Give back to the system what lies free between smaller blocks; takes some milliseconds. Elsewhere nothing happens."""
+    libc = _glibc()
+    if libc is not None:
+        libc.malloc_trim(0)
+
+
+@cache
+def _glibc() -> ctypes.CDLL | None:
+    try:
+        libc = ctypes.CDLL(None)
+        return libc if hasattr(libc, "mallopt") and hasattr(libc, "malloc_trim") else None
+    except (OSError, TypeError):  # Windows has no such library to ask
+        return None

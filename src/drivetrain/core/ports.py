@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
@@ -61,6 +61,10 @@ class PredictionStore(Protocol):
     def record(self, record_id: str) -> Record | None: ...
 
     def image(self, sha256: str) -> StoredImage | None: ...
+
+    def kept(self, sha256s: Collection[str]) -> frozenset[str]:
+        """Those of the hashes whose images are kept."""
+        ...
 
     def keys(self) -> tuple[ApiKey, ...]:
         """All keys, revoked ones too."""

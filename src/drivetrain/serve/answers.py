@@ -81,7 +81,7 @@ class HistoryEntry(StoredAnswer):
     at: datetime
     model: str
     bundle_id: str
-    image: str | None = Field(description="Where the image is, if it was kept")
+    image: str | None = Field(description="Where the image is; null where it was not kept, or no longer is")
     width: int | None
     height: int | None
     metadata: Metadata
@@ -103,15 +103,13 @@ def stored_json(record: Record) -> dict[str, Any]:
 
 def history_json(record: Record, *, image_kept: bool) -> dict[str, Any]:
     """As `HistoryEntry`."""
-    # What could not be read was not kept either.
-    kept = image_kept and record.image_sha256 is not None and record.prediction.error is None
     return {
         **stored_json(record),
         "request_id": record.request_id,
         "at": moment(record.at),
         "model": record.model,
         "bundle_id": record.prediction.bundle_id,
-        "image": f"/v1/images/{record.image_sha256}" if kept else None,
+        "image": f"/v1/images/{record.image_sha256}" if image_kept else None,
         "width": record.width,
         "height": record.height,
         "metadata": context_json(record.context),

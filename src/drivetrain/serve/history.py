@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections.abc import Sequence
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
 from starlette.responses import JSONResponse, Response
 
 from ..core.errors import ImageError, StoreError, UsageError
-from ..core.records import RecordFilter, Role
+from ..core.records import Record, RecordFilter, Role
 from ..core.types import Verdict
 from .answers import HistoryEntry, HistoryPage, history_json, moment
 from .browser import IMAGE_POLICY
@@ -63,14 +64,16 @@ def history_routes(server: Server) -> APIRouter:
         )
         try:
             page = server.store.page(wanted, limit, cursor)
+            kept = _kept(server, page.records)
         except UsageError as error:
             raise Problem("unprocessable", str(error)) from None
         except StoreError as error:
             raise unavailable(error) from None
-        kept = server.settings.retention.keeps_image
         return JSONResponse(
             {
-                "predictions": [history_json(record, image_kept=kept) for record in page.records],
+                "predictions": [
+                    history_json(record, image_kept=record.image_sha256 in kept) for record in page.records
+                ],
                 "next": page.next,
                 "searched_to": moment(page.searched_to),
             }
@@ -86,11 +89,12 @@ def history_routes(server: Server) -> APIRouter:
         """By its id."""
         try:
             record = server.store.record(record_id)
+            kept = _kept(server, [record] if record else [])
         except StoreError as error:
             raise unavailable(error) from None
         if record is None:
             raise Problem("not-found", f"there is no prediction {record_id[:80]!r}")
-        return JSONResponse(history_json(record, image_kept=server.settings.retention.keeps_image))
+        return JSONResponse(history_json(record, image_kept=record.image_sha256 in kept))
 
     @router.get(
         "/v1/images/{sha256}",
@@ -121,6 +125,11 @@ def picture(data: bytes, media_type: str, cache: str = FOREVER) -> Response:
     headers = {"Cache-Control": cache, "Content-Security-Policy": IMAGE_POLICY, "Content-Disposition": "inline"}
     kind = media_type if media_type.startswith("image/") and "svg" not in media_type else "application/octet-stream"
     return Response(data, headers=headers, media_type=kind)
+
+
+def _kept(server: Server, records: Sequence[Record]) -> frozenset[str]:
+    """Hashes of the images that are there: not all that could be were kept, and those of long ago are forgotten."""
+    return server.store.kept({record.image_sha256 for record in records if record.image_sha256 is not None})
 
 
 def shown(server: Server, sha256: str, size: int | None) -> tuple[bytes, str]:

@@ -61,7 +61,7 @@ def shares(given: int | None, resident: int, body_bytes: int, processes: int = 1
             f"send less at once with --max-body-mb (now {body_bytes >> 20})"
         )
     total = max(total, least)
-    bodies = max(body_bytes, min(max(BODIES, 2 * body_bytes), (total - base) // 2 // BODY_COPIES))
+    bodies = max(body_bytes, min(max(BODIES, 2 * body_bytes), (total - base) // 3 // BODY_COPIES))
     return MemoryShares(total, base, bodies, total - base - BODY_COPIES * bodies)
 
 

@@ -84,7 +84,9 @@ class Metrics:
         """A request's answers are stored."""
         self._lag.observe(seconds)
 
-    def page(self, waiting: int, store_up: bool, refused: int, *, stuck_s: float = 0.0, pictures_bytes: int = 0) -> bytes:
+    def page(
+        self, waiting: int, store_up: bool, refused: int, *, stuck_s: float = 0.0, pictures_bytes: int = 0
+    ) -> bytes:
         """The exposition text."""
         self._stuck.set(stuck_s)
         self._pictures.set(pictures_bytes)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from ..core.memory import return_free_memory
 from ..core.memory_budget import MemoryBudget
 from ..data.decode import Decoded, DecodeSize, decode, decoding_bytes
 from ..data.facts import THUMBNAIL_SIDE, thumbnail_of, thumbnail_size
@@ -19,6 +20,8 @@ from ..data.true_size import MAX_PIXELS
 # more pixels take seconds to pack, and as PNG it may be many times as large as it was. Beyond this its hash alone is kept.
 KEPT_PIXELS = 24_000_000
 KEPT_TIMES, KEPT_LEAST, KEPT_MOST = 32, 1 << 20, 32 << 20
+# After a picture that took as much, the allocator is asked to keep nothing of it.
+MUCH = 64 << 20
 # Bytes of all images written anew that wait to be stored.
 WAITING_BYTES = 64 << 20
 
@@ -39,8 +42,13 @@ class Pictures:
         Raises:
             ImageError: as `decode`; or it would take more memory than there is for all pictures.
         """
-        with self.budget.hold(decoding_bytes(data, decode_size, max_pixels=self.max_pixels)):
-            yield decode(data, decode_size, max_pixels=self.max_pixels)
+        needed = decoding_bytes(data, decode_size, max_pixels=self.max_pixels)
+        with self.budget.hold(needed):
+            try:
+                yield decode(data, decode_size, max_pixels=self.max_pixels)
+            finally:
+                if needed >= MUCH:
+                    return_free_memory()  # before others are told that it is free
 
     def thumbnail(self, data: bytes, side: int = THUMBNAIL_SIDE) -> bytes:
         """A JPEG of at most ``side`` pixels a side.

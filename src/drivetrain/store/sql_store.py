@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -126,6 +126,14 @@ class SqlStore:
         with self._reading() as connection:
             row = connection.execute(query).first()
         return None if row is None else StoredImage(row.sha256, bytes(row.data), row.media_type)
+
+    def kept(self, sha256s: Collection[str]) -> frozenset[str]:
+        """Those of the hashes whose images are kept; asked for a page at a time."""
+        if not sha256s:
+            return frozenset()
+        query = select(IMAGES.c.sha256).where(IMAGES.c.sha256.in_([indexed(sha256) for sha256 in sha256s]))
+        with self._reading() as connection:
+            return frozenset(connection.execute(query).scalars())
 
     def keys(self) -> tuple[ApiKey, ...]:
         """All keys, revoked ones too."""
