@@ -68,6 +68,8 @@ class ServeOptions:
     """None: as many as are decoded anywhere, or as the memory holds."""
     memory: int | None = None
     """Bytes for all processes together; None: see `Settings.memory`."""
+    memory_beside: int = 0
+    """Of these, what the process holds that started the others."""
     upload_s: float = 30.0
     samples: str | None = None
     drain_s: float = 20.0
@@ -193,7 +195,9 @@ def build(options: ServeOptions) -> Server:
     limits = settings.limits
     try:
         # Now, as what is held before the first request is held.
-        memory = shares(settings.memory, resident_memory(), limits.body_bytes, settings.processes)
+        memory = shares(
+            settings.memory, resident_memory(), limits.body_bytes, settings.processes, beside=options.memory_beside
+        )
         if options.max_megapixels is not None and limits.pixels > memory.pixels and settings.memory is not None:
             raise UsageError(
                 f"--memory leaves room for images of {memory.pixels / 1e6:.1f} million pixels; give more, or fewer with "
@@ -264,17 +268,29 @@ def _run_several(options: ServeOptions, listening: socket.socket, started: Calla
     import uvicorn
 
     from ..serve.logs import set_up
+    from ..serve.memory_shares import shares
     from ..serve.metrics import MULTIPROCESS
     from ..serve.workers import Workers
 
     # Built once here too: what cannot work is said once, and the store's tables are made by one.
     server = build(options)
+    # What this process holds, which answers nothing, the others cannot have.
+    options = replace(options, memory_beside=resident_memory())
+    try:
+        shares(
+            options.memory,
+            resident_memory(),
+            options.max_body_mb << 20,
+            options.processes,
+            beside=options.memory_beside,
+        )
+    except UsageError:
+        server.engine.close()
+        server.store.close()
+        raise
     started(server)
     server.engine.close()
     server.store.close()
-    if options.memory is not None:
-        # What this process holds, which answers nothing, the others cannot have; `shares` has left each of them room for it.
-        options = replace(options, memory=options.memory - resident_memory())
     set_up(options.log, requests=options.log_requests)
     with tempfile.TemporaryDirectory(prefix="drivetrain-metrics-") as counts:
         os.environ[MULTIPROCESS] = counts

@@ -45,20 +45,20 @@ class MemoryShares:
         return min(MAX_PIXELS, (self.pictures - FIXED_BYTES) // PIXEL_BYTES)
 
 
-def shares(given: int | None, resident: int, body_bytes: int, processes: int = 1) -> MemoryShares:
+def shares(given: int | None, resident: int, body_bytes: int, processes: int = 1, *, beside: int = 0) -> MemoryShares:
     """Share out ``given`` bytes (None: what this machine has to spare) among ``processes``, of which each holds ``resident``
-    already; a body may have ``body_bytes``.
+    already; a body may have ``body_bytes``. ``beside``: what the process holds that started them.
 
     Raises:
         UsageError: ``given`` is too little; it says how much is enough.
     """
-    total = (given or default_memory(processes)) // processes
+    total = ((given or default_memory(processes)) - beside) // processes
     base = round(resident * (1 + NEW_VERSION)) + ROOM
     least = base + BODY_COPIES * body_bytes + LEAST_PICTURES
     if total < least and given is not None:
         raise UsageError(
-            f"{shown_size(given)} of memory are too little; give at least {shown_size(least * processes)} with --memory, or "
-            f"send less at once with --max-body-mb (now {body_bytes >> 20})"
+            f"{shown_size(given)} of memory are too little; give at least {shown_size(least * processes + beside)} with "
+            f"--memory, or send less at once with --max-body-mb (now {body_bytes >> 20})"
         )
     total = max(total, least)
     bodies = max(body_bytes, min(max(BODIES, 2 * body_bytes), (total - base) // 3 // BODY_COPIES))

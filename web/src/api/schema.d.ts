@@ -297,7 +297,7 @@ export interface paths {
         };
         /**
          * Whether it can answer
-         * @description Models are loaded, the store takes answers, and the server is not going down.
+         * @description Models are loaded, the store takes answers, images get through, and the server is not going down.
          */
         get: operations["ready_v2_health_ready_get"];
         put?: never;
@@ -606,7 +606,7 @@ export interface components {
             bundle_id: string;
             /**
              * Image
-             * @description Where the image is, if it was kept
+             * @description Where the image is; null where it was not kept, or no longer is
              */
             image: string | null;
             /** Width */
@@ -2031,7 +2031,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDetail"];
                 };
             };
-            /** @description Answers cannot be stored */
+            /** @description More requests than can be answered */
             503: {
                 headers: {
                     /** @description Seconds */
@@ -2141,6 +2141,17 @@ export interface operations {
             /** @description The request cannot be used as it is */
             422: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description More requests than can be answered */
+            503: {
+                headers: {
+                    /** @description Seconds */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
