@@ -149,6 +149,8 @@ def test_an_image_of_any_bytes_comes_back(store: SqlStore) -> None:
     for number in range(3):
         assert store.image(f"{number:064x}") == StoredImage(f"{number:064x}", data[number:], "image/jpeg")
     assert store.image(f"{3:064x}") == StoredImage(f"{3:064x}", b"", "image/jpeg")
+    assert store.kept([f"{number:064x}" for number in (1, 3, 7)] + ["a\0b"]) == {f"{1:064x}", f"{3:064x}"}
+    assert store.kept([]) == frozenset()
 
 
 @pytest.mark.parametrize("name", ["", "0" * 64, "a\0b", "\ud800", "x" * 100_000, "' OR 1=1"])
