@@ -46,7 +46,7 @@ def check_pixels(uploads: Sequence[Upload], most: int, place: Place = ("images",
         # Rounded up here and down there, so that none is told as what may pass.
         millions = math.ceil(size.width * size.height / 1e4) / 100
         fault = (
-            f"{millions:g} million pixels ({size.width}×{size.height}); at most {math.floor(most / 1e5) / 10:g} million: "
+            f"{millions:g} million pixels ({size.width}×{size.height}); at most {math.floor(most / 1e4) / 100:g} million: "
             "send it smaller"
         )
         named.append(f"image {number + 1} ({upload.name or 'without a name'}) has {fault}")
