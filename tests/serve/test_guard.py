@@ -51,7 +51,7 @@ def store(keys: dict[Role, tuple[str, ApiKey]]) -> MemoryStore:
 
 @pytest.fixture
 def guard(store: MemoryStore) -> Guard:
-    return Guard(store, open_to_all=False)
+    return Guard(store, loopback=False)
 
 
 @pytest.mark.parametrize("role", Role)
@@ -151,10 +151,55 @@ def test_a_guard_whose_keys_are_all_gone_lets_nobody_in(store: MemoryStore, guar
     assert guard.caller(request()) is None
 
 
-def test_an_open_server_lets_everybody_do_everything(store: MemoryStore) -> None:
-    guard = Guard(store, open_to_all=True)
+def test_an_open_server_lets_everybody_do_everything() -> None:
+    guard = Guard(MemoryStore(), loopback=True)
     for sent in (request(), bearer("dt_wrong")):
         assert guard.admit(sent, Role.ADMIN) == Caller(Role.ADMIN, "10.0.0.7")
+
+
+def status_of(guard: Guard, sent: Request) -> int:
+    """200 where it is let in."""
+    try:
+        guard.admit(sent, Role.PREDICT)
+    except Problem as problem:
+        return problem.status
+    return 200
+
+
+def test_from_the_first_key_on_a_server_is_closed_for_good() -> None:
+    store = MemoryStore()
+    guard = Guard(store, loopback=True)
+    assert guard.open_to_all
+    secret, key = new_key("first", Role.ADMIN)
+    store.known = (key,)
+    guard.refresh()
+    assert not guard.open_to_all
+    assert (status_of(guard, request()), status_of(guard, bearer(secret))) == (401, 200)
+    # The last is revoked, here and at the next start.
+    store.known = (replace(key, revoked_at=NOW),)
+    guard.refresh()
+    for one in (guard, Guard(store, loopback=True)):
+        assert not one.open_to_all
+        assert (status_of(one, request()), status_of(one, bearer(secret))) == (401, 401)
+    # The store is put back from a time before the key.
+    store.known = ()
+    guard.refresh()
+    assert status_of(guard, request()) == 401
+
+
+def test_an_open_server_that_cannot_read_its_keys_answers_nobody() -> None:
+    store = MemoryStore()
+    guard = Guard(store, loopback=True)
+    store.failure = is_down()
+    guard.refresh()
+    assert status_of(guard, request()) == 503
+    assert guard.caller(request()) is None
+    unread = Guard(store, loopback=True)
+    assert status_of(unread, request()) == 503
+    store.failure = None
+    for one in (guard, unread):
+        one.refresh()
+        assert status_of(one, request()) == 200
 
 
 # Rates
@@ -162,7 +207,7 @@ def test_an_open_server_lets_everybody_do_everything(store: MemoryStore) -> None
 
 def limited(per_minute: int | None, clock: Clock, share: int = 1) -> tuple[Guard, Caller]:
     _, key = new_key("limited", Role.PREDICT, per_minute)
-    return Guard(MemoryStore([key]), open_to_all=False, share=share, clock=clock), Caller(Role.PREDICT, key.id, key)
+    return Guard(MemoryStore([key]), loopback=False, share=share, clock=clock), Caller(Role.PREDICT, key.id, key)
 
 
 def passed(guard: Guard, caller: Caller, images: int = 1, most: int = 10_000) -> int:
@@ -227,7 +272,7 @@ def test_a_request_larger_than_the_rate_passes_now_and_then() -> None:
 def test_keys_have_rates_of_their_own() -> None:
     clock = Clock()
     (_, one), (_, two) = (new_key(name, Role.PREDICT, 5) for name in "ab")
-    guard = Guard(MemoryStore([one, two]), open_to_all=False, clock=clock)
+    guard = Guard(MemoryStore([one, two]), loopback=False, clock=clock)
     callers = [Caller(Role.PREDICT, key.id, key) for key in (one, two)]
     assert [passed(guard, caller) for caller in callers] == [5, 5]
 

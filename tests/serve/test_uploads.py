@@ -174,7 +174,7 @@ def test_metadata_comes_once() -> None:
 
 @pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity"])
 def test_numbers_that_are_none_are_not_json(number: str) -> None:
-    with refused("bad-request", number):
+    with refused("bad-request", "not valid JSON"):
         form(file(), text(f'{{"extra": {{"x": {number}}}}}'.encode()))
 
 
@@ -225,7 +225,7 @@ def test_json_images_that_are_no_base64_are_refused_with_their_place(image: str)
 
 
 @pytest.mark.parametrize(
-    "body", [b"", b"{", b"\xff\xfe", b"{'a': 1}", b"[" * 200_000, b'{"images": ["' + b"A" * 100, b"nul"]
+    "body", [b"", b"{", b"\xff\xfe", b"{'a': 1}", b"[" * 10_000, b'{"images": ["' + b"A" * 100, b"nul"]
 )
 def test_a_body_that_is_no_json_is_a_bad_request(body: bytes) -> None:
     with refused("bad-request", "not valid JSON"):

@@ -184,12 +184,16 @@ def build(options: ServeOptions) -> Server:
     store = open_store(options.store or _default_store())
     keys = store.keys()
     metrics = Metrics()
-    guard = Guard(store, open_to_all=all(key.revoked_at for key in keys), share=settings.processes)
-    if guard.open_to_all and not settings.loopback:
+    guard = Guard(store, loopback=settings.loopback, share=settings.processes)
+    if not keys and not settings.loopback:
         store.close()
         raise UsageError(
             f"{options.host} can be reached by others, and there is no key; make one with: drivetrain keys add NAME "
             "--role predict, or serve on 127.0.0.1"
+        )
+    if keys and not guard.has_live_key:
+        log.warning(
+            "every key of this store has been revoked: nobody is answered until one is made (drivetrain keys add)"
         )
     planned = plan(settings, [model.predictor for model in shelf.models])
     limits = settings.limits

@@ -68,7 +68,7 @@ def create_app(server: Server) -> FastAPI:
         redirect_slashes=False,
     )
     predict = prediction.Predict(server)
-    app.add_middleware(Envelope, open_to_all=server.guard.open_to_all, answered=server.metrics.request)
+    app.add_middleware(Envelope, open_to_all=lambda: server.guard.open_to_all, answered=server.metrics.request)
     app.add_exception_handler(Problem, _problem)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
@@ -94,7 +94,7 @@ def front(app: FastAPI, server: Server) -> ASGIApp:
     if tracing.is_traced(app):
         return app
     envelope = Envelope(
-        prediction.Predict(server), open_to_all=server.guard.open_to_all, answered=server.metrics.request
+        prediction.Predict(server), open_to_all=lambda: server.guard.open_to_all, answered=server.metrics.request
     )
     return Express(app, envelope)
 
@@ -211,12 +211,14 @@ def openapi(app: FastAPI) -> dict[str, Any]:
         "key": {"type": "http", "scheme": "bearer", "description": "A key, if the server needs one"}
     }
     problem, refused = documented("unprocessable")[422], documented("forbidden")[403]
+    twice = documented("bad-request")[400]
     for path, methods in document["paths"].items():
         for operation in methods.values():
             # FastAPI announces an error body of its own wherever there are parameters; here it is a problem.
             if "422" in operation["responses"]:
                 operation["responses"]["422"] = problem
-            # Anywhere a page of another site is turned away, see `browser`.
+            # Anywhere a head that says something twice is refused, and a page of another site turned away, see `browser`.
+            operation["responses"].setdefault("400", twice)
             operation["responses"].setdefault("403", refused)
             if not path.startswith("/v2/health") and path != "/v1/whoami":
                 operation["security"] = [{"key": []}, {}]

@@ -1,10 +1,11 @@
-"""What browsers are told and asked, so that a page of another site can neither read nor do anything here."""
+"""What browsers are told and asked, so that a page of another site can neither read nor do anything here; and what the head of
+a request must not say twice, or of a proxy."""
 
 from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from .problems import Problem
 from .settings import LOOPBACK_NAMES
@@ -39,6 +40,86 @@ _HOST = re.compile(r"(\[[0-9a-f:.]*\]|[^:\[\]]*)(?::[0-9]*)?")
 
 # They change nothing, and browsers send them without asking.
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+
+
+# Of two of these one reader takes the first and another the last, so that what was checked is not what counts.
+_ONCE = frozenset(
+    {b"host", b"authorization", b"x-api-key", b"origin", b"sec-fetch-site", b"content-type", b"content-length"}
+)
+
+# What proxies, load balancers and tunnels add to what they pass on.
+_PASSED_ON = frozenset(
+    {
+        b"forwarded",
+        b"via",
+        b"x-real-ip",
+        b"x-real-port",
+        b"x-client-ip",
+        b"x-client-cert",
+        b"x-cluster-client-ip",
+        b"x-proxyuser-ip",
+        b"x-remote-ip",
+        b"x-remote-addr",
+        b"x-host",
+        b"x-scheme",
+        b"x-original-url",
+        b"x-original-host",
+        b"x-original-uri",
+        b"x-rewrite-url",
+        b"x-arr-log-id",
+        b"x-arr-ssl",
+        b"x-appengine-user-ip",
+        b"x-amzn-trace-id",
+        b"x-cloud-trace-context",
+        b"x-varnish",
+        b"true-client-ip",
+        b"client-ip",
+        b"proxy-client-ip",
+        b"wl-proxy-client-ip",
+        b"fastly-client-ip",
+        b"front-end-https",
+        b"cdn-loop",
+        b"remote-addr",
+    }
+)
+_PASSED_ON_PREFIXES = (
+    b"x-forwarded",
+    b"x-original-forwarded",
+    b"cf-",
+    b"x-envoy-",
+    b"x-azure-",
+    b"tailscale-",
+    b"ngrok-",
+)
+
+
+def check_once(headers: Iterable[tuple[bytes, bytes]]) -> None:
+    """Refuse a head that says twice what can be said once.
+
+    Raises:
+        Problem: refused (400).
+    """
+    seen = set()
+    for name, _ in headers:
+        if name in seen:
+            raise Problem("bad-request", f"the header {name.decode('latin-1').title()} was sent twice; send one")
+        if name in _ONCE:
+            seen.add(name)
+
+
+def check_direct(headers: Headers) -> None:
+    """Refuse what came through a proxy, where no key is needed: the proxy's address is this machine's, whoever asks it.
+
+    Raises:
+        Problem: refused (403).
+    """
+    for name in headers:
+        if name in _PASSED_ON or name.startswith(_PASSED_ON_PREFIXES):
+            raise Problem(
+                "forbidden",
+                f"this server is open and may only be reached from this machine, and the request came through a proxy "
+                f"({name.decode('latin-1')[:40]}); behind a proxy it needs keys, make one with: drivetrain keys add NAME",
+            )
 
 
 def check_browser(method: str, headers: Headers, *, open_to_all: bool) -> None:

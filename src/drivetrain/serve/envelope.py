@@ -12,7 +12,7 @@ from typing import Any
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ..core.identifiers import new_id
-from .browser import check_browser, with_security_headers
+from .browser import check_browser, check_direct, check_once, with_security_headers
 from .problems import Problem
 
 REQUEST_ID = b"x-request-id"
@@ -38,7 +38,7 @@ class Answered:
 class Envelope:
     """ASGI middleware, the outermost."""
 
-    def __init__(self, app: ASGIApp, *, open_to_all: bool, answered: Callable[[Answered], None]) -> None:
+    def __init__(self, app: ASGIApp, *, open_to_all: Callable[[], bool], answered: Callable[[Answered], None]) -> None:
         self._app = app
         self._open_to_all = open_to_all
         self._answered = answered
@@ -70,7 +70,11 @@ class Envelope:
             await send(message)
 
         try:
-            check_browser(method, headers, open_to_all=self._open_to_all)
+            check_once(scope["headers"])
+            open_to_all = self._open_to_all()
+            if open_to_all:
+                check_direct(headers)
+            check_browser(method, headers, open_to_all=open_to_all)
             await self._app(scope, receive, send_with_headers)
         except Problem as problem:
             if status:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import json
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query
@@ -23,21 +22,25 @@ from ..model.heatmap import heat_map
 from ..model.manifest import NumberManifest
 from ..model.similar import most_similar
 from .answers import PredictionAnswer
-from .body import Gone
+from .body import Body, Gone
 from .guard import Caller
 from .history import unavailable
 from .image_limits import pixels_checked
 from .job import Upload
+from .json_body import read_json
 from .pictures import Pictures
-from .prediction import GONE, ModelName, ModelVersion, check_open
+from .prediction import GONE, ModelName, ModelVersion, check_open, uploads_of
 from .problems import TAKING_IMAGES, Problem, documented
 from .served import ServedModel
 from .server import Server
 from .turns import Turns
-from .uploads import parse_uploads, unprocessable
+from .uploads import is_json, unprocessable
 
 # The overlay's longest side in pixels: more than a console shows.
 OVERLAY = 640
+
+# Bytes of a body that names an image that was kept.
+MOST_JSON = 4096
 
 
 class HeatMapAnswer(BaseModel):
@@ -132,7 +135,7 @@ def explanation_routes(server: Server) -> APIRouter:
             raise Problem("unprocessable", f"{served.name} has no output {output[:80]!r}")
         try:
             check_open(server, caller, 1)
-            async with server.bodies.read(request) as body:
+            async with server.bodies.read(request, caller.client, _largest(server, request)) as body:
                 server.guard.count(caller, 1)
                 # Before a kept image is loaded: those who wait must not hold one each.
                 async with turns.turn():
@@ -147,29 +150,31 @@ def explanation_routes(server: Server) -> APIRouter:
     return router
 
 
-async def _image(server: Server, request: Request, caller: Caller, body: bytes) -> Upload:
-    content_type, limits = request.headers.get("content-type", ""), server.settings.limits
-    if content_type.partition(";")[0].strip().lower() == "application/json":
+def _largest(server: Server, request: Request) -> int:
+    """Bytes that a body may have; as JSON it holds no more than a hash."""
+    return MOST_JSON if is_json(request.headers.get("content-type", "")) else server.settings.limits.largest_body
+
+
+async def _image(server: Server, request: Request, caller: Caller, body: Body) -> Upload:
+    limits = server.settings.limits
+    if is_json(request.headers.get("content-type", "")):
         if not caller.role.may(Role.REVIEW):
             raise Problem(
                 "forbidden", f"stored images need a key with the role {Role.REVIEW}; this one has {caller.role}"
             )
-        return await asyncio.to_thread(_kept, server, _sha256(body))
-    # Always aside: what follows takes far longer.
-    uploads = await asyncio.to_thread(parse_uploads, content_type, body, limits, "image")
+        return await asyncio.to_thread(_kept, server, await body.read(_sha256, cost=0, aside=False))
+    uploads = await uploads_of(server, request, body, "image")
     if len(uploads) != 1:
         raise Problem("unprocessable", f"{len(uploads)} images; send one")
     await pixels_checked(uploads, limits.pixels, ("image",))
     return uploads[0]
 
 
-def _sha256(body: bytes) -> str:
+def _sha256(data: bytes) -> str:
     try:
-        return StoredImageBody.model_validate(json.loads(body)).image_sha256
+        return StoredImageBody.model_validate(read_json(data, "the body", values=16)).image_sha256
     except ValidationError as error:
         raise unprocessable(error) from None
-    except (ValueError, RecursionError) as error:
-        raise Problem("bad-request", f"the body is not valid JSON: {' '.join(str(error).split())[:200]}") from None
 
 
 def _kept(server: Server, sha256: str) -> Upload:

@@ -1,7 +1,8 @@
 """Who may do what: keys, roles, and how many images a minute.
 
-Without keys the server is open, and for that reason only reachable from its own machine. Keys are read from the store again
-every few seconds (see `Guard.refresh`), so that one that is revoked soon stops working in every process.
+As long as the store has never held a key the server is open, and for that reason only reachable from its own machine. From the
+first key on it asks everybody for one, for good: also when the last has been revoked, as revoked keys stay in the store. Keys
+are read again every few seconds (see `Guard.refresh`), so that one that is made or revoked soon counts in every process.
 """
 
 from __future__ import annotations
@@ -35,18 +36,23 @@ class Caller:
 
 
 class Guard:
-    """Knows the keys. ``open_to_all``: there were none when the server started, and it listens to its own machine only."""
+    """Knows the keys, and whether any are needed."""
 
     def __init__(
         self,
         store: PredictionStore,
         *,
-        open_to_all: bool,
+        loopback: bool,
         share: int = 1,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """``share``: among so many processes a key's images a minute are divided."""
-        self.open_to_all = open_to_all
+        """``loopback``: only this machine can reach the server. ``share``: among so many processes a key's images a minute
+        are divided."""
+        self._loopback = loopback
+        self._known = False
+        """Whether the store could be asked the last time."""
+        self._closed = False
+        """Whether a key has been seen."""
         self._store = store
         self._share = share
         self._clock = clock
@@ -59,19 +65,34 @@ class Guard:
     def refresh(self) -> None:
         """Read the keys again; those known stay where the store cannot be asked."""
         try:
-            self._keys = self._store.keys()
+            keys = self._store.keys()
         except StoreError as error:
             if str(error) != self._said:  # not every two seconds while a database is gone
                 log.warning("the keys cannot be read again, those known stay: %s", error)
             self._said = str(error)
-        else:
-            self._said = ""
+            self._known = False
+            return
+        if keys and not self._closed and self._known and self._loopback:
+            log.warning("a key was made: from now on this server asks everybody for one")
+        # Never back: a store that was emptied or put back from before its first key must not open what was closed.
+        self._closed = self._closed or bool(keys)
+        self._keys, self._known, self._said = keys, True, ""
+
+    @property
+    def has_live_key(self) -> bool:
+        """Whether there is a key that opens anything."""
+        return any(key.revoked_at is None for key in self._keys)
+
+    @property
+    def open_to_all(self) -> bool:
+        """Whether no key is needed; where the store could not be asked whether there is one, see `admit`."""
+        return self._loopback and not self._closed
 
     def caller(self, request: Request) -> Caller | None:
-        """Who asks; None without a valid key."""
+        """Who asks; None without a valid key, and while nobody knows whether one is needed."""
         client = request.client.host if request.client else "?"
         if self.open_to_all:
-            return Caller(Role.ADMIN, client)
+            return Caller(Role.ADMIN, client) if self._known else None
         secret = _secret(request)
         if secret is None:
             return None
@@ -82,9 +103,14 @@ class Guard:
         """The caller, if its role suffices.
 
         Raises:
-            Problem: no valid key (401), or one that may not do this (403).
+            Problem: no valid key (401), or one that may not do this (403); or the store cannot say whether a key is needed
+                (503).
         """
         caller = self.caller(request)
+        if caller is None and self.open_to_all:
+            raise Problem(
+                "store-unavailable", "the store cannot be read, nor whether a key is needed; ask again", retry_after_s=2
+            )
         if caller is None:
             given = "the key is not known or was revoked" if _secret(request) else "no key was sent"
             raise Problem(

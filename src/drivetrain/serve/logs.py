@@ -36,8 +36,9 @@ class PlainLines(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """One line, and a traceback below it where there is one."""
         clock = datetime.fromtimestamp(record.created).astimezone().strftime("%H:%M:%S")
-        seconds = getattr(record, "seconds", None)
-        took = "" if seconds is None else f"  {seconds * 1000:.1f} ms  {getattr(record, 'request_id', '')}"
+        seconds, request_id = getattr(record, "seconds", None), getattr(record, "request_id", None)
+        took = "" if seconds is None else f"  {seconds * 1000:.1f} ms"
+        took += "" if request_id is None else f"  {request_id}"
         level = f"{record.levelname.lower()}: " if record.levelno >= logging.WARNING else ""
         text = f"{clock}  {level}{record.getMessage()}{took}"
         return f"{text}\n{self.formatException(record.exc_info)}" if record.exc_info else text

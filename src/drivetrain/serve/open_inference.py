@@ -8,7 +8,6 @@ Shapes: N images, C outputs, K = 3 channels, H and W pixels.
 from __future__ import annotations
 
 import asyncio
-import json
 import time
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal
@@ -23,14 +22,16 @@ from .._version import __version__
 from ..core.records import Entry, Role
 from ..core.types import FloatArray
 from ..model.manifest import ClassManifest, Manifest, NumberManifest
-from .body import Gone
+from .body import Body, Gone
 from .guard import Caller
 from .image_limits import pixels_checked
 from .job import Upload
+from .json_body import MOST_VALUES, cost_of, read_json
 from .prediction import GONE, JSON_IN_THREAD, answered, check_open
 from .problems import Problem, documented
 from .served import ServedModel
 from .server import Server
+from .settings import Limits
 from .uploads import from_base64, unprocessable
 
 PLATFORM = "onnx_drivetrain"
@@ -90,7 +91,7 @@ class InferRequest(BaseModel):
 
     id: str | None = Field(None, max_length=200)
     inputs: list[InferInput] = Field(min_length=1, max_length=1)
-    outputs: list[InferRequestedOutput] | None = None
+    outputs: list[InferRequestedOutput] | None = Field(None, max_length=64)
     parameters: dict[str, JsonValue] = Field(default_factory=dict)
 
 
@@ -176,12 +177,9 @@ def inference_routes(server: Server) -> APIRouter:
         model = server.model(name, version)
         try:
             check_open(server, caller, 1)
-            async with server.bodies.read(request) as body:
-                limits = server.settings.limits
-                if len(body) < JSON_IN_THREAD:
-                    asked, uploads = _understood(body, model, limits.images)
-                else:
-                    asked, uploads = await asyncio.to_thread(_understood, body, model, limits.images)
+            limits = server.settings.limits
+            async with server.bodies.read(request, caller.client, limits.largest_json) as body:
+                asked, uploads = await _read(body, model, limits)
                 await pixels_checked(uploads, limits.pixels, ("inputs", 0, "data"))
                 server.guard.count(caller, len(uploads))
                 deadline_s = time.monotonic() + server.settings.deadline_s
@@ -247,20 +245,34 @@ def _numbers(manifest: Manifest) -> str:
     return "values" if isinstance(manifest, NumberManifest) else "probabilities"
 
 
-def _understood(body: bytes, model: ServedModel, most: int) -> tuple[InferRequest, list[Upload]]:
+async def _read(body: Body, model: ServedModel, limits: Limits) -> tuple[InferRequest, list[Upload]]:
     """What is asked, and the images of it."""
-    asked = _parse(body)
+    aside = body.size >= JSON_IN_THREAD
+    cost = 0
+    if aside:
+        found = await asyncio.to_thread(cost_of, body.pieces)
+        # Lists are copied once when they are checked, and numbers once as FP32.
+        cost = found.weight + (8 + 4) * found.commas
+    return await body.read(lambda data: _understood(data, model, limits), cost=cost, aside=aside)
+
+
+def _understood(data: bytes, model: ServedModel, limits: Limits) -> tuple[InferRequest, list[Upload]]:
+    asked = _parse(data, _most_numbers(model, limits))
     _check_outputs(asked, model)
-    return asked, _uploads(asked.inputs[0], model, most)
+    return asked, _uploads(asked.inputs[0], model, limits.images)
 
 
-def _parse(body: bytes) -> InferRequest:
+def _most_numbers(model: ServedModel, limits: Limits) -> int:
+    """Numbers, and lists of them, that all of the images of a request may have."""
+    height, width = model.predictor.manifest.preprocess.resize.size
+    return limits.images * (3 * height * (width + 1) + 4)
+
+
+def _parse(data: bytes, numbers: int) -> InferRequest:
     try:
-        return InferRequest.model_validate(json.loads(body))
+        return InferRequest.model_validate(read_json(data, "the body", values=MOST_VALUES, numbers=numbers))
     except ValidationError as error:
         raise unprocessable(error) from None
-    except (ValueError, RecursionError) as error:
-        raise Problem("bad-request", f"the body is not valid JSON: {' '.join(str(error).split())[:200]}") from None
 
 
 def _uploads(tensor: InferInput, model: ServedModel, most: int) -> list[Upload]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import time
 from collections.abc import Sequence
 from contextlib import suppress
@@ -17,16 +18,17 @@ from starlette.types import Receive, Scope, Send
 from ..core.errors import StoreError
 from ..core.records import Entry, Role
 from .answers import PredictAnswer, milliseconds, stored_json
-from .body import Gone
+from .body import Body, Gone
 from .fair_queue import QueueFull
 from .guard import Caller
 from .image_limits import pixels_checked
 from .job import Job, Ticket, Upload, jobs_of
+from .json_body import cost_of
 from .leaving import told_when_gone
 from .problems import TAKING_IMAGES, Fault, Problem, documented
 from .served import ServedModel
 from .server import Server, request_id
-from .uploads import PredictBody, parse_uploads
+from .uploads import PredictBody, is_json, parse_uploads
 
 # Parsing bodies above these sizes would keep the event loop from others for a noticeable time: a form is searched for its
 # boundary, JSON is read and checked sign by sign.
@@ -66,6 +68,10 @@ MULTIPART_BODY = {
     }
 }
 
+log = logging.getLogger(__name__)
+# What it finds malformed is said once, by us and with the request's id.
+logging.getLogger("python_multipart").setLevel(logging.CRITICAL)
+
 GONE = Response(status_code=499)
 """Nobody reads it; the log and the metrics do."""
 
@@ -97,7 +103,7 @@ class Predict:
         until_s = start_s + min(server.settings.deadline_s, _timeout_s(query.get("timeout_ms")))
         try:
             check_open(server, caller, 1)
-            async with server.bodies.read(request) as body:
+            async with server.bodies.read(request, caller.client, largest_of(server, request)) as body:
                 uploads = await uploads_of(server, request, body)
                 await pixels_checked(uploads, server.settings.limits.pixels)
                 check_open(server, caller, len(uploads))  # what is refused must not count against the key
@@ -173,12 +179,30 @@ def full(server: Server, error: QueueFull) -> Problem:
     return Problem("overloaded", f"{error.waiting} images wait already, of {plan.queue} that may", retry_after_s=soon_s)
 
 
-async def uploads_of(server: Server, request: Request, body: bytes) -> list[Upload]:
-    """The images of a request; a large body is parsed outside of the event loop."""
+def largest_of(server: Server, request: Request) -> int:
+    """Bytes that a body with images may have."""
+    limits = server.settings.limits
+    return limits.largest_json if is_json(request.headers.get("content-type", "")) else limits.largest_body
+
+
+async def uploads_of(server: Server, request: Request, body: Body, field_name: str = "images") -> list[Upload]:
+    """The images of a request; a large body is parsed outside of the event loop.
+
+    Raises:
+        Problem: it is none, or holds too much; what is malformed is said in the log.
+    """
     content_type, limits = request.headers.get("content-type", ""), server.settings.limits
-    if len(body) < (JSON_IN_THREAD if content_type.startswith("application/json") else FORM_IN_THREAD):
-        return parse_uploads(content_type, body, limits)
-    return await asyncio.to_thread(parse_uploads, content_type, body, limits)
+    as_json = is_json(content_type)
+    aside = body.size >= (JSON_IN_THREAD if as_json else FORM_IN_THREAD)
+    cost = (await asyncio.to_thread(cost_of, body.pieces)).weight if as_json and aside else body.size
+    try:
+        return await body.read(
+            lambda data: parse_uploads(content_type, data, limits, field_name), cost=cost, aside=aside
+        )
+    except Problem as problem:
+        if problem.slug == "bad-request":
+            log.info("a malformed body: %s", problem.detail, extra={"request_id": request_id(request)})
+        raise
 
 
 async def answered(

@@ -26,7 +26,28 @@ class Limits:
     upload_s: float = 30.0
     """A body that takes longer to arrive is given up."""
     in_flight_bytes: int = 256 << 20
-    """All bodies together that are held at one time; follows from the memory, see `MemoryShares`."""
+    """All bodies together that are held at one time, and what reading them costs; follows from the memory, see
+    `MemoryShares`."""
+
+    @property
+    def reading_bytes(self) -> int:
+        """Of ``in_flight_bytes``: for what bodies are read into, one or a few at a time."""
+        return self.in_flight_bytes // 4
+
+    @property
+    def arriving_bytes(self) -> int:
+        """Of ``in_flight_bytes``: for bodies, from their first byte to the answer."""
+        return self.in_flight_bytes - self.reading_bytes
+
+    @property
+    def largest_body(self) -> int:
+        """A form has to fit into what it is read into, and into the half that one client may hold."""
+        return min(self.body_bytes, self.reading_bytes, self.arriving_bytes // 2)
+
+    @property
+    def largest_json(self) -> int:
+        """Texts in JSON are there twice: as they came, and as what they say."""
+        return min(self.body_bytes, self.reading_bytes // 2)
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,7 @@ from python_multipart.multipart import MultipartParser, parse_options_header
 
 from ..core.records import Context
 from .job import Upload
+from .json_body import read_json
 from .problems import Fault, Place, Problem, invalid
 from .settings import Limits
 
@@ -32,6 +33,7 @@ MAX_PART_HEADERS = 16
 MAX_HEADER_BYTES = 8192
 MAX_NAME = 255
 MAX_METADATA_BYTES = 64 << 10
+MAX_METADATA_VALUES = 4096
 MAX_DEPTH = 32
 
 Text = Field(default=None, max_length=200)
@@ -62,7 +64,8 @@ class Metadata(BaseModel):
     )
     taken_at: Moment | None = Field(None, description="When the picture was taken, ISO 8601 with an offset")
     extra: dict[str, JsonValue] = Field(
-        default_factory=dict, description=f"Anything else, up to {MAX_METADATA_BYTES >> 10} KiB and {MAX_DEPTH} deep"
+        default_factory=dict,
+        description=f"Anything else, up to {MAX_METADATA_BYTES >> 10} KiB, a few thousand values and {MAX_DEPTH} deep",
     )
 
     @field_validator("extra")
@@ -102,6 +105,11 @@ class PredictBody(BaseModel):
 
     images: list[str | Base64Image] = Field(min_length=1, description="Image files, base64")
     metadata: Metadata | None = Field(None, description="For all images that have none of their own")
+
+
+def is_json(content_type: str) -> bool:
+    """Whether `parse_uploads` takes such a body for JSON."""
+    return parse_options_header(content_type.encode("latin-1", "replace"))[0] == b"application/json"
 
 
 def parse_uploads(content_type: str, body: bytes, limits: Limits, field_name: str = "images") -> list[Upload]:
@@ -237,7 +245,7 @@ def _contexts(texts: Sequence[Part], count: int) -> list[Context]:
         return [Context()] * count
     if len(texts) > 1 or len(texts[0].data) > MAX_METADATA_BYTES:
         raise Problem("unprocessable", f"send one field 'metadata', of at most {MAX_METADATA_BYTES >> 10} KiB")
-    given = _json(texts[0].data, "metadata")
+    given = read_json(texts[0].data, "metadata", values=MAX_METADATA_VALUES)
     if isinstance(given, list):
         if len(given) != count:
             raise Problem(
@@ -256,7 +264,7 @@ def _metadata(given: Any, index: int | None) -> Context:
 
 
 def _of_json(body: bytes, limits: Limits) -> list[Upload]:
-    given = _json(body, "the body")
+    given = read_json(body, "the body")
     if isinstance(given, dict) and isinstance(given.get("images"), list) and len(given["images"]) > limits.images:
         raise Problem("too-large", f"{len(given['images'])} images in one request; at most {limits.images}")
     try:
@@ -293,17 +301,6 @@ def _depth(value: Any) -> int:
     if isinstance(value, Mapping):
         return 1 + max(map(_depth, value.values()), default=0)
     return 1 + max(map(_depth, value), default=0) if isinstance(value, list) else 0
-
-
-def _json(data: bytes, what: str) -> Any:
-    try:
-        return json.loads(data, parse_constant=_no_constant)
-    except (ValueError, RecursionError) as error:  # not UTF-8, not JSON, too deep, a number of thousands of digits
-        raise Problem("bad-request", f"{what} is not valid JSON: {' '.join(str(error).split())[:200]}") from None
-
-
-def _no_constant(name: str) -> float:
-    raise ValueError(f"{name} is not a number in JSON")
 
 
 def unprocessable(error: ValidationError, place: Place = ()) -> Problem:
