@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -24,9 +24,9 @@ T = TypeVar("T")
 # Seconds that a request may wait for memory others hold.
 ROOM_S = 5.0
 
-# While others wait for its memory, an upload has to keep this pace, in bytes a second, after so many seconds.
-PACE = 128 << 10
-PACE_FROM_S = 2.0
+# While others wait for the memory it holds, an upload has to go on by so many bytes in so many seconds.
+STEP = 256 << 10
+STEP_S = 2.0
 
 # Pieces as small as senders like would cost more than what is in them; they are put together to this size.
 _PIECE = 1 << 20
@@ -44,6 +44,11 @@ class _Upload:
     since_s: float
     held: int = 0
     received: int = 0
+    step: int = 0
+    step_s: float = 0.0
+    """What had been received when it had last gone on by a step, and when that was."""
+    waits: bool = False
+    """Whether it is kept waiting for memory itself."""
     patience: asyncio.Timeout | None = None
     """Set while it arrives."""
     hurried: bool = False
@@ -51,8 +56,13 @@ class _Upload:
 
     def is_slow(self, now_s: float) -> bool:
         """Whether it arrives more slowly than may be while others wait."""
-        took_s = now_s - self.since_s
-        return self.patience is not None and took_s > PACE_FROM_S and self.received < PACE * took_s
+        return self.patience is not None and not self.waits and now_s > self.step_s + STEP_S
+
+    def receive(self, count: int, now_s: float) -> None:
+        """So many bytes more have come."""
+        self.received += count
+        if self.received >= self.step + STEP:
+            self.step, self.step_s = self.received, now_s
 
 
 class Body:
@@ -158,7 +168,8 @@ class BodyReader:
             Gone: the client left before its end.
         """
         most = min(self.limits.largest_body, most or self.limits.largest_body)
-        upload = _Upload(client, asyncio.get_running_loop().time())
+        now_s = asyncio.get_running_loop().time()
+        upload = _Upload(client, now_s, step_s=now_s)
         self._uploads.add(upload)
         try:
             announced = _announced(request)
@@ -171,11 +182,12 @@ class BodyReader:
             self._give_back(upload)
 
     async def _pieces(self, request: Request, upload: _Upload, most: int) -> list[bytes]:
+        loop = asyncio.get_running_loop()
         pieces, tail = list[bytes](), bytearray()
         try:
             async with asyncio.timeout(self.limits.upload_s) as upload.patience:
                 async for piece in request.stream():
-                    upload.received += len(piece)
+                    upload.receive(len(piece), loop.time())
                     _check_size(upload.received, most)
                     if upload.received > upload.held:
                         await self._take(upload, upload.received - upload.held)
@@ -187,7 +199,7 @@ class BodyReader:
             why = " while others wait for the memory it holds" if upload.hurried else ""
             raise Problem(
                 "timeout",
-                f"{upload.received} bytes arrived in {asyncio.get_running_loop().time() - upload.since_s:.0f} s{why}; "
+                f"{upload.received} bytes arrived in {loop.time() - upload.since_s:.0f} s{why}; "
                 "send less at once or over a better line",
                 headers={"Connection": "close"},
             ) from None
@@ -206,12 +218,13 @@ class BodyReader:
             left_s = until_s - loop.time()
             if left_s <= 0:
                 raise self._refused(upload)
-            try:
-                # No longer than until the next upload may be found slow.
+            upload.waits = True
+            # No longer than until the next upload may be found slow.
+            with suppress(TimeoutError):
                 async with asyncio.timeout(min(left_s, 0.25)):
                     await self._freed.wait()
-            except TimeoutError:
-                continue
+        if upload.waits:
+            upload.waits, upload.step_s = False, loop.time()
         self._held[upload.client] = self._held.get(upload.client, 0) + count
         upload.held += count
 
