@@ -249,6 +249,9 @@ def run(options: ServeOptions, started: Callable[[Server, str], None]) -> None:
         raise UsageError(MISSING) from None
     if options.processes < 1:
         raise UsageError(f"processes is {options.processes}; it must be 1 or more")
+    from ..serve.connections import raise_descriptors
+
+    raise_descriptors()
     listening = _bind(options.host, options.port)
     address = _address(options.host, listening)
     if options.processes > 1:

@@ -2,7 +2,8 @@
 
 uvicorn's protocol trusts its clients: it waits for ever for a head that does not end, for the rest of a body that has been
 answered already, and for a client that does not read. Here each of them is hung up on after a while, and what is no HTTP is
-refused in the same words as everything else. How long a body may take that is read is said in `body`.
+refused in the same words as everything else. How long a body may take that is read is said in `body`, and who goes when there
+are too many connections in `connections`.
 """
 
 from __future__ import annotations
@@ -10,13 +11,15 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
-from typing import Any, cast
+from http import HTTPStatus
+from typing import Any, ClassVar, Literal, cast
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from ..core.identifiers import new_id
 from .browser import with_security_headers
+from .connections import KEEP_ALIVE_S, Connections
 from .envelope import REQUEST_ID
 from .leaving import ON_GONE
 from .problems import Problem
@@ -25,6 +28,12 @@ from .problems import Problem
 # gets as long.
 HEAD_S = 10.0
 HEAD_BYTES = 64 << 10
+
+# Headers a request may have: a line of a few bytes becomes some hundred.
+HEADERS = 128
+
+# Requests that may wait for their turn on one connection. Of those after them the connection hears nothing, and is closed.
+PIPELINED = 8
 
 # Bytes of framing a byte of a chunked body may have; sent one by one, each has five.
 FRAMING = 8
@@ -45,6 +54,8 @@ class PatientProtocol(HttpToolsProtocol):
     """As uvicorn's, but for clients that are slow, broken or hostile."""
 
     transport: LingeringTransport  # type: ignore[assignment]  # all that is used of one
+    everybody: ClassVar[Connections] = Connections()
+    """All of this process."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -55,13 +66,19 @@ class PatientProtocol(HttpToolsProtocol):
         self._stalled: asyncio.TimerHandle | None = None
         self._framing_bytes = 0
         self._body_bytes = 0
+        self._deaf = False
+        """Whether what still comes is of no matter: the connection ends after the answers that are under way."""
+        self._patience_s = self.timeout_keep_alive
         self._when_gone: list[Callable[[], None]] = []
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(LingeringTransport(transport, self))  # type: ignore[arg-type]  # all that is used of one
         self._wait()
+        if not self.everybody.enter(self, self._host, transport.get_extra_info("socket").fileno()):
+            self._refuse("overloaded", "there are as many connections as can be; ask again soon", retry_after_s=1)
 
     def connection_lost(self, exc: Exception | None) -> None:
+        self.everybody.leave(self, self._host)
         self._stop_waiting()
         self._unset_keepalive_if_required()
         if self._stalled is not None:
@@ -71,15 +88,15 @@ class PatientProtocol(HttpToolsProtocol):
             hook()
 
     def data_received(self, data: bytes) -> None:
-        if self.transport.is_closing():
+        if self._deaf or self.transport.is_closing():
             return  # it has its answer; see LingeringTransport
         self._framing_bytes += len(data)
         super().data_received(data)
-        if self.transport.is_closing():
+        if self._deaf or self.transport.is_closing():
             return
         # Heads, trailers, sizes of chunks, empty lines: the parser keeps or skips them without end.
         if self._framing_bytes > HEAD_BYTES + FRAMING * self._body_bytes:
-            self._refuse(f"the head of the request has more than {HEAD_BYTES >> 10} KiB")
+            self._refuse("bad-request", f"the head of the request has more than {HEAD_BYTES >> 10} KiB")
         elif not self.reading and self._is_idle() and self.timeout_keep_alive_task is None and self._timer is None:
             # A stray line, or the rest of a body that was answered already, has stopped the clock.
             self.timeout_keep_alive_task = self.loop.call_later(
@@ -90,23 +107,43 @@ class PatientProtocol(HttpToolsProtocol):
         super().on_message_begin()
         self.reading = True
         self._framing_bytes = self._body_bytes = 0
-        self._wait()
+        if not self._deaf:
+            self._wait()
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if len(self.headers) <= HEADERS:
+            super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
         self._stop_waiting()
-        super().on_headers_complete()
+        if self._deaf:
+            return
+        if len(self.headers) > HEADERS:
+            self._deaf = True
+            self._refuse("bad-request", f"the request has more than {HEADERS} headers")
+        elif len(self.pipeline) >= PIPELINED:
+            self._deaf = True
+            self.cycle.keep_alive = False
+        else:
+            super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
+        if self._deaf:
+            return
         self._framing_bytes -= len(body)
         self._body_bytes += len(body)
         super().on_body(body)
 
     def on_message_complete(self) -> None:
+        if self._deaf:
+            return
         self._stop_waiting()
         self.reading = False
         super().on_message_complete()
 
     def on_response_complete(self) -> None:
+        self.everybody.answered(self, self._host)
+        self.timeout_keep_alive = KEEP_ALIVE_S if self.everybody.are_many else self._patience_s
         super().on_response_complete()
         if self.reading and self._is_idle():
             self._wait()  # for the rest of a body that nobody reads
@@ -114,7 +151,21 @@ class PatientProtocol(HttpToolsProtocol):
     def send_400_response(self, msg: str) -> None:
         """What the parser cannot read."""
         del msg
-        self._refuse("what was sent is no HTTP/1.1, or its length is not what it says")
+        self._refuse("bad-request", "what was sent is no HTTP/1.1, or its length is not what it says")
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether a request is waited for, or its head."""
+        return self._is_idle() and not self.pipeline
+
+    @property
+    def is_sending(self) -> bool:
+        """Whether the client holds up a request or its answer."""
+        return self.reading or self._stalled is not None
+
+    def hang_up(self) -> None:
+        """End it at once: others need its place."""
+        self.transport.abort()
 
     def shutdown(self) -> None:
         """Of the server: who has its answer need not be waited for."""
@@ -157,6 +208,10 @@ class PatientProtocol(HttpToolsProtocol):
     def _unsupported_upgrade_warning(self) -> None:
         """Nothing: who asks to upgrade gets a plain answer, as HTTP has it."""
 
+    @property
+    def _host(self) -> str:
+        return self.client[0] if self.client else ""
+
     def _is_idle(self) -> bool:
         """Whether no answer is under way."""
         return self.cycle is None or self.cycle.response_complete
@@ -177,7 +232,9 @@ class PatientProtocol(HttpToolsProtocol):
         else:
             self._stalled = self.loop.call_later(STALL_S, self._look_at_reader, left)
 
-    def _refuse(self, detail: str) -> None:
+    def _refuse(
+        self, slug: Literal["bad-request", "overloaded"], detail: str, retry_after_s: int | None = None
+    ) -> None:
         """Answer what is no request, if that can be told apart from other answers, and hang up."""
         self._stop_waiting()
         self.reading = True  # nobody knows where the next one would begin
@@ -189,10 +246,12 @@ class PatientProtocol(HttpToolsProtocol):
             under_way.disconnected = True
             under_way.message_event.set()
         request_id = new_id()
-        problem = Problem("bad-request", detail, headers={"Connection": "close"}).response(request_id)
+        problem = Problem(slug, detail, retry_after_s, headers={"Connection": "close"}).response(request_id)
         headers = with_security_headers([*problem.raw_headers, (REQUEST_ID, request_id.encode())])
         lines = (b"%s: %s\r\n" % pair for pair in (*self.server_state.default_headers, *headers))
-        self.transport.write(b"".join((b"HTTP/1.1 400 Bad Request\r\n", *lines, b"\r\n", bytes(problem.body))))
+        status = HTTPStatus(problem.status_code)
+        first = f"HTTP/1.1 {status} {status.phrase}\r\n".encode()
+        self.transport.write(b"".join((first, *lines, b"\r\n", bytes(problem.body))))
         self.transport.close()
 
 

@@ -1,0 +1,135 @@
+"""Who is connected, and who has to go when there are too many.
+
+A connection costs a file descriptor and some memory, and a client can open thousands for nothing. So there is a most of them;
+beyond it each new one takes the place of the one the server has waited for longest, first among those of whoever has most. Only
+where every connection is at work is a new one refused.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import logging
+import sys
+from collections import OrderedDict
+from typing import Protocol
+
+if sys.platform != "win32":  # which has no such limits
+    import resource
+
+log = logging.getLogger(__name__)
+
+# Of one process. Idle, they take some tens of megabytes.
+MOST = 2048
+
+# Beyond this part of them, who has its answer must ask again soon, or go.
+BUSY = 1 / 2
+KEEP_ALIVE_S = 5
+
+# File descriptors left to everything else: the store, bundles, libraries.
+SPARE = 48
+
+# More descriptors than this are no use, and some libraries count through all they may have.
+DESCRIPTORS = 65_536
+
+
+class Connection(Protocol):
+    """What is asked of a connection."""
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether the server waits for a request, or for its head."""
+        ...
+
+    @property
+    def is_sending(self) -> bool:
+        """Whether a request or its answer is held up by the client."""
+        ...
+
+    def hang_up(self) -> None:
+        """End it at once."""
+        ...
+
+
+class Connections:
+    """Those of one process, by address; of each address, who has been waited for longest comes first."""
+
+    def __init__(self, most: int = MOST) -> None:
+        self._most = most
+        self._count = 0
+        self._by_address: dict[str, OrderedDict[Connection, None]] = {}
+
+    def __len__(self) -> int:
+        return self._count
+
+    @property
+    def are_many(self) -> bool:
+        """Whether there will soon be too many."""
+        return self._count > self._most * BUSY
+
+    def enter(self, connection: Connection, host: str, descriptor: int) -> bool:
+        """A new one; False if there is no place for it. ``descriptor`` is its file's: systems give the lowest that is free."""
+        self._by_address.setdefault(_network(host), OrderedDict())[connection] = None
+        self._count += 1
+        if self._count <= self._most and descriptor < _descriptors() - SPARE:
+            return True
+        found = self._stalest(connection)
+        if found is None:
+            return False
+        found.hang_up()
+        return True
+
+    def leave(self, connection: Connection, host: str) -> None:
+        """It is closed."""
+        network = _network(host)
+        line = self._by_address.get(network)
+        if line is not None and connection in line:
+            del line[connection]
+            self._count -= 1
+            if not line:
+                del self._by_address[network]
+
+    def answered(self, connection: Connection, host: str) -> None:
+        """It has its answer: from now on it is waited for anew."""
+        line = self._by_address.get(_network(host))
+        if line is not None and connection in line:
+            line.move_to_end(connection)
+
+    def _stalest(self, newest: Connection) -> Connection | None:
+        for line in sorted(self._by_address.values(), key=len, reverse=True):
+            found = next((one for one in line if one.is_idle and one is not newest), None)
+            found = found or next((one for one in line if one.is_sending and one is not newest), None)
+            if found is not None:
+                return found
+        return None
+
+
+def _network(host: str) -> str:
+    """What counts as one address: of IPv6 the network, as everybody has a whole one."""
+    if ":" not in host:
+        return host
+    try:
+        address = ipaddress.IPv6Address(host)
+    except ValueError:
+        return host
+    return str(address.ipv4_mapped or address.packed[:8].hex())
+
+
+def _descriptors() -> int:
+    """How many this process may have."""
+    if sys.platform == "win32":
+        return DESCRIPTORS
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return DESCRIPTORS if soft == resource.RLIM_INFINITY else soft
+
+
+def raise_descriptors() -> None:
+    """Have as many file descriptors as this user may have; shells give a program few of them."""
+    if sys.platform == "win32":
+        return
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, DESCRIPTORS)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        try:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+        except (OSError, ValueError) as error:
+            log.warning("%d file descriptors are few for a server, and more cannot be had: %s", soft, error)
