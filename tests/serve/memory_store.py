@@ -5,8 +5,11 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import fields
+from datetime import datetime
 
+from drivetrain.core.calendar import Calendar
 from drivetrain.core.errors import StoreError, UsageError
+from drivetrain.core.ports import Forgotten
 from drivetrain.core.records import ApiKey, Entry, Record, RecordFilter, RecordPage, StoredImage
 
 
@@ -69,6 +72,16 @@ class MemoryStore:
     def keys(self) -> tuple[ApiKey, ...]:
         self._usable()
         return self.known
+
+    def prune(self, *, images_older_than: datetime | None = None) -> Forgotten:
+        del images_older_than
+        raise NotImplementedError
+
+    def calendar(self) -> Calendar | None:
+        return None
+
+    def set_calendar(self, calendar: Calendar) -> None:
+        del calendar
 
     def check(self) -> None:
         self.checked.release()

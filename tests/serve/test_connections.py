@@ -159,6 +159,23 @@ def test_1100_idle_connections_lock_nobody_out(running: Running) -> None:
         assert all(alive(line) for line in lines[-100:])
 
 
+def test_more_connections_than_the_process_may_have(running: Running) -> None:
+    pid = running.process.pid
+    _, most = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, (open_files(pid) + 60, most))
+    try:
+        with ExitStack() as stack:
+            for _ in range(200):
+                line = stack.enter_context(socket.socket())
+                line.settimeout(60)
+                with suppress(ConnectionError):
+                    line.connect(("127.0.0.1", running.port))
+        until(lambda: status_of(running.address, "/v2/health/live") == 200, "they are gone")
+        until(lambda: status_of(running.address, "/v2/health/ready") == 200, "the store can be opened again")
+    finally:
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (most, most))
+
+
 def test_pipelined_requests_are_few(running: Running) -> None:
     before = in_status(running.process.pid, "VmRSS")
     with open_lines(running.port, 20) as lines:

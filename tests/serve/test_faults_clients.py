@@ -7,7 +7,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from pathlib import Path
 
 import httpx2 as httpx
@@ -279,25 +279,6 @@ def test_clients_that_leave_while_they_wait(running: Running) -> None:
             lambda: counted(running.address, "drivetrain_requests_total", status="499") >= left + len(lines),
             "the server has noticed",
         )
-
-
-def test_more_connections_than_the_process_may_have(running: Running) -> None:
-    import resource
-
-    pid = running.process.pid
-    _, most = resource.prlimit(pid, resource.RLIMIT_NOFILE)
-    resource.prlimit(pid, resource.RLIMIT_NOFILE, (open_files(pid) + 60, most))
-    try:
-        with ExitStack() as stack:
-            for _ in range(200):
-                line = stack.enter_context(socket.socket())
-                line.settimeout(60)
-                with suppress(ConnectionError):
-                    line.connect(("127.0.0.1", running.port))
-        until(lambda: status_of(running.address, "/v2/health/live") == 200, "they are gone")
-        until(lambda: status_of(running.address, "/v2/health/ready") == 200, "the store can be opened again")
-    finally:
-        resource.prlimit(pid, resource.RLIMIT_NOFILE, (most, most))
 
 
 def test_many_connections_that_do_nothing(running: Running) -> None:

@@ -65,6 +65,32 @@ def test_no_cell_of_a_csv_is_a_formula(tmp_path: Path) -> None:
     assert (row["path"], row["camera"], row["site"], row["group"]) == ("'=HYPERLINK(1)", "'+cam", "'-site", "'@g")
 
 
+FORMULAS = [
+    "=1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1", " =1", "\u00a0=1", "\u3000=1", "\x0b=1", "\x85=1", "\u2028=1",
+    "＝1", "＋1", "－1", "＠SUM(A1)", "﹢1", "﹣1", "−1", "–1", "'=1", '"=1', "“=1", "＇=1", "`=1", "\ufeff=1", "\u200b=1",
+    "\u2060=1", "\u00ad=1", "\u202e=1", "\u034f=1", "\ufe0f=1", "\u3164=1", "\u2800=1", "\x00=1", "\ud800=1",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", FORMULAS, ids=ascii)
+def test_a_formula_is_none_whatever_it_hides_behind(tmp_path: Path, text: str) -> None:
+    out = tmp_path / "out.csv"
+    export([made_record(0, label=text, path=text, context=Context(text, text, text, None, {}))], out)
+    with out.open(encoding="utf-8", newline="") as file:
+        (row,) = csv.DictReader(file)
+    for name in ("label", "path", "camera", "site", "group"):
+        assert row[name].startswith(("'", "�")), name
+
+
+@pytest.mark.parametrize("text", ["teddy", "Ärger", "熊", "7", "(x)", "[1]", "{}", "_x", "#1", "a=1", "🐻", "/x", ".x"])
+def test_other_texts_are_left_as_they_are(tmp_path: Path, text: str) -> None:
+    out = tmp_path / "out.csv"
+    export([made_record(0, label=text)], out)
+    with out.open(encoding="utf-8", newline="") as file:
+        (row,) = csv.DictReader(file)
+    assert row["label"] == text
+
+
 def test_parquet_holds_every_text_as_it_is(tmp_path: Path) -> None:
     parquet = pytest.importorskip("pyarrow.parquet")
     out = tmp_path / "out.parquet"

@@ -115,6 +115,41 @@ def test_a_file_that_was_deleted_is_not_written_to(tmp_path: Path) -> None:
     store.close()
 
 
+@pytest.mark.parametrize("ending", ["-wal", "-shm"])
+@pytest.mark.parametrize("replaced", [False, True])
+def test_what_stands_beside_the_file_is_missed_too(tmp_path: Path, ending: str, replaced: bool) -> None:
+    path = tmp_path / "store.sqlite"
+    store = open_store(path)
+    store.append([made_entry(0)])
+    beside = path.with_name(path.name + ending)
+    beside.rename(tmp_path / "moved")
+    if replaced:
+        beside.write_bytes((tmp_path / "moved").read_bytes())
+    for call in (lambda: store.append([made_entry(1)]), store.check, store.keys):
+        with pytest.raises(StoreError, match=f"{ending} was moved or deleted"):
+            call()
+    (tmp_path / "moved").rename(beside)
+    store.append([made_entry(1)])
+    store.close()
+    again = open_store(path)
+    assert [again.record(made_record(number).id) for number in range(2)] == [made_record(0), made_record(1)]
+    again.close()
+
+
+def test_others_that_open_and_close_the_store_change_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "store.sqlite"
+    first = open_store(path)
+    for number in range(3):
+        other = open_store(path)
+        other.append([made_entry(number)])
+        other.close()
+        first.check()
+    first._engine.dispose()  # as when all of its own connections have broken
+    first.append([made_entry(3)])
+    assert first.info().records == 4
+    first.close()
+
+
 def test_a_lock_held_for_too_long_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engine, "PATIENCE_S", 0.1)
     path = tmp_path / "store.sqlite"

@@ -64,7 +64,14 @@ def test_the_store_is_where_the_environment_says(monkeypatch: pytest.MonkeyPatch
 
 def test_pruning_says_first_and_does_then(filled: str) -> None:
     would = document("store", "prune", filled, "--images-days", "25", "--records-days", "35", "--dry-run")
-    assert would == {"records": 1, "images": 2, "image_bytes": 14, "dry_run": True}
+    assert {name: would[name] for name in ("records", "images", "image_bytes", "dry_run")} == {
+        "records": 1,
+        "images": 2,
+        "image_bytes": 14,
+        "dry_run": True,
+    }
+    assert datetime.now(UTC) - datetime.fromisoformat(would["oldest"]) > timedelta(days=39)
+    assert datetime.now(UTC) - datetime.fromisoformat(would["newest"]) > timedelta(days=29)
     assert document("store", "info", filled)["records"] == 5
     done = document("store", "prune", filled, "--images-days", "25", "--records-days", "35")
     assert done == would | {"dry_run": False}

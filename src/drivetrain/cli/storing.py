@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ..core.records import ApiKey
+    from ..store.pruning import Pruned
     from ..store.sql_store import SqlStore
 
 app = typer.Typer(help="Look at, export or tidy the store of predictions.", no_args_is_help=True)
@@ -113,25 +114,71 @@ def prune(
         typer.Option("--records-days", min=0, help="Delete predictions so many days old or older, and their images."),
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be deleted.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask before deleting.")] = False,
+    trust_clock: Annotated[
+        bool, typer.Option("--trust-clock", help="The clock is right, however far it is from what the store knows.")
+    ] = False,
     store: StoreOption = None,
     json: JsonFlag = False,
 ) -> None:
     """Delete old images, old predictions, or both."""
     from dataclasses import asdict
+    from datetime import UTC
 
     from ..core.errors import UsageError
-    from .console import print_json, print_line
+    from .console import print_json, print_line, remark
 
-    if images_days is None and records_days is None:
+    if images_days is None and records_days is None and not trust_clock:
         raise UsageError("nothing to delete was named; give --images-days N, --records-days N, or both")
-    before = {"images_older_than": _days_ago(images_days), "records_older_than": _days_ago(records_days)}
+    now = datetime.now(UTC)
+    images, records = _days_ago(images_days, now), _days_ago(records_days, now)
     with _opened(_one_of(place, store)) as opened:
-        done = opened.prune(**before, dry_run=dry_run)
+        doubt = _doubt(opened, now)
+        if trust_clock and not dry_run:
+            _trust(opened, now)
+        elif doubt and not dry_run:
+            raise UsageError(f"{doubt}; if the clock is right, add --trust-clock, and --dry-run shows what would go")
+        elif doubt:
+            remark(doubt)
+        done = opened.prune(images_older_than=images, records_older_than=records, dry_run=True)
+        if not dry_run:
+            if _is_asked(yes or json) and (done.records or done.images):
+                typer.confirm(f"delete {_told(done)}?", abort=True)
+            done = opened.prune(images_older_than=images, records_older_than=records)
     if json:
-        print_json({**asdict(done), "dry_run": dry_run})
+        told = {**asdict(done), "oldest": _iso(done.oldest), "newest": _iso(done.newest)}
+        print_json({**told, "dry_run": dry_run})
         return
-    verb = "would delete" if dry_run else "deleted"
-    print_line(f"{verb} {done.records} predictions and {done.images} images ({done.image_bytes / 1e6:.1f} MB)")
+    print_line(f"{'would delete' if dry_run else 'deleted'} {_told(done)}")
+
+
+def _doubt(opened: SqlStore, now: datetime) -> str | None:
+    """Why the clock is not to be believed with deleting things."""
+    from ..core.calendar import DOWN
+
+    calendar = opened.calendar()
+    if calendar is None or not (calendar.is_far_ahead(now) or calendar.ahead > DOWN):
+        return None
+    days = (now - calendar.trusted).days
+    return f"the clock says {_minute(now)} UTC, {days} days after what this store knows ({_minute(calendar.trusted)})"
+
+
+def _trust(opened: SqlStore, now: datetime) -> None:
+    from ..core.calendar import Calendar
+
+    opened.set_calendar(Calendar(now))
+
+
+def _is_asked(settled: bool) -> bool:
+    """Whether there is somebody to ask, and something to ask."""
+    import sys
+
+    return not settled and sys.stdin.isatty() and sys.stderr.isatty()
+
+
+def _told(done: Pruned) -> str:
+    moments = f", from {_minute(done.oldest)} to {_minute(done.newest)} UTC" if done.oldest and done.newest else ""
+    return f"{done.records} predictions and {done.images} images ({done.image_bytes / 1e6:.1f} MB){moments}"
 
 
 @keys_app.command()
@@ -144,7 +191,7 @@ def add(
     store: StoreOption = None,
     json: JsonFlag = False,
 ) -> None:
-    """Make a key and show its secret, once. From the first key on, the server asks everybody for one."""
+    """Make a key and show its secret, once. From the first key on, the server asks everybody for one, for good."""
     from ..app.keys import new_key
     from .console import print_json, print_line, remark
 
@@ -188,14 +235,17 @@ def revoke(
     """End a key, for good."""
     from datetime import UTC
 
-    from .console import print_json, print_line
+    from .console import print_json, print_line, remark
 
     with _opened(store) as opened:
         key = opened.revoke_key(name_or_id, datetime.now(UTC))
+        live = [one for one in opened.keys() if one.revoked_at is None]  # noqa: SIM118  # a store is no mapping
     if json:
         print_json(_key_json(key))
         return
     print_line(f"revoked {key.name} ({key.id})")
+    if not live:
+        remark("that was the last live key: servers of this store answer nobody until you make another")
 
 
 def _one_of(place: str | None, store: str | None) -> str | None:
@@ -240,13 +290,13 @@ def _key_json(key: ApiKey) -> dict[str, Any]:
     }
 
 
-def _days_ago(days: float | None) -> datetime | None:
-    from datetime import UTC, timedelta
+def _days_ago(days: float | None, now: datetime) -> datetime | None:
+    from datetime import timedelta
 
     if days is None:
         return None
     # No store is older than this; beyond it, dates end.
-    return datetime.now(UTC) - timedelta(days=min(days, 200_000))
+    return now - timedelta(days=min(days, 200_000))
 
 
 def _iso(at: datetime | None) -> str | None:

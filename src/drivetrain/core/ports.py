@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:  # a terminal's progress bar need not load what records are made of
+    from .calendar import Calendar
     from .records import ApiKey, Entry, Record, RecordFilter, RecordPage, StoredImage
 
 
@@ -47,6 +48,22 @@ class Silent:
         """Nothing."""
 
 
+class Forgotten(Protocol):
+    """What a store has deleted, and the first and last moment that it was sent."""
+
+    @property
+    def images(self) -> int: ...
+
+    @property
+    def image_bytes(self) -> int: ...
+
+    @property
+    def oldest(self) -> datetime | None: ...
+
+    @property
+    def newest(self) -> datetime | None: ...
+
+
 class PredictionStore(Protocol):
     """Where predictions are kept. Safe to use from several threads; every method may raise `StoreError`."""
 
@@ -70,8 +87,16 @@ class PredictionStore(Protocol):
         """All keys, revoked ones too."""
         ...
 
-    def prune(self, *, images_older_than: datetime | None = None) -> object:
+    def prune(self, *, images_older_than: datetime | None = None) -> Forgotten:
         """Forget the images that were last sent before a moment."""
+        ...
+
+    def calendar(self) -> Calendar | None:
+        """What it knows of the time; None if it holds nothing."""
+        ...
+
+    def set_calendar(self, calendar: Calendar) -> None:
+        """Remember which moment it is."""
         ...
 
     def check(self) -> None:

@@ -6,7 +6,6 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
-from datetime import UTC, datetime
 from typing import Any
 
 from fastapi import Depends, FastAPI
@@ -26,6 +25,7 @@ from .catalogue import catalogue_routes
 from .console import console_routes, read_static
 from .envelope import Envelope
 from .express import Express
+from .forgetting import LOOK_S, Forgetting
 from .history import history_routes
 from .metrics import CONTENT_TYPE
 from .problems import Problem, ProblemDetail, Slug, documented, invalid
@@ -34,9 +34,6 @@ from .server import Server, request_id
 
 # How often keys are read again.
 KEYS_S = 2.0
-
-# How often images that are too old are deleted.
-FORGET_S = 3600.0
 
 DESCRIPTION = """Predictions of trained bundles, stored as they are given.
 
@@ -139,7 +136,8 @@ def _lifespan(server: Server) -> Callable[[FastAPI], Any]:
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         tasks = [asyncio.create_task(_every(KEYS_S, lambda: asyncio.to_thread(server.guard.refresh)))]
         if server.settings.retention.days is not None:
-            tasks.append(asyncio.create_task(_every(FORGET_S, lambda: _forget(server))))
+            forgetting = Forgetting(server.store, server.settings.retention)
+            tasks.append(asyncio.create_task(_every(LOOK_S, lambda: asyncio.to_thread(forgetting.look), at_once=True)))
         if server.settings.watch_s is not None:
             tasks.append(asyncio.create_task(_every(server.settings.watch_s, lambda: _look_for_versions(server))))
         try:
@@ -156,23 +154,20 @@ def _lifespan(server: Server) -> Callable[[FastAPI], Any]:
     return lifespan
 
 
-async def _forget(server: Server) -> None:
-    before = server.settings.retention.oldest(datetime.now(UTC))
-    await asyncio.to_thread(server.store.prune, images_older_than=before)
-
-
 async def _look_for_versions(server: Server) -> None:
     for line in await asyncio.to_thread(server.shelf.refresh):
         log.warning("%s", line)
 
 
-async def _every(seconds: float, work: Callable[[], Awaitable[None]]) -> None:
-    while True:
+async def _every(seconds: float, work: Callable[[], Awaitable[None]], *, at_once: bool = False) -> None:
+    if not at_once:
         await asyncio.sleep(seconds)
+    while True:
         try:
             await work()
         except Exception:  # whatever went wrong this time, the next time is another
             log.exception("a task in the background failed")
+        await asyncio.sleep(seconds)
 
 
 async def _problem(request: Request, error: Exception) -> Response:
@@ -211,7 +206,7 @@ def openapi(app: FastAPI) -> dict[str, Any]:
         "key": {"type": "http", "scheme": "bearer", "description": "A key, if the server needs one"}
     }
     problem, refused = documented("unprocessable")[422], documented("forbidden")[403]
-    twice = documented("bad-request")[400]
+    twice, unknown = documented("bad-request")[400], documented("store-unavailable")[503]
     for path, methods in document["paths"].items():
         for operation in methods.values():
             # FastAPI announces an error body of its own wherever there are parameters; here it is a problem.
@@ -221,6 +216,8 @@ def openapi(app: FastAPI) -> dict[str, Any]:
             operation["responses"].setdefault("400", twice)
             operation["responses"].setdefault("403", refused)
             if not path.startswith("/v2/health") and path != "/v1/whoami":
+                # Where nobody knows whether a key is needed, see `guard`.
+                operation["responses"].setdefault("503", unknown)
                 operation["security"] = [{"key": []}, {}]
     for unused in ("HTTPValidationError", "ValidationError"):
         components["schemas"].pop(unused, None)

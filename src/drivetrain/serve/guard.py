@@ -79,6 +79,11 @@ class Guard:
         self._keys, self._known, self._said = keys, True, ""
 
     @property
+    def can_tell(self) -> bool:
+        """Whether callers can be told apart: by the keys of last time, or as an open store could be asked."""
+        return self._known or not self.open_to_all
+
+    @property
     def has_live_key(self) -> bool:
         """Whether there is a key that opens anything."""
         return any(key.revoked_at is None for key in self._keys)
@@ -92,7 +97,7 @@ class Guard:
         """Who asks; None without a valid key, and while nobody knows whether one is needed."""
         client = request.client.host if request.client else "?"
         if self.open_to_all:
-            return Caller(Role.ADMIN, client) if self._known else None
+            return Caller(Role.ADMIN, client) if self.can_tell else None
         secret = _secret(request)
         if secret is None:
             return None

@@ -62,6 +62,8 @@ class Server:
             raise Problem("draining", "this server is going down; ask again, another will answer", retry_after_s=2)
         if self.ledger.failure is not None:
             raise Problem("store-unavailable", "answers cannot be stored just now; ask again soon", retry_after_s=2)
+        if not self.guard.can_tell:
+            raise Problem("store-unavailable", "whether a key is needed cannot be told just now", retry_after_s=2)
         if (waited_s := self.ledger.stuck_s()) > STUCK_S:
             raise Problem(
                 "store-unavailable",

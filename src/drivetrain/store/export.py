@@ -4,9 +4,9 @@ One row a record, one column a value; what has no fixed columns (probabilities, 
 caller's own values) is JSON text. Records pass through in bunches, so memory does not grow with their number, and the file
 takes its name when it is whole.
 
-A CSV is made to be opened in a spreadsheet, and a text that begins with = + - @, a tab or a carriage return would be
-calculated there, with whatever a caller named his image. Such a text gets an apostrophe in front. Parquet holds every text
-as it is.
+A CSV is made to be opened in a spreadsheet, and a text that begins with = + - @ would be calculated there, with whatever a caller
+named his image: also in full width, and after blanks, quotation marks and signs that are not seen, which one program or another
+skips. Such a text gets an apostrophe in front. Parquet holds every text as it is.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import json
 import math
 import os
 import tempfile
+import unicodedata
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from itertools import islice
@@ -27,7 +28,10 @@ from ..core.records import Record
 from .rows import extra_text
 
 _BUNCH = 5000
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_OPERATORS = frozenset("=+-@−")
+# Letters and signs by their category that show nothing.
+_UNSEEN = frozenset("\u115f\u1160\u3164\uffa0\u2800")
+_QUOTES = frozenset("'\"`´")
 
 _KINDS = {
     "id": "text",
@@ -167,8 +171,20 @@ def _cell(name: str, value: Any) -> Any:
     if _KINDS[name] == "text":
         # A NUL ends a text for many a reader.
         value = _whole(value).replace("\0", "�")
-        return f"'{value}" if value.startswith(_FORMULA) else value
+        return f"'{value}" if _may_be_calculated(value) else value
     return value
+
+
+def _may_be_calculated(text: str) -> bool:
+    """Whether a spreadsheet might take it for a formula: anything that does not begin with something plain to see."""
+    first = text[:1]
+    if not first or (first.isascii() and first.isalnum()):
+        return False
+    # Blanks, control and format characters, what joins the sign before it, dashes and quotation marks of every kind.
+    if unicodedata.category(first)[0] in "ZCM" or unicodedata.category(first) in ("Pd", "Pi", "Pf"):
+        return True
+    plain = unicodedata.normalize("NFKC", first)[:1]
+    return first in _UNSEEN or plain in _OPERATORS or plain in _QUOTES or plain.isspace()
 
 
 def _write_parquet(rows: Iterable[dict[str, Any]], path: Path) -> int:

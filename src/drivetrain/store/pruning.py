@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from datetime import datetime
 
 from sqlalchemy import Connection, delete, func, select, tuple_
 
-from .moment import DAY_US
+from .moment import DAY_US, from_us
 from .rows import COLUMNS, label_rows
 from .tables import IMAGES, LABELS, PREDICTIONS, TIME
 
@@ -23,11 +24,13 @@ Writing = Callable[[], AbstractContextManager[Connection]]
 
 @dataclass(frozen=True)
 class Pruned:
-    """What was deleted, or would be."""
+    """What was deleted, or would be; the first and the last moment that it was made or sent."""
 
     records: int
     images: int
     image_bytes: int
+    oldest: datetime | None = None
+    newest: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -47,40 +50,54 @@ class Limits:
 def count(connection: Connection, limits: Limits) -> Pruned:
     """What would be deleted."""
     records, images, size = 0, 0, 0
+    moments: list[int | None] = []
     if limits.records_us is not None:
-        records = connection.execute(
-            select(func.count()).select_from(PREDICTIONS).where(limits.records_us > TIME)
-        ).scalar_one()
+        ends = select(func.count(), func.min(TIME), func.max(TIME)).select_from(PREDICTIONS)
+        records, *found = connection.execute(ends.where(limits.records_us > TIME)).one()
+        moments += found
     if limits.image_limit_us is not None:
-        query = select(func.count(), func.coalesce(func.sum(IMAGES.c.size), 0)).where(
-            IMAGES.c.kept_at < limits.image_limit_us
-        )
-        images, size = connection.execute(query).one()
-    return Pruned(records, images, int(size))
+        at = IMAGES.c.kept_at
+        query = select(func.count(), func.coalesce(func.sum(IMAGES.c.size), 0), func.min(at), func.max(at))
+        images, size, *found = connection.execute(query.where(at < limits.image_limit_us)).one()
+        moments += found
+    return Pruned(records, images, int(size), *_ends(moments))
+
+
+def _ends(moments: Iterable[int | None]) -> tuple[datetime | None, datetime | None]:
+    found = [at_us for at_us in moments if at_us is not None]
+    return (from_us(min(found)), from_us(max(found))) if found else (None, None)
 
 
 def prune(writing: Writing, limits: Limits) -> Pruned:
     """Delete, each bunch in a transaction of its own."""
-    images, size = 0, 0
+    images, records, size = 0, 0, 0
+    moments: list[int | None] = []
     if limits.image_limit_us is not None:
-        for bunch, of_bytes in _prune_images(writing, limits.image_limit_us):
+        for bunch, of_bytes, *found in _prune_images(writing, limits.image_limit_us):
             images, size = images + bunch, size + of_bytes
-    records = 0 if limits.records_us is None else sum(_prune_records(writing, limits.records_us))
-    return Pruned(records, images, size)
+            moments += found
+    if limits.records_us is not None:
+        for bunch, *found in _prune_records(writing, limits.records_us):
+            records += bunch
+            moments += found
+    return Pruned(records, images, size, *_ends(moments))
 
 
-def _prune_images(writing: Writing, limit_us: int) -> Iterator[tuple[int, int]]:
-    query = select(IMAGES.c.sha256, IMAGES.c.size).where(IMAGES.c.kept_at < limit_us).limit(_IMAGES_AT_ONCE)
+def _prune_images(writing: Writing, limit_us: int) -> Iterator[tuple[int, int, int | None, int | None]]:
+    """How many, their bytes, and the ends of when they were sent, of each bunch."""
+    query = select(IMAGES.c.sha256, IMAGES.c.size, IMAGES.c.kept_at).where(IMAGES.c.kept_at < limit_us)
+    query = query.limit(_IMAGES_AT_ONCE)
     while True:
         with writing() as connection:
             found = connection.execute(query).all()
             connection.execute(delete(IMAGES).where(IMAGES.c.sha256.in_([row.sha256 for row in found])))
-        yield len(found), sum(row.size for row in found)
+        at = [row.kept_at for row in found]
+        yield len(found), sum(row.size for row in found), min(at, default=None), max(at, default=None)
         if len(found) < _IMAGES_AT_ONCE:
             return
 
 
-def _prune_records(writing: Writing, limit_us: int) -> Iterator[int]:
+def _prune_records(writing: Writing, limit_us: int) -> Iterator[tuple[int, int | None, int | None]]:
     columns = [PREDICTIONS.c[name] for name in COLUMNS]
     query = select(*columns).where(limit_us > TIME).order_by(TIME, PREDICTIONS.c.id).limit(_RECORDS_AT_ONCE)
     while True:
@@ -91,7 +108,8 @@ def _prune_records(writing: Writing, limit_us: int) -> Iterator[int]:
             for start in range(0, len(labels), _RECORDS_AT_ONCE):
                 connection.execute(delete(LABELS).where(key.in_(labels[start : start + _RECORDS_AT_ONCE])))
             connection.execute(delete(PREDICTIONS).where(PREDICTIONS.c.id.in_([row.id for row in found])))
-        yield len(found)
+        at = [row.at for row in found]
+        yield len(found), min(at, default=None), max(at, default=None)
         if len(found) < _RECORDS_AT_ONCE:
             return
 

@@ -11,9 +11,10 @@ from pathlib import Path
 
 from sqlalchemy import Connection, Engine, select, text
 
+from ..core.calendar import Calendar
 from ..core.errors import StoreError
 from ..core.records import ApiKey, Entry, Record, RecordFilter, RecordPage, StoredImage
-from . import key_table, pruning, schema, search
+from . import calendar_table, key_table, pruning, schema, search
 from .engine import WRITING, make_engine
 from .faults import told
 from .holdings import StoreInfo, holdings
@@ -23,6 +24,7 @@ from .moment import to_us
 from .pruning import Pruned
 from .rows import COLUMNS, to_record
 from .tables import IMAGES, PREDICTIONS
+from .watched_files import WatchedFiles
 from .writing import Batch
 
 # Below this, the next group of answers may not find room on the disk.
@@ -40,10 +42,10 @@ def open_store(place: str | Path, *, create: bool = True) -> SqlStore:
     engine = make_engine(location, create)
     try:
         schema.ensure(engine, location)
+        return SqlStore(engine, location)
     except StoreError:
         engine.dispose()
         raise
-    return SqlStore(engine, location)
 
 
 def migrate_store(place: str | Path) -> tuple[str | None, str]:
@@ -68,7 +70,9 @@ class SqlStore:
         self._engine = engine
         self._location = location
         self._closed = False
-        self._inode = _inode(location)
+        self._files = WatchedFiles(location.path) if location.path is not None else None
+        self._trusted_us = 0
+        """No image is kept as of an earlier moment, whatever the clock says."""
         # SQLite has one writer at a time: threads queue up here in order instead of polling the file.
         self._turn = threading.Lock()
 
@@ -85,7 +89,7 @@ class SqlStore:
         """
         if not entries:
             return
-        batch = Batch(entries)
+        batch = Batch(entries, self._trusted_us)
         with self._writing() as connection:
             batch.write(connection)
 
@@ -204,10 +208,31 @@ class SqlStore:
                 more = pruning.give_back(connection)
         return pruned
 
+    def calendar(self) -> Calendar | None:
+        """What it knows of the time; None if it holds nothing.
+
+        Raises:
+            StoreError: it cannot be read.
+        """
+        with self._reading() as connection:
+            return calendar_table.read(connection)
+
+    def set_calendar(self, calendar: Calendar) -> None:
+        """Remember which moment it is.
+
+        Raises:
+            StoreError: it cannot be written.
+        """
+        with self._writing() as connection:
+            calendar_table.write(connection, calendar)
+        self._trusted_us = to_us(calendar.trusted)
+
     def close(self) -> None:
         """Close every connection; calls after it raise `StoreError`."""
         self._closed = True
         self._engine.dispose()
+        if self._files is not None:
+            self._files.close()
 
     @contextmanager
     def _reading(self) -> Iterator[Connection]:
@@ -229,22 +254,10 @@ class SqlStore:
     def _faults(self) -> Iterator[None]:
         if self._closed:
             raise StoreError(f"{self.shown} has been closed")
-        # A deleted file could be written to as long as it is open, and all of it would be lost.
-        if self._inode is not None and _inode(self._location) != self._inode:
-            raise StoreError(f"{self.shown} was moved or deleted while in use; put it back, or start again")
+        if self._files is not None:
+            self._files.check()
         with told(self.shown):
             yield
-
-
-def _inode(location: Location) -> tuple[int, int] | None:
-    """What tells the file from another one of its name; None for PostgreSQL."""
-    if location.path is None:
-        return None
-    try:
-        found = location.path.stat()
-    except OSError:
-        return (0, 0)
-    return found.st_dev, found.st_ino
 
 
 def _room(path: Path) -> int:

@@ -100,3 +100,13 @@ KEYS = Table(
 _live = KEYS.c.revoked_at.is_(None)
 Index("ix_keys_live_name", KEYS.c.name, unique=True, sqlite_where=_live, postgresql_where=_live)
 Index("ix_keys_secret", KEYS.c.secret_sha256, unique=True)
+
+# One row: which moment it is, as far as it is trusted, see `core.calendar`. Spans are microseconds too.
+CALENDAR = Table(
+    "calendar",
+    METADATA,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("trusted_at", BigInteger, nullable=False),
+    Column("ahead", BigInteger, nullable=False),
+    Column("held", BigInteger, nullable=False),
+)

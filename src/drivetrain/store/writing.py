@@ -59,14 +59,15 @@ Rows = list[tuple[Any, ...]]
 class Batch:
     """Entries as rows, made before a connection is taken: a writer holds others up for as short as can be."""
 
-    def __init__(self, entries: Sequence[Entry]) -> None:
+    def __init__(self, entries: Sequence[Entry], kept_from_us: int = 0) -> None:
+        """Images are kept as of ``kept_from_us`` where the clock says less: it has jumped back."""
         self.records: Rows = [to_row(entry.record) for entry in entries]
         self.labels: Rows = [label for row in self.records for label in label_rows(row)]
         images: dict[str, tuple[Any, ...]] = {}
         for entry in entries:
             image = entry.image
             if image is not None:
-                sha256, at_us = indexed(image.sha256), to_us(entry.record.at)
+                sha256, at_us = indexed(image.sha256), max(to_us(entry.record.at), kept_from_us)
                 images[sha256] = (sha256, indexed(image.media_type), len(image.data), at_us, image.data)
         # All writers in the same order, so that none holds what another waits for.
         self.images: Rows = sorted(images.values())

@@ -1,0 +1,54 @@
+"""The files of a store in SQLite, looked at before every use: what is written to a deleted file is lost.
+
+Beside the file itself there are two of its name that end in -wal and -shm. The first holds what was written last. SQLite notices
+neither that they are gone nor that others stand in their place, and makes new ones for whoever opens the store next, so that
+two would write past each other.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+from ..core.errors import StoreError
+from .faults import told
+
+
+class WatchedFiles:
+    """Those at a path, as they are now."""
+
+    def __init__(self, path: Path) -> None:
+        """Keeps a connection of its own, as SQLite deletes the two files when the last one is closed.
+
+        Raises:
+            StoreError: it cannot be opened.
+        """
+        self._paths = (path, path.with_name(f"{path.name}-wal"), path.with_name(f"{path.name}-shm"))
+        with told(str(path)):
+            self._open = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+            try:
+                # What has not been read has not been opened.
+                self._open.execute("SELECT count(*) FROM sqlite_master").fetchone()
+            except sqlite3.Error:
+                self._open.close()
+                raise
+        self._known = [_identity(one) for one in self._paths]
+
+    def check(self) -> None:
+        """Raise `StoreError` if one of them was moved or deleted, or another stands in its place."""
+        for path, known in zip(self._paths, self._known, strict=True):
+            if _identity(path) != known:
+                raise StoreError(f"{path} was moved or deleted while in use; put it back, or start again")
+
+    def close(self) -> None:
+        """Watch no more."""
+        self._open.close()
+
+
+def _identity(path: Path) -> tuple[int, int]:
+    """What tells a file from another one of its name."""
+    try:
+        found = path.stat()
+    except OSError:
+        return (0, 0)
+    return found.st_dev, found.st_ino
