@@ -297,7 +297,7 @@ export interface paths {
         };
         /**
          * Whether it can answer
-         * @description Models are loaded, the store takes answers, images get through, and the server is not going down.
+         * @description Models are loaded, the store takes answers, and the server is not going down.
          */
         get: operations["ready_v2_health_ready_get"];
         put?: never;
@@ -606,7 +606,7 @@ export interface components {
             bundle_id: string;
             /**
              * Image
-             * @description Where the image is; null where it was not kept, or no longer is
+             * @description Where the image is, if it was kept
              */
             image: string | null;
             /** Width */
@@ -1078,30 +1078,6 @@ export interface components {
             metadata: components["schemas"]["Metadata"] | null;
         };
         /**
-         * Fault
-         * @description One thing that is wrong with a request, and where.
-         */
-        Fault: {
-            /**
-             * Loc
-             * @description The way to it: names of fields, and places in lists from 0. Of an image: `images` and its place
-             * @example [
-             *       "images",
-             *       3
-             *     ]
-             * @example [
-             *       "query",
-             *       "limit"
-             *     ]
-             */
-            loc: (string | number)[];
-            /**
-             * Msg
-             * @description What is wrong there and what to do
-             */
-            msg: string;
-        };
-        /**
          * InferInput
          * @description A tensor that is sent.
          */
@@ -1198,13 +1174,19 @@ export interface components {
              * @description What was received and what to do
              */
             detail: string;
-            /** Request Id */
+            /**
+             * Request Id
+             * @default null
+             */
             request_id: string | null;
             /**
              * Errors
-             * @description Each place that is wrong, where the problem lies in some of them; empty otherwise
+             * @description Of an unprocessable request: each place and fault
+             * @default null
              */
-            errors: components["schemas"]["Fault"][];
+            errors: {
+                [key: string]: unknown;
+            }[] | null;
         };
         /**
          * StoredImageBody
@@ -1540,6 +1522,17 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDetail"];
                 };
             };
+            /** @description Answers cannot be stored */
+            503: {
+                headers: {
+                    /** @description Seconds */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
         };
     };
     manifest_v1_models__name__versions__version__manifest_get: {
@@ -1602,6 +1595,17 @@ export interface operations {
             /** @description The request cannot be used as it is */
             422: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description Answers cannot be stored */
+            503: {
+                headers: {
+                    /** @description Seconds */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1676,6 +1680,17 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDetail"];
                 };
             };
+            /** @description Answers cannot be stored */
+            503: {
+                headers: {
+                    /** @description Seconds */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
         };
     };
     report_v1_models__name__versions__version__report_get: {
@@ -1738,6 +1753,17 @@ export interface operations {
             /** @description The request cannot be used as it is */
             422: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description Answers cannot be stored */
+            503: {
+                headers: {
+                    /** @description Seconds */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1813,6 +1839,17 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDetail"];
                 };
             };
+            /** @description Answers cannot be stored */
+            503: {
+                headers: {
+                    /** @description Seconds */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
         };
     };
     reload_v1_models__name__reload_post: {
@@ -1874,6 +1911,17 @@ export interface operations {
             /** @description The request cannot be used as it is */
             422: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description Answers cannot be stored */
+            503: {
+                headers: {
+                    /** @description Seconds */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2112,7 +2160,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDetail"];
                 };
             };
-            /** @description More requests than can be answered */
+            /** @description Answers cannot be stored */
             503: {
                 headers: {
                     /** @description Seconds */
@@ -2173,6 +2221,17 @@ export interface operations {
             /** @description There is nothing here */
             404: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description Answers cannot be stored */
+            503: {
+                headers: {
+                    /** @description Seconds */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2246,7 +2305,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDetail"];
                 };
             };
-            /** @description More requests than can be answered */
+            /** @description Answers cannot be stored */
             503: {
                 headers: {
                     /** @description Seconds */
@@ -2400,6 +2459,17 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDetail"];
                 };
             };
+            /** @description Answers cannot be stored */
+            503: {
+                headers: {
+                    /** @description Seconds */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
         };
     };
     metadata_v2_models__name__get: {
@@ -2469,6 +2539,17 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDetail"];
                 };
             };
+            /** @description Answers cannot be stored */
+            503: {
+                headers: {
+                    /** @description Seconds */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
         };
     };
     ready_v2_models__name__ready_get: {
@@ -2532,6 +2613,17 @@ export interface operations {
             /** @description The request cannot be used as it is */
             422: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description Answers cannot be stored */
+            503: {
+                headers: {
+                    /** @description Seconds */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2735,6 +2827,17 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDetail"];
                 };
             };
+            /** @description Answers cannot be stored */
+            503: {
+                headers: {
+                    /** @description Seconds */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
         };
     };
     ready_v2_models__name__versions__version__ready_get: {
@@ -2797,6 +2900,17 @@ export interface operations {
             /** @description The request cannot be used as it is */
             422: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description Answers cannot be stored */
+            503: {
+                headers: {
+                    /** @description Seconds */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3010,6 +3124,17 @@ export interface operations {
             /** @description Not allowed */
             403: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description Answers cannot be stored */
+            503: {
+                headers: {
+                    /** @description Seconds */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
