@@ -36,7 +36,7 @@ def high_water(running: Running) -> int:
 def test_what_it_takes_is_told(server: Running) -> None:
     memory = server.told["memory"]
     assert memory["bytes"] == GIVEN
-    assert memory["base_bytes"] + 3 * memory["bodies_bytes"] + memory["pictures_bytes"] == GIVEN
+    assert memory["base_bytes"] + memory["bodies_bytes"] + memory["pictures_bytes"] == GIVEN
     assert memory["pixels"] < memory["pictures_bytes"] / 8
 
 

@@ -12,7 +12,8 @@ from drivetrain.core.errors import ImageError, UsageError
 from drivetrain.core.memory import available_memory, parse_size, shown_size
 from drivetrain.core.memory_budget import MemoryBudget
 from drivetrain.data.true_size import MAX_PIXELS
-from drivetrain.serve.memory_shares import BODY_COPIES, shares
+from drivetrain.serve.memory_shares import shares
+from drivetrain.serve.settings import Limits
 
 
 def test_never_more_than_there_is_and_all_are_served() -> None:
@@ -102,8 +103,8 @@ def test_the_shares_add_up(given: int, processes: int) -> None:
     body = 16 << 20
     found = shares(given, 100 << 20, body, processes)
     assert found.total == given // processes
-    assert found.base + BODY_COPIES * found.bodies + found.pictures == found.total
-    assert found.bodies >= body
+    assert found.base + found.bodies + found.pictures == found.total
+    assert Limits(body, in_flight_bytes=found.bodies).largest_body == body
     assert 0 < found.pixels <= MAX_PIXELS
 
 

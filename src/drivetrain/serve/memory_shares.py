@@ -1,10 +1,10 @@
 """What a server process does with its memory: so much is there before the first request, the rest is shared out.
 
-    memory = base + 3 × bodies + pictures
+    memory = base + bodies + pictures
 
 base: what the process holds once it has started (interpreter, models, the network's buffers), half of the models' share
-again for a new version beside the old, and fixed rooms for what waits to be stored. A body is held up to three times
-while it is read and taken apart. Pictures get what is left, and no picture may take more than all of it.
+again for a new version beside the old, and fixed rooms for what waits to be stored. bodies: requests under way and what
+reading them takes, as `Limits` divides it. Pictures get what is left, and no picture may take more than all of it.
 """
 
 from __future__ import annotations
@@ -17,8 +17,9 @@ from ..data.true_size import FIXED_BYTES, MAX_PIXELS
 
 # Of the machine's or container's memory the server takes this share if it is not told, but no more than is of use.
 DEFAULT_SHARE, DEFAULT_MOST = 0.5, 4 << 30
-BODY_COPIES = 3
 BODIES = 256 << 20
+# Of the largest body there may be: less would not let it in (`Limits.largest_body`).
+LEAST_BODIES = 4
 # Answers and images that wait to be stored (`ledger.MOST_BYTES`, `pictures.WAITING_BYTES`), kept images that are looked at,
 # threads' stacks, and what the allocator does not give back at once.
 ROOM = 256 << 20
@@ -35,7 +36,7 @@ class MemoryShares:
     total: int
     base: int
     bodies: int
-    """All bodies together that are held at one time, each counted once."""
+    """All bodies together that are held at one time, and what reading them takes."""
     pictures: int
     """All decoded pictures together."""
 
@@ -54,15 +55,15 @@ def shares(given: int | None, resident: int, body_bytes: int, processes: int = 1
     """
     total = ((given or default_memory(processes)) - beside) // processes
     base = round(resident * (1 + NEW_VERSION)) + ROOM
-    least = base + BODY_COPIES * body_bytes + LEAST_PICTURES
+    least = base + LEAST_BODIES * body_bytes + LEAST_PICTURES
     if total < least and given is not None:
         raise UsageError(
             f"{shown_size(given)} of memory are too little; give at least {shown_size(least * processes + beside)} with "
             f"--memory, or send less at once with --max-body-mb (now {body_bytes >> 20})"
         )
     total = max(total, least)
-    bodies = max(body_bytes, min(max(BODIES, 2 * body_bytes), (total - base) // 3 // BODY_COPIES))
-    return MemoryShares(total, base, bodies, total - base - BODY_COPIES * bodies)
+    bodies = max(LEAST_BODIES * body_bytes, min(BODIES, (total - base) // 3))
+    return MemoryShares(total, base, bodies, total - base - bodies)
 
 
 def default_memory(processes: int) -> int:

@@ -297,7 +297,7 @@ export interface paths {
         };
         /**
          * Whether it can answer
-         * @description Models are loaded, the store takes answers, and the server is not going down.
+         * @description Models are loaded, the store takes answers, images get through, and the server is not going down.
          */
         get: operations["ready_v2_health_ready_get"];
         put?: never;
@@ -606,7 +606,7 @@ export interface components {
             bundle_id: string;
             /**
              * Image
-             * @description Where the image is, if it was kept
+             * @description Where the image is; null where it was not kept, or no longer is
              */
             image: string | null;
             /** Width */
@@ -1078,6 +1078,30 @@ export interface components {
             metadata: components["schemas"]["Metadata"] | null;
         };
         /**
+         * Fault
+         * @description One thing that is wrong with a request, and where.
+         */
+        Fault: {
+            /**
+             * Loc
+             * @description The way to it: names of fields, and places in lists from 0. Of an image: `images` and its place
+             * @example [
+             *       "images",
+             *       3
+             *     ]
+             * @example [
+             *       "query",
+             *       "limit"
+             *     ]
+             */
+            loc: (string | number)[];
+            /**
+             * Msg
+             * @description What is wrong there and what to do
+             */
+            msg: string;
+        };
+        /**
          * InferInput
          * @description A tensor that is sent.
          */
@@ -1174,19 +1198,13 @@ export interface components {
              * @description What was received and what to do
              */
             detail: string;
-            /**
-             * Request Id
-             * @default null
-             */
+            /** Request Id */
             request_id: string | null;
             /**
              * Errors
-             * @description Of an unprocessable request: each place and fault
-             * @default null
+             * @description Each place that is wrong, where the problem lies in some of them; empty otherwise
              */
-            errors: {
-                [key: string]: unknown;
-            }[] | null;
+            errors: components["schemas"]["Fault"][];
         };
         /**
          * StoredImageBody
@@ -2160,7 +2178,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDetail"];
                 };
             };
-            /** @description Answers cannot be stored */
+            /** @description More requests than can be answered */
             503: {
                 headers: {
                     /** @description Seconds */
@@ -2305,7 +2323,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDetail"];
                 };
             };
-            /** @description Answers cannot be stored */
+            /** @description More requests than can be answered */
             503: {
                 headers: {
                     /** @description Seconds */
