@@ -49,7 +49,7 @@ class Held:
         self.client, self.server = client, server
         model, *others = server.shelf.models
         self.session = HeldSession(model.predictor._session)
-        predictor = replace(model.predictor, _session=cast(Session, self.session))
+        predictor = replace(model.predictor, _session=cast(Session, self.session), _wide=None)
         server.shelf.models = (replace(model, predictor=predictor), *others)
         self.queued = threading.Semaphore(0)
         """Released whenever a request's images have been queued."""

@@ -62,6 +62,7 @@ class Listening:
         model = self.server.shelf.models[0]
         session = HeldSession(model.predictor._session)
         object.__setattr__(model.predictor, "_session", session)
+        object.__setattr__(model.predictor, "_wide", None)  # or a lone image may pass by
         session.go.clear()
         return session
 
@@ -198,9 +199,10 @@ CASES: Mapping[str, Case] = {
     "unprocessable: pixels of one": Case(
         sent("POST", "/v1/explain", files={"image": ("large.jpg", LARGE)}), {"max_megapixels": 0.01}
     ),
+    "bad-request: half a pair": Case(body("application/json", b'{"images": ["\\ud800"]}')),
     "unprocessable: metadata": Case(lambda here: here.predict(jpeg(), metadata=WRONG_METADATA)),
     "unprocessable: base64": Case(sent("POST", "/v1/predict", json={"images": ["QUJD", "no base64"]})),
-    "unprocessable: body": Case(body("application/json", b'{"images": 7, "half a pair \\ud800": 1}')),
+    "unprocessable: body": Case(body("application/json", b'{"images": 7, "more": 1}')),
     "unprocessable: timeout_ms": Case(lambda here: here.predict(jpeg(), query="?timeout_ms=soon")),
     "unprocessable: query": Case(sent("GET", "/v1/predictions?limit=0&verdict=perhaps")),
     "unprocessable: cursor": Case(sent("GET", "/v1/predictions?cursor=nonsense")),
