@@ -261,7 +261,7 @@ def test_damaged_files_end_in_one_line(read: Any, raw: bytes, message: str) -> N
 def test_a_missing_file_and_a_folder_are_weights_errors(tmp_path: Path) -> None:
     with pytest.raises(WeightsError, match="No such file"):
         read_torch_file(tmp_path / "none.pth")
-    with pytest.raises(WeightsError, match="directory"):
+    with pytest.raises(WeightsError, match="a folder"):
         read_torch_file(tmp_path)
 
 

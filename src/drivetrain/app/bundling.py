@@ -16,6 +16,7 @@ import numpy as np
 from .._version import __version__
 from ..core.cores import available_cores
 from ..core.errors import ImageError
+from ..core.plain_file import read_plain
 from ..core.types import FloatArray, IntArray, Interval, Item
 from ..data import phash
 from ..data.decode import decode
@@ -283,7 +284,7 @@ def _pictures(trained: Trained, remembered: TrainingArrays) -> dict[int, bytes]:
 
 def _picture(items: Sequence[Item], row: int) -> bytes | None:
     try:
-        return gallery.picture_of(items[row].path.read_bytes())
+        return gallery.picture_of(read_plain(items[row].path))
     except (OSError, ImageError):
         return None  # gone since it was embedded; the others will do
 
@@ -300,7 +301,7 @@ def _golden_images(trained: Trained, described: Manifest, session: Session) -> l
             break
         lossless = len(images) < GOLDEN_IMAGES - 1
         try:
-            image = decode(trained.all_items[row].path.read_bytes(), described.preprocess.decode_size).image
+            image = decode(read_plain(trained.all_items[row].path), described.preprocess.decode_size).image
         except (OSError, ImageError):
             continue  # gone since it was embedded; another will do
         data = golden.encode_golden(image, lossless)

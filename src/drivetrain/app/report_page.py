@@ -11,6 +11,7 @@ import numpy as np
 from .._version import __version__
 from ..core.cores import available_cores
 from ..core.errors import ImageError
+from ..core.plain_file import read_plain
 from ..core.types import Interval
 from ..data.decode import decode
 from ..data.preprocess import apply
@@ -343,7 +344,7 @@ def _reduced_effect(trained: Trained, files: Mapping[str, bytes]) -> tuple[str, 
     worst, changed, checked = 0.0, 0, 0
     for item in reduced[:: max(1, len(reduced) // REDUCED_CHECKED)][:REDUCED_CHECKED]:
         try:
-            data = item.path.read_bytes()
+            data = read_plain(item.path)
             tensors = [apply(decode(data, size).image, spec) for size in (spec.decode_size, None)]
         except (OSError, ImageError):
             continue

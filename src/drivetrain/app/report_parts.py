@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ..core.cores import available_cores
 from ..core.errors import ImageError
+from ..core.plain_file import read_plain
 from ..core.types import IntArray, Item
 from ..data.facts import thumbnail
 from ..learn import interpret
@@ -172,7 +173,7 @@ def pictures_of(items: Sequence[Item]) -> list[Thumbnail]:
 
     def one(item: Item) -> Thumbnail:
         try:
-            return Thumbnail(item.name, thumbnail(item.path.read_bytes()))
+            return Thumbnail(item.name, thumbnail(read_plain(item.path)))
         except (OSError, ImageError):
             return Thumbnail(item.name, b"")
 

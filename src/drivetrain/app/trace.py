@@ -12,6 +12,7 @@ import numpy as np
 
 from ..core.errors import ImageError
 from ..core.local_path import local_path
+from ..core.plain_file import read_plain
 from ..data.decode import Decoded, decode
 from ..data.preprocess import resize_image, to_tensor
 from ..model.answer import answers
@@ -52,7 +53,7 @@ def trace(image: str | Path, bundle: str | Path, *, golden: bool = True) -> list
     manifest = predictor.manifest
     spec = manifest.preprocess
     try:
-        data, read_ms = _timed(image.read_bytes)
+        data, read_ms = _timed(lambda: read_plain(image))
         decoded, decode_ms = _timed(lambda: decode(data, spec.decode_size))
     except ImageError as error:
         raise ImageError(error.reason, f"{image}: {error.detail}") from None

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import IO, NamedTuple, Self, cast
 
 from ..core.errors import SourceError
+from ..core.plain_file import open_plain
 from .decode import EXTENSIONS
 from .folder import SPLITS, is_litter, shown
 from .table import SUFFIXES as TABLE_SUFFIXES
@@ -110,7 +111,7 @@ def is_archive(path: Path) -> bool:
     """Whether a file's first bytes or its name say zip or tar."""
     if path.name.lower().endswith(SUFFIXES):
         return True
-    with path.open("rb") as file:
+    with open_plain(path) as file:
         head = file.read(512)
     return head.startswith((b"PK\3\4", b"PK\5\6", b"\x1f\x8b", b"BZh", b"\xfd7zXZ\0")) or head[257:262] == b"ustar"
 
@@ -126,7 +127,7 @@ def unpack(archive: Path, into: Path, limits: Limits = LIMITS) -> Path:
     """
     title = shown(str(archive))
     try:
-        with archive.open("rb") as file:
+        with open_plain(archive) as file:
             target = into / hashlib.file_digest(file, "sha256").hexdigest()
             if target.is_dir():
                 return target

@@ -4,7 +4,7 @@ Names in a tree are relative, with forward slashes, and sorted by code point. ``
 (surrogate-escaped where it is not UTF-8); `shown` turns it into one that any terminal, file or web page can hold.
 """
 
-# ruff: noqa: PTH116, PTH122, PTH123
+# ruff: noqa: PTH116, PTH122
 # Paths are strings until they are items: 100,000 files must take about a second, and a Path each is half of that.
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ..core.errors import SourceError
+from ..core.plain_file import open_plain
 from ..core.types import Item, Skipped
 from . import foreign_files
 from .decode import EXTENSIONS
@@ -108,7 +109,7 @@ def image_problem(path: str) -> tuple[str, str] | None:
     if os.path.splitext(path)[1].lower() in EXTENSIONS:
         return None
     try:
-        with open(path, "rb") as file:
+        with open_plain(path) as file:
             head = file.read(foreign_files.HEAD_BYTES)
     except OSError as error:
         return "unreadable", error.strerror or type(error).__name__

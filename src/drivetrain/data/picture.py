@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import stat
+import os
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
 from ..core.errors import DataError, ImageError
+from ..core.local_path import not_local
+from ..core.plain_file import read_plain
 from .decode import MAX_BYTES, DecodeSize, decode, to_rgb
 from .describe import describe
 
@@ -38,21 +40,19 @@ def read_picture(x: object, decode_size: DecodeSize | None = None) -> Image.Imag
     raise DataError(f"received {describe(x)}; give a path, bytes, a Pillow image or a uint8 array")
 
 
-def read_bytes(path: Path) -> bytes:
+def read_bytes(path: str | os.PathLike[str]) -> bytes:
     """The bytes of a regular file of bearable size.
 
     Raises:
         ImageError: missing, unreadable, too large, or not enough memory just now.
     """
     try:
-        status = path.stat()
-        if not stat.S_ISREG(status.st_mode):
-            raise ImageError("unreadable", "not a regular file")  # reading a pipe might never end
-        if status.st_size > MAX_BYTES:
-            raise ImageError("too large", f"{status.st_size >> 20} MiB; at most {MAX_BYTES >> 20} MiB")
-        return path.read_bytes()
+        size = os.stat(path).st_size  # noqa: PTH116  # as it was given: a Path would change an address
+        if size > MAX_BYTES:
+            raise ImageError("too large", f"{size >> 20} MiB; at most {MAX_BYTES >> 20} MiB")
+        return read_plain(path, MAX_BYTES)
     except FileNotFoundError:
-        raise ImageError("missing", "no such file") from None
+        raise ImageError("missing", not_local(os.fspath(path)) or "no such file") from None
     except (OSError, ValueError) as error:  # ValueError: the path contains a null character
         raise ImageError("unreadable", getattr(error, "strerror", None) or str(error)) from None
     except MemoryError:

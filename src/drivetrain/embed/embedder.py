@@ -7,7 +7,7 @@ items; memory is bounded by the chunk, not by the data set; what is done is comm
 from __future__ import annotations
 
 import hashlib
-import stat
+import os
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -19,6 +19,7 @@ import numpy as np
 
 from ..core.cores import available_cores
 from ..core.errors import ImageError
+from ..core.plain_file import open_plain, read_plain
 from ..core.ports import Progress, Silent
 from ..core.types import Embeddings, FloatArray, ImageFacts, Item, Skipped
 from ..data.decode import MAX_BYTES, decode
@@ -62,7 +63,7 @@ class _Read:
         if self.data is not None:
             return self.data
         try:
-            data = self.path.read_bytes()
+            data = read_plain(self.path)
         except OSError as error:
             raise ImageError("unreadable", error.strerror or str(error)) from None
         if hashlib.sha256(data).hexdigest() != self.sha256:
@@ -220,13 +221,11 @@ def _read(item: Item) -> _Read:
         return _Read(item.path, "", None, Failure(reason, detail))
 
     try:
-        status = item.path.stat()
-        if not stat.S_ISREG(status.st_mode):
-            return failed("unreadable", "not a regular file")  # reading a pipe might never end
-        if status.st_size > MAX_BYTES:
-            return failed("too large", f"{status.st_size >> 20} MiB; at most {MAX_BYTES >> 20} MiB")
-        with item.path.open("rb") as file:
-            if status.st_size > KEPT_BYTES:
+        with open_plain(item.path) as file:
+            size = os.fstat(file.fileno()).st_size
+            if size > MAX_BYTES:
+                return failed("too large", f"{size >> 20} MiB; at most {MAX_BYTES >> 20} MiB")
+            if size > KEPT_BYTES:
                 return _Read(item.path, hashlib.file_digest(file, "sha256").hexdigest(), None)
             data = file.read()
     except FileNotFoundError:

@@ -29,6 +29,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core.errors import WeightsError
+from ..core.plain_file import read_plain
 
 LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
 MAX_BYTES = 4 << 30
@@ -163,7 +164,7 @@ def read_torch_file(path: Path) -> dict[str, NDArray[Any]]:
         if path.stat().st_size > MAX_BYTES:
             raise WeightsError(f"larger than {MAX_BYTES >> 30} GiB")
         # Read as a whole: a length announced inside the file can then never make a buffer longer than the file.
-        with io.BytesIO(path.read_bytes()) as file:
+        with io.BytesIO(read_plain(path, MAX_BYTES)) as file:
             root, storages = _read_zip(file) if zipfile.is_zipfile(file) else _read_legacy(file)
             views = _tensors(root)
             if sum(view.nbytes for _, view in views) > MAX_BYTES:  # views may overlap, or repeat one element
@@ -215,6 +216,9 @@ def _read_zip(file: BinaryIO) -> tuple[Any, dict[str, NDArray[Any]]]:
     with zipfile.ZipFile(file) as archive:
         if sum(entry.file_size for entry in archive.infolist()) > MAX_BYTES:
             raise WeightsError(f"unpacks to more than {MAX_BYTES >> 30} GiB")
+        # PyTorch only stores. Other methods cannot be read in bounded pieces: a few bytes of them hold gigabytes.
+        if any(entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED) for entry in archive.infolist()):
+            raise WeightsError("the archive is compressed by a method that PyTorch does not write")
         names = [name for name in archive.namelist() if name.endswith("/data.pkl")]
         if len(names) != 1:
             raise WeightsError("not a PyTorch weight file (no data.pkl in the archive)")

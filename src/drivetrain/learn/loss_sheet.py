@@ -9,6 +9,7 @@ from typing import Protocol, TypeVar
 from PIL import Image, ImageFont
 
 from ..core.errors import ImageError
+from ..core.plain_file import read_plain
 from ..data.contact_sheet import CELL, FONT_SIZE, contact_sheet
 from ..data.decode import decode
 from .charts import shorten
@@ -49,7 +50,7 @@ def loss_sheet(
 
 def _picture(item: Pictured) -> Image.Image:
     try:
-        return decode(item.path.read_bytes(), _thumbnail).image
+        return decode(read_plain(item.path), _thumbnail).image
     except (ImageError, OSError):
         return Image.new("RGB", (CELL, CELL), MISSING)
 

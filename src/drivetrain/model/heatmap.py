@@ -31,6 +31,7 @@ from PIL import Image, ImageOps
 
 from ..core.cores import available_cores
 from ..core.errors import BundleError, ImageError, SchemaError, UsageError
+from ..core.plain_file import read_plain
 from ..core.types import FloatArray
 from ..data.decode import decode, to_rgb
 from ..data.preprocess import Preprocess, resize_image, to_tensor
@@ -333,7 +334,7 @@ def _upright(picture: Picture, preprocess: Preprocess) -> Image.Image:
     if isinstance(picture, bytes):
         return decode(picture, preprocess.decode_size).image
     try:
-        data = Path(picture).read_bytes()
+        data = read_plain(Path(picture))
     except FileNotFoundError:
         raise ImageError("missing", f"no such file: {picture!s}") from None
     except OSError as error:

@@ -6,6 +6,7 @@ Shapes: D embedding, F frozen embedding, C outputs, H, W pixels.
 from __future__ import annotations
 
 import hashlib
+import os
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -20,9 +21,10 @@ from PIL import Image, ImageOps
 
 from ..core.cores import available_cores
 from ..core.errors import BundleError, ImageError, SchemaError, UsageError, WeightsError
-from ..core.local_path import local_path, not_local
+from ..core.local_path import local_path
 from ..core.types import FloatArray, Prediction, Verdict
 from ..data.decode import Decoded, decode, to_rgb
+from ..data.picture import read_bytes
 from ..data.preprocess import apply
 from ..embed.backbone import INPUT, OUTPUT
 from ..embed.session import Session
@@ -194,18 +196,10 @@ def decode_source(source: Source, manifest: Manifest) -> Decoded:
         return _decode_pillow(source)
     if isinstance(source, bytes):
         return decode(source, manifest.preprocess.decode_size)
-    try:
-        data = Path(source).read_bytes()
-    except TypeError:
+    if not isinstance(source, str | os.PathLike):
         kind = type(source).__name__
-        raise UsageError(
-            f"an image is a path, the bytes of a file or a Pillow image; received one of type {kind}"
-        ) from None
-    except FileNotFoundError:
-        raise ImageError("missing", not_local(str(source)) or "no such file") from None
-    except (OSError, ValueError) as error:  # ValueError: a name that no file can have
-        raise ImageError("unreadable", getattr(error, "strerror", None) or str(error)) from None
-    return decode(data, manifest.preprocess.decode_size)
+        raise UsageError(f"an image is a path, the bytes of a file or a Pillow image; received one of type {kind}")
+    return decode(read_bytes(source), manifest.preprocess.decode_size)
 
 
 def _decode_pillow(image: Image.Image) -> Decoded:

@@ -7,15 +7,19 @@ mean is the business of the modules that parse them. Files that the sums do not 
 from __future__ import annotations
 
 import hashlib
+import io
+import os
 import re
 import tempfile
 import zipfile
 import zlib
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from ..core.errors import BundleError, ChecksumError, UsageError
+from ..core.plain_file import open_plain, read_plain
 from .publish import check_place, publish
 
 SUMS = "SHA256SUMS"
@@ -71,8 +75,9 @@ def read_files(path: Path, limits: Limits | None = None) -> dict[str, bytes]:
             return _read_folder(path, limits.total)
         if not path.exists():
             raise BundleError(f"{path} does not exist; train a bundle with: drivetrain train FOLDER --out {path}")
-        if path.is_file() and zipfile.is_zipfile(path):
-            return _read_zip(path, limits)
+        with open_plain(path) as file:
+            if zipfile.is_zipfile(file):
+                return _read_zip(file, path, limits)
     except OSError as error:
         raise BundleError(f"{str(path)[:200]} cannot be read ({error.strerror or error})") from None
     if path.suffix.lower() == ".zip":
@@ -118,10 +123,10 @@ def _folder_reader(folder: Path) -> _Read:
         # A link may lead anywhere; a bundle is made of plain files.
         if any(folder.joinpath(*parts[:end]).is_symlink() for end in range(1, len(parts) + 1)):
             raise ChecksumError(f"{folder}: {name} is a link; a bundle holds plain files only")
-        if not path.is_file():
-            raise KeyError(name)
-        with path.open("rb") as file:
-            data = file.read(most + 1)
+        try:
+            data = read_plain(path, most)
+        except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+            raise KeyError(name) from None
         if len(data) > most:
             raise ChecksumError(f"{folder}: {name} is larger than a bundle may be")
         return data
@@ -129,10 +134,30 @@ def _folder_reader(folder: Path) -> _Read:
     return read
 
 
-def _read_zip(path: Path, limits: Limits) -> dict[str, bytes]:
-    most = min(limits.total, max(limits.zip_free, limits.zip_ratio * path.stat().st_size))
+class _InPieces(io.BufferedReader):
+    """A file that is read a bounded piece at a time.
+
+    zipfile reads a zip's directory at once, as long as the zip says that it is, and makes an object of every entry; a
+    million of them take a gigabyte. A bundle's directory fits into one piece, and so does all else that is read here.
+    """
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """At most so many bytes, or the rest.
+
+        Raises:
+            zipfile.BadZipFile: that is more than a piece.
+        """
+        wanted = _CHUNK_BYTES + 1 if size is None or size < 0 else size
+        data = super().read(min(wanted, _CHUNK_BYTES + 1))
+        if len(data) > _CHUNK_BYTES:
+            raise zipfile.BadZipFile("its directory is far longer than a bundle's")
+        return data
+
+
+def _read_zip(file: io.BufferedReader, path: Path, limits: Limits) -> dict[str, bytes]:
+    most = min(limits.total, max(limits.zip_free, limits.zip_ratio * os.fstat(file.fileno()).st_size))
     try:
-        with zipfile.ZipFile(path) as archive:
+        with _InPieces(file.raw) as pieces, zipfile.ZipFile(pieces) as archive:
             return _checked(_zip_reader(archive, path), str(path), most)
     except BundleError:
         raise
@@ -142,7 +167,11 @@ def _read_zip(path: Path, limits: Limits) -> dict[str, bytes]:
 
 def _zip_reader(archive: zipfile.ZipFile, path: Path) -> _Read:
     # The folder itself may have been zipped: its sums then stand one level down.
-    tops = [name.removesuffix(SUMS) for name in archive.namelist() if name == SUMS or name.endswith(f"/{SUMS}")]
+    names = archive.namelist()
+    twice = next((name for name, count in Counter(names).items() if count > 1), None)
+    if twice is not None:
+        raise ChecksumError(f"{path} holds {twice[:80]!r} twice, and readers differ in which they take; zip it again")
+    tops = [name.removesuffix(SUMS) for name in names if name == SUMS or name.endswith(f"/{SUMS}")]
     prefix = min(tops, key=lambda name: (name.count("/"), name), default="")
     if sum(top.count("/") == prefix.count("/") for top in tops) > 1:
         raise BundleError(f"{path} holds several bundles ({', '.join(sorted(tops)[:3])}); unpack it and name one")
@@ -151,16 +180,25 @@ def _zip_reader(archive: zipfile.ZipFile, path: Path) -> _Read:
         entry = archive.getinfo(prefix + name)
         if entry.flag_bits & 1:
             raise ChecksumError(f"{path}: {name} is encrypted; zip the bundle without a password")
+        # The others of zipfile's methods cannot be read in bounded pieces: a few bytes of them hold gigabytes.
+        if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            raise ChecksumError(f"{path}: {name} uses compression method {entry.compress_type}; zip it with “deflate”")
+        if entry.file_size > most:
+            raise _too_much(path, most)
         # The size in the header may lie, so it is the bytes that are counted, a piece at a time.
         data = bytearray()
         with archive.open(entry) as file:
             while piece := file.read(_CHUNK_BYTES):
                 data += piece
                 if len(data) > most:
-                    raise ChecksumError(f"{path} unpacks to more than {most >> 20} MiB, too much for its size")
+                    raise _too_much(path, most)
         return bytes(data)
 
     return read
+
+
+def _too_much(path: Path, most: int) -> ChecksumError:
+    return ChecksumError(f"{path} unpacks to more than {most >> 20} MiB, too much for its size")
 
 
 def _checked(read: _Read, where: str, most: int) -> dict[str, bytes]:
@@ -307,7 +345,7 @@ def _is_zip_name(out: Path) -> bool:
 
 def _is_zipped_bundle(path: Path) -> bool:
     try:
-        with zipfile.ZipFile(path) as archive:
+        with open_plain(path) as file, zipfile.ZipFile(file) as archive:
             names = {PurePosixPath(name).name for name in archive.namelist()}
     except (zipfile.BadZipFile, OSError, ValueError):
         return False

@@ -13,6 +13,7 @@ from pydantic import BaseModel
 from starlette.responses import JSONResponse, Response
 
 from ..core.errors import DataError, ImageError, UsageError
+from ..core.plain_file import read_plain
 from ..core.records import Role
 from ..data.sources import open_source
 from .history import picture
@@ -104,7 +105,7 @@ def sample_routes(server: Server) -> APIRouter:
 def _shown(server: Server, sample: Sample) -> tuple[bytes, str]:
     """Without metadata, and as a kind that browsers show."""
     try:
-        stripped = server.pictures.stripped(sample.path.read_bytes())
+        stripped = server.pictures.stripped(read_plain(sample.path))
     except (OSError, ImageError):
         stripped = None
     if stripped is None:
