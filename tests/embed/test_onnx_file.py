@@ -212,23 +212,6 @@ def test_names_that_we_use_ourselves_do_no_harm(save: Save, output: str) -> None
     np.testing.assert_allclose(embed(backbone, images(2)), unit(run(net, images(2)).mean((2, 3))), atol=1e-5)
 
 
-def test_names_inside_a_branch_follow(save: Save) -> None:
-    def branch(op: str, name: str) -> onnx.GraphProto:
-        result = helper.make_tensor_value_info(name, TensorProto.FLOAT, ["a", "b", "c", "d"])
-        return helper.make_graph([node(op, ["embedding"], name)], name, [], [result])
-
-    nodes = [
-        node("Relu", ["pixels_in"], "embedding"),
-        node("ReduceMax", ["pixels_in"], "top", keepdims=0),
-        node("Greater", ["top", "zero"], "positive"),
-        node("If", ["positive"], "chosen", then_branch=branch("Exp", "t"), else_branch=branch("Neg", "e")),
-        node("GlobalAveragePool", ["chosen"], "p"),
-        node("Flatten", ["p"], "y"),
-    ]
-    net = model(nodes, {"zero": np.float32(0)}, source="pixels_in", outputs={"y": ["n", 3]})
-    np.testing.assert_allclose(embed(onnx_file.load(save(net)), images(1)), unit(run(net, images(1))), atol=1e-5)
-
-
 def test_a_width_that_only_shows_when_the_graph_runs_is_found(save: Save) -> None:
     nodes = [
         node("Flatten", ["image"], "f"),
@@ -475,7 +458,7 @@ def of(*nodes: onnx.NodeProto, **more: Any) -> onnx.ModelProto:
     [
         (custom("com.microsoft"), r"node “blocks\.3” is a com\.microsoft::Attention9, which is not a standard ONNX"),
         (custom("ai.onnx.ml"), r"ai\.onnx\.ml::Attention9"),
-        (hidden_custom(), r"node “inside” is a evil::Evil"),
+        (hidden_custom(), r"node “node_unused” is a If, which no network for pictures needs"),
         (two_inputs(), r"2 inputs \(image, age\)"),
         (training(), r"“node_y” is in training mode; call model\.eval\(\)"),
         (
@@ -492,7 +475,8 @@ def of(*nodes: onnx.NodeProto, **more: Any) -> onnx.ModelProto:
             r"output “y” is \[None, 3, 10\]; an embedding is",
         ),
         (of(node("ReduceMean", ["image"], "y", keepdims=0)), r"output “y” is \[\]; an embedding is"),
-        (of(node("Nonsense", ["image"], "y")), "not a valid ONNX graph"),
+        (of(node("Nonsense", ["image"], "y")), "is a Nonsense, which no network for pictures needs"),
+        (of(node("Flatten", ["image", "image"], "y")), "not a valid ONNX graph"),
         (huge(), "tensor “padded” takes 360,000,000,000,360 numbers for one image; use a smaller input"),
         (plain_net(shape=("n", 3, "h", "w")), "states no preprocess.resize.size, and the graph takes any"),
     ],
@@ -527,14 +511,14 @@ def test_a_graph_that_does_not_run_is_refused_when_built(save: Save) -> None:
     assert "\n" not in str(caught.value)
 
 
-def test_a_graph_that_draws_lots_is_refused_when_built(save: Save) -> None:
+def test_a_graph_that_draws_lots_is_refused(save: Save) -> None:
     nodes = [
         node("RandomNormalLike", ["image"], "r"),
         node("Add", ["image", "r"], "a"),
         node("Flatten", ["a"], "y"),
     ]
-    with pytest.raises(WeightsError, match="does not give the same for the same image"):
-        onnx_file.load(save(model(nodes, {}))).build(("head",))
+    with pytest.raises(WeightsError, match="is a RandomNormalLike, which no network for pictures needs"):
+        onnx_file.load(save(model(nodes, {})))
 
 
 @pytest.mark.parametrize(
@@ -556,7 +540,7 @@ def test_a_file_cut_short_anywhere_is_refused(save: Save) -> None:
     whole = plain_net().SerializeToString()
     for cut in range(0, len(whole) - 1, 5):
         with pytest.raises(WeightsError):
-            onnx_file.load(save(whole[:cut])).build(("head",))
+            onnx_file.load(save(whole[:cut]), quarantine=None).build(("head",))
 
 
 def test_altered_bytes_are_refused_or_give_an_embedding(save: Save) -> None:
@@ -569,7 +553,7 @@ def test_altered_bytes_are_refused_or_give_an_embedding(save: Save) -> None:
         for _ in range(rng.randint(1, 3)):
             altered[rng.randrange(len(altered))] = rng.randrange(256)
         try:
-            backbone = onnx_file.load(save(bytes(altered)))
+            backbone = onnx_file.load(save(bytes(altered)), quarantine=None)
             backbone.build(("head",))
             outcomes[True] += 1
         except WeightsError as error:

@@ -20,7 +20,7 @@ import drivetrain as dt
 from drivetrain.app import bundling
 from drivetrain.core.errors import ChecksumError, ImageError, SchemaError, UsageError
 from drivetrain.core.types import Item
-from drivetrain.model.gallery import SIDE, Gallery, choose, gallery_of, picture_of, write_gallery
+from drivetrain.model.gallery import SIDE, Gallery, choose, picture_of, write_gallery
 from drivetrain.model.storage import GALLERY, read_files, write_files
 
 Arrays = dict[str, np.ndarray]
@@ -105,16 +105,15 @@ EDITS: dict[str, Callable[[Arrays], object]] = {
 def test_one_that_was_tampered_with_is_refused(edit: Callable[[Arrays], None], trained: Path, tmp_path: Path) -> None:
     bundle = Path(shutil.copytree(trained, tmp_path / "bundle"))
     edit_arrays(bundle, GALLERY, edit)
-    predictor = dt.load(bundle)
     with pytest.raises(SchemaError, match=r"gallery\.safetensors"):
-        gallery_of(predictor)
+        dt.load(bundle)
 
 
 def test_one_that_is_no_safetensors_is_refused(trained: Path, tmp_path: Path) -> None:
     bundle = Path(shutil.copytree(trained, tmp_path / "bundle"))
     rewrite(bundle, GALLERY, b"\xff" * 100)
     with pytest.raises(SchemaError, match="malformed"):
-        gallery_of(dt.load(bundle))
+        dt.load(bundle)
 
 
 # In a bundle
@@ -122,9 +121,9 @@ def test_one_that_is_no_safetensors_is_refused(trained: Path, tmp_path: Path) ->
 
 def test_a_bundle_keeps_pictures_of_its_training_images(predictor: dt.Predictor) -> None:
     """Each picture is of the image whose embedding stands in its row."""
-    gallery = gallery_of(predictor)
+    gallery = predictor.gallery
     assert gallery is not None
-    assert gallery_of(predictor) is gallery
+    assert predictor.gallery is gallery
     arrays = predictor.arrays()
     assert gallery.rows == tuple(range(len(arrays.embeddings_ND)))  # fewer images than there is room for
     unit_ND = arrays.embeddings_ND.astype(np.float32)
@@ -142,7 +141,7 @@ def test_a_bundle_keeps_pictures_of_its_training_images(predictor: dt.Predictor)
 
 def test_a_gallery_does_not_outlive_its_predictor(trained: Path) -> None:
     predictor = dt.load(trained, golden=False)
-    gallery = gallery_of(predictor)
+    gallery = predictor.gallery
     assert gallery is not None
     watched = weakref.ref(gallery)
     del gallery, predictor
@@ -165,7 +164,7 @@ def smaller(pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> Callabl
 
 def test_as_many_of_each_class_as_were_asked_for(smaller: Callable[[int], Path]) -> None:
     predictor = dt.load(smaller(13))
-    gallery = gallery_of(predictor)
+    gallery = predictor.gallery
     assert gallery is not None
     assert sorted(np.bincount(predictor.arrays().targets_N[list(gallery.rows)])) == [4, 4, 5]
 
@@ -174,7 +173,7 @@ def test_none_are_kept_unless_wanted(smaller: Callable[[int], Path]) -> None:
     assert not (smaller(0) / GALLERY).exists()
     predictor = dt.load(smaller(0))
     assert predictor.file(GALLERY) is None
-    assert gallery_of(predictor) is None
+    assert predictor.gallery is None
 
 
 def test_how_many_are_kept_is_not_part_of_what_a_model_is(smaller: Callable[[int], Path], trained: Path) -> None:
@@ -200,7 +199,7 @@ def test_a_file_gone_or_damaged_since_it_was_embedded_has_no_picture(tmp_path: P
 
 def test_a_bundle_without_one_loads_as_before(kept: Path) -> None:
     predictor = dt.load(kept)
-    assert gallery_of(predictor) is None
+    assert predictor.gallery is None
 
 
 def test_a_bundle_with_one_may_be_replaced_and_zipped(trained: Path, tmp_path: Path) -> None:
@@ -209,7 +208,7 @@ def test_a_bundle_with_one_may_be_replaced_and_zipped(trained: Path, tmp_path: P
     write_files(files, out)
     assert not (out / GALLERY).exists()
     write_files(read_files(trained), tmp_path / "bundle.zip")
-    gallery = gallery_of(dt.load(tmp_path / "bundle.zip"))
+    gallery = dt.load(tmp_path / "bundle.zip").gallery
     assert gallery is not None
     assert gallery.rows
 
@@ -223,7 +222,7 @@ def test_a_file_that_was_altered_is_found_on_loading(trained: Path, tmp_path: Pa
         dt.load(bundle)
     (bundle / GALLERY).unlink()
     reseal(bundle)
-    assert gallery_of(dt.load(bundle)) is None
+    assert dt.load(bundle).gallery is None
 
 
 @pytest.mark.parametrize("count", [-1, 2.5, "many"])

@@ -112,7 +112,7 @@ def test_an_index_that_says_something_else_is_found(bundle: Path, field: str, va
 
 def test_a_replay_of_nothing_certifies_nothing(bundle: Path) -> None:
     edit_json(bundle, INDEX, lambda d: d["images"].clear())
-    with pytest.raises(SchemaError, match="golden files are malformed"):
+    with pytest.raises(SchemaError, match="malformed"):
         dt.load(bundle)
     with pytest.raises(DataError, match="none of the images can be read any more"):
         write_golden([], dt.load(bundle, golden=False).manifest.preprocess, None)  # type: ignore[arg-type]
@@ -131,14 +131,14 @@ def test_a_replay_of_nothing_certifies_nothing(bundle: Path) -> None:
 )
 def test_malformed_files_are_refused(bundle: Path, name: str, data: bytes) -> None:
     rewrite(bundle, name, data)
-    with pytest.raises(SchemaError, match="golden files are malformed"):
+    with pytest.raises(SchemaError, match="malformed"):
         dt.load(bundle)
 
 
 def test_expected_answers_must_be_there(bundle: Path) -> None:
     (bundle / EXPECTED).unlink()
     reseal(bundle)
-    with pytest.raises(SchemaError, match="golden files are malformed"):
+    with pytest.raises(SchemaError, match="malformed"):
         dt.load(bundle)
 
 

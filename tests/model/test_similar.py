@@ -20,7 +20,6 @@ from drivetrain.core.errors import UsageError
 from drivetrain.data.blocks import ImageBlock, RegressionBlock
 from drivetrain.data.datablock import DataBlock
 from drivetrain.model import similar
-from drivetrain.model.gallery import gallery_of
 from drivetrain.model.similar import Similar, most_similar
 
 
@@ -105,7 +104,7 @@ def test_an_image_is_most_like_itself(predictor: dt.Predictor, pictures: Path) -
     best, *others = most_similar(predictor, embedding_D, 6)
     assert best == Similar(27, "squares", pytest.approx(1, abs=1e-4))
     assert all(other.similarity < 0.999 for other in others)
-    gallery = gallery_of(predictor)
+    gallery = predictor.gallery
     assert gallery is not None
     assert most_similar(predictor, embedding_D, 6, gallery.rows)[0].row == 27
     without = [row for row in gallery.rows if row != 27]

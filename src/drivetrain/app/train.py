@@ -18,6 +18,7 @@ from ..data.datablock import DataBlock
 from ..embed.backbone import Backbone
 from ..embed.cache import EmbeddingCache, default_folder
 from ..embed.embedder import Embedder
+from ..embed.quarantine import Quarantine
 from ..learn.head import FittedHead
 from ..learn.targets import Targets
 from ..model import storage
@@ -81,7 +82,9 @@ def write(trained: Trained, out: Path, watch: Stopwatch) -> TrainResult:
         made_at = created_at(os.environ, time.time())
         files = bundle_files(trained, made_at)
         page = training_report(trained, files, made_at)
-        storage.write_files({**files, storage.REPORT: page.encode()}, out)
+        sums = storage.write_files({**files, storage.REPORT: page.encode()}, out)
+        if trained.options.use_cache and trained.options.cache is None:
+            Quarantine().note(sums)  # it was made and run here, and need not be tried when it is first loaded
     tuned, claimed = trained.tuned, claim(trained.figures)
     splits = [split for split in ("valid", "test") if any(item.split == split for item in trained.all_items)]
     means = (

@@ -126,7 +126,7 @@ def report(
     from ..model.storage import REPORT
     from .console import print_json, print_line
 
-    page = read_bundle(bundle).get(REPORT)
+    page = read_bundle(bundle).files.get(REPORT)
     if page is None:
         raise BundleError(f"{bundle} holds no report")
     if out is None:

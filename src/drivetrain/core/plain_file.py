@@ -47,7 +47,12 @@ def read_plain(path: str | os.PathLike[str], most: int | None = None) -> bytes:
         OSError: as `open_plain`.
     """
     with open_plain(path) as file:
-        return file.read() if most is None else file.read(most + 1)
+        if most is None:
+            return file.read()
+        # A read of so many bytes takes the memory for them first, whatever there is to read.
+        size = min(most, os.fstat(file.fileno()).st_size)
+        data = file.read(size + 1)
+        return data if len(data) <= size or size == most else data + file.read(most - size)
 
 
 def is_plain(path: Path) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import onnx
@@ -9,9 +10,14 @@ from onnx import TensorProto, checker
 
 from ..core.errors import WeightsError
 from .known_values import dims_of, opset
+from .operators import ALLOWED, DOMAINS
 from .sidecar import GraphSize
 from .trial import line
 from .wiring import all_nodes
+
+# Ten times as many as any network in use has.
+MAX_NODES = 100_000
+MAX_BYTES = (2 << 30) - 1
 
 
 @dataclass(frozen=True)
@@ -32,13 +38,46 @@ def audit(model: onnx.ModelProto, where: str) -> Image:
     own = {(function.domain, function.name) for function in model.functions}
     for nodes in (all_nodes(model.graph), *(function.node for function in model.functions)):
         for node in nodes:
-            if node.domain not in ("", "ai.onnx") and (node.domain, node.op_type) not in own:
+            if (node.domain, node.op_type) in own:
+                continue
+            if node.domain not in DOMAINS:
                 raise WeightsError(
                     f"{where}: node “{node.name}” is a {node.domain}::{node.op_type}, which is not a standard ONNX "
                     "operator; export the network again with standard operators only"
                 )
+            if node.op_type not in ALLOWED:
+                raise WeightsError(
+                    f"{where}: node “{node.name}” is a {node.op_type}, which no network for pictures needs; export it "
+                    "again for inference, without control flow and chance"
+                )
+    _bound_functions(model, where)
     check(model, where)
     return _image_input(model.graph, where)
+
+
+def _bound_functions(model: onnx.ModelProto, where: str) -> None:
+    """Refuse functions that come to more than any network once they are written out: ten that call the next one ten times
+    are ten thousand million nodes."""
+    bodies = {(function.domain, function.name): function.node for function in model.functions}
+    sizes: dict[tuple[str, str], tuple[int, int]] = {}
+
+    def size(nodes: Sequence[onnx.NodeProto], above: frozenset[tuple[str, str]]) -> tuple[int, int]:
+        count = length = 0
+        for node in nodes:
+            called = (node.domain, node.op_type)
+            if called in above:
+                raise WeightsError(f"{where}: function “{node.op_type}” calls itself; export the network again")
+            if called in bodies and called not in sizes:
+                sizes[called] = size(bodies[called], above | {called})
+            more = sizes.get(called, (1, node.ByteSize()))
+            count, length = count + more[0], length + more[1]
+            if count > MAX_NODES or length > MAX_BYTES:
+                raise WeightsError(
+                    f"{where} comes to more than {MAX_NODES:,} nodes, or 2 GiB, with its functions written out"
+                )
+        return count, length
+
+    size(model.graph.node, frozenset())
 
 
 def check(model: onnx.ModelProto, where: str) -> None:

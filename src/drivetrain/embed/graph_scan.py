@@ -19,7 +19,7 @@ from .operators import Step
 MAX_DEPTH = 100
 
 # Far beyond any network: the largest in use have some ten thousand nodes, each of a few dozen fields.
-MAX_FIELDS = 2_000_000
+MAX_FIELDS = 600_000
 
 # Bytes of a name; exporters build them from the names of modules within modules.
 MAX_NAME = 4096

@@ -15,7 +15,10 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from ..core.errors import WeightsError
+from ..core.plain_file import read_plain
 from .backbone import Backbone, Block
+from .graph_scan import GraphFaultError, scan
+from .quarantine import Quarantine
 from .sidecar import EXAMPLE, MAX_BYTES, Sidecar, parse
 
 if TYPE_CHECKING:
@@ -26,9 +29,14 @@ MAX_GRAPH_BYTES = (2 << 30) - 1
 
 HEAD = "head"
 
+_QUARANTINE = Quarantine()
 
-def load(path: Path) -> Backbone:
+
+def load(path: Path, quarantine: Quarantine | None = _QUARANTINE) -> Backbone:
     """A backbone from an ONNX file and its JSON. The graph is built, checked and tried when ``build`` is called.
+
+    A file that this machine has not seen is first taken apart and run by another process, with limits on time and memory;
+    with ``quarantine=None`` only by this one.
 
     Raises:
         WeightsError: a file is missing, damaged or not a usable graph; the message says what to do.
@@ -38,16 +46,24 @@ def load(path: Path) -> Backbone:
     if not beside.is_file():
         raise WeightsError(f"{path} has no {beside.name} beside it, which says how its input is made: {EXAMPLE}")
     raw = read_bytes(beside, MAX_BYTES)
-    return backbone(file, parse(raw, str(beside)), raw, name=path.stem)
+    return backbone(file, parse(raw, str(beside)), raw, name=path.stem, quarantine=quarantine)
 
 
-def backbone(file: OnnxFile, sidecar: Sidecar, sidecar_raw: bytes, *, name: str) -> Backbone:
+def backbone(
+    file: OnnxFile,
+    sidecar: Sidecar,
+    sidecar_raw: bytes,
+    *,
+    name: str,
+    quarantine: Quarantine | None = _QUARANTINE,
+) -> Backbone:
     """A backbone from a graph and what its sidecar says, which may be another ``name`` than the one given.
 
     Raises:
         WeightsError: the two do not fit each other, or the graph gives no embedding.
     """
     from .audit import audit  # ONNX is heavy to import
+    from .onnx_trial import try_first
     from .standard_form import embedding_graph, standardise
 
     where = str(file.path)
@@ -55,6 +71,8 @@ def backbone(file: OnnxFile, sidecar: Sidecar, sidecar_raw: bytes, *, name: str)
         model, fingerprint = file.read(sidecar_raw)
         image = audit(model, where)
         spec = sidecar.preprocess_for(image.size, f"the JSON of {where}")
+        if quarantine is not None:
+            try_first(model, fingerprint, sidecar, where, quarantine)
         _, width = standardise(model, image, spec.resize.size, sidecar.output, where, free_batch=image.free_batch)
 
     def build(blocks: tuple[str, ...]) -> onnx.ModelProto:
@@ -124,6 +142,11 @@ class OnnxFile:
         for name, content in (("graph", raw), *((f"data:{n}", c) for n, c in further.items()), ("json", sidecar_raw)):
             digest.update(f"{name}\n{len(content)}\n".encode())
             digest.update(content)
+        # Many weights may name the same bytes, and each would get a copy of its own.
+        if sum(_length(tensor, further[_location(tensor, self.path)]) for tensor in _external_tensors(model)) > (
+            MAX_GRAPH_BYTES
+        ):
+            raise WeightsError(f"{self.path} is larger than 2 GiB with its weights; choose a smaller network")
         for tensor in _external_tensors(model):
             location = _location(tensor, self.path)
             _fill(tensor, further[location], f"{self.path}: weight “{tensor.name}” in {location}")
@@ -134,6 +157,10 @@ class OnnxFile:
     def _parse(self, raw: bytes) -> onnx.ModelProto:
         import onnx
 
+        try:
+            scan(raw)
+        except GraphFaultError as error:
+            raise WeightsError(f"{self.path}: {error}; get it again, or export it again") from None
         model = onnx.ModelProto()
         try:
             model.ParseFromString(raw)
@@ -168,7 +195,7 @@ def read_bytes(path: Path, most: int) -> bytes:
         size = path.stat().st_size
         if size > most:
             raise WeightsError(f"{path} has {size} bytes, more than the {most} that can be read")
-        return path.read_bytes()
+        return read_plain(path, most)
     except OSError as error:
         raise WeightsError(f"cannot read {path}: {error.strerror or error}") from None
 
@@ -200,6 +227,12 @@ def _location(tensor: onnx.TensorProto, where: Path) -> str:
     if not location or path.is_absolute() or ".." in path.parts or ":" in path.parts[0]:
         raise WeightsError(f"{where} keeps weight “{tensor.name}” in “{location}”, which is outside the model's folder")
     return str(path)
+
+
+def _length(tensor: onnx.TensorProto, content: bytes) -> int:
+    """How many bytes a weight asks for; nonsense is found when it is filled."""
+    asked = next((entry.value for entry in tensor.external_data if entry.key == "length"), "")
+    return min(int(asked), len(content)) if asked.isdecimal() and len(asked) < 20 else len(content)
 
 
 def _fill(tensor: onnx.TensorProto, content: bytes, what: str) -> None:

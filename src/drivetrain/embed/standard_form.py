@@ -20,6 +20,7 @@ from .backbone import INPUT, OUTPUT
 from .cleanup import clean
 from .graph import IR_VERSION
 from .known_values import Dims, dims_of, fold_constants, opset
+from .operators import Step, fault_of
 from .trial import Trial, line, trial_images
 from .wiring import Wiring, all_nodes, bodies, names_in, prune, reads_of, rename
 
@@ -52,6 +53,7 @@ def standardise(
     graph.output.append(helper.make_tensor_value_info(source, TensorProto.FLOAT, None))
     prune(graph)
     _refuse_training(graph, where)
+    _refuse_unbounded(graph, where)
     known = fold_constants(model)
     _bound_memory(known, where)
     if free_batch:
@@ -133,6 +135,12 @@ def _refuse_training(graph: onnx.GraphProto, where: str) -> None:
         for each in (node, *nested):
             if any(item.name == "training_mode" and item.i for item in each.attribute):
                 raise WeightsError(f"{where}: “{each.name}” is in training mode; call model.eval() and export again")
+
+
+def _refuse_unbounded(graph: onnx.GraphProto, where: str) -> None:
+    steps = (Step(node.op_type, node.domain, tuple(node.input), tuple(node.output)) for node in graph.node)
+    if fault := fault_of(steps, [INPUT], {tensor.name for tensor in graph.initializer}):
+        raise WeightsError(f"{where} cannot be a backbone: {fault}")
 
 
 def _loosen_reshapes(graph: onnx.GraphProto, known: dict[str, TypeProto]) -> None:

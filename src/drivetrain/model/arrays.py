@@ -16,6 +16,7 @@ from ..core.errors import SchemaError
 from ..core.types import FloatArray, IntArray
 from ..data.phash import KEPT
 from .manifest import ClassManifest, LabelManifest, Manifest
+from .tensors import load_tensors
 
 # Arrays of version 1 by the names of version 2.
 V1_NAMES = {
@@ -59,15 +60,12 @@ class TrainingArrays:
         Raises:
             SchemaError: not safetensors, or an array is missing or of another type or shape than it must have.
         """
-        from safetensors import SafetensorError
-        from safetensors.numpy import load
-
         try:
-            found = load(data)
+            found = load_tensors(data, "arrays.safetensors")
             if manifest.schema_version == 1:
                 found = _lifted(found)
             arrays = cls(**{field.name: found.get(field.name) for field in fields(cls)})  # type: ignore[arg-type]  # what is missing is found below
-        except (SafetensorError, ValueError, KeyError) as error:
+        except (ValueError, KeyError, TypeError) as error:
             raise SchemaError(f"arrays.safetensors is malformed: {error}") from None
         arrays._check(manifest)
         return arrays

@@ -11,23 +11,24 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
-from weakref import WeakKeyDictionary
+from io import BytesIO
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from ..core.errors import SchemaError
 from ..core.types import IntArray
 from ..data.facts import thumbnail
 from ..data.metadata import strip_metadata
 from .storage import GALLERY
-
-if TYPE_CHECKING:
-    from .predictor import Predictor
+from .tensors import load_tensors
 
 SIDE = 128
 """Pixels of a picture's longer side."""
+MAX_PICTURES = 10_000
+"""Many times what is kept unless somebody asks for more; each is looked at on loading."""
 JPEG_START, JPEG_END = b"\xff\xd8\xff", b"\xff\xd9"
 
 
@@ -66,13 +67,7 @@ class Gallery:
             SchemaError: not safetensors, an array is missing or of another type or shape than it must have, or what
                 stands in them is not JPEG files of images that the bundle knows.
         """
-        from safetensors import SafetensorError
-        from safetensors.numpy import load
-
-        try:
-            found = load(data)
-        except (SafetensorError, ValueError, KeyError) as error:
-            raise SchemaError(f"{GALLERY} is malformed: {error}") from None
+        found = load_tensors(data, GALLERY)
         names = {"jpeg_B": np.uint8, "offsets_G1": np.int64, "rows_G": np.int64}
         for name, dtype in names.items():
             if name not in found or found[name].dtype != dtype or found[name].ndim != 1:
@@ -91,10 +86,19 @@ class Gallery:
             raise SchemaError(f"{GALLERY}: offsets_G1 does not ascend")
         if len(rows_G) and not (rows_G[0] >= 0 and rows_G[-1] < n_images and (rows_G[1:] > rows_G[:-1]).all()):
             raise SchemaError(f"{GALLERY}: rows_G does not ascend within 0–{n_images - 1}")
+        if len(rows_G) > MAX_PICTURES:
+            raise SchemaError(f"{GALLERY}: {len(rows_G)} pictures; at most {MAX_PICTURES}")
         for row in self.rows:
             picture = self.thumbnail(row) or b""
             if not (picture.startswith(JPEG_START) and picture.endswith(JPEG_END)):
                 raise SchemaError(f"{GALLERY}: the picture of row {row} is not a JPEG file")
+            try:
+                width, height = Image.open(BytesIO(picture), formats=["JPEG"]).size
+            except Exception as error:  # damage shows as any exception
+                detail = " ".join(str(error).split())[:200]
+                raise SchemaError(f"{GALLERY}: the picture of row {row} cannot be read ({detail})") from None
+            if max(width, height) > SIDE:  # shown to people as they are, and a few bytes can say 65,535 × 65,535
+                raise SchemaError(f"{GALLERY}: the picture of row {row} is {width}×{height}; at most {SIDE} a side")
 
 
 def write_gallery(pictures: Mapping[int, bytes]) -> bytes:
@@ -160,19 +164,3 @@ def _farthest_first(rows_n: NDArray[np.intp], embeddings_nD: NDArray[Any], count
         np.maximum(nearest_n, unit_nD @ unit_nD[picked[-1]], out=nearest_n)
         nearest_n[picked[-1]] = np.inf
     return [int(rows_n[place]) for place in picked]
-
-
-_KEPT: WeakKeyDictionary[Predictor, Gallery | None] = WeakKeyDictionary()
-
-
-def gallery_of(predictor: Predictor) -> Gallery | None:
-    """The gallery of a loaded bundle, or None where it keeps none; read on the first call.
-
-    Raises:
-        SchemaError: the file is malformed.
-    """
-    if predictor not in _KEPT:
-        data = predictor.file(GALLERY)
-        n_images = len(predictor.arrays().embeddings_ND)
-        _KEPT[predictor] = None if data is None else Gallery.from_bytes(data, n_images)
-    return _KEPT[predictor]

@@ -25,6 +25,7 @@ from .answer import answers, comparable, judge
 from .export import LOGITS
 from .manifest import LabelManifest, Manifest, NumberManifest
 from .storage import GOLDEN
+from .tensors import load_tensors
 
 EXPECTED = "golden/expected.safetensors"
 
@@ -32,6 +33,8 @@ EXPECTED = "golden/expected.safetensors"
 # within a hundredth of their spread.
 MAX_PIXEL_P99 = 1.0
 MAX_PROBABILITY = 0.01
+
+MAX_INDEX_BYTES = 1 << 20
 
 # Confidences in golden.json are rounded to six places.
 ROUNDING = 1e-4
@@ -56,7 +59,7 @@ class GoldenImage(BaseModel):
 class _GoldenList(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    images: tuple[GoldenImage, ...] = Field(min_length=1)
+    images: tuple[GoldenImage, ...] = Field(min_length=1, max_length=64)
     """A replay of nothing would certify anything."""
 
 
@@ -146,14 +149,13 @@ def replay(files: Mapping[str, bytes], manifest: Manifest, session: Session) -> 
 
 
 def _parse(files: Mapping[str, bytes], manifest: Manifest) -> tuple[_GoldenList, NDArray[np.uint8], FloatArray]:
-    from safetensors import SafetensorError
-    from safetensors.numpy import load
-
     try:
+        if len(files[GOLDEN]) > MAX_INDEX_BYTES:
+            raise ValueError(f"{GOLDEN} has {len(files[GOLDEN])} bytes; at most {MAX_INDEX_BYTES}")
         index = _GoldenList.model_validate_json(files[GOLDEN])
-        expected = load(files[EXPECTED])
+        expected = load_tensors(files[EXPECTED], EXPECTED)
         pixels_GHWK, logits_GC = expected["pixels_GHWK"], expected["logits_GC"]
-    except (KeyError, ValidationError, SafetensorError, ValueError) as error:
+    except (KeyError, ValidationError, ValueError) as error:
         raise SchemaError(f"the golden files are malformed: {' '.join(str(error).split())}") from None
     images = len(index.images)
     pixels_shape, logits_shape = (images, *manifest.preprocess.resize.size, 3), (images, len(manifest.outputs))

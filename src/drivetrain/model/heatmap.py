@@ -16,6 +16,7 @@ Shapes: N batch, K channels, C classes, h and w places, H and W pixels of the ne
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -321,7 +322,8 @@ def heatmaps(predictor: Predictor, *, method: Method | None = None) -> Heatmaps:
         found, model = parse_manifest(files[MANIFEST]).bundle_id, files[MODEL]
     except BundleError as error:
         raise BundleError(f"the graph of {predictor.path} cannot be read again: {error}") from None
-    if found != predictor.manifest.bundle_id:
+    # The id is only what the bundle says of itself; another graph under it has not been tried by anybody.
+    if found != predictor.manifest.bundle_id or hashlib.sha256(model).hexdigest() != predictor.model_sha256:
         raise BundleError(f"{predictor.path} holds another bundle now, {found}, not {predictor.manifest.bundle_id}")
     return Heatmaps(model, predictor.classes, predictor.manifest.preprocess, method=method)
 

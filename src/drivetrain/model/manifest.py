@@ -23,6 +23,9 @@ from ..data.preprocess import Preprocess
 
 SCHEMA_VERSION = 2
 
+# Enough for a hundred thousand classes; parsed, it takes some thirty times as much.
+MAX_BYTES = 8 << 20
+
 # Pixels a side of the network's input: beyond any classifier's, within any memory.
 MAX_INPUT_SIDE = 4096
 
@@ -284,6 +287,8 @@ def parse_manifest(text: bytes) -> Manifest:
     Raises:
         SchemaError: not JSON, of a newer schema, or with fields missing, unknown or out of range.
     """
+    if len(text) > MAX_BYTES:
+        raise SchemaError(f"manifest.json has {len(text) >> 20} MiB; at most {MAX_BYTES >> 20}")
     try:
         data: Any = json.loads(text.decode("utf-8"), parse_constant=_no_constant)
     except (ValueError, RecursionError) as error:  # not UTF-8, not JSON, a number of thousands of digits

@@ -7,10 +7,11 @@ import zipfile
 from pathlib import Path, PurePosixPath
 
 from ..core.errors import BundleError
+from ..core.plain_file import open_plain
 from ..data.decode import EXTENSIONS
 from ..data.folder import looks_like_image
 from ..data.foreign_files import HEAD_BYTES, foreign_file
-from .storage import MANIFEST, SUMS, read_files
+from .storage import MANIFEST, SUMS, Sealed, read_sealed
 
 # Of a folder, how many entries are looked at before it is called by what was seen.
 MOST_ENTRIES = 2000
@@ -19,10 +20,10 @@ MOST_ENTRIES = 2000
 NETWORKS = frozenset({".onnx", ".pt", ".pth", ".pkl", ".h5", ".keras", ".tflite", ".safetensors", ".ckpt"})
 
 
-def read_bundle(path: Path) -> dict[str, bytes]:
-    """`read_files`, with a word on what was probably meant where there is no bundle. Raises what that does."""
+def read_bundle(path: Path) -> Sealed:
+    """`read_sealed`, with a word on what was probably meant where there is no bundle. Raises what that does."""
     try:
-        return read_files(path)
+        return read_sealed(path)
     except BundleError as error:
         # Of a bundle that is damaged nothing else is meant.
         meant = None if type(error) is not BundleError else instead_of(path)
@@ -95,7 +96,7 @@ def _file(path: Path) -> str | None:
     if path.suffix.lower() in NETWORKS:
         backbone = f": drivetrain train FOLDER --backbone {path} --out NEW" if path.suffix.lower() == ".onnx" else ""
         return f"it is a network, and a bundle is a network with all that belongs to it{backbone}"
-    with path.open("rb") as file:
+    with open_plain(path) as file:
         head = file.read(HEAD_BYTES)
     if looks_like_image(head):
         return "it is an image"

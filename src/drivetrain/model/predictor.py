@@ -27,15 +27,20 @@ from ..data.decode import Decoded, decode, to_rgb
 from ..data.picture import read_bytes
 from ..data.preprocess import apply
 from ..embed.backbone import INPUT, OUTPUT
+from ..embed.quarantine import Quarantine
 from ..embed.session import Session
 from .answer import judge
 from .arrays import TrainingArrays
 from .export import LOGITS
+from .gallery import Gallery
 from .golden import Parity, replay
 from .graph_audit import audit_graph
 from .manifest import Manifest, parse_manifest
 from .no_bundle import read_bundle
-from .storage import ARRAYS, FROZEN, MANIFEST, MODEL
+from .storage import ARRAYS, FROZEN, GALLERY, MANIFEST, MODEL
+from .trial import try_first
+
+_QUARANTINE = Quarantine()
 
 Source = str | PathLike[str] | bytes | Image.Image
 
@@ -48,14 +53,16 @@ class Predictor:
     manifest: Manifest
     parity: Parity | None
     """None when the golden replay was skipped."""
+    model_sha256: str
+    """Of ``model.onnx`` (hex), by which to know it again."""
+    gallery: Gallery | None
+    """Pictures of training images, where the bundle carries any."""
     _arrays: TrainingArrays
     _files: Mapping[str, bytes]
     _session: Session
     _frozen_graph: bytes | None = None
     _wide: Session | None = None
     """The same graph, several threads a call; None unless `load` was told to make it."""
-    model_sha256: str = ""
-    """Of the graph's bytes: what is kept of its answers is known by this, never by what the bundle calls itself."""
 
     def __repr__(self) -> str:
         manifest = self.manifest
@@ -196,9 +203,13 @@ def decode_source(source: Source, manifest: Manifest) -> Decoded:
         return _decode_pillow(source)
     if isinstance(source, bytes):
         return decode(source, manifest.preprocess.decode_size)
-    if not isinstance(source, str | os.PathLike):
+    try:
+        os.fspath(source)
+    except TypeError:
         kind = type(source).__name__
-        raise UsageError(f"an image is a path, the bytes of a file or a Pillow image; received one of type {kind}")
+        raise UsageError(
+            f"an image is a path, the bytes of a file or a Pillow image; received one of type {kind}"
+        ) from None
     return decode(read_bytes(source), manifest.preprocess.decode_size)
 
 
@@ -212,38 +223,87 @@ def _decode_pillow(image: Image.Image) -> Decoded:
         raise ImageError("damaged", " ".join(str(error).split())) from None
 
 
-def load(path: str | Path, *, golden: bool = True, threads: int = 1) -> Predictor:
+@dataclass(frozen=True)
+class _Parsed:
+    """What a bundle's files mean, its graphs aside."""
+
+    manifest: Manifest
+    arrays: TrainingArrays
+    gallery: Gallery | None
+    frozen: bytes | None
+    """The audited graph of the network before fine-tuning."""
+
+
+def load(
+    path: str | Path,
+    *,
+    golden: bool = True,
+    threads: int = 1,
+    quarantine: Quarantine | None = _QUARANTINE,
+) -> Predictor:
     """Load a bundle (folder or zip): check sums, parse the manifest, construct, then replay the golden images.
 
-    ``golden=False`` skips the replay. With ``threads`` above 1 a lone image can be run on so many cores, see
-    `Predictor.run_batch`; it takes the memory of a second network.
+    A bundle that this machine has not seen is loaded by another process first, with limits on time and memory, see
+    `drivetrain.embed.quarantine`. ``quarantine=None`` does without, where no other process can be started; then the bundle
+    has to be trusted. ``golden=False`` skips the replay. With ``threads`` above 1 a lone image can be run on so many
+    cores, see `Predictor.run_batch`; it takes the memory of a second network.
 
     Raises:
         UsageError: ``path`` is an address, not a path.
-        BundleError: there is no bundle here, or its graph cannot be trusted or loaded.
+        BundleError: there is no bundle here, or its graph cannot be trusted or loaded, or takes too much time or memory.
         ChecksumError: a file is missing, cut short or altered.
         SchemaError: the manifest is malformed or from a newer version, or the other files do not fit it.
         ParityError: this machine does not reproduce the golden answers.
     """
     path = local_path(path)
-    files = read_bundle(path)
     try:
-        manifest = parse_manifest(files[MANIFEST])
-        arrays = TrainingArrays.from_bytes(files[ARRAYS], manifest)
-        audit_graph(files[MODEL])
-        frozen = _frozen_graph(files, manifest)
-        session = Session(files[MODEL])
-        _check_fit(session, manifest)
-        parity = replay(files, manifest, session) if golden else None
-        wide = Session(files[MODEL], threads) if threads > 1 else None
+        sealed = read_bundle(path)
+    except MemoryError:
+        raise BundleError(f"{path}: there is not enough memory to read it") from None
+    try:
+        parsed = _parse(sealed.files)
+        if quarantine is not None:
+            try_first(sealed.files, sealed.sums, quarantine, golden=golden)
+        return _construct(path, sealed.files, sealed.sums[MODEL], parsed, golden=golden, threads=threads)
     except WeightsError as error:
         raise BundleError(f"{path}: {error}") from None
     except BundleError as error:
         raise type(error)(f"{path}: {error}") from None
+    except MemoryError:
+        raise BundleError(f"{path}: there is not enough memory to load it") from None
+
+
+def construct(files: Mapping[str, bytes], *, golden: bool) -> Predictor:
+    """A predictor from the files of a bundle, in this process; `load` has another do it first.
+
+    Raises:
+        BundleError, WeightsError: as `load`, without the bundle's path.
+    """
+    return _construct(Path(), files, hashlib.sha256(files[MODEL]).hexdigest(), _parse(files), golden=golden, threads=1)
+
+
+def _parse(files: Mapping[str, bytes]) -> _Parsed:
+    """All that can be known without running anything; bounded by the files' sizes."""
+    manifest = parse_manifest(files[MANIFEST])
+    arrays = TrainingArrays.from_bytes(files[ARRAYS], manifest)
+    pictures = files.get(GALLERY)
+    gallery = None if pictures is None else Gallery.from_bytes(pictures, len(arrays.embeddings_ND))
+    audit_graph(files[MODEL])
+    return _Parsed(manifest, arrays, gallery, _frozen_graph(files, manifest))
+
+
+def _construct(
+    path: Path, files: Mapping[str, bytes], sha256: str, parsed: _Parsed, *, golden: bool, threads: int
+) -> Predictor:
+    session = Session(files[MODEL])
+    _check_fit(session, parsed.manifest)
+    parity = replay(files, parsed.manifest, session) if golden else None
+    wide = Session(files[MODEL], threads) if threads > 1 else None
     # The model's bytes live on in the session, and the arrays as arrays; only the small files are kept.
-    kept = {name: data for name, data in files.items() if name not in (MODEL, ARRAYS, FROZEN)}
-    digest = hashlib.sha256(files[MODEL]).hexdigest()
-    return Predictor(path, manifest, parity, arrays, kept, session, frozen, wide, digest)
+    kept = {name: data for name, data in files.items() if name not in (MODEL, ARRAYS, FROZEN, GALLERY)}
+    return Predictor(
+        path, parsed.manifest, parity, sha256, parsed.gallery, parsed.arrays, kept, session, parsed.frozen, wide
+    )
 
 
 def _frozen_graph(files: Mapping[str, bytes], manifest: Manifest) -> bytes | None:

@@ -35,8 +35,15 @@ REPORT = "report.html"
 GOLDEN = "golden/golden.json"
 REQUIRED = (MANIFEST, MODEL, ARRAYS, GOLDEN)
 
+SIGNATURE = f"{SUMS}.sig"
+"""Who vouches for the sums, where somebody does: see `signature`."""
+
 MAX_FILES = 1000
 MAX_SUMS_BYTES = 1 << 20
+MAX_SIGNATURE_BYTES = 1 << 12
+MAX_SMALL_BYTES = 64 << 20
+"""Of every file but those that hold weights, arrays and pictures."""
+_LARGEST = dict.fromkeys((MODEL, FROZEN, ARRAYS, GALLERY), 2 << 30)
 
 
 @dataclass(frozen=True)
@@ -62,7 +69,26 @@ _Read = Callable[[str, int], bytes]
 """A file's name and its largest size in bytes → its bytes; KeyError where there is none."""
 
 
+@dataclass(frozen=True)
+class Sealed:
+    """A bundle as read: what is inside is what the sums say."""
+
+    files: dict[str, bytes]
+    """By name, all that SHA256SUMS names."""
+    sums: dict[str, str]
+    """Name → SHA-256 (hex) as computed."""
+    listed: bytes
+    """SHA256SUMS itself, which is what is signed."""
+    signature: bytes | None
+    """SHA256SUMS.sig, where there is one; nobody has looked at it yet."""
+
+
 def read_files(path: Path, limits: Limits | None = None) -> dict[str, bytes]:
+    """As `read_sealed`, the files alone."""
+    return read_sealed(path, limits).files
+
+
+def read_sealed(path: Path, limits: Limits | None = None) -> Sealed:
     """Every file that SHA256SUMS names, by its name, checked.
 
     Raises:
@@ -85,7 +111,7 @@ def read_files(path: Path, limits: Limits | None = None) -> dict[str, bytes]:
     raise BundleError(f"{path} is neither a bundle folder nor a zip of one")
 
 
-def _read_folder(folder: Path, most: int) -> dict[str, bytes]:
+def _read_folder(folder: Path, most: int) -> Sealed:
     # A bundle may be replaced while it is read; what was read of the old one then does not fit the new one's sums.
     for _ in range(REPLACED):
         before = _identity(folder)
@@ -154,7 +180,7 @@ class _InPieces(io.BufferedReader):
         return data
 
 
-def _read_zip(file: io.BufferedReader, path: Path, limits: Limits) -> dict[str, bytes]:
+def _read_zip(file: io.BufferedReader, path: Path, limits: Limits) -> Sealed:
     most = min(limits.total, max(limits.zip_free, limits.zip_ratio * os.fstat(file.fileno()).st_size))
     try:
         with _InPieces(file.raw) as pieces, zipfile.ZipFile(pieces) as archive:
@@ -201,7 +227,7 @@ def _too_much(path: Path, most: int) -> ChecksumError:
     return ChecksumError(f"{path} unpacks to more than {most >> 20} MiB, too much for its size")
 
 
-def _checked(read: _Read, where: str, most: int) -> dict[str, bytes]:
+def _checked(read: _Read, where: str, most: int) -> Sealed:
     """Every named file; ``most`` bytes in all."""
     try:
         listed = read(SUMS, MAX_SUMS_BYTES)
@@ -217,7 +243,7 @@ def _checked(read: _Read, where: str, most: int) -> dict[str, bytes]:
     files: dict[str, bytes] = {}
     for name, expected in sums.items():
         try:
-            data = read(name, most)
+            data = read(name, min(most, _LARGEST.get(name, MAX_SMALL_BYTES)))
         except KeyError:
             raise ChecksumError(f"{where}: {name} is missing; copy the bundle again") from None
         except OSError as error:
@@ -226,7 +252,11 @@ def _checked(read: _Read, where: str, most: int) -> dict[str, bytes]:
             raise ChecksumError(f"{where}: {name} was altered or cut short ({len(data)} bytes); copy the bundle again")
         files[name] = data
         most -= len(data)
-    return files
+    try:
+        signature = read(SIGNATURE, MAX_SIGNATURE_BYTES)
+    except (KeyError, OSError):
+        signature = None
+    return Sealed(files, sums, listed, signature)
 
 
 def parse_sums(text: bytes) -> dict[str, str]:
@@ -261,7 +291,7 @@ def _stays_inside(name: str) -> bool:
     """Whether a name means a file below the bundle on every system, and has no second spelling."""
     path = PurePosixPath(name)
     outside = path.is_absolute() or ".." in path.parts or "\\" in name or ":" in name
-    return name.isprintable() and not outside and name == path.as_posix() and name not in (".", SUMS)
+    return name.isprintable() and not outside and name == path.as_posix() and name not in (".", SUMS, SIGNATURE)
 
 
 def format_sums(files: Mapping[str, bytes]) -> bytes:
@@ -270,8 +300,8 @@ def format_sums(files: Mapping[str, bytes]) -> bytes:
     return "".join(lines).encode()
 
 
-def write_files(files: Mapping[str, bytes], out: Path) -> None:
-    """Write a bundle in one step: as a folder, or as a zip where ``out`` ends in ``.zip``.
+def write_files(files: Mapping[str, bytes], out: Path) -> dict[str, str]:
+    """Write a bundle in one step: as a folder, or as a zip where ``out`` ends in ``.zip``. Returns the sums, by name.
 
     A bundle that stood there is replaced only once the new one is complete.
 
@@ -295,6 +325,7 @@ def write_files(files: Mapping[str, bytes], out: Path) -> None:
                 publish(new, target)
     except OSError as error:
         raise BundleError(f"cannot write {out}: {error.strerror or error}") from error
+    return parse_sums(complete[SUMS])
 
 
 def check_out(out: Path) -> None:
@@ -330,7 +361,7 @@ def _check_folder(out: Path, folder: Path) -> None:
     # Other things come with sums too (discs to download, for instance); a manifest beside them does not.
     if names and not {SUMS, MANIFEST} <= names:
         raise UsageError(f"{out} exists and is not a bundle; choose a new name, such as {folder.name}.bundle")
-    own = {PurePosixPath(name).parts[0] for name in (SUMS, CARD, REPORT, FROZEN, GALLERY, *REQUIRED)}
+    own = {PurePosixPath(name).parts[0] for name in (SUMS, SIGNATURE, CARD, REPORT, FROZEN, GALLERY, *REQUIRED)}
     foreign = sorted(name for name in names - own if not name.startswith("."))
     if foreign:
         raise UsageError(

@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field
 from starlette.responses import JSONResponse, Response
 
 from ..core.records import Role
-from ..model.gallery import Gallery, gallery_of
+from ..model.gallery import Gallery
 from ..model.manifest import ClassManifest, LabelManifest, Manifest, NumberManifest
 from ..model.storage import CARD, REPORT
 from .answers import Task
@@ -145,7 +145,7 @@ def catalogue_routes(server: Server) -> APIRouter:
     )
     async def training_picture(name: Name, version: Version, row: Annotated[int, Path(ge=0)]) -> Response:
         """A thumbnail of the training image in that row of the bundle's embeddings."""
-        gallery = gallery_of(server.model(name, version).predictor)
+        gallery = server.model(name, version).predictor.gallery
         data = gallery.thumbnail(row) if gallery else None
         if data is None:
             raise Problem("not-found", f"the bundle carries no picture of training image {row}")
@@ -202,7 +202,7 @@ def describe(model: ServedModel, *, default: bool, current: bool) -> dict[str, A
         "input": {"width": width, "height": height},
         "backbone": manifest.backbone.name,
         "parity": parity and {"images": parity.images, "max_probability": parity.max_probability},
-        "gallery": _pictures(gallery_of(predictor)),
+        "gallery": _pictures(predictor.gallery),
         # Where on this machine a bundle lies is nobody's business who may only predict.
         "problem": model.problem and model.problem.replace(str(model.path), model.path.name),
         "links": {

@@ -16,7 +16,6 @@ from ..core.errors import BundleError, ImageError, StoreError, UsageError
 from ..core.records import Role
 from ..core.types import Verdict
 from ..data.preprocess import resize_image, to_tensor
-from ..model.gallery import gallery_of
 from ..model.heat_png import heat_png
 from ..model.heatmap import heat_map
 from ..model.manifest import NumberManifest
@@ -205,7 +204,7 @@ def explained(
         raise Problem("unprocessable", f"the image cannot be read: {error}") from None
     prediction = predictor.judge(upload.name, logits_C)
     answer["prediction"] = prediction.to_json()
-    gallery = gallery_of(predictor)
+    gallery = predictor.gallery
     if count:
         rows = gallery.rows if gallery else None
         below = f"/v1/models/{served.name}/versions/{served.version}/gallery"

@@ -1,0 +1,54 @@
+"""``python -m drivetrain.model.trial``: a bundle loaded and run where nothing else is lost, see `drivetrain.core.child`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from ..core.child import ChildError, Work, answer
+from ..core.errors import BundleError
+from ..embed.quarantine import Quarantine
+from .storage import FROZEN
+
+MODULE = "drivetrain.model.trial"
+
+
+def try_first(files: Mapping[str, bytes], sums: Mapping[str, str], quarantine: Quarantine, *, golden: bool) -> None:
+    """Have a bundle's files tried, unless they have passed before.
+
+    Raises:
+        BundleError: the bundle takes too much time or memory, or cannot be loaded.
+    """
+    if not golden and quarantine.knows(sums):
+        return  # it has passed with its golden images, which is more
+    # Without the golden images less is tried, so that it is remembered apart.
+    tried = sums if golden else {**sums, "": "without golden images"}
+    try:
+        quarantine.admit(MODULE, {"golden": golden}, files, tried)
+    except ChildError as error:
+        raise BundleError(f"loading it {error}, so it was refused") from None
+
+
+def _prepare() -> Work:
+    import onnxruntime  # noqa: F401  # heavy, and no part of what the bundle takes
+    from PIL import Image
+
+    from .predictor import construct
+
+    Image.init()
+
+    def work(request: Mapping[str, Any], files: Mapping[str, bytes]) -> None:
+        predictor = construct(files, golden=request["golden"])
+        height, width = predictor.manifest.preprocess.resize.size
+        try:
+            predictor.run_frozen(np.zeros((3, height, width), np.float32))
+        except Exception as error:  # ONNX Runtime raises a dozen unrelated classes
+            raise BundleError(f"{FROZEN} does not run: {' '.join(str(error).split())[:300]}") from None
+
+    return work
+
+
+if __name__ == "__main__":
+    answer(_prepare)
