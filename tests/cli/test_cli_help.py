@@ -10,7 +10,7 @@ from command_line import CommandLine, OwnProcess
 import drivetrain as dt
 
 COMMANDS = (
-    *("train", "predict", "evaluate", "report", "inspect", "trace", "serve", "app", "demo"),
+    *("train", "predict", "evaluate", "report", "inspect", "trace", "sign", "verify", "serve", "app", "demo"),
     *("store", "store info", "store migrate", "store export", "store prune"),
     *("keys", "keys add", "keys list", "keys revoke"),
     *("cache", "cache info", "cache prune"),

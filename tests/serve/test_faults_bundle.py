@@ -9,7 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import httpx2 as httpx
+import numpy as np
+import onnx
 from crowd import Crowd, check_stored, predict, until
+from onnx import helper, numpy_helper
 from running import KEPT, jpeg, serving
 
 from drivetrain.model.storage import SUMS, read_files, write_files
@@ -78,7 +81,24 @@ def hostile_graph(folder: Path) -> None:
     write_files({**english(), "model.onnx": bytes(1000)}, folder)
 
 
+def graph_without_bounds(folder: Path) -> None:
+    """Every sum is right, and the graph asks for 16 GiB."""
+    model = onnx.load_from_string(english()["model.onnx"])
+    graph = model.graph
+    source, graph.node[0].input[0] = graph.node[0].input[0], "with more"
+    nodes = [
+        helper.make_node("ConstantOfShape", ["size"], ["made"]),
+        helper.make_node("ReduceMax", ["made"], ["most"], keepdims=0),
+        helper.make_node("Add", [source, "most"], ["with more"]),
+    ]
+    for place, node in enumerate(nodes):
+        graph.node.insert(place, node)
+    graph.initializer.append(numpy_helper.from_array(np.array([1 << 32]), "size"))
+    write_files({**english(), "model.onnx": model.SerializeToString()}, folder)
+
+
 BAD = [cut, altered, without_manifest, without_sums, empty, gone, a_file, golden_that_does_not_fit, hostile_graph]
+BAD += [graph_without_bounds]
 
 
 @dataclass
@@ -115,7 +135,9 @@ def test_a_bad_bundle_is_refused_and_the_old_one_goes_on(tmp_path: Path) -> None
     folder, new = tmp_path / "farben.bundle", tmp_path / "new"
     shutil.copytree(KEPT, folder)
     with (
-        serving(folder, store=tmp_path / "store.db", log=tmp_path / "log", max_batch=1) as running,
+        serving(
+            folder, store=tmp_path / "store.db", log=tmp_path / "log", max_batch=1, allow_other_classes=True
+        ) as running,
         httpx.Client(timeout=60) as client,
     ):
         served = Served(running.address, folder, client)
@@ -159,7 +181,9 @@ def test_a_bad_bundle_is_refused_and_the_old_one_goes_on(tmp_path: Path) -> None
 def test_no_request_is_dropped_while_versions_change(tmp_path: Path) -> None:
     folder, place = tmp_path / "farben.bundle", tmp_path / "store.db"
     write_files(read_files(KEPT), folder)
-    with serving(folder, store=place, log=tmp_path / "log", workers=2, max_batch=4, max_wait_ms=5) as running:
+    with serving(
+        folder, store=place, log=tmp_path / "log", workers=2, max_batch=4, max_wait_ms=5, allow_other_classes=True
+    ) as running:
         with Crowd(running.address, 4, images=3) as crowd, httpx.Client(timeout=60) as client:
             served = Served(running.address, folder, client)
             for files, version in [(english(), SECOND), (read_files(KEPT), FIRST)] * 4:

@@ -6,12 +6,17 @@ import json
 import os
 import re
 import shutil
+import threading
 from pathlib import Path
 
+import numpy as np
+import onnx
 import pytest
+from onnx import helper, numpy_helper
 from resealing import new_version, reseal
 
 from drivetrain.core.errors import BundleError, UsageError
+from drivetrain.embed.quarantine import Limits, Quarantine
 from drivetrain.model.predictor import Predictor, load
 from drivetrain.serve.served import NoSuchModel, Shelf, parse_bundle, slug
 
@@ -227,6 +232,64 @@ def test_whatever_loading_raises_the_old_one_goes_on(bundle: Path, loader: Loade
     loader.failure = None
     shelf.refresh(force=True)
     assert shelf.find().problem is None
+
+
+def renamed(bundle: Path, names: dict[str, str]) -> str:
+    """Other names for its classes, as a version of its own."""
+    for file in ("manifest.json", "golden/golden.json"):
+        text = (bundle / file).read_text(encoding="utf-8")
+        for old, new in names.items():
+            text = text.replace(f'"{old}"', f'"{new}"')
+        (bundle / file).write_text(text, encoding="utf-8")
+    return new_version(bundle)
+
+
+def test_other_classes_are_not_swapped_in_under_the_same_name(bundle: Path, loader: Loader) -> None:
+    shelf = Shelf([("x", bundle)], loader)
+    old = shelf.find()
+    renamed(bundle, {"rot": "gelb"})
+    (line,) = shelf.refresh()
+    assert "it answers with other names (new gelb; gone rot); serve it under a name of its own" in line
+    assert (shelf.find().version, shelf.find().predictor) == (old.version, old.predictor)
+    assert "--allow-other-classes" in str(shelf.find().problem)
+    renamed(bundle, {"gelb": "rot"})
+    assert shelf.refresh()
+    assert shelf.find().problem is None
+
+
+def test_other_classes_are_taken_where_that_is_allowed(bundle: Path, loader: Loader) -> None:
+    shelf = Shelf([("x", bundle)], loader, allow_other_classes=True)
+    new = renamed(bundle, {"rot": "gelb"})
+    shelf.refresh()
+    assert (shelf.find().version, shelf.find().problem) == (new, None)
+    assert "gelb" in shelf.find().predictor.classes
+
+
+def test_the_old_version_answers_while_the_new_one_is_tried(bundle: Path, tmp_path: Path) -> None:
+    limits = Quarantine(tmp_path / "passed", Limits(2, 1 << 30))
+    shelf = Shelf([("x", bundle)], lambda path: load(path, quarantine=limits))
+    old, image = shelf.find(), next(bundle.glob("golden/*.png")).read_bytes()
+    model = onnx.load(bundle / "model.onnx")
+    graph, last = model.graph, 3000
+    source, graph.node[0].input[0] = graph.node[0].input[0], "with more"
+    nodes = [helper.make_node("ConstantOfShape", ["size"], ["m"])]
+    nodes += [helper.make_node("ReduceSum", [source], ["s"], keepdims=0), helper.make_node("Add", ["m", "s"], ["m0"])]
+    nodes += [helper.make_node("MatMul", [f"m{i}", "m"], [f"m{i + 1}"]) for i in range(last)]
+    nodes += [helper.make_node("ReduceMax", [f"m{last}"], ["most"], keepdims=0)]
+    for place, node in enumerate([*nodes, helper.make_node("Add", [source, "most"], ["with more"])]):
+        graph.node.insert(place, node)
+    graph.initializer.append(numpy_helper.from_array(np.array([2000, 2000]), "size"))
+    (bundle / "model.onnx").write_bytes(model.SerializeToString())
+    new_version(bundle)
+    looking = threading.Thread(target=shelf.refresh)
+    looking.start()
+    answered = 0
+    while looking.is_alive():
+        assert shelf.find().predictor.predict(image).label is not None
+        answered += 1
+    assert answered > 10
+    assert shelf.find().predictor is old.predictor
+    assert "takes more than 2 s, so it was refused" in str(shelf.find().problem)
 
 
 @pytest.mark.parametrize(

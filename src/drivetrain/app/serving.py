@@ -75,6 +75,10 @@ class ServeOptions:
     drain_s: float = 20.0
     watch_s: float | None = 2.0
     golden: bool = True
+    verify: str | None = None
+    """File of the public key that every bundle must be signed with."""
+    other_classes: bool = False
+    """Whether a new version may answer with other names than the one it replaces."""
     log: Literal["text", "json"] = "text"
     log_requests: bool = False
 
@@ -178,9 +182,10 @@ def build(options: ServeOptions) -> Server:
     return_large_blocks()
 
     def load_one(path: Path) -> Predictor:
-        return load(path, golden=options.golden, threads=settings.cores)
+        return load(path, golden=options.golden, threads=settings.cores, signed_by=key)
 
-    shelf = Shelf([parse_bundle(text) for text in options.bundles], load_one)
+    key = Path(options.verify) if options.verify else None
+    shelf = Shelf([parse_bundle(text) for text in options.bundles], load_one, allow_other_classes=options.other_classes)
     store = open_store(options.store or _default_store())
     keys = store.keys()
     metrics = Metrics()

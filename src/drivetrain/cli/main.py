@@ -14,7 +14,7 @@ import typer
 
 from .._version import __version__
 from ..core.errors import DrivetrainError
-from . import bundles, caching, handing_over, prediction, serving, storing, training
+from . import bundles, caching, handing_over, prediction, serving, signing, storing, training
 from .console import print_line, remark
 
 SAID_NO, BAD_INPUT, FAULT, INTERRUPTED = 1, 2, 70, 130
@@ -56,6 +56,8 @@ app.command("evaluate")(prediction.evaluate)
 app.command("report")(bundles.report)
 app.command("inspect")(bundles.inspect)
 app.command("trace")(prediction.trace)
+app.command("sign")(signing.sign)
+app.command("verify")(signing.verify)
 app.command("serve")(serving.serve)
 app.command("app")(handing_over.app_command)
 app.command("demo")(training.demo)

@@ -18,6 +18,12 @@ if TYPE_CHECKING:
 BundleArgument = Annotated[
     Path, typer.Argument(metavar="BUNDLE", parser=local_path, help="A bundle: its folder or zip.")
 ]
+Verify = Annotated[
+    Path | None,
+    typer.Option(
+        "--verify", parser=local_path, metavar="KEY.pub", help="Take only a bundle signed with this public key."
+    ),
+]
 NoGolden = Annotated[bool, typer.Option("--no-golden", help="Skip the replay of the golden images on loading.")]
 
 # From so many files on a progress bar is worth a line.
@@ -33,6 +39,7 @@ def predict(
         list[str], typer.Argument(metavar="PATH", help="Image files, folders, or patterns such as 'photos/*.jpg'.")
     ],
     no_golden: NoGolden = False,
+    verify: Verify = None,
     json: JsonFlag = False,
 ) -> None:
     """Predict files, folders and patterns, in the order given.
@@ -50,7 +57,7 @@ def predict(
     _check_not_swapped("predict", bundle, paths)
     found = expand(paths)
     files = found.files
-    predictor = load(bundle, golden=not no_golden)
+    predictor = load(bundle, golden=not no_golden, signed_by=verify)
     on_terminal = sys.stdout.isatty()
     show = _json_printer() if json else _line_printer(files, predictor.classes, on_terminal)
     # Two things cannot be written to one terminal at once; the lines themselves then show the progress.

@@ -9,7 +9,7 @@ import typer
 
 from ..core.local_path import local_path
 from ..core.memory import parse_size
-from .prediction import NoGolden
+from .prediction import NoGolden, Verify
 from .training import JsonFlag
 
 if TYPE_CHECKING:
@@ -65,6 +65,10 @@ def serve(
     log: Annotated[Literal["text", "json"], typer.Option(help="Form of the log on stderr.")] = "text",
     log_requests: Annotated[bool, typer.Option("--log-requests", help="A line in the log for every request.")] = False,
     no_golden: NoGolden = False,
+    verify: Verify = None,
+    allow_other_classes: Annotated[
+        bool, typer.Option("--allow-other-classes", help="Also take a new version that answers with other names.")
+    ] = False,
     json: JsonFlag = False,
 ) -> None:
     """Serve bundles: an HTTP API, and a console for people.
@@ -96,6 +100,8 @@ def serve(
         samples=str(samples) if samples else None,
         drain_s=drain_s,
         golden=not no_golden,
+        verify=str(verify) if verify else None,
+        other_classes=allow_other_classes,
         log=log,
         log_requests=log_requests,
     )

@@ -37,6 +37,7 @@ from .golden import Parity, replay
 from .graph_audit import audit_graph
 from .manifest import Manifest, parse_manifest
 from .no_bundle import read_bundle
+from .signature import verify
 from .storage import ARRAYS, FROZEN, GALLERY, MANIFEST, MODEL
 from .trial import try_first
 
@@ -239,14 +240,16 @@ def load(
     *,
     golden: bool = True,
     threads: int = 1,
+    signed_by: Path | None = None,
     quarantine: Quarantine | None = _QUARANTINE,
 ) -> Predictor:
     """Load a bundle (folder or zip): check sums, parse the manifest, construct, then replay the golden images.
 
     A bundle that this machine has not seen is loaded by another process first, with limits on time and memory, see
     `drivetrain.embed.quarantine`. ``quarantine=None`` does without, where no other process can be started; then the bundle
-    has to be trusted. ``golden=False`` skips the replay. With ``threads`` above 1 a lone image can be run on so many
-    cores, see `Predictor.run_batch`; it takes the memory of a second network.
+    has to be trusted. ``signed_by`` is a public key: a bundle that is not signed with it is refused before anything in it
+    is parsed, see `drivetrain.model.signature`. ``golden=False`` skips the replay. With ``threads`` above 1 a lone image
+    can be run on so many cores, see `Predictor.run_batch`; it takes the memory of a second network.
 
     Raises:
         UsageError: ``path`` is an address, not a path.
@@ -261,6 +264,8 @@ def load(
     except MemoryError:
         raise BundleError(f"{path}: there is not enough memory to read it") from None
     try:
+        if signed_by is not None:
+            verify(sealed, signed_by)
         parsed = _parse(sealed.files)
         if quarantine is not None:
             try_first(sealed.files, sealed.sums, quarantine, golden=golden)

@@ -300,7 +300,7 @@ def format_sums(files: Mapping[str, bytes]) -> bytes:
     return "".join(lines).encode()
 
 
-def write_files(files: Mapping[str, bytes], out: Path) -> dict[str, str]:
+def write_files(files: Mapping[str, bytes], out: Path, signature: bytes | None = None) -> dict[str, str]:
     """Write a bundle in one step: as a folder, or as a zip where ``out`` ends in ``.zip``. Returns the sums, by name.
 
     A bundle that stood there is replaced only once the new one is complete.
@@ -310,7 +310,7 @@ def write_files(files: Mapping[str, bytes], out: Path) -> dict[str, str]:
         BundleError: it cannot be written.
     """
     check_out(out)
-    complete = {**files, SUMS: format_sums(files)}
+    complete = {**files, SUMS: format_sums(files), **({} if signature is None else {SIGNATURE: signature})}
     try:
         # Through a link, what it points to is replaced, not the link.
         target = out.resolve()

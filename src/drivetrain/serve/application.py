@@ -21,6 +21,7 @@ from starlette.types import ASGIApp
 from .._version import __version__
 from ..core.records import Role
 from . import explanation, open_inference, prediction, tracing
+from .background import apart
 from .catalogue import catalogue_routes
 from .console import console_routes, read_static
 from .envelope import Envelope
@@ -155,7 +156,7 @@ def _lifespan(server: Server) -> Callable[[FastAPI], Any]:
 
 
 async def _look_for_versions(server: Server) -> None:
-    for line in await asyncio.to_thread(server.shelf.refresh):
+    for line in await apart(server.shelf.refresh):
         log.warning("%s", line)
 
 

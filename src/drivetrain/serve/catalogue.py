@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
+from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Path
@@ -14,6 +14,7 @@ from ..model.gallery import Gallery
 from ..model.manifest import ClassManifest, LabelManifest, Manifest, NumberManifest
 from ..model.storage import CARD, REPORT
 from .answers import Task
+from .background import apart
 from .browser import REPORT_POLICY
 from .history import picture
 from .problems import Problem, documented
@@ -162,7 +163,7 @@ def catalogue_routes(server: Server) -> APIRouter:
         """Load what stands on disk now, if it is another version and passes its golden replay; else the old one goes on
         serving, and `problem` says why."""
         server.model(name, None)
-        await asyncio.to_thread(server.shelf.refresh, name, force=True)
+        await apart(partial(server.shelf.refresh, name, force=True))
         return JSONResponse(catalogue(server))
 
     return router

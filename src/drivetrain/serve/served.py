@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 
-from ..core.errors import BundleError, UsageError
+from ..core.errors import DrivetrainError, UsageError
 from ..core.local_path import local_path
 from ..model.predictor import Predictor
 from ..model.storage import MAX_FILES, look
@@ -48,8 +48,13 @@ class Shelf:
     A request holds on to the model it began with, so a version that is replaced answers what it was asked before.
     """
 
-    def __init__(self, bundles: Sequence[tuple[str | None, Path]], load: Load) -> None:
+    def __init__(
+        self, bundles: Sequence[tuple[str | None, Path]], load: Load, *, allow_other_classes: bool = False
+    ) -> None:
         """Load bundles, each under the name given with it, or its manifest's.
+
+        Whoever asks a model by its name counts on what it answers with, so a new version with other classes, labels or
+        numbers is refused unless ``allow_other_classes``.
 
         Raises:
             BundleError: one of them cannot be trusted or read.
@@ -58,6 +63,7 @@ class Shelf:
         if not bundles:
             raise UsageError("there is no bundle to serve; name at least one")
         self._load = load
+        self._allow_other_classes = allow_other_classes
         self._change = threading.Lock()
         self.models = tuple(self._read(path, name) for name, path in bundles)
         seen = [(model.name, model.version) for model in self.models]
@@ -106,8 +112,10 @@ class Shelf:
             return old
         try:
             new = self._read(old.path, old.name)
-        except (BundleError, OSError, MemoryError) as error:
+        except (DrivetrainError, OSError, MemoryError) as error:
             return replace(old, on_disk=seen, problem=str(error) or "not enough memory to load it")
+        if (fault := _other_answers(old, new)) and not self._allow_other_classes:
+            return replace(old, on_disk=seen, problem=fault)
         if new.version == old.version:
             # The same model, copied or touched; what is warm stays.
             return replace(old, on_disk=new.on_disk, problem=None)
@@ -130,6 +138,25 @@ def look_closely(path: Path) -> tuple[object, ...]:
     except OSError:
         pass  # it changes just now, and will look different next time
     return tuple(seen)
+
+
+def _other_answers(old: ServedModel, new: ServedModel) -> str | None:
+    """What of the answers would change under one name; None where nothing does."""
+    before, after = old.predictor.manifest, new.predictor.manifest
+    if before.task != after.task:
+        what = f"its task is {after.task}, not {before.task}"
+    elif before.outputs != after.outputs:
+        others = [name for name in after.outputs if name not in before.outputs]
+        gone = [name for name in before.outputs if name not in after.outputs]
+        parts = [f"{word} {_few(names)}" for word, names in (("new", others), ("gone", gone)) if names]
+        what = f"it answers with other names ({'; '.join(parts) or 'the same in another order'})"
+    else:
+        return None
+    return f"{new.version}: {what}; serve it under a name of its own (OTHER=PATH), or start with --allow-other-classes"
+
+
+def _few(names: Sequence[str]) -> str:
+    return ", ".join(name[:40] for name in names[:3]) + (", …" if len(names) > 3 else "")
 
 
 def _told(old: ServedModel, new: ServedModel) -> str:

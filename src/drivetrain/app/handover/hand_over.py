@@ -67,7 +67,8 @@ def hand_over(bundle: Path, target: Target, out: Path, wheel: Path | None = None
     left_out = GRADIO_DECIDES if target is Target.SPACE else frozenset[str]()
     lines = requirements(EXTRAS[target], packed, left_out)
     predictor = load(bundle)
-    files = storage.read_files(bundle)
+    sealed = storage.read_sealed(bundle)
+    files = sealed.files
     if files[storage.MANIFEST] != predictor.file(storage.MANIFEST):
         raise BundleError(f"{bundle} was replaced while it was read; run it again")
     python = ".".join(platform.python_version_tuple()[:2])
@@ -75,7 +76,9 @@ def hand_over(bundle: Path, target: Target, out: Path, wheel: Path | None = None
     pages = render_pages(target.value, facts)
     if packed:
         pages[f"wheels/{packed.name}"] = packed.data
-    bundled = {**files, storage.SUMS: storage.format_sums(files)}
+    bundled = {**files, storage.SUMS: sealed.listed}
+    if sealed.signature is not None:
+        bundled[storage.SIGNATURE] = sealed.signature
     about = {
         "written_by": f"drivetrain {__version__}",
         "target": target.value,

@@ -1,0 +1,61 @@
+"""``drivetrain sign`` and ``drivetrain verify``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .prediction import BundleArgument
+from .training import JsonFlag
+
+
+def sign(
+    bundle: BundleArgument,
+    key: Annotated[Path, typer.Option("--key", "-k", help="File of the private key, which stays with you.")],
+    new_key: Annotated[
+        bool, typer.Option("--new-key", help="Make the key first; its public half becomes KEY.pub.")
+    ] = False,
+    json: JsonFlag = False,
+) -> None:
+    """Sign a bundle, so that others can see that it is yours.
+
+    A bundle's sums show that it is whole, not where it comes from. Give the public key (KEY.pub) to whoever is to check.
+    """
+    from ..model.signature import make_key, sign
+    from .console import print_json, print_line
+
+    if new_key:
+        make_key(key)
+    sign(bundle, key)
+    public = f"{key}.pub"
+    if json:
+        print_json({"bundle": str(bundle), "key": str(key), "public_key": public})
+    else:
+        print_line(f"signed {bundle}; it is checked with: drivetrain verify {bundle} --key {public}")
+
+
+def verify(
+    bundle: BundleArgument,
+    key: Annotated[Path, typer.Option("--key", "-k", help="File of the public key (.pub) it should be signed with.")],
+    json: JsonFlag = False,
+) -> None:
+    """Check that a bundle is whole and signed with a key.
+
+    Nothing in it is run. Exit code 2 where it is not.
+    """
+    from ..core.errors import BundleError
+    from ..model.signature import verify
+    from ..model.storage import read_sealed
+    from .console import print_json, print_line
+
+    sealed = read_sealed(bundle)
+    try:
+        verify(sealed, key)
+    except BundleError as error:
+        raise BundleError(f"{bundle}: {error}") from None
+    if json:
+        print_json({"bundle": str(bundle), "public_key": str(key), "files": len(sealed.files)})
+    else:
+        print_line(f"{bundle} is whole ({len(sealed.files)} files) and signed with {key}")

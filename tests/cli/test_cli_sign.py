@@ -1,0 +1,33 @@
+"""``drivetrain sign``, ``verify``, and the commands that take only what is signed."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from command_line import CommandLine
+
+pytest.importorskip("cryptography", reason="signatures need cryptography; pip install 'drivetrain[sign]'")
+
+KEPT = Path(__file__).parent.parent / "bundles" / "v1"
+
+
+def test_a_bundle_is_signed_checked_and_used(drivetrain: CommandLine, tmp_path: Path) -> None:
+    bundle = Path(shutil.copytree(KEPT, tmp_path / "b.bundle"))
+    key, public, image = tmp_path / "k", tmp_path / "k.pub", KEPT / "golden" / "0.png"
+    refused = drivetrain("sign", bundle, "--key", key)
+    assert (refused.code, refused.out) == (2, "")
+    signed = drivetrain("sign", bundle, "--key", key, "--new-key")
+    assert (signed.code, signed.err) == (0, "")
+    assert f"drivetrain verify {bundle} --key {public}" in signed.out
+    told = json.loads(drivetrain("verify", bundle, "--key", public, "--json").out)
+    assert told == {"bundle": str(bundle), "public_key": str(public), "files": 11}
+    assert drivetrain("predict", bundle, image, "--verify", public).code == 0
+
+    unsigned = drivetrain("predict", KEPT, image, "--verify", public)
+    assert (unsigned.code, unsigned.out) == (2, "")
+    assert "it is not signed" in unsigned.err
+    assert drivetrain("verify", KEPT, "--key", public).code == 2
+    assert drivetrain("serve", KEPT, "--verify", public, "--store", tmp_path / "s.db", "--port", "0").code == 2
