@@ -114,7 +114,7 @@ def test_a_pipe_gets_one_line_an_image_in_columns(drivetrain: CommandLine, kept:
     assert [len(row) for row in rows] == [4, 4, 5, 4, 4]
     assert rows[0] == [str(photos / "a grün.jpg"), "grün", "0.996", "accept"]
     assert rows[2][1:4] == ["-", "-", "unreadable"]
-    assert rows[4][0] == str(photos / "tab�here.jpg")
+    assert rows[4][0] == str(photos / r"tab\there.jpg")
 
 
 def test_an_option_may_stand_between_the_files(drivetrain: CommandLine, kept: Path, photos: Path) -> None:

@@ -254,7 +254,7 @@ def test_a_folder_that_may_not_be_read(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.setattr(os, "scandir", guarded)
     dataset = open_source(tmp_path)
     assert names(dataset) == ["cat/1.jpg"]
-    assert skips(dataset) == [("dog", "unreadable")]
+    assert skips(dataset) == [("dog", "unreadable folder")]
     one_line("cannot read the folder .*dog: Permission denied", tmp_path / "dog")
 
 

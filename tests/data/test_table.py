@@ -270,3 +270,40 @@ def test_a_hundred_thousand_rows_do_not_stall(photos: Path) -> None:
     path = table(photos, "path,label\n" + "images/1.png,cat\n" * 100_000)
     dataset = open_source(path)
     assert (len(dataset.items), len(dataset.skipped)) == (1, 99_999)
+
+
+MANY = 1_000_000
+
+
+def test_a_table_of_a_million_columns_ends_with_one_line(tmp_path: Path) -> None:
+    names = [f"c{number}" for number in range(MANY)]
+    table(tmp_path, ",".join(names) + "\n")
+    with pytest.raises(SourceError, match="the first line has more than 4 million characters; is it a table"):
+        open_source(tmp_path / "labels.csv")
+    table(tmp_path, "path," * 500_000 + "label\n")
+    with pytest.raises(SourceError, match=r"labels\.csv has 500,001 columns; at most 10,000 are read"):
+        open_source(tmp_path / "labels.csv")
+    table(tmp_path, "path,label\n" + "," * MANY + "\n" + "a.jpg,x" + ",y" * MANY + "\n")
+    with pytest.raises(SourceError, match=r"labels\.csv, line 3: 1000002 cells under 2 columns"):
+        open_source(tmp_path / "labels.csv")
+    table(tmp_path, json.dumps(dict.fromkeys(names[:100_000], 1)) + "\n", "labels.jsonl")
+    with pytest.raises(SourceError, match=r"labels\.jsonl, line 1 has 100,000 columns"):
+        open_source(tmp_path / "labels.jsonl")
+    pyarrow.parquet.write_table(pyarrow.table({name: [1] for name in names[:10_001]}), tmp_path / "labels.parquet")
+    with pytest.raises(SourceError, match=r"labels\.parquet has 10,001 columns"):
+        open_source(tmp_path / "labels.parquet")
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("labels.csv", "a" * 100_000_000, "the first line has more than 4 million characters"),
+        ("labels.csv", "path,label\n" + "a" * 10_000_000, "field larger than field limit"),
+        ("labels.jsonl", '{"path": "' + "a" * 100_000_000, "line 1 has more than 4 million characters"),
+    ],
+    ids=["header", "cell", "object"],
+)
+def test_a_line_without_end_is_given_up(tmp_path: Path, name: str, text: str, message: str) -> None:
+    table(tmp_path, text, name)
+    with pytest.raises(SourceError, match=message):
+        open_source(tmp_path / name)

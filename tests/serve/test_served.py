@@ -18,6 +18,7 @@ from resealing import new_version, reseal
 from drivetrain.core.errors import BundleError, UsageError
 from drivetrain.embed.quarantine import Limits, Quarantine
 from drivetrain.model.predictor import Predictor, load
+from drivetrain.model.signature import make_key, sign
 from drivetrain.serve.served import NoSuchModel, Shelf, parse_bundle, slug
 
 
@@ -263,6 +264,24 @@ def test_other_classes_are_taken_where_that_is_allowed(bundle: Path, loader: Loa
     shelf.refresh()
     assert (shelf.find().version, shelf.find().problem) == (new, None)
     assert "gelb" in shelf.find().predictor.classes
+
+
+def test_a_new_version_that_is_not_signed_is_refused(bundle: Path, tmp_path: Path) -> None:
+    pytest.importorskip("cryptography", reason="signatures need cryptography; pip install 'drivetrain[sign]'")
+    public = make_key(tmp_path / "key")
+    sign(bundle, tmp_path / "key")
+    shelf = Shelf([("x", bundle)], lambda path: load(path, signed_by=public))
+    old = shelf.find()
+    new = new_version(bundle)
+    shelf.refresh()
+    assert "its signature is not of the key" in str(shelf.find().problem)
+    (bundle / "SHA256SUMS.sig").unlink()
+    shelf.refresh()
+    assert "it is not signed" in str(shelf.find().problem)
+    assert shelf.find().predictor is old.predictor
+    sign(bundle, tmp_path / "key")
+    shelf.refresh()
+    assert (shelf.find().version, shelf.find().problem) == (new, None)
 
 
 def test_the_old_version_answers_while_the_new_one_is_tried(bundle: Path, tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import numpy as np
 
 from ..core.errors import DataError
 from ..core.types import Dataset, IntArray, Skipped
+from ..data.folder import UNREADABLE_FOLDER
 from ..data.table import CONFLICTING_LABELS
 from ..learn.head import Balance, FittedHead
 from ..learn.report import FILES_LEFT_OUT, OCCURS_AGAIN
@@ -42,7 +43,7 @@ def check_classes(dataset: Dataset, targets: Targets) -> None:
         _check_spread(targets)
         return
     if len(targets.names) < 2:
-        found = f"one class, “{targets.names[0]}” ({len(dataset.items)} images)"
+        found = f"one class, “{targets.names[0]}” ({len(dataset.items)} images{_closed(dataset.skipped)})"
         raise DataError(
             f"{dataset.source} has {found}; a classifier needs two or more classes, each in a folder of its own"
         )
@@ -79,6 +80,12 @@ def _check_spread(targets: Targets, where: str = "", unusable: str = "") -> None
             f"“{targets.names[close[0]]}” varies by {spread_M[close[0]]:.1g} only, which is too little to reckon with; give "
             "it in a smaller unit"
         )
+
+
+def _closed(skipped: tuple[Skipped, ...]) -> str:
+    """The first folder that could not be read, which may be the class that is missing."""
+    first = next((one for one in skipped if one.reason == UNREADABLE_FOLDER), None)
+    return f"; the folder “{first.name}” cannot be read" if first else ""
 
 
 def _or_regression(targets: Targets) -> str:
@@ -125,7 +132,7 @@ def check_usable(targets: Targets, skipped: tuple[Skipped, ...], where: str = ""
     Raises:
         DataError: it has not.
     """
-    unusable = f" ({len(skipped)} files could not be used)" if skipped else ""
+    unusable = f" ({len(skipped)} files could not be used{_closed(skipped)})" if skipped else ""
     if not isinstance(targets, ClassTargets):
         _check_spread(targets, where, unusable)
         return
@@ -153,6 +160,9 @@ def warnings_for(
 ) -> tuple[str, ...]:
     """What a reader must not miss, most important first."""
     lines = [leak] if leak else []
+    if closed := [one for one in skipped if one.reason == UNREADABLE_FOLDER]:
+        names = ", ".join(f"“{one.name}”" for one in closed[:5]) + (", …" if len(closed) > 5 else "")
+        lines.append(f"What lies in {names} is not in the model, as it cannot be read; check the folder's permissions.")
     if contradictory:
         lines.append(_about_contradictions(contradictory, targets))
     lines += _about_conflicts(skipped)

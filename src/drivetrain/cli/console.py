@@ -12,22 +12,29 @@ from contextlib import contextmanager
 from typing import Any
 
 from ..core.ports import Advance
+from ..core.visible import visible, visible_json
 
 
 def to_json(document: Any, indent: int | None = None) -> str:
     """JSON that stdout can hold: in a legacy encoding everything beyond ASCII is escaped."""
     plain = (sys.stdout.encoding or "").lower().replace("-", "") != "utf8"
-    return json.dumps(document, indent=indent, ensure_ascii=plain)
+    return visible_json(json.dumps(document, indent=indent, ensure_ascii=plain))
 
 
 def print_json(document: Any) -> None:
     """One JSON document on stdout."""
-    print_line(to_json(document, indent=2))
+    print_part(to_json(document, indent=2) + "\n")
 
 
-def print_line(line: str, end: str = "\n") -> None:
-    """One line on stdout, at once: somebody may be waiting for it at the other end of a pipe."""
-    sys.stdout.write(line + end)
+def print_part(json_text: str) -> None:
+    """A part of a JSON document on stdout, as `to_json` made it, at once: somebody may wait for it at the end of a pipe."""
+    sys.stdout.write(json_text)
+    sys.stdout.flush()
+
+
+def print_line(line: str) -> None:
+    """One line on stdout, at once; tabs stay, as they separate columns."""
+    sys.stdout.write(visible(line, keep="\t") + "\n")
     sys.stdout.flush()
 
 
@@ -37,7 +44,7 @@ def print_pairs(pairs: Iterable[tuple[str, str]]) -> None:
     indent = max((len(name) for name, _ in rows), default=0) + 2
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else 0
     for name, text in rows:
-        name, text = _printable(name), _printable(text)
+        name, text = visible(name), visible(text)
         lines = [text]
         if width:
             lines = textwrap.wrap(text, max(width - indent, 30), break_long_words=False, break_on_hyphens=False)
@@ -47,6 +54,7 @@ def print_pairs(pairs: Iterable[tuple[str, str]]) -> None:
 
 def print_table(rows: Sequence[Sequence[str]], right: frozenset[int] = frozenset()) -> None:
     """Columns as wide as what stands in them, those in ``right`` aligned to the right."""
+    rows = [[visible(cell) for cell in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         cells = [
@@ -63,12 +71,7 @@ def remark(line: str) -> None:
 
 def one_line(text: str) -> str:
     """Text that stays on its line and cannot steer a terminal, whatever file names it carries."""
-    return _printable(" ".join(text.split()))
-
-
-def _printable(text: str) -> str:
-    """Text without what could steer a terminal, its spaces as they are."""
-    return "".join(c if c.isprintable() else "�" for c in text)
+    return visible(" ".join(text.split()))
 
 
 class ConsoleProgress:
@@ -77,7 +80,7 @@ class ConsoleProgress:
     def __init__(self, quiet: bool = False) -> None:
         from rich.console import Console
 
-        self._console = Console(stderr=True, quiet=quiet, highlight=False)
+        self._console = Console(stderr=True, quiet=quiet, highlight=False, markup=False, emoji=False)
 
     @contextmanager
     def stage(self, name: str, total: int) -> Iterator[Advance]:
@@ -111,12 +114,12 @@ class ConsoleProgress:
         )
         # Left to itself, rich takes what is meant for stdout to where the bar is, past any pipe or file.
         with Progress(*columns, console=self._console, redirect_stdout=False) as progress:
-            task = progress.add_task(name, total=total, rate="", note="")
+            task = progress.add_task(one_line(name), total=total, rate="", note="")
 
             def advance(count: int, note: str = "") -> None:
                 progress.advance(task, count)
                 speed = progress.tasks[task].finished_speed or progress.tasks[task].speed
-                progress.update(task, rate=f"{speed:.0f}/s" if speed else "", note=note)
+                progress.update(task, rate=f"{speed:.0f}/s" if speed else "", note=one_line(note))
 
             yield advance
 

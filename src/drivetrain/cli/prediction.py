@@ -52,7 +52,7 @@ def predict(
     from ..app.predict import expand
     from ..app.tally import Tally
     from ..model.predictor import load
-    from .console import ConsoleProgress, print_line, remark
+    from .console import ConsoleProgress, print_part, remark
 
     _check_not_swapped("predict", bundle, paths)
     found = expand(paths)
@@ -69,7 +69,7 @@ def predict(
             show(prediction)
             advance(1)
     if json:
-        print_line("\n]")
+        print_part("\n]\n")
     if tally.unreadable == len(files):
         several = f"none of the {len(files)} files can be read"
         remark(f"error: {several if len(files) > 1 else 'the file cannot be read'}")
@@ -194,22 +194,19 @@ def _line_printer(files: Sequence[Path], classes: Sequence[str], aligned: bool) 
     from rich.cells import cell_len, set_cell_size
 
     from ..app.predict import answer_text
+    from ..core.visible import visible
     from .console import one_line, print_line
 
-    path_width = max((width for file in files if (width := cell_len(str(file))) <= PATH_COLUMN), default=0)
-    label_width = max(map(cell_len, classes))
-
-    def plain(text: str) -> str:
-        # A tab or line break in the name of a file or label must not add a column or a line.
-        return "".join(c if c not in "\t\r\n" else "�" for c in text)
+    path_width = max((width for file in files if (width := cell_len(visible(str(file)))) <= PATH_COLUMN), default=0)
+    label_width = max(cell_len(visible(name)) for name in classes)
 
     def show(prediction: Prediction) -> None:
-        path = plain(prediction.path)
+        path = visible(prediction.path)  # a tab in it would add a column, a line break a line
         label = prediction.label if prediction.label is not None else ", ".join(prediction.labels) or "-"
         if prediction.values:
             label = answer_text(prediction)
         confidence = "-" if prediction.error or prediction.values else f"{prediction.confidence:.3f}"
-        label = plain(label)
+        label = visible(label)
         cells = [path, label, confidence, str(prediction.verdict)]
         if prediction.error:
             cells.append(one_line(prediction.error))
@@ -222,7 +219,7 @@ def _line_printer(files: Sequence[Path], classes: Sequence[str], aligned: bool) 
 
 
 def _json_printer() -> Callable[[Prediction], None]:
-    from .console import print_line
+    from .console import print_part
     from .console import to_json as dumps
 
     opening = "[\n"
@@ -230,7 +227,7 @@ def _json_printer() -> Callable[[Prediction], None]:
     def show(prediction: Prediction) -> None:
         # Streamed, so that a long run shows its results as they come; together it is one JSON list.
         nonlocal opening
-        print_line(opening + dumps(prediction.to_json()), end="")
+        print_part(opening + dumps(prediction.to_json()))
         opening = ",\n"
 
     return show

@@ -49,6 +49,10 @@ IMAGE_HEAD = re.compile(
 )
 
 
+UNREADABLE_FOLDER = "unreadable folder"
+"""Why a folder was skipped, and with it perhaps a class; other reasons are those of files."""
+
+
 class File(NamedTuple):
     """One visible file. ``top`` is the first folder on the way to it; ``problem`` says why it is no image, and how."""
 
@@ -166,7 +170,7 @@ def walk(root: Path, title: str, max_depth: int | None = None) -> Tree:
         except OSError as error:
             if not rel:
                 raise SourceError(f"cannot read the folder {title}: {error.strerror}; check its permissions") from None
-            skipped.append(Skipped(shown(rel), "unreadable", f"cannot read the folder: {error.strerror}"))
+            skipped.append(Skipped(shown(rel), UNREADABLE_FOLDER, f"cannot read the folder: {error.strerror}"))
             continue
         if rel and {entry.name for entry in found} >= BUNDLE:
             continue  # a model written among the photos is not a class of them

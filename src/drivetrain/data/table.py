@@ -10,12 +10,14 @@ Rows also come from Python (see `sources`), so the last two know nothing of file
 from __future__ import annotations
 
 import csv
+import io
 import json
 import math
 import os
 import posixpath
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,11 +27,16 @@ import numpy as np
 
 from ..core.errors import SourceError
 from ..core.local_path import not_local
+from ..core.plain_file import open_plain
 from ..core.types import Item, Skipped
 from .folder import SPLITS, image_problem, shown
 
 # Why a file is left out that is listed twice.
 CONFLICTING_LABELS = "conflicting labels"
+
+MAX_COLUMNS = 10_000
+MAX_LINE = 4 << 20
+"""Characters of a line that names columns, or one image with all that is known of it."""
 
 SUFFIXES = frozenset({".csv", ".tsv", ".jsonl", ".parquet"})
 
@@ -109,8 +116,14 @@ def load(path: Path, name: str, *, every_column: bool = False) -> Table:
 
 
 def _load_delimited(path: Path, name: str, usual: str) -> Table:
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        header = next((line for line in file if line.strip(" \t\r\n,;")), "")
+    with io.TextIOWrapper(open_plain(path), encoding="utf-8-sig", newline="") as file:
+        header = ""
+        while not header.strip(" \t\r\n,;") and (line := file.readline(MAX_LINE + 1)):
+            header = line
+        if len(header) > MAX_LINE:
+            raise SourceError(
+                f"{name}: the first line has more than {MAX_LINE >> 20} million characters; is it a table?"
+            )
         file.seek(0)
         # The usual one wins a tie, as with a single column.
         delimiter = max((usual, ",", ";", "\t"), key=header.count)
@@ -140,20 +153,31 @@ def _header(cells: Sequence[str], name: str) -> tuple[str, ...]:
     columns = [cell.strip() for cell in cells]
     while columns and not columns[-1]:
         columns.pop()  # spreadsheets leave empty columns at the right
-    twice = [column for position, column in enumerate(columns) if column and column in columns[:position]]
-    if twice:
-        raise SourceError(f"{name} has two columns named {twice[0]!r}; rename one")
+    _bound_columns(len(columns), name)
+    twice = next((column for column, count in Counter(columns).items() if column and count > 1), None)
+    if twice is not None:
+        raise SourceError(f"{name} has two columns named {twice!r}; rename one")
     return tuple(columns)
+
+
+def _bound_columns(count: int, name: str) -> None:
+    if count > MAX_COLUMNS:
+        raise SourceError(
+            f"{name} has {count:,} columns; at most {MAX_COLUMNS:,} are read, and few of them mean something: path, label, "
+            "group, split, weight"
+        )
 
 
 def _load_json_lines(path: Path, name: str) -> Table:
     rows: list[tuple[str, Mapping[str, object]]] = []
     columns: dict[str, None] = {}
-    with path.open(encoding="utf-8-sig") as file:
-        for number, line in enumerate(file, start=1):
+    with io.TextIOWrapper(open_plain(path), encoding="utf-8-sig") as file:
+        for number, line in enumerate(iter(lambda: file.readline(MAX_LINE + 1), ""), start=1):
             if not line.strip():
                 continue
             at = f"{name}, line {number}"
+            if len(line) > MAX_LINE:
+                raise SourceError(f"{at} has more than {MAX_LINE >> 20} million characters; each line is one image")
             try:
                 cells = json.loads(line.rstrip())
             except json.JSONDecodeError as error:
@@ -167,6 +191,7 @@ def _load_json_lines(path: Path, name: str) -> Table:
                     f'{at} is a JSON {type(cells).__name__}; each line must be one object, {{"file_name": …}}'
                 )
             columns |= dict.fromkeys(cells)
+            _bound_columns(len(columns), at)
             rows.append((at, cells))
     return Table(name, tuple(columns), tuple(rows))
 
@@ -182,6 +207,7 @@ def _load_parquet(path: Path, name: str, every_column: bool) -> Table:
     known = {synonym for synonyms in COLUMNS.values() for synonym in synonyms}
     try:
         with pyarrow.parquet.ParquetFile(path) as file:
+            _bound_columns(file.metadata.num_columns, name)
             columns = tuple(file.schema_arrow.names)
             read = [column for column in columns if every_column or column.strip().lower() in known]
             cells = file.read(columns=read).to_pylist()

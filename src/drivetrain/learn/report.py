@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 import math
-import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -18,6 +17,7 @@ from statistics import median
 from typing import Any, NamedTuple, TypeVar
 
 from ..core.types import Interval, Skipped
+from ..core.visible import visible
 from . import charts
 from .charts import NBSP, percent
 
@@ -200,11 +200,8 @@ def render(report: Report) -> str:
         contents=[(group, [section for section in sections if section.group == group]) for group in groups],
         views={section.id: section.view(report) for section in sections},
     )
-    return _UNPRINTABLE.sub("\N{REPLACEMENT CHARACTER}", page)
-
-
-# File names may hold any byte: control characters are not HTML, and lone surrogates cannot be written as UTF-8.
-_UNPRINTABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
+    # File names may hold any byte: control characters are not HTML, and lone surrogates cannot be written as UTF-8.
+    return visible(page, keep="\t\r\n")
 
 
 def between(interval: Interval) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 
+from ..core.visible import visible, visible_json
 from .manifest import ClassManifest, Figure, LabelManifest, Manifest, NumberManifest
 
 # Identifiers that the hub knows; anything else has to be called “other” and named beside it.
@@ -172,9 +173,9 @@ def _front_matter(manifest: Manifest) -> str:
 
 
 def _quoted(text: str) -> str:
-    return json.dumps(text, ensure_ascii=False)
+    return visible_json(json.dumps(text, ensure_ascii=False))
 
 
 def _cell(text: str) -> str:
     """Text that cannot break out of a table cell or start markup."""
-    return "".join(f"\\{c}" if c in "\\`*_[]<>|#" else c for c in " ".join(text.split()))
+    return visible("".join(f"\\{c}" if c in "\\`*_[]<>|#" else c for c in " ".join(text.split())))

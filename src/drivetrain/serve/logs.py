@@ -8,6 +8,8 @@ import sys
 from datetime import UTC, datetime
 from typing import Literal, TextIO
 
+from ..core.visible import visible, visible_json
+
 FIELDS = ("request_id", "method", "route", "status", "seconds", "client")
 
 Style = Literal["json", "text"]
@@ -27,7 +29,7 @@ class JsonLines(logging.Formatter):
         line.update({name: getattr(record, name) for name in FIELDS if hasattr(record, name)})
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
-        return json.dumps(line, ensure_ascii=False, default=str)
+        return visible_json(json.dumps(line, ensure_ascii=False, default=str))
 
 
 class PlainLines(logging.Formatter):
@@ -40,7 +42,7 @@ class PlainLines(logging.Formatter):
         took = "" if seconds is None else f"  {seconds * 1000:.1f} ms"
         took += "" if request_id is None else f"  {request_id}"
         level = f"{record.levelname.lower()}: " if record.levelno >= logging.WARNING else ""
-        text = f"{clock}  {level}{record.getMessage()}{took}"
+        text = visible(f"{clock}  {level}{record.getMessage()}{took}")
         return f"{text}\n{self.formatException(record.exc_info)}" if record.exc_info else text
 
 

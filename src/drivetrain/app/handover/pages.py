@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
+from ...core.visible import visible
 from ...model.card import HUB_LICENCES
 from ...model.manifest import Manifest
 from .requirement import Wheel
@@ -114,7 +115,7 @@ def docker_text(text: str) -> str:
 
 def _plain(text: str) -> str:
     """On one line, with nothing that cannot be printed."""
-    return "".join(c if c.isprintable() else "�" for c in " ".join(text.split()))
+    return visible(" ".join(text.split()))
 
 
 def _what(manifest: Manifest) -> str:
