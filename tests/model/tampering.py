@@ -16,7 +16,7 @@ from safetensors.numpy import load, save
 
 def reseal(bundle: Path) -> None:
     """Write sums that fit what the folder holds now."""
-    files = sorted(path for path in bundle.rglob("*") if path.is_file() and path.name != "SHA256SUMS")
+    files = sorted(path for path in bundle.rglob("*") if path.is_file() and not path.name.startswith("SHA256SUMS"))
     lines = [
         f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.relative_to(bundle).as_posix()}\n" for path in files
     ]

@@ -12,7 +12,7 @@ _NUMBERS = count(1)
 
 def reseal(bundle: Path) -> None:
     """Write sums that fit what the folder holds now."""
-    files = sorted(path for path in bundle.rglob("*") if path.is_file() and path.name != "SHA256SUMS")
+    files = sorted(path for path in bundle.rglob("*") if path.is_file() and not path.name.startswith("SHA256SUMS"))
     lines = [
         f"{hashlib.sha256(file.read_bytes()).hexdigest()}  {file.relative_to(bundle).as_posix()}\n" for file in files
     ]
