@@ -381,7 +381,7 @@ def _unusable(folder: Path) -> Iterator[tuple[object, str]]:
     yield str(folder), "unreadable"
     yield "x" * 5000, "unreadable"
     yield "a\0b", "unreadable"
-    yield "", "unreadable"
+    yield "", "missing: a path is empty"
     yield b"", "empty"
     yield b"GIF89a", ""
     yield Image.new("RGB", (0, 5)), "damaged"

@@ -105,7 +105,8 @@ def public_key(path: Path) -> Ed25519PublicKey:
         ) from None
     if not isinstance(found, ed25519.Ed25519PublicKey):
         raise UsageError(f"{path} is a key of another kind; signatures are made with Ed25519")
-    return found
+    key: Ed25519PublicKey = found
+    return key
 
 
 def _private(path: Path) -> Ed25519PrivateKey:
@@ -118,7 +119,8 @@ def _private(path: Path) -> Ed25519PrivateKey:
         raise UsageError(f"{path} is no key that can sign ({_kind(path)}); make one with --new-key") from None
     if not isinstance(found, ed25519.Ed25519PrivateKey):
         raise UsageError(f"{path} is a key of another kind; signatures are made with Ed25519")
-    return found
+    key: Ed25519PrivateKey = found
+    return key
 
 
 def _read(path: Path) -> bytes:
