@@ -294,8 +294,9 @@ def _grey_levels(values: NDArray[Any], mode: str) -> Levels:
 
 def _damaged(error: Exception) -> ImageError:
     text = " ".join(str(error).split()) or type(error).__name__
-    truncated = "truncated" in text.lower() or isinstance(error, EOFError)
-    return ImageError("truncated" if truncated else "damaged", text)
+    if "truncated" in text.lower() or isinstance(error, EOFError):
+        return ImageError("truncated", "the file ends before its picture does; copy or download it again")
+    return ImageError("damaged", text)
 
 
 def _unidentified(data: bytes) -> ImageError:
