@@ -30,11 +30,11 @@ from typing import Any
 
 import numpy as np
 import onnx
-import onnxruntime as ort
 from numpy.typing import NDArray
 
 from drivetrain.embed import efficientnet_lite
 from drivetrain.embed.cleanup import clean
+from drivetrain.embed.onnx_runtime import onnx_runtime
 
 from .record import parser, record
 
@@ -147,6 +147,7 @@ def _layouts(graph: onnx.ModelProto, images: Images, cores: int, turns: int) -> 
 
 def _session(graph: onnx.ModelProto, threads: int) -> Callable[[Images], NDArray[np.float32]]:
     """A graph as a function; ``threads`` 0 is ONNX Runtime's default, all cores."""
+    ort = onnx_runtime()
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
     options.log_severity_level = 3

@@ -98,7 +98,7 @@ class Bench:
         module, ready, arguments = PEERS[name]
         port = free_port()
         command = [self.options.peers_python, "-m", f"benchmarks.serve_peers.{module}", self.bundle, str(port)]
-        environment = {"PYTHONPATH": f"{ROOT / 'src'}:{ROOT}", "GRADIO_ANALYTICS_ENABLED": "False"}
+        environment = {"PYTHONPATH": f"{ROOT / 'src'}:{ROOT}"}
         return Server([*command, *map(str, arguments)], port, ready, self.folder / "log", environment)
 
     def check(self, server: Server, gradio: bool = False) -> None:

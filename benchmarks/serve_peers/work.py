@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnxruntime as ort
 from numpy.typing import NDArray
 
 from drivetrain.data.decode import decode
 from drivetrain.data.preprocess import Preprocess, apply
+from drivetrain.embed.onnx_runtime import onnx_runtime
 
 PATH = "/v1/predict"
 FIELD = "images"
@@ -29,6 +29,7 @@ class Work:
         manifest = json.loads((bundle / "manifest.json").read_text(encoding="utf-8"))
         self._preprocess = Preprocess.model_validate(manifest["preprocess"])
         self._classes: list[str] = manifest["classes"]
+        ort = onnx_runtime()
         options = ort.SessionOptions()
         options.log_severity_level = 4
         if threads is not None:

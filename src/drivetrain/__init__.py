@@ -10,9 +10,13 @@ Names are loaded when first used, so importing the package costs nothing.
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 from ._version import __version__
+from .core.privacy import report_nothing
+
+report_nothing(os.environ)
 
 if TYPE_CHECKING:
     from .app.evaluate import Evaluation, evaluate

@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 import onnx
-import onnxruntime as ort
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper, shape_inference
+
+from drivetrain.embed.onnx_runtime import onnx_runtime
 
 Array = NDArray[Any]
 
@@ -85,6 +86,7 @@ def images(count: int, size: tuple[int, int] = SIZE) -> Array:
 
 def run(net: onnx.ModelProto, images_NKHW: Array) -> Array:
     """The first output, from ONNX Runtime without any optimisation of its own."""
+    ort = onnx_runtime()
     options = ort.SessionOptions()
     options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
     options.log_severity_level = 4

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from ..core.errors import WeightsError
 from .backbone import INPUT
+from .onnx_runtime import onnx_runtime
 
 
 class Session:
@@ -26,8 +27,7 @@ class Session:
         Raises:
             WeightsError: ONNX Runtime cannot load it.
         """
-        import onnxruntime as ort  # heavy to import, and not needed when all is cached
-
+        ort = onnx_runtime()
         options = ort.SessionOptions()
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
@@ -50,8 +50,7 @@ class Session:
 
     def release(self) -> None:
         """Give back the memory that larger or more runs than usual have set aside; it is kept for the next ones otherwise."""
-        import onnxruntime as ort
-
+        ort = onnx_runtime()
         options = ort.RunOptions()
         options.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
         # What is given back is found at the end of a run, so there has to be one.

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from ..core.errors import WeightsError
 from .backbone import INPUT
+from .onnx_runtime import onnx_runtime
 
 if TYPE_CHECKING:
     import onnx
@@ -36,8 +37,7 @@ class Trial:
         Raises:
             WeightsError: ONNX Runtime cannot load it.
         """
-        import onnxruntime as ort
-
+        ort = onnx_runtime()
         self._where = where
         self._run_options = ort.RunOptions()
         self._run_options.log_severity_level = FATAL_ONLY

@@ -1,0 +1,18 @@
+"""The one way to ONNX Runtime in this package; a contract of the layers lets nothing else import it."""
+
+from __future__ import annotations
+
+from types import ModuleType
+
+
+def onnx_runtime() -> ModuleType:
+    """The library, silent. Imported when first asked for: it is heavy, and not needed for help or where all is cached.
+
+    The environment (see ``drivetrain.core.privacy``) has kept it from reporting anything; where it was built with the
+    system's tracing instead, as older ones for Windows, it heeds this call alone.
+    """
+    import onnxruntime
+
+    if hasattr(onnxruntime, "disable_telemetry_events"):
+        onnxruntime.disable_telemetry_events()
+    return onnxruntime
