@@ -74,9 +74,7 @@ def browser() -> Iterator[Any]:
     chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if chromium is None:
         pytest.skip("there is no Chromium here, so nothing is driven in a browser; install the package chromium")
-    api = pytest.importorskip(
-        "playwright.sync_api", reason="playwright is not installed; pip install 'drivetrain[dev]'"
-    )
+    api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed; make install")
     with api.sync_playwright() as playwright:
         opened = playwright.chromium.launch(executable_path=chromium, args=list(CHROMIUM))
         yield opened

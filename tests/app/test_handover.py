@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import doctest
 import hashlib
 import json
@@ -18,13 +19,16 @@ import pytest
 from container_file import parse
 
 from drivetrain._version import __version__
-from drivetrain.app.handover import pages, requirement
+from drivetrain.app.handover import packing, pages
 from drivetrain.app.handover.folder import MARKER
 from drivetrain.app.handover.hand_over import Target, hand_over
+from drivetrain.app.handover.packing import pack_wheel, package_files
 from drivetrain.app.handover.pages import Facts, render_pages
 from drivetrain.app.handover.requirement import Wheel, read_wheel, requirements
 from drivetrain.cli.handing_over import TargetChoice, app_command
+from drivetrain.core import dependency, installation
 from drivetrain.core.errors import BundleError, ChecksumError, ParityError, UsageError
+from drivetrain.core.installation import PACKAGE_FOLDER
 from drivetrain.model.manifest import parse_manifest
 from drivetrain.model.predictor import load
 from drivetrain.model.storage import format_sums, read_files
@@ -106,11 +110,97 @@ def test_requirements_are_what_is_installed_here(wheel: Path) -> None:
     assert requirements(None, read_wheel(wheel), frozenset({"jinja2"}))[1:] == (f"numpy=={version('numpy')}",)
 
 
-def test_without_a_wheel_a_release_is_named() -> None:
-    lines = requirements(None, None)
-    assert lines[0] == f"drivetrain=={__version__}"
-    assert f"onnxruntime=={version('onnxruntime')}" in lines
-    assert not any(line.startswith(("torch", "pytest", "playwright")) for line in lines)
+def test_a_space_installs_everything_but_the_wheel_which_it_imports(wheel: Path) -> None:
+    lines = requirements(None, read_wheel(wheel), frozenset({"jinja2"}), by_path=False)
+    assert lines == ("Jinja2>=3.1.5", f"numpy=={version('numpy')}")
+    assert "not-installed-anywhere>=1" in requirements("serve", read_wheel(wheel), by_path=False)
+
+
+# The wheel that is packed where none is given
+
+
+@pytest.mark.parametrize("target", [Target.SPACE, Target.NOTEBOOK])
+def test_what_runs_here_travels_by_default_and_no_index_is_named(target: Target, tmp_path: Path) -> None:
+    first, second = (hand_over(KEPT, target, tmp_path / name) for name in ("first", "second"))
+    assert tree(first.out) == tree(second.out)
+    assert first.wheel == f"wheels/{NAME}"
+    names = [re.split(r"[=<>~!\[;]", line)[0].strip() for line in first.requirements]
+    assert "drivetrain" not in names, "whoever owns that name in an index may be anybody"
+    assert ("./wheels/drivetrain-" in first.requirements[0]) == (target is Target.NOTEBOOK)
+    assert f"onnxruntime=={version('onnxruntime')}" in first.requirements
+    assert not any(line.startswith(("torch", "pytest", "playwright")) for line in first.requirements)
+
+
+def test_a_packed_wheel_is_the_package_and_packs_itself_again(tmp_path: Path) -> None:
+    """From a checkout, and from an installation without sources, the same bytes; pip takes it and its command starts."""
+    wheel = tmp_path / NAME
+    wheel.write_bytes(pack_wheel())
+    with zipfile.ZipFile(wheel) as archive:
+        assert archive.testzip() is None
+        packed = {name for name in archive.namelist() if name.startswith("drivetrain/")}
+        for line in archive.read(f"drivetrain-{__version__}.dist-info/RECORD").decode().splitlines()[:-1]:
+            name, digest, size = line.rsplit(",", 2)
+            data = archive.read(name)
+            assert (digest, int(size)) == (f"sha256={_urlsafe(data)}", len(data))
+    source = {
+        f"drivetrain/{path.relative_to(PACKAGE_FOLDER).as_posix()}"
+        for path in PACKAGE_FOLDER.rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts and not path.name.startswith(".")
+    }
+    assert packed == source
+    environment = tmp_path / "environment"
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", environment], check=True)
+    python = environment / "bin" / "python"
+    pip = [sys.executable, "-m", "pip", "--python", python, "install", "--quiet", "--no-deps", "--no-index"]
+    subprocess.run([*pip, wheel], check=True, capture_output=True, cwd=tmp_path)
+    code = (
+        "import sys; from drivetrain.app.handover.packing import pack_wheel; from drivetrain.core import installation;"
+        "assert installation.checkout() is None; sys.stdout.buffer.write(pack_wheel())"
+    )
+    again = subprocess.run([python, "-I", "-c", code], check=True, capture_output=True, cwd=tmp_path)
+    assert again.stdout == wheel.read_bytes()
+    assert (environment / "bin" / "drivetrain").is_file()
+    # What it says is missing can be had from where it came, and where that is gone by the packages' own names.
+    code = "from drivetrain.core.installation import install_command as c; print(c('parquet'))"
+    said = subprocess.run([python, "-I", "-c", code], check=True, capture_output=True, text=True, cwd=tmp_path)
+    assert said.stdout == f"pip install '{wheel.resolve()}[parquet]'\n"
+    wheel.unlink()
+    said = subprocess.run([python, "-I", "-c", code], check=True, capture_output=True, text=True, cwd=tmp_path)
+    assert re.fullmatch(r"pip install 'pyarrow>=\d+'\n", said.stdout)
+
+
+def _urlsafe(data: bytes) -> str:
+    return base64.urlsafe_b64encode(hashlib.sha256(data).digest()).decode().rstrip("=")
+
+
+def test_neither_what_python_compiled_nor_what_is_hidden_travels(tmp_path: Path) -> None:
+    for name in ("__init__.py", "a/b.html", "a/__pycache__/b.pyc", ".env", ".git/config", "a/.secret/key"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(name)
+    assert sorted(package_files(tmp_path)) == ["__init__.py", "a/b.html"]
+
+
+def test_a_container_gets_the_pages_of_the_console_or_is_not_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[str] = []
+    monkeypatch.setattr(packing, "PACKAGE_FOLDER", tmp_path / "src" / "drivetrain")
+    monkeypatch.setattr(packing, "checkout", lambda: tmp_path)
+    (tmp_path / "web").mkdir()
+    (tmp_path / "web" / "build.py").write_text("raise SystemExit('error: no Node 20.19 or newer')")
+    with pytest.raises(UsageError, match=r"could not be built \(no Node 20\.19 or newer\); .* make web") as caught:
+        hand_over(KEPT, Target.DOCKER, tmp_path / "app", None, told.append)
+    assert "\n" not in str(caught.value)
+    assert len(told) == 1
+    monkeypatch.setattr(packing, "checkout", lambda: None)
+    with pytest.raises(UsageError, match="was built without the console's pages"):
+        hand_over(KEPT, Target.DOCKER, tmp_path / "app")
+    assert not (tmp_path / "app").exists()
+    page = tmp_path / "src" / "drivetrain" / packing.PAGES
+    page.parent.mkdir(parents=True)
+    page.write_text("<html>")
+    packing.build_pages(told.append)
+    assert len(told) == 1
 
 
 @pytest.mark.parametrize("target", Target)
@@ -120,7 +210,7 @@ def test_text_of_a_bundle_stays_text(target: Target) -> None:
     backbone = manifest.backbone.model_copy(update={"licence": f"Own: {hostile}", "source": hostile})
     manifest = manifest.model_copy(update={"name": hostile, "backbone": backbone, "classes": (hostile, "b")})
     plain = " ".join(hostile.split())
-    written = render_pages(target.value, Facts(manifest, ("drivetrain==1",), None, "1", "3.11"))
+    written = render_pages(target.value, Facts(manifest, ("numpy==1",), f"wheels/{NAME}", "1", "3.11"))
     readme = written["README.md"].decode()
     unescaped = re.sub(r"\\.", "", readme.split("---\n")[-1])
     assert "](javascript" not in unescaped
@@ -165,7 +255,7 @@ def test_a_space_says_what_hugging_face_asks(wheel: Path, tmp_path: Path) -> Non
 
 
 def test_the_notebook_is_valid_and_holds_no_output(wheel: Path, tmp_path: Path) -> None:
-    nbformat = pytest.importorskip("nbformat", reason="nbformat is not installed; pip install 'drivetrain[dev]'")
+    nbformat = pytest.importorskip("nbformat", reason="nbformat is not installed; make install")
     out = hand_over(KEPT, Target.NOTEBOOK, tmp_path / "notebook", wheel).out
     notebook = nbformat.read(out / "app.ipynb", 4)
     nbformat.validate(notebook)
@@ -174,7 +264,7 @@ def test_the_notebook_is_valid_and_holds_no_output(wheel: Path, tmp_path: Path) 
 
 
 def test_the_examples_in_docstrings() -> None:
-    for module in (pages, requirement):
+    for module in (pages, dependency, installation):
         assert doctest.testmod(module).failed == 0
 
 
@@ -228,7 +318,7 @@ def test_the_command_says_what_it_wrote_and_what_comes_next(
     assert f"cd {tmp_path / 'text'} && pip install -r requirements.txt && python app.py" in text
     app_command(KEPT, TargetChoice.DOCKER, tmp_path / "json", wheel, json=True)
     document = json.loads(capsys.readouterr().out)
-    assert set(document) == {"out", "target", "bundle_id", "files", "requirements", "next_step"}
+    assert set(document) == {"out", "target", "bundle_id", "files", "requirements", "wheel", "next_step"}
     assert document["next_step"] == "docker build --tag farben ."
     assert all((tmp_path / "json" / name).is_file() for name in document["files"])
     assert {choice.value for choice in TargetChoice} == {target.value for target in Target}

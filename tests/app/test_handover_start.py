@@ -1,7 +1,7 @@
 """Each kind of app for real: what it asks for is installed into a fresh environment, it is started, and used.
 
-The wheel of this very tree is handed over. Notebook and Space are driven in Chromium; the container's steps are carried out
-below a folder that stands for its root.
+Each carries the drivetrain that runs these tests, as the command packs it by itself. Notebook and Space are driven in
+Chromium; the container's steps are carried out below a folder that stands for its root.
 """
 
 from __future__ import annotations
@@ -39,18 +39,6 @@ START_S = 60
 
 
 @pytest.fixture(scope="session")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """drivetrain as it stands in this tree, with the console's pages if they have been built; Node is not needed here."""
-    out = tmp_path_factory.mktemp("wheel")
-    command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "--wheel-dir", out]
-    environment = {**os.environ, "HATCH_BUILD_NO_HOOKS": "true"}
-    done = subprocess.run([*command, ROOT], env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    [made] = out.glob("*.whl")
-    return made
-
-
-@pytest.fixture(scope="session")
 def bundles(tmp_path_factory: pytest.TempPathFactory, cache_folder: Path) -> dict[str, Path]:
     """One of labels and one of numbers."""
     folder = tmp_path_factory.mktemp("handed")
@@ -84,9 +72,9 @@ def said(picture: Path) -> dict[str, Any]:
 
 
 @contextmanager
-def installed(folder: Path, wheel: Path, target: Target, bundle: Path = KEPT) -> Iterator[tuple[Path, Path]]:
+def installed(folder: Path, target: Target, bundle: Path = KEPT) -> Iterator[tuple[Path, Path]]:
     """The app's folder and the ``bin`` of a fresh environment with what it asks for; both are removed in the end."""
-    app = hand_over(bundle, target, folder / "app", wheel).out
+    app = hand_over(bundle, target, folder / "app").out
     environment = folder / "environment"
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", environment], check=True)
     pip = [
@@ -192,8 +180,8 @@ def percent(share: float) -> str:
 
 
 @pytest.fixture(scope="module")
-def space(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Path]]:
-    with installed(tmp_path_factory.mktemp("space"), wheel, Target.SPACE) as done:
+def space(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Path]]:
+    with installed(tmp_path_factory.mktemp("space"), Target.SPACE) as done:
         yield done
 
 
@@ -268,10 +256,8 @@ print(json.dumps(said))
 """
 
 
-def test_spaces_of_other_tasks_answer(
-    space: tuple[Path, Path], bundles: dict[str, Path], wheel: Path, tmp_path: Path
-) -> None:
-    apps = [hand_over(bundle, Target.SPACE, tmp_path / task, wheel).out for task, bundle in bundles.items()]
+def test_spaces_of_other_tasks_answer(space: tuple[Path, Path], bundles: dict[str, Path], tmp_path: Path) -> None:
+    apps = [hand_over(bundle, Target.SPACE, tmp_path / task).out for task, bundle in bundles.items()]
     command = [space[1] / "python", "-c", ASK, *apps]
     done = subprocess.run(command, env=alone(space[1], tmp_path), capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
@@ -296,9 +282,9 @@ def test_spaces_of_other_tasks_answer(
 
 
 def test_a_notebook_answers_in_the_browser_through_voila(
-    wheel: Path, browser: Any, picture: Path, said: dict[str, Any], tmp_path: Path
+    browser: Any, picture: Path, said: dict[str, Any], tmp_path: Path
 ) -> None:
-    with installed(tmp_path / "notebook", wheel, Target.NOTEBOOK) as (app, bin_folder):
+    with installed(tmp_path / "notebook", Target.NOTEBOOK) as (app, bin_folder):
         port = free_port()
         url = f"http://127.0.0.1:{port}/"
         environment = alone(bin_folder, tmp_path)
@@ -346,10 +332,10 @@ def choose(page: Any, files: list[Path]) -> None:
 
 
 @pytest.fixture(scope="module")
-def image(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Built, list[Any]]]:
+def image(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Built, list[Any]]]:
     """The Dockerfile's steps, carried out; what is left is the last stage."""
     folder = tmp_path_factory.mktemp("docker")
-    app = hand_over(KEPT, Target.DOCKER, folder / "app", wheel).out
+    app = hand_over(KEPT, Target.DOCKER, folder / "app").out
     stages = parse((app / "Dockerfile").read_text(encoding="utf-8"))
     sent = context(app, folder / "sent")
     assert sorted(path.name for path in sent.iterdir()) == ["bundle", "requirements.txt", "wheels"]

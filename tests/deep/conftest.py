@@ -9,7 +9,7 @@ import pytest
 
 class Skipped(pytest.File):
     def collect(self) -> Iterable[pytest.Item]:
-        pytest.skip("torch is not installed; pip install 'drivetrain[deep]'", allow_module_level=True)
+        pytest.skip("torch is not installed; make install", allow_module_level=True)
 
 
 def pytest_pycollect_makemodule(module_path: Path, parent: pytest.Collector) -> pytest.File | None:

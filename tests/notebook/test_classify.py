@@ -77,7 +77,7 @@ GREEN, RED = (20, 190, 60), (220, 30, 20)
 
 @pytest.fixture
 def widgets() -> Any:
-    pytest.importorskip("ipywidgets", reason="ipywidgets is not installed; pip install 'drivetrain[notebook]'")
+    pytest.importorskip("ipywidgets", reason="ipywidgets is not installed; make install")
     return import_module("ipywidgets")
 
 

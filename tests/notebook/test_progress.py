@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
-pytest.importorskip("nbclient", reason="nbclient is not installed; pip install 'drivetrain[dev]'")
-pytest.importorskip("ipykernel", reason="ipykernel is not installed; pip install 'drivetrain[dev]'")
+pytest.importorskip("nbclient", reason="nbclient is not installed; make install")
+pytest.importorskip("ipykernel", reason="ipykernel is not installed; make install")
 
 import nbformat
 from nbclient import NotebookClient
@@ -175,7 +175,7 @@ def test_a_cell_that_fails_shows_how_far_it_came(driven: Any) -> None:
     assert error["ename"] == "OSError"
 
 
-@pytest.mark.skipif(find_spec("torch") is None, reason="torch is not installed; pip install 'drivetrain[deep]'")
+@pytest.mark.skipif(find_spec("torch") is None, reason="torch is not installed; make install")
 def test_training_in_a_notebook() -> None:
     outputs, _ = run("from drivetrain.notebook.progress import here", TRAIN)
     shown, figure = outputs[1]

@@ -11,6 +11,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from ..core.errors import UsageError
+from ..core.installation import install_command
 from ..core.ports import Progress
 from ..core.types import Dataset, Item
 from .options import TrainOptions
@@ -43,7 +44,7 @@ def demo_dataset() -> Dataset:
     spec = find_spec("elpv_dataset")
     folders = list(spec.submodule_search_locations or ()) if spec else []
     if not folders:
-        raise UsageError("the demo needs the package elpv-dataset; pip install 'drivetrain[demo]'")
+        raise UsageError(f"the demo needs the package elpv-dataset; {install_command('demo')}")
     root = Path(folders[0]) / "data"
     with (root / "labels.csv").open(encoding="utf-8", newline="") as file:
         rows = [row for row in csv.reader(file, delimiter=" ", skipinitialspace=True) if row]

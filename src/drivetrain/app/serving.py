@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from ..core.errors import DrivetrainError, UsageError
+from ..core.installation import install_command
 from ..core.memory import available_memory, resident_memory, return_large_blocks, shown_size
 from ..core.memory_budget import MemoryBudget
 from ..core.retention import Retention
@@ -39,8 +40,6 @@ if TYPE_CHECKING:
 OPTIONS = "DRIVETRAIN_SERVE_OPTIONS"
 
 log = logging.getLogger(__name__)
-
-MISSING = "serving needs more packages; pip install 'drivetrain[serve]'"
 
 
 @dataclass(frozen=True)
@@ -175,7 +174,7 @@ def build(options: ServeOptions) -> Server:
         from ..serve.server import Server
         from ..store.sql_store import open_store
     except ModuleNotFoundError as error:
-        raise UsageError(f"{MISSING} ({error.name} is not there)") from None
+        raise _missing(error) from None
     from ..model.predictor import load
 
     settings = options.settings()
@@ -250,8 +249,8 @@ def run(options: ServeOptions, started: Callable[[Server, str], None]) -> None:
     """
     try:
         import uvicorn
-    except ModuleNotFoundError:
-        raise UsageError(MISSING) from None
+    except ModuleNotFoundError as error:
+        raise _missing(error) from None
     if options.processes < 1:
         raise UsageError(f"processes is {options.processes}; it must be 1 or more")
     from ..serve.connections import raise_descriptors
@@ -420,3 +419,7 @@ def _kept_line(settings: Settings) -> str:
         return "not kept, only their hashes"
     metadata = "with their metadata" if settings.keep_metadata else "without their metadata"
     return f"kept {'for good' if rule.days is None else f'for {rule.days} days'}, {metadata}"
+
+
+def _missing(error: ModuleNotFoundError) -> UsageError:
+    return UsageError(f"serving needs more packages ({error.name} is not there); {install_command('serve')}")

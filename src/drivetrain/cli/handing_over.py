@@ -42,20 +42,20 @@ def app_command(
             "--wheel",
             parser=local_path,
             metavar="FILE",
-            help="Hand over this wheel of drivetrain instead of a release: for a version no index has.",
+            help="Hand over this wheel of drivetrain, not one of the drivetrain that runs here.",
         ),
     ] = None,
     json: JsonFlag = False,
 ) -> None:
     """Hand a bundle over as a container, a Space or a notebook.
 
-    It holds the bundle, the app, requirements.txt with the versions the bundle was checked with, and a README.md that
-    says how to start it.
+    It holds the bundle, the app, a wheel of the drivetrain that runs here, requirements.txt with the versions the bundle
+    was checked with, and a README.md that says how to start it.
     """
     from ..app.handover.hand_over import Target, hand_over
-    from .console import print_json, print_pairs
+    from .console import print_json, print_pairs, remark
 
-    done = hand_over(bundle, Target(to.value), out, wheel)
+    done = hand_over(bundle, Target(to.value), out, wheel, remark)
     if json:
         print_json(
             {
@@ -64,6 +64,7 @@ def app_command(
                 "bundle_id": done.bundle_id,
                 "files": list(done.files),
                 "requirements": list(done.requirements),
+                "wheel": done.wheel,
                 "next_step": done.next_step,
             }
         )
@@ -72,7 +73,11 @@ def app_command(
         [
             ("Written", f"{done.out}: {', '.join(done.files)}, bundle/"),
             ("Bundle", done.bundle_id),
-            ("Needs", done.requirements[0]),
+            (
+                "drivetrain",
+                f"{done.wheel}, {'as given' if wheel else 'packed from what runs here'}; no index is asked for it",
+            ),
+            ("Needs", f"{len(done.requirements)} packages, in requirements.txt"),
             ("Next", f"cd {done.out} && {done.next_step}"),
             ("", f"more in {done.out / 'README.md'}"),
         ]

@@ -258,7 +258,7 @@ def demo(
 ) -> None:
     """Train on real photos of solar cells and serve the model.
 
-    Needs the extra “demo”: pip install 'drivetrain[demo]'.
+    Needs the extra “demo”, which brings the photos.
     """
     from ..app.demo import LICENCE_NOTICE, bundle_in, samples_in, train_demo
     from ..core.errors import UsageError

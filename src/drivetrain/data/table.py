@@ -26,6 +26,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..core.errors import SourceError
+from ..core.installation import install_command
 from ..core.local_path import not_local
 from ..core.plain_file import open_plain
 from ..core.types import Item, Skipped
@@ -202,7 +203,7 @@ def _load_parquet(path: Path, name: str, every_column: bool) -> Table:
         import pyarrow.parquet
     except ImportError:
         raise SourceError(
-            f"{name}: Parquet needs pyarrow, which is not installed; pip install 'drivetrain[parquet]', or give a CSV"
+            f"{name}: Parquet needs pyarrow, which is not installed; {install_command('parquet')}, or give a CSV"
         ) from None
     known = {synonym for synonyms in COLUMNS.values() for synonym in synonyms}
     try:

@@ -15,6 +15,7 @@ from pathlib import Path, PurePosixPath
 
 from .._version import __version__
 from ..core.errors import UsageError, WeightsError
+from ..core.installation import install_command
 from .backbone import Backbone
 from .onnx_file import MAX_GRAPH_BYTES, OnnxFile, backbone, blamed_on, read_bytes
 from .sidecar import EXAMPLE, MAX_BYTES, Sidecar, parse, parse_timm
@@ -91,7 +92,7 @@ class _Repository:
         try:
             from huggingface_hub import constants
         except ImportError:
-            raise WeightsError(f"to load {repo} from a hub, pip install 'drivetrain[hub]'") from None
+            raise WeightsError(f"to load {repo} from a hub, {install_command('hub')}") from None
         self.endpoint: str = constants.ENDPOINT
         self._repo = repo
         self._revision = revision

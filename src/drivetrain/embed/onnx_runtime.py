@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from types import ModuleType
+from typing import Any
 
 
-def onnx_runtime() -> ModuleType:
+def onnx_runtime() -> Any:
     """The library, silent. Imported when first asked for: it is heavy, and not needed for help or where all is cached.
 
     The environment (see ``drivetrain.core.privacy``) has kept it from reporting anything; where it was built with the

@@ -13,6 +13,7 @@ from typing import Any
 from PIL import Image
 
 from ..core.errors import DrivetrainError, ImageError, UsageError
+from ..core.installation import install_command
 from ..core.types import Prediction
 from ..model.predictor import Predictor, decode_source, load
 from .answer import answer_html, hint_html, task_words
@@ -39,7 +40,7 @@ def classify_app(bundle: str | Path | Predictor) -> Any:
     try:
         widgets = import_module("ipywidgets")
     except ModuleNotFoundError:
-        raise UsageError("ipywidgets is not installed; pip install 'drivetrain[notebook]'") from None
+        raise UsageError(f"ipywidgets is not installed; {install_command('notebook')}") from None
     try:
         predictor = bundle if isinstance(bundle, Predictor) else load(bundle)
     except DrivetrainError as error:

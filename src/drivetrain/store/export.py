@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from ..core.errors import StoreError, UsageError
+from ..core.installation import install_command
 from ..core.records import Record
 from .rows import extra_text
 
@@ -193,7 +194,7 @@ def _write_parquet(rows: Iterable[dict[str, Any]], path: Path) -> int:
         import pyarrow.parquet
     except ImportError:
         raise StoreError(
-            "Parquet needs pyarrow, which is not installed; pip install 'drivetrain[parquet]', or give a name ending in .csv"
+            f"Parquet needs pyarrow, which is not installed; {install_command('parquet')}, or give a name ending in .csv"
         ) from None
     kinds = {
         "text": pyarrow.string(),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -12,8 +13,9 @@ from ...core.errors import BundleError, UsageError
 from ...model import storage
 from ...model.predictor import load
 from .folder import check_out, write_folder
+from .packing import build_pages
 from .pages import Facts, render_pages
-from .requirement import read_wheel, requirements
+from .requirement import WHEELS, read_wheel, requirements, wheel_of_this
 
 # Gradio has limits of its own on these; pinned beside it they may not install at all.
 GRADIO_DECIDES = frozenset({"jinja2", "numpy", "pillow", "pydantic", "typer"})
@@ -40,6 +42,8 @@ class HandedOver:
     files: tuple[str, ...]
     """Relative to ``out``, without those of the bundle."""
     requirements: tuple[str, ...]
+    wheel: str
+    """Relative to ``out``: the drivetrain that travels along."""
     next_step: str
     """A command that starts it, to be given in ``out``."""
 
@@ -51,31 +55,40 @@ _NEXT = {
 }
 
 
-def hand_over(bundle: Path, target: Target, out: Path, wheel: Path | None = None) -> HandedOver:
+def hand_over(
+    bundle: Path,
+    target: Target,
+    out: Path,
+    wheel: Path | None = None,
+    tell: Callable[[str], None] = lambda _: None,
+) -> HandedOver:
     """Write a folder with the bundle, what it needs, and how to start it.
 
-    The bundle's golden images are replayed first. ``wheel`` travels along in place of a release of drivetrain.
+    The bundle's golden images are replayed first. ``wheel`` travels along, by default one of the drivetrain that runs here.
+    ``tell`` gets a line for what takes long.
 
     Raises:
         BundleError: the bundle cannot be trusted or read, or this machine gives other answers than it should.
-        UsageError: ``out`` holds something else, ``wheel`` is none, or the installed drivetrain lacks what is needed.
+        UsageError: ``out`` holds something else, ``wheel`` is none, or no wheel can be made of the drivetrain here.
     """
     check_out(out)
     if bundle.is_dir() and out.resolve().is_relative_to(bundle.resolve()):
         raise UsageError(f"{out} lies inside the bundle {bundle}; choose a folder beside it")
-    packed = read_wheel(wheel) if wheel is not None else None
-    left_out = GRADIO_DECIDES if target is Target.SPACE else frozenset[str]()
-    lines = requirements(EXTRAS[target], packed, left_out)
+    given = read_wheel(wheel) if wheel is not None else None
     predictor = load(bundle)
     sealed = storage.read_sealed(bundle)
     files = sealed.files
     if files[storage.MANIFEST] != predictor.file(storage.MANIFEST):
         raise BundleError(f"{bundle} was replaced while it was read; run it again")
+    if given is None and target is Target.DOCKER:
+        build_pages(tell)
+    packed = given or wheel_of_this()
+    space = target is Target.SPACE
+    lines = requirements(EXTRAS[target], packed, GRADIO_DECIDES if space else frozenset(), by_path=not space)
     python = ".".join(platform.python_version_tuple()[:2])
-    facts = Facts(predictor.manifest, lines, packed, packed.version if packed else __version__, python)
-    pages = render_pages(target.value, facts)
-    if packed:
-        pages[f"wheels/{packed.name}"] = packed.data
+    travelling = f"{WHEELS}/{packed.name}"
+    pages = render_pages(target.value, Facts(predictor.manifest, lines, travelling, packed.version, python))
+    pages[travelling] = packed.data
     bundled = {**files, storage.SUMS: sealed.listed}
     if sealed.signature is not None:
         bundled[storage.SIGNATURE] = sealed.signature
@@ -92,6 +105,7 @@ def hand_over(bundle: Path, target: Target, out: Path, wheel: Path | None = None
         predictor.manifest.bundle_id,
         tuple(sorted(pages)),
         lines,
+        travelling,
         next_step(target, predictor.manifest.name),
     )
 

@@ -11,7 +11,6 @@ from pathlib import PurePosixPath
 from ...core.visible import visible
 from ...model.card import HUB_LICENCES
 from ...model.manifest import Manifest
-from .requirement import Wheel
 
 PORT = 8000
 USER_ID = 10001
@@ -37,7 +36,8 @@ class Facts:
 
     manifest: Manifest
     requirements: tuple[str, ...]
-    wheel: Wheel | None
+    wheel: str
+    """Path of the wheel inside the folder."""
     drivetrain: str
     """The version that is handed over."""
     python: str

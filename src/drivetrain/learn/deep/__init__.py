@@ -6,6 +6,7 @@ Input: batches of uint8 images. Output: a network whose weights go back into the
 from importlib.util import find_spec
 
 from ...core.errors import UsageError
+from ...core.installation import install_command
 
 if find_spec("torch") is None:
-    raise UsageError("fine-tuning needs torch, which is not installed; pip install 'drivetrain[deep]'")
+    raise UsageError(f"fine-tuning needs torch, which is not installed; {install_command('deep')}")

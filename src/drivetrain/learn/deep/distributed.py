@@ -25,6 +25,7 @@ import torch
 from torch import Tensor, nn
 
 from ...core.errors import UsageError
+from ...core.installation import install_command
 
 Value = TypeVar("Value")
 
@@ -226,7 +227,7 @@ def _joined(kind: str, count: int) -> Team:
         from accelerate import PartialState
     except ImportError as error:
         raise UsageError(
-            f"this is one of {count} processes, which takes accelerate; pip install 'drivetrain[deep]'"
+            f"this is one of {count} processes, which takes accelerate; {install_command('deep')}"
         ) from error
     state = PartialState(cpu=kind == "cpu")
     if state.num_processes != count or kind not in ("cpu", state.device.type):
