@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 import unicodedata
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 from PIL import Image
 
 from drivetrain.core.errors import SourceError
+from drivetrain.core.installation import install_command
 from drivetrain.core.types import Item
 from drivetrain.data.sources import open_source
 
@@ -262,7 +264,7 @@ def test_a_damaged_parquet_file(photos: Path) -> None:
 
 def test_parquet_without_pyarrow_says_what_to_install(photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pyarrow", None)
-    with pytest.raises(SourceError, match=r"pip install 'drivetrain\[parquet\]'"):
+    with pytest.raises(SourceError, match=re.escape(install_command("parquet"))):
         open_source(table(photos, "PAR1", "labels.parquet"))
 
 

@@ -20,6 +20,7 @@ from onnx import numpy_helper
 from small_nets import SIZE, plain_net
 
 from drivetrain.core.errors import UsageError, WeightsError
+from drivetrain.core.installation import install_command
 from drivetrain.embed import hub as client
 from drivetrain.embed import onnx_file
 from drivetrain.embed.sidecar import parse_timm
@@ -330,7 +331,7 @@ def test_a_missing_client_is_asked_for() -> None:
     script = "import sys; sys.modules['huggingface_hub'] = None\n" + SCRIPT
     result = subprocess.run([sys.executable, "-c", script, "lab/small"], capture_output=True, text=True, check=True)
     assert json.loads(result.stdout)["error"] == (
-        "WeightsError: to load lab/small from a hub, pip install 'drivetrain[hub]'"
+        f"WeightsError: to load lab/small from a hub, {install_command('hub')}"
     )
 
 

@@ -23,6 +23,7 @@ from PIL import Image
 
 import drivetrain as dt
 from drivetrain.core.errors import UsageError
+from drivetrain.core.installation import install_command
 from drivetrain.core.types import Interval, Prediction, Verdict
 from drivetrain.model.manifest import ClassManifest, LabelManifest, NumberManifest
 from drivetrain.notebook import answer as module
@@ -200,7 +201,7 @@ def test_without_ipywidgets_it_says_what_to_install() -> None:
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout.startswith(UsageError.__name__)
-    assert "pip install 'drivetrain[notebook]'" in found.stdout
+    assert install_command("notebook") in found.stdout
 
 
 # An answer
