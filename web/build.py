@@ -159,12 +159,17 @@ def install(node: Node) -> None:
     stamp.write_text(wanted, encoding="ascii")
 
 
+def is_built() -> bool:
+    """Whether the built files are there and belong to the present sources."""
+    return is_current(OUTPUT / STAMP, fingerprint(WEB, SOURCES)) and (OUTPUT / "index.html").is_file()
+
+
 def build(*, force: bool = False) -> bool:
     """Whether anything had to be done. A failed build leaves the files of the last one."""
     with only_one(WEB / ".build.lock"):
-        wanted = fingerprint(WEB, SOURCES)
-        if not force and is_current(OUTPUT / STAMP, wanted) and (OUTPUT / "index.html").is_file():
+        if not force and is_built():
             return False
+        wanted = fingerprint(WEB, SOURCES)
         node = find_node()
         install(node)
         fresh, old = WEB / ".fresh", WEB / ".old"
