@@ -17,6 +17,9 @@ FLOORS_TESTS  := tests/data tests/embed tests/model tests/store tests/test_no_to
 	tests/cli/test_cli_predict.py tests/cli/test_cli_train.py tests/notebook/test_classify.py \
 	tests/serve/test_api.py tests/serve/test_openapi.py tests/serve/test_uploads.py
 
+# The hub's client takes a broken download up by itself since its version 2; before, it says so, and the next run does.
+FLOORS_NOT    := tests/embed/test_hub.py::test_a_connection_that_breaks_is_taken_up_where_it_broke
+
 # Whether and where `make demo` serves what it has trained.
 SERVE ?= 1
 PORT  ?= 8000
@@ -80,7 +83,7 @@ $(TIMM_STAMP): pyproject.toml constraints-timm.txt
 	@touch $(TIMM_STAMP)
 
 floors: $(FLOORS_STAMP) web ## test the least versions that pyproject.toml admits, in an environment of their own
-	$(FLOORS_VENV)/bin/pytest $(FLOORS_TESTS)
+	$(FLOORS_VENV)/bin/pytest $(FLOORS_TESTS) --deselect $(FLOORS_NOT)
 
 $(FLOORS_STAMP): pyproject.toml tests/floors.py
 	@$(PYTHON) -c '$(PYTHON_CHECK)'

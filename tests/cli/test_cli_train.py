@@ -393,7 +393,7 @@ def test_when_no_file_can_be_read_the_reasons_are_given(drivetrain: CommandLine,
         (("--workers", "0"), "--workers': 0 is not 1 or more"),
         (("--balance", "equal"), "'equal' is not one of 'none', 'sqrt', 'classes', 'groups'"),
         (("--resize", "stretch"), "'stretch' is not one of 'crop', 'pad', 'squish'"),
-        (("--frobnicate",), "No such option: --frobnicate"),
+        (("--frobnicate",), "No such option"),
     ],
 )
 def test_choices_that_cannot_be_made(

@@ -119,7 +119,7 @@ def parse_uploads(content_type: str, body: bytes, limits: Limits, field_name: st
         Problem: the body is of another kind (415), malformed (400, 422), or holds too many images (413) or none (422).
     """
     kind, options = parse_options_header(content_type.encode("latin-1", "replace"))
-    if kind == b"multipart/form-data":
+    if kind.lower() == b"multipart/form-data":
         boundary = options.get(b"boundary", b"")
         form = parse_form(body, boundary, limits.images + 8)
         uploads = _of_form(form, field_name)

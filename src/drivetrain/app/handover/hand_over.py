@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+from types import MappingProxyType
 
 from ..._version import __version__
 from ...core.errors import BundleError, UsageError
@@ -17,8 +18,11 @@ from .packing import build_pages
 from .pages import Facts, render_pages
 from .requirement import WHEELS, read_wheel, requirements, wheel_of_this
 
-# Gradio has limits of its own on these; pinned beside it they may not install at all.
-GRADIO_DECIDES = frozenset({"jinja2", "numpy", "pillow", "pydantic", "typer"})
+# Gradio has limits of its own on these; pinned beside it they may not install at all. Where it admits nothing that
+# drivetrain's own range does, the range that is asked for instead.
+GRADIO_DECIDES: Mapping[str, str | None] = MappingProxyType(
+    {"jinja2": None, "numpy": None, "pillow": ">=12.3", "pydantic": None, "typer": None}
+)
 
 
 class Target(StrEnum):
@@ -84,7 +88,7 @@ def hand_over(
         build_pages(tell)
     packed = given or wheel_of_this()
     space = target is Target.SPACE
-    lines = requirements(EXTRAS[target], packed, GRADIO_DECIDES if space else frozenset(), by_path=not space)
+    lines = requirements(EXTRAS[target], packed, GRADIO_DECIDES if space else None, by_path=not space)
     python = ".".join(platform.python_version_tuple()[:2])
     travelling = f"{WHEELS}/{packed.name}"
     pages = render_pages(target.value, Facts(predictor.manifest, lines, travelling, packed.version, python))

@@ -8,6 +8,7 @@ import io
 import re
 import zipfile
 import zlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from email.parser import HeaderParser
 from importlib.metadata import PackageNotFoundError, version
@@ -88,12 +89,13 @@ def _open(name: str, data: bytes, where: str) -> Wheel:
 
 
 def requirements(
-    extra: str | None, wheel: Wheel, left_out: frozenset[str] = frozenset(), *, by_path: bool = True
+    extra: str | None, wheel: Wheel, left_open: Mapping[str, str | None] | None = None, *, by_path: bool = True
 ) -> tuple[str, ...]:
     """Lines of ``requirements.txt``: the wheel with ``extra``, then its direct dependencies as installed here.
 
-    A dependency that is not installed here is left to drivetrain's own range, and so are those in ``left_out``. Without
-    ``by_path`` the wheel is not among the lines, and the ranges that it would have brought are.
+    A dependency that is not installed here is left to drivetrain's own range, and so are those in ``left_open``, unless it
+    gives another range for them. Without ``by_path`` the wheel is not among the lines, and the ranges that it would have
+    brought are.
 
     Raises:
         UsageError: the wheel has no such extra.
@@ -101,15 +103,15 @@ def requirements(
     stated = [one for line in wheel.requires if (one := parse_dependency(line)) is not None]
     if extra is not None and all(one.extra != extra for one in stated):
         raise UsageError(f"{wheel.name} is of a drivetrain without the extra {extra!r}; build the wheel again")
-    lines = {}
+    lines, left_open = {}, left_open or {}
     for one in stated:
         if one.extra not in (None, extra):
             continue
-        found = None if one.key in left_out else _installed(one.name)
+        found = None if one.key in left_open else _installed(one.name)
         if found is not None:
             lines[one.key] = one.line(f"=={found}")
         elif not by_path:
-            lines[one.key] = one.line()
+            lines[one.key] = one.line(left_open.get(one.key))
     first = [f"./{WHEELS}/{wheel.name}{f'[{extra}]' if extra else ''}"] if by_path else []
     return (*first, *(lines[key] for key in sorted(lines)))
 
