@@ -42,6 +42,7 @@ $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	@$(BIN)/python web/build.py || echo "the console's pages could not be built yet; everything else works, and make web tries again"
 	@touch $(STAMP)
 
 demo: install web ## train on real photos of solar cells, then serve the model (SERVE=0: do not; PORT=8000)
