@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from command_line import CommandLine
 
-pytest.importorskip("cryptography", reason="signatures need cryptography; pip install 'drivetrain[sign]'")
+pytest.importorskip("cryptography", reason="signatures need cryptography; pip install '.[sign]'")
 
 KEPT = Path(__file__).parent.parent / "bundles" / "v1"
 

@@ -154,9 +154,7 @@ def test_it_ends_with_a_verdict_and_with_commands_that_run(
     assert worst[1].startswith(("“discs”: ", "“stripes”: ", "none: every image"))
     warnings = [line for line in done.out.splitlines() if line.startswith("!")]
     assert CONTRADICTION in warnings[0]
-    assert any(
-        "3 of 24 files could not be used (3 damaged); the report lists them under" in line for line in warnings
-    )
+    assert any("3 of 24 files could not be used (3 damaged); the report lists them under" in line for line in warnings)
     assert re.search(r"^Random split +\d+\.\d %: images dealt at random", done.out, re.MULTILINE)
     commands = re.findall(r"^Next: .+\n  (.+)$", done.out, re.MULTILINE)
     assert [command.split()[1] for command in commands] == ["report", "predict", "serve"]

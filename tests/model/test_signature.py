@@ -14,7 +14,7 @@ from drivetrain.core.errors import BundleError, UsageError
 from drivetrain.model.signature import make_key, sign, verify
 from drivetrain.model.storage import SIGNATURE, SUMS, read_files, read_sealed
 
-pytest.importorskip("cryptography", reason="signatures need cryptography; pip install 'drivetrain[sign]'")
+pytest.importorskip("cryptography", reason="signatures need cryptography; pip install '.[sign]'")
 
 
 @pytest.fixture

@@ -267,7 +267,7 @@ def test_other_classes_are_taken_where_that_is_allowed(bundle: Path, loader: Loa
 
 
 def test_a_new_version_that_is_not_signed_is_refused(bundle: Path, tmp_path: Path) -> None:
-    pytest.importorskip("cryptography", reason="signatures need cryptography; pip install 'drivetrain[sign]'")
+    pytest.importorskip("cryptography", reason="signatures need cryptography; pip install '.[sign]'")
     public = make_key(tmp_path / "key")
     sign(bundle, tmp_path / "key")
     shelf = Shelf([("x", bundle)], lambda path: load(path, signed_by=public))

@@ -35,11 +35,13 @@ def try_first(model: onnx.ModelProto, fingerprint: str, sidecar: Sidecar, where:
 
 def _prepare() -> Work:
     import onnx
-    import onnxruntime  # noqa: F401  # heavy, and no part of what the graph takes
 
     from .audit import audit
     from .onnx_file import blamed_on
+    from .onnx_runtime import onnx_runtime
     from .standard_form import embedding_graph
+
+    onnx_runtime()  # heavy, and no part of what the graph takes
 
     def work(request: Mapping[str, Any], files: Mapping[str, bytes]) -> None:
         sidecar, where = Sidecar.model_validate_json(request["sidecar"]), str(request["where"])

@@ -13,13 +13,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..core.errors import BundleError, UsageError
+from ..core.installation import install_command
 from ..core.plain_file import read_plain
 from .storage import SIGNATURE, Sealed, format_sums, read_sealed, write_files
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
-
-MISSING = "signatures need one more package; pip install 'drivetrain[sign]'"
 
 MAX_KEY_BYTES = 1 << 14
 
@@ -145,5 +144,5 @@ def _library() -> tuple[Any, Any]:
         from cryptography.hazmat.primitives import serialization
         from cryptography.hazmat.primitives.asymmetric import ed25519
     except ImportError:
-        raise UsageError(MISSING) from None
+        raise UsageError(f"signatures need one more package; {install_command('sign')}") from None
     return ed25519, serialization

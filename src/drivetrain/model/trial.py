@@ -32,11 +32,12 @@ def try_first(files: Mapping[str, bytes], sums: Mapping[str, str], quarantine: Q
 
 
 def _prepare() -> Work:
-    import onnxruntime  # noqa: F401  # heavy, and no part of what the bundle takes
     from PIL import Image
 
+    from ..embed.onnx_runtime import onnx_runtime
     from .predictor import construct
 
+    onnx_runtime()  # heavy, and no part of what the bundle takes
     Image.init()
 
     def work(request: Mapping[str, Any], files: Mapping[str, bytes]) -> None:
