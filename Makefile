@@ -12,7 +12,7 @@ TIMM_STAMP := $(TIMM_VENV)/.installed
 # The least versions of what drivetrain asks for itself. Not those of `deep`: a torch that old comes with CUDA, gigabytes of it.
 FLOORS_VENV   ?= .venv-floors
 FLOORS_STAMP  := $(FLOORS_VENV)/.installed
-FLOORS_EXTRAS := demo parquet hub serve postgres notebook
+FLOORS_EXTRAS := demo parquet hub serve postgres sign notebook
 FLOORS_TESTS  := tests/data tests/embed tests/model tests/store tests/test_no_torch.py tests/test_privacy.py \
 	tests/cli/test_cli_predict.py tests/cli/test_cli_train.py tests/notebook/test_classify.py \
 	tests/serve/test_api.py tests/serve/test_openapi.py tests/serve/test_uploads.py
