@@ -23,6 +23,7 @@ class Postgres:
             warnings.simplefilter("ignore")  # where there is no XDG_RUNTIME_DIR
             self._server = pgserver.get_server(self._folder / "data", cleanup_mode="delete")
         self._numbers = itertools.count()
+        self._do_without_flushing()
 
     def new_database(self) -> str:
         """URL of an empty database."""
@@ -32,6 +33,15 @@ class Postgres:
         with psycopg.connect(self._server.get_uri(), autocommit=True) as connection:
             connection.execute(f"CREATE DATABASE {name}")
         return str(self._server.get_uri(database=name))
+
+    def _do_without_flushing(self) -> None:
+        """Only a machine that loses power would lose something, and here none does. On a busy disk a server that flushes all
+        databases when it is told to stop takes longer than its starter waits."""
+        import psycopg
+
+        with psycopg.connect(self._server.get_uri(), autocommit=True) as connection:
+            connection.execute("ALTER SYSTEM SET fsync = off")
+            connection.execute("SELECT pg_reload_conf()")
 
     def stop(self) -> None:
         """As an operator would, with clients still connected."""
