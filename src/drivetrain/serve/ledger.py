@@ -109,6 +109,7 @@ class Ledger:
             else:
                 self._look()
             self._writing_since_s = None
+            del group  # or its images would count as waiting until the next ones come, see `worker`
             if self.failure is not None:
                 self._wait_for_store()
 
@@ -183,6 +184,7 @@ class Ledger:
                 group = [self._taken() for _ in range(len(self._waiting))]
                 self._change.notify_all()
             self._tell(group, self.failure)
+            del group
             if time.monotonic() < ask_s:
                 continue
             try:
