@@ -13,6 +13,8 @@ import pytest
 from PIL import Image
 from running import Running, form, jpeg, serving
 
+from test_docs import documented, fields
+
 sys.path.insert(0, str(Path(__file__).parent.parent / "data"))
 import forged
 
@@ -38,6 +40,10 @@ def test_what_it_takes_is_told(server: Running) -> None:
     assert memory["bytes"] == GIVEN
     assert memory["base_bytes"] + memory["bodies_bytes"] + memory["pictures_bytes"] == GIVEN
     assert memory["pixels"] < memory["pictures_bytes"] / 8
+
+
+def test_all_that_a_server_prints_is_documented(server: Running) -> None:
+    assert fields(server.told) == documented("drivetrain serve")
 
 
 def test_six_large_pictures_at_once(server: Running) -> None:
