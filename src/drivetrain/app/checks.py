@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -188,7 +189,7 @@ def warnings_for(
     return tuple(lines)
 
 
-def reasons(skipped: tuple[Skipped, ...]) -> str:
+def reasons(skipped: Sequence[Skipped]) -> str:
     """Why files were left out, the commonest first: “12 damaged, 2 too large”."""
     return ", ".join(
         f"{count} {reason.replace('_', ' ')}" for reason, count in Counter(one.reason for one in skipped).most_common()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -29,6 +28,7 @@ from ..model.predictor import Predictor, load
 from .accepted import Accepted, accepted_of
 from .against_training import Comparison, against_training, worse_than_claimed
 from .answering import answer_items
+from .checks import reasons
 from .figures import AnyFigures, ClassFigures, LabelFigures, NumberFigures, decimals, figures_of
 from .groups import group_numbers
 from .interpretations import AnyInterpretation, interpretation_of
@@ -180,9 +180,8 @@ def evaluate(
             f"{'count in' if keep_leaks else 'are left out of'} the figures."
         )
     if skipped:
-        reasons = ", ".join(f"{n} {reason}" for reason, n in Counter(one.reason for one in skipped).most_common())
         warnings.append(
-            f"{len(skipped)} files do not count: {reasons} (first: {skipped[0].name}, {skipped[0].detail})."
+            f"{len(skipped)} files do not count: {reasons(skipped)} (first: {skipped[0].name}, {skipped[0].detail})."
         )
     rows_J = np.asarray([row for row in range(len(found.facts)) if keep_leaks or row not in leaks], np.intp)
     if not len(rows_J):

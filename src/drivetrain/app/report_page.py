@@ -37,7 +37,7 @@ from .report_parts import judged_parts, pictures_of
 from .trained import Trained
 
 _LOG_LOSS = (
-    "It is −ln of the probability that the model gave to what is the case (in nats): 0 where it is sure and right every "
+    "It is −ln of the probability that the model gave to what is the case: 0 where it is sure and right every "
     "time, ln 2 = 0.69 where it is in two minds."
 )
 LOSSES = {

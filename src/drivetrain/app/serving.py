@@ -202,7 +202,7 @@ def build(options: ServeOptions) -> Server:
     planned = plan(settings, [model.predictor for model in shelf.models])
     limits = settings.limits
     try:
-        # Now, as what is held before the first request is held.
+        # Measured here: what the process holds before its first request is the base.
         memory = shares(
             settings.memory, resident_memory(), limits.body_bytes, settings.processes, beside=options.memory_beside
         )

@@ -10,7 +10,6 @@ import errno
 import io
 import os
 import stat
-from pathlib import Path
 
 _KINDS = {
     stat.S_IFIFO: "a pipe",
@@ -53,14 +52,6 @@ def read_plain(path: str | os.PathLike[str], most: int | None = None) -> bytes:
         size = min(most, os.fstat(file.fileno()).st_size)
         data = file.read(size + 1)
         return data if len(data) <= size or size == most else data + file.read(most - size)
-
-
-def is_plain(path: Path) -> bool:
-    """Whether there is a regular file, links followed."""
-    try:
-        return stat.S_ISREG(path.stat().st_mode)
-    except (OSError, ValueError):
-        return False
 
 
 def _check(status: os.stat_result, path: str | os.PathLike[str]) -> None:

@@ -15,7 +15,7 @@ from .boxes import boxes, inside
 
 SIGNATURE = b"\0\0\0\x0cjP  "
 CODE_STREAM = b"\xff\x4f\xff\x51"
-SIZ, COD, COC, SOT, SOD, EOC = 0xFF51, 0xFF52, 0xFF53, 0xFF90, 0xFF93, 0xFFD9
+COD, COC, SOT, SOD, EOC = 0xFF52, 0xFF53, 0xFF90, 0xFF93, 0xFFD9
 MAX_MARKERS = 100_000
 
 # Bytes OpenJPEG takes, from its structures and measured with some to spare.
@@ -70,7 +70,7 @@ def announced(data: bytes) -> Announced | None:
     if start < 0 or not data.startswith(CODE_STREAM, start):
         return None
     try:
-        x1, y1, x0, y0, tile_w, tile_h, _, _, components = struct.unpack_from(">8I H".replace(" ", ""), data, start + 8)
+        x1, y1, x0, y0, tile_w, tile_h, _, _, components = struct.unpack_from(">8IH", data, start + 8)
         coding = _Coding()
         for marker, body in _segments(data, start + 2):
             if marker == COD:

@@ -29,7 +29,7 @@ def _wall() -> datetime:
 
 
 class Forgetting:
-    """One process's."""
+    """Deletes images whose days are over, on behalf of one server process."""
 
     def __init__(
         self,

@@ -62,7 +62,8 @@ class Pictures:
     def stripped(self, data: bytes, decoded: Decoded | None = None) -> tuple[bytes, str] | None:
         """The file without metadata, and its media type; None where it is too large to be written anew.
 
-        ``decoded``: the picture, whole, where the caller holds it; who holds any other must not call this.
+        ``decoded``: the whole picture, where the caller holds it already. One who holds a reduced or another picture must give
+        it back first: this waits for memory, and would wait for what the caller holds.
 
         Raises:
             ImageError: as `decoded`.

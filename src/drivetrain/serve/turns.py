@@ -21,7 +21,7 @@ class Turns:
 
     @asynccontextmanager
     async def turn(self) -> AsyncIterator[None]:
-        """One's own, for the length of the block.
+        """Wait for a place, and have it for the length of the block.
 
         Raises:
             Problem: it did not come in time (503).

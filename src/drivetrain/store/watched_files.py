@@ -15,7 +15,7 @@ from .faults import told
 
 
 class WatchedFiles:
-    """Those at a path, as they are now."""
+    """The file of a store and the two beside it; remembers which they were when the store was opened."""
 
     def __init__(self, path: Path) -> None:
         """Keeps a connection of its own, as SQLite deletes the two files when the last one is closed.
