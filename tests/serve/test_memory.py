@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -40,6 +41,15 @@ def test_what_it_takes_is_told(server: Running) -> None:
     assert memory["bytes"] == GIVEN
     assert memory["base_bytes"] + memory["bodies_bytes"] + memory["pictures_bytes"] == GIVEN
     assert memory["pixels"] < memory["pictures_bytes"] / 8
+
+
+def test_what_several_processes_take_is_told_without_what_started_them(kept: Path, tmp_path: Path) -> None:
+    with serving(kept, store=tmp_path / "store.db", log=tmp_path / "log", memory="2G", processes=2) as running:
+        memory = running.told["memory"]
+        started_by = Path(f"/proc/{running.process.pid}/statm").read_text().split()[1]
+        beside = (2 << 30) - 2 * memory["bytes"]
+        assert 32 << 20 < beside < 2 * int(started_by) * resource.getpagesize()
+        assert running.stop() == 0
 
 
 def test_all_that_a_server_prints_is_documented(server: Running) -> None:

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from ..core.errors import DrivetrainError, UsageError
 from ..core.installation import install_command
-from ..core.memory import available_memory, resident_memory, return_large_blocks, shown_size
+from ..core.memory import resident_memory, return_large_blocks
 from ..core.memory_budget import MemoryBudget
 from ..core.retention import Retention
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
     from ..model.predictor import Predictor
-    from ..serve.engine import Plan
+    from ..serve.memory_shares import MemoryShares
     from ..serve.server import Server
     from ..serve.settings import Settings
 
@@ -167,7 +167,6 @@ def build(options: ServeOptions) -> Server:
         from ..serve.keeping import Keeping
         from ..serve.ledger import Ledger
         from ..serve.measure import plan
-        from ..serve.memory_shares import shares
         from ..serve.metrics import Metrics
         from ..serve.pictures import Pictures
         from ..serve.served import Shelf, parse_bundle
@@ -180,10 +179,11 @@ def build(options: ServeOptions) -> Server:
     settings = options.settings()
     return_large_blocks()
 
+    key = Path(options.verify) if options.verify else None
+
     def load_one(path: Path) -> Predictor:
         return load(path, golden=options.golden, threads=settings.cores, signed_by=key)
 
-    key = Path(options.verify) if options.verify else None
     shelf = Shelf([parse_bundle(text) for text in options.bundles], load_one, allow_other_classes=options.other_classes)
     store = open_store(options.store or _default_store())
     keys = store.keys()
@@ -200,24 +200,11 @@ def build(options: ServeOptions) -> Server:
             "every key of this store has been revoked: nobody is answered until one is made (drivetrain keys add)"
         )
     planned = plan(settings, [model.predictor for model in shelf.models])
-    limits = settings.limits
     try:
-        # Measured here: what the process holds before its first request is the base.
-        memory = shares(
-            settings.memory, resident_memory(), limits.body_bytes, settings.processes, beside=options.memory_beside
-        )
-        if options.max_megapixels is not None and limits.pixels > memory.pixels and settings.memory is not None:
-            raise UsageError(
-                f"--memory leaves room for images of {memory.pixels / 1e6:.1f} million pixels; give more, or fewer with "
-                "--max-megapixels"
-            )
+        settings, memory = _within_memory(options)
     except UsageError:
         store.close()
         raise
-    settings = replace(
-        settings,
-        limits=replace(limits, pixels=min(limits.pixels, memory.pixels), in_flight_bytes=memory.bodies),
-    )
     pictures = Pictures(MemoryBudget(memory.pictures), settings.limits.pixels)
     ledger = Ledger(store, metrics.lag)
     keeping = Keeping(settings.retention, settings.keep_metadata)
@@ -233,6 +220,28 @@ def build(options: ServeOptions) -> Server:
         memory=memory,
         pictures=pictures,
     )
+
+
+def _within_memory(options: ServeOptions) -> tuple[Settings, MemoryShares]:
+    """Settings whose limits the memory allows, and how that is shared out; what this process holds by now is the base.
+
+    Raises:
+        UsageError: an option is out of range, or the memory is too little for them.
+    """
+    from ..serve.memory_shares import shares
+
+    settings = options.settings()
+    limits = settings.limits
+    memory = shares(
+        settings.memory, resident_memory(), limits.body_bytes, settings.processes, beside=options.memory_beside
+    )
+    if options.max_megapixels is not None and limits.pixels > memory.pixels and settings.memory is not None:
+        raise UsageError(
+            f"--memory leaves room for images of {memory.pixels / 1e6:.1f} million pixels; give more, or fewer with "
+            "--max-megapixels"
+        )
+    allowed = replace(limits, pixels=min(limits.pixels, memory.pixels), in_flight_bytes=memory.bodies)
+    return replace(settings, limits=allowed), memory
 
 
 def _default_store() -> str:
@@ -279,29 +288,19 @@ def _run_several(options: ServeOptions, listening: socket.socket, started: Calla
     import uvicorn
 
     from ..serve.logs import set_up
-    from ..serve.memory_shares import shares
     from ..serve.metrics import MULTIPROCESS
     from ..serve.workers import Workers
 
     # Built once here too: what cannot work is said once, and the store's tables are made by one.
     server = build(options)
-    # What this process holds, which answers nothing, the others cannot have.
-    options = replace(options, memory_beside=resident_memory())
     try:
-        shares(
-            options.memory,
-            resident_memory(),
-            options.max_body_mb << 20,
-            options.processes,
-            beside=options.memory_beside,
-        )
-    except UsageError:
+        # What this process holds, which answers nothing, the others cannot have: they have less than it reckoned with.
+        options = replace(options, memory_beside=resident_memory())
+        settings, memory = _within_memory(options)
+        started(replace(server, settings=settings, memory=memory))
+    finally:
         server.engine.close()
         server.store.close()
-        raise
-    started(server)
-    server.engine.close()
-    server.store.close()
     set_up(options.log, requests=options.log_requests)
     with tempfile.TemporaryDirectory(prefix="drivetrain-metrics-") as counts:
         os.environ[MULTIPROCESS] = counts
@@ -376,49 +375,6 @@ def _bind(host: str, port: int) -> socket.socket:
 def _address(host: str, listening: socket.socket) -> str:
     port = listening.getsockname()[1]
     return f"http://{f'[{host}]' if ':' in host else host}:{port}"
-
-
-def plan_line(planned: Plan) -> str:
-    """How images are put through, in words."""
-    batch = "one image a run" if planned.max_batch == 1 else f"up to {planned.max_batch} images a run"
-    wait = f", waiting up to {planned.max_wait_s * 1000:.0f} ms for more" if planned.max_wait_s else ""
-    speed = f", about {planned.images_per_s:.0f} images/s" if planned.images_per_s else ""
-    return f"{planned.workers} workers, {batch}{wait}; {planned.queue} images may wait{speed}"
-
-
-def told(server: Server) -> list[tuple[str, str]]:
-    """What is served, as lines for people."""
-    models = server.shelf.models
-    return [
-        *(("Model", f"{model.name} {model.version} ({model.predictor.manifest.name})") for model in models),
-        ("Work", plan_line(server.engine.plan)),
-        ("Images", _kept_line(server.settings)),
-        ("Memory", _memory_line(server)),
-    ]
-
-
-def _memory_line(server: Server) -> str:
-    """What it may take, and what that leaves for a picture."""
-    from ..data.true_size import MAX_PIXELS
-
-    memory, settings = server.memory, server.settings
-    each = " a process" if settings.processes > 1 else ""
-    pixels = f"images of up to {settings.limits.pixels / 1e6:.1f} million pixels"
-    short = (
-        " (all that the memory holds)" if memory.pixels < MAX_PIXELS and settings.limits.pixels == memory.pixels else ""
-    )
-    beyond = "; more than this machine has" if memory.total * settings.processes > available_memory() else ""
-    return f"up to {shown_size(memory.total)}{each}; {pixels}{short}{beyond}"
-
-
-def _kept_line(settings: Settings) -> str:
-    rule = settings.retention
-    if not rule.keeps_hash:
-        return "not kept, nor their hashes"
-    if not rule.keeps_image:
-        return "not kept, only their hashes"
-    metadata = "with their metadata" if settings.keep_metadata else "without their metadata"
-    return f"kept {'for good' if rule.days is None else f'for {rule.days} days'}, {metadata}"
 
 
 def _missing(error: ModuleNotFoundError) -> UsageError:

@@ -50,11 +50,15 @@ def serve(
     max_images: Annotated[int, typer.Option(min=1, help="Images a request may have.")] = 64,
     max_megapixels: Annotated[
         float | None,
-        typer.Option(help="Million pixels an image may have; as elsewhere 89.4, or what the memory holds."),
+        typer.Option(
+            help="Million pixels an image may have: 89.4 unless given, as in every command, or what the memory holds."
+        ),
     ] = None,
     memory: Annotated[
         str | None,
-        typer.Option(help="Memory for all processes, such as 2G; half of the machine's, at most 4G a process."),
+        typer.Option(
+            help="Memory for all processes, such as 2G; unless given half of the machine's, at most 4G a process."
+        ),
     ] = None,
     upload_s: Annotated[float, typer.Option(help="Seconds a request's body may take to arrive.")] = 30.0,
     samples: Annotated[
@@ -110,7 +114,7 @@ def serve(
 
 def say(server: Server, address: str) -> None:
     """What is served and where, on stdout."""
-    from ..app.serving import told
+    from ..app.announcement import told
     from .console import print_pairs
 
     access = "open to this machine, no key needed" if server.guard.open_to_all else "with a key"
