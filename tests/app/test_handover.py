@@ -129,6 +129,11 @@ def test_what_runs_here_travels_by_default_and_no_index_is_named(target: Target,
     assert "drivetrain" not in names, "whoever owns that name in an index may be anybody"
     assert ("./wheels/drivetrain-" in first.requirements[0]) == (target is Target.NOTEBOOK)
     assert f"onnxruntime=={version('onnxruntime')}" in first.requirements
+    if target is Target.SPACE:
+        text = (first.out / "app.py").read_text(encoding="utf-8")
+        assert text.index("\nimport drivetrain") < text.index("\nimport gradio"), (
+            "what it imports first tells it to be silent"
+        )
     assert not any(line.startswith(("torch", "pytest", "playwright")) for line in first.requirements)
 
 

@@ -37,7 +37,9 @@ def steering(text: str) -> set[str]:
     return {character for character in text if visible(character, keep="\n\t\r") != character}
 
 
-def test_names_never_steer_a_terminal_or_a_page(drivetrain_process: OwnProcess, odd: Path, tmp_path: Path) -> None:
+def test_names_never_steer_a_terminal_or_a_page(
+    drivetrain: CommandLine, drivetrain_process: OwnProcess, odd: Path, tmp_path: Path
+) -> None:
     bundle = tmp_path / "b.bundle"
     done = drivetrain_process("train", odd, "--out", bundle, *LITE0)
     assert done.code == 0, done.err
@@ -49,13 +51,14 @@ def test_names_never_steer_a_terminal_or_a_page(drivetrain_process: OwnProcess, 
         text = (bundle / page).read_text(encoding="utf-8")
         assert steering(text) == set(), page
         assert r"\x1b" in text, page
+    documents = {}
     for command in (("predict", bundle, odd), ("evaluate", bundle, odd, "--keep-leaks"), ("inspect", bundle)):
-        shown = drivetrain_process(*command)
+        shown = drivetrain(*command)
         assert steering(shown.out + shown.err) == set(), command
-        told_json = drivetrain_process(*command, "--json")
+        told_json = drivetrain(*command, "--json")
         assert steering(told_json.out) == set(), command
-        assert json.loads(told_json.out)
-    answers = json.loads(drivetrain_process("predict", bundle, odd, "--json").out)
+        documents[command[0]] = json.loads(told_json.out)
+    answers = documents["predict"]
     assert {answer["label"] for answer in answers if answer["label"]} <= {RED, TURNED, MARKUP}
     assert Path(answers[0]["path"]).exists()
 
