@@ -6,6 +6,7 @@ import base64
 import doctest
 import hashlib
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -434,6 +435,20 @@ def test_a_bundle_that_answers_otherwise_here(wheel: Path, tmp_path: Path) -> No
     with pytest.raises((ParityError, BundleError)):
         hand_over(bundle, Target.SPACE, tmp_path / "app", wheel)
     assert not (tmp_path / "app").exists()
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no pipes with names here")
+def test_pipes_are_not_waited_for(wheel: Path, tmp_path: Path) -> None:
+    (tmp_path / "pipe").mkdir()
+    os.mkfifo(tmp_path / "pipe" / NAME)
+    with pytest.raises(UsageError, match=r"cannot be read .*pipe"):
+        hand_over(KEPT, Target.NOTEBOOK, tmp_path / "other", tmp_path / "pipe" / NAME)
+    out = hand_over(KEPT, Target.NOTEBOOK, tmp_path / "app", wheel).out
+    for name, message in (("app.ipynb", r"app\.ipynb changed since it was written"), (MARKER, "was not written by")):
+        (out / name).unlink()
+        os.mkfifo(out / name)
+        with pytest.raises(UsageError, match=message):
+            hand_over(KEPT, Target.NOTEBOOK, out, wheel)
 
 
 def test_wheels_that_are_none(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
 from ...core.errors import UsageError
+from ...core.plain_file import read_plain
 from ...model.publish import check_place, publish
 
 MARKER = "drivetrain-app.json"
@@ -57,15 +58,18 @@ def _check_own(out: Path, folder: Path) -> None:
     foreign = sorted(name for name in present if name != MARKER and name not in sums)
     if foreign:
         raise UsageError(f"{out} holds {_some(foreign)} beside what was written, which would be lost; move it away")
-    changed = sorted(
-        name
-        for name, path in present.items()
-        if name != MARKER and (path.is_symlink() or hashlib.sha256(path.read_bytes()).hexdigest() != sums[name])
-    )
+    changed = sorted(name for name, path in present.items() if name != MARKER and not _is_as_written(path, sums[name]))
     if changed:
         raise UsageError(
             f"{out}: {_some(changed)} changed since it was written, which would be lost; choose a new name, or delete it"
         )
+
+
+def _is_as_written(path: Path, sha256: str) -> bool:
+    try:
+        return not path.is_symlink() and hashlib.sha256(read_plain(path)).hexdigest() == sha256
+    except OSError:
+        return False  # a pipe, or what may not be read: nothing that was written here
 
 
 def _some(names: list[str]) -> str:
@@ -75,8 +79,7 @@ def _some(names: list[str]) -> str:
 def _written_before(folder: Path) -> dict[str, str] | None:
     """Name to SHA-256 of what was written to ``folder``; None where that is not known."""
     try:
-        with (folder / MARKER).open("rb") as file:
-            document = json.loads(file.read(MAX_MARKER_BYTES))
+        document = json.loads(read_plain(folder / MARKER, MAX_MARKER_BYTES))
         return {str(name): str(digest) for name, digest in document["files"].items()}
     except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return None

@@ -17,6 +17,7 @@ from pathlib import Path
 from ...core.dependency import parse_dependency
 from ...core.errors import UsageError
 from ...core.installation import PACKAGE
+from ...core.plain_file import read_plain
 from .packing import WHEEL_NAME, pack_wheel
 
 WHEELS = "wheels"
@@ -62,12 +63,11 @@ def read_wheel(path: Path) -> Wheel:
             "the drivetrain that runs here"
         )
     try:
-        size = path.stat().st_size
-        if size > MAX_WHEEL_BYTES:
-            raise UsageError(f"{path} has {size >> 20} MiB; a wheel of drivetrain has at most {MAX_WHEEL_BYTES >> 20}")
-        data = path.read_bytes()
+        data = read_plain(path, MAX_WHEEL_BYTES)
     except OSError as error:
         raise UsageError(f"{path} cannot be read ({error.strerror or error})") from None
+    if len(data) > MAX_WHEEL_BYTES:
+        raise UsageError(f"{path} has more than {MAX_WHEEL_BYTES >> 20} MiB, which no wheel of drivetrain has")
     return _open(path.name, data, str(path))
 
 
