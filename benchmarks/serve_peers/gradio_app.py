@@ -11,9 +11,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import gradio
-
+# Before gradio: importing drivetrain tells every library to report nothing.
 from .work import Work
+
+import gradio  # isort: skip
 
 
 def main() -> None:
