@@ -67,8 +67,9 @@ class ServeOptions:
     """None: as many as are decoded anywhere, or as the memory holds."""
     memory: int | None = None
     """Bytes for all processes together; None: see `Settings.memory`."""
-    memory_beside: int = 0
-    """Of these, what the process holds that started the others."""
+    memory_held: int | None = None
+    """Of these, what the process holds that started the others. Each of them holds as much; if each looked for itself, one
+    that holds a page more could refuse to start for ever."""
     upload_s: float = 30.0
     samples: str | None = None
     drain_s: float = 20.0
@@ -232,8 +233,13 @@ def _within_memory(options: ServeOptions) -> tuple[Settings, MemoryShares]:
 
     settings = options.settings()
     limits = settings.limits
+    held = options.memory_held
     memory = shares(
-        settings.memory, resident_memory(), limits.body_bytes, settings.processes, beside=options.memory_beside
+        settings.memory,
+        resident_memory() if held is None else held,
+        limits.body_bytes,
+        settings.processes,
+        beside=held or 0,
     )
     if options.max_megapixels is not None and limits.pixels > memory.pixels and settings.memory is not None:
         raise UsageError(
@@ -295,7 +301,7 @@ def _run_several(options: ServeOptions, listening: socket.socket, started: Calla
     server = build(options)
     try:
         # What this process holds, which answers nothing, the others cannot have: they have less than it reckoned with.
-        options = replace(options, memory_beside=resident_memory())
+        options = replace(options, memory_held=resident_memory())
         settings, memory = _within_memory(options)
         started(replace(server, settings=settings, memory=memory))
     finally:
