@@ -31,3 +31,14 @@ def test_a_bundle_is_signed_checked_and_used(drivetrain: CommandLine, tmp_path: 
     assert "it is not signed" in unsigned.err
     assert drivetrain("verify", KEPT, "--key", public).code == 2
     assert drivetrain("serve", KEPT, "--verify", public, "--store", tmp_path / "s.db", "--port", "0").code == 2
+
+
+def test_a_key_is_not_made_for_what_cannot_be_signed(drivetrain: CommandLine, tmp_path: Path) -> None:
+    assert "does not exist" in drivetrain("sign", tmp_path / "none", "--key", tmp_path / "k", "--new-key").err
+    assert not list(tmp_path.glob("k*"))
+
+
+@pytest.mark.parametrize("command", ["sign", "verify"])
+def test_the_address_of_a_key_is_shown_as_it_was_given(drivetrain: CommandLine, command: str) -> None:
+    done = drivetrain(command, KEPT, "--key", "https://example.org//k.pub")
+    assert "https://example.org//k.pub is a web address" in " ".join(done.err.split())

@@ -181,3 +181,9 @@ def test_a_damaged_bundle_stays_a_damaged_bundle(drivetrain: CommandLine, place:
     (place / "bears.bundle" / "model.onnx").write_bytes(b"cut")
     assert "model.onnx was altered or cut short" in drivetrain("inspect", "bears.bundle", cwd=place).error
     assert "did you mean" not in drivetrain("inspect", "bears.bundle", cwd=place).error
+
+
+def test_a_report_is_not_written_through_a_link_to_itself(drivetrain: CommandLine, place: Path) -> None:
+    (place / "loop").symlink_to("loop")
+    done = drivetrain("report", "bears.bundle", "--out", "loop", cwd=place)
+    assert (done.code, "Traceback" in done.err) == (2, False)

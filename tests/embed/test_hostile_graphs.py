@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 from small_nets import floats, model, node, plain_net
@@ -18,6 +21,8 @@ from drivetrain.embed import onnx_file
 from drivetrain.embed.graph_scan import MAX_NAME, GraphFaultError, scan
 from drivetrain.embed.operators import ALLOWED, SIZED_BY, Step, fault_of
 from drivetrain.embed.quarantine import Limits, Quarantine
+from drivetrain.embed.session import Session
+from drivetrain.embed.trial import Trial
 
 SIDECAR = json.dumps({"preprocess": {"mean": [0.5] * 3, "std": [0.5] * 3}})
 
@@ -269,3 +274,50 @@ def test_an_ordinary_graph_with_functions_still_passes(tmp_path: Path) -> None:
     backbone = onnx_file.load(saved(tmp_path, functions(2, 3)), quick(tmp_path, mebibytes=2048))
     assert backbone.blocks[0].width == 3 * 12 * 10
     assert model([node("Relu", ["image"], "y")], {}).graph.node
+
+
+SCAN_QUICKLY = """
+import resource, sys
+from drivetrain.embed.graph_scan import GraphFaultError, scan
+resource.setrlimit(resource.RLIMIT_CPU, (10, 10))
+try:
+    scan(sys.stdin.buffer.read())
+except GraphFaultError as error:
+    print(error)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no limits on time here")
+def test_a_weight_of_half_a_million_dimensions_is_given_up_at_once() -> None:
+    """Their product would have millions of digits, and take an hour in the process that reads the file."""
+    net = plain_net()
+    net.graph.initializer.add(name="w2", data_type=1).dims.extend([(1 << 63) - 1] * 400_000)
+    done = subprocess.run(
+        [sys.executable, "-c", SCAN_QUICKLY], input=net.SerializeToString(), capture_output=True, check=True
+    )
+    assert b"announces more numbers than it holds" in done.stdout
+
+
+def test_a_weight_without_numbers_may_have_any_other_dimensions() -> None:
+    net = plain_net()
+    net.graph.initializer.append(TensorProto(name="w2", data_type=1, dims=[1 << 40, 0]))
+    assert "w2" in scan(net.SerializeToString()).weights
+
+
+def test_only_onnx_is_loaded_whatever_the_bytes_say(tmp_path: Path) -> None:
+    """The runtime has a format of its own, which no audit reads, and which it takes where the fifth byte begins its name."""
+    options = onnxruntime.SessionOptions()
+    options.optimized_model_filepath = str(tmp_path / "m.ort")
+    options.add_session_config_entry("session.save_model_format", "ORT")
+    onnxruntime.InferenceSession(plain_net().SerializeToString(), options)
+    own = (tmp_path / "m.ort").read_bytes()
+    assert own[4:8] == b"ORTM"
+    onnxruntime.InferenceSession(own)  # left to itself
+    with pytest.raises(WeightsError, match="protobuf"):
+        Session(own)
+    # A name that happens to begin so is a name.
+    net = plain_net()
+    net.producer_name, net.ir_version = "ORTM of somebody", 8
+    assert net.SerializeToString()[4:8] == b"ORTM"
+    assert Session(net.SerializeToString()).outputs
+    assert Trial(net, "m.onnx")

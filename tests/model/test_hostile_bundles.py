@@ -168,6 +168,16 @@ GRAPHS = {
         ),
         "how much its ConstantOfShape makes depends on what a picture shows",
     ),
+    "a region by the picture": (
+        largest_of(
+            node("ReduceMax", "pixels", out="top", keepdims=0),
+            node("Mul", "top", "wide", out="side"),
+            node("RoiAlign", "pixels", "side", "which"),
+            wide=np.array([[0, 0, 1e5, 1e5]], np.float32),
+            which=np.zeros(1, np.int64),
+        ),
+        "how much its RoiAlign makes depends on what a picture shows",
+    ),
     "upscaled by the picture": (
         largest_of(
             node("ReduceMax", "pixels", out="top", keepdims=0),
@@ -260,6 +270,17 @@ def test_a_note_of_somebody_else_counts_for_nothing(bundle: Path, tmp_path: Path
     os.chown(note, 12345, -1)
     with pytest.raises(BundleError, match="takes more than 0 s"):
         dt.load(bundle, quarantine=Quarantine(tmp_path / "q", Limits(0, 1 << 30)))
+
+
+@pytest.mark.skipif(not hasattr(os, "getuid"), reason="files have no owner here")
+def test_a_note_in_a_folder_that_others_may_write_to_counts_for_nothing(bundle: Path, tmp_path: Path) -> None:
+    """They could give any file of ours the note's name."""
+    no_time = Quarantine(tmp_path / "q", Limits(0, 1 << 30))
+    dt.load(bundle, quarantine=Quarantine(tmp_path / "q"))
+    dt.load(bundle, quarantine=no_time)
+    (tmp_path / "q").chmod(0o777)
+    with pytest.raises(BundleError, match="takes more than 0 s"):
+        dt.load(bundle, quarantine=no_time)
 
 
 def test_a_module_in_the_current_folder_is_not_taken_for_ours(

@@ -109,3 +109,19 @@ def test_keys_are_not_mistaken_for_each_other(bundle: Path, tmp_path: Path, key:
         dt.load(bundle, signed_by=tmp_path / "nonsense")
     with pytest.raises(UsageError, match="cannot read the key"):
         dt.load(bundle, signed_by=tmp_path / "none")
+
+
+@pytest.mark.parametrize("there", ["other", "other.pub"])
+def test_half_a_new_key_is_not_left_beside_an_older_half(tmp_path: Path, there: str) -> None:
+    (tmp_path / there).write_bytes(b"older")
+    with pytest.raises(UsageError, match=f"{there} is there already"):
+        make_key(tmp_path / "other")
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {there: b"older"}
+
+
+def test_a_folder_kept_under_version_control_is_not_signed_away(bundle: Path, key: Path) -> None:
+    (bundle / ".git").mkdir()
+    (bundle / ".git" / "HEAD").write_bytes(b"ref")
+    with pytest.raises(UsageError, match=r"holds \.git beside the bundle, which would be lost"):
+        sign(bundle, key)
+    assert (bundle / ".git" / "HEAD").exists()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -131,7 +132,7 @@ def report(
         raise BundleError(f"{bundle} holds no report")
     if out is None:
         out = bundle / REPORT if bundle.is_dir() else Path(f"{bundle.stem}-report.html")
-    if not (bundle.is_dir() and out.resolve() == (bundle / REPORT).resolve()):
+    if not (bundle.is_dir() and os.path.realpath(out) == os.path.realpath(bundle / REPORT)):
         out.parent.mkdir(parents=True, exist_ok=True)
         out.write_bytes(page)
     if json:

@@ -7,13 +7,19 @@ from typing import Annotated
 
 import typer
 
+from ..core.local_path import local_path
 from .prediction import BundleArgument
 from .training import JsonFlag
 
 
 def sign(
     bundle: BundleArgument,
-    key: Annotated[Path, typer.Option("--key", "-k", help="File of the private key, which stays with you.")],
+    key: Annotated[
+        Path,
+        typer.Option(
+            "--key", "-k", parser=local_path, metavar="FILE", help="File of the private key, which stays with you."
+        ),
+    ],
     new_key: Annotated[
         bool, typer.Option("--new-key", help="Make the key first; its public half becomes KEY.pub.")
     ] = False,
@@ -24,9 +30,13 @@ def sign(
     A bundle's sums show that it is whole, not where it comes from. Give the public key (KEY.pub) to whoever is to check.
     """
     from ..model.signature import make_key, sign
+    from ..model.storage import read_sealed
     from .console import print_json, print_line
 
     if new_key:
+        read_sealed(
+            bundle
+        )  # what cannot be signed is said before there is a key, which a second try would find in its way
         make_key(key)
     sign(bundle, key)
     public = f"{key}.pub"
@@ -38,7 +48,16 @@ def sign(
 
 def verify(
     bundle: BundleArgument,
-    key: Annotated[Path, typer.Option("--key", "-k", help="File of the public key (.pub) it should be signed with.")],
+    key: Annotated[
+        Path,
+        typer.Option(
+            "--key",
+            "-k",
+            parser=local_path,
+            metavar="FILE",
+            help="File of the public key (.pub) it should be signed with.",
+        ),
+    ],
     json: JsonFlag = False,
 ) -> None:
     """Check that a bundle is whole and signed with a key.

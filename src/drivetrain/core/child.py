@@ -165,6 +165,8 @@ def _limit(limits: Limits) -> None:
         import resource
     except ImportError:
         return
+    with suppress(OSError), open("/proc/self/oom_score_adj", "w") as file:  # noqa: PTH123
+        file.write("1000")  # where memory runs out for all, this is what can be spared, not the server that asks for it
     seconds = max(1, round(limits.seconds))
     wanted = [(resource.RLIMIT_CORE, 0, 0), (resource.RLIMIT_CPU, seconds, seconds + 5)]
     if (now := _address_space()) is not None:

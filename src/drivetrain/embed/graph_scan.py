@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum, auto
-from math import prod
 
 from .operators import Step
 
@@ -156,7 +155,7 @@ class _Walker:
             elif number == _TENSOR_NAME and isinstance(value, memoryview):
                 name = _name(value)
         # No type of number takes less than half a byte.
-        if not self.found.external and prod(dims) > 2 * len(message):
+        if not self.found.external and _exceeds(dims, 2 * len(message)):
             raise GraphFaultError(f"the graph's weight “{name[:80]}” announces more numbers than it holds")
         if main:
             self.found.weights.append(name)
@@ -213,6 +212,19 @@ def _name(value: memoryview) -> str:
     if len(value) > MAX_NAME:
         raise GraphFaultError(f"the graph holds a name of {len(value):,} bytes; names have at most {MAX_NAME:,}")
     return bytes(value).decode()
+
+
+def _exceeds(dims: list[int], most: int) -> bool:
+    """Whether a tensor of these dimensions has more numbers than ``most``.
+
+    The product of all is not made: of half a million large numbers it would take an hour, with every thread waiting.
+    """
+    count = 1
+    for dim in dims:
+        count *= dim
+        if count > most:
+            return 0 not in dims
+    return False
 
 
 def _varint(message: memoryview, at: int) -> tuple[int, int]:

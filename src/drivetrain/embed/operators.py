@@ -49,11 +49,13 @@ SIZED_BY: Mapping[str, frozenset[int]] = {
     "Pad": frozenset({1, 3}),
     "Range": frozenset(range(3)),
     "Resize": frozenset({1, 2, 3}),
+    "RoiAlign": frozenset({1}),
     "STFT": frozenset({1, 3}),
     "Slice": frozenset({1, 2, 3, 4}),
     "Tile": frozenset({1, 2}),
 }
-"""Operator → those of its inputs whose values decide how large its output is."""
+"""Operator → those of its inputs whose values decide how large its output is, or what it sets aside to make it (RoiAlign:
+as many sampling points as a region is wide and high)."""
 
 # They look at the size of a tensor, not at what stands in it.
 _ASK_THE_SIZE = frozenset({"Shape", "Size"})

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import stat
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -54,11 +55,16 @@ class Quarantine:
 
     def knows(self, sums: Mapping[str, str]) -> bool:
         """Whether these bytes have passed, with these versions, by a note of our own."""
+        place = self._place(sums)
         try:
-            status = self._place(sums).lstat()
+            folder, note = place.parent.stat(), place.lstat()
         except OSError:
             return False
-        return not hasattr(os, "getuid") or status.st_uid == os.getuid()
+        if not hasattr(os, "getuid"):
+            return True
+        # Whoever may write to the folder can give any file of ours in it this name.
+        private = folder.st_uid == os.getuid() and not folder.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+        return private and stat.S_ISREG(note.st_mode) and note.st_uid == os.getuid()
 
     def note(self, sums: Mapping[str, str]) -> None:
         """Remember that these have passed; where it cannot be written, they are tried again the next time."""

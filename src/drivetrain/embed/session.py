@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from ..core.errors import WeightsError
 from .backbone import INPUT
-from .onnx_runtime import onnx_runtime
+from .onnx_runtime import FORMAT, onnx_runtime
 
 
 class Session:
@@ -31,6 +31,7 @@ class Session:
         options = ort.SessionOptions()
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
+        options.add_session_config_entry(*FORMAT)
         options.log_severity_level = 4  # what goes wrong is raised; the runtime need not print it as well
         source = model if isinstance(model, bytes) else str(model)
         try:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ..core.errors import WeightsError
 from .backbone import INPUT
-from .onnx_runtime import onnx_runtime
+from .onnx_runtime import FORMAT, onnx_runtime
 
 if TYPE_CHECKING:
     import onnx
@@ -43,6 +43,7 @@ class Trial:
         self._run_options.log_severity_level = FATAL_ONLY
         options = ort.SessionOptions()
         options.log_severity_level = FATAL_ONLY
+        options.add_session_config_entry(*FORMAT)
         try:
             self._session = ort.InferenceSession(
                 model.SerializeToString(),

@@ -40,14 +40,18 @@ def make_key(path: Path) -> Path:
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
     shown = key.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
-    for place, data, mode in ((public, shown, 0o644), (path, secret, 0o600)):
-        try:
+    written: list[Path] = []
+    try:
+        for place, data, mode in ((path, secret, 0o600), (public, shown, 0o644)):
             with open(os.open(place, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:  # noqa: PTH123
+                written.append(place)
                 file.write(data)
-        except FileExistsError:
+    except OSError as error:
+        for half in written:  # beside the other half of an older key it would pass for that key's
+            half.unlink(missing_ok=True)
+        if isinstance(error, FileExistsError):
             raise UsageError(f"{place} is there already; a key is never written over, so choose another name") from None
-        except OSError as error:
-            raise UsageError(f"cannot write {place}: {error.strerror or error}") from None
+        raise UsageError(f"cannot write {place}: {error.strerror or error}") from None
     return public
 
 

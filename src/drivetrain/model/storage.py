@@ -362,7 +362,8 @@ def _check_folder(out: Path, folder: Path) -> None:
     if names and not {SUMS, MANIFEST} <= names:
         raise UsageError(f"{out} exists and is not a bundle; choose a new name, such as {folder.name}.bundle")
     own = {PurePosixPath(name).parts[0] for name in (SUMS, SIGNATURE, CARD, REPORT, FROZEN, GALLERY, *REQUIRED)}
-    foreign = sorted(name for name in names - own if not name.startswith("."))
+    # What a desktop leaves in every folder may go; a hidden folder, such as .git, is somebody's work.
+    foreign = sorted(name for name in names - own if not name.startswith(".") or (folder / name).is_dir())
     if foreign:
         raise UsageError(
             f"{out} holds {', '.join(foreign[:3])}{', …' if len(foreign) > 3 else ''} beside the bundle, which would be "
@@ -376,7 +377,7 @@ def _is_zip_name(out: Path) -> bool:
 
 def _is_zipped_bundle(path: Path) -> bool:
     try:
-        with open_plain(path) as file, zipfile.ZipFile(file) as archive:
+        with open_plain(path) as file, _InPieces(file.raw) as pieces, zipfile.ZipFile(pieces) as archive:
             names = {PurePosixPath(name).name for name in archive.namelist()}
     except (zipfile.BadZipFile, OSError, ValueError):
         return False
