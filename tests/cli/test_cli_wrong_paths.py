@@ -13,6 +13,7 @@ from PIL import Image
 import drivetrain as dt
 from drivetrain.core.errors import SourceError, UsageError
 from drivetrain.core.local_path import local_path
+from drivetrain.embed.registry import resolve
 
 
 @pytest.fixture
@@ -47,6 +48,8 @@ COMMANDS = {
     "serve": ("serve", "{}"),
     "serve, named": ("serve", "night={}"),
     "serve, samples": ("serve", "bears.bundle", "--samples", "{}"),
+    "demo": ("demo", "--out", "{}"),
+    "export": ("store", "export", "{}"),
     "cache": ("cache", "info", "--cache", "{}"),
 }
 
@@ -187,3 +190,8 @@ def test_a_report_is_not_written_through_a_link_to_itself(drivetrain: CommandLin
     (place / "loop").symlink_to("loop")
     done = drivetrain("report", "bears.bundle", "--out", "loop", cwd=place)
     assert (done.code, "Traceback" in done.err) == (2, False)
+
+
+def test_the_address_of_a_network_is_shown_as_it_was_given() -> None:
+    with pytest.raises(UsageError, match=r"^https://example\.org//m\.onnx is a web address"):
+        resolve("https://example.org//m.onnx")

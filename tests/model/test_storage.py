@@ -161,6 +161,7 @@ def test_sums_are_those_of_coreutils(bundle: Path) -> None:
         "a\tb",
         "a\x1b[2Jb",
         "a\x00b",
+        "a/" * 200 + "b",
         SUMS,
     ],
 )

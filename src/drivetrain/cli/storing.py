@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ..core.local_path import local_path
 from ..core.role import Role
 from ..core.verdict import Verdict
 from .training import JsonFlag
@@ -73,7 +74,10 @@ def migrate(place: StoreArgument = None, store: StoreOption = None, json: JsonFl
 
 @app.command()
 def export(
-    out: Annotated[Path, typer.Argument(metavar="OUT", help="File to write; its ending says how: .parquet or .csv.")],
+    out: Annotated[
+        Path,
+        typer.Argument(metavar="OUT", parser=local_path, help="File to write; its ending says how: .parquet or .csv."),
+    ],
     store: StoreOption = None,
     model: Annotated[str | None, typer.Option(help="Only of the model served under this name.")] = None,
     bundle_id: Annotated[str | None, typer.Option("--bundle", help="Only of this bundle.")] = None,

@@ -248,7 +248,9 @@ def check_cache(source: str, cache: Path | None, no_cache: bool) -> None:
 
 
 def demo(
-    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the demo's bundle.")] = Path("demo"),
+    out: Annotated[
+        Path, typer.Option("--out", "-o", parser=local_path, metavar="FOLDER", help="Folder for the demo's bundle.")
+    ] = Path("demo"),
     cache: CacheOption = None,
     serve: Annotated[bool, typer.Option("--serve", help="Then serve it, with pictures to try.")] = False,
     port: Annotated[

@@ -5,9 +5,9 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable, Mapping
 from functools import partial
-from pathlib import Path
 
 from ..core.errors import UsageError
+from ..core.local_path import local_path
 from . import efficientnet_lite, onnx_file
 from .backbone import Backbone
 
@@ -39,7 +39,7 @@ def resolve(name: str, side: int | None = None) -> Backbone:
 
         return hub.load(name.removeprefix(HUB_PREFIX))
     if name.endswith(".onnx"):
-        return onnx_file.load(Path(name))
+        return onnx_file.load(local_path(name))
     near = difflib.get_close_matches(name, PACKAGED, n=1, cutoff=0.4)
     hint = f"did you mean {near[0]}? " if near else ""
     raise UsageError(

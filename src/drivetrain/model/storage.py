@@ -39,6 +39,7 @@ SIGNATURE = f"{SUMS}.sig"
 """Who vouches for the sums, where somebody does: see `signature`."""
 
 MAX_FILES = 1000
+MAX_NAME = 255
 MAX_SUMS_BYTES = 1 << 20
 MAX_SIGNATURE_BYTES = 1 << 12
 MAX_SMALL_BYTES = 64 << 20
@@ -291,7 +292,13 @@ def _stays_inside(name: str) -> bool:
     """Whether a name means a file below the bundle on every system, and has no second spelling."""
     path = PurePosixPath(name)
     outside = path.is_absolute() or ".." in path.parts or "\\" in name or ":" in name
-    return name.isprintable() and not outside and name == path.as_posix() and name not in (".", SUMS, SIGNATURE)
+    return (
+        len(name) <= MAX_NAME
+        and name.isprintable()
+        and not outside
+        and name == path.as_posix()
+        and name not in (".", SUMS, SIGNATURE)
+    )
 
 
 def format_sums(files: Mapping[str, bytes]) -> bytes:
