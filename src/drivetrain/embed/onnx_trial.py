@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from ..core.child import ChildError, Work, answer
 from ..core.errors import WeightsError
+from .batches import batch_sizes
 from .quarantine import Quarantine
 from .sidecar import Sidecar
 
@@ -40,6 +43,7 @@ def _prepare() -> Work:
     from .onnx_file import blamed_on
     from .onnx_runtime import onnx_runtime
     from .standard_form import embedding_graph
+    from .trial import Trial
 
     onnx_runtime()  # heavy, and no part of what the graph takes
 
@@ -50,7 +54,11 @@ def _prepare() -> Work:
             model.ParseFromString(files[MODEL])
             size = audit(model, where).size
             spec = sidecar.preprocess_for(size, f"the JSON of {where}")
-            embedding_graph(model, spec.resize.size, sidecar.output, where)
+            graph = embedding_graph(model, spec.resize.size, sidecar.output, where)
+            if graph.graph.input[0].type.tensor_type.shape.dim[0].dim_param:  # any number of images at once
+                trial = Trial(graph, where)
+                for count in batch_sizes(*spec.resize.size):
+                    trial.run(np.zeros((count, 3, *spec.resize.size), np.float32))
 
     return work
 

@@ -27,6 +27,7 @@ from ..data.decode import Decoded, decode, to_rgb
 from ..data.picture import read_bytes
 from ..data.preprocess import apply
 from ..embed.backbone import INPUT, OUTPUT
+from ..embed.batches import in_batches
 from ..embed.quarantine import Quarantine
 from ..embed.session import Session
 from .answer import judge
@@ -153,12 +154,16 @@ class Predictor:
         return logits_NC[0], embedding_ND[0]
 
     def run_batch(self, tensors_NKHW: FloatArray, *, wide: bool = False) -> tuple[FloatArray, FloatArray]:
-        """Preprocessed images (N, 3, H, W) → logits (N, C) and embeddings (N, D).
+        """Preprocessed images (N, 3, H, W) → logits (N, C) and embeddings (N, D), in runs of `batch_sizes` each.
 
         ``wide``: with all the threads `load` was told of, sooner done where nothing else is to do.
         """
         session = self._wide if wide and self._wide is not None else self._session
-        logits_NC, embedding_ND = session.run(tensors_NKHW, [LOGITS, OUTPUT])
+        runs = [session.run(tensors, [LOGITS, OUTPUT]) for tensors in in_batches(tensors_NKHW)]
+        if len(runs) == 1:
+            logits_NC, embedding_ND = runs[0]
+        else:
+            logits_NC, embedding_ND = (np.concatenate(parts) for parts in zip(*runs, strict=True))
         return logits_NC, embedding_ND
 
     @property

@@ -9,8 +9,9 @@ import numpy as np
 
 from ..core.child import ChildError, Work, answer
 from ..core.errors import BundleError
+from ..embed.batches import batch_sizes
 from ..embed.quarantine import Quarantine
-from .storage import FROZEN
+from .storage import FROZEN, MODEL
 
 MODULE = "drivetrain.model.trial"
 
@@ -43,10 +44,14 @@ def _prepare() -> Work:
     def work(request: Mapping[str, Any], files: Mapping[str, bytes]) -> None:
         predictor = construct(files, golden=request["golden"])
         height, width = predictor.manifest.preprocess.resize.size
+        name = FROZEN
         try:
             predictor.run_frozen(np.zeros((3, height, width), np.float32))
+            name = MODEL
+            for size in batch_sizes(height, width):
+                predictor.run_batch(np.zeros((size, 3, height, width), np.float32))
         except Exception as error:  # ONNX Runtime raises a dozen unrelated classes
-            raise BundleError(f"{FROZEN} does not run: {' '.join(str(error).split())[:300]}") from None
+            raise BundleError(f"{name} does not run: {' '.join(str(error).split())[:300]}") from None
 
     return work
 

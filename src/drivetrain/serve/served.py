@@ -116,10 +116,13 @@ class Shelf:
             return replace(old, on_disk=seen, problem=str(error) or "not enough memory to load it")
         if (fault := _other_answers(old, new)) and not self._allow_other_classes:
             return replace(old, on_disk=seen, problem=fault)
-        if new.version == old.version:
-            # The same model, copied or touched; what is warm stays.
-            return replace(old, on_disk=new.on_disk, problem=None)
-        return new
+        if new.version != old.version:
+            return new
+        if not _is_same(old, new):
+            fault = f"it is another model under the id of this one ({old.version}); train or export it anew"
+            return replace(old, on_disk=seen, problem=fault)
+        # The same model, copied or touched; what is warm stays.
+        return replace(old, on_disk=new.on_disk, problem=None)
 
     def _read(self, path: Path, name: str | None) -> ServedModel:
         seen = look_closely(path)  # before reading: what changes while it is read is looked at again
@@ -138,6 +141,12 @@ def look_closely(path: Path) -> tuple[object, ...]:
     except OSError:
         pass  # it changes just now, and will look different next time
     return tuple(seen)
+
+
+def _is_same(old: ServedModel, new: ServedModel) -> bool:
+    """Whether both give the same answers; of a bundle's id that is not to be taken on trust."""
+    before, after = old.predictor, new.predictor
+    return (before.model_sha256, before.manifest) == (after.model_sha256, after.manifest)
 
 
 def _other_answers(old: ServedModel, new: ServedModel) -> str | None:

@@ -1,0 +1,38 @@
+"""Networks are run on batches of a few sizes only: those that were tried before a network was trusted.
+
+A graph from elsewhere can ask for its batch's size and make something of it, so that a batch of three takes terabytes where
+one of two took nothing. What has been run once on a size takes as much the next time (`drivetrain.embed.operators`).
+Shapes: N images of any number, K channels, H and W pixels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+# Powers of two, so that any number of images is a few of them.
+MOST = 8
+
+# Of all images of a batch: eight of 300×300. A large input fills the cores alone, and eight of it would take gigabytes.
+MOST_PIXELS = MOST * 300 * 300
+
+
+def batch_sizes(height: int, width: int) -> tuple[int, ...]:
+    """Sizes of batches of such images that a network is run on, the smallest first.
+
+    >>> batch_sizes(224, 224), batch_sizes(512, 512)
+    ((1, 2, 4, 8), (1, 2))
+    """
+    return tuple(size for size in (1, 2, 4, MOST) if size == 1 or size * height * width <= MOST_PIXELS)
+
+
+def in_batches(images_NKHW: NDArray[np.float32]) -> Iterator[NDArray[np.float32]]:
+    """The images in their order, in as few batches of those sizes as will do."""
+    sizes = batch_sizes(*images_NKHW.shape[2:])
+    start = 0
+    while start < len(images_NKHW):
+        size = max(size for size in sizes if start + size <= len(images_NKHW))
+        yield images_NKHW[start : start + size]
+        start += size
