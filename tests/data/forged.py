@@ -55,8 +55,16 @@ def png_of_texts(count: int) -> bytes:
     return PNG + ihdr(8, 8) + texts + png_chunk(b"IDAT", zeros(8 * 25)) + png_chunk(b"IEND", b"")
 
 
-def icon(inside: bytes) -> bytes:
-    return b"\0\0\1\0\1\0" + b"\x10\x10\0\0\1\0\x20\0" + struct.pack("<II", len(inside), 22) + inside
+def png_of_chunks(count: int) -> bytes:
+    """Empty ones, of a kind that nobody knows."""
+    chunks = png_chunk(b"abCd", b"") * count
+    return PNG + ihdr(8, 8) + chunks + png_chunk(b"IDAT", zeros(8 * 25)) + png_chunk(b"IEND", b"")
+
+
+def icon(inside: bytes, entries: int = 1) -> bytes:
+    """All entries are at one place."""
+    entry = b"\x10\x10\0\0\1\0\x20\0" + struct.pack("<II", len(inside), 6 + 16 * entries)
+    return b"\0\0\1\0" + struct.pack("<H", entries) + entry * entries + inside
 
 
 # BMP, PPM, TGA, GIF
@@ -95,6 +103,12 @@ def gif(width: int, height: int, screen: tuple[int, int] | None = None) -> bytes
         piece = packed[at : at + 255]
         out += bytes([len(piece)]) + piece
     return bytes(out + b"\0;")
+
+
+def gif_after(blocks: bytes) -> bytes:
+    """A picture of 8×8 after so much else."""
+    data = gif(8, 8)
+    return data[:19] + blocks + data[19:]
 
 
 def _lzw_zeros(count: int) -> bytes:
@@ -145,6 +159,12 @@ def jpeg_of_two_frames() -> bytes:
     return data[: at + size] + bytes(frame) + data[at + size :]
 
 
+def jpeg_after(parts: bytes) -> bytes:
+    """A picture of 64×64 after so much else."""
+    data = saved(plain(64, 64), "JPEG")
+    return data[:2] + parts + data[2:]
+
+
 def jpeg_of_scans(side: int, count: int) -> bytes:
     """The last scan of a progressive picture, over and over."""
     data = saved(plain(side, side), "JPEG", progressive=True)
@@ -173,6 +193,14 @@ def webp_of_canvas(width: int, height: int) -> bytes:
     frame = bytes(6) + (63).to_bytes(3, "little") * 2 + bytes(4) + small
     body = b"WEBPVP8X" + struct.pack("<I", 10) + bytes([2]) + head[1:]
     body += b"ANIM" + struct.pack("<I", 6) + bytes(6) + b"ANMF" + struct.pack("<I", len(frame)) + frame
+    return b"RIFF" + struct.pack("<I", len(body)) + body
+
+
+def webp_of_chunks(count: int) -> bytes:
+    """A picture of 64×64 after empty ones."""
+    head = bytes(4) + (63).to_bytes(3, "little") * 2
+    small = saved(plain(64, 64), "WEBP", lossless=True)[12:]
+    body = b"WEBPVP8X" + struct.pack("<I", 10) + head + b"abcd\0\0\0\0" * count + small
     return b"RIFF" + struct.pack("<I", len(body)) + body
 
 
@@ -226,8 +254,32 @@ def av1_sequence(width: int, height: int) -> bytes:
     return obu(1, bits((0, 3), (1, 1), (1, 1), (0, 5), *size, (0, 6), (0, 1), (0, 8)))
 
 
-def av1_of_own_size() -> bytes:
-    """A sequence of 16×16 whose frame announces a size of its own: a bit in its header."""
+def av1_of_many_points(width: int, height: int) -> bytes:
+    """A sequence's header of 32 operating points with all they may say, so that the size stands far behind."""
+    timing = ((1, 1), (1, 32), (1, 32), (1, 1), (1, 1), (1, 1), (31, 5), (1, 32), (0, 5), (0, 5))
+    point = ((0, 12), (8, 5), (0, 1), (1, 1), (0, 32), (0, 32), (0, 1), (1, 1), (0, 4))
+    size = ((15, 4), (15, 4), (width - 1, 16), (height - 1, 16))
+    body = bits((0, 3), (0, 1), (0, 1), *timing, (1, 1), (31, 5), *(point * 32), *size, (0, 32))
+    return b"\x0a" + bytes([len(body) & 127 | 128, len(body) >> 7]) + body
+
+
+def avif_of_many_items(count: int, item: bytes) -> bytes:
+    """All are the same bytes."""
+    infe = b"".join(
+        box(b"infe", b"\2\0\0\0", struct.pack(">H", number), b"\0\0", b"av01", b"\0") for number in range(1, count + 1)
+    )
+
+    def head(at: int) -> bytes:
+        places = (struct.pack(">HHHII", number, 0, 1, at, len(item)) for number in range(1, count + 1))
+        iloc = box(b"iloc", b"\0\0\0\0\x44\0", struct.pack(">H", count), *places)
+        meta = box(b"meta", bytes(4), iloc, box(b"iinf", bytes(4), struct.pack(">H", count), infe))
+        return box(b"ftyp", b"avif", bytes(4), b"avifmif1miaf") + meta
+
+    return head(len(head(0)) + 8) + box(b"mdat", item)
+
+
+def av1_of_own_size(kind: int = 6) -> bytes:
+    """A sequence of 16×16 whose frame announces a size of its own: a bit in its header, which is a unit of that kind."""
     sequence = bits(
         (0, 3), (0, 1), (0, 1), (0, 1), (0, 1), (0, 5), (0, 12), (0, 5),
         (15, 4), (15, 4), (15, 16), (15, 16),
@@ -235,7 +287,7 @@ def av1_of_own_size() -> bytes:
     )  # fmt: skip
     # a key frame that is shown, no screen tools, the size overridden: 16000 × 16000
     frame = bits((0, 1), (0, 2), (1, 1), (0, 1), (0, 1), (1, 1), (15999, 16), (15999, 16))
-    return obu(1, sequence) + obu(6, frame)
+    return obu(1, sequence) + obu(kind, frame)
 
 
 # JPEG 2000
@@ -263,6 +315,13 @@ def j2k(
     head = b"".join(b"\xff" + bytes([kind]) + struct.pack(">H", 2 + len(body)) + body for kind, body in parts)
     start = b"\xff\x90" + struct.pack(">HHIBB", 10, 0, 14, 0, 1) + b"\xff\x93"
     return b"\xff\x4f" + head + start + b"\xff\xd9"
+
+
+def j2k_after(parts: bytes, width: int, height: int) -> bytes:
+    """Tiny precincts, announced after so much else."""
+    data = j2k(width, height, precinct=1)
+    at = data.index(b"\xff\x52")
+    return data[:at] + parts + data[at:]
 
 
 def jp2_that_claims_less(width: int, height: int) -> bytes:

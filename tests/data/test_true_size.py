@@ -19,6 +19,7 @@ from PIL import Image
 
 from drivetrain.core.errors import ImageError
 from drivetrain.data.decode import decode, decoding_bytes
+from drivetrain.data.jpeg_scan import check_scans
 from drivetrain.data.true_size import MAX_SIDE, TrueSize, true_size
 
 LIMIT = 4_000_000
@@ -43,18 +44,56 @@ REFUSED: Mapping[str, tuple[Made, str]] = {
     "gif": (lambda: forged.gif(3000, 3000), "3000×3000"),
     "gif beyond its screen": (lambda: forged.gif(3000, 3000, (16, 16)), "3000×3000"),
     "jpeg of two frames": (forged.jpeg_of_two_frames, "65535×65535"),
-    "jpeg of many scans": (lambda: forged.jpeg_of_scans(1600, 3000), "more than 100 scans"),
+    "jpeg of many scans": (lambda: forged.jpeg_of_scans(1600, 3000), "in more than 100 scans"),
+    "jpeg of many segments": (lambda: forged.jpeg_after(b"\xff\xe5\0\2" * 20_000), "more than 8192 parts"),
+    "jpeg of filling": (lambda: forged.jpeg_after(b"\xff" * 400_000), "before its picture"),
+    "jpeg of rubbish": (lambda: forged.jpeg_after(b"\xff\xd0" + b"x" * 400_000), "before its picture"),
+    "png of many chunks": (lambda: forged.png_of_chunks(140_000), "more than 131072 chunks"),
+    "icon of many pictures": (lambda: forged.icon(forged.png_of_chunks(9), 300), "300 pictures"),
+    "icon of one picture many times": (lambda: forged.icon(forged.png_of_chunks(1000), 200), "more than 655 chunks"),
+    "gif of comments": (lambda: forged.gif_after(b"!\xfe\1a\0" * 40_000), "blocks before its picture"),
+    "gif of one comment": (lambda: forged.gif_after(b"!\xfe" + b"\1a" * 40_000 + b"\0"), "blocks before its picture"),
+    "gif of nothing": (lambda: forged.gif_after(b"\0" * 40_000), "blocks before its picture"),
+    "ppm after a comment": (lambda: b"P6\n#" + b"x" * 70_000 + b"\n8 8\n255\n" + bytes(192), "KiB of comments"),
     "jpeg of much exif": (lambda: forged.jpeg_with_exif(400_000), "MiB of EXIF"),
     "webp on a large canvas": (lambda: forged.webp_of_canvas(3000, 3000), "3000×3000"),
+    "webp of many chunks": (lambda: forged.webp_of_chunks(140_000), "more than 131072 chunks"),
     "avif that claims less": (lambda: forged.avif_that_claims_less(2100, 2100), "2100×2100"),
     "avif of 16,000 a side": (lambda: forged.avif(b"av01", forged.av1_sequence(16000, 16000)), "16000×16000"),
     "avif frame of its own size": (lambda: forged.avif(b"av01", forged.av1_of_own_size()), "65536×65536"),
+    "avif frame of its own size again": (lambda: forged.avif(b"av01", forged.av1_of_own_size(7)), "65536×65536"),
+    "avif of many operating points": (
+        lambda: forged.avif(b"av01", forged.av1_of_many_points(16000, 16000)),
+        "16000×16000",
+    ),
+    "avif after much padding": (
+        lambda: forged.avif(
+            b"av01", forged.av1_sequence(16, 16) + b"\x7a\0" * 20_000 + forged.av1_sequence(16000, 16000)
+        ),
+        "more than 20000 parts",
+    ),
+    "avif of one picture many times": (
+        lambda: forged.avif_of_many_items(3000, forged.av1_sequence(16, 16) * 9000),
+        "far more bytes than the file",
+    ),
+    "avif of many boxes": (
+        lambda: forged.box(b"ftyp", b"avif", bytes(4), b"avifmif1miaf") + forged.box(b"free") * 20_000,
+        "more than 20000 parts",
+    ),
     "avif that claims more": (lambda: forged.avif(b"av01", forged.av1_sequence(16, 16), (9000, 9000)), "9000×9000"),
     "j2k": (lambda: forged.j2k(3000, 3000), "3000×3000"),
     "j2k of many components": (lambda: forged.j2k(64, 64, components=9000), "9000 components"),
     "j2k of many tiles": (lambda: forged.j2k(2000, 2000, tile=(2, 2)), "of memory"),
     "j2k of tiny precincts": (lambda: forged.j2k(2000, 2000, precinct=1), "of memory"),
     "j2k of many layers": (lambda: forged.j2k(2000, 2000, precinct=3, layers=65535), "of memory"),
+    "j2k of tiny precincts after a marker unknown": (
+        lambda: forged.j2k_after(b"\xff\x30", 2000, 2000) + bytes(70_000),
+        "of memory",
+    ),
+    "j2k of many comments": (
+        lambda: forged.j2k_after(b"\xff\x64\0\5\0\0x" * 100_000, 2000, 2000),
+        "more than 100000 parts",
+    ),
     "jp2 that claims less": (lambda: forged.jp2_that_claims_less(2100, 2100), "2100×2100"),
     "tiff of large tiles": (lambda: forged.tiff_of_large_tiles(60_000), "of memory"),
     "tiff of many numbers": (lambda: forged.tiff_of_numbers(5_000_000), "5000007 numbers"),
@@ -165,6 +204,25 @@ def test_scans_in_what_follows_the_picture_do_not_count() -> None:
     comment = b"\xff\xfe" + struct.pack(">H", 1002) + b"\xff\xda" * 500
     whole = saved(plain(64, 64), "JPEG", progressive=True)
     assert decode(whole[:2] + comment + whole[2:]).image.size == (64, 64)
+
+
+def test_the_larger_a_picture_the_fewer_scans() -> None:
+    data = forged.jpeg_of_scans(64, 40)
+    check_scans(data, 2_000_000)
+    with pytest.raises(ImageError, match="a JPEG of 80 million pixels in more than 20 scans"):
+        check_scans(data, 80_000_000)
+    check_scans(saved(plain(64, 64), "JPEG", progressive=True), 80_000_000)
+
+
+def test_what_usually_stands_before_a_picture_is_no_hindrance() -> None:
+    for data in (
+        forged.gif_after(b"!\xfe" + b"\xff" * 256 * 400 + b"\0"),
+        forged.jpeg_after((b"\xff\xe5" + b"\xff\xfd" + bytes(65531)) * 300),
+        forged.png_of_chunks(2000),
+        forged.icon(forged.png_of_chunks(100), 60),
+        b"P4\n# 64 KiB and more of spaces, which are pixels too\n1024 1024\n" + b" " * (1 << 17),
+    ):
+        assert decode(data).image.size in ((8, 8), (64, 64), (1024, 1024))
 
 
 def test_the_bound_is_the_callers() -> None:

@@ -6,16 +6,23 @@ then is the picture made to fit. Names are those of the AV1 specification, secti
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-SEQUENCE_HEADER, FRAME_HEADER, FRAME = 1, 3, 6
+from ..core.errors import ImageError
+
+SEQUENCE_HEADER, FRAME_HEADER, FRAME, REDUNDANT_FRAME_HEADER = 1, 3, 6, 7
+# What is the header of a frame; a decoder takes a redundant one for it where there is no other.
+FRAME_HEADERS = frozenset({FRAME_HEADER, FRAME, REDUNDANT_FRAME_HEADER})
 KEY_FRAME, SWITCH_FRAME = 0, 3
 SELECT = 2
 
 # Pictures a decoder keeps besides the one it makes.
 REFERENCES = 8
-MAX_OBUS = 10_000
+# Open bitstream units of a file: a picture has three or four, and a grid a few hundred pictures.
+MAX_OBUS = 20_000
+# Longer than any header: a sequence's has up to 32 operating points of 89 bits.
+HEADER_BYTES = 1024
 
 
 class _Bits:
@@ -63,17 +70,17 @@ class Coded:
     pixel_bytes: float
 
 
-def coded(data: bytes) -> Coded | None:
-    """What decoding ``data`` (one picture with all that belongs to it) sets aside; None: there is no sequence header."""
+def coded(units: Iterable[tuple[int, bytes]]) -> Coded | None:
+    """What decoding the `obus` of one picture with all that belongs to it sets aside; None: there is no sequence header."""
     sequence: Sequence | None = None
     width = height = frames = 0
     sample_bytes = 0.0
-    for kind, body in obus(data):
+    for kind, body in units:
         if kind == SEQUENCE_HEADER:
             sequence = sequence_header(body)
             sample_bytes = max(sample_bytes, sequence.sample_bytes)
             width, height = max(width, sequence.width), max(height, sequence.height)
-        elif kind in (FRAME, FRAME_HEADER) and sequence is not None:
+        elif kind in FRAME_HEADERS and sequence is not None:
             frames += 1
             if _has_own_size(sequence, body):
                 width, height = max(width, sequence.widest), max(height, sequence.highest)
@@ -83,12 +90,29 @@ def coded(data: bytes) -> Coded | None:
     return Coded(width, height, (sample_bytes + 1) * min(max(frames, 1) + 1, REFERENCES + 1))
 
 
+class Units:
+    """Takes the pictures of one file apart, up to so many units in all."""
+
+    def __init__(self, most: int = MAX_OBUS) -> None:
+        self._left = most
+
+    def of(self, data: bytes) -> Iterator[tuple[int, bytes]]:
+        """As `obus`.
+
+        Raises:
+            ImageError: the file has too many; what comes after those that were looked at might be of any size.
+        """
+        for unit in obus(data):
+            self._left -= 1
+            if self._left < 0:
+                raise ImageError("too large", f"an AVIF of more than {MAX_OBUS} parts")
+            yield unit
+
+
 def obus(data: bytes) -> Iterator[tuple[int, bytes]]:
     """Kind and the first bytes of each open bitstream unit: enough for its header."""
     at = 0
-    for _ in range(MAX_OBUS):
-        if at >= len(data):
-            return
+    while at < len(data):
         head = data[at]
         at += 1 + (head >> 2 & 1)  # an extension
         size = len(data) - at
@@ -102,7 +126,7 @@ def obus(data: bytes) -> Iterator[tuple[int, bytes]]:
                 size |= (byte & 0x7F) << 7 * place
                 if byte < 0x80:
                     break
-        yield head >> 3 & 15, data[at : min(at + size, at + 256)]
+        yield head >> 3 & 15, data[at : min(at + size, at + HEADER_BYTES)]
         at += size
 
 

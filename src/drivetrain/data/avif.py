@@ -7,11 +7,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ..core.errors import ImageError
-from .av1 import coded
+from .av1 import Units, coded
 from .boxes import Box, boxes, inside
 
 # What libavif allows of a grid, 256 × 256 cells, is far more than any camera's; each is decoded, and all are held.
 MAX_ITEMS = 4096
+# Items may lie over each other, but all together have no more than so many times the file's bytes.
+MAX_OVERLAP = 4
 # Pieces of one item; libavif copies them together.
 MAX_EXTENTS = 1024
 
@@ -37,11 +39,11 @@ def announced(data: bytes) -> Announced:
     Raises:
         ImageError: no picture can be found, or too many.
     """
-    sizes, total, found = list(_container_sizes(data)), 0.0, False
+    sizes, total, found, units = list(_container_sizes(data)), 0.0, False, Units()
     for item in (*_items(data), *_samples(data)):
         if item.kind == b"grid":
             sizes += _grid_sizes(item.data)
-        elif item.kind == b"av01" and (frame := coded(item.data)) is not None:
+        elif item.kind == b"av01" and (frame := coded(units.of(item.data))) is not None:
             found = True
             sizes.append((frame.width, frame.height))
             total += frame.pixel_bytes * frame.width * frame.height
@@ -108,7 +110,7 @@ def _located(data: bytes, iloc: Box, idat: Box | None) -> Iterator[tuple[int, by
     sizes = cursor.read(2)
     offset_size, length_size, base_size, index_size = (sizes >> shift & 15 for shift in (12, 8, 4, 0))
     wide = 4 if version == 2 else 2
-    count = cursor.read(wide)
+    count, everything = cursor.read(wide), 0
     if count > MAX_ITEMS:
         raise ImageError("too large", f"{count} items; at most {MAX_ITEMS}")
     for _ in range(count):
@@ -130,6 +132,9 @@ def _located(data: bytes, iloc: Box, idat: Box | None) -> Iterator[tuple[int, by
             total += len(pieces[-1])
             if total > len(data):
                 raise ImageError("damaged", "an item has more bytes than the file")
+        everything += total
+        if everything > MAX_OVERLAP * len(data):
+            raise ImageError("damaged", "its items have far more bytes than the file")
         yield number, b"".join(pieces)
 
 

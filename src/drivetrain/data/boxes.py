@@ -6,6 +6,8 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from ..core.errors import ImageError
+
 # Boxes looked at on one level: far beyond any camera's, and a bound on the time a hostile file takes.
 MAX_BOXES = 20_000
 
@@ -20,11 +22,16 @@ class Box:
 
 
 def boxes(data: bytes, start: int = 0, end: int | None = None) -> Iterator[Box]:
-    """The boxes that follow each other from ``start``; what does not fit into ``end`` is cut there."""
-    end = len(data) if end is None else min(end, len(data))
-    for _ in range(MAX_BOXES):
-        if start + 8 > end:
-            return
+    """The boxes that follow each other from ``start``; what does not fit into ``end`` is cut there.
+
+    Raises:
+        ImageError: there are too many; a decoder would go on where this ends.
+    """
+    end, count = len(data) if end is None else min(end, len(data)), 0
+    while start + 8 <= end:
+        count += 1
+        if count > MAX_BOXES:
+            raise ImageError("too large", f"a file of more than {MAX_BOXES} parts")
         size, kind = struct.unpack_from(">I4s", data, start)
         body = start + 8
         if size == 1 and start + 16 <= end:

@@ -163,7 +163,7 @@ def decode(data: bytes, decode_size: DecodeSize | None = None, *, max_pixels: in
             raise _unidentified(data)
         size.check(max_pixels)
         if size.whole_bytes:
-            check_scans(data)
+            check_scans(data, size.width * size.height)
         with Image.open(io.BytesIO(data), formats=FORMATS) as image:
             width, height = image.size
             check_size(width, height, max_pixels)

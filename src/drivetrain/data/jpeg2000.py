@@ -11,12 +11,36 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from math import ceil
 
+from ..core.errors import ImageError
 from .boxes import boxes, inside
 
 SIGNATURE = b"\0\0\0\x0cjP  "
 CODE_STREAM = b"\xff\x4f\xff\x51"
 COD, COC, SOT, SOD, EOC = 0xFF52, 0xFF53, 0xFF90, 0xFF93, 0xFFD9
 MAX_MARKERS = 100_000
+# The markers that have a segment, as OpenJPEG knows them. After any other it tries every second byte for the next of these,
+# whatever the segment's length would be.
+KNOWN = frozenset(
+    {
+        0xFF50,
+        SIZ,
+        COD,
+        COC,
+        0xFF55,
+        0xFF57,
+        0xFF58,
+        0xFF59,
+        0xFF5C,
+        0xFF5D,
+        0xFF5E,
+        0xFF5F,
+        0xFF60,
+        0xFF61,
+        0xFF63,
+        0xFF64,
+    }
+    | {0xFF74, 0xFF75, 0xFF77, 0xFF78, SOT}
+)
 
 # Bytes OpenJPEG takes, from its structures and measured with some to spare.
 TILE_BYTES, TILE_COMPONENT_BYTES = 7000, 1500
@@ -101,16 +125,24 @@ def _parts_bytes(width: int, height: int, components: int, coding: _Coding) -> i
 
 
 def _segments(data: bytes, at: int) -> Iterator[tuple[int, bytes]]:
-    """Markers with their content, of the main header and of each tile's."""
-    tile_end = len(data)
-    for _ in range(MAX_MARKERS):
-        if at + 4 > len(data):
-            return
+    """Markers with their content, of the main header and of each tile's.
+
+    Raises:
+        ImageError: there are too many.
+    """
+    tile_end, steps = len(data), 0
+    while at + 4 <= len(data):
+        steps += 1
+        if steps > MAX_MARKERS:
+            raise ImageError("too large", f"a JPEG 2000 of more than {MAX_MARKERS} parts")
         marker, length = struct.unpack_from(">HH", data, at)
         if marker == EOC:
             return
         if marker == SOD:
-            at = tile_end
+            at = max(tile_end, at + 2)
+            continue
+        if marker not in KNOWN:
+            at += 2
             continue
         if marker == SOT:
             size = int.from_bytes(data[at + 6 : at + 10], "big")

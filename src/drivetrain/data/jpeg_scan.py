@@ -9,6 +9,8 @@ from ..core.errors import ImageError
 
 # Every scan of a progressive JPEG goes over all of the picture, be it a few bytes long. Encoders write about ten.
 MAX_SCANS = 100
+# Of a large picture fewer: so many pixels in all scans take some seconds, but twice as many as encoders write pass anyhow.
+MAX_SCANNED, FEW_SCANS = 1_500_000_000, 20
 APP0, APP1, APP15, COM = 0xE0, 0xE1, 0xEF, 0xFE
 SOF0, SOF1, EOI, SOS = 0xC0, 0xC1, 0xD9, 0xDA
 # Frames, tables, restart interval, number of lines, scans. 0xC8 is reserved.
@@ -62,16 +64,17 @@ def read_frame(data: bytes) -> Frame | None:
     return None
 
 
-def check_scans(data: bytes) -> None:
-    """Raise `ImageError` for a picture that would be gone over more than `MAX_SCANS` times; takes a look at all of it."""
+def check_scans(data: bytes, pixels: int) -> None:
+    """Raise `ImageError` if all of the picture, of so many pixels, would be gone over too often; takes a look at all of it."""
+    most = max(FEW_SCANS, min(MAX_SCANS, MAX_SCANNED // max(pixels, 1)))
     # Markers in comments and in what follows the picture are counted as well, but only quickly.
-    if data.count(b"\xff\xda") > MAX_SCANS and _scans(data) > MAX_SCANS:
-        raise ImageError("too large", f"a JPEG of more than {MAX_SCANS} scans")
+    if data.count(b"\xff\xda") > most and _scans(data, most) > most:
+        raise ImageError("too large", f"a JPEG of {pixels / 1e6:.3g} million pixels in more than {most} scans")
 
 
-def _scans(data: bytes) -> int:
+def _scans(data: bytes, most: int) -> int:
     at, scans = 2, 0
-    while scans <= MAX_SCANS and at + 4 <= len(data):
+    while scans <= most and at + 4 <= len(data):
         if data[at] != 0xFF:
             found = SCAN_END.search(data, at)
             if found is None:

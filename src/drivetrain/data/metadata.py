@@ -25,7 +25,7 @@ from .jpeg_scan import APP0, APP1, APP15, CODING, COM, EOI, SCAN_END, SOS
 from .true_size import JPEG_SIGNATURE, PNG_SIGNATURE
 
 # Segments or chunks in one file: beyond any camera's, and a bound on the time a hostile file takes.
-MAX_PARTS = 1 << 20
+MAX_PARTS = 1 << 17
 
 APP2, APP14 = 0xE2, 0xEE
 ICC = b"ICC_PROFILE\0"

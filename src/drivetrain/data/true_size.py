@@ -27,7 +27,7 @@ from PIL import (
 
 from ..core.errors import ImageError
 from ..core.memory import shown_size
-from . import avif, jpeg2000, tiff_tags
+from . import avif, jpeg2000, slow_heads, tiff_tags
 from .jpeg_scan import Frame, read_frame
 
 # Pillow's own warning threshold (a quarter GiB of RGB): above it an image is refused before its pixels are decoded.
@@ -54,6 +54,12 @@ LAZY = (
     TgaImagePlugin.TgaImageFile,
 )
 
+HEAD_CHECKS = {
+    GifImagePlugin.GifImageFile: slow_heads.check_gif,
+    PpmImagePlugin.PpmImageFile: slow_heads.check_ppm,
+    TiffImagePlugin.TiffImageFile: tiff_tags.check,
+}
+
 # Bytes of a pixel as Pillow stores it; 4 in all other modes.
 STORED = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16L": 2, "I;16B": 2, "I;16N": 2}
 RGB_BYTES = 4
@@ -70,6 +76,11 @@ SLOW_PIXEL_BYTES = 16
 
 # A camera's fits into one segment of 64 KiB; Pillow joins as many as there are, and looks at all of it on opening.
 MAX_EXIF = 2 << 20
+
+# Chunks of a PNG or WebP, each read in turn, and some kept: encoders write pixels in pieces of 8 KiB and more.
+MAX_CHUNKS = 1 << 17
+# Pictures in an icon: a dozen sizes, each in a few depths.
+MAX_ICONS = 256
 
 # Whatever the picture: decoders' tables, and what is in between when it is resized.
 FIXED_BYTES, SIDE_BYTES = 4 << 20, 2048
@@ -151,6 +162,7 @@ def true_size(data: bytes) -> TrueSize | None:
 def _jpeg(data: bytes) -> TrueSize | None:
     frame = read_frame(data)
     if frame is None:
+        slow_heads.check_jpeg(data)
         return _lazily(JpegImagePlugin.JpegImageFile, data)
     if frame.exif_bytes > MAX_EXIF:
         raise ImageError("too large", f"{frame.exif_bytes >> 20} MiB of EXIF; at most {MAX_EXIF >> 20}")
@@ -173,10 +185,14 @@ def _held(stored: int, *, is_rgb: bool = False) -> int:
     return 2 * RGB_BYTES if is_rgb else 2 * stored + RGB_BYTES
 
 
-def _png(data: bytes, start: int) -> TrueSize | None:
+def _png(data: bytes, start: int, most_chunks: int = MAX_CHUNKS) -> TrueSize | None:
     """As Pillow reads it: the last of several headers before the pixels counts."""
+    chunks = 0
     at, widest, texts, exif, stored, opaque = start + len(PNG_SIGNATURE), None, 0, 0, 0, True
     while at + 8 <= len(data):
+        chunks += 1
+        if chunks > most_chunks:
+            raise ImageError("too large", f"a PNG of more than {most_chunks} chunks")
         length, kind = struct.unpack_from(">I4s", data, at)
         if kind == b"IHDR" and len(data) >= at + 18:
             width, height, depth, colour = struct.unpack_from(">IIBB", data, at + 8)
@@ -201,8 +217,20 @@ def _png(data: bytes, start: int) -> TrueSize | None:
 
 
 def _webp(data: bytes) -> TrueSize | None:
+    _check_chunks(data)
     size = _webp_canvas(data)
     return size and TrueSize(*size, WEBP_BYTES, fixed_bytes=len(data) + TAG_BYTES * _exif(data))
+
+
+def _check_chunks(data: bytes) -> None:
+    """The decoder keeps a note of each."""
+    at, count = 12, 0
+    while at + 8 <= len(data):
+        count += 1
+        if count > MAX_CHUNKS:
+            raise ImageError("too large", f"a WebP of more than {MAX_CHUNKS} chunks")
+        length = int.from_bytes(data[at + 4 : at + 8], "little")
+        at += 8 + length + length % 2
 
 
 def _webp_canvas(data: bytes) -> tuple[int, int] | None:
@@ -228,13 +256,16 @@ def _icon(data: bytes) -> TrueSize | None:
     """The largest picture inside: Pillow decodes one as soon as it opens the file."""
     found: list[TrueSize] = []
     # What the count says may be more entries than there is room for.
-    for entry in range(min(int.from_bytes(data[4:6], "little"), (len(data) - 6) // 16)):
+    count = min(int.from_bytes(data[4:6], "little"), (len(data) - 6) // 16)
+    if count > MAX_ICONS:
+        raise ImageError("too large", f"an icon of {count} pictures; at most {MAX_ICONS}")
+    for entry in range(count):
         start = int.from_bytes(data[18 + 16 * entry : 22 + 16 * entry], "little")
         header = data[start : start + 24]
         if len(header) < 24:
             continue
         if header.startswith(PNG_SIGNATURE):
-            inner = _png(data, start)
+            inner = _png(data, start, MAX_CHUNKS // count)
             if inner is not None:
                 found.append(inner)
             continue
@@ -275,8 +306,8 @@ def _lazy(data: bytes) -> TrueSize | None:
         try:
             if accept is not None and accept(data[:16]) is not True:
                 continue
-            if factory is TiffImagePlugin.TiffImageFile:
-                tiff_tags.check(data)
+            if factory in HEAD_CHECKS:
+                HEAD_CHECKS[factory](data)
             found = _lazily(factory, data)
         except ImageError:
             raise
