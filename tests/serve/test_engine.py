@@ -172,6 +172,19 @@ def test_answers_come_in_the_order_of_the_images(make_bench: MakeBench, workers:
     assert {entry.record.id for entry in entries} == set(bench.store.records)
 
 
+def test_pictures_that_take_long_hold_up_none_of_their_batch(
+    make_bench: MakeBench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("drivetrain.serve.worker.TURN_S", -1.0)
+    bench = make_bench(batch=8)
+    bench.occupy()
+    outcomes = [bench.send(Upload("a", RED), Upload("a", GREEN), client="a"), bench.send(Upload("b", BLUE), client="b")]
+    bench.go.set()
+    assert [labels(outcome.entries()) for outcome in outcomes] == [["rot", "grün"], ["blau"]]
+    assert bench.gauge.batches == [("farben", 1)] * 4
+    assert [entry.record.prediction.path for entry in bench.gauge.entries] == ["first", "a", "b", "a"]
+
+
 def test_an_answer_is_told_only_when_it_is_stored(make_bench: MakeBench) -> None:
     bench = make_bench()
     bench.store.open.clear()

@@ -53,6 +53,28 @@ def test_a_single_client_is_served_in_order() -> None:
     assert len(queue) == 0
 
 
+def test_who_was_put_back_has_the_next_turn_whoever_has_come_since() -> None:
+    queue = FairQueue(20)
+    queue.put(jobs("a", *(f"a{n}" for n in range(4))))
+    queue.put(jobs("b", "b0", "b1"))
+    taken = queue.take(5, 0.0)
+    assert names(taken) == ["a0", "b0", "a1", "b1", "a2"]
+    queue.put(jobs("c", "c0"))
+    queue.put_back(taken[1:])
+    assert len(queue) == 6
+    assert drain(queue) == ["b0", "a1", "c0", "b1", "a2", "a3"]
+    assert len(queue) == 0
+
+
+def test_what_is_put_back_after_the_end_is_still_handed_out() -> None:
+    queue = FairQueue(20)
+    queue.put(jobs("a", "1", "2"))
+    taken = queue.take(2, 0.0)
+    queue.close()
+    queue.put_back(taken[1:])
+    assert drain(queue) == ["2"]
+
+
 def test_clients_take_turns_however_much_one_has_sent() -> None:
     queue = FairQueue(20)
     queue.put(jobs("a", *(f"a{n}" for n in range(6))))

@@ -20,7 +20,7 @@ from .job import Job, Ticket
 from .keeping import Keeping
 from .ledger import Ledger
 from .pictures import Pictures
-from .worker import answer
+from .worker import answer, prepare
 
 log = logging.getLogger(__name__)
 
@@ -111,7 +111,10 @@ class Engine:
     def _answer(self, jobs: Sequence[Job]) -> None:
         start_s = time.monotonic()
         try:
-            entries = answer(jobs, self._keeping, self._pictures, wide=self.plan.wide and self.queue.is_alone)
+            prepared = prepare(jobs, self._keeping, self._pictures)
+            jobs, others = jobs[: len(prepared)], jobs[len(prepared) :]
+            self.queue.put_back(others)
+            entries = answer(prepared, wide=self.plan.wide and self.queue.is_alone)
         except Exception as error:  # a worker must outlive whatever one image does to it
             if len(jobs) > 1:
                 # One image's fault must not be the others'; each is tried by itself.

@@ -59,6 +59,15 @@ class FairQueue:
             self._count += len(jobs)
             self._ready.notify(len(jobs))
 
+    def put_back(self, jobs: Sequence[Job]) -> None:
+        """Jobs that were taken and not begun: the next turns are their clients', in the order in which they were taken."""
+        with self._ready:
+            for job in reversed(jobs):
+                self._lines.setdefault(job.client, deque()).appendleft(job)
+                self._lines.move_to_end(job.client, last=False)
+            self._count += len(jobs)
+            self._ready.notify(len(jobs))
+
     def check_room(self, client: str, count: int) -> None:
         """What `put` would say now.
 

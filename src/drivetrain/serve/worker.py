@@ -25,11 +25,16 @@ from .pictures import Pictures
 
 log = logging.getLogger(__name__)
 
+# So long a batch may take to be prepared; what has not been by then is not kept waiting for pictures that take seconds each.
+TURN_S = 0.5
+
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True)
-class _Prepared:
+class Prepared:
+    """An image made ready for the network, or found to be none."""
+
     job: Job
     taken_s: float
     decode_s: float
@@ -42,13 +47,24 @@ class _Prepared:
     kept: StoredImage | None = None
 
 
-def answer(jobs: Sequence[Job], keeping: Keeping, pictures: Pictures, *, wide: bool = False) -> list[Entry]:
-    """Answer the jobs (all of one model) with one run of its network; entries in their order, as they are stored.
+def prepare(jobs: Sequence[Job], keeping: Keeping, pictures: Pictures) -> list[Prepared]:
+    """The first of the jobs made ready for the network: all of them, unless some take so long that the others had better
+    not wait for them. Of those it is at least one."""
+    until_s = time.monotonic() + TURN_S
+    prepared = [_prepare(jobs[0], keeping, pictures)]
+    for job in jobs[1:]:
+        if time.monotonic() > until_s:
+            break
+        prepared.append(_prepare(job, keeping, pictures))
+    return prepared
+
+
+def answer(prepared: Sequence[Prepared], *, wide: bool = False) -> list[Entry]:
+    """Answer jobs (all of one model) with one run of its network; entries in their order, as they are stored.
 
     ``wide``: on all cores, as nothing else is to do.
     """
-    predictor = jobs[0].model.predictor
-    prepared = [_prepare(job, keeping, pictures) for job in jobs]
+    predictor = prepared[0].job.model.predictor
     tensors = [one.tensor_KHW for one in prepared if one.tensor_KHW is not None]
     start_s = time.monotonic()
     logits_NC = predictor.run_batch(_batch(tensors), wide=wide)[0] if tensors else np.empty((0, 0), np.float32)
@@ -61,13 +77,13 @@ def _batch(tensors: Sequence[FloatArray]) -> FloatArray:
     return tensors[0][None] if len(tensors) == 1 else np.stack(tensors)
 
 
-def _prepare(job: Job, keeping: Keeping, pictures: Pictures) -> _Prepared:
+def _prepare(job: Job, keeping: Keeping, pictures: Pictures) -> Prepared:
     """Decoded, fitted, and put in order for the store: all that the picture itself is needed for, so that it can go."""
     start_s = time.monotonic()
     spec = job.model.predictor.manifest.preprocess
     data = job.upload.data
     if job.upload.tensor_KHW is not None:
-        return _Prepared(job, start_s, 0.0, job.upload.tensor_KHW)
+        return Prepared(job, start_s, 0.0, job.upload.tensor_KHW)
     sha256 = keeping.sha256(data)
     kept: StoredImage | None = None
     try:
@@ -84,11 +100,11 @@ def _prepare(job: Job, keeping: Keeping, pictures: Pictures) -> _Prepared:
         if reduced != 1:
             kept = keeping.kept(data, sha256, media_type, pictures)
     except ImageError as error:
-        return _Prepared(job, start_s, time.monotonic() - start_s, None, error=str(error), sha256=sha256)
+        return Prepared(job, start_s, time.monotonic() - start_s, None, error=str(error), sha256=sha256)
     except MemoryError:
         reason = "out of memory: not enough memory to prepare it"
-        return _Prepared(job, start_s, time.monotonic() - start_s, None, error=reason, sha256=sha256)
-    return _Prepared(
+        return Prepared(job, start_s, time.monotonic() - start_s, None, error=reason, sha256=sha256)
+    return Prepared(
         job, start_s, decode_s, tensor_KHW, width, height, sha256=sha256, kept=_with_room(job, kept, pictures)
     )
 
@@ -105,7 +121,7 @@ def _with_room(job: Job, kept: StoredImage | None, pictures: Pictures) -> Stored
     return kept
 
 
-def _entry(one: _Prepared, logits_C: FloatArray | None, network_s: float) -> Entry:
+def _entry(one: Prepared, logits_C: FloatArray | None, network_s: float) -> Entry:
     job = one.job
     manifest, upload = job.model.predictor.manifest, job.upload
     if logits_C is None:
