@@ -118,7 +118,22 @@ def _fail_usage(error: Exception) -> NoReturn:
         sys.stderr.write(f"{message}\n")
         sys.exit(BAD_INPUT)
     command = context.command_path if context else "drivetrain"
-    _fail(f"{message.rstrip('.')}; see {command} --help")
+    _fail(f"{_plainly(error, message).rstrip('.')}; see {command} --help")
+
+
+def _plainly(error: Exception, message: str) -> str:
+    """`message` in this program's words where pydantic, by which newer versions of typer check values, has put its own."""
+    found = getattr(error.__cause__, "errors", None)
+    for fault in found() if found else ():
+        value, bounds = fault["input"], fault.get("ctx", {})
+        plain = {
+            "int_parsing": f"{value!r} is not a whole number",
+            "float_parsing": f"{value!r} is not a number",
+            "greater_than_equal": f"{value} is not {bounds.get('ge', 0):g} or more",
+            "less_than_equal": f"{value} is not {bounds.get('le', 0):g} or less",
+        }.get(fault["type"], fault["msg"].removeprefix("Value error, "))
+        message = message.replace(fault["msg"], plain)
+    return message
 
 
 def _leave_quietly() -> NoReturn:

@@ -6,10 +6,12 @@ would start another program).
 
 from __future__ import annotations
 
+import ctypes
 import io
 import logging
 import warnings
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -121,6 +123,10 @@ warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
 warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
 # Without a handler of its own, what Pillow logs of a damaged TIFF would land in the middle of a progress bar.
 logging.getLogger("PIL").addHandler(logging.NullHandler())
+# The same for what libtiff itself writes to stderr, of a “tempfile.tif” that nobody has; where it is linked so that its
+# symbols are out of reach, its lines stay.
+with suppress(AttributeError, OSError):
+    ctypes.CDLL(Image.core.__file__).TIFFSetErrorHandler(None)  # type: ignore[attr-defined]  # core is not in __all__
 
 # 16-bit grey level → 8-bit: full scale to full scale.
 _GREY_16: Levels = np.rint(np.arange(1 << 16) / 257).astype(np.uint8)
@@ -296,6 +302,8 @@ def _damaged(error: Exception) -> ImageError:
     text = " ".join(str(error).split()) or type(error).__name__
     if "truncated" in text.lower() or isinstance(error, EOFError):
         return ImageError("truncated", "the file ends before its picture does; copy or download it again")
+    if text.startswith("decoder error"):
+        text = "it begins well, but its picture cannot be decoded"  # Pillow has a number only
     return ImageError("damaged", text)
 
 

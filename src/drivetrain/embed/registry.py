@@ -41,7 +41,7 @@ def resolve(name: str, side: int | None = None) -> Backbone:
     if name.endswith(".onnx"):
         return onnx_file.load(local_path(name))
     near = difflib.get_close_matches(name, PACKAGED, n=1, cutoff=0.4)
-    hint = f"did you mean {near[0]}? " if near else ""
+    hint = f"did you mean {near[0]}? There" if near else "there"
     raise UsageError(
-        f"unknown backbone “{name}”; {hint}There are {', '.join(PACKAGED)}, any FILE.onnx and {HUB_PREFIX}OWNER/NAME."
+        f"unknown backbone “{name}”; {hint} are {', '.join(PACKAGED)}, any FILE.onnx and {HUB_PREFIX}OWNER/NAME."
     )

@@ -64,7 +64,9 @@ def _sqlite(location: Location, path: Path, create: bool) -> Engine:
 def _prepare_file(path: Path, create: bool) -> None:
     if not path.exists():
         if not create:
-            raise StoreError(f"there is no store at {path}; check the path")
+            raise StoreError(
+                f"there is no store at {path}; drivetrain serve makes one when it first starts, or give the path of another"
+            )
         path.parent.mkdir(parents=True, exist_ok=True)
         with suppress(FileExistsError):  # where another process is quicker
             # Beforehand, so that it is never open to others: SQLite's files beside it get the same rights.

@@ -31,5 +31,5 @@ def network(name: str) -> Network:
     if name.startswith(TIMM_PREFIX):
         return timm_network.load(name.removeprefix(TIMM_PREFIX))
     near = difflib.get_close_matches(name, PACKAGED, n=1, cutoff=0.4)
-    hint = f"did you mean {near[0]}? " if near else ""
-    raise UsageError(f"no trainable network “{name}”; {hint}There are {', '.join(PACKAGED)} and {TIMM_PREFIX}NAME.")
+    hint = f"did you mean {near[0]}? There" if near else "there"
+    raise UsageError(f"no trainable network “{name}”; {hint} are {', '.join(PACKAGED)} and {TIMM_PREFIX}NAME.")
