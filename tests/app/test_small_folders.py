@@ -14,6 +14,7 @@ from PIL import Image
 from sklearn.datasets import load_digits
 
 import drivetrain as dt
+from drivetrain.app.checks import _about_counts
 from drivetrain.app.options import TrainOptions
 from drivetrain.app.reading import read
 from drivetrain.app.stopwatch import Stopwatch
@@ -214,3 +215,9 @@ def test_a_file_that_goes_while_features_are_compared(
     result = dt.train(folder, tmp_path / "b", cache=cache_folder, progress=Removing())
     assert [skipped.reason for skipped in result.skipped] == ["missing"]
     assert "mirrored" not in result.features
+
+
+def test_of_many_small_classes_some_are_named_and_the_others_counted() -> None:
+    names = tuple("abcdefgh")
+    (line,) = _about_counts(ClassTargets(names, np.repeat(np.arange(8), 5)), TrainOptions())
+    assert "“e” 5, “f” 5 and 2 more. Their" in line

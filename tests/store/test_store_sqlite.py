@@ -74,6 +74,12 @@ def test_without_create_it_has_to_be_there(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_where_no_store_can_be_made_it_is_said_how_to_give_another_place(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("not a folder")
+    with pytest.raises(StoreError, match=r"cannot be used \(.*\); give a file in a folder of your own, with --store"):
+        open_store(tmp_path / "file" / "store.sqlite")
+
+
 def test_what_is_not_a_store_is_left_alone(tmp_path: Path) -> None:
     text, other, folder = tmp_path / "notes.txt", tmp_path / "other.sqlite", tmp_path / "folder"
     text.write_text("not a database, but long enough to be one")

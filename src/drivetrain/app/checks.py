@@ -261,8 +261,9 @@ def _about_counts(targets: Targets, options: TrainOptions) -> list[str]:
     rarest, commonest = min(counts, key=lambda k: counts[k]), max(counts, key=lambda k: counts[k])
     if counts[rarest] < 20:
         few = [f"“{name}” {count}" for name, count in counts.items() if count < 20]
+        more = f" and {len(few) - 6} more" if len(few) > 6 else ""
         lines.append(
-            f"Too few images to say much about some {what}: {', '.join(few[:6])}{', …' if len(few) > 6 else ''}. "
+            f"Too few images to say much about some {what}: {', '.join(few[:6])}{more}. "
             "Their figures have wide intervals."
         )
     if kind == "class" and counts[commonest] >= 10 * counts[rarest] and options.balance == "none":

@@ -59,7 +59,9 @@ def told(shown: str) -> Iterator[None]:
     except OverflowError:
         raise StoreError(f"{shown} cannot take a number that large") from None
     except OSError as error:
-        raise StoreError(f"{shown} cannot be used ({error.strerror or error})") from None
+        closed = isinstance(error, (PermissionError, NotADirectoryError, FileExistsError))
+        hint = "; give a file in a folder of your own, with --store or $DRIVETRAIN_STORE" if closed else ""
+        raise StoreError(f"{shown} cannot be used ({error.strerror or error}){hint}") from None
 
 
 def is_locked(error: BaseException | None) -> bool:
