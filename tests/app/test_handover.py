@@ -320,9 +320,9 @@ def test_hadolint_has_nothing_to_say(wheel: Path, tmp_path: Path) -> None:
 def test_the_command_says_what_it_wrote_and_what_comes_next(
     wheel: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    app_command(KEPT, TargetChoice.SPACE, tmp_path / "text", wheel)
+    app_command(KEPT, TargetChoice.SPACE, tmp_path / "my text", wheel)
     text = capsys.readouterr().out
-    assert f"cd {tmp_path / 'text'} && pip install -r requirements.txt && python app.py" in text
+    assert f"cd '{tmp_path / 'my text'}' && pip install -r requirements.txt && python app.py" in text
     app_command(KEPT, TargetChoice.DOCKER, tmp_path / "json", wheel, json=True)
     document = json.loads(capsys.readouterr().out)
     assert set(document) == {"out", "target", "bundle_id", "files", "requirements", "wheel", "next_step"}

@@ -180,6 +180,19 @@ def test_what_is_no_bundle_is_named(drivetrain: CommandLine, place: Path, comman
     assert WRONG[wrong] in done.error
 
 
+def test_a_suggested_command_takes_names_with_spaces(drivetrain: CommandLine, place: Path) -> None:
+    (place / "photos").rename(place / "my photos")
+    (place / "photos.zip").rename(place / "my photos.zip")
+    for wrong, said in (
+        ("my photos", "drivetrain train 'my photos' --out 'my photos.bundle'"),
+        ("my photos.zip", "drivetrain train 'my photos.zip' --out 'my photos.bundle'"),
+        ("my bundel", "drivetrain train FOLDER --out 'my bundel'"),
+    ):
+        assert said in drivetrain("inspect", wrong, cwd=place).error
+    signed = drivetrain("sign", "bears.bundle", "--key", "my key", "--new-key", cwd=place)
+    assert "drivetrain verify bears.bundle --key 'my key.pub'" in signed.out
+
+
 def test_a_damaged_bundle_stays_a_damaged_bundle(drivetrain: CommandLine, place: Path) -> None:
     (place / "bears.bundle" / "model.onnx").write_bytes(b"cut")
     assert "model.onnx was altered or cut short" in drivetrain("inspect", "bears.bundle", cwd=place).error

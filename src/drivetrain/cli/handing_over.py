@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from ..core.local_path import local_path
+from ..core.shell_path import quoted
 from .prediction import BundleArgument
 from .training import JsonFlag
 
@@ -78,7 +79,7 @@ def app_command(
                 f"{done.wheel}, {'as given' if wheel else 'packed from what runs here'}; no index is asked for it",
             ),
             ("Needs", f"{len(done.requirements)} packages, in requirements.txt"),
-            ("Next", f"cd {done.out} && {done.next_step}"),
+            ("Next", f"cd {quoted(done.out)} && {done.next_step}"),
             ("", f"more in {done.out / 'README.md'}"),
         ]
     )

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import shlex
 from importlib.util import find_spec
-from pathlib import Path
 from typing import TYPE_CHECKING
+
+from ..core.shell_path import quoted
 
 if TYPE_CHECKING:
     from ..app.trained import TrainResult
@@ -45,9 +46,3 @@ def _why_look(result: TrainResult) -> str:
     if result.images_skipped > MANY_SKIPPED * (result.images_used + result.images_skipped):
         return "see which files were left out, and why"
     return "see what it gets wrong"
-
-
-def quoted(path: str | Path) -> str:
-    """A path as a shell takes it for one argument, and no command for an option."""
-    text = str(path)
-    return shlex.quote(f"./{text}" if text.startswith("-") else text)

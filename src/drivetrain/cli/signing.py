@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from ..core.local_path import local_path
+from ..core.shell_path import quoted
 from .prediction import BundleArgument
 from .training import JsonFlag
 
@@ -43,7 +44,7 @@ def sign(
     if json:
         print_json({"bundle": str(bundle), "key": str(key), "public_key": public})
     else:
-        print_line(f"signed {bundle}; it is checked with: drivetrain verify {bundle} --key {public}")
+        print_line(f"signed {bundle}; it is checked with: drivetrain verify {quoted(bundle)} --key {quoted(public)}")
 
 
 def verify(

@@ -8,6 +8,7 @@ from pathlib import Path, PurePosixPath
 
 from ..core.errors import BundleError
 from ..core.plain_file import open_plain
+from ..core.shell_path import quoted
 from ..data.decode import EXTENSIONS
 from ..data.folder import looks_like_image
 from ..data.foreign_files import HEAD_BYTES, foreign_file
@@ -76,10 +77,10 @@ def _folder(path: Path) -> str:
     inner = [entry for entry in entries if entry.is_dir() and not entry.name.startswith(".")]
     below = [file for folder in inner[:50] for file, _ in zip(folder.iterdir(), range(50), strict=False)]
     if any(entry.suffix.lower() in EXTENSIONS for entry in (*entries, *below)):
-        made = path.resolve().name or "model"
+        made = quoted(f"{path.resolve().name or 'model'}.bundle")
         return (
             "it is a folder of images, and a bundle is what train makes of one: "
-            f"drivetrain train {path} --out {made}.bundle"
+            f"drivetrain train {quoted(path)} --out {made}"
         )
     return "it is empty" if not entries else f"it holds {_names(entries)}"
 
@@ -91,10 +92,13 @@ def _file(path: Path) -> str | None:
         with zipfile.ZipFile(path) as archive:
             names = [name for name in archive.namelist() if not name.endswith("/")]
         if any(PurePosixPath(name).suffix.lower() in EXTENSIONS for name in names):
-            return f"it is a zip with images: drivetrain train {path} --out {path.stem}.bundle makes a bundle of them"
+            made = quoted(f"{path.stem}.bundle")
+            return f"it is a zip with images: drivetrain train {quoted(path)} --out {made} makes a bundle of them"
         return f"it is a zip of {len(names)} other files" if names else "it is an empty zip"
     if path.suffix.lower() in NETWORKS:
-        backbone = f": drivetrain train FOLDER --backbone {path} --out NEW" if path.suffix.lower() == ".onnx" else ""
+        backbone = (
+            f": drivetrain train FOLDER --backbone {quoted(path)} --out NEW" if path.suffix.lower() == ".onnx" else ""
+        )
         return f"it is a network, and a bundle is a network with all that belongs to it{backbone}"
     with open_plain(path) as file:
         head = file.read(HEAD_BYTES)

@@ -20,6 +20,7 @@ from pathlib import Path, PurePosixPath
 
 from ..core.errors import BundleError, ChecksumError, UsageError
 from ..core.plain_file import open_plain, read_plain
+from ..core.shell_path import quoted
 from .publish import check_place, publish
 
 SUMS = "SHA256SUMS"
@@ -101,7 +102,9 @@ def read_sealed(path: Path, limits: Limits | None = None) -> Sealed:
         if path.is_dir():
             return _read_folder(path, limits.total)
         if not path.exists():
-            raise BundleError(f"{path} does not exist; train a bundle with: drivetrain train FOLDER --out {path}")
+            raise BundleError(
+                f"{path} does not exist; train a bundle with: drivetrain train FOLDER --out {quoted(path)}"
+            )
         with open_plain(path) as file:
             if zipfile.is_zipfile(file):
                 return _read_zip(file, path, limits)
