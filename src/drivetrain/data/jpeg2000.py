@@ -16,7 +16,7 @@ from .boxes import boxes, inside
 
 SIGNATURE = b"\0\0\0\x0cjP  "
 CODE_STREAM = b"\xff\x4f\xff\x51"
-COD, COC, SOT, SOD, EOC = 0xFF52, 0xFF53, 0xFF90, 0xFF93, 0xFFD9
+SIZ, COD, COC, SOT, SOD, EOC = 0xFF51, 0xFF52, 0xFF53, 0xFF90, 0xFF93, 0xFFD9
 MAX_MARKERS = 100_000
 # The markers that have a segment, as OpenJPEG knows them. After any other it tries every second byte for the next of these,
 # whatever the segment's length would be.
