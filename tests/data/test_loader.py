@@ -240,7 +240,7 @@ def test_files_that_cannot_be_decoded_are_left_out_and_recorded(damaged: Path) -
     for _ in range(2):
         assert sum(len(batch) for batch in loaders.train) == 27
     assert [skip.name for skip in loaders.skipped] == ["discs/05.jpg", "squares/05.jpg", "stripes/05.jpg"]
-    assert {skip.reason for skip in loaders.train.skipped} == {"truncated"}
+    assert {skip.reason for skip in loaders.train.skipped} == {"damaged"}
     intact = {name for batch in loaders.train.batches(0) for name in batch.names}
     assert not any(name.endswith("05.jpg") for name in intact)
 

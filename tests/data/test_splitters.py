@@ -294,7 +294,7 @@ def test_unusable_files_are_left_out_from_the_start(pictures: Path, tmp_path: Pa
     split = LeakFreeSplitter()(items)
     assert sorted([*split.train, *split.valid]) == list(range(10))
     assert [(Path(skip.name).name, skip.reason) for skip in split.skipped] == [
-        ("broken.jpg", "truncated"),
+        ("broken.jpg", "damaged"),
         ("none.jpg", "missing"),
     ]
     with pytest.raises(DataError, match="received 1 item; a split needs"):

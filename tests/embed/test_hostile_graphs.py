@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 import onnx
-import onnxruntime
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 from small_nets import floats, model, node, plain_net
@@ -19,6 +18,7 @@ from small_nets import floats, model, node, plain_net
 from drivetrain.core.errors import WeightsError
 from drivetrain.embed import onnx_file
 from drivetrain.embed.graph_scan import MAX_NAME, GraphFaultError, scan
+from drivetrain.embed.onnx_runtime import onnx_runtime
 from drivetrain.embed.operators import ALLOWED, SIZED_BY, Step, fault_of
 from drivetrain.embed.quarantine import Limits, Quarantine
 from drivetrain.embed.session import Session
@@ -306,13 +306,14 @@ def test_a_weight_without_numbers_may_have_any_other_dimensions() -> None:
 
 def test_only_onnx_is_loaded_whatever_the_bytes_say(tmp_path: Path) -> None:
     """The runtime has a format of its own, which no audit reads, and which it takes where the fifth byte begins its name."""
-    options = onnxruntime.SessionOptions()
+    ort = onnx_runtime()
+    options = ort.SessionOptions()
     options.optimized_model_filepath = str(tmp_path / "m.ort")
     options.add_session_config_entry("session.save_model_format", "ORT")
-    onnxruntime.InferenceSession(plain_net().SerializeToString(), options)
+    ort.InferenceSession(plain_net().SerializeToString(), options)
     own = (tmp_path / "m.ort").read_bytes()
     assert own[4:8] == b"ORTM"
-    onnxruntime.InferenceSession(own)  # left to itself
+    ort.InferenceSession(own)  # left to itself
     with pytest.raises(WeightsError, match="protobuf"):
         Session(own)
     # A name that happens to begin so is a name.
