@@ -2,6 +2,7 @@
 
 `Report` holds everything the page shows and nothing the page does not; `render` turns it into a single self-contained
 document (no network requests, no scripts needed to read it). Every part may be empty; an empty part is left out.
+Every section's view stands here beside the list that makes both the page and its contents, hence the length.
 """
 
 from __future__ import annotations

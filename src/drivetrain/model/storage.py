@@ -22,6 +22,7 @@ from ..core.errors import BundleError, ChecksumError, UsageError
 from ..core.plain_file import open_plain, read_plain
 from ..core.shell_path import quoted
 from .publish import check_place, publish
+from .zipped import member_bytes, open_zip
 
 SUMS = "SHA256SUMS"
 MANIFEST = "manifest.json"
@@ -64,7 +65,6 @@ class Limits:
 # How often a bundle may be replaced while it is read before that is reported; only then is it read again.
 REPLACED = 20
 
-_CHUNK_BYTES = 1 << 20
 _LINE = re.compile(r"([0-9a-f]{64}) [ *](.+)")
 
 _Read = Callable[[str, int], bytes]
@@ -164,30 +164,10 @@ def _folder_reader(folder: Path) -> _Read:
     return read
 
 
-class _InPieces(io.BufferedReader):
-    """A file that is read a bounded piece at a time.
-
-    zipfile reads a zip's directory at once, as long as the zip says that it is, and makes an object of every entry; a
-    million of them take a gigabyte. A bundle's directory fits into one piece, and so does all else that is read here.
-    """
-
-    def read(self, size: int | None = -1, /) -> bytes:
-        """At most so many bytes, or the rest.
-
-        Raises:
-            zipfile.BadZipFile: that is more than a piece.
-        """
-        wanted = _CHUNK_BYTES + 1 if size is None or size < 0 else size
-        data = super().read(min(wanted, _CHUNK_BYTES + 1))
-        if len(data) > _CHUNK_BYTES:
-            raise zipfile.BadZipFile("its directory is far longer than a bundle's")
-        return data
-
-
 def _read_zip(file: io.BufferedReader, path: Path, limits: Limits) -> Sealed:
     most = min(limits.total, max(limits.zip_free, limits.zip_ratio * os.fstat(file.fileno()).st_size))
     try:
-        with _InPieces(file.raw) as pieces, zipfile.ZipFile(pieces) as archive:
+        with open_zip(file) as archive:
             return _checked(_zip_reader(archive, path), str(path), most)
     except BundleError:
         raise
@@ -206,29 +186,7 @@ def _zip_reader(archive: zipfile.ZipFile, path: Path) -> _Read:
     if sum(top.count("/") == prefix.count("/") for top in tops) > 1:
         raise BundleError(f"{path} holds several bundles ({', '.join(sorted(tops)[:3])}); unpack it and name one")
 
-    def read(name: str, most: int) -> bytes:
-        entry = archive.getinfo(prefix + name)
-        if entry.flag_bits & 1:
-            raise ChecksumError(f"{path}: {name} is encrypted; zip the bundle without a password")
-        # The others of zipfile's methods cannot be read in bounded pieces: a few bytes of them hold gigabytes.
-        if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-            raise ChecksumError(f"{path}: {name} uses compression method {entry.compress_type}; zip it with “deflate”")
-        if entry.file_size > most:
-            raise _too_much(path, most)
-        # The size in the header may lie, so it is the bytes that are counted, a piece at a time.
-        data = bytearray()
-        with archive.open(entry) as file:
-            while piece := file.read(_CHUNK_BYTES):
-                data += piece
-                if len(data) > most:
-                    raise _too_much(path, most)
-        return bytes(data)
-
-    return read
-
-
-def _too_much(path: Path, most: int) -> ChecksumError:
-    return ChecksumError(f"{path} unpacks to more than {most >> 20} MiB, too much for its size")
+    return lambda name, most: member_bytes(archive, prefix + name, most, str(path))
 
 
 def _checked(read: _Read, where: str, most: int) -> Sealed:
@@ -387,7 +345,7 @@ def _is_zip_name(out: Path) -> bool:
 
 def _is_zipped_bundle(path: Path) -> bool:
     try:
-        with open_plain(path) as file, _InPieces(file.raw) as pieces, zipfile.ZipFile(pieces) as archive:
+        with open_plain(path) as file, open_zip(file) as archive:
             names = {PurePosixPath(name).name for name in archive.namelist()}
     except (zipfile.BadZipFile, OSError, ValueError):
         return False
