@@ -14,6 +14,9 @@ from typing import Any
 from ..core.ports import Advance
 from ..core.visible import visible, visible_json
 
+# The exit code of a command whose answer is no: it could be carried out, and what was checked is not in order.
+SAID_NO = 1
+
 
 def to_json(document: Any, indent: int | None = None) -> str:
     """JSON that stdout can hold: in a legacy encoding everything beyond ASCII is escaped."""

@@ -17,7 +17,8 @@ from ..core.errors import DrivetrainError
 from . import bundles, caching, handing_over, prediction, serving, signing, storing, training
 from .console import print_line, remark
 
-SAID_NO, BAD_INPUT, FAULT, INTERRUPTED = 1, 2, 70, 130
+# A check that said no ends with `console.SAID_NO`, 1.
+BAD_INPUT, FAULT, INTERRUPTED = 2, 70, 130
 
 app = typer.Typer(
     name="drivetrain",

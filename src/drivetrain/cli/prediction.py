@@ -52,7 +52,7 @@ def predict(
     from ..app.predict import expand
     from ..app.tally import Tally
     from ..model.predictor import load
-    from .console import ConsoleProgress, print_part, remark
+    from .console import SAID_NO, ConsoleProgress, print_part, remark
 
     _check_not_swapped("predict", bundle, paths)
     found = expand(paths)
@@ -73,7 +73,7 @@ def predict(
     if tally.unreadable == len(files):
         several = f"none of the {len(files)} files can be read"
         remark(f"error: {several if len(files) > 1 else 'the file cannot be read'}")
-        raise typer.Exit(1)
+        raise typer.Exit(SAID_NO)
     if tally.unreadable:
         remark(f"warning: {tally.unreadable} of {len(files)} files cannot be read; they are marked “unreadable”")
     if len(files) > 1 or found.passed_over:

@@ -63,19 +63,31 @@ def verify(
 ) -> None:
     """Check that a bundle is whole and signed with a key.
 
-    Nothing in it is run. Exit code 2 where it is not.
+    Nothing in it is run. Exit code 1 where it is not, 2 where there is no bundle or no key to check with.
     """
-    from ..core.errors import BundleError
-    from ..model.signature import verify
-    from ..model.storage import read_sealed
-    from .console import print_json, print_line
+    from ..core.errors import BundleError, ChecksumError
+    from ..model.no_bundle import read_bundle
+    from ..model.signature import public_key, verify
+    from .console import SAID_NO, print_json, print_line, remark
 
-    sealed = read_sealed(bundle)
+    public_key(key)  # nothing can be said by a key that is none
+    files, problem = None, None
     try:
+        sealed = read_bundle(bundle)
+        files = len(sealed.files)
         verify(sealed, key)
     except BundleError as error:
-        raise BundleError(f"{bundle}: {error}") from None
+        if files is None and not isinstance(error, ChecksumError):
+            raise  # there is no bundle that could be checked
+        problem = str(error)
     if json:
-        print_json({"bundle": str(bundle), "public_key": str(key), "files": len(sealed.files)})
+        signed = problem is None
+        print_json(
+            {"bundle": str(bundle), "public_key": str(key), "files": files, "signed": signed, "problem": problem}
+        )
+    elif problem is None:
+        print_line(f"{bundle} is whole ({files} files) and signed with {key}")
     else:
-        print_line(f"{bundle} is whole ({len(sealed.files)} files) and signed with {key}")
+        remark(f"error: {problem}" if files is None else f"error: {bundle}: {problem}")
+    if problem is not None:
+        raise typer.Exit(SAID_NO)
