@@ -17,6 +17,7 @@ def classes(accuracy: float, random: float | None) -> ClassFigures:
         auc=None,
         balanced_accuracy=accuracy,
         commonest="black",
+        constant="always naming “black”, the commonest class",
         baseline=0.4,
         how="out of fold",
         random_split=random,

@@ -89,7 +89,7 @@ def test_what_is_tried_follows_from_counted_work(few: Path) -> None:
 
     def tried(budget_s: float) -> tuple[list[str], bool]:
         candidates, note = plan(backbones, items, 600, budget_s, cache)
-        assert "counted for two laptop cores, not timed" in note
+        assert "estimated by counting, the same on every machine" in note
         return [backbone.name.removeprefix("efficientnet-") for backbone in candidates.backbones], candidates.mirror
 
     assert tried(0) == (["lite0"], False)

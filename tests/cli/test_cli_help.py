@@ -64,6 +64,12 @@ def test_without_a_command_help_is_shown(drivetrain: CommandLine, command: tuple
         (("predict",), "Missing argument 'BUNDLE'; see drivetrain predict --help"),
         (("predict", "b"), "Missing argument 'PATH'"),
         (("trace", "a.jpg"), "--bundle"),
+        (("train", "photos", "--out"), "requires an argument; see drivetrain train --help"),
+        (("keys", "add", "me", "--role"), "requires an argument; see drivetrain keys add --help"),
+        (
+            ("predict", "b", "p", "--accept", "0.95"),
+            "No such option: --accept; it belongs to drivetrain train; see drivetrain predict --help",
+        ),
         (("cache", "prune", "--unused-days", "-1"), "--unused-days"),
     ],
 )

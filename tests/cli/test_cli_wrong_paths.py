@@ -193,6 +193,29 @@ def test_a_suggested_command_takes_names_with_spaces(drivetrain: CommandLine, pl
     assert "drivetrain verify bears.bundle --key 'my key.pub'" in signed.out
 
 
+def test_trace_takes_a_bundle_and_an_image_in_either_order(drivetrain: CommandLine, place: Path) -> None:
+    image = "photos/rot/1.png"
+    orders = (("bears.bundle", image), (image, "bears.bundle"), (image, "--bundle", "bears.bundle"))
+    stages = [[step["name"] for step in drivetrain("trace", *one, "--json", cwd=place).document] for one in orders]
+    assert stages[0][0] == "read"
+    assert stages[0] == stages[1] == stages[2]
+    assert "drivetrain trace BUNDLE photos/rot/1.png" in drivetrain("trace", image, cwd=place).error
+    assert "drivetrain trace bears.bundle IMAGE" in drivetrain("trace", "bears.bundle", cwd=place).error
+
+
+def test_a_link_that_leads_nowhere_is_called_one(drivetrain: CommandLine, place: Path) -> None:
+    (place / "loop").symlink_to("loop")
+    (place / "gone").symlink_to("what was")
+    for name in ("loop", "gone"):
+        assert f"{name} is a link that leads nowhere" in drivetrain("evaluate", "bears.bundle", name, cwd=place).error
+
+
+def test_a_table_of_one_file_that_is_not_there(drivetrain: CommandLine, place: Path) -> None:
+    (place / "one.csv").write_text("path,label\nnone.png,rot\n")
+    said = drivetrain("evaluate", "bears.bundle", "one.csv", cwd=place).error
+    assert "the one file listed in one.csv does not exist, " in said
+
+
 def test_a_damaged_bundle_stays_a_damaged_bundle(drivetrain: CommandLine, place: Path) -> None:
     (place / "bears.bundle" / "model.onnx").write_bytes(b"cut")
     assert "model.onnx was altered or cut short" in drivetrain("inspect", "bears.bundle", cwd=place).error

@@ -637,3 +637,23 @@ def test_many_threads_at_once_give_the_same_pixels() -> None:
     with ThreadPoolExecutor(12) as pool:
         together = list(pool.map(digest, files * 30))
     assert together == alone * 30
+
+
+def test_what_pillow_says_to_programmers_is_put_in_plain_words() -> None:
+    plain = saved(picture(), "PNG")
+    header, rest = plain[:33], plain[33:]
+
+    def chunk(kind: bytes, body: bytes) -> bytes:
+        return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+
+    text = chunk(b"zTXt", b"Comment\0\0" + zlib.compress(b"a" * (2 << 20)))
+    animation = chunk(b"acTL", struct.pack(">II", 2, 0))
+    out_of_order = chunk(b"fdAT", struct.pack(">I", 7))
+    for data, said in (
+        (header + text + rest, "texts in its metadata"),
+        (header + animation + rest[:-12] + out_of_order + rest[-12:], "its animation is damaged"),
+    ):
+        with pytest.raises(ImageError, match=said) as error:
+            decode(data)
+        assert "Pillow" not in str(error.value)
+        assert "MAX_" not in str(error.value)

@@ -44,7 +44,7 @@ def plan(
 
 
 def _note(backbones: Sequence[Backbone], costs_s: Sequence[float], largest: int, budget_s: float) -> str:
-    counted = "counted for two laptop cores, not timed"
+    counted = "estimated by counting, the same on every machine"
     if len(backbones) > 1 and largest == 0:
         return (
             f"only {backbones[0].name} fits the budget of {budget_s:g} s ({_about(costs_s[0])}, {counted}); "

@@ -184,7 +184,7 @@ def warnings_for(
     if len(skipped) > 0.05 * total:
         lines.append(
             f"{len(skipped)} of {total} files could not be used ({reasons(skipped)}); the report lists them under "
-            f"“{FILES_LEFT_OUT}”, --json as skipped_files."
+            f"“{FILES_LEFT_OUT}”."
         )
     return tuple(lines)
 
@@ -230,9 +230,7 @@ def _about_guessing(figures: AnyFigures) -> list[str]:
             if figures.accuracy.low > figures.baseline:
                 return []
             accuracy, guess = f"{100 * figures.accuracy.value:.1f} %", f"{100 * figures.baseline:.1f} %"
-            return [
-                f"An accuracy of {accuracy} is not clearly better than always naming “{figures.commonest}” ({guess}): {little}"
-            ]
+            return [f"An accuracy of {accuracy} is not clearly better than {figures.constant} ({guess}): {little}"]
         case LabelFigures():
             mean = figures.mean_average_precision
             if mean.low > figures.baseline:

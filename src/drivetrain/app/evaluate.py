@@ -161,7 +161,7 @@ def evaluate(
     folder = Path(cache) if cache is not None else default_folder()
     dataset, samples, reader = samples_of(source, options, block, folder / "archives")
     _check_block(reader, manifest, given=block is not None)
-    known, unknown = _known(dataset, samples, split, predictor)
+    known, unknown, foreign = _known(dataset, samples, split, predictor)
     items = [item_of(sample, reader) for sample in known]
     kept = EmbeddingCache(folder if use_cache else None, progress.say)
     try:
@@ -179,10 +179,11 @@ def evaluate(
             f"{items[found.rows_N[row]].name}, training image number {training_row + 1}) and "
             f"{'count in' if keep_leaks else 'are left out of'} the figures."
         )
-    if skipped:
-        warnings.append(
-            f"{len(skipped)} files do not count: {reasons(skipped)} (first: {skipped[0].name}, {skipped[0].detail})."
-        )
+    if unknown:
+        warnings.append(_about_unknown(len(unknown), foreign, manifest))
+    if unusable := [*dataset.skipped, *found.skipped]:
+        count = f"{len(unusable)} files do" if len(unusable) > 1 else "1 file does"
+        warnings.append(f"{count} not count: {reasons(unusable)} (first: {unusable[0].name}, {unusable[0].detail}).")
     rows_J = np.asarray([row for row in range(len(found.facts)) if keep_leaks or row not in leaks], np.intp)
     if not len(rows_J):
         raise DataError(_nothing_left(dataset.source, skipped, len(leaks)))
@@ -293,8 +294,8 @@ def _accepted_card(accepted: Accepted | None) -> tuple[Headline, ...]:
 
 def _known(
     dataset: Dataset, samples: Sequence[Sample], split: str | None, predictor: Predictor
-) -> tuple[list[Sample], list[Skipped]]:
-    """The samples of a split whose labels the bundle knows, and the others as skipped.
+) -> tuple[list[Sample], list[Skipped], list[str]]:
+    """The samples of a split whose labels the bundle knows, the others as skipped, and the labels that it does not know.
 
     Raises:
         DataError: there is no such split, or none of its labels is known.
@@ -307,12 +308,12 @@ def _known(
         found = f"its splits are {', '.join(names)}" if names else "it has no splits"
         raise DataError(f"{dataset.source} has no split “{split}”; {found}")
     if isinstance(predictor.manifest, NumberManifest):
-        return chosen, []
+        return chosen, [], []
     outputs = set(predictor.classes)
     foreign = [_foreign(one, outputs) for one in chosen]
     known = [one for one, labels in zip(chosen, foreign, strict=True) if not labels]
+    labels = sorted({label for labels in foreign for label in labels})
     if not known:
-        labels = sorted({label for labels in foreign for label in labels})
         known_names, found = ", ".join(predictor.classes[:10]), ", ".join(labels[:10])
         if isinstance(predictor.manifest, LabelManifest):
             raise DataError(
@@ -325,11 +326,21 @@ def _known(
         )
     kind = "label" if isinstance(predictor.manifest, LabelManifest) else "class"
     unknown = [
-        Skipped(one.name, f"unknown {kind}", f"“{labels[0]}” is not in the bundle")
-        for one, labels in zip(chosen, foreign, strict=True)
-        if labels
+        Skipped(one.name, f"unknown {kind}", f"“{its[0]}” is not in the bundle")
+        for one, its in zip(chosen, foreign, strict=True)
+        if its
     ]
-    return known, unknown
+    return known, unknown, labels
+
+
+def _about_unknown(count: int, labels: Sequence[str], manifest: Manifest) -> str:
+    named = ", ".join(labels[:5]) + (f" and {len(labels) - 5} more" if len(labels) > 5 else "")
+    images, were = ("1 image", "was") if count == 1 else (f"{count} images", "were")
+    what = "labels" if isinstance(manifest, LabelManifest) else "a class"
+    ends = "them" if count > 1 else "it"
+    return (
+        f"{images} of {what} the bundle does not know ({named}) {were} not judged; predict shows what it calls {ends}."
+    )
 
 
 def _check_block(reader: TargetBlock[Any], manifest: Manifest, *, given: bool) -> None:
@@ -371,6 +382,10 @@ def _nothing_left(source: str, skipped: Sequence[Skipped], leaks: int) -> str:
             "give others, or count them all the same with --keep-leaks"
         )
     first = f"first {skipped[0].name}: {skipped[0].reason}, {skipped[0].detail}"
+    if len(skipped) == 1:
+        return (
+            f"the one file of {source} cannot be judged ({first.removeprefix('first ')}); give images that can be read"
+        )
     return f"none of the {len(skipped)} files of {source} can be judged ({first}); give images that can be read"
 
 

@@ -74,7 +74,8 @@ def choose_and_embed(
     first = everything[features.recipes[0].key]
     if not len(first.rows_N):
         reasons = sorted({skipped.reason for skipped in first.skipped})
-        raise DataError(f"none of the {n} files can be used ({', '.join(reasons)}); see drivetrain trace FILE")
+        none = f"none of the {n} files can be used" if n > 1 else "the one file cannot be used"
+        raise DataError(f"{none} ({', '.join(reasons)}); give images that can be read")
     matrix_ND = features.matrix(lambda recipe: everything[recipe.key].features_ND)
     probes = _probe(items, first.rows_N, features, matrix_ND, options.seed, embedder)
     progress.say(f"features: {features.name}; {note}")

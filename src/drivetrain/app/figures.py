@@ -15,6 +15,7 @@ from ..core.types import IntArray, Interval
 from ..learn.interpret import balanced_accuracy, share
 from ..learn.targets import ClassTargets, LabelTargets, NumberTargets
 from ..model import metrics, number_metrics
+from ..model.constant_answer import always_naming
 from ..model.label_metrics import LabelRow, best_thresholds, label_rows, mean_average_precision_interval
 from ..model.manifest import finite
 from ..model.metrics import Floats
@@ -58,7 +59,9 @@ class ClassFigures:
     """With two classes."""
     balanced_accuracy: float
     commonest: str
-    """The class that most of the images judged have."""
+    """The class that most of the images judged have; the first of several."""
+    constant: str
+    """“always naming …” it, in words that hold also where several classes are equally common."""
     baseline: float
     """Accuracy of always naming it."""
     how: str
@@ -70,7 +73,7 @@ class ClassFigures:
     def lines(self) -> list[Line]:
         rows = [
             ("Accuracy", f"{_percent(self.accuracy.value)}  ({_between(self.accuracy)})"),
-            ("", f"always naming “{self.commonest}”, the commonest class: {_percent(self.baseline)}"),
+            ("", f"{self.constant}: {_percent(self.baseline)}"),
             ("", f"{self.how}; {self.accuracy.method}"),
         ]
         if self.auc is not None:
@@ -260,6 +263,7 @@ def _of_classes(
         auc=metrics.auc(labels_J == 1, probs_JC[:, 1]) if both else None,
         balanced_accuracy=balanced_accuracy(labels_J, predicted_J, n_classes),
         commonest=targets.names[int(counts_C.argmax())],
+        constant=always_naming(dict(zip(targets.names, counts_C.tolist(), strict=True))),
         baseline=float(counts_C.max() / len(labels_J)),
         how=how,
         random_split=random_split,

@@ -109,7 +109,7 @@ def _headlines(trained: Trained) -> tuple[Headline, ...]:
     random = _random_split_card(trained)
     match figures:
         case ClassFigures():
-            note = f"{how}; always naming “{figures.commonest}”, the commonest class, would give {percent(figures.baseline)}"
+            note = f"{how}; {figures.constant}, would give {percent(figures.baseline)}"
             cards = [Headline("Accuracy", percent(figures.accuracy.value), between(figures.accuracy), note)]
             return (*cards, *_worst_card(trained), *random, *_class_cards(trained, figures))
         case LabelFigures():

@@ -118,8 +118,29 @@ def _fail_usage(error: Exception) -> NoReturn:
     if type(error).__name__ == "NoArgsIsHelpError":
         sys.stderr.write(f"{message}\n")
         sys.exit(BAD_INPUT)
-    command = context.command_path if context else "drivetrain"
-    _fail(f"{_plainly(error, message).rstrip('.')}; see {command} --help")
+    command = context.command_path if context else _command_given()
+    _fail(f"{_plainly(error, message).rstrip('.')}{_owners(error)}; see {command} --help")
+
+
+def _command_given() -> str:
+    """The command that was called, by its words; errors of the parser itself do not say it."""
+    words, commands = ["drivetrain"], getattr(typer.main.get_command(app), "commands", {})
+    for word in sys.argv[1:]:
+        if word not in commands:
+            break
+        words.append(word)
+        commands = getattr(commands[word], "commands", {})
+    return " ".join(words)
+
+
+def _owners(error: Exception) -> str:
+    """Where an option that this command has not got belongs to others, which; else nothing."""
+    if type(error).__name__ != "NoSuchOption":
+        return ""
+    option = getattr(error, "option_name", "")
+    commands = getattr(typer.main.get_command(app), "commands", {})
+    owners = [name for name, one in commands.items() if any(option in parameter.opts for parameter in one.params)]
+    return f"; it belongs to drivetrain {' and '.join(owners)}" if 0 < len(owners) < 3 else ""
 
 
 def _plainly(error: Exception, message: str) -> str:

@@ -133,17 +133,19 @@ def evaluate(
 
 
 def trace(
-    image: Annotated[Path, typer.Argument(metavar="IMAGE", parser=local_path, help="One image file.")],
+    places: Annotated[
+        list[Path], typer.Argument(metavar="BUNDLE IMAGE", parser=local_path, help="A bundle and one image file.")
+    ],
     bundle: Annotated[
-        Path,
+        Path | None,
         typer.Option(
             "--bundle",
             "-b",
             parser=local_path,
             metavar="BUNDLE",
-            help="The bundle to trace it through: a folder or zip.",
+            help="The bundle, where only an image stands before it.",
         ),
-    ],
+    ] = None,
     no_golden: NoGolden = False,
     json: JsonFlag = False,
 ) -> None:
@@ -154,7 +156,7 @@ def trace(
     from ..app.trace import trace as trace_image
     from .console import print_json, print_table
 
-    _check_not_swapped("trace", bundle, [str(image)])
+    bundle, image = _bundle_and_image(places, bundle)
     steps = trace_image(image, bundle, golden=not no_golden)
     if json:
         print_json([step.to_json() for step in steps])
@@ -165,6 +167,33 @@ def trace(
         for s in steps
     ]
     print_table([header, *rows], right=frozenset({4}))
+
+
+def _bundle_and_image(places: Sequence[Path], bundle: Path | None) -> tuple[Path, Path]:
+    """What to trace through and what to trace; two places without ``bundle`` may stand in either order.
+
+    Raises:
+        UsageError: there are more or fewer than two of them in all, or ``bundle`` and the image have changed places.
+    """
+    from ..core.errors import UsageError
+    from ..core.shell_path import quoted
+    from ..model.no_bundle import is_bundle
+
+    both = places if bundle is None else [bundle, *places]
+    if len(both) != 2:
+        image = next((place for place in both if not is_bundle(place)), None)
+        through = next((place for place in both if is_bundle(place)), None)
+        line = f"{quoted(through) if through else 'BUNDLE'} {quoted(image) if image else 'IMAGE'}"
+        raise UsageError(
+            f"trace takes one bundle (also as --bundle) and one image, and received {len(both)} in all; give them as: "
+            f"drivetrain trace {line}"
+        )
+    first, second = both
+    if bundle is not None:
+        _check_not_swapped("trace", first, [str(second)])
+    elif is_bundle(second) and not is_bundle(first):
+        return second, first
+    return first, second
 
 
 def _check_not_swapped(command: str, bundle: Path, others: Sequence[str]) -> None:

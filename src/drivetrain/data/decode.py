@@ -128,6 +128,14 @@ logging.getLogger("PIL").addHandler(logging.NullHandler())
 with suppress(AttributeError, OSError):
     ctypes.CDLL(Image.core.__file__).TIFFSetErrorHandler(None)  # type: ignore[attr-defined]  # core is not in __all__
 
+# What Pillow says in words for programmers, by a part of it → what is wrong with the file.
+PLAIN_WORDS = {
+    "decoder error": "it begins well, but its picture cannot be decoded",  # Pillow has a number only
+    "MAX_TEXT": "the texts in its metadata unpack to more than a picture needs; save it again without them",
+    "APNG": "its animation is damaged (frames missing, cut short or out of order); save it again as a single picture",
+    "broken PNG file": "one of its parts is damaged (it does not fit its checksum); copy or download it again",
+}
+
 # 16-bit grey level → 8-bit: full scale to full scale.
 _GREY_16: Levels = np.rint(np.arange(1 << 16) / 257).astype(np.uint8)
 
@@ -302,8 +310,9 @@ def _damaged(error: Exception) -> ImageError:
     text = " ".join(str(error).split()) or type(error).__name__
     if "truncated" in text.lower() or isinstance(error, EOFError):
         return ImageError("truncated", "the file ends before its picture does; copy or download it again")
-    if text.startswith("decoder error"):
-        text = "it begins well, but its picture cannot be decoded"  # Pillow has a number only
+    for words, plain in PLAIN_WORDS.items():
+        if words in text:
+            return ImageError("damaged", plain)
     return ImageError("damaged", text)
 
 

@@ -265,6 +265,8 @@ def _read_missing(source: str, title: str, labelled: bool) -> tuple[list[Item], 
     missing = Path(source)
     while not missing.parent.exists():
         missing = missing.parent
+    if missing.is_symlink():  # a name like it is not what is meant: this one is there
+        raise SourceError(f"{shown(str(missing))} is a link that leads nowhere; give what it should lead to")
     names = sorted(name for name in os.listdir(missing.parent) if not is_litter(name))[:MOST_NAMES]  # noqa: PTH208
     near = difflib.get_close_matches(missing.name.lower(), [name.lower() for name in names], n=3)
     meant = [shown(str(missing.parent / name)) for name in names if name.lower() in near]

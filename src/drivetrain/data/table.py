@@ -321,9 +321,12 @@ def resolve(rows: Sequence[Row], place: Place, title: str, *, labelled: bool) ->
     if rows and not any(path for _, path in found):
         first = shown(found[0][0]) or "an empty path"
         start = shown(os.path.abspath(os.path.join(place.root, place.below)))
-        raise SourceError(
-            f"none of the {len(rows)} files listed in {title} exists, e.g. {first}; relative paths start at {start}"
+        none = (
+            f"the one file listed in {title} does not exist, {first}"
+            if len(rows) == 1
+            else f"none of the {len(rows)} files listed in {title} exists, e.g. {first}"
         )
+        raise SourceError(f"{none}; relative paths start at {start}")
     places: dict[str, dict[str, str]] = {}
     for row, (_, path) in zip(rows, found, strict=True):
         if path and row.label is not None:

@@ -6,6 +6,7 @@ import json
 import re
 
 from ..core.visible import visible, visible_json
+from .constant_answer import always_naming
 from .manifest import ClassManifest, Figure, LabelManifest, Manifest, NumberManifest
 
 # Identifiers that the hub knows; anything else has to be called “other” and named beside it.
@@ -100,12 +101,11 @@ def _figures(manifest: Manifest) -> str:
 
 
 def _commonest(manifest: Manifest) -> list[tuple[str, str]]:
-    """What always naming the commonest class would achieve on the images trained on."""
+    """What always giving the same answer would achieve on the images trained on."""
     counts = manifest.data.per_class
     if not counts:
         return []
-    name = max(counts, key=lambda each: counts[each])
-    return [(f"always naming {_cell(name)}, the commonest class", f"{counts[name] / sum(counts.values()):.1%}")]
+    return [(always_naming(counts, _cell), f"{max(counts.values()) / sum(counts.values()):.1%}")]
 
 
 def _remarks(manifest: Manifest) -> str:
