@@ -602,7 +602,7 @@ def test_images_with_labels_the_bundle_does_not_know_are_skipped_and_said(
     rows[3] = (rows[3][0], "disc;triangle")
     found = dt.evaluate(labels.bundle, rows)
     assert [(one.reason, one.detail) for one in found.skipped] == [("unknown label", "“triangle” is not in the bundle")]
-    assert any("1 unknown label" in line for line in found.warnings)
+    assert any("1 image with labels the bundle does not know (triangle) was not" in line for line in found.warnings)
     with pytest.raises(DataError, match=r"every image of Python list has labels that the bundle .* found disc,square"):
         dt.evaluate(labels.bundle, [(path, "disc,square") for path, _ in rows])
 

@@ -336,11 +336,9 @@ def _known(
 def _about_unknown(count: int, labels: Sequence[str], manifest: Manifest) -> str:
     named = ", ".join(labels[:5]) + (f" and {len(labels) - 5} more" if len(labels) > 5 else "")
     images, were = ("1 image", "was") if count == 1 else (f"{count} images", "were")
-    what = "labels" if isinstance(manifest, LabelManifest) else "a class"
+    what = "with labels" if isinstance(manifest, LabelManifest) else "of a class"
     ends = "them" if count > 1 else "it"
-    return (
-        f"{images} of {what} the bundle does not know ({named}) {were} not judged; predict shows what it calls {ends}."
-    )
+    return f"{images} {what} the bundle does not know ({named}) {were} not judged; predict shows what it calls {ends}."
 
 
 def _check_block(reader: TargetBlock[Any], manifest: Manifest, *, given: bool) -> None:
