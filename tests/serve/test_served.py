@@ -7,18 +7,24 @@ import os
 import re
 import shutil
 import threading
+import time
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import onnx
 import pytest
+from fastapi.testclient import TestClient
 from onnx import helper, numpy_helper
 from resealing import new_version, reseal
 
+from drivetrain.app.serving import ServeOptions, build
 from drivetrain.core.errors import BundleError, UsageError
 from drivetrain.embed.quarantine import Limits, Quarantine
 from drivetrain.model.predictor import Predictor, load
 from drivetrain.model.signature import make_key, sign
+from drivetrain.serve.application import create_app
 from drivetrain.serve.served import NoSuchModel, Shelf, parse_bundle, slug
 
 
@@ -309,6 +315,135 @@ def test_the_old_version_answers_while_the_new_one_is_tried(bundle: Path, tmp_pa
     assert answered > 10
     assert shelf.find().predictor is old.predictor
     assert "takes more than 2 s, so it was refused" in str(shelf.find().problem)
+
+
+class Blocking(Loader):
+    """Loads, but what stands at ``slow`` only once it is let go."""
+
+    def __init__(self, slow: Path) -> None:
+        super().__init__()
+        self.slow: Path | None = None
+        self.begun, self.go = threading.Event(), threading.Event()
+        self._path = slow
+
+    def arm(self) -> None:
+        self.slow = self._path
+
+    def __call__(self, path: Path) -> Predictor:
+        predictor = super().__call__(path)
+        if path == self.slow:
+            self.begun.set()
+            assert self.go.wait(60)
+        return predictor
+
+
+def test_a_version_that_is_tried_for_long_holds_up_no_other_model(bundle: Path, kept: Path, tmp_path: Path) -> None:
+    quick = Path(shutil.copytree(kept, tmp_path / "quick.bundle"))
+    loader = Blocking(bundle)
+    shelf = Shelf([("slow", bundle), ("quick", quick)], loader)
+    old, new_slow, new_quick = shelf.find("slow"), new_version(bundle), new_version(quick)
+    loader.arm()
+    looking = threading.Thread(target=shelf.refresh, args=("slow",))
+    looking.start()
+    try:
+        assert loader.begun.wait(60)
+        other = threading.Thread(target=shelf.refresh, args=("quick",), daemon=True)
+        other.start()
+        other.join(30)
+        assert not other.is_alive()
+        assert shelf.find("quick").version == new_quick
+        assert shelf.find("slow") is old
+    finally:
+        loader.go.set()
+        looking.join()
+    assert (shelf.find("slow").version, shelf.find("quick").version) == (new_slow, new_quick)
+
+
+def test_the_server_goes_on_looking_at_the_others(bundle: Path, kept: Path, tmp_path: Path) -> None:
+    quick = Path(shutil.copytree(kept, tmp_path / "quick.bundle"))
+    named = (f"slow={bundle}", f"quick={quick}")
+    loader = Blocking(bundle)
+    shelf = Shelf([parse_bundle(text) for text in named], loader)
+    server = build(ServeOptions(named, store=str(tmp_path / "store.db"), watch_s=0.02, max_batch=1))
+    with TestClient(create_app(replace(server, shelf=shelf)), base_url="http://localhost"):
+        loader.arm()
+        new_slow = new_version(bundle)
+        try:
+            assert loader.begun.wait(60)
+            for _ in range(2):  # and not only once
+                new_quick = new_version(quick)
+                assert came(lambda new=new_quick: shelf.find("quick").version == new)
+            assert shelf.find("slow").version != new_slow
+        finally:
+            loader.go.set()
+        assert came(lambda: shelf.find("slow").version == new_slow)
+
+
+def came(what: Callable[[], bool]) -> bool:
+    """Whether it came to that within a minute."""
+    for _ in range(6000):
+        if what():
+            return True
+        time.sleep(0.01)
+    return False
+
+
+def test_two_looks_at_one_model_at_once_end_with_the_newest(bundle: Path) -> None:
+    loader = Blocking(bundle)
+    shelf = Shelf([("x", bundle)], loader)
+    new_version(bundle)
+    loader.arm()
+    looks = [threading.Thread(target=shelf.refresh), threading.Thread(target=shelf.refresh, kwargs={"force": True})]
+    looks[0].start()
+    try:
+        assert loader.begun.wait(60)
+        newest = new_version(bundle)  # while the one before it is being loaded
+        looks[1].start()
+    finally:
+        loader.go.set()
+    for look in looks:
+        look.join()
+    assert (shelf.find().version, shelf.find().problem) == (newest, None)
+    assert len(loader.loaded) == 3
+
+
+def other_rule(bundle: Path) -> None:
+    document = json.loads((bundle / "manifest.json").read_bytes())
+    document["accept"]["confidence"] = 0.5 + document["accept"]["confidence"] / 4
+    (bundle / "manifest.json").write_text(json.dumps(document), encoding="utf-8")
+    reseal(bundle)
+
+
+def other_weights(bundle: Path) -> None:
+    model = onnx.load(bundle / "model.onnx")
+    model.graph.doc_string = "other bytes, which say that it is another network"
+    (bundle / "model.onnx").write_bytes(model.SerializeToString())
+    reseal(bundle)
+
+
+@pytest.mark.parametrize("change", [other_rule, other_weights])
+def test_another_model_under_the_id_of_the_one_served_is_refused(change, bundle: Path, loader: Loader) -> None:  # type: ignore[no-untyped-def]
+    shelf = Shelf([("x", bundle)], loader)
+    old = shelf.find()
+    change(bundle)
+    (line,) = shelf.refresh()
+    problem = str(shelf.find().problem)
+    assert problem in line
+    assert f"it is another model under the id of this one ({old.version}); train or export it anew" in problem
+    assert shelf.find().predictor is old.predictor
+    assert shelf.refresh() == []
+    new = new_version(bundle)  # under an id of its own it may come in
+    shelf.refresh()
+    assert (shelf.find().version, shelf.find().problem) == (new, None)
+
+
+def test_a_mere_copy_stays_as_it_is(bundle: Path, tmp_path: Path, loader: Loader) -> None:
+    shelf = Shelf([("x", bundle)], loader)
+    predictor = shelf.find().predictor
+    replaced(bundle, Path(shutil.copytree(bundle, tmp_path / "copy")))
+    (line,) = shelf.refresh()
+    assert "was looked at again" in line
+    assert (shelf.find().predictor, shelf.find().problem) == (predictor, None)
 
 
 @pytest.mark.parametrize(

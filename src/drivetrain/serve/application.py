@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from typing import Any
 
 from fastapi import Depends, FastAPI
@@ -140,7 +141,10 @@ def _lifespan(server: Server) -> Callable[[FastAPI], Any]:
             forgetting = Forgetting(server.store, server.settings.retention)
             tasks.append(asyncio.create_task(_every(LOOK_S, lambda: asyncio.to_thread(forgetting.look), at_once=True)))
         if server.settings.watch_s is not None:
-            tasks.append(asyncio.create_task(_every(server.settings.watch_s, lambda: _look_for_versions(server))))
+            # Each in its own time: a new version that takes long to try holds up no other model's.
+            for name in server.shelf.names:
+                look = partial(_look_for_versions, server, name)
+                tasks.append(asyncio.create_task(_every(server.settings.watch_s, look)))
         try:
             yield
         finally:
@@ -155,8 +159,8 @@ def _lifespan(server: Server) -> Callable[[FastAPI], Any]:
     return lifespan
 
 
-async def _look_for_versions(server: Server) -> None:
-    for line in await apart(server.shelf.refresh):
+async def _look_for_versions(server: Server, name: str) -> None:
+    for line in await apart(partial(server.shelf.refresh, name)):
         log.warning("%s", line)
 
 

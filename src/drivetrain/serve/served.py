@@ -64,12 +64,19 @@ class Shelf:
             raise UsageError("there is no bundle to serve; name at least one")
         self._load = load
         self._allow_other_classes = allow_other_classes
-        self._change = threading.Lock()
         self.models = tuple(self._read(path, name) for name, path in bundles)
+        # Loading may take a minute: who looks at one model holds up those who look at the same one only.
+        self._looking = tuple(threading.Lock() for _ in self.models)
+        self._change = threading.Lock()  # held for as long as it takes to put another tuple in place
         seen = [(model.name, model.version) for model in self.models]
         for served, version in seen:
             if seen.count((served, version)) > 1:
                 raise UsageError(f"the bundle {version} is given twice as {served}; name one: OTHER=PATH")
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What the models answer to, each once; no version changes it."""
+        return tuple(dict.fromkeys(model.name for model in self.models))
 
     def find(self, name: str | None = None, version: str | None = None) -> ServedModel:
         """The named model; of several versions the last given; the first model of all where no name is given.
@@ -81,8 +88,7 @@ class Shelf:
         wanted = name or models[0].name
         of_name = [model for model in models if model.name == wanted]
         if not of_name:
-            names = ", ".join(dict.fromkeys(model.name for model in models))
-            raise NoSuchModel(f"there is no model {wanted[:80]!r}; served are {names}")
+            raise NoSuchModel(f"there is no model {wanted[:80]!r}; served are {', '.join(self.names)}")
         if not version:
             return of_name[-1]
         for model in reversed(of_name):
@@ -94,17 +100,21 @@ class Shelf:
     def refresh(self, name: str | None = None, *, force: bool = False) -> list[str]:
         """Load what changed on disk, and put it in place of the old once it has passed every check.
 
-        What is refused leaves the old version serving, with the reason in its ``problem``. Returns a line for each change.
+        What is refused leaves the old version serving, with the reason in its ``problem``. One model after another; who calls
+        it for each by its name, in threads, has them looked at side by side. Returns a line for each change.
         """
-        lines = []
-        with self._change:
-            for place, old in enumerate(self.models):
-                if name is None or old.name == name:
-                    new = self._newer(old, force)
-                    if new is not old:
-                        self.models = (*self.models[:place], new, *self.models[place + 1 :])
-                        lines.append(_told(old, new))
-        return lines
+        places = [place for place, model in enumerate(self.models) if name is None or model.name == name]
+        return [line for place in places if (line := self._look_at(place, force)) is not None]
+
+    def _look_at(self, place: int, force: bool) -> str | None:
+        with self._looking[place]:  # nobody else changes what stands in this place
+            old = self.models[place]
+            new = self._newer(old, force)
+            if new is old:
+                return None
+            with self._change:
+                self.models = (*self.models[:place], new, *self.models[place + 1 :])
+        return _told(old, new)
 
     def _newer(self, old: ServedModel, force: bool) -> ServedModel:
         seen = look_closely(old.path)
