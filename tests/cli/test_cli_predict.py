@@ -318,7 +318,7 @@ def test_report_names_copies_and_extracts(
     assert (tmp_path / "packed-report.html").read_bytes() == (kept / "report.html").read_bytes()
     done = drivetrain("report", trained.bundle, "--out", tmp_path)
     assert done.code == 2
-    assert "Is a directory" in done.error
+    assert "it is a folder, not a file" in done.error
 
 
 def test_trace_follows_an_image_through_every_stage(drivetrain: CommandLine, trained: TrainedByCommand) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import zipfile
 from pathlib import Path
@@ -13,7 +14,9 @@ from PIL import Image
 import drivetrain as dt
 from drivetrain.core.errors import SourceError, UsageError
 from drivetrain.core.local_path import local_path
+from drivetrain.core.plain_file import write_plain
 from drivetrain.embed.registry import resolve
+from drivetrain.store.sql_store import open_store
 
 
 @pytest.fixture
@@ -226,6 +229,39 @@ def test_a_report_is_not_written_through_a_link_to_itself(drivetrain: CommandLin
     (place / "loop").symlink_to("loop")
     done = drivetrain("report", "bears.bundle", "--out", "loop", cwd=place)
     assert (done.code, "Traceback" in done.err) == (2, False)
+
+
+WRITTEN = {
+    "report": ("report", "bears.bundle", "--out"),
+    "evaluate": ("evaluate", "bears.bundle", "photos", "--report"),
+    "export": ("store", "export", "--store", "store.db"),
+}
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no pipes with names here")
+@pytest.mark.parametrize("command", WRITTEN)
+def test_a_pipe_is_no_place_to_write_to(drivetrain: CommandLine, place: Path, command: str) -> None:
+    (place / "photos" / "rot" / "1.png").unlink()  # what is said of the place comes before any look at the images
+    open_store(place / "store.db").close()
+    os.mkfifo(place / "out.csv")
+    (place / "link.csv").symlink_to("out.csv")
+    for name in ("out.csv", "link.csv"):
+        done = drivetrain(*WRITTEN[command], name, cwd=place)
+        assert done.code == 2
+        assert "it is a pipe, not a file" in done.error
+        assert name in done.error
+    assert (place / "out.csv").is_fifo()
+
+
+def test_a_file_that_is_written_over_is_as_long_as_the_new_one(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "page.html"
+    for data in (b"a long page", b"short"):
+        write_plain(path, data)
+        assert path.read_bytes() == data
+    assert not path.stat().st_mode & 0o111
+    for other in (tmp_path, Path(os.devnull)):
+        with pytest.raises(OSError, match="not a file"):
+            write_plain(other, b"x")
 
 
 def test_the_address_of_a_network_is_shown_as_it_was_given() -> None:

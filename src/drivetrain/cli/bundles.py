@@ -123,6 +123,7 @@ def report(
     Prints its path. A report inside a zip is written to the current folder.
     """
     from ..core.errors import BundleError
+    from ..core.plain_file import write_plain
     from ..model.no_bundle import read_bundle
     from ..model.storage import REPORT
     from .console import print_json, print_line
@@ -133,8 +134,7 @@ def report(
     if out is None:
         out = bundle / REPORT if bundle.is_dir() else Path(f"{bundle.stem}-report.html")
     if not (bundle.is_dir() and os.path.realpath(out) == os.path.realpath(bundle / REPORT)):
-        out.parent.mkdir(parents=True, exist_ok=True)
-        out.write_bytes(page)
+        write_plain(out, page)
     if json:
         print_json({"report": str(out)})
     else:

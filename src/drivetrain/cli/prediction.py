@@ -107,11 +107,14 @@ def evaluate(
     """
     from ..app.evaluate import evaluate as evaluate_bundle
     from ..app.evaluate import evaluation_report
+    from ..core.plain_file import check_writable, write_plain
     from ..model.predictor import load
     from .console import ConsoleProgress, print_json
 
     _check_not_swapped("evaluate", bundle, [source])
     check_cache(source, cache, no_cache)
+    if report is not None:
+        check_writable(report)  # before the work, not after it
     predictor = load(bundle, golden=not no_golden)
     result = evaluate_bundle(
         predictor,
@@ -124,8 +127,7 @@ def evaluate(
         progress=ConsoleProgress(),
     )
     if report is not None:
-        report.parent.mkdir(parents=True, exist_ok=True)
-        report.write_text(evaluation_report(result, predictor), encoding="utf-8")
+        write_plain(report, evaluation_report(result, predictor).encode())
     if json:
         print_json(result.to_json())
     else:

@@ -1,7 +1,8 @@
 """Opening a file that somebody named: only a regular one, so that nobody can be kept waiting.
 
-To open a pipe waits for a writer that may never come, to read a device may never end, and to open one can do things of
-its own. Every path that comes from a user, a table or a folder is therefore opened here.
+To open a pipe waits for a writer or a reader that may never come, to read a device may never end, and to open one can do
+things of its own. Every path that comes from a user, a table or a folder is therefore opened here, and those that are to be
+written are looked at.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import errno
 import io
 import os
 import stat
+from pathlib import Path
 
 _KINDS = {
     stat.S_IFIFO: "a pipe",
@@ -52,6 +54,33 @@ def read_plain(path: str | os.PathLike[str], most: int | None = None) -> bytes:
         size = min(most, os.fstat(file.fileno()).st_size)
         data = file.read(size + 1)
         return data if len(data) <= size or size == most else data + file.read(most - size)
+
+
+def check_writable(path: str | os.PathLike[str]) -> None:
+    """Whether a file can be written to ``path``, links followed, as far as what stands there goes: a regular file or nothing.
+
+    Raises:
+        OSError: it is a folder, pipe, socket or device, or cannot be looked at.
+    """
+    try:
+        status = os.stat(path)  # noqa: PTH116  # as above
+    except FileNotFoundError:
+        return
+    _check(status, path)
+
+
+def write_plain(path: str | os.PathLike[str], data: bytes) -> None:
+    """Write a file, in a folder that is made if need be; what stands there before is replaced.
+
+    Raises:
+        OSError: it cannot be written, or as `check_writable`.
+    """
+    check_writable(path)
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    with open(path, "wb", opener=lambda name, flags: os.open(name, flags & ~os.O_TRUNC | _AT_ONCE, 0o666)) as file:
+        _check(os.fstat(file.fileno()), path)
+        file.truncate()
+        file.write(data)
 
 
 def _check(status: os.stat_result, path: str | os.PathLike[str]) -> None:

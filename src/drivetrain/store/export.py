@@ -25,6 +25,7 @@ from typing import Any
 
 from ..core.errors import StoreError, UsageError
 from ..core.installation import install_command
+from ..core.plain_file import check_writable
 from ..core.records import Record
 from .rows import extra_text
 
@@ -83,6 +84,7 @@ def export(records: Iterable[Record], path: Path) -> int:
                 f"{path.name[:60]!r} ends in {other or 'nothing'}; give a name that ends in .parquet or .csv"
             )
     try:
+        check_writable(path)
         with _replacing(path) as unfinished:
             return write(map(_row, records), unfinished)
     except OSError as error:
