@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import zipfile
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -201,6 +202,71 @@ def test_a_graph_without_bounds_is_refused(bundle: Path, tmp_path: Path, edit: A
     assert str(caught.value).startswith(f"{bundle}: ")
     assert "\n" not in str(caught.value)
     assert not (tmp_path / "passed").exists(), "what was refused is not remembered as passed"
+
+
+def batch_of(*nodes: onnx.NodeProto, **weights: Any) -> Any:
+    """An edit that makes as many zeros as ``nodes`` say in ``size``, of the number of images at once, which is ``n``."""
+    return largest_of(
+        node("Shape", "pixels", out="shape"),
+        node("Gather", "shape", "first", out="n"),
+        *nodes,
+        node("ConstantOfShape", "size"),
+        first=np.array([0]),
+        **weights,
+    )
+
+
+def only_for(count: int) -> Any:
+    """16 TiB for so many images at once, and a single number for any other."""
+    return batch_of(
+        node("Equal", "n", "that", out="is"),
+        node("Where", "is", "many", "one", out="size"),
+        that=np.array([count]),
+        many=np.array([1 << 42]),
+        one=np.array([1]),
+    )
+
+
+POWERS = ("n", "n^2", "n^4", "n^8", "n^16", "size")
+BATCHES = {
+    # 1³² zeros for one image, 16 GiB for two, and none for four, as 4³² is more than an integer holds.
+    "to a power": batch_of(*(node("Mul", root, root, out=square) for root, square in pairwise(POWERS))),
+    **{f"of {count}": only_for(count) for count in (2, 4, 8)},
+}
+
+
+@pytest.mark.parametrize("edit", BATCHES.values(), ids=BATCHES)
+def test_a_graph_that_takes_more_for_a_batch_is_refused(bundle: Path, tmp_path: Path, edit: Any) -> None:
+    edit_graph(bundle, edit)
+    with pytest.raises(BundleError, match=f"{BEYOND}|model.onnx does not run: .*allocate|bad_alloc") as caught:
+        dt.load(bundle, quarantine=Quarantine(tmp_path / "passed", Limits(30, 512 << 20)))
+    assert "\n" not in str(caught.value)
+    assert not (tmp_path / "passed").exists()
+
+
+def test_a_graph_that_waits_for_a_batch_of_three_never_sees_one(bundle: Path, tmp_path: Path) -> None:
+    edit_graph(bundle, only_for(3))
+    predictor = dt.load(bundle, quarantine=Quarantine(tmp_path / "passed", Limits(30, 512 << 20)))
+    tensors_NKHW = noise(predictor, 3)
+    singly = [predictor.run_tensor(tensor) for tensor in tensors_NKHW]
+    for together, alone in zip(predictor.run_batch(tensors_NKHW), zip(*singly, strict=True), strict=True):
+        np.testing.assert_allclose(together, np.stack(alone), atol=1e-5)
+
+
+def test_a_batch_of_any_number_gives_what_its_images_give_alone_in_their_order(kept: Path) -> None:
+    predictor = dt.load(kept)
+    tensors_NKHW = noise(predictor, 11)
+    singly = [predictor.run_tensor(tensor) for tensor in tensors_NKHW]
+    for together, alone in zip(predictor.run_batch(tensors_NKHW), zip(*singly, strict=True), strict=True):
+        assert len(np.unique(together, axis=0)) == 11, "the pictures do not tell apart in which order they come"
+        np.testing.assert_allclose(together, np.stack(alone), atol=1e-5)
+
+
+def noise(predictor: dt.Predictor, count: int) -> Any:
+    """Different pictures, preprocessed: (N, 3, H, W)."""
+    size = predictor.manifest.preprocess.resize.size
+    means_N111 = np.linspace(-1, 1, count)[:, None, None, None]
+    return (means_N111 + np.random.default_rng(0).standard_normal((count, 3, *size))).astype(np.float32)
 
 
 def endless(model: onnx.ModelProto) -> None:
