@@ -183,6 +183,33 @@ def test_a_graph_without_bounds_is_refused(tmp_path: Path, net: onnx.ModelProto,
     assert not list((tmp_path / "passed").glob("*")), "what was refused is not remembered as passed"
 
 
+def by_batch(nodes: list[onnx.NodeProto], weights: dict[str, Any]) -> onnx.ModelProto:
+    """As many zeros as ``nodes`` say in ``size``, of the number of images at once, which is ``n``."""
+    nodes = [
+        node("Shape", ["image"], "shape"),
+        node("Gather", ["shape", "first"], "n"),
+        *nodes,
+        node("ConstantOfShape", ["size"], "made"),
+        node("ReduceMax", ["made"], "r", keepdims=0),
+        node("Add", ["image", "r"], "sum"),
+        node("Flatten", ["sum"], "y"),
+    ]
+    return raw(nodes, {"first": np.array([0]), **weights})
+
+
+def only_for(count: int) -> onnx.ModelProto:
+    """16 TiB for so many images at once, and a single number for any other."""
+    nodes = [node("Equal", ["n", "that"], "is"), node("Where", ["is", "many", "one"], "size")]
+    return by_batch(nodes, {"that": np.array([count]), "many": np.array([1 << 42]), "one": np.array([1])})
+
+
+@pytest.mark.parametrize("count", [4, 8])
+def test_a_graph_that_takes_more_for_a_larger_batch_is_refused(tmp_path: Path, count: int) -> None:
+    with pytest.raises(WeightsError, match=rf"does not run on \[{count}, 3, 12, 10\]|takes more|ended the process"):
+        onnx_file.load(saved(tmp_path, only_for(count)), quick(tmp_path))
+    assert not (tmp_path / "passed").exists()
+
+
 def test_what_takes_too_long_is_given_up(tmp_path: Path) -> None:
     nodes = [node("ConstantOfShape", ["size"], "m0"), node("ReduceSum", ["image"], "s", keepdims=0)]
     nodes.append(node("Add", ["m0", "s"], "m1"))
