@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -203,11 +204,27 @@ def only_for(count: int) -> onnx.ModelProto:
     return by_batch(nodes, {"that": np.array([count]), "many": np.array([1 << 42]), "one": np.array([1])})
 
 
+def to_a_power() -> onnx.ModelProto:
+    """1³² zeros for one image, 16 GiB for two."""
+    names = ("n", "n^2", "n^4", "n^8", "n^16", "size")
+    return by_batch([node("Mul", [root, root], square) for root, square in pairwise(names)], {})
+
+
 @pytest.mark.parametrize("count", [4, 8])
 def test_a_graph_that_takes_more_for_a_larger_batch_is_refused(tmp_path: Path, count: int) -> None:
     with pytest.raises(WeightsError, match=rf"does not run on \[{count}, 3, 12, 10\]|takes more|ended the process"):
         onnx_file.load(saved(tmp_path, only_for(count)), quick(tmp_path))
     assert not (tmp_path / "passed").exists()
+
+
+@pytest.mark.parametrize("net", [only_for(2), to_a_power()], ids=["of two", "to a power"])
+def test_a_graph_that_takes_more_for_two_is_given_one_at_a_time(tmp_path: Path, net: onnx.ModelProto) -> None:
+    """What the trial found is not tried again without its limits: 16 GiB might be there."""
+    backbone = onnx_file.load(saved(tmp_path, net), quick(tmp_path))
+    again = onnx_file.load(tmp_path / "m.onnx", quick(tmp_path, seconds=0))
+    for one in (backbone, again):
+        graph = one.build((onnx_file.HEAD,))
+        assert graph.graph.input[0].type.tensor_type.shape.dim[0].dim_value == 1
 
 
 def test_what_takes_too_long_is_given_up(tmp_path: Path) -> None:

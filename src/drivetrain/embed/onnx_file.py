@@ -71,8 +71,7 @@ def backbone(
         model, fingerprint = file.read(sidecar_raw)
         image = audit(model, where)
         spec = sidecar.preprocess_for(image.size, f"the JSON of {where}")
-        if quarantine is not None:
-            try_first(model, fingerprint, sidecar, where, quarantine)
+        free_batch = None if quarantine is None else try_first(model, fingerprint, sidecar, where, quarantine)
         _, width = standardise(model, image, spec.resize.size, sidecar.output, where, free_batch=image.free_batch)
 
     def build(blocks: tuple[str, ...]) -> onnx.ModelProto:
@@ -83,7 +82,7 @@ def backbone(
             model, now = file.read(sidecar_raw)
             if now != fingerprint:
                 raise WeightsError(f"{where} has changed since it was loaded; load it again")
-            return embedding_graph(model, spec.resize.size, sidecar.output, where)
+            return embedding_graph(model, spec.resize.size, sidecar.output, where, free_batch=free_batch)
 
     return Backbone(
         name=sidecar.name or name,

@@ -20,20 +20,31 @@ MODULE = "drivetrain.embed.onnx_trial"
 MODEL = "model"
 
 
-def try_first(model: onnx.ModelProto, fingerprint: str, sidecar: Sidecar, where: str, quarantine: Quarantine) -> None:
+def try_first(model: onnx.ModelProto, fingerprint: str, sidecar: Sidecar, where: str, quarantine: Quarantine) -> bool:
     """Have a graph taken apart, cleaned and run, unless it has passed before; ``fingerprint`` is that of all its files.
+
+    Returns whether it can be run on several images at once. One that cannot may take any amount of memory for two, so this
+    is found out by the other process as well, and not tried again in this one.
 
     Raises:
         WeightsError: it takes too much time or memory, or cannot be a backbone.
     """
     request = {"sidecar": sidecar.model_dump_json(), "where": where}
     sums = {MODEL: fingerprint, "sidecar": sidecar.model_dump_json()}
-    if quarantine.knows(sums):
-        return  # a large graph need not be written out again for that
+    many, single = ({**sums, "": how} for how in ("several images at once", "one image at a time"))
+    for tried, free_batch in ((many, True), (single, False)):
+        if quarantine.knows(tried):
+            return free_batch  # a large graph need not be written out again for that
+    files = {MODEL: model.SerializeToString()}
     try:
-        quarantine.admit(MODULE, request, {MODEL: model.SerializeToString()}, sums)
+        try:
+            quarantine.admit(MODULE, {**request, "free_batch": True}, files, many)
+        except WeightsError:
+            quarantine.admit(MODULE, {**request, "free_batch": False}, files, single)
+            return False
     except ChildError as error:
         raise WeightsError(f"{where}: to make it a backbone {error}, so it was refused") from None
+    return True
 
 
 def _prepare() -> Work:
@@ -54,8 +65,9 @@ def _prepare() -> Work:
             model.ParseFromString(files[MODEL])
             size = audit(model, where).size
             spec = sidecar.preprocess_for(size, f"the JSON of {where}")
-            graph = embedding_graph(model, spec.resize.size, sidecar.output, where)
-            if graph.graph.input[0].type.tensor_type.shape.dim[0].dim_param:  # any number of images at once
+            free_batch = bool(request["free_batch"])
+            graph = embedding_graph(model, spec.resize.size, sidecar.output, where, free_batch=free_batch)
+            if free_batch:
                 trial = Trial(graph, where)
                 for count in batch_sizes(*spec.resize.size):
                     trial.run(np.zeros((count, 3, *spec.resize.size), np.float32))

@@ -201,11 +201,12 @@ def embedding_graph(
     output: str | None,
     where: str,
     tidy: Callable[[onnx.ModelProto], onnx.ModelProto] = clean,
+    free_batch: bool | None = None,
 ) -> onnx.ModelProto:
     """The graph that a backbone builds: in standard form, cleaned, checked and tried on two images.
 
     The batch axis is free if a batch then gives what its images give one by one, else it stays at one image; a clean-up
-    that changed what comes out would be dropped again.
+    that changed what comes out would be dropped again. With ``free_batch`` it is as that says, and nothing else is tried.
 
     Raises:
         WeightsError: the graph cannot be run, or does not give an embedding.
@@ -219,10 +220,10 @@ def embedding_graph(
         raise WeightsError(
             f"{where} gives {list(expected_1D.shape)}{kind} for one image, not {[1, width]}; export again"
         )
-    for free_batch in (True, False):
-        form, _ = standardise(model, image, size, output, where, free_batch=free_batch)
+    for free in (True, False) if free_batch is None else (free_batch,):
+        form, _ = standardise(model, image, size, output, where, free_batch=free)
         for candidate in (tidy(form), form):
-            if _gives(candidate, expected_1D, images_NKHW, where, batches=free_batch):
+            if _gives(candidate, expected_1D, images_NKHW, where, batches=free):
                 check(candidate, where)
                 return candidate
     raise WeightsError(f"{where} does not give the same for the same image; export it for inference, with model.eval()")
