@@ -48,7 +48,7 @@ class Drawn:
 
     @property
     def figures(self) -> ClassFigures:
-        return ClassFigures(self.accuracy, 0.1, 0.01, None, 0.9, "one", 0.5, "so many images")
+        return ClassFigures(self.accuracy, 0.1, 0.01, None, 0.9, "one", "always naming “one”", 0.5, "so many images")
 
     @property
     def manifest(self) -> ClassManifest:
@@ -103,7 +103,7 @@ def manifest_and_figures(right: int, of: int, claimed: int, of_claimed: int) -> 
     drawn = Drawn(rng, 10, 5)
     manifest = drawn.manifest
     metrics = manifest.metrics.model_copy(update={"accuracy": Figure.of(wilson(claimed, of_claimed))})
-    figures = ClassFigures(wilson(right, of), 0.1, 0.01, None, 0.9, "one", 0.5, "so many")
+    figures = ClassFigures(wilson(right, of), 0.1, 0.01, None, 0.9, "one", "always naming “one”", 0.5, "so many")
     nothing = Accepted(0.9, wilson(0, of), 0, 0, wilson(0, 0))
     (only,) = against_training(figures, nothing, manifest.model_copy(update={"metrics": metrics}))
     return only.standing
@@ -121,7 +121,7 @@ def test_too_few_images_are_not_called_fine() -> None:
 def test_the_sentences_say_what_was_claimed_and_what_was_found() -> None:
     kept = Drawn(np.random.default_rng(0), 10, 5).manifest
     metrics = kept.metrics.model_copy(update={"accuracy": Figure.of(wilson(980, 1000))})
-    figures = ClassFigures(wilson(170, 200), 0.1, 0.01, None, 0.9, "one", 0.5, "so many")
+    figures = ClassFigures(wilson(170, 200), 0.1, 0.01, None, 0.9, "one", "always naming “one”", 0.5, "so many")
     compared = against_training(figures, None, kept.model_copy(update={"metrics": metrics}))
     (sentence,) = worse_than_claimed(compared)
     assert sentence.startswith(
