@@ -280,7 +280,7 @@ def test_labels_that_the_bundle_does_not_know(
     done = drivetrain("evaluate", labels.bundle, changed("fresh-labels", {2: "disc;round"}), "--keep-leaks", "--json")
     assert (done.document["n"], done.document["skipped"]) == (15, 1)
     assert done.document["skipped_files"][0]["reason"] == "unknown label"
-    assert any("“round” is not in the bundle" in line for line in done.document["warnings"])
+    assert any("labels the bundle does not know (round) was not judged" in line for line in done.document["warnings"])
     done = drivetrain("evaluate", labels.bundle, changed("fresh-labels", lambda cell: f"{cell}|x"))
     assert done.code == 2
     assert "every image of " in done.error
