@@ -38,7 +38,7 @@ class Counted:
 
 def counted(predictor: dt.Predictor) -> tuple[dt.Predictor, Counted]:
     session = Counted(predictor._session)
-    return replace(predictor, _session=session), session  # type: ignore[arg-type]
+    return replace(predictor, _session=session), session  # type: ignore[arg-type]  # all that is used of one
 
 
 @pytest.fixture

@@ -154,7 +154,7 @@ def some(digits: dict[str, list[Path]], *labels: str, each: int = 2) -> Iterator
 
 
 def train_items(items: list[Item], tmp_path: Path, cache: Path, **options: object) -> dt.TrainResult:
-    return dt.train(Dataset("few", tuple(items)), tmp_path / "b", cache=cache, **options)  # type: ignore[arg-type]
+    return dt.train(Dataset("few", tuple(items)), tmp_path / "b", cache=cache, **options)  # type: ignore[arg-type]  # as the case has them
 
 
 def test_a_class_that_is_one_picture(digits: dict[str, list[Path]], cache_folder: Path, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 Three steps: `load` parses a file into cells, `read_rows` gives the cells their meaning, `resolve` looks for the files.
 Rows also come from Python (see `sources`), so the last two know nothing of file formats.
+The steps stand together as they share what a row is; a part of them would be read with the others anyway, hence the length.
 """
 
 # ruff: noqa: PTH100, PTH113, PTH117, PTH118
