@@ -22,7 +22,7 @@ from typing import Any
 import torch
 
 from drivetrain.core.cores import available_cores
-from drivetrain.data.preprocess import Preprocess, Resize
+from drivetrain.data.image.preprocess import Preprocess, Resize
 from drivetrain.learn.deep.augment import BatchTransform, aug_transforms
 
 from .record import parser, record

@@ -20,9 +20,9 @@ from typing import Any
 
 from drivetrain.core.cores import available_cores
 from drivetrain.core.types import FloatArray, Item
-from drivetrain.data.decode import decode
-from drivetrain.data.facts import facts_of
-from drivetrain.data.sources import open_source
+from drivetrain.data.image.decode import decode
+from drivetrain.data.image.facts import facts_of
+from drivetrain.data.sources.opening import open_source
 from drivetrain.embed.cache import EmbeddingCache
 from drivetrain.embed.embedder import Embedder
 from drivetrain.embed.recipe import Recipe

@@ -20,9 +20,9 @@ import numpy as np
 
 import drivetrain as dt
 from drivetrain.app.demo import demo_dataset
-from drivetrain.app.figures import ClassFigures, NumberFigures
 from drivetrain.core.types import Dataset, Item
-from drivetrain.data.sources import open_source
+from drivetrain.data.sources.opening import open_source
+from drivetrain.learn.figures import ClassFigures, NumberFigures
 
 from .record import data_root, parser, record
 

@@ -33,13 +33,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from drivetrain.core.cores import available_cores
-from drivetrain.data.datablock import DataBlock
-from drivetrain.data.decoded_store import KEEP_BYTES
-from drivetrain.data.getters import get_image_files
-from drivetrain.data.item_transforms import ItemTransform, RandomResizedCrop, Resize
-from drivetrain.data.labellers import parent_label
-from drivetrain.data.loader import DataLoader
-from drivetrain.data.splitters import GrandparentSplitter
+from drivetrain.data.block.datablock import DataBlock
+from drivetrain.data.block.getters import get_image_files
+from drivetrain.data.block.item_transforms import ItemTransform, RandomResizedCrop, Resize
+from drivetrain.data.block.labellers import parent_label
+from drivetrain.data.block.loader import DataLoader
+from drivetrain.data.block.splitters import GrandparentSplitter
+from drivetrain.data.image.decoded_store import KEEP_BYTES
 
 from .record import data_root, parser, record
 

@@ -33,7 +33,7 @@ import onnx
 from numpy.typing import NDArray
 
 from drivetrain.embed import efficientnet_lite
-from drivetrain.embed.cleanup import clean
+from drivetrain.embed.foreign.cleanup import clean
 from drivetrain.embed.onnx_runtime import onnx_runtime
 
 from .record import parser, record

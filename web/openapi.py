@@ -6,8 +6,8 @@ import json
 import tempfile
 from pathlib import Path
 
-from drivetrain.app.serving import ServeOptions, build
 from drivetrain.serve.application import create_app, openapi
+from drivetrain.serve.start import ServeOptions, build
 
 WEB = Path(__file__).resolve().parent
 # Any bundle will do: the document does not depend on what is served.

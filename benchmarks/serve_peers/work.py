@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from drivetrain.data.decode import decode
-from drivetrain.data.preprocess import Preprocess, apply
+from drivetrain.data.image.decode import decode
+from drivetrain.data.image.preprocess import Preprocess, apply
 from drivetrain.embed.onnx_runtime import onnx_runtime
 
 PATH = "/v1/predict"

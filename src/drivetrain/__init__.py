@@ -19,18 +19,18 @@ from .core.privacy import report_nothing
 report_nothing(os.environ)
 
 if TYPE_CHECKING:
-    from .app.evaluate import Evaluation, evaluate
-    from .app.python import train
-    from .app.trained import TrainResult
+    from .app.train import train
     from .core.errors import DrivetrainError
     from .core.types import Item, Prediction, Verdict
+    from .evaluation.run import Evaluation, evaluate
     from .model.predictor import Predictor, load
+    from .training.trained import TrainResult
 
 _HOMES = {
-    "train": "app.python",
-    "TrainResult": "app.trained",
-    "evaluate": "app.evaluate",
-    "Evaluation": "app.evaluate",
+    "train": "app.train",
+    "TrainResult": "training.trained",
+    "evaluate": "evaluation.run",
+    "Evaluation": "evaluation.run",
     "load": "model.predictor",
     "Predictor": "model.predictor",
     "Prediction": "core.types",

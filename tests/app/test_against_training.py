@@ -11,14 +11,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from drivetrain.app.accepted import Accepted
-from drivetrain.app.against_training import Standing, against_training, worse_than_claimed
-from drivetrain.app.figures import ClassFigures, NumberFigures
 from drivetrain.core.types import Interval
-from drivetrain.learn.interpret import share
+from drivetrain.evaluation.accepted import Accepted
+from drivetrain.evaluation.against_training import Standing, against_training, worse_than_claimed
+from drivetrain.learn.figures import ClassFigures, NumberFigures
 from drivetrain.model.manifest import Amount, ClassManifest, Figure, NumberManifest, parse_manifest
-from drivetrain.model.metrics import Floats, accuracy, clopper_pearson, difference, independent_trials, wilson
-from drivetrain.model.number_metrics import mean_absolute_error
+from drivetrain.stats.metrics import (
+    Floats,
+    accuracy,
+    clopper_pearson,
+    difference,
+    independent_trials,
+    wilson,
+)
+from drivetrain.stats.mistakes import share
+from drivetrain.stats.number_metrics import mean_absolute_error
 
 KEPT = Path(__file__).parent.parent / "bundles" / "v1"
 RUNS, MOST = 1000, 66

@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 import drivetrain as dt
-from drivetrain.app.answering import SAMPLE
 from drivetrain.embed.cache import FILE_NAME
 from drivetrain.embed.session import Session
+from drivetrain.evaluation.answering import SAMPLE
 
 KEPT = Path(__file__).parent.parent / "bundles" / "v1"
 N = 40

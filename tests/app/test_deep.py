@@ -17,17 +17,17 @@ import pytest
 from PIL import Image
 
 import drivetrain as dt
-from drivetrain.app import tuning
-from drivetrain.app.figures import ClassFigures
-from drivetrain.app.tuning import loaders_of
 from drivetrain.core.errors import DataError, UsageError
-from drivetrain.data.decode import decode
-from drivetrain.data.loader import DataLoaders
-from drivetrain.data.preprocess import apply
+from drivetrain.data.block.loader import DataLoaders
+from drivetrain.data.image.decode import decode
+from drivetrain.data.image.preprocess import apply
 from drivetrain.embed.recipe import View
 from drivetrain.embed.session import Session
+from drivetrain.learn.figures import ClassFigures
 from drivetrain.model.export import LOGITS
-from drivetrain.model.metrics import softmax
+from drivetrain.stats.metrics import softmax
+from drivetrain.training import tuning
+from drivetrain.training.tuning import loaders_of
 
 LITE0 = "efficientnet-lite0"
 

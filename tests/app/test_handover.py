@@ -20,16 +20,16 @@ import pytest
 from container_file import parse
 
 from drivetrain._version import __version__
-from drivetrain.app.handover import packing, pages
-from drivetrain.app.handover.folder import MARKER
-from drivetrain.app.handover.hand_over import Target, hand_over
-from drivetrain.app.handover.packing import pack_wheel, package_files
-from drivetrain.app.handover.pages import Facts, render_pages
-from drivetrain.app.handover.requirement import Wheel, read_wheel, requirements
 from drivetrain.cli.handing_over import TargetChoice, app_command
 from drivetrain.core import dependency, installation
 from drivetrain.core.errors import BundleError, ChecksumError, ParityError, UsageError
 from drivetrain.core.installation import PACKAGE_FOLDER
+from drivetrain.handover import packing, pages
+from drivetrain.handover.folder import MARKER
+from drivetrain.handover.hand_over import Target, hand_over
+from drivetrain.handover.packing import pack_wheel, package_files
+from drivetrain.handover.pages import Facts, render_pages
+from drivetrain.handover.requirement import Wheel, read_wheel, requirements
 from drivetrain.model.manifest import parse_manifest
 from drivetrain.model.predictor import load
 from drivetrain.model.storage import format_sums, read_files
@@ -161,7 +161,7 @@ def test_a_packed_wheel_is_the_package_and_packs_itself_again(tmp_path: Path) ->
     pip = [sys.executable, "-m", "pip", "--python", python, "install", "--quiet", "--no-deps", "--no-index"]
     subprocess.run([*pip, wheel], check=True, capture_output=True, cwd=tmp_path)
     code = (
-        "import sys; from drivetrain.app.handover.packing import pack_wheel; from drivetrain.core import installation;"
+        "import sys; from drivetrain.handover.packing import pack_wheel; from drivetrain.core import installation;"
         "assert installation.checkout() is None; sys.stdout.buffer.write(pack_wheel())"
     )
     again = subprocess.run([python, "-I", "-c", code], check=True, capture_output=True, cwd=tmp_path)

@@ -29,8 +29,8 @@ from PIL import Image
 
 import drivetrain as dt
 from drawn import draw_several
-from drivetrain.app.handover.hand_over import Target, hand_over
 from drivetrain.core.types import Verdict
+from drivetrain.handover.hand_over import Target, hand_over
 from drivetrain.notebook.answer import label_words, suggestion_words, verdict_words
 
 ROOT = Path(__file__).resolve().parents[2]

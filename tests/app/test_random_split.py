@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from drivetrain.app.figures import AnyFigures, ClassFigures, NumberFigures
-from drivetrain.app.random_split import claim, meaning
 from drivetrain.core.types import Interval
+from drivetrain.learn.figures import AnyFigures, ClassFigures, NumberFigures
+from drivetrain.training.random_split import claim, meaning
 
 
 def classes(accuracy: float, random: float | None) -> ClassFigures:

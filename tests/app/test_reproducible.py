@@ -13,12 +13,12 @@ from pathlib import Path
 import pytest
 
 import drivetrain as dt
-from drivetrain.app.budget import plan
-from drivetrain.app.dating import ENVIRONMENT
 from drivetrain.core.errors import UsageError
-from drivetrain.data.sources import open_source
+from drivetrain.data.sources.opening import open_source
 from drivetrain.embed.cache import EmbeddingCache
 from drivetrain.embed.registry import PACKAGED, resolve
+from drivetrain.training.budget import plan
+from drivetrain.training.dating import ENVIRONMENT
 
 PER_CLASS = 8
 

@@ -10,7 +10,7 @@ import torch
 
 import drivetrain as dt
 from drivetrain.core.errors import UsageError
-from drivetrain.data.preprocess import Preprocess, Resize
+from drivetrain.data.image.preprocess import Preprocess, Resize
 from drivetrain.embed import registry
 from drivetrain.embed.session import Session
 from drivetrain.learn.deep.networks import network

@@ -14,11 +14,7 @@ from PIL import Image
 from sklearn.datasets import load_digits
 
 import drivetrain as dt
-from drivetrain.app.checks import _about_counts
-from drivetrain.app.options import TrainOptions
-from drivetrain.app.reading import read
-from drivetrain.app.stopwatch import Stopwatch
-from drivetrain.app.train import fit, write
+from drivetrain.app.run import write
 from drivetrain.core.errors import DataError
 from drivetrain.core.ports import Advance, Silent
 from drivetrain.core.types import Dataset, FloatArray, IntArray, Item
@@ -26,8 +22,13 @@ from drivetrain.embed.cache import EmbeddingCache
 from drivetrain.embed.recipe import View
 from drivetrain.embed.registry import PACKAGED, resolve
 from drivetrain.learn.crossval import OutOfFold
+from drivetrain.learn.reading import read
 from drivetrain.learn.selection import default_features
 from drivetrain.learn.targets import ClassTargets
+from drivetrain.training.checks import _about_counts
+from drivetrain.training.options import TrainOptions
+from drivetrain.training.run import fit
+from drivetrain.training.stopwatch import Stopwatch
 
 CLASSES, KEPT = 12, 40
 

@@ -16,17 +16,17 @@ from sklearn.metrics import average_precision_score, log_loss, precision_recall_
 
 import drivetrain as dt
 from drawn import SHAPES, Drawing, draw_several, write_table
-from drivetrain.app.evaluate import evaluation_report
-from drivetrain.app.figures import LabelFigures, NumberFigures
 from drivetrain.core.errors import DataError, StepError, UsageError
 from drivetrain.core.types import Interval
-from drivetrain.data.blocks import CategoryBlock, ImageBlock, MultiCategoryBlock, RegressionBlock
-from drivetrain.data.datablock import DataBlock
-from drivetrain.data.getters import get_image_files, get_rows
-from drivetrain.data.labellers import ColReader, RegexLabeller
-from drivetrain.data.splitters import ColSplitter, RandomSplitter
-from drivetrain.model.label_metrics import sigmoid
+from drivetrain.data.block.blocks import CategoryBlock, ImageBlock, MultiCategoryBlock, RegressionBlock
+from drivetrain.data.block.datablock import DataBlock
+from drivetrain.data.block.getters import get_image_files, get_rows
+from drivetrain.data.block.labellers import ColReader, RegexLabeller
+from drivetrain.data.block.splitters import ColSplitter, RandomSplitter
+from drivetrain.learn.figures import LabelFigures, NumberFigures
 from drivetrain.model.manifest import LabelManifest, NumberManifest
+from drivetrain.report.evaluation import evaluation_report
+from drivetrain.stats.label_metrics import sigmoid
 
 LITE0 = "efficientnet-lite0"
 

@@ -11,18 +11,18 @@ import pytest
 from PIL import Image
 
 import drivetrain as dt
-from drivetrain.app.features import candidates, choose_and_embed, pilot_sample
-from drivetrain.app.options import TrainOptions
-from drivetrain.app.reading import read
-from drivetrain.app.stopwatch import Stopwatch
-from drivetrain.app.train import fit
 from drivetrain.core.errors import DataError, SourceError, UsageError
 from drivetrain.core.ports import Silent
 from drivetrain.core.types import Dataset
-from drivetrain.data.sources import open_source
+from drivetrain.data.sources.opening import open_source
 from drivetrain.embed.cache import EmbeddingCache
+from drivetrain.learn.reading import read
 from drivetrain.learn.targets import ClassTargets
-from drivetrain.model.metrics import softmax
+from drivetrain.stats.metrics import softmax
+from drivetrain.training.features import candidates, choose_and_embed, pilot_sample
+from drivetrain.training.options import TrainOptions
+from drivetrain.training.run import fit
+from drivetrain.training.stopwatch import Stopwatch
 
 LITE0 = "efficientnet-lite0"
 

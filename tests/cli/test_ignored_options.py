@@ -9,10 +9,10 @@ import pytest
 from command_line import CommandLine
 
 import drivetrain as dt
-from drivetrain.app.serving import ServeOptions
 from drivetrain.core.errors import UsageError
-from drivetrain.data.blocks import ImageBlock, MultiCategoryBlock
-from drivetrain.data.datablock import DataBlock
+from drivetrain.data.block.blocks import ImageBlock, MultiCategoryBlock
+from drivetrain.data.block.datablock import DataBlock
+from drivetrain.serve.start import ServeOptions
 
 REGRESSION, LABELS = ("--task", "regression"), ("--task", "multi-label")
 

@@ -11,15 +11,15 @@ from PIL import Image, ImageDraw, ImageOps
 
 from drivetrain.core.types import FloatArray, ImageFacts, Item
 from drivetrain.curate.duplicates import copies_of, find_duplicates, merge_groups
-from drivetrain.data import phash
-from drivetrain.data.copies import joined
-from drivetrain.data.decode import decode
-from drivetrain.data.facts import facts_of
-from drivetrain.data.split import grouped_folds
+from drivetrain.data.image import phash
+from drivetrain.data.image.copies import joined
+from drivetrain.data.image.decode import decode
+from drivetrain.data.image.facts import facts_of
 from drivetrain.embed.cache import EmbeddingCache
 from drivetrain.embed.embedder import Embedder
 from drivetrain.embed.recipe import Recipe, View
 from drivetrain.embed.registry import resolve
+from drivetrain.stats.folds import grouped_folds
 
 
 def scene(seed: int) -> Image.Image:

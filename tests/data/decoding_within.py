@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 from drivetrain.core.errors import ImageError
-from drivetrain.data.decode import decode, decoding_bytes
+from drivetrain.data.image.decode import decode, decoding_bytes
 
 CPU_S = 30
 

@@ -19,8 +19,8 @@ import pytest
 from PIL import Image
 
 from drivetrain.core.errors import SourceError
-from drivetrain.data.archive import LIMITS, Limits, is_archive, top_folder, unpack
-from drivetrain.data.sources import open_source
+from drivetrain.data.sources.archive import LIMITS, Limits, is_archive, top_folder, unpack
+from drivetrain.data.sources.opening import open_source
 
 TINY = Limits(total_bytes=64 << 10, free_bytes=8 << 10, ratio=4, members=20)
 
@@ -371,7 +371,7 @@ def test_threads_at_once(tmp_path: Path) -> None:
 
 def test_processes_at_once(tmp_path: Path) -> None:
     archive = make_tar(tmp_path / "pets.tar", {f"cat/{n}.jpg": jpeg() for n in range(200)})
-    code = "import sys; from pathlib import Path; from drivetrain.data.archive import unpack; "
+    code = "import sys; from pathlib import Path; from drivetrain.data.sources.archive import unpack; "
     code += "sys.stdin.readline(); print(unpack(Path(sys.argv[1]), Path(sys.argv[2])))"
     command = [sys.executable, "-c", code, str(archive), str(tmp_path / "unpacked")]
     running = [subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(2)]
@@ -393,7 +393,7 @@ def test_what_a_killed_process_left_is_not_taken_for_complete(tmp_path: Path) ->
 
 def test_a_process_killed_while_it_unpacks(tmp_path: Path) -> None:
     archive = make_zip(tmp_path / "pets.zip", {f"cat/{n}.jpg": jpeg() for n in range(50)})
-    code = "import os, sys; from pathlib import Path; from drivetrain.data.archive import unpack; "
+    code = "import os, sys; from pathlib import Path; from drivetrain.data.sources.archive import unpack; "
     # The audit hook ends the process, without any clean-up, when it opens the 30th image for writing.
     code += "seen = []; sys.addaudithook(lambda event, args: event == 'open' and str(args[0]).endswith('.jpg') "
     code += "and (seen.append(1), len(seen) == 30 and os._exit(9))); unpack(Path(sys.argv[1]), Path(sys.argv[2]))"

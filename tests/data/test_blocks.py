@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from drivetrain.core.errors import DataError, ImageError, UsageError
-from drivetrain.data import blocks, describe, picture
-from drivetrain.data.blocks import CategoryBlock, ImageBlock, MultiCategoryBlock, RegressionBlock
+from drivetrain.data.block import blocks, describe
+from drivetrain.data.block.blocks import CategoryBlock, ImageBlock, MultiCategoryBlock, RegressionBlock
+from drivetrain.data.image import picture
 
 LABELS = st.text(
     st.characters(codec="utf-8", exclude_categories=("Cs", "Cc", "Zs", "Zl", "Zp")), min_size=1, max_size=8

@@ -16,15 +16,15 @@ from PIL import Image
 
 from drivetrain.core.errors import DataError, SourceError, StepError, UsageError
 from drivetrain.core.types import Dataset, Item
-from drivetrain.data import datablock
-from drivetrain.data.batch import Batch
-from drivetrain.data.blocks import CategoryBlock, ImageBlock, MultiCategoryBlock, RegressionBlock
-from drivetrain.data.datablock import DataBlock
-from drivetrain.data.getters import get_rows
-from drivetrain.data.item_transforms import RandomResizedCrop, Resize
-from drivetrain.data.labellers import ColReader, RegexLabeller, parent_label
-from drivetrain.data.sources import open_source
-from drivetrain.data.splitters import ColSplitter, LeakFreeSplitter, RandomSplitter
+from drivetrain.data.block import datablock
+from drivetrain.data.block.batch import Batch
+from drivetrain.data.block.blocks import CategoryBlock, ImageBlock, MultiCategoryBlock, RegressionBlock
+from drivetrain.data.block.datablock import DataBlock
+from drivetrain.data.block.getters import get_rows
+from drivetrain.data.block.item_transforms import RandomResizedCrop, Resize
+from drivetrain.data.block.labellers import ColReader, RegexLabeller, parent_label
+from drivetrain.data.block.splitters import ColSplitter, LeakFreeSplitter, RandomSplitter
+from drivetrain.data.sources.opening import open_source
 
 ROOT = Path(__file__).resolve().parents[2]
 GUIDE = (ROOT / "docs" / "datablock.md").read_text(encoding="utf-8")

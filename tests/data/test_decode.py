@@ -25,10 +25,10 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from drivetrain.core.errors import ImageError
-from drivetrain.data.decode import MAX_BYTES, Decoded, decode, to_rgb
-from drivetrain.data.facts import thumbnail
-from drivetrain.data.preprocess import Preprocess, Resize
-from drivetrain.data.true_size import MAX_PIXELS, MAX_SIDE
+from drivetrain.data.image.decode import MAX_BYTES, Decoded, decode, to_rgb
+from drivetrain.data.image.facts import thumbnail
+from drivetrain.data.image.preprocess import Preprocess, Resize
+from drivetrain.data.image.true_size import MAX_PIXELS, MAX_SIDE
 
 # Pillow warns of much that is odd in a file; pytest brings back what the program ignores.
 pytestmark = [
@@ -411,7 +411,7 @@ def test_an_icon_that_hides_a_large_picture() -> None:
 LIMITED = """
 import resource, sys
 from drivetrain.core.errors import ImageError
-from drivetrain.data.decode import decode
+from drivetrain.data.image.decode import decode
 decode(open(sys.argv[1], "rb").read())  # all that is loaded once is loaded
 used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
 resource.setrlimit(resource.RLIMIT_AS, (used + (128 << 20), resource.RLIM_INFINITY))

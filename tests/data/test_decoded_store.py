@@ -18,14 +18,21 @@ import pytest
 from PIL import ExifTags, Image, ImageDraw
 
 from drivetrain.core.errors import ImageError, StepError, UsageError
-from drivetrain.data import decode, picture
-from drivetrain.data.batch import Batch
-from drivetrain.data.blocks import ImageBlock
-from drivetrain.data.datablock import DataBlock
-from drivetrain.data.decoded_store import ENTRY_BYTES, DecodedStore
-from drivetrain.data.item_transforms import ItemTransform, Plan, RandomResizedCrop, Resize, ResizeMethod, full_size
-from drivetrain.data.loader import DataLoader, DataLoaders, Loading
-from drivetrain.data.splitters import GrandparentSplitter, RandomSplitter
+from drivetrain.data.block.batch import Batch
+from drivetrain.data.block.blocks import ImageBlock
+from drivetrain.data.block.datablock import DataBlock
+from drivetrain.data.block.item_transforms import (
+    ItemTransform,
+    Plan,
+    RandomResizedCrop,
+    Resize,
+    ResizeMethod,
+    full_size,
+)
+from drivetrain.data.block.loader import DataLoader, DataLoaders, Loading
+from drivetrain.data.block.splitters import GrandparentSplitter, RandomSplitter
+from drivetrain.data.image import decode, picture
+from drivetrain.data.image.decoded_store import ENTRY_BYTES, DecodedStore
 
 EPOCHS = 3
 KINDS = ("jpg", "turned.jpg", "grey.jpg", "png", "webp")

@@ -19,9 +19,9 @@ import pytest
 from PIL import Image
 
 from drivetrain.core.errors import ImageError
-from drivetrain.data.decode import decode
-from drivetrain.data.folder import walk
-from drivetrain.data.foreign_files import foreign_file, raw_photo
+from drivetrain.data.image.decode import decode
+from drivetrain.data.sources.folder import walk
+from drivetrain.data.sources.foreign_files import foreign_file, raw_photo
 
 
 def zipped(*names: str) -> bytes:

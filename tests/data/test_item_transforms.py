@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from drivetrain.core.errors import UsageError
-from drivetrain.data.decode import decode
-from drivetrain.data.item_transforms import RandomResizedCrop, Resize, ResizeMethod
-from drivetrain.data.preprocess import Preprocess, resize_image
-from drivetrain.data.preprocess import Resize as ResizeSpec
+from drivetrain.data.block.item_transforms import RandomResizedCrop, Resize, ResizeMethod
+from drivetrain.data.image.decode import decode
+from drivetrain.data.image.preprocess import Preprocess, resize_image
+from drivetrain.data.image.preprocess import Resize as ResizeSpec
 
 SIDES = st.integers(1, 300)
 

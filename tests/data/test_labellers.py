@@ -10,9 +10,9 @@ import pytest
 
 from drivetrain.core.errors import DataError, SourceError, UsageError
 from drivetrain.core.types import Item
-from drivetrain.data import getters, labellers
-from drivetrain.data.getters import get_image_files, get_rows
-from drivetrain.data.labellers import ColReader, RegexLabeller, parent_label, read_column
+from drivetrain.data.block import getters, labellers
+from drivetrain.data.block.getters import get_image_files, get_rows
+from drivetrain.data.block.labellers import ColReader, RegexLabeller, parent_label, read_column
 
 ROW = {"file": "a.jpg", "labels": "sea sky", "age": 27}
 

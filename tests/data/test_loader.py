@@ -14,15 +14,16 @@ import pytest
 from PIL import Image
 
 from drivetrain.core.errors import DataError, StepError, UsageError
-from drivetrain.data import contact_sheet, loader
-from drivetrain.data.batch import Batch
-from drivetrain.data.blocks import CategoryBlock, ImageBlock
-from drivetrain.data.datablock import DataBlock
-from drivetrain.data.item_transforms import RandomResizedCrop, Resize
-from drivetrain.data.labellers import parent_label
-from drivetrain.data.loader import DataLoader, Loading
-from drivetrain.data.ordered_map import THREAD_NAME, ordered_map
-from drivetrain.data.splitters import RandomSplitter
+from drivetrain.core.ordered_map import THREAD_NAME, ordered_map
+from drivetrain.data.block import loader
+from drivetrain.data.block.batch import Batch
+from drivetrain.data.block.blocks import CategoryBlock, ImageBlock
+from drivetrain.data.block.datablock import DataBlock
+from drivetrain.data.block.item_transforms import RandomResizedCrop, Resize
+from drivetrain.data.block.labellers import parent_label
+from drivetrain.data.block.loader import DataLoader, Loading
+from drivetrain.data.block.splitters import RandomSplitter
+from drivetrain.data.image import contact_sheet
 
 Transform = Callable[[Image.Image, np.random.Generator], object]
 

@@ -17,9 +17,9 @@ from PIL import ExifTags, Image, ImageCms, features
 from PIL.PngImagePlugin import PngInfo
 
 from drivetrain.core.errors import ImageError
-from drivetrain.data.decode import decode
-from drivetrain.data.metadata import strip_metadata
-from drivetrain.data.true_size import true_size
+from drivetrain.data.image.decode import decode
+from drivetrain.data.image.metadata import strip_metadata
+from drivetrain.data.image.true_size import true_size
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::UserWarning"),

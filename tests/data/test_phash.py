@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from drivetrain.data import phash
-from drivetrain.data.decode import decode
-from drivetrain.data.phash import ORIENTATIONS, Frequencies, Hashes
+from drivetrain.data.image import phash
+from drivetrain.data.image.decode import decode
+from drivetrain.data.image.phash import ORIENTATIONS, Frequencies, Hashes
 
 Transpose = Image.Transpose
 # What `turn` does for each of its numbers: bit 4 transposes, then bit 2 turns upside down and bit 1 left to right.

@@ -16,7 +16,15 @@ from numpy.typing import NDArray
 from PIL import Image
 from pydantic import ValidationError
 
-from drivetrain.data.preprocess import FILTERS, Preprocess, Resize, Triple, apply, resize_image, to_tensor
+from drivetrain.data.image.preprocess import (
+    FILTERS,
+    Preprocess,
+    Resize,
+    Triple,
+    apply,
+    resize_image,
+    to_tensor,
+)
 
 METHODS = ("crop", "pad", "squish")
 IMAGENET: tuple[Triple, Triple] = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))

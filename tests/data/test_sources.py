@@ -17,8 +17,8 @@ from PIL import Image
 
 from drivetrain.core.errors import SourceError
 from drivetrain.core.types import Dataset, Item
-from drivetrain.data.folder import looks_like_image
-from drivetrain.data.sources import open_source
+from drivetrain.data.sources.folder import looks_like_image
+from drivetrain.data.sources.opening import open_source
 
 
 def encoded(kind: str) -> bytes:

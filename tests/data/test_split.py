@@ -11,7 +11,7 @@ from sklearn.model_selection import StratifiedGroupKFold
 
 from drivetrain.core.errors import DataError
 from drivetrain.core.types import IntArray
-from drivetrain.data.split import fold_count, grouped_folds, random_folds
+from drivetrain.stats.folds import fold_count, grouped_folds, random_folds
 
 Counts = NDArray[np.int64]
 

@@ -14,13 +14,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
+from drivetrain.core import ordered_map
 from drivetrain.core.errors import DataError, StepError, UsageError
 from drivetrain.core.types import Item
 from drivetrain.curate import duplicates
-from drivetrain.data import copies, holdout, item_transforms, moment, ordered_map, sample, splitters
-from drivetrain.data.holdout import hold_out, ranks
-from drivetrain.data.splitter import Split, Splitter
-from drivetrain.data.splitters import (
+from drivetrain.data.block import holdout, item_transforms, moment, sample, splitters
+from drivetrain.data.block.holdout import hold_out, ranks
+from drivetrain.data.block.splitter import Split, Splitter
+from drivetrain.data.block.splitters import (
     ColSplitter,
     GrandparentSplitter,
     GroupSplitter,
@@ -28,6 +29,7 @@ from drivetrain.data.splitters import (
     RandomSplitter,
     TimeSplitter,
 )
+from drivetrain.data.image import copies
 
 
 @pytest.mark.parametrize("module", [splitters, holdout, moment, sample, copies, ordered_map, item_transforms])

@@ -16,7 +16,7 @@ from PIL import Image
 from drivetrain.core.errors import SourceError
 from drivetrain.core.installation import install_command
 from drivetrain.core.types import Item
-from drivetrain.data.sources import open_source
+from drivetrain.data.sources.opening import open_source
 
 
 def image(path: Path) -> Path:

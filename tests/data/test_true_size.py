@@ -18,9 +18,9 @@ from forged import plain, saved
 from PIL import Image
 
 from drivetrain.core.errors import ImageError
-from drivetrain.data.decode import decode, decoding_bytes
-from drivetrain.data.jpeg_scan import check_scans
-from drivetrain.data.true_size import MAX_SIDE, TrueSize, true_size
+from drivetrain.data.image.decode import decode, decoding_bytes
+from drivetrain.data.image.jpeg_scan import check_scans
+from drivetrain.data.image.true_size import MAX_SIDE, TrueSize, true_size
 
 LIMIT = 4_000_000
 """Pixels, as a server may have it."""

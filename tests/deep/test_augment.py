@@ -9,7 +9,7 @@ from PIL import Image
 from sklearn.datasets import load_sample_images
 
 from drivetrain.core.errors import UsageError
-from drivetrain.data.preprocess import Preprocess, Resize, apply
+from drivetrain.data.image.preprocess import Preprocess, Resize, apply
 from drivetrain.learn.deep.augment import NONE, Augment, BatchTransform, aug_transforms, draws
 from drivetrain.learn.deep.homography import compose, perspective, rotation, scaling, translation, warp
 

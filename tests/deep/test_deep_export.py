@@ -7,7 +7,7 @@ import torch
 from PIL import Image
 from tiny import Photos, TinyNetwork, tiny_learner
 
-from drivetrain.data.preprocess import Preprocess, Resize
+from drivetrain.data.image.preprocess import Preprocess, Resize
 from drivetrain.embed.efficientnet_lite import LITE0, LITE2, Variant
 from drivetrain.embed.recipe import View
 from drivetrain.embed.session import Session
@@ -15,8 +15,8 @@ from drivetrain.learn.deep import efficientnet_lite
 from drivetrain.learn.deep.export import fingerprint, to_backbone, to_onnx
 from drivetrain.learn.deep.headed import HeadedNetwork
 from drivetrain.learn.deep.learner import Learner
-from drivetrain.model.heatmap import Heatmaps
-from drivetrain.model.metrics import softmax
+from drivetrain.model.explain.heatmap import Heatmaps
+from drivetrain.stats.metrics import softmax
 from views import FOUR, ONE, TWO
 
 

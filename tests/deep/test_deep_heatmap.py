@@ -7,12 +7,12 @@ import pytest
 from PIL import Image
 from tiny import SIZE, WIDTHS, TinyNetwork
 
-from drivetrain.data.preprocess import apply
+from drivetrain.data.image.preprocess import apply
 from drivetrain.embed.recipe import View
 from drivetrain.embed.session import Session
 from drivetrain.learn.deep.traced import traced_graph
+from drivetrain.model.explain.heatmap import Heatmaps
 from drivetrain.model.export import with_head
-from drivetrain.model.heatmap import Heatmaps
 from views import FOUR, ONE, TWO
 
 

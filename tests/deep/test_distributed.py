@@ -21,12 +21,12 @@ from several import SIZES
 from tiny import Loaders, Photos, same, weights
 
 from drivetrain.core.errors import UsageError
-from drivetrain.data.batch import Batch
-from drivetrain.data.blocks import CategoryBlock, ImageBlock
-from drivetrain.data.datablock import DataBlock
-from drivetrain.data.item_transforms import Resize
-from drivetrain.data.labellers import parent_label
-from drivetrain.data.splitters import RandomSplitter
+from drivetrain.data.block.batch import Batch
+from drivetrain.data.block.blocks import CategoryBlock, ImageBlock
+from drivetrain.data.block.datablock import DataBlock
+from drivetrain.data.block.item_transforms import Resize
+from drivetrain.data.block.labellers import parent_label
+from drivetrain.data.block.splitters import RandomSplitter
 from drivetrain.learn.deep import distributed
 from drivetrain.learn.deep.checkpoint import FILE
 from drivetrain.learn.deep.distributed import Share, join

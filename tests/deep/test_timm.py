@@ -16,7 +16,7 @@ from test_deep_export import differences, shaken
 from tiny import Photos
 
 from drivetrain.core.errors import UsageError
-from drivetrain.data import preprocess
+from drivetrain.data.image import preprocess
 from drivetrain.embed.session import Session
 from drivetrain.learn.deep import timm_network
 from drivetrain.learn.deep.augment import NONE

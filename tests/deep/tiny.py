@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from drivetrain.data.preprocess import Preprocess, Resize
+from drivetrain.data.image.preprocess import Preprocess, Resize
 from drivetrain.embed.backbone import Block
 from drivetrain.learn.deep.augment import Augment
 from drivetrain.learn.deep.headed import HeadedNetwork

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 from small_nets import SIZE, floats, images, model, node, norm, norm_weights, operators, plain_net, run
 
-from drivetrain.embed.cleanup import clean
+from drivetrain.embed.foreign.cleanup import clean
 
 INF = float("inf")
 

@@ -15,8 +15,8 @@ from PIL import Image
 from sklearn.datasets import load_sample_images
 
 from drivetrain.core.errors import WeightsError
-from drivetrain.data.decode import decode
-from drivetrain.data.preprocess import apply
+from drivetrain.data.image.decode import decode
+from drivetrain.data.image.preprocess import apply
 from drivetrain.embed import efficientnet_lite
 from drivetrain.embed.backbone import INPUT, OUTPUT
 from drivetrain.embed.efficientnet_lite import LITE0, LITE1, LITE2, Variant

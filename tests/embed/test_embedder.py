@@ -28,9 +28,9 @@ from PIL import Image, ImageOps
 from drivetrain.core.cores import available_cores
 from drivetrain.core.errors import WeightsError
 from drivetrain.core.types import Embeddings, FloatArray, Item
-from drivetrain.data.decode import MAX_BYTES, decode
-from drivetrain.data.facts import facts_of
-from drivetrain.data.preprocess import Preprocess, Resize
+from drivetrain.data.image.decode import MAX_BYTES, decode
+from drivetrain.data.image.facts import facts_of
+from drivetrain.data.image.preprocess import Preprocess, Resize
 from drivetrain.embed.backbone import INPUT, OUTPUT, Backbone, Block
 from drivetrain.embed.cache import FACTS_VERSION, FILE_NAME, EmbeddingCache
 from drivetrain.embed.embedder import CHUNK, KEPT_BYTES, Embedder

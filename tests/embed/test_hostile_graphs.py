@@ -17,13 +17,13 @@ from onnx import TensorProto, helper, numpy_helper
 from small_nets import floats, model, node, plain_net
 
 from drivetrain.core.errors import WeightsError
-from drivetrain.embed import onnx_file
-from drivetrain.embed.graph_scan import MAX_NAME, GraphFaultError, scan
+from drivetrain.embed.foreign import onnx_file
+from drivetrain.embed.foreign.determinism import Trial
+from drivetrain.embed.foreign.graph_scan import MAX_NAME, GraphFaultError, scan
 from drivetrain.embed.onnx_runtime import onnx_runtime
 from drivetrain.embed.operators import ALLOWED, SIZED_BY, Step, fault_of
 from drivetrain.embed.quarantine import Limits, Quarantine
 from drivetrain.embed.session import Session
-from drivetrain.embed.trial import Trial
 
 SIDECAR = json.dumps({"preprocess": {"mean": [0.5] * 3, "std": [0.5] * 3}})
 
@@ -322,7 +322,7 @@ def test_an_ordinary_graph_with_functions_still_passes(tmp_path: Path) -> None:
 
 SCAN_QUICKLY = """
 import resource, sys
-from drivetrain.embed.graph_scan import GraphFaultError, scan
+from drivetrain.embed.foreign.graph_scan import GraphFaultError, scan
 resource.setrlimit(resource.RLIMIT_CPU, (10, 10))
 try:
     scan(sys.stdin.buffer.read())

@@ -21,9 +21,9 @@ from small_nets import SIZE, plain_net
 
 from drivetrain.core.errors import UsageError, WeightsError
 from drivetrain.core.installation import install_command
-from drivetrain.embed import hub as client
-from drivetrain.embed import onnx_file
-from drivetrain.embed.sidecar import parse_timm
+from drivetrain.embed.foreign import hub as client
+from drivetrain.embed.foreign import onnx_file
+from drivetrain.embed.foreign.sidecar import parse_timm
 
 pytest.importorskip("huggingface_hub", reason="the extra “hub” is not installed")
 

@@ -16,12 +16,13 @@ from onnx import TensorProto, helper
 from small_nets import SIZE, floats, images, model, node, norm, norm_weights, operators, plain_net, run
 
 from drivetrain.core.errors import WeightsError
-from drivetrain.data.preprocess import Preprocess, Resize
-from drivetrain.embed import onnx_file, registry
+from drivetrain.data.image.preprocess import Preprocess, Resize
+from drivetrain.embed import registry
 from drivetrain.embed.backbone import INPUT, OUTPUT, Backbone, Block
-from drivetrain.embed.cleanup import clean
+from drivetrain.embed.foreign import onnx_file
+from drivetrain.embed.foreign.cleanup import clean
+from drivetrain.embed.foreign.standard_form import embedding_graph
 from drivetrain.embed.session import Session
-from drivetrain.embed.standard_form import embedding_graph
 
 STATED = {"mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225]}
 
@@ -630,7 +631,7 @@ def test_a_size_out_of_reason_is_refused(save: Save, size: list[int], message: s
 
 def test_onnx_is_not_imported_before_it_is_needed() -> None:
     code = (
-        "import sys; import drivetrain.embed.registry, drivetrain.embed.onnx_file, drivetrain.embed.hub\n"
+        "import sys; import drivetrain.embed.registry, drivetrain.embed.foreign.onnx_file, drivetrain.embed.foreign.hub\n"
         "print(sorted({'onnx', 'onnxruntime', 'huggingface_hub', 'torch'} & set(sys.modules)))"
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

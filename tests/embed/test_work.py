@@ -9,7 +9,7 @@ from onnx import numpy_helper
 from small_nets import floats, model, node, plain_net
 from torch.utils.flop_counter import FlopCounterMode
 
-from drivetrain.data.preprocess import Resize
+from drivetrain.data.image.preprocess import Resize
 from drivetrain.embed.backbone import INPUT
 from drivetrain.embed.registry import PACKAGED, resolve
 from drivetrain.embed.work import multiply_adds

@@ -9,8 +9,8 @@ import numpy as np
 from PIL import Image
 
 from drivetrain.core.types import IntArray, Item
-from drivetrain.learn.svg import Svg
-from drivetrain.model.metrics import Floats, softmax
+from drivetrain.draw.svg import Svg
+from drivetrain.stats.metrics import Floats, softmax
 
 SVG = "{http://www.w3.org/2000/svg}"
 

@@ -5,10 +5,16 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from drivetrain.data.split import grouped_folds
-from drivetrain.learn.crossval import PENALTIES, CrossValidation, best_penalty, paired_difference, standard_error
+from drivetrain.learn.crossval import (
+    PENALTIES,
+    CrossValidation,
+    best_penalty,
+    paired_difference,
+    standard_error,
+)
 from drivetrain.learn.head import class_weights, fit_head
 from drivetrain.learn.logistic import Axes
+from drivetrain.stats.folds import grouped_folds
 
 
 def clustered(seed: int, groups: int, size: int, d: int = 30, signal: float = 0.0) -> tuple[np.ndarray, ...]:

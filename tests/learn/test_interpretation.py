@@ -12,12 +12,12 @@ from sklearn.metrics import confusion_matrix, log_loss, precision_recall_fscore_
 
 from drivetrain.core.errors import DataError, UsageError
 from drivetrain.core.types import Item
-from drivetrain.data.contact_sheet import CELL, GAP
-from drivetrain.learn.confusion_plot import confusion_plot
+from drivetrain.data.image.contact_sheet import CELL, GAP
+from drivetrain.draw.confusion_plot import confusion_plot
+from drivetrain.draw.svg import Svg
 from drivetrain.learn.interpretation import Interpretation
 from drivetrain.learn.loss_sheet import fits, named
-from drivetrain.learn.svg import Svg
-from drivetrain.model.metrics import wilson
+from drivetrain.stats.metrics import wilson
 
 N, CLASSES = 300, ("ant", "bee", "cat", "dog")
 

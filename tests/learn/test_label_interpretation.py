@@ -11,10 +11,10 @@ from sklearn.metrics import average_precision_score, log_loss, precision_recall_
 
 from drivetrain.core.errors import DataError, UsageError
 from drivetrain.core.types import FloatArray, Item
-from drivetrain.data.contact_sheet import CELL, GAP
+from drivetrain.data.image.contact_sheet import CELL, GAP
+from drivetrain.draw.precision_recall_plot import _steps, precision_recall
 from drivetrain.learn.label_interpretation import LabelInterpretation
-from drivetrain.learn.precision_recall_plot import _steps, precision_recall
-from drivetrain.model.metrics import Floats
+from drivetrain.stats.metrics import Floats
 
 N, LABELS = 250, ("sky", "water", "road", "never")
 THRESHOLDS = (0.5, 0.3, 0.7, 0.5)

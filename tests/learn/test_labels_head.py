@@ -9,8 +9,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import average_precision_score
 
 from drivetrain.core.errors import DataError
-from drivetrain.data.blocks import MultiCategoryBlock
-from drivetrain.data.split import grouped_folds
+from drivetrain.data.block.blocks import MultiCategoryBlock
 from drivetrain.learn.crossval import PENALTIES, QUICK_PENALTIES, best_penalty
 from drivetrain.learn.labels_head import (
     LabelsValidation,
@@ -21,7 +20,8 @@ from drivetrain.learn.labels_head import (
     rarest_labels,
 )
 from drivetrain.learn.logistic import Axes
-from drivetrain.model.label_metrics import binary_log_loss, mean_average_precision, sigmoid
+from drivetrain.stats.folds import grouped_folds
+from drivetrain.stats.label_metrics import binary_log_loss, mean_average_precision, sigmoid
 
 
 def problem(n: int, d: int, labels: int, seed: int = 0, signal: float = 6.0) -> tuple[np.ndarray, np.ndarray]:

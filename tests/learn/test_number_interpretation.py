@@ -11,10 +11,10 @@ from sklearn.metrics import mean_absolute_error, r2_score, root_mean_squared_err
 
 from drivetrain.core.errors import DataError, UsageError
 from drivetrain.core.types import Item
-from drivetrain.data.contact_sheet import CELL, GAP
+from drivetrain.data.image.contact_sheet import CELL, GAP
 from drivetrain.learn.number_interpretation import NumberInterpretation
-from drivetrain.model.metrics import wilson
-from drivetrain.model.number_metrics import half_width
+from drivetrain.stats.metrics import wilson
+from drivetrain.stats.number_metrics import half_width
 
 N, NAMES = 240, ("weight", "age")
 

@@ -7,11 +7,11 @@ import pytest
 from sklearn.linear_model import Ridge
 
 from drivetrain.core.errors import DataError
-from drivetrain.data.blocks import RegressionBlock
-from drivetrain.data.split import grouped_folds
+from drivetrain.data.block.blocks import RegressionBlock
 from drivetrain.learn.crossval import PENALTIES, QUICK_PENALTIES
 from drivetrain.learn.logistic import Axes
 from drivetrain.learn.numbers_head import NumbersValidation, fit_numbers_head, look_numbers, rank_strata
+from drivetrain.stats.folds import grouped_folds
 
 
 def problem(n: int, d: int, targets: int = 1, seed: int = 0, noise: float = 0.5) -> tuple[np.ndarray, np.ndarray]:

@@ -13,22 +13,21 @@ from itertools import pairwise
 import pytest
 
 from drivetrain.core.types import Interval, Skipped
-from drivetrain.learn import charts
-from drivetrain.learn.report import (
+from drivetrain.draw import charts
+from drivetrain.draw.plot import Plot
+from drivetrain.learn.selection import Trial
+from drivetrain.report.page import (
     SECTIONS,
-    ClassRow,
     DuplicateGroup,
     Headline,
     Mistake,
-    Plot,
-    ReliabilityBin,
     Report,
     Thumbnail,
-    Trial,
     between,
     duration,
     render,
 )
+from drivetrain.stats.mistakes import ClassRow, ReliabilityBin
 
 NBSP = "\N{NO-BREAK SPACE}"
 VOID = {"meta", "link", "img", "br", "hr", "input"}
@@ -394,7 +393,7 @@ def test_text_keeps_its_contrast_in_both_schemes() -> None:
 
 
 def test_the_template_engine_is_loaded_only_to_render() -> None:
-    code = "import sys, drivetrain.learn.report; sys.exit('jinja2' in sys.modules or 'matplotlib' in sys.modules)"
+    code = "import sys, drivetrain.report.page; sys.exit('jinja2' in sys.modules or 'matplotlib' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from test_report import BARE, full_report
 
-from drivetrain.learn.report import FILES_LEFT_OUT, render
+from drivetrain.learn.sections import FILES_LEFT_OUT
+from drivetrain.report.page import render
 
 PHONE, DESKTOP = 390, 1280
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scipy.optimize import minimize_scalar
 
-from drivetrain.model.calibrate import fit_beta
-from drivetrain.model.metrics import log_loss, softmax
+from drivetrain.stats.calibrate import fit_beta
+from drivetrain.stats.metrics import log_loss, softmax
 
 
 def calibrated(seed: int, n: int, classes: int = 4) -> tuple[np.ndarray, np.ndarray]:

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from scipy.optimize import minimize_scalar
 
-from drivetrain.model.calibrate import fit_beta
-from drivetrain.model.calibrate_binary import fit_beta_binary
-from drivetrain.model.label_metrics import binary_log_loss, sigmoid
+from drivetrain.stats.calibrate import fit_beta
+from drivetrain.stats.calibrate_binary import fit_beta_binary
+from drivetrain.stats.label_metrics import binary_log_loss, sigmoid
 
 
 def calibrated(seed: int, n: int, labels: int = 3) -> tuple[np.ndarray, np.ndarray]:

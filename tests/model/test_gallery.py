@@ -17,11 +17,11 @@ from PIL import ExifTags, Image
 from tampering import edit_arrays, reseal, rewrite
 
 import drivetrain as dt
-from drivetrain.app import bundling
 from drivetrain.core.errors import ChecksumError, ImageError, SchemaError, UsageError
 from drivetrain.core.types import Item
 from drivetrain.model.gallery import SIDE, Gallery, choose, picture_of, write_gallery
 from drivetrain.model.storage import GALLERY, read_files, write_files
+from drivetrain.training import bundling
 
 Arrays = dict[str, np.ndarray]
 

@@ -9,11 +9,11 @@ import pytest
 from PIL import Image
 
 from drivetrain.core.errors import UsageError
-from drivetrain.data.preprocess import Resize
-from drivetrain.model.heat_colours import AGAINST, FOR
-from drivetrain.model.heat_png import OPAQUE, heat_png
-from drivetrain.model.heatmap import HeatMap
-from drivetrain.model.placement import Placement
+from drivetrain.data.image.preprocess import Resize
+from drivetrain.model.explain.heat_colours import AGAINST, FOR
+from drivetrain.model.explain.heat_png import OPAQUE, heat_png
+from drivetrain.model.explain.heatmap import HeatMap
+from drivetrain.model.explain.placement import Placement
 
 
 def heat_map(

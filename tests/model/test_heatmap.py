@@ -1,4 +1,4 @@
-"""Evidence by place: it adds up to the logits, and lies where it was planted. Shapes as in `model.heatmap`."""
+"""Evidence by place: it adds up to the logits, and lies where it was planted. Shapes as in `model.explain.heatmap`."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from PIL import Image
 import drivetrain as dt
 from drivetrain.core.errors import BundleError, ImageError, SchemaError, UsageError
 from drivetrain.core.types import FloatArray
-from drivetrain.data.preprocess import Preprocess, Resize, apply, resize_image
+from drivetrain.data.image.preprocess import Preprocess, Resize, apply, resize_image
 from drivetrain.embed.graph import GraphBuilder
 from drivetrain.embed.recipe import View
 from drivetrain.embed.registry import resolve
 from drivetrain.embed.session import Session
-from drivetrain.model.evidence import NoPlacesError, find_evidence
+from drivetrain.model.explain.evidence import NoPlacesError, find_evidence
+from drivetrain.model.explain.heatmap import HeatMap, Heatmaps, heat_map, heatmaps
+from drivetrain.model.explain.placement import Placement
+from drivetrain.model.explain.places import sample, spread
 from drivetrain.model.export import with_head
-from drivetrain.model.heatmap import HeatMap, Heatmaps, heat_map, heatmaps
-from drivetrain.model.placement import Placement
-from drivetrain.model.places import sample, spread
 from views import FOUR, ONE, TWO
 
 SIDE = 48

@@ -21,7 +21,7 @@ from tampering import edit_arrays, edit_graph, edit_json, reseal, rewrite, zippe
 import drivetrain as dt
 from drivetrain.core.errors import BundleError, ChecksumError, SchemaError, UsageError
 from drivetrain.embed.quarantine import Limits, Quarantine
-from drivetrain.model.heatmap import heatmaps
+from drivetrain.model.explain.heatmap import heatmaps
 from drivetrain.model.storage import check_out, read_files
 
 # Loading the tiny bundle takes this process about 300 MiB of addresses; nothing below may take a gigabyte more.

@@ -18,8 +18,8 @@ from tampering import edit_arrays, edit_graph, edit_json
 import drivetrain as dt
 from drawn import SHAPES, Drawing, draw_several
 from drivetrain.core.errors import BundleError, ParityError, SchemaError
-from drivetrain.data.blocks import ImageBlock, RegressionBlock
-from drivetrain.data.datablock import DataBlock
+from drivetrain.data.block.blocks import ImageBlock, RegressionBlock
+from drivetrain.data.block.datablock import DataBlock
 from drivetrain.model.answer import answers, comparable, judge
 from drivetrain.model.manifest import ClassManifest, LabelManifest, NumberManifest, parse_manifest
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from drivetrain.model.label_metrics import mean_average_precision, mean_average_precision_interval
-from drivetrain.model.metrics import bootstrap
+from drivetrain.stats.label_metrics import mean_average_precision, mean_average_precision_interval
+from drivetrain.stats.metrics import bootstrap
 
 LABELS, SHARE, APART = 10, 0.2, 1.5
 

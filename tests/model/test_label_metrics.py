@@ -17,7 +17,7 @@ from sklearn.metrics import (
 )
 
 from drivetrain.core.errors import DataError
-from drivetrain.model.label_metrics import (
+from drivetrain.stats.label_metrics import (
     average_precision,
     best_thresholds,
     binary_log_loss,
@@ -26,7 +26,7 @@ from drivetrain.model.label_metrics import (
     mean_average_precision,
     sigmoid,
 )
-from drivetrain.model.metrics import wilson
+from drivetrain.stats.metrics import wilson
 
 
 def answers(seed: int, n: int = 300, labels: int = 4, decimals: int = 8) -> tuple[np.ndarray, np.ndarray]:

@@ -7,7 +7,7 @@ import pytest
 from scipy.stats import binomtest
 from sklearn.metrics import confusion_matrix, log_loss, roc_auc_score
 
-from drivetrain.model import metrics
+from drivetrain.stats import metrics
 
 
 def answers(seed: int, n: int = 400, classes: int = 3) -> tuple[np.ndarray, np.ndarray]:

@@ -11,7 +11,7 @@ from sklearn.metrics import r2_score
 from sklearn.metrics import root_mean_squared_error as sk_rmse
 
 from drivetrain.core.errors import UsageError
-from drivetrain.model.number_metrics import (
+from drivetrain.stats.number_metrics import (
     coverage_of,
     fewest_for,
     half_width,

@@ -17,10 +17,10 @@ from PIL import Image
 import drivetrain as dt
 from drawn import draw_several
 from drivetrain.core.errors import UsageError
-from drivetrain.data.blocks import ImageBlock, RegressionBlock
-from drivetrain.data.datablock import DataBlock
-from drivetrain.model import similar
-from drivetrain.model.similar import Similar, most_similar
+from drivetrain.data.block.blocks import ImageBlock, RegressionBlock
+from drivetrain.data.block.datablock import DataBlock
+from drivetrain.model.explain import similar
+from drivetrain.model.explain.similar import Similar, most_similar
 
 
 def with_embeddings(predictor: dt.Predictor, embeddings_ND: np.ndarray) -> dt.Predictor:

@@ -10,8 +10,8 @@ import pytest
 from running import KEPT
 from starlette.testclient import TestClient
 
-from drivetrain.app.serving import ServeOptions, build
 from drivetrain.serve.application import create_app
+from drivetrain.serve.start import ServeOptions, build
 
 
 @pytest.fixture(scope="session")

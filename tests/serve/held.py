@@ -13,14 +13,14 @@ from running import KEPT
 from starlette.testclient import TestClient
 from waiting import LONG_S
 
-from drivetrain.app.keys import new_key
-from drivetrain.app.serving import ServeOptions, build
 from drivetrain.core.records import Role
 from drivetrain.core.types import FloatArray
 from drivetrain.embed.session import Session
 from drivetrain.serve.application import create_app
-from drivetrain.serve.job import Job
 from drivetrain.serve.server import Server
+from drivetrain.serve.start import ServeOptions, build
+from drivetrain.serve.work.job import Job
+from drivetrain.store.new_key import new_key
 from drivetrain.store.sql_store import open_store
 
 MakeClient = Callable[..., TestClient]

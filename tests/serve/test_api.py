@@ -25,15 +25,15 @@ from waiting import Beside
 
 import drivetrain as dt
 from drawn import SHAPES, Drawing, draw_several
-from drivetrain.app.serving import ServeOptions, build
 from drivetrain.cli.main import app as command_line
 from drivetrain.core.errors import StoreError
 from drivetrain.core.records import Role
-from drivetrain.data.blocks import ImageBlock, RegressionBlock
-from drivetrain.data.datablock import DataBlock
-from drivetrain.data.decode import decode
-from drivetrain.data.preprocess import apply
+from drivetrain.data.block.blocks import ImageBlock, RegressionBlock
+from drivetrain.data.block.datablock import DataBlock
+from drivetrain.data.image.decode import decode
+from drivetrain.data.image.preprocess import apply
 from drivetrain.serve.application import create_app
+from drivetrain.serve.start import ServeOptions, build
 
 PREDICTION = {"path", "label", "confidence", "probs", "labels", "values", "verdict", "error"}
 

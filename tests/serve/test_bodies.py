@@ -17,9 +17,9 @@ from running import Running, form, jpeg, serving
 from starlette.requests import Request
 
 from drivetrain.core.records import Role
-from drivetrain.serve import body as module
-from drivetrain.serve.body import BodyReader, Room
-from drivetrain.serve.problems import Problem
+from drivetrain.serve.http import body as module
+from drivetrain.serve.http.body import BodyReader, Room
+from drivetrain.serve.http.problems import Problem
 from drivetrain.serve.settings import Limits
 
 MIB = 1 << 20

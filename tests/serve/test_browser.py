@@ -12,8 +12,14 @@ from running import form, jpeg
 from starlette.testclient import TestClient
 
 from drivetrain.serve import application
-from drivetrain.serve.browser import CONSOLE_POLICY, IMAGE_POLICY, REPORT_POLICY, check_browser, with_security_headers
-from drivetrain.serve.problems import Problem
+from drivetrain.serve.http.browser import (
+    CONSOLE_POLICY,
+    IMAGE_POLICY,
+    REPORT_POLICY,
+    check_browser,
+    with_security_headers,
+)
+from drivetrain.serve.http.problems import Problem
 
 
 @pytest.fixture
@@ -240,7 +246,7 @@ def test_a_fault_has_the_headers_and_says_nothing_of_itself(
     make_client: MakeClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     client = make_client()
-    monkeypatch.setattr("drivetrain.serve.catalogue.catalogue", lambda _: 1 / 0)
+    monkeypatch.setattr("drivetrain.serve.routes.catalogue.catalogue", lambda _: 1 / 0)
     answer = client.get("/v1/models")
     assert answer.status_code == 500
     assert answer.json()["type"] == "urn:drivetrain:problem:fault"

@@ -13,9 +13,9 @@ import pytest
 from crowd import Answer, in_status, open_files, open_lines, read_answer, status_of, until
 from running import Running, serving
 
-from drivetrain.serve import connections as module
-from drivetrain.serve.connections import MOST, Connections
-from drivetrain.serve.protocol import HEADERS, PIPELINED
+from drivetrain.serve.http import connections as module
+from drivetrain.serve.http.connections import MOST, Connections
+from drivetrain.serve.http.protocol import HEADERS, PIPELINED
 
 GET = b"GET /v2/health/live HTTP/1.1\r\nHost: localhost\r\n"
 POST = b"POST /v1/predict HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"

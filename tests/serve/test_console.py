@@ -16,9 +16,9 @@ import pytest
 from running import KEPT, Running, form, jpeg, serving
 
 import drivetrain as dt
-from drivetrain.app.keys import new_key
 from drivetrain.core.role import Role
-from drivetrain.serve.console import STATIC
+from drivetrain.serve.http.console import STATIC
+from drivetrain.store.new_key import new_key
 from drivetrain.store.sql_store import open_store
 
 WAIT_MS = 30_000

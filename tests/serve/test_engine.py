@@ -22,17 +22,17 @@ from drivetrain.core.memory_budget import MemoryBudget
 from drivetrain.core.records import Context, Entry
 from drivetrain.core.retention import Retention
 from drivetrain.core.types import FloatArray, Verdict
-from drivetrain.data.decode import decode
-from drivetrain.data.preprocess import apply
+from drivetrain.data.image.decode import decode
+from drivetrain.data.image.preprocess import apply
 from drivetrain.embed.session import Session
 from drivetrain.model.predictor import Predictor, load
-from drivetrain.serve.engine import Engine, Plan
-from drivetrain.serve.fair_queue import QueueFull
-from drivetrain.serve.job import Ticket, Upload, jobs_of
-from drivetrain.serve.keeping import Keeping
-from drivetrain.serve.ledger import Ledger
-from drivetrain.serve.pictures import Pictures
 from drivetrain.serve.served import ServedModel
+from drivetrain.serve.work.engine import Engine, Plan
+from drivetrain.serve.work.fair_queue import QueueFull
+from drivetrain.serve.work.job import Ticket, Upload, jobs_of
+from drivetrain.serve.work.keeping import Keeping
+from drivetrain.serve.work.ledger import Ledger
+from drivetrain.serve.work.pictures import Pictures
 
 
 class Gauge:
@@ -175,7 +175,7 @@ def test_answers_come_in_the_order_of_the_images(make_bench: MakeBench, workers:
 def test_pictures_that_take_long_hold_up_none_of_their_batch(
     make_bench: MakeBench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("drivetrain.serve.worker.TURN_S", -1.0)
+    monkeypatch.setattr("drivetrain.serve.work.worker.TURN_S", -1.0)
     bench = make_bench(batch=8)
     bench.occupy()
     outcomes = [bench.send(Upload("a", RED), Upload("a", GREEN), client="a"), bench.send(Upload("b", BLUE), client="b")]

@@ -8,9 +8,9 @@ from typing import Any, cast
 import pytest
 from waiting import Beside, WatchedCondition
 
-from drivetrain.serve.fair_queue import FairQueue, QueueFull
-from drivetrain.serve.job import Job, Ticket, Upload, jobs_of
 from drivetrain.serve.served import ServedModel
+from drivetrain.serve.work.fair_queue import FairQueue, QueueFull
+from drivetrain.serve.work.job import Job, Ticket, Upload, jobs_of
 
 CAT, DOG = (ServedModel(name, Path(name), cast(Any, None)) for name in ("cat", "dog"))
 

@@ -25,13 +25,13 @@ from mutations import APPENDED, pictures, polyglots
 from odd_forms import BOUNDARY, PREDICT, file_part, form_body
 from odd_requests import INFER, odd_request, picture_request
 
-from drivetrain.app.keys import new_key
-from drivetrain.app.serving import ServeOptions, build
 from drivetrain.core.records import Role
-from drivetrain.data.decode import decode
+from drivetrain.data.image.decode import decode
 from drivetrain.serve.application import create_app
-from drivetrain.serve.problems import Problem
+from drivetrain.serve.http.problems import Problem
 from drivetrain.serve.server import Server
+from drivetrain.serve.start import ServeOptions, build
+from drivetrain.store.new_key import new_key
 from drivetrain.store.sql_store import open_store
 from postgres import Postgres
 

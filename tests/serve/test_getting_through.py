@@ -18,9 +18,9 @@ sys.path.insert(0, str(Path(__file__).parent.parent / "data"))
 import forged
 
 from drivetrain.core.memory_budget import MemoryBudget
-from drivetrain.serve import pictures as pictures_module
 from drivetrain.serve import server as server_module
-from drivetrain.serve.job import Upload
+from drivetrain.serve.work import pictures as pictures_module
+from drivetrain.serve.work.job import Upload
 
 __all__ = ["make_bench"]
 

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from memory_store import MemoryStore, is_down
 from starlette.requests import Request
 
-from drivetrain.app.keys import new_key
 from drivetrain.core.records import ApiKey, Role
-from drivetrain.serve.guard import Caller, Guard
-from drivetrain.serve.problems import Problem
+from drivetrain.serve.access import Caller, Guard
+from drivetrain.serve.http.problems import Problem
+from drivetrain.store.new_key import new_key
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 

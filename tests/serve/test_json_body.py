@@ -15,8 +15,8 @@ import pytest
 from pydantic_core import from_json
 from running import jpeg, serving
 
-from drivetrain.serve.json_body import MOST_VALUES, cost_of, read_json
-from drivetrain.serve.problems import Problem
+from drivetrain.serve.http.json_body import MOST_VALUES, cost_of, read_json
+from drivetrain.serve.http.problems import Problem
 
 MIB = 1 << 20
 SIZE = MIB

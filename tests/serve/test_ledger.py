@@ -14,8 +14,8 @@ from drivetrain.core.errors import StoreError
 from drivetrain.core.ports import PredictionStore
 from drivetrain.core.records import Entry, Record, StoredImage, Timings
 from drivetrain.core.types import Prediction, Verdict
-from drivetrain.serve import ledger as module
-from drivetrain.serve.ledger import Ledger
+from drivetrain.serve.work import ledger as module
+from drivetrain.serve.work.ledger import Ledger
 
 
 def is_a_port(store: MemoryStore) -> PredictionStore:

@@ -13,9 +13,10 @@ import pytest
 
 from drivetrain.core.types import FloatArray
 from drivetrain.model.predictor import Predictor, load
-from drivetrain.serve import measure, settings
-from drivetrain.serve.measure import pays_to_widen, plan
+from drivetrain.serve import settings
 from drivetrain.serve.settings import Limits, Settings
+from drivetrain.serve.work import measure
+from drivetrain.serve.work.measure import pays_to_widen, plan
 
 Cost = Callable[[int], float]
 """Images of a run → seconds it takes a core."""

@@ -11,9 +11,9 @@ from waiting import LONG_S
 from drivetrain.core.errors import ImageError, UsageError
 from drivetrain.core.memory import available_memory, parse_size, shown_size
 from drivetrain.core.memory_budget import MemoryBudget
-from drivetrain.data.true_size import MAX_PIXELS
-from drivetrain.serve.memory_shares import shares
+from drivetrain.data.image.true_size import MAX_PIXELS
 from drivetrain.serve.settings import Limits
+from drivetrain.serve.work.memory_shares import shares
 
 
 def test_never_more_than_there_is_and_all_are_served() -> None:

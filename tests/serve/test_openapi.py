@@ -21,9 +21,9 @@ from starlette.testclient import TestClient
 
 from drivetrain.core.errors import StoreError
 from drivetrain.core.records import Role
-from drivetrain.serve.problems import KINDS
+from drivetrain.serve.http.problems import KINDS
+from drivetrain.serve.http.uploads import parse_uploads
 from drivetrain.serve.settings import Limits
-from drivetrain.serve.uploads import parse_uploads
 
 PROBLEM = "application/problem+json"
 METHODS = {"get", "put", "post", "delete", "options", "head", "patch", "trace"}

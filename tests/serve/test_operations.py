@@ -22,11 +22,11 @@ from running import form, jpeg
 from starlette.testclient import TestClient
 from waiting import Beside
 
-from drivetrain.app.serving import ServeOptions, build
-from drivetrain.serve import logs, tracing
 from drivetrain.serve.application import create_app
-from drivetrain.serve.envelope import Answered
-from drivetrain.serve.metrics import Metrics
+from drivetrain.serve.http import logs, tracing
+from drivetrain.serve.http.envelope import Answered
+from drivetrain.serve.http.metrics import Metrics
+from drivetrain.serve.start import ServeOptions, build
 
 
 @pytest.fixture
@@ -243,7 +243,7 @@ def test_a_fault_is_logged_with_the_requests_id_and_its_place(
     make_client: MakeClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     client = make_client()
-    monkeypatch.setattr("drivetrain.serve.catalogue.catalogue", lambda _: 1 / 0)
+    monkeypatch.setattr("drivetrain.serve.routes.catalogue.catalogue", lambda _: 1 / 0)
     with logged("json", requests=False) as stream:
         answer = client.get("/v1/models")
     (line,) = [json.loads(line) for line in stream.getvalue().splitlines()]

@@ -27,14 +27,14 @@ from referencing.jsonschema import DRAFT202012
 from running import KEPT, form, jpeg
 from waiting import LONG_S, Beside
 
-from drivetrain.app.serving import ServeOptions, build
 from drivetrain.core.errors import StoreError
 from drivetrain.core.records import Role
 from drivetrain.serve.application import create_app, front
-from drivetrain.serve.job import Job
-from drivetrain.serve.problems import KINDS, Fault, Problem, ProblemDetail, Slug, invalid
-from drivetrain.serve.protocol import PatientProtocol
+from drivetrain.serve.http.problems import KINDS, Fault, Problem, ProblemDetail, Slug, invalid
+from drivetrain.serve.http.protocol import PatientProtocol
 from drivetrain.serve.server import Server
+from drivetrain.serve.start import ServeOptions, build
+from drivetrain.serve.work.job import Job
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "web" / "tests" / "problems.json"
 REQUEST_ID = "f" * 32

@@ -17,12 +17,12 @@ from odd_values import MODEL
 from running import form, jpeg
 from starlette.testclient import TestClient
 
-from drivetrain.data.true_size import TrueSize
-from drivetrain.serve import image_limits
-from drivetrain.serve.image_limits import pixels_checked
-from drivetrain.serve.job import Upload
-from drivetrain.serve.problems import Problem
-from drivetrain.serve.uploads import MAX_DEPTH, MAX_METADATA_BYTES
+from drivetrain.data.image.true_size import TrueSize
+from drivetrain.serve.http.problems import Problem
+from drivetrain.serve.http.uploads import MAX_DEPTH, MAX_METADATA_BYTES
+from drivetrain.serve.routes import image_limits
+from drivetrain.serve.routes.image_limits import pixels_checked
+from drivetrain.serve.work.job import Upload
 
 
 def _with_metadata(client: TestClient, metadata: str) -> Any:

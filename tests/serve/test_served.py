@@ -19,13 +19,13 @@ from fastapi.testclient import TestClient
 from onnx import helper, numpy_helper
 from resealing import new_version, reseal
 
-from drivetrain.app.serving import ServeOptions, build
 from drivetrain.core.errors import BundleError, UsageError
 from drivetrain.embed.quarantine import Limits, Quarantine
 from drivetrain.model.predictor import Predictor, load
 from drivetrain.model.signature import make_key, sign
 from drivetrain.serve.application import create_app
 from drivetrain.serve.served import NoSuchModel, Shelf, parse_bundle, slug
+from drivetrain.serve.start import ServeOptions, build
 
 
 class Loader:

@@ -14,10 +14,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from drivetrain.core.records import Context
-from drivetrain.serve.job import Upload
-from drivetrain.serve.problems import Fault, Problem
+from drivetrain.serve.http.problems import Fault, Problem
+from drivetrain.serve.http.uploads import MAX_METADATA_BYTES, MAX_NAME, parse_form, parse_uploads, plain_name
 from drivetrain.serve.settings import Limits
-from drivetrain.serve.uploads import MAX_METADATA_BYTES, MAX_NAME, parse_form, parse_uploads, plain_name
+from drivetrain.serve.work.job import Upload
 
 B = "0123456789abcdef"
 FORM = f"multipart/form-data; boundary={B}"

@@ -16,7 +16,7 @@ from drivetrain.cli import storing
 from drivetrain.core.calendar import CONFIRMED, Calendar
 from drivetrain.core.errors import UsageError
 from drivetrain.core.retention import Retention
-from drivetrain.serve.forgetting import LOOK_S, Forgetting
+from drivetrain.serve.work.forgetting import LOOK_S, Forgetting
 from drivetrain.store.sql_store import SqlStore, open_store
 
 START = datetime(2026, 3, 1, tzinfo=UTC)

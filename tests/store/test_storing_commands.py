@@ -13,9 +13,9 @@ import typer
 from made_records import made_entry
 from typer.testing import CliRunner
 
-from drivetrain.app.stores import default_store_url
 from drivetrain.cli import storing
 from drivetrain.core.errors import StoreError, UsageError
+from drivetrain.store.default_store import default_store_url
 from drivetrain.store.sql_store import open_store
 
 whole = typer.Typer()

@@ -14,9 +14,9 @@ from ..core.errors import UsageError
 from ..core.installation import install_command
 from ..core.ports import Progress
 from ..core.types import Dataset, Item
-from .options import TrainOptions
-from .train import train
-from .trained import TrainResult
+from ..training.options import TrainOptions
+from ..training.trained import TrainResult
+from .run import train
 
 LICENCE_NOTICE = (
     "Solar-cell photos: ELPV dataset (Buerhop-Lutz et al. 2018; Deitsch et al. 2019, 2021), "

@@ -11,7 +11,7 @@ from pathlib import Path
 from ..core.errors import SourceError
 from ..core.local_path import local_path
 from ..core.types import Prediction, Skipped
-from ..data.sources import open_source
+from ..data.sources.opening import open_source
 
 
 @dataclass(frozen=True)

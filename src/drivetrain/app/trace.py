@@ -13,8 +13,8 @@ import numpy as np
 from ..core.errors import ImageError
 from ..core.local_path import local_path
 from ..core.plain_file import read_plain
-from ..data.decode import Decoded, decode
-from ..data.preprocess import resize_image, to_tensor
+from ..data.image.decode import Decoded, decode
+from ..data.image.preprocess import resize_image, to_tensor
 from ..model.answer import answers
 from ..model.manifest import Manifest, NumberManifest
 from ..model.predictor import load

@@ -1,238 +1,217 @@
-"""Train: from a source of labelled images to a bundle on disk. The one place that walks the whole first flow."""
+"""`train` as Python code calls it: keyword arguments instead of an options object."""
 
 from __future__ import annotations
 
-import os
-import time
-from collections.abc import Callable
+import operator
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Literal, SupportsIndex, TypeVar, get_args
 
-import numpy as np
-from numpy.typing import NDArray
+from ..core.errors import UsageError
+from ..core.ports import Progress
+from ..core.types import Dataset
+from ..data.block.datablock import DataBlock
+from ..learn.head import Balance
+from ..learn.reading import Task, task_of_block
+from ..training.options import GALLERY, TrainOptions, Tuning
+from ..training.trained import TrainResult
+from .run import train as run_training
 
-from ..core.cores import available_cores
-from ..core.ports import Progress, Silent
-from ..core.types import FloatArray, IntArray
-from ..curate.duplicates import find_duplicates, merge_groups
-from ..data.datablock import DataBlock
-from ..embed.backbone import Backbone
-from ..embed.cache import EmbeddingCache, default_folder
-from ..embed.embedder import Embedder
-from ..embed.quarantine import Quarantine
-from ..learn.head import FittedHead
-from ..learn.targets import Targets
-from ..model import storage
-from .bundling import bundle_files
-from .checks import check_classes, check_copies, check_groups, check_usable, per_output, warnings_for
-from .contradictions import contradictory
-from .dating import created_at
-from .features import candidates, choose_and_embed
-from .figures import figures_of
-from .groups import group_numbers
-from .holdout import HeldOut, held_out, held_out_rows, judge_head, leak_of
-from .judged import Judged
-from .options import TrainOptions
-from .random_split import claim, meaning
-from .reading import Read, Source, read
-from .report_page import training_report
-from .stopwatch import Stopwatch
-from .trained import Ready, Trained, TrainResult, Tuned, verdict_on
-from .worst import worst_of
+Resize = Literal["crop", "pad", "squish"]
+T = TypeVar("T")
 
 
 def train(
-    source: Source,
+    source: str | Path | Dataset | Iterable[object],
     out: str | Path,
-    options: TrainOptions | None = None,
-    progress: Progress | None = None,
+    *,
+    backbone: str = "auto",
+    budget_s: float | None = None,
+    resize: Resize | None = None,
+    size: int | None = None,
+    balance: Balance | None = None,
+    accept: float | None = None,
+    seed: int = 0,
+    name: str | None = None,
+    cache: str | Path | None = None,
+    use_cache: bool = True,
+    workers: int | None = None,
+    task: Task | None = None,
+    delimiter: str | None = None,
+    target_names: Sequence[str] = (),
     block: DataBlock | None = None,
+    deep: bool = False,
+    epochs: int | None = None,
+    stages: int | None = None,
+    rate: float | None = None,
+    batch_size: int | None = None,
+    turns: bool = False,
+    flip_vertical: bool = False,
+    maxima: bool = False,
+    tta: bool = False,
+    swa: bool = False,
+    device: str | None = None,
+    gallery: int = GALLERY,
+    progress: Progress | None = None,
 ) -> TrainResult:
-    """Train a model and write its bundle.
+    """Train a model on labelled images and write its bundle.
 
-    ``source``: a folder, table or archive of labelled images (see `drivetrain.data.sources`), an iterable of items, or
-    what ``block`` makes items of.
+    What is None takes its default. A choice that would have no effect together with the others is refused.
+
+    Args:
+        source: folder of class folders (``train/`` and ``valid/`` may stand above them), CSV or Parquet with path and
+            label columns, zip or tar of these, or an iterable of ``Item``, ``(path, label)`` or
+            ``(path, label, group)``; or whatever ``block`` reads.
+        out: bundle to write: a folder, or a name ending in ``.zip``.
+        backbone: ``efficientnet-lite0``, ``-lite1``, ``-lite2``, ``FILE.onnx``, ``hub:owner/name`` or ``auto``.
+        budget_s: seconds (0 or more) that embedding may take on two laptop cores, 60 by default; counted, not timed. What is
+            tried (networks with ``auto``, a mirrored view) fits in it, and is the same on every machine.
+        resize: how an image becomes the network's square; the backbone's own way by default.
+        size: side of a packaged network's input in pixels, 32 to 1024: a larger one sees finer detail and takes longer.
+        balance: ``none`` (the default): classes weigh by their numbers; ``classes``: all the same; ``sqrt``: half way;
+            ``groups``: all the same within every group, so that where an image comes from says nothing about its class.
+        accept: confidence (0–1) from which on a prediction's verdict is ``accept``, 0.9 by default; numbers have none.
+        seed: everything random follows from it; 0 or more.
+        name: what the bundle calls itself.
+        cache: folder of the embedding cache; archives are unpacked there too.
+        use_cache: False keeps embeddings in memory only; ``cache`` is then for archives alone.
+        workers: threads that decode and run the network; by default one more than cores.
+        task: ``classification`` (one label an image, the default), ``multi-label`` (any number) or ``regression`` (a
+            number); with ``block``, what that says.
+        delimiter: between the labels of one image, ``;`` by default.
+        target_names: what the numbers are called.
+        block: a `DataBlock` that says how to read the source; its transforms are for `drivetrain.vision` only.
+        deep: train the network itself as well, beginning at the fitted head; kept where its held-out loss is lower.
+        epochs: passes over the images while doing so, 4 by default.
+        stages: train only the last so many stages; by default all on a GPU, 3 on a CPU.
+        rate: peak learning rate of the head, 0.001 by default; the first trained stage gets a tenth.
+        batch_size: images a step; 32 by default, fewer where there are few images.
+        turns: pictures have no up: vary them by all flips and quarter turns.
+        flip_vertical: pictures have no up, but always lie along the same axis: vary them by exchanging top and bottom.
+        maxima: pool features by their largest value over the picture too: for small marks that a mean would drown.
+        tta: with ``deep``, answer by the mean over the image and its mirror image (over all four mirror images with
+            ``turns`` or ``flip_vertical``), test-time augmentation: a little more accurate, and two or four times the
+            work of every prediction.
+        swa: with ``deep``, keep the mean of the weights over the later part of training (stochastic weight averaging)
+            instead of the last ones: steadier on images unlike those trained on, and no more work.
+        device: as torch names it; the best there is by default.
+        gallery: pictures of the training set to keep in the bundle, for showing similar ones: 128 pixels, without
+            metadata, seen by whoever gets the bundle; 0 keeps none.
+        progress: told how far the work has come; silent by default.
 
     Raises:
-        UsageError: an option, ``out`` or ``SOURCE_DATE_EPOCH`` is unusable.
+        UsageError: an argument or ``out`` is unusable.
         SourceError: the source cannot be read as a labelled data set.
         DataError: fewer than two classes, or a class with fewer than two usable images.
     """
-    options, progress, out = options or TrainOptions(), progress or Silent(), Path(out)
-    storage.check_out(out)
-    created_at(os.environ, time.time())  # whether it can be told; an hour is not to be lost to a typo
-    watch = Stopwatch(time.perf_counter)
-    cache_folder = options.cache or default_folder()
-    with watch("read"):
-        found = read(source, options, block, cache_folder / "archives")
-        check_classes(found.dataset, found.targets)
-    cache = EmbeddingCache(cache_folder if options.use_cache else None, progress.say)
-    try:
-        trained = fit(found, options, cache, progress, watch)
-    finally:
-        cache.close()
-    return write(trained, out, watch)
-
-
-def write(trained: Trained, out: Path, watch: Stopwatch) -> TrainResult:
-    """The bundle of a run, and what a person asks for first.
-
-    How long anything took is told, not written: equal runs give equal bytes, but for the date.
-    """
-    with watch("write"):
-        made_at = created_at(os.environ, time.time())
-        files = bundle_files(trained, made_at)
-        page = training_report(trained, files, made_at)
-        sums = storage.write_files({**files, storage.REPORT: page.encode()}, out)
-        if trained.options.use_cache and trained.options.cache is None:
-            Quarantine().note(sums)  # it was made and run here, and need not be tried when it is first loaded
-    tuned, claimed = trained.tuned, claim(trained.figures)
-    splits = [split for split in ("valid", "test") if any(item.split == split for item in trained.all_items)]
-    means = (
-        meaning(trained.figures, held_out=trained.on_given_split, grouped=trained.grouped)
-        if claimed is not None
-        else ""
+    _check_choice("resize", resize, (*get_args(Resize), None))
+    _check_choice("balance", balance, (*get_args(Balance), None))
+    _check_range("accept", _or(accept, TrainOptions.accept), 0, 1)
+    _check_range("budget_s", _or(budget_s, TrainOptions.budget_s), 0)
+    if not isinstance(seed, SupportsIndex):
+        raise UsageError(f"seed is {seed!r}; it must be a whole number")
+    _check_range("seed", operator.index(seed), 0)
+    _check_range("workers", 1 if workers is None else workers, 1)
+    _check_choice("task", task, (*get_args(Task), None))
+    _check_range("epochs", _or(epochs, Tuning.epochs), 1)
+    if not isinstance(gallery, SupportsIndex):
+        raise UsageError(f"gallery is {gallery!r}; it must be a whole number")
+    _check_range("gallery", operator.index(gallery), 0)
+    _check_range("size", 32 if size is None else size, 32, 1024)
+    _check_range("stages", 1 if stages is None else stages, 1)
+    _check_range("batch_size", 1 if batch_size is None else batch_size, 1)
+    if not 0 < _or(rate, Tuning.rate) < float("inf"):
+        raise UsageError(f"rate is {rate}; it must be more than 0")
+    read_by_block = task_of_block(block)
+    if read_by_block is not None and task not in (None, read_by_block):
+        raise UsageError(f"task is {task!r}, and the block reads targets for {read_by_block}; leave one of the two out")
+    task = read_by_block or task or TrainOptions.task
+    _check_for_task(task, delimiter, target_names, balance, accept)
+    if block is not None and delimiter is not None:
+        raise UsageError("the block says how labels are read; leave out delimiter, or give it to the block's get_y")
+    if turns and flip_vertical:
+        raise UsageError("turns (--turns) exchanges top and bottom already; leave out flip_vertical (--flip-vertical)")
+    for choice, given in (
+        ("epochs", epochs is not None),
+        ("rate", rate is not None),
+        ("stages", stages is not None),
+        ("batch_size", batch_size is not None),
+        ("turns", turns),
+        ("flip_vertical", flip_vertical),
+        ("maxima", maxima),
+        ("tta", tta),
+        ("swa", swa),
+        ("device", device is not None),
+    ):
+        if given and not deep:
+            raise UsageError(f"{choice} is for training the network itself; add --deep (deep=True), or leave it out")
+    tuning = Tuning(
+        _or(epochs, Tuning.epochs),
+        stages,
+        _or(rate, Tuning.rate),
+        batch_size,
+        turns,
+        device,
+        flip_vertical,
+        maxima,
+        tta,
+        swa,
     )
-    return TrainResult(
-        bundle=out,
-        report=out / storage.REPORT if out.suffix.lower() != ".zip" else None,
-        images_used=len(trained.items),
-        skipped=trained.skipped,
-        task=trained.targets.task,
-        classes=per_output(trained.targets),
-        figures=trained.figures,
-        groups_duplicates=len(trained.duplicates.clusters()),
-        groups_user=trained.user_groups,
-        random_split=f"{claimed}: {means}" if claimed is not None else None,
-        worst=trained.worst,
-        contradictory=trained.contradictory,
-        leak=trained.leak,
-        features=tuned.name if tuned else trained.chosen.features.name,
-        fine_tuning=trained.verdict_on_tuning,
-        warnings=trained.warnings,
-        seconds=watch.totals(),
-        example=trained.items[0].path,
-        untouched_split="test" if len(splits) > 1 else None,
+    options = TrainOptions(
+        backbone=backbone,
+        budget_s=_or(budget_s, TrainOptions.budget_s),
+        resize=resize,
+        size=size,
+        balance=balance or TrainOptions.balance,
+        accept=_or(accept, TrainOptions.accept),
+        seed=operator.index(seed),
+        # What cannot be encoded cannot be written to the manifest either.
+        name=name.encode("utf-8", "replace").decode("utf-8") if name else None,
+        cache=Path(cache) if cache is not None else None,
+        use_cache=use_cache,
+        workers=workers,
+        task=task,
+        delimiter=delimiter or TrainOptions.delimiter,
+        target_names=tuple(target_names),
+        gallery=operator.index(gallery),
+        deep=tuning if deep else None,
     )
+    return run_training(source, out, options, progress, block)
 
 
-Tuner = Callable[[Ready], Tuned]
-"""Trains the network itself on what is ready for it."""
+def _or(given: T | None, default: T) -> T:
+    return default if given is None else given
 
 
-def fit(
-    found: Read,
-    options: TrainOptions,
-    cache: EmbeddingCache,
-    progress: Progress,
-    watch: Stopwatch,
-    tuner: Tuner | None = None,
-    backbone: Backbone | None = None,
-) -> Trained:
-    """Embed, group, choose, fit and judge; fine-tune where that is asked for.
-
-    ``tuner`` brings a network that was trained already; it is used whatever a frozen one achieves. ``backbone`` is used
-    instead of what the options name.
-    """
-    embedder = Embedder(cache, options.workers, progress)
-    everything, targets_M = found.dataset.items, found.targets
-    user_groups_M = group_numbers(everything)
-    weights_M = np.asarray([item.weight for item in everything], np.float32)
-    check_groups(user_groups_M, options.balance)
-    with watch("embed"):
-        backbones = [backbone] if backbone else candidates(options, found.image_block.mode)
-        chosen = choose_and_embed(
-            everything, targets_M, user_groups_M, weights_M, options, embedder, cache, progress, backbones
+def _check_for_task(
+    task: Task, delimiter: str | None, target_names: Sequence[str], balance: Balance | None, accept: float | None
+) -> None:
+    """Whether what was chosen has a meaning for the task: a choice that is silently ignored would mislead."""
+    if delimiter == "":
+        raise UsageError("the delimiter is empty; give the text that stands between two labels, such as ;")
+    if isinstance(target_names, str):
+        raise UsageError(f"target_names is the text {target_names!r}; give a list of names, such as [{target_names!r}]")
+    for name, given, only in (
+        ("delimiter", delimiter is not None, "multi-label"),
+        ("target_names (--target)", len(target_names) > 0, "regression"),
+        ("balance", balance is not None, "classification"),
+    ):
+        if given and task != only:
+            raise UsageError(f"{name} is for the task {only}; this is {task}: leave it out, or set --task (task=)")
+    if accept is not None and task == "regression":
+        raise UsageError(
+            "accept is a confidence, and numbers have none (every one is marked review); leave it out for regression"
         )
-    with watch("fit"):
-        embeddings = chosen.embeddings
-        rows = embeddings.rows_N
-        items, targets = tuple(everything[row] for row in rows), targets_M.take(rows)
-        skipped = (*found.dataset.skipped, *embeddings.skipped)
-        check_usable(targets, skipped)
-        duplicates = find_duplicates(embeddings.facts, embeddings.features_ND, chosen.probe_cosines)
-        groups_A = merge_groups(user_groups_M[rows], duplicates.groups_N)
-        check_copies(groups_A)
-        held_A = held_out_rows(items)
-        training = np.flatnonzero(~held_A)
-        if held_A.any():
-            check_usable(targets.take(training), skipped, where=" in the training split")
-        held = held_out(items, held_A, groups_A, duplicates) if held_A.any() else None
-        weights_N = targets.take(training).weights(weights_M[rows][training], options.balance, groups_A[training])
-        fitted = targets.take(training).fit(
-            embeddings.features_ND[training],
-            groups_A[training],
-            weights_N,
-            seed=options.seed,
-            threads=available_cores(),
+
+
+def _check_choice(name: str, value: object, choices: tuple[object, ...]) -> None:
+    if value not in choices:
+        raise UsageError(f"{name} is {value!r}; it must be one of {', '.join(map(repr, choices))}")
+
+
+def _check_range(name: str, value: float, low: float, high: float = float("inf")) -> None:
+    # Written so that NaN is refused as well.
+    if not low <= value <= high:
+        raise UsageError(
+            f"{name} is {value}; it must be {f'{low} to {high}' if high < float('inf') else f'{low} or more'}"
         )
-        judged, with_leak = _judged(held, targets, groups_A, training, embeddings.features_ND, fitted)
-    tuned = attempt = None
-    if options.deep is not None or tuner is not None:
-        from .tuning import fine_tune
-
-        with watch("fine-tune"):
-            ready = Ready(items, targets, groups_A, weights_M[rows], training, held, judged, chosen, fitted, options)
-            attempt = fine_tune(ready, found.image_block, progress) if tuner is None else tuner(ready)
-        better = attempt.loss < attempt.frozen_loss
-        tuned = attempt if better or tuner is not None else None
-        judged = tuned.judged if tuned else judged
-    random_split = fitted.random_split if tuned is None else None
-    figures = figures_of(judged, options.seed, random_split)
-    sizes = np.bincount(np.unique(user_groups_M[rows], return_inverse=True)[1])
-    leak = leak_of(held, with_leak) if held and with_leak else None
-    verdict = verdict_on(attempt, kept=tuned is not None)
-    contradicting = contradictory(duplicates, items, targets)
-    return Trained(
-        dataset=found.dataset,
-        options=options,
-        targets=targets.take(training),
-        items=tuple(items[row] for row in training),
-        rows_N=training.astype(np.int64),
-        groups_N=groups_A[training],
-        user_groups=int((sizes > 1).sum()),
-        duplicates=duplicates,
-        contradictory=contradicting,
-        all_items=items,
-        chosen=chosen,
-        fitted=fitted,
-        judged=judged,
-        leak=leak,
-        with_leak=figures_of(with_leak, options.seed) if with_leak else None,
-        tuned=tuned,
-        verdict_on_tuning=verdict,
-        skipped=skipped,
-        figures=figures,
-        worst=worst_of(judged, options.seed),
-        warnings=warnings_for(
-            targets.take(training),
-            skipped,
-            figures,
-            leak,
-            contradicting,
-            fitted,
-            options,
-            verdict,
-            held_out=held is not None,
-        ),
-    )
-
-
-def _judged(
-    held: HeldOut | None,
-    targets: Targets,
-    groups_A: IntArray,
-    training: NDArray[np.intp],
-    features_AD: FloatArray,
-    fitted: FittedHead,
-) -> tuple[Judged, Judged | None]:
-    """The frozen head's answers to what it has not seen; and, of a split that leaks, to all of it."""
-    if held is None:
-        logits = fitted.out_of_fold.logits_NC
-        how = f"out of fold, {fitted.n_folds} folds that keep groups together"
-        answers = targets.answers(logits, fitted.head.beta)
-        return Judged(training, targets.take(training), groups_A[training], logits, answers, how), None
-    judged = judge_head(held.rows_H, held.how, targets, groups_A, features_AD, fitted)
-    if not len(held.leaking):
-        return judged, None
-    both = np.sort(np.concatenate([held.rows_H, held.leaking]))
-    return judged, judge_head(both, "with leaking images", targets, groups_A, features_AD, fitted)

@@ -53,7 +53,7 @@ def app_command(
     It holds the bundle, the app, a wheel of the drivetrain that runs here, requirements.txt with the versions the bundle
     was checked with, and a README.md that says how to start it.
     """
-    from ..app.handover.hand_over import Target, hand_over
+    from ..handover.hand_over import Target, hand_over
     from .console import print_json, print_pairs, remark
 
     done = hand_over(bundle, Target(to.value), out, wheel, remark)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from ..core.shell_path import quoted
 
 if TYPE_CHECKING:
-    from ..app.trained import TrainResult
+    from ..training.trained import TrainResult
 
 # Of all files, left out; from here on that comes first.
 MANY_SKIPPED = 0.05

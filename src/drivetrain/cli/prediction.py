@@ -12,8 +12,8 @@ from ..core.local_path import local_path
 from .training import CacheOption, JsonFlag, check_cache
 
 if TYPE_CHECKING:
-    from ..app.evaluate import Evaluation
     from ..core.types import Prediction
+    from ..evaluation.run import Evaluation
 
 BundleArgument = Annotated[
     Path, typer.Argument(metavar="BUNDLE", parser=local_path, help="A bundle: its folder or zip.")
@@ -50,9 +50,9 @@ def predict(
     import sys
 
     from ..app.predict import expand
-    from ..app.tally import Tally
     from ..model.predictor import load
     from .console import SAID_NO, ConsoleProgress, print_part, remark
+    from .tally import Tally
 
     _check_not_swapped("predict", bundle, paths)
     found = expand(paths)
@@ -105,10 +105,10 @@ def evaluate(
     Says how many answers are right, how many would be accepted without a person and how many of those are wrong, and
     whether training claimed more. Copies of its training images are found and left out of the figures.
     """
-    from ..app.evaluate import evaluate as evaluate_bundle
-    from ..app.evaluate import evaluation_report
     from ..core.plain_file import check_writable, write_plain
+    from ..evaluation.run import evaluate as evaluate_bundle
     from ..model.predictor import load
+    from ..report.evaluation import evaluation_report
     from .console import ConsoleProgress, print_json
 
     _check_not_swapped("evaluate", bundle, [source])

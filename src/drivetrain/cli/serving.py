@@ -80,7 +80,7 @@ def serve(
     Every answer is stored before it is given. A bundle that is replaced on disk is loaded beside the old one and takes its
     place once it has passed its checks. Stops on Ctrl-C or SIGTERM, after what was accepted has been answered.
     """
-    from ..app.serving import ServeOptions, run
+    from ..serve.start import ServeOptions, run
 
     options = ServeOptions(
         bundles=tuple(bundles),
@@ -114,7 +114,7 @@ def serve(
 
 def say(server: Server, address: str) -> None:
     """What is served and where, on stdout."""
-    from ..app.announcement import told
+    from ..serve.announcement import told
     from .console import print_pairs
 
     access = "open to this machine, no key needed" if server.guard.open_to_all else "with a key"

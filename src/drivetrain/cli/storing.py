@@ -58,7 +58,7 @@ def info(place: StoreArgument = None, store: StoreOption = None, json: JsonFlag 
 @app.command()
 def migrate(place: StoreArgument = None, store: StoreOption = None, json: JsonFlag = False) -> None:
     """Raise the store's tables to this version's. Stop the servers that use it, and have a backup."""
-    from ..app.stores import default_store_url
+    from ..store.default_store import default_store_url
     from ..store.location import locate
     from ..store.sql_store import migrate_store
     from .console import print_json, print_line
@@ -196,7 +196,7 @@ def add(
     json: JsonFlag = False,
 ) -> None:
     """Make a key and show its secret, once. From the first key on, the server asks everybody for one, for good."""
-    from ..app.keys import new_key
+    from ..store.new_key import new_key
     from .console import print_json, print_line, remark
 
     secret, key = new_key(name, role, per_minute)
@@ -272,7 +272,7 @@ def _opened(place: str | None, create: bool = False) -> Iterator[SqlStore]:
     Raises:
         StoreError: it is not there or cannot be used.
     """
-    from ..app.stores import default_store_url
+    from ..store.default_store import default_store_url
     from ..store.sql_store import open_store
 
     opened = open_store(place or default_store_url(), create=create)

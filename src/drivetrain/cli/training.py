@@ -12,7 +12,7 @@ import typer
 from ..core.local_path import local_path
 
 if TYPE_CHECKING:
-    from ..app.trained import TrainResult
+    from ..training.trained import TrainResult
 
 
 GALLERY = 300
@@ -195,7 +195,7 @@ def train(
     Writes a bundle: the model, its figures and a report. Images that are copies of each other stay on one side of every
     split, so the figures are not flattered by them.
     """
-    from ..app.python import train as train_bundle
+    from ..app.train import train as train_bundle
     from .console import ConsoleProgress, print_json
 
     check_cache(source, cache, no_cache)
@@ -241,7 +241,7 @@ def check_cache(source: str, cache: Path | None, no_cache: bool) -> None:
         UsageError: it would not be used.
     """
     from ..core.errors import UsageError
-    from ..data.archive import is_archive
+    from ..data.sources.archive import is_archive
 
     if cache is not None and no_cache and not (Path(source).is_file() and is_archive(Path(source))):
         raise UsageError("--cache and --no-cache exclude each other; leave one of them out")
@@ -278,7 +278,7 @@ def demo(
         if not serve:
             _print_next_steps(result, str(out))
     if serve:
-        from ..app.serving import ServeOptions, run
+        from ..serve.start import ServeOptions, run
         from .console import remark
         from .serving import say
 
@@ -292,7 +292,7 @@ def demo(
 
 def _print_summary(result: TrainResult) -> None:
     """What was done first, and what came of it last: that stays on the screen."""
-    from ..app.checks import reasons
+    from ..data.reasons import reasons
     from .console import print_line, print_pairs
 
     names = [f"{name} ({count})" for name, count in result.classes.items()]
@@ -329,7 +329,7 @@ def _print_summary(result: TrainResult) -> None:
 
 
 def _left_out() -> str:
-    from ..learn.report import FILES_LEFT_OUT
+    from ..learn.sections import FILES_LEFT_OUT
 
     return FILES_LEFT_OUT
 

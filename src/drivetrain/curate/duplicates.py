@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core.types import FloatArray, ImageFacts, IntArray
-from ..data import phash
-from ..data.copies import LEAST_LIKENESS, MAX_HASH_DISTANCE, joined
+from ..data.image import phash
+from ..data.image.copies import LEAST_LIKENESS, MAX_HASH_DISTANCE, joined
 
 # Share of deliberately altered copies that the cosine threshold would still catch.
 PROBE_QUANTILE = 0.25

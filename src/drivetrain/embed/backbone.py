@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from ..data.preprocess import Preprocess
+from ..data.image.preprocess import Preprocess
 
 if TYPE_CHECKING:
     import onnx

@@ -23,7 +23,7 @@ import platformdirs
 
 from ..core.errors import CacheError
 from ..core.types import FloatArray, ImageFacts
-from ..data.phash import STORED_BYTES
+from ..data.image.phash import STORED_BYTES
 
 FILE_NAME = "embeddings.sqlite"
 ENVIRONMENT = "DRIVETRAIN_CACHE"

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core.errors import UsageError, WeightsError
-from ..data.preprocess import Preprocess, Resize
+from ..data.image.preprocess import Preprocess, Resize
 from .backbone import INPUT, MAXIMA, OUTPUT, Backbone, Block
 from .torch_file import read_torch_file
 

@@ -22,9 +22,9 @@ from ..core.errors import ImageError
 from ..core.plain_file import open_plain, read_plain
 from ..core.ports import Progress, Silent
 from ..core.types import Embeddings, FloatArray, ImageFacts, Item, Skipped
-from ..data.decode import MAX_BYTES, decode
-from ..data.facts import facts_of
-from ..data.preprocess import Preprocess
+from ..data.image.decode import MAX_BYTES, decode
+from ..data.image.facts import facts_of
+from ..data.image.preprocess import Preprocess
 from .cache import EmbeddingCache, Facts, Failure
 from .recipe import Recipe
 from .session import Session

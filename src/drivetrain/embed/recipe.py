@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from ..data import preprocess
+from ..data.image import preprocess
 from .backbone import Backbone
 
 # Part of every cache key: bump it when the same recipe would give other numbers than before.

@@ -8,8 +8,9 @@ from functools import partial
 
 from ..core.errors import UsageError
 from ..core.local_path import local_path
-from . import efficientnet_lite, onnx_file
+from . import efficientnet_lite
 from .backbone import Backbone
+from .foreign import onnx_file
 
 # A new packaged backbone is one module and one line here.
 PACKAGED: Mapping[str, Callable[..., Backbone]] = {
@@ -35,7 +36,7 @@ def resolve(name: str, side: int | None = None) -> Backbone:
     if side is not None:
         raise UsageError(f"“{name}” has an input of one size; only {', '.join(PACKAGED)} take others (--size)")
     if name.startswith(HUB_PREFIX):
-        from . import hub
+        from .foreign import hub
 
         return hub.load(name.removeprefix(HUB_PREFIX))
     if name.endswith(".onnx"):

@@ -13,8 +13,8 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from ..core.types import FloatArray, IntArray
-from ..model.calibrate import fit_beta
-from ..model.metrics import Floats, losses, softmax
+from ..stats.calibrate import fit_beta
+from ..stats.metrics import Floats, losses, softmax
 from . import logistic
 from .logistic import Axes, Solution
 

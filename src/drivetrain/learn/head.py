@@ -12,7 +12,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from ..core.types import FloatArray, IntArray
-from ..data.split import fold_count, grouped_folds, random_folds
+from ..stats.folds import fold_count, grouped_folds, random_folds
 from . import logistic
 from .crossval import CrossValidation, OutOfFold, best_penalty, on_random_folds
 from .logistic import Axes

@@ -18,15 +18,14 @@ from PIL import Image
 
 from ..core.errors import DataError
 from ..core.types import IntArray, Interval
-from ..model.metrics import Floats, accuracy, confusion, effective_trials, losses, wilson
-from .charts import percent
-from .confusion_plot import confusion_plot
-from .interpret import CONFIDENT, class_rows, confident_mistakes, top_losses
+from ..draw.charts import percent
+from ..draw.confusion_plot import confusion_plot
+from ..draw.svg import Svg
+from ..draw.text_table import TextTable
+from ..stats.metrics import Floats, accuracy, confusion, effective_trials, losses, wilson
+from ..stats.mistakes import CONFIDENT, ClassRow, class_rows, confident_mistakes, top_losses
 from .loss_sheet import T, loss_sheet, named
-from .report import ClassRow
 from .slices import FEWEST_TRIALS, SliceRow, Values, each_slice
-from .svg import Svg
-from .text_table import TextTable
 
 
 @dataclass(frozen=True, eq=False, repr=False)

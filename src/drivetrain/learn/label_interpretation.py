@@ -16,14 +16,14 @@ from PIL import Image
 
 from ..core.errors import DataError, UsageError
 from ..core.types import FloatArray, IntArray
-from ..model.label_metrics import LabelRow, binary_losses, label_rows
-from ..model.metrics import Floats
-from .charts import percent
+from ..draw.charts import percent
+from ..draw.precision_recall_plot import precision_recall, precision_recall_plot
+from ..draw.svg import Svg
+from ..draw.text_table import TextTable
+from ..stats.label_metrics import LabelRow, binary_losses, label_rows
+from ..stats.metrics import Floats
 from .interpretation import interval_text
 from .loss_sheet import T, fits, loss_sheet
-from .precision_recall_plot import precision_recall, precision_recall_plot
-from .svg import Svg
-from .text_table import TextTable
 
 MOST_PANELS = 24
 

@@ -22,10 +22,10 @@ from threadpoolctl import threadpool_limits
 
 from ..core.errors import DataError
 from ..core.types import FloatArray, IntArray
-from ..data.split import DEFAULT_FOLDS, grouped_folds, random_folds
-from ..model.calibrate_binary import fit_beta_binary
-from ..model.label_metrics import binary_losses, mean_average_precision, sigmoid
-from ..model.metrics import Floats
+from ..stats.calibrate_binary import fit_beta_binary
+from ..stats.folds import DEFAULT_FOLDS, grouped_folds, random_folds
+from ..stats.label_metrics import binary_losses, mean_average_precision, sigmoid
+from ..stats.metrics import Floats
 from .crossval import OutOfFold, best_penalty, on_random_folds, quick_look
 from .head import FittedHead, Head
 from .logistic import TYPICAL_CURVATURE, Axes, Solution

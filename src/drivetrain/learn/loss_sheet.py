@@ -10,9 +10,9 @@ from PIL import Image, ImageFont
 
 from ..core.errors import ImageError
 from ..core.plain_file import read_plain
-from ..data.contact_sheet import CELL, FONT_SIZE, contact_sheet
-from ..data.decode import decode
-from .charts import shorten
+from ..data.image.contact_sheet import CELL, FONT_SIZE, contact_sheet
+from ..data.image.decode import decode
+from ..draw.charts import shorten
 
 # The sheet's own letters are this much narrower than those it takes for other scripts.
 WIDE_LETTERS = 1.1

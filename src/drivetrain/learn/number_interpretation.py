@@ -16,14 +16,14 @@ from PIL import Image
 
 from ..core.errors import DataError, UsageError
 from ..core.types import FloatArray, IntArray, Interval
-from ..model.metrics import Floats, effective_trials
-from ..model.number_metrics import coverage_of, r_squared
+from ..draw.number_plots import residual_plot, scatter_plot
+from ..draw.svg import Svg
+from ..draw.text_table import TextTable
+from ..stats.metrics import Floats, effective_trials
+from ..stats.number_metrics import coverage_of, r_squared
 from .interpretation import interval_text
 from .loss_sheet import T, loss_sheet, named
-from .number_plots import residual_plot, scatter_plot
 from .slices import FEWEST_TRIALS, NumberSliceRow, Values, each_slice
-from .svg import Svg
-from .text_table import TextTable
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -26,9 +26,9 @@ from threadpoolctl import threadpool_limits
 
 from ..core.errors import DataError
 from ..core.types import FloatArray, IntArray
-from ..data.blocks import STRATA
-from ..data.split import DEFAULT_FOLDS, grouped_folds, random_folds
-from ..model.metrics import Floats
+from ..data.block.blocks import STRATA
+from ..stats.folds import DEFAULT_FOLDS, grouped_folds, random_folds
+from ..stats.metrics import Floats
 from .crossval import OutOfFold, best_penalty, on_random_folds, quick_look
 from .head import FittedHead, Head
 from .logistic import Axes, Solution

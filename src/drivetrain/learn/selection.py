@@ -19,7 +19,6 @@ from ..core.types import FloatArray, IntArray
 from ..embed.backbone import Backbone
 from ..embed.recipe import Recipe, View
 from .crossval import OutOfFold, paired_difference, standard_error
-from .report import Trial
 from .targets import Targets
 
 # Pooled middle stages sharpen textures and materials at no cost; of those tried on bears, clothing and solar cells
@@ -31,6 +30,17 @@ VIEW_WORTH = 0.9
 
 # Images on which features are compared. Enough to tell a real gain, few enough to leave the budget to the winner.
 PILOT_IMAGES = 600
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One configuration that was tried: its loss  with its standard error."""
+
+    name: str
+    log_loss: float
+    standard_error: float
+    chosen: bool
+    note: str = ""
 
 
 @dataclass(frozen=True)

@@ -14,11 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core.types import FloatArray, IntArray
-from ..model import metrics
-from ..model.calibrate import fit_beta
-from ..model.calibrate_binary import fit_beta_binary
-from ..model.label_metrics import binary_losses, sigmoid
-from ..model.metrics import Floats, softmax
+from ..stats import metrics
+from ..stats.calibrate import fit_beta
+from ..stats.calibrate_binary import fit_beta_binary
+from ..stats.label_metrics import binary_losses, sigmoid
+from ..stats.metrics import Floats, softmax
 from .crossval import CrossValidation, OutOfFold, quick_look
 from .head import Balance, FittedHead, class_weights, fit_head
 from .labels_head import fit_labels_head, look_labels, rarest_labels

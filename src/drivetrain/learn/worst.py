@@ -13,10 +13,10 @@ from typing import Any, Literal
 import numpy as np
 
 from ..core.types import FloatArray, IntArray, Interval
-from ..model.label_metrics import average_precision, mean_average_precision_interval
-from ..model.metrics import Floats
-from ..model.number_metrics import mean_absolute_error
-from .interpret import share
+from ..stats.label_metrics import average_precision, mean_average_precision_interval
+from ..stats.metrics import Floats
+from ..stats.mistakes import share
+from ..stats.number_metrics import mean_absolute_error
 
 # Of fewer images nothing much can be said.
 FEW = 20

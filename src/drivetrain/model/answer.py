@@ -8,9 +8,9 @@ from __future__ import annotations
 import numpy as np
 
 from ..core.types import FloatArray, Interval, Prediction, Verdict
-from .label_metrics import sigmoid
+from ..stats.label_metrics import sigmoid
+from ..stats.metrics import Floats, softmax
 from .manifest import ClassManifest, LabelManifest, Manifest, NumberManifest
-from .metrics import Floats, softmax
 
 
 def answers(manifest: Manifest, logits_NC: FloatArray) -> Floats:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ..core.errors import SchemaError
 from ..core.types import FloatArray, IntArray
-from ..data.phash import KEPT
+from ..data.image.phash import KEPT
 from .manifest import ClassManifest, LabelManifest, Manifest
 from .tensors import load_tensors
 
@@ -42,7 +42,7 @@ class TrainingArrays:
     """Which images: all of them where logits are out of fold, those held out where the network was fine-tuned."""
     pixels_sha256_T32: NDArray[np.uint8]
     frequencies_TKK: NDArray[np.float16]
-    """Perceptual fingerprints, see `drivetrain.data.phash`."""
+    """Perceptual fingerprints, see `drivetrain.data.image.phash`."""
     frozen_NF: NDArray[np.float16] | None = None
     """Embeddings before fine-tuning, as ``frozen.onnx`` gives them: fine-tuning blurs what tells domains apart."""
 

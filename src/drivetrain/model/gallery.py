@@ -20,8 +20,8 @@ from PIL import Image
 
 from ..core.errors import SchemaError
 from ..core.types import IntArray
-from ..data.facts import thumbnail
-from ..data.metadata import strip_metadata
+from ..data.image.facts import thumbnail
+from ..data.image.metadata import strip_metadata
 from .storage import GALLERY
 from .tensors import load_tensors
 

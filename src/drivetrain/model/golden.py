@@ -18,8 +18,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ..core.errors import DataError, ImageError, ParityError, SchemaError
 from ..core.types import FloatArray
-from ..data.decode import decode
-from ..data.preprocess import Preprocess, resize_image, to_tensor
+from ..data.image.decode import decode
+from ..data.image.preprocess import Preprocess, resize_image, to_tensor
 from ..embed.session import Session
 from .answer import answers, comparable, judge
 from .export import LOGITS

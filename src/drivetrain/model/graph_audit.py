@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..core.errors import BundleError
-from ..embed.graph_scan import GraphFaultError, scan
+from ..embed.foreign.graph_scan import GraphFaultError, scan
 from ..embed.operators import fault_of
 
 # Operator sets that a graph may name without using them: exporters list what their runtime brings along.

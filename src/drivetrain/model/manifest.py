@@ -19,7 +19,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from ..core.errors import SchemaError
 from ..core.types import Interval
-from ..data.preprocess import Preprocess
+from ..data.image.preprocess import Preprocess
 
 SCHEMA_VERSION = 2
 

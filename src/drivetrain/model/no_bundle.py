@@ -9,9 +9,9 @@ from pathlib import Path, PurePosixPath
 from ..core.errors import BundleError
 from ..core.plain_file import open_plain
 from ..core.shell_path import quoted
-from ..data.decode import EXTENSIONS
-from ..data.folder import looks_like_image
-from ..data.foreign_files import HEAD_BYTES, foreign_file
+from ..data.image.decode import EXTENSIONS
+from ..data.sources.folder import looks_like_image
+from ..data.sources.foreign_files import HEAD_BYTES, foreign_file
 from .storage import MANIFEST, SUMS, Sealed, read_sealed
 
 # Of a folder, how many entries are looked at before it is called by what was seen.

@@ -23,9 +23,9 @@ from ..core.cores import available_cores
 from ..core.errors import BundleError, ImageError, SchemaError, UsageError, WeightsError
 from ..core.local_path import local_path
 from ..core.types import FloatArray, Prediction, Verdict
-from ..data.decode import Decoded, decode, to_rgb
-from ..data.picture import read_bytes
-from ..data.preprocess import apply
+from ..data.image.decode import Decoded, decode, to_rgb
+from ..data.image.picture import read_bytes
+from ..data.image.preprocess import apply
 from ..embed.backbone import INPUT, OUTPUT
 from ..embed.batches import in_batches
 from ..embed.quarantine import Quarantine
@@ -33,6 +33,7 @@ from ..embed.session import Session
 from .answer import judge
 from .arrays import TrainingArrays
 from .export import LOGITS
+from .first_load import try_first
 from .gallery import Gallery
 from .golden import Parity, replay
 from .graph_audit import audit_graph
@@ -40,7 +41,6 @@ from .manifest import Manifest, parse_manifest
 from .no_bundle import read_bundle
 from .signature import verify
 from .storage import ARRAYS, FROZEN, GALLERY, MANIFEST, MODEL
-from .trial import try_first
 
 _QUARANTINE = Quarantine()
 

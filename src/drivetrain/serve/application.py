@@ -21,18 +21,19 @@ from starlette.types import ASGIApp
 
 from .._version import __version__
 from ..core.records import Role
-from . import explanation, open_inference, prediction, tracing
-from .background import apart
-from .catalogue import catalogue_routes
-from .console import console_routes, read_static
-from .envelope import Envelope
-from .express import Express
-from .forgetting import LOOK_S, Forgetting
-from .history import history_routes
-from .metrics import CONTENT_TYPE
-from .problems import Problem, ProblemDetail, Slug, documented, invalid
-from .samples import sample_routes
+from .http import tracing
+from .http.console import console_routes, read_static
+from .http.envelope import Envelope
+from .http.express import Express
+from .http.metrics import CONTENT_TYPE
+from .http.problems import Problem, ProblemDetail, Slug, documented, invalid
+from .routes import explanation, open_inference, prediction
+from .routes.catalogue import catalogue_routes
+from .routes.history import history_routes
+from .routes.samples import sample_routes
 from .server import Server, request_id
+from .work.background import apart
+from .work.forgetting import LOOK_S, Forgetting
 
 # How often keys are read again.
 KEYS_S = 2.0

@@ -9,16 +9,16 @@ from starlette.requests import Request
 
 from ..core.ports import PredictionStore
 from ..core.records import Role
-from .body import BodyReader
-from .engine import Engine
-from .guard import Caller, Guard
-from .ledger import Ledger
-from .memory_shares import MemoryShares
-from .metrics import Metrics
-from .pictures import Pictures
-from .problems import Problem
+from .access import Caller, Guard
+from .http.body import BodyReader
+from .http.metrics import Metrics
+from .http.problems import Problem
 from .served import NoSuchModel, ServedModel, Shelf
 from .settings import Settings
+from .work.engine import Engine
+from .work.ledger import Ledger
+from .work.memory_shares import MemoryShares
+from .work.pictures import Pictures
 
 # Seconds without anything getting through, after which the server says that it is not ready. The largest picture that may
 # be sent takes less, and a store that is only slow answers sooner.

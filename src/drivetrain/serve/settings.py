@@ -8,7 +8,7 @@ from pathlib import Path
 from ..core.cores import available_cores
 from ..core.errors import UsageError
 from ..core.retention import Retention
-from ..data.true_size import MAX_PIXELS
+from ..data.image.true_size import MAX_PIXELS
 
 # Names under which a loopback server may be asked for; any other Host means that a page of another site made its name
 # point here (DNS rebinding).

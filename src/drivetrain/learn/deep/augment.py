@@ -21,8 +21,8 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from ...core.errors import UsageError
-from ...data.batch import Batch
-from ...data.preprocess import Preprocess, Resize, resize_image
+from ...data.block.batch import Batch
+from ...data.image.preprocess import Preprocess, Resize, resize_image
 from .homography import compose, perspective, rotation, scaling, translation, warp
 
 # Input pixels an output pixel, on average, that the warp still samples without a shrink before it: at 1.15 bilinear
@@ -141,7 +141,7 @@ class BatchTransform:
         self._std = torch.tensor(preprocess.std, dtype=torch.float64)
 
     def valid(self, pixels_NKHW: NDArray[np.uint8] | Tensor) -> Tensor:
-        """The same as `data.preprocess.apply`, to the last bits of normalisation: the executor itself does the resizing.
+        """The same as `data.image.preprocess.apply`, to the last bits of normalisation: the executor itself does the resizing.
 
         Raises:
             UsageError: the batch is not one of uint8 images, grey or RGB.

@@ -1,6 +1,6 @@
 """What training asks of the data: batches of bytes, epoch by epoch, the same for the same epoch.
 
-`data.loader` gives them. Shapes: N batch, K channels (1 or 3), H and W pixels.
+`data.block.loader` gives them. Shapes: N batch, K channels (1 or 3), H and W pixels.
 """
 
 from __future__ import annotations

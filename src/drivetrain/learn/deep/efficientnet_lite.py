@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ...core.errors import UsageError, WeightsError
-from ...data.preprocess import Preprocess
+from ...data.image.preprocess import Preprocess
 from ...embed import efficientnet_lite as onnx_twin
 from ...embed.backbone import MAXIMA, Block
 from ...embed.efficientnet_lite import BATCH_NORM_EPS, SMALLEST, TAPS, Variant, block_strides, stage_blocks

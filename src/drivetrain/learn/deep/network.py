@@ -17,7 +17,7 @@ from torch.nn.functional import normalize
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from ...core.errors import UsageError
-from ...data.preprocess import Preprocess
+from ...data.image.preprocess import Preprocess
 from ...embed.backbone import Block
 
 if TYPE_CHECKING:

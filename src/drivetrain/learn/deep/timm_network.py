@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from ...core.errors import UsageError, WeightsError
-from ...data.preprocess import FILTERS, REDUCED_DECODE_MARGIN, Preprocess, Resize
+from ...data.image.preprocess import FILTERS, REDUCED_DECODE_MARGIN, Preprocess, Resize
 from ...embed.backbone import Block
 from .network import About, Activation, Network, Prefix
 from .traced import traced_graph

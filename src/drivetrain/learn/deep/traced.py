@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from ...embed.backbone import INPUT, OUTPUT
-from ...embed.cleanup import clean
+from ...embed.foreign.cleanup import clean
 from ...embed.graph import OPSET
 from .network import Network
 

@@ -1,0 +1,98 @@
+"""Run a training: read, fit, report, and write the bundle."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+from ..core.ports import Progress, Silent
+from ..data.block.datablock import DataBlock
+from ..embed.cache import EmbeddingCache, default_folder
+from ..embed.quarantine import Quarantine
+from ..learn.reading import Source, read
+from ..model import storage
+from ..report.training import training_report
+from ..training.bundling import bundle_files
+from ..training.checks import check_classes, per_output
+from ..training.dating import created_at
+from ..training.options import TrainOptions
+from ..training.random_split import claim, meaning
+from ..training.run import fit
+from ..training.stopwatch import Stopwatch
+from ..training.trained import Trained, TrainResult
+
+
+def train(
+    source: Source,
+    out: str | Path,
+    options: TrainOptions | None = None,
+    progress: Progress | None = None,
+    block: DataBlock | None = None,
+) -> TrainResult:
+    """Train a model and write its bundle.
+
+    ``source``: a folder, table or archive of labelled images (see `drivetrain.data.sources.opening`), an iterable of items, or
+    what ``block`` makes items of.
+
+    Raises:
+        UsageError: an option, ``out`` or ``SOURCE_DATE_EPOCH`` is unusable.
+        SourceError: the source cannot be read as a labelled data set.
+        DataError: fewer than two classes, or a class with fewer than two usable images.
+    """
+    options, progress, out = options or TrainOptions(), progress or Silent(), Path(out)
+    storage.check_out(out)
+    created_at(os.environ, time.time())  # whether it can be told; an hour is not to be lost to a typo
+    watch = Stopwatch(time.perf_counter)
+    cache_folder = options.cache or default_folder()
+    with watch("read"):
+        found = read(source, options.targets, block, cache_folder / "archives")
+        check_classes(found.dataset, found.targets)
+    cache = EmbeddingCache(cache_folder if options.use_cache else None, progress.say)
+    try:
+        trained = fit(found, options, cache, progress, watch)
+    finally:
+        cache.close()
+    return write(trained, out, watch)
+
+
+def write(trained: Trained, out: Path, watch: Stopwatch) -> TrainResult:
+    """The bundle of a run, and what a person asks for first.
+
+    How long anything took is told, not written: equal runs give equal bytes, but for the date.
+    """
+    with watch("write"):
+        made_at = created_at(os.environ, time.time())
+        files = bundle_files(trained, made_at)
+        page = training_report(trained, files, made_at)
+        sums = storage.write_files({**files, storage.REPORT: page.encode()}, out)
+        if trained.options.use_cache and trained.options.cache is None:
+            Quarantine().note(sums)  # it was made and run here, and need not be tried when it is first loaded
+    tuned, claimed = trained.tuned, claim(trained.figures)
+    splits = [split for split in ("valid", "test") if any(item.split == split for item in trained.all_items)]
+    means = (
+        meaning(trained.figures, held_out=trained.on_given_split, grouped=trained.grouped)
+        if claimed is not None
+        else ""
+    )
+    return TrainResult(
+        bundle=out,
+        report=out / storage.REPORT if out.suffix.lower() != ".zip" else None,
+        images_used=len(trained.items),
+        skipped=trained.skipped,
+        task=trained.targets.task,
+        classes=per_output(trained.targets),
+        figures=trained.figures,
+        groups_duplicates=len(trained.duplicates.clusters()),
+        groups_user=trained.user_groups,
+        random_split=f"{claimed}: {means}" if claimed is not None else None,
+        worst=trained.worst,
+        contradictory=trained.contradictory,
+        leak=trained.leak,
+        features=tuned.name if tuned else trained.chosen.features.name,
+        fine_tuning=trained.verdict_on_tuning,
+        warnings=trained.warnings,
+        seconds=watch.totals(),
+        example=trained.items[0].path,
+        untouched_split="test" if len(splits) > 1 else None,
+    )

@@ -1,0 +1,328 @@
+"""Bytes → upright RGB image, or a named reason why not.
+
+The content decides the format, never the file's name. Only raster formats are tried (no PostScript, whose plugin
+would start another program).
+"""
+
+from __future__ import annotations
+
+import ctypes
+import io
+import logging
+import warnings
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import (
+    AvifImagePlugin,
+    BmpImagePlugin,
+    ExifTags,
+    GifImagePlugin,
+    IcoImagePlugin,
+    Image,
+    Jpeg2KImagePlugin,
+    JpegImagePlugin,
+    PngImagePlugin,
+    PpmImagePlugin,
+    TgaImagePlugin,
+    TiffImagePlugin,
+    UnidentifiedImageError,
+    WebPImagePlugin,
+)
+
+from ...core.errors import ImageError
+from ..sources.foreign_files import TEXT, WEB_PAGE, foreign_file, raw_photo
+from .jpeg_scan import check_scans
+from .true_size import JPEG_SIGNATURE, MAX_PIXELS, PNG_SIGNATURE, check_size, true_size
+
+DecodeSize = Callable[[int, int], tuple[int, int] | None]
+Levels = NDArray[np.uint8]
+
+# Imported here by hand: Pillow would otherwise load all its plugins on the first unknown file. MPO is read as JPEG.
+PLUGINS = (
+    JpegImagePlugin.JpegImageFile,
+    PngImagePlugin.PngImageFile,
+    WebPImagePlugin.WebPImageFile,
+    AvifImagePlugin.AvifImageFile,
+    GifImagePlugin.GifImageFile,
+    BmpImagePlugin.BmpImageFile,
+    BmpImagePlugin.DibImageFile,
+    TiffImagePlugin.TiffImageFile,
+    PpmImagePlugin.PpmImageFile,
+    IcoImagePlugin.IcoImageFile,
+    Jpeg2KImagePlugin.Jpeg2KImageFile,
+    TgaImagePlugin.TgaImageFile,
+)
+FORMATS = tuple(plugin.format for plugin in PLUGINS if plugin.format in Image.OPEN)
+EXTENSIONS = frozenset(
+    {
+        ".jpg",
+        ".jpeg",
+        ".jpe",
+        ".jfif",
+        ".mpo",
+        ".png",
+        ".apng",
+        ".webp",
+        ".avif",
+        ".avifs",
+        ".gif",
+        ".bmp",
+        ".dib",
+        ".tif",
+        ".tiff",
+        ".ppm",
+        ".pgm",
+        ".pbm",
+        ".pnm",
+        ".ico",
+        ".jp2",
+        ".j2k",
+        ".tga",
+    }
+)
+
+MAX_BYTES = 512 << 20
+# Of a picture with transparency so much is turned to RGB at a time.
+BAND_PIXELS = 1 << 17
+# At which fractions the JPEG decoder can give a picture, the smallest first.
+DCT_FACTORS = (8, 4, 2)
+
+# (offset, bytes there, format): files that begin like this are damaged if Pillow rejects them, not something else.
+SIGNATURES = (
+    (0, b"\xff\xd8\xff", "JPEG"),
+    (0, PNG_SIGNATURE, "PNG"),
+    (0, b"GIF8", "GIF"),
+    (0, b"II*\0", "TIFF"),
+    (0, b"MM\0*", "TIFF"),
+    (0, b"\0\0\0\x0cjP  ", "JPEG 2000"),
+    (8, b"WEBP", "WEBP"),
+    (4, b"ftypavif", "AVIF"),
+)
+# Kinds of files of which the first bytes tell a reader more.
+BEGINNING_SAYS_MORE = frozenset({"no known image format", WEB_PAGE, TEXT})
+
+# EXIF's number → how the stored pixels are turned upright.
+UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+SIDEWAYS = frozenset({5, 6, 7, 8})
+
+# What Pillow warns of (a size above the bound, odd EXIF) either becomes an error below or does no harm.
+warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
+warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
+# Without a handler of its own, what Pillow logs of a damaged TIFF would land in the middle of a progress bar.
+logging.getLogger("PIL").addHandler(logging.NullHandler())
+# The same for what libtiff itself writes to stderr, of a “tempfile.tif” that nobody has; where it is linked so that its
+# symbols are out of reach, its lines stay.
+with suppress(AttributeError, OSError):
+    ctypes.CDLL(Image.core.__file__).TIFFSetErrorHandler(None)  # type: ignore[attr-defined]  # core is not in __all__
+
+# What Pillow says in words for programmers, by a part of it → what is wrong with the file.
+PLAIN_WORDS = {
+    "decoder error": "it begins well, but its picture cannot be decoded",  # Pillow has a number only
+    "MAX_TEXT": "the texts in its metadata unpack to more than a picture needs; save it again without them",
+    "APNG": "its animation is damaged (frames missing, cut short or out of order); save it again as a single picture",
+    "broken PNG file": "one of its parts is damaged (it does not fit its checksum); copy or download it again",
+}
+
+# 16-bit grey level → 8-bit: full scale to full scale.
+_GREY_16: Levels = np.rint(np.arange(1 << 16) / 257).astype(np.uint8)
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """An upright RGB image and what the file said of itself.
+
+    ``width`` and ``height`` are the upright size as stored; ``image`` is 1/``reduced`` of that.
+    """
+
+    image: Image.Image
+    width: int
+    height: int
+    format: str
+    mode: str
+    reduced: int
+
+
+def decode(data: bytes, decode_size: DecodeSize | None = None, *, max_pixels: int = MAX_PIXELS) -> Decoded:
+    """Decode an image file; the first frame of an animation.
+
+    ``decode_size(width, height)`` gives the smallest size a JPEG may be decoded at, or None for full size. It is asked
+    with the size as stored, before EXIF turns the image. An image of more than ``max_pixels`` is refused before memory is
+    taken for it, whichever of its headers says so; see `true_size`.
+
+    Raises:
+        ImageError: empty, not an image, truncated, damaged or too large; or there is not enough memory just now.
+    """
+    if not data:
+        raise ImageError("empty", "the file has no bytes")
+    if len(data) > MAX_BYTES:
+        raise ImageError("too large", f"{len(data) >> 20} MiB; at most {MAX_BYTES >> 20} MiB")
+    if raw := raw_photo(data):
+        raise ImageError("not an image", raw)
+    try:
+        size = true_size(data)
+        if size is None:
+            raise _unidentified(data)
+        size.check(max_pixels)
+        if size.whole_bytes:
+            check_scans(data, size.width * size.height)
+        with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+            width, height = image.size
+            check_size(width, height, max_pixels)
+            if width * height > size.width * size.height:
+                raise ImageError("damaged", "what its headers say of its size does not fit together")
+            kind, mode = image.format or "", image.mode
+            reduced = _reduce(image, decode_size)
+            image.load()
+            orientation = _orientation(image)
+            upright = image.transpose(UPRIGHT[orientation]) if orientation in UPRIGHT else image
+            rgb = to_rgb(upright)
+            if rgb is image:
+                rgb = image.copy()  # a plain image, which holds on to neither the file nor its decoder
+    except ImageError:
+        raise
+    except UnidentifiedImageError:
+        raise _unidentified(data) from None
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        raise ImageError("too large", f"the header announces more than {MAX_PIXELS / 1e6:.0f} million pixels") from None
+    except MemoryError:
+        raise ImageError("out of memory", "not enough memory to decode it") from None
+    except Exception as error:  # on bad bytes Pillow's plugins raise whatever their parsing stumbles over
+        raise _damaged(error) from None
+    if orientation in SIDEWAYS:
+        width, height = height, width
+    return Decoded(rgb, width, height, kind, mode, reduced)
+
+
+def decoding_bytes(data: bytes, decode_size: DecodeSize | None = None, *, max_pixels: int = MAX_PIXELS) -> int:
+    """The most memory that `decode` takes with the same arguments, from the headers alone.
+
+    Raises:
+        ImageError: `decode` would refuse it for its size.
+    """
+    size = true_size(data)
+    if size is None:
+        return 0
+    size.check(max_pixels)
+    whole = size.width, size.height
+    reducible = decode_size is not None and data.startswith(JPEG_SIGNATURE)
+    return size.bytes(reduction(whole, decode_size(*whole)) if decode_size is not None and reducible else 1)
+
+
+def _reduce(image: Image.Image, decode_size: DecodeSize | None) -> int:
+    """Ask the JPEG decoder for a smaller DCT scale where the caller allows it; returns the factor."""
+    if decode_size is None or not isinstance(image, JpegImagePlugin.JpegImageFile):
+        return 1
+    width, height = image.size
+    factor = reduction((width, height), decode_size(width, height))
+    # Never the size that was wanted itself: pixels depend on the factor alone, and so they may be kept by it.
+    drafted = image.draft(None, (width // factor, height // factor)) if factor > 1 else None
+    # The box is what the whole picture measures at the new scale, not rounded; the image's own size is rounded up.
+    return round(width / drafted[1][2]) if drafted else 1
+
+
+def reduction(stored: tuple[int, int], smallest: tuple[int, int] | None) -> int:
+    """The factor, 1, 2, 4 or 8, by which a JPEG stored at (W, H) is reduced if no smaller than ``smallest`` is allowed.
+
+    >>> reduction((4000, 3000), (900, 675)), reduction((4000, 3000), None)
+    (4, 1)
+    """
+    if smallest is None:
+        return 1
+    most = min(stored[0] // smallest[0], stored[1] // smallest[1])
+    return next((factor for factor in DCT_FACTORS if factor <= most), 1)
+
+
+def _orientation(image: Image.Image) -> int:
+    """EXIF's (or XMP's) number, 1 where there is none. Metadata that cannot be read do not make a picture unusable."""
+    try:
+        number = image.getexif().get(ExifTags.Base.Orientation, 1)
+    except MemoryError:
+        raise
+    except Exception:  # as with pixels, anything may be raised
+        return 1
+    return number if isinstance(number, int) else 1
+
+
+def to_rgb(image: Image.Image) -> Image.Image:
+    """Any of Pillow's modes → RGB of 8 bits.
+
+    Transparency is laid over white. 16-bit grey is divided by 257 (full scale to full scale, so that two files stay
+    comparable); floating-point grey in 0–1 is scaled by 255, in 0–255 kept, anything else stretched to its own range.
+
+    Raises:
+        ImageError: floating-point pixels are not finite.
+    """
+    if image.mode == "RGB" and "transparency" not in image.info:
+        return image
+    if image.mode.startswith("I") or image.mode == "F":
+        return Image.fromarray(_grey_levels(np.asarray(image), image.mode)).convert("RGB")
+    if image.has_transparency_data:
+        return _over_white(image)
+    return image.convert("RGB")
+
+
+def _over_white(image: Image.Image) -> Image.Image:
+    """A band of rows at a time: whole, it would be there four times over."""
+    rgb = Image.new("RGB", image.size)
+    rows = max(1, BAND_PIXELS // image.width)
+    for top in range(0, image.height, rows):
+        band = image.crop((0, top, image.width, min(top + rows, image.height)))
+        if band.mode == "La":
+            band = band.convert("LA")  # the only way from premultiplied grey
+        rgba = band.convert("RGBA")
+        white = Image.new("RGBA", rgba.size, (255, 255, 255, 255))
+        rgb.paste(Image.alpha_composite(white, rgba).convert("RGB"), (0, top))
+    return rgb
+
+
+def _grey_levels(values: NDArray[Any], mode: str) -> Levels:
+    if values.dtype.kind == "u" and values.dtype.itemsize == 2:
+        levels: Levels = _GREY_16[values]
+        return levels
+    grey = values.astype(np.float64)
+    if not np.isfinite(grey).all():
+        raise ImageError("damaged", "the pixels contain NaN or infinity")
+    low, high = float(grey.min()), float(grey.max())
+    if mode != "F" and low >= 0 and high <= 65535:
+        grey /= 257
+    elif mode == "F" and low >= 0 and high <= 1:
+        grey *= 255
+    elif not (low >= 0 and high <= 255):
+        grey -= low
+        grey *= 255 / (high - low) if high > low else 0
+    return np.rint(grey, out=grey).astype(np.uint8)
+
+
+def _damaged(error: Exception) -> ImageError:
+    text = " ".join(str(error).split()) or type(error).__name__
+    if "truncated" in text.lower() or isinstance(error, EOFError):
+        return ImageError("truncated", "the file ends before its picture does; copy or download it again")
+    for words, plain in PLAIN_WORDS.items():
+        if words in text:
+            return ImageError("damaged", plain)
+    return ImageError("damaged", text)
+
+
+def _unidentified(data: bytes) -> ImageError:
+    for offset, signature, name in SIGNATURES:
+        if data.startswith(signature, offset):
+            return ImageError("damaged", f"it begins like a file of type {name}, but its header cannot be read")
+    what = foreign_file(data) or "no known image format"
+    if what not in BEGINNING_SAYS_MORE:
+        return ImageError("not an image", what)
+    head = data[:12]
+    shown = head.decode("ascii") if head.isascii() and head.decode("ascii").isprintable() else head.hex(" ")
+    return ImageError("not an image", f"{what}; the file starts with “{shown}”")

@@ -1,0 +1,100 @@
+"""A JPEG's header, and how often its scans go over the picture; read without decoding."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from ...core.errors import ImageError
+
+# Every scan of a progressive JPEG goes over all of the picture, be it a few bytes long. Encoders write about ten.
+MAX_SCANS = 100
+# Of a large picture fewer: so many pixels in all scans take some seconds, but twice as many as encoders write pass anyhow.
+MAX_SCANNED, FEW_SCANS = 1_500_000_000, 20
+APP0, APP1, APP15, COM = 0xE0, 0xE1, 0xEF, 0xFE
+SOF0, SOF1, EOI, SOS = 0xC0, 0xC1, 0xD9, 0xDA
+# Frames, tables, restart interval, number of lines, scans. 0xC8 is reserved.
+CODING = (frozenset(range(SOF0, 0xD0)) - {0xC8}) | {SOS, 0xDB, 0xDC, 0xDD}
+FRAMES = frozenset(range(SOF0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+# Segments before the first scan: a dozen is usual.
+MAX_HEAD_PARTS = 200
+# In a scan a stuffed 0 and restart markers belong to the data.
+SCAN_END = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """What the frame's header says, the last before the first scan."""
+
+    width: int
+    height: int
+    components: int
+    scanned_whole: bool
+    """Whether all of the picture is kept as coefficients, because more than one scan makes it."""
+    exif_bytes: int
+
+
+def read_frame(data: bytes) -> Frame | None:
+    """None where there is something odd before the first scan."""
+    frame: tuple[int, int, int, int] | None = None
+    at, exif = 2, 0
+    for _ in range(MAX_HEAD_PARTS):
+        if len(data) < at + 10 or data[at] != 0xFF:
+            return None
+        marker = data[at + 1]
+        if marker == SOS:
+            if frame is None:
+                return None
+            kind, height, width, components = frame
+            # A scan of some components is followed by others; only Huffman's codes need bytes for every block.
+            whole = kind not in (SOF0, SOF1) or data[at + 4] < components
+            return Frame(width, height, components, whole, exif)
+        if marker in FRAMES:
+            frame = (
+                marker,
+                data[at + 5] << 8 | data[at + 6],
+                data[at + 7] << 8 | data[at + 8],
+                data[at + 9],
+            )
+        elif marker == APP1:
+            exif += data[at + 2] << 8 | data[at + 3]
+        elif marker not in CODING and not APP0 <= marker <= APP15 and marker != COM:
+            return None
+        at += 2 + (data[at + 2] << 8 | data[at + 3])
+    return None
+
+
+def check_scans(data: bytes, pixels: int) -> None:
+    """Raise `ImageError` if all of the picture, of so many pixels, would be gone over too often; takes a look at all of it."""
+    most = max(FEW_SCANS, min(MAX_SCANS, MAX_SCANNED // max(pixels, 1)))
+    # Markers in comments and in what follows the picture are counted as well, but only quickly.
+    if data.count(b"\xff\xda") > most and _scans(data, most) > most:
+        raise ImageError("too large", f"a JPEG of {pixels / 1e6:.3g} million pixels in more than {most} scans")
+
+
+def _scans(data: bytes, most: int) -> int:
+    at, scans = 2, 0
+    while scans <= most and at + 4 <= len(data):
+        if data[at] != 0xFF:
+            found = SCAN_END.search(data, at)
+            if found is None:
+                break
+            at = found.start()
+            continue
+        marker = data[at + 1]
+        if marker == EOI:
+            break
+        if marker == 0xFF:
+            at += 1
+            continue
+        if 0xD0 <= marker <= 0xD8 or marker in (0, 1):
+            at += 2
+            continue
+        at += 2 + (data[at + 2] << 8 | data[at + 3])
+        if marker == SOS:
+            scans += 1
+            found = SCAN_END.search(data, at)
+            if found is None:
+                break
+            at = found.start()
+    return scans

@@ -1,0 +1,335 @@
+"""Image files without what they say of people and places, for keeping: the picture stays, EXIF, GPS and comments go.
+
+JPEG, PNG (APNG too) and WebP lose their metadata in place: the container is walked, what belongs to the picture is copied
+as it stands, and nothing is decoded. What belongs to the picture is a list, everything else goes: EXIF, XMP, IPTC,
+comments, text, maker notes, embedded thumbnails, further images of an MPO, and whatever follows the image's end.
+
+What `decode` makes of the file stays the same to the bit. Where that cannot be had by copying (other formats, or a
+container that departs from its format while Pillow still reads it), the picture as `decode` gives it is written as PNG:
+upright, 8-bit RGB, transparency over white, the first frame only.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+import struct
+import zlib
+from collections.abc import Iterable, Iterator
+
+from PIL import ExifTags, Image, JpegImagePlugin, PngImagePlugin
+
+from ...core.errors import ImageError
+from .decode import UPRIGHT, decode
+from .jpeg_scan import APP0, APP1, APP15, CODING, COM, EOI, SCAN_END, SOS
+from .true_size import JPEG_SIGNATURE, PNG_SIGNATURE
+
+# Segments or chunks in one file: beyond any camera's, and a bound on the time a hostile file takes.
+MAX_PARTS = 1 << 17
+
+APP2, APP14 = 0xE2, 0xEE
+ICC = b"ICC_PROFILE\0"
+# Where the way up may stand.
+EXIF, XMP = b"Exif\0\0", b"http://ns.adobe.com/xap/1.0/\0"
+# Any number of fill bytes may precede a marker.
+_MARKER = re.compile(rb"\xff+([^\x00\xff])", re.DOTALL)
+# One grey pixel, as far as a reader of the header looks.
+_JPEG_HEAD = b"\xff\xc0\0\x0b\x08\0\x01\0\x01\x01\x01\x11\0" + b"\xff\xda\0\x08\x01\x01\0\0\x3f\0"
+
+PNG_BEFORE = frozenset(
+    {b"IHDR", b"PLTE", b"tRNS", b"gAMA", b"cHRM", b"sRGB", b"iCCP", b"cICP", b"mDCV", b"mDCv", b"cLLI", b"cLLi"}
+    | {b"sBIT", b"bKGD", b"pHYs", b"acTL", b"fcTL", b"fdAT", b"IDAT"}
+)
+PNG_AFTER = frozenset({b"IDAT", b"fcTL", b"fdAT"})
+PNG_TEXT = frozenset({b"tEXt", b"zTXt", b"iTXt"})
+_PNG_KEYWORDS = (b"Raw profile type exif\0", b"XML:com.adobe.xmp\0")
+
+WEBP_BITMAPS = frozenset({b"VP8 ", b"VP8L"})
+WEBP_KEPT = WEBP_BITMAPS | {b"ICCP", b"ALPH", b"ANIM", b"ANMF"}
+WEBP_EXIF, WEBP_XMP = 0x08, 0x04
+
+# Pixels of a picture that is written as PNG with care for its size.
+PACKED_WELL = 4_000_000
+
+Piece = bytes | memoryview
+
+
+class _OddError(Exception):
+    """The container departs from its format; Pillow may read it all the same."""
+
+
+def strip_metadata(data: bytes) -> tuple[bytes, str]:
+    """An image file as received → the file without metadata, and its media type.
+
+    What is needed to see it right stays: orientation (as an EXIF block with that one tag), colour profile, gamma,
+    palette, transparency, animation, pixel density, JPEG's colour transform. See the module for what is kept how.
+    The pixels of JPEG, PNG and WebP are copied, not decoded, so damage among them goes unnoticed here.
+
+    Raises:
+        ImageError: not an image that `decode` reads, cut short or damaged.
+    """
+    return without_metadata(data) or (_as_png(data), "image/png")
+
+
+def without_metadata(data: bytes) -> tuple[bytes, str] | None:
+    """As `strip_metadata`, without decoding; None where the picture has to be written anew.
+
+    Raises:
+        ImageError: it is made of too many parts.
+    """
+    try:
+        if data.startswith(JPEG_SIGNATURE):
+            return _jpeg(data), "image/jpeg"
+        if data.startswith(PNG_SIGNATURE):
+            return _png(data), "image/png"
+        if data.startswith(b"RIFF") and data.startswith(b"WEBP", 8):
+            return _webp(data), "image/webp"
+    except (_OddError, struct.error):
+        pass
+    return None
+
+
+class _FullError(Exception):
+    """More bytes than wanted."""
+
+
+class _Bounded(io.BytesIO):
+    """Takes up to ``most`` bytes, so that packing ends there."""
+
+    def __init__(self, most: int | None) -> None:
+        super().__init__()
+        self._most = most
+
+    def write(self, data: bytes, /) -> int:  # type: ignore[override]  # Pillow writes nothing else
+        if self._most is not None and self.tell() + len(data) > self._most:
+            raise _FullError
+        return super().write(data)
+
+
+def as_png(image: Image.Image, most: int | None = None) -> bytes | None:
+    """A picture as `decode` gives it, with its colour profile where that is one for RGB; None: more than ``most`` bytes.
+
+    ``image`` loses what it says of itself.
+
+    Raises:
+        ImageError: there is not enough memory.
+    """
+    profile = image.info.get("icc_profile")
+    image.info = {}  # Pillow writes some of it unasked
+    fits = isinstance(profile, bytes) and profile[16:20] == b"RGB "
+    buffer = _Bounded(most)
+    # Packing is what takes the time; of more than a snapshot's pixels a little room is given for most of it.
+    level = 6 if image.width * image.height <= PACKED_WELL else 1
+    try:
+        image.save(buffer, "PNG", icc_profile=profile if fits else None, compress_level=level)
+    except _FullError:
+        return None
+    except MemoryError:
+        raise ImageError("out of memory", "not enough memory to write it") from None
+    return buffer.getvalue()
+
+
+def _jpeg(data: bytes) -> bytes:
+    view = memoryview(data)
+    head: list[Piece] = [b"\xff\xd8"]
+    kept: list[Piece] = []
+    turning: list[Piece] = []
+    at, scans = 2, 0
+    for _ in range(MAX_PARTS):
+        found = _MARKER.match(data, at)
+        if found is None:
+            raise _OddError
+        start = found.end()
+        marker = data[start - 1]
+        if marker == EOI:
+            if not scans:
+                raise _OddError
+            return b"".join([*head, *_jpeg_exif(turning), *kept, b"\xff\xd9"])
+        at = start + int.from_bytes(data[start : start + 2], "big")
+        if not start + 2 <= at <= len(data):
+            raise _OddError
+        segment = view[start - 2 : at]
+        if marker in CODING:
+            kept.append(segment)
+        elif APP0 <= marker <= APP15 or marker == COM:
+            # Readers take the header to end with the first scan; what is said later says nothing.
+            if not scans:
+                _sort_segment(marker, segment, head, kept, turning)
+        else:
+            raise _OddError
+        if marker == SOS:
+            scans += 1
+            end = SCAN_END.search(data, at)
+            if end is None:
+                raise _OddError  # whether more than the end is missing, decoding tells
+            kept.append(view[at : end.start()])
+            at = end.start()
+    raise ImageError("damaged", f"more than {MAX_PARTS} segments")
+
+
+def _sort_segment(marker: int, segment: memoryview, head: list[Piece], kept: list[Piece], turning: list[Piece]) -> None:
+    """One segment of the header that is not about coding: what of it is kept, and where."""
+    body = bytes(segment[4:])
+    if marker == APP0 and body.startswith(b"JFIF\0") and len(body) >= 14:
+        head.append(b"\xff\xe0\0\x10" + body[:12] + b"\0\0")  # its thumbnail is left out
+        turning.append(segment)
+    elif marker == APP1 and body.startswith((EXIF, XMP)):
+        turning.append(segment)
+    elif marker == APP2 and body.startswith(ICC):
+        kept.append(segment)
+    elif marker == APP14 and body.startswith(b"Adobe") and len(body) >= 12:
+        kept.append(b"\xff\xee\0\x0e" + body[:12])
+
+
+def _orientation(image: Image.Image) -> int:
+    """As `decode` reads it; what cannot be read does not make a picture unusable."""
+    try:
+        number = image.getexif().get(ExifTags.Base.Orientation, 1)
+    except Exception:  # as with pixels, anything may be raised
+        return 1
+    return number if isinstance(number, int) else 1
+
+
+def _jpeg_exif(turning: list[Piece]) -> Iterator[bytes]:
+    """The segment that says which way up, as Pillow reads it off all that are there."""
+    if all(piece[1] == APP0 for piece in turning):
+        return
+    try:
+        with JpegImagePlugin.JpegImageFile(io.BytesIO(b"".join([b"\xff\xd8", *turning, _JPEG_HEAD]))) as image:
+            orientation = _orientation(image)
+    except Exception:
+        return
+    if orientation in UPRIGHT:
+        body = EXIF + _tiff(orientation)
+        yield b"\xff\xe1" + struct.pack(">H", 2 + len(body)) + body
+
+
+def _tiff(orientation: int) -> bytes:
+    """EXIF with nothing but the orientation."""
+    return b"MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01" + struct.pack(">HHI", orientation, 0, 0)
+
+
+def _png(data: bytes) -> bytes:
+    view = memoryview(data)
+    kept: list[Piece] = []
+    turning: tuple[list[Piece], list[Piece]] = [], []
+    at, pixels, frames, next_frame = len(PNG_SIGNATURE), False, 0, False
+    for _ in range(MAX_PARTS):
+        length, kind = struct.unpack_from(">I4s", data, at)
+        start, at = at, at + 12 + length
+        if at > len(data) or not kind.isalpha() or (kind == b"IHDR") != (not kept):
+            raise _OddError
+        chunk = view[start:at]
+        if kind == b"IEND":
+            if not pixels:
+                raise _OddError
+            return b"".join([PNG_SIGNATURE, kept[0], *_png_exif(*turning), *kept[1:], _png_chunk(b"IEND", b"")])
+        pixels = pixels or kind == b"IDAT"
+        if kind in PNG_BEFORE:
+            if pixels and kind not in PNG_AFTER:
+                raise _OddError  # too late to count, but Pillow lets it
+            kept.append(chunk)
+            if kind == b"acTL":
+                if frames:
+                    raise _OddError  # Pillow then plays nothing at all
+                frames = int.from_bytes(chunk[8:12], "big")
+            next_frame = next_frame or (pixels and kind == b"fcTL")
+        elif (kind == b"eXIf" or (kind in PNG_TEXT and data.startswith(_PNG_KEYWORDS, start + 8))) and not (
+            1 < frames < 1 << 31
+            and next_frame  # Pillow reads on after the pixels, but of an animation only to the second frame
+        ):
+            turning[pixels].append(chunk)
+    raise ImageError("damaged", f"more than {MAX_PARTS} chunks")
+
+
+def _png_exif(before: list[Piece], after: list[Piece]) -> Iterator[bytes]:
+    """The chunk that says which way up, as Pillow reads it off those before and after the pixels."""
+    if not before and not after:
+        return
+    pixel = [_png_chunk(b"IDAT", zlib.compress(b"\0\0"))]
+    head = _png_chunk(b"IHDR", struct.pack(">IIBBBBB", 1, 1, 8, 0, 0, 0, 0))
+    shadow = b"".join([PNG_SIGNATURE, head, *before, *pixel, *after, _png_chunk(b"IEND", b"")])
+    try:
+        with PngImagePlugin.PngImageFile(io.BytesIO(shadow)) as image:
+            image.load()  # what stands behind the pixels is read with them
+            orientation = _orientation(image)
+    except Exception:
+        return
+    if orientation in UPRIGHT:
+        yield _png_chunk(b"eXIf", _tiff(orientation))
+
+
+def _png_chunk(kind: bytes, body: bytes) -> bytes:
+    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+
+
+def _webp(data: bytes) -> bytes:
+    end = 8 + int.from_bytes(data[4:8], "little")
+    if end > len(data):
+        raise _OddError
+    view = memoryview(data)[:end]
+    chunks = list(_chunks(view[12:]))
+    if not chunks:
+        raise _OddError
+    kind, body = chunks[0]
+    if kind in WEBP_BITMAPS:
+        return _riff([_webp_chunk(kind, body)])
+    if kind != b"VP8X" or len(body) < 10:
+        raise _OddError
+    flags = body[0]
+    kinds = [kind for kind, _ in chunks]
+    if kinds.count(b"VP8 ") + kinds.count(b"VP8L") > 1 or kinds.count(b"ALPH") > 1 or kinds.count(b"VP8X") > 1:
+        raise _OddError
+    orientation = _webp_orientation(chunks, flags)
+    turned = orientation in UPRIGHT
+    flags = flags & ~(WEBP_EXIF | WEBP_XMP) | WEBP_EXIF * turned
+    kept = [_webp_chunk(b"VP8X", bytes([flags]) + bytes(body[1:10]))]
+    for kind, body in chunks[1:]:
+        if kind == b"ANMF":
+            if len(body) < 16:
+                raise _OddError
+            frame = [part for part in _chunks(body[16:]) if part[0] in WEBP_BITMAPS or part[0] == b"ALPH"]
+            kept.append(_webp_chunk(kind, b"".join([body[:16], *(_webp_chunk(*part) for part in frame)])))
+        elif kind in WEBP_KEPT:
+            kept.append(_webp_chunk(kind, body))
+    if turned:
+        kept.append(_webp_chunk(b"EXIF", _tiff(orientation)))
+    return _riff(kept)
+
+
+def _chunks(view: memoryview) -> Iterator[tuple[bytes, memoryview]]:
+    at = 0
+    for _ in range(MAX_PARTS):
+        if at == len(view):
+            return
+        kind, length = struct.unpack_from("<4sI", view, at)
+        start, at = at + 8, at + 8 + length + length % 2
+        if at > len(view):
+            raise _OddError
+        yield kind, view[start : start + length]
+    raise ImageError("damaged", f"more than {MAX_PARTS} chunks")
+
+
+def _webp_chunk(kind: bytes, body: Piece) -> bytes:
+    return b"".join([kind, struct.pack("<I", len(body)), body, b"\0" * (len(body) % 2)])
+
+
+def _riff(chunks: Iterable[bytes]) -> bytes:
+    body = b"".join([b"WEBP", *chunks])
+    return b"RIFF" + struct.pack("<I", len(body)) + body
+
+
+def _webp_orientation(chunks: list[tuple[bytes, memoryview]], flags: int) -> int:
+    """Which way up, from the first chunk of each kind that the header owns to."""
+    carrier = Image.new("L", (1, 1))
+    for kind, name, flag in ((b"EXIF", "exif", WEBP_EXIF), (b"XMP ", "xmp", WEBP_XMP)):
+        body = next((bytes(body) for found, body in chunks if found == kind), b"")
+        if body and flags & flag:
+            carrier.info[name] = body
+    return _orientation(carrier) if carrier.info else 1
+
+
+def _as_png(data: bytes) -> bytes:
+    png = as_png(decode(data).image)
+    assert png is not None  # without a bound
+    return png

@@ -1,0 +1,65 @@
+"""Headers that Pillow reads in Python, step by step: a byte, a block, a segment. What has far more of these than any picture
+is refused before, as each costs a microsecond with Python's lock held, and some are kept.
+
+Nothing here goes on for longer than it lets Pillow.
+"""
+
+from __future__ import annotations
+
+from ...core.errors import ImageError
+
+# Blocks of up to 255 bytes before a GIF's picture. XMP is what takes most: some dozens of KiB.
+GIF_BLOCKS = 1 << 15
+# Segments before a JPEG's picture, each of up to 64 KiB, and bytes between them that belong to none.
+JPEG_SEGMENTS, JPEG_BYTES_BETWEEN = 1 << 13, 1 << 18
+# Comments included.
+PPM_HEAD_BYTES = 1 << 16
+
+_SOI, _EOI, _RST0, _SOS, _TEM = 0xD8, 0xD9, 0xD0, 0xDA, 0x01
+
+
+def check_gif(data: bytes) -> None:
+    """Raise `ImageError` if too much stands before the picture."""
+    flags = data[10] if len(data) > 10 else 0
+    at, count = 13 + (3 << (flags & 7) + 1 if flags & 128 else 0), 0
+    while at < len(data) and data[at] not in b",;":
+        if data[at] != ord("!"):
+            at, count = at + 1, count + 1
+        else:
+            at += 2
+            while at < len(data) and data[at]:
+                at, count = at + 1 + data[at], count + 1
+                if count > GIF_BLOCKS:
+                    break
+            at, count = at + 1, count + 1
+        if count > GIF_BLOCKS:
+            raise ImageError("too large", f"a GIF with more than {GIF_BLOCKS} blocks before its picture")
+
+
+def check_jpeg(data: bytes) -> None:
+    """Raise `ImageError` if too much stands before the picture."""
+    at, segments, between = 2, 0, 0
+    while segments <= JPEG_SEGMENTS and between <= JPEG_BYTES_BETWEEN:
+        found = data.find(b"\xff", at)
+        found = found if found >= 0 else len(data)
+        between, at = between + found - at, found
+        marker = data[at + 1] if at + 3 < len(data) else _SOS
+        if marker == _SOS:
+            break  # or it is cut short, which Pillow will say
+        if marker in (0, _TEM, 0xFF) or _RST0 <= marker <= _EOI:
+            at += 1 if marker == 0xFF else 2
+            between += 2
+        else:
+            at += 2 + max(2, data[at + 2] << 8 | data[at + 3])
+            segments += 1
+    if segments > JPEG_SEGMENTS or between > JPEG_BYTES_BETWEEN:
+        raise ImageError("too large", f"a JPEG with more than {JPEG_SEGMENTS} parts, or much else, before its picture")
+
+
+def check_ppm(data: bytes) -> None:
+    """Raise `ImageError` if its few numbers do not stand within the first bytes."""
+    # Comments go to the end of their line; type, width and height, and all but bitmaps have a depth.
+    head = data[: PPM_HEAD_BYTES + 1]
+    words = [word for line in head.replace(b"\r", b"\n").split(b"\n") for word in line.split(b"#")[0].split()]
+    if len(head) > PPM_HEAD_BYTES and len(words) < (3 if data[1:2] in b"14" else 4):
+        raise ImageError("too large", f"a PPM with more than {PPM_HEAD_BYTES >> 10} KiB of comments before its picture")

@@ -1,0 +1,355 @@
+"""What decoding an image file will take, from its headers alone: the size its decoder really allocates, and the memory.
+
+A file may say one size where it is looked at first and another where its decoder looks: a second header, a container that
+claims less than the frame inside, a tile larger than the picture. What counts is what the decoder believes. Nothing here
+decodes a pixel, and nothing takes much more memory than the file.
+
+Bytes per pixel count everything that is held at once on the way to an upright RGB image: the decoder's own buffers, the
+picture as stored, turned upright, and as RGB.
+"""
+
+from __future__ import annotations
+
+import io
+import struct
+from dataclasses import dataclass
+
+from PIL import (
+    BmpImagePlugin,
+    GifImagePlugin,
+    Image,
+    ImageFile,
+    JpegImagePlugin,
+    PpmImagePlugin,
+    TgaImagePlugin,
+    TiffImagePlugin,
+)
+
+from ...core.errors import ImageError
+from ...core.memory import shown_size
+from . import avif, jpeg2000, slow_heads, tiff_tags
+from .jpeg_scan import Frame, read_frame
+
+# Pillow's own warning threshold (a quarter GiB of RGB): above it an image is refused before its pixels are decoded.
+MAX_PIXELS = 89_478_485
+# libjpeg's limit. Beyond it a resize keeps an intermediate image of gigabytes, and Pillow's float32 boxes lose pixels.
+MAX_SIDE = 65_500
+# Of memory on the way, where a picture is built to take more than any of that many pixels needs.
+MAX_MEMORY = 4 << 30
+# Some forms are decoded by Python, pixel by pixel (run-length BMP, text PPM, PPM of odd depth): seconds a megapixel.
+SLOW_PIXELS = 4_000_000
+SLOW_BYTES = 16 << 20
+
+JPEG_SIGNATURE = b"\xff\xd8\xff"
+PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+ICO_SIGNATURE = b"\0\0\1\0"
+
+# Formats whose Pillow plugins read no more than the header until they are asked for pixels.
+LAZY = (
+    GifImagePlugin.GifImageFile,
+    BmpImagePlugin.BmpImageFile,
+    BmpImagePlugin.DibImageFile,
+    TiffImagePlugin.TiffImageFile,
+    PpmImagePlugin.PpmImageFile,
+    TgaImagePlugin.TgaImageFile,
+)
+
+HEAD_CHECKS = {
+    GifImagePlugin.GifImageFile: slow_heads.check_gif,
+    PpmImagePlugin.PpmImageFile: slow_heads.check_ppm,
+    TiffImagePlugin.TiffImageFile: tiff_tags.check,
+}
+
+# Bytes of a pixel as Pillow stores it; 4 in all other modes.
+STORED = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16L": 2, "I;16B": 2, "I;16N": 2}
+RGB_BYTES = 4
+# Grey of 16 bits, or of 32 and floating point, goes through NumPy: copies of 2, or of 4 and 8 bytes.
+GREY_16_BYTES, GREY_32_BYTES = 4, 16
+# The animation decoder's two canvases, its frame's pixels, its answer as bytes, and the picture.
+WEBP_BYTES = 20
+# As RGB or with transparency: made by the library, copied to Python, the picture, the same as RGB.
+AVIF_BYTES = 16
+# The decoder's samples, and as bytes.
+JPEG2000_SAMPLE_BYTES = 6
+ICON_BYTES = 14
+SLOW_PIXEL_BYTES = 16
+
+# A camera's fits into one segment of 64 KiB; Pillow joins as many as there are, and looks at all of it on opening.
+MAX_EXIF = 2 << 20
+
+# Chunks of a PNG or WebP, each read in turn, and some kept: encoders write pixels in pieces of 8 KiB and more.
+MAX_CHUNKS = 1 << 17
+# Pictures in an icon: a dozen sizes, each in a few depths.
+MAX_ICONS = 256
+
+# Whatever the picture: decoders' tables, and what is in between when it is resized.
+FIXED_BYTES, SIDE_BYTES = 4 << 20, 2048
+# What Python makes of a list of numbers in EXIF or TIFF, per byte in the file.
+TAG_BYTES = 40
+# Pillow stops unpacking texts there, a megabyte each; one that is no Latin takes four bytes a sign, and a copy.
+PNG_TEXT_BYTES, PNG_TEXTS_BYTES = 1 << 20, 64 << 20
+PNG_TEXT_COPIES = 6
+
+
+@dataclass(frozen=True, slots=True)
+class TrueSize:
+    """The largest picture a decoder makes of a file, and the bytes that takes."""
+
+    width: int
+    height: int
+    pixel_bytes: float = 2 * RGB_BYTES
+    """Per pixel of the picture that is made."""
+    whole_bytes: float = 0.0
+    """Per pixel of the picture as stored, at whatever scale it is made."""
+    fixed_bytes: int = 0
+    slow: bool = False
+    """Whether it is decoded by Python, pixel by pixel."""
+
+    def bytes(self, reduced: int = 1) -> int:
+        """All that is held at once while the picture is made, at 1/``reduced`` of its size."""
+        pixels, longest = self.width * self.height, max(self.width, self.height)
+        scaled = self.pixel_bytes * pixels / reduced**2 + SIDE_BYTES * longest / reduced
+        return round(scaled + self.whole_bytes * pixels) + self.fixed_bytes + FIXED_BYTES
+
+    def check(self, max_pixels: int = MAX_PIXELS) -> None:
+        """Raise `ImageError` if it is larger than may be decoded."""
+        check_size(self.width, self.height, max_pixels)
+        if self.bytes() > MAX_MEMORY:
+            raise ImageError(
+                "too large",
+                f"{self.width}×{self.height} pixels that take {shown_size(self.bytes())} of memory to decode",
+            )
+        if self.slow and self.width * self.height > SLOW_PIXELS:
+            raise ImageError(
+                "too large",
+                f"{self.width}×{self.height} pixels in a form that is slow to decode (run lengths, text or odd depth); at "
+                f"most {SLOW_PIXELS / 1e6:.0f} million: save it as PNG",
+            )
+
+
+def check_size(width: int, height: int, max_pixels: int = MAX_PIXELS) -> None:
+    """Raise `ImageError` if a picture of that size may not be decoded."""
+    if width * height > max_pixels or max(width, height) > MAX_SIDE:
+        raise ImageError(
+            "too large", f"{width}×{height} pixels; at most {max_pixels / 1e6:.3g} million, and {MAX_SIDE} a side"
+        )
+    if width <= 0 or height <= 0:
+        raise ImageError("damaged", f"the image is {width}×{height} pixels")
+
+
+def true_size(data: bytes) -> TrueSize | None:
+    """What decoding a file takes, by its own headers; None: it has none that can be read.
+
+    Raises:
+        ImageError: what the headers say is no usable picture, whatever the limits.
+    """
+    if data.startswith(JPEG_SIGNATURE):
+        return _jpeg(data)
+    if data.startswith(PNG_SIGNATURE):
+        return _png(data, 0)
+    if data.startswith(b"RIFF") and data.startswith(b"WEBP", 8):
+        return _webp(data)
+    if data.startswith(ICO_SIGNATURE):
+        return _icon(data)
+    if data.startswith((jpeg2000.SIGNATURE, jpeg2000.CODE_STREAM)):
+        return _jpeg2000(data)
+    if data.startswith(b"ftyp", 4) and data[8:12] in (b"avif", b"avis", b"mif1", b"msf1"):
+        found = avif.announced(data)
+        return TrueSize(found.width, found.height, AVIF_BYTES, fixed_bytes=found.bytes + TAG_BYTES * _exif(data))
+    return _lazy(data)
+
+
+def _jpeg(data: bytes) -> TrueSize | None:
+    frame = read_frame(data)
+    if frame is None:
+        slow_heads.check_jpeg(data)
+        return _lazily(JpegImagePlugin.JpegImageFile, data)
+    if frame.exif_bytes > MAX_EXIF:
+        raise ImageError("too large", f"{frame.exif_bytes >> 20} MiB of EXIF; at most {MAX_EXIF >> 20}")
+    return _of_frame(frame)
+
+
+def _of_frame(frame: Frame) -> TrueSize:
+    return TrueSize(
+        frame.width,
+        frame.height,
+        _held(1 if frame.components == 1 else RGB_BYTES, is_rgb=frame.components == 3),
+        # Coefficients of all the picture are kept, two bytes each.
+        2.0 * frame.components if frame.scanned_whole else 0.0,
+        TAG_BYTES * frame.exif_bytes,
+    )
+
+
+def _held(stored: int, *, is_rgb: bool = False) -> int:
+    """Bytes a pixel of a picture as stored, turned upright, and as RGB; turned it is RGB where it is stored so."""
+    return 2 * RGB_BYTES if is_rgb else 2 * stored + RGB_BYTES
+
+
+def _png(data: bytes, start: int, most_chunks: int = MAX_CHUNKS) -> TrueSize | None:
+    """As Pillow reads it: the last of several headers before the pixels counts."""
+    chunks = 0
+    at, widest, texts, exif, stored, opaque = start + len(PNG_SIGNATURE), None, 0, 0, 0, True
+    while at + 8 <= len(data):
+        chunks += 1
+        if chunks > most_chunks:
+            raise ImageError("too large", f"a PNG of more than {most_chunks} chunks")
+        length, kind = struct.unpack_from(">I4s", data, at)
+        if kind == b"IHDR" and len(data) >= at + 18:
+            width, height, depth, colour = struct.unpack_from(">IIBB", data, at + 8)
+            if widest is None or width * height > widest[0] * widest[1]:
+                widest = width, height
+            stored = max(stored, RGB_BYTES if colour not in (0, 3) else 2 if depth == 16 else 1)
+            opaque = opaque and colour == 2
+        elif kind == b"tRNS":
+            opaque = False
+        elif kind in (b"zTXt", b"iTXt"):
+            # Of a kilobyte and more: deflate makes a thousand bytes of one.
+            texts += min(length * 1032, PNG_TEXT_BYTES)
+        elif kind == b"eXIf":
+            exif += min(length, len(data))
+        elif kind == b"IEND":
+            break
+        at += 12 + length
+    if widest is None:
+        return None
+    fixed = PNG_TEXT_COPIES * min(texts, PNG_TEXTS_BYTES) + TAG_BYTES * exif
+    return TrueSize(*widest, _held(stored, is_rgb=opaque) + (GREY_16_BYTES if stored == 2 else 0), fixed_bytes=fixed)
+
+
+def _webp(data: bytes) -> TrueSize | None:
+    _check_chunks(data)
+    size = _webp_canvas(data)
+    return size and TrueSize(*size, WEBP_BYTES, fixed_bytes=len(data) + TAG_BYTES * _exif(data))
+
+
+def _check_chunks(data: bytes) -> None:
+    """The decoder keeps a note of each."""
+    at, count = 12, 0
+    while at + 8 <= len(data):
+        count += 1
+        if count > MAX_CHUNKS:
+            raise ImageError("too large", f"a WebP of more than {MAX_CHUNKS} chunks")
+        length = int.from_bytes(data[at + 4 : at + 8], "little")
+        at += 8 + length + length % 2
+
+
+def _webp_canvas(data: bytes) -> tuple[int, int] | None:
+    """The decoder refuses frames that do not lie within it."""
+    kind = data[12:16]
+    if kind == b"VP8X" and len(data) >= 30:
+        return int.from_bytes(data[24:27], "little") + 1, int.from_bytes(data[27:30], "little") + 1
+    if kind == b"VP8 " and len(data) >= 30 and data[23:26] == b"\x9d\x01\x2a":
+        width, height = struct.unpack_from("<HH", data, 26)
+        return width & 0x3FFF, height & 0x3FFF
+    if kind == b"VP8L" and len(data) >= 25 and data[20] == 0x2F:
+        bits = int.from_bytes(data[21:25], "little")
+        return (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
+    return None
+
+
+def _exif(data: bytes) -> int:
+    """At most so many bytes of EXIF; small files have little whatever they say."""
+    return min(len(data), 1 << 20) if b"Exif" in data or b"EXIF" in data else 0
+
+
+def _icon(data: bytes) -> TrueSize | None:
+    """The largest picture inside: Pillow decodes one as soon as it opens the file."""
+    found: list[TrueSize] = []
+    # What the count says may be more entries than there is room for.
+    count = min(int.from_bytes(data[4:6], "little"), (len(data) - 6) // 16)
+    if count > MAX_ICONS:
+        raise ImageError("too large", f"an icon of {count} pictures; at most {MAX_ICONS}")
+    for entry in range(count):
+        start = int.from_bytes(data[18 + 16 * entry : 22 + 16 * entry], "little")
+        header = data[start : start + 24]
+        if len(header) < 24:
+            continue
+        if header.startswith(PNG_SIGNATURE):
+            inner = _png(data, start, MAX_CHUNKS // count)
+            if inner is not None:
+                found.append(inner)
+            continue
+        # A BMP without its file header; 12 bytes is the oldest form of what is left; a mask doubles the height.
+        width, height = struct.unpack("<4x2H16x" if header[0] == 12 else "<4x2i12x", header)
+        packed = header[0] != 12 and int.from_bytes(header[16:20], "little") in (1, 2)
+        found.append(TrueSize(abs(width), abs(height // 2), slow=packed))
+    if not found:
+        return None
+    largest = max(found, key=lambda size: size.width * size.height)
+    slow = next((size for size in found if size.slow and size.width * size.height > SLOW_PIXELS), largest)
+    return TrueSize(
+        slow.width,
+        slow.height,
+        ICON_BYTES + 2 * RGB_BYTES + largest.pixel_bytes,
+        fixed_bytes=max(size.fixed_bytes for size in found),
+        slow=slow.slow,
+    )
+
+
+def _jpeg2000(data: bytes) -> TrueSize | None:
+    found = jpeg2000.announced(data)
+    if found is None:
+        return None
+    if found.components > 4:
+        raise ImageError("damaged", f"a JPEG 2000 of {found.components} components; at most 4 can be read")
+    return TrueSize(
+        found.width,
+        found.height,
+        JPEG2000_SAMPLE_BYTES * found.components + 2 * RGB_BYTES,
+        fixed_bytes=found.bytes,
+    )
+
+
+def _lazy(data: bytes) -> TrueSize | None:
+    for factory in LAZY:
+        accept = Image.OPEN[factory.format][1] if factory.format in Image.OPEN else None
+        try:
+            if accept is not None and accept(data[:16]) is not True:
+                continue
+            if factory in HEAD_CHECKS:
+                HEAD_CHECKS[factory](data)
+            found = _lazily(factory, data)
+        except ImageError:
+            raise
+        except Exception:  # on bad bytes Pillow's plugins raise whatever their parsing stumbles over
+            continue
+        if found is not None:
+            return found
+    return None
+
+
+def _lazily(factory: type[ImageFile.ImageFile], data: bytes) -> TrueSize | None:
+    """From what a plugin has read before it was asked for pixels."""
+    try:
+        with factory(io.BytesIO(data), "") as image:
+            return _of_opened(image, data)
+    except ImageError:
+        raise
+    except MemoryError:
+        raise
+    except Exception:
+        return None
+
+
+def _of_opened(image: ImageFile.ImageFile, data: bytes) -> TrueSize:
+    width, height = image.size
+    stored = STORED.get(image.mode, RGB_BYTES)
+    pixel_bytes: float = _held(stored, is_rgb=image.mode == "RGB" and "transparency" not in image.info)
+    if image.mode.startswith("I;16"):
+        pixel_bytes += GREY_16_BYTES
+    elif image.mode in ("I", "F"):
+        pixel_bytes += GREY_32_BYTES
+    fixed = 0
+    if isinstance(image, TiffImagePlugin.TiffImageFile):
+        fixed = tiff_tags.buffer_bytes(image) + TAG_BYTES * tiff_tags.number_bytes(data)
+    slow = any(tile[0] in Image.DECODERS for tile in image.tile)
+    if slow and len(data) > SLOW_BYTES:
+        raise ImageError(
+            "too large",
+            f"{len(data) >> 20} MiB in a form that is slow to decode (run lengths, text or odd depth); at most "
+            f"{SLOW_BYTES >> 20}: save it as PNG",
+        )
+    if isinstance(image, JpegImagePlugin.JpegImageFile):
+        # Its header is odd, so that the worst is taken to be so.
+        return TrueSize(width, height, pixel_bytes, 8.0)
+    return TrueSize(width, height, pixel_bytes + (SLOW_PIXEL_BYTES if slow else 0), fixed_bytes=fixed, slow=slow)

@@ -1,0 +1,306 @@
+"""A folder of images: the walk, what counts as an image, and class folders with or without split folders above them.
+
+Names in a tree are relative, with forward slashes, and sorted by code point. ``rel`` is the file system's own name
+(surrogate-escaped where it is not UTF-8); `shown` turns it into one that any terminal, file or web page can hold.
+"""
+
+# ruff: noqa: PTH116, PTH122
+# Paths are strings until they are items: 100,000 files must take about a second, and a Path each is half of that.
+
+from __future__ import annotations
+
+import os
+import re
+import unicodedata
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import NamedTuple
+
+from ...core.errors import SourceError
+from ...core.plain_file import open_plain
+from ...core.types import Item, Skipped
+from ..image.decode import EXTENSIONS
+from . import foreign_files
+
+SPLITS = {"train": "train", "valid": "valid", "validation": "valid", "val": "valid", "dev": "valid", "test": "test"}
+"""Names of split folders and of values in a split column, in lower case → the split."""
+
+# What operating systems leave behind; macOS puts the last one into zip files.
+LITTER = frozenset({"thumbs.db", "desktop.ini", "__macosx"})
+
+IMAGE_HEAD = re.compile(
+    b"|".join(
+        (
+            rb"\xff\xd8\xff",  # JPEG
+            rb"\x89PNG\r\n\x1a\n",
+            rb"GIF8[79]a",
+            rb"RIFF....WEBP",
+            rb"....ftyp(?:avi[fs]|hei[cxms]|hev[cx]|mif1|msf1)",  # AVIF and HEIF
+            rb"II[*+]\x00|MM\x00[*+]",  # TIFF and BigTIFF
+            rb"\x00\x00\x00\x0cjP  \r\n\x87\n|\xff\x4f\xff\x51",  # JPEG 2000, boxed and bare
+            # Two letters are too little to go by: BMP also needs one of its header sizes, ICO a count, PNM a number.
+            rb"BM.{12}[\x0c\x10\x28\x34\x38\x40\x6c\x7c]\x00\x00\x00",
+            rb"\x00\x00\x01\x00[^\x00]\x00...\x00",
+            rb"P[1-6]\s[\d#]",
+        )
+    ),
+    re.DOTALL,
+)
+
+
+UNREADABLE_FOLDER = "unreadable folder"
+"""Why a folder was skipped, and with it perhaps a class; other reasons are those of files."""
+
+
+class File(NamedTuple):
+    """One visible file. ``top`` is the first folder on the way to it; ``problem`` says why it is no image, and how."""
+
+    name: str
+    rel: str
+    top: str
+    path: str
+    problem: tuple[str, str] | None
+
+
+@dataclass(frozen=True)
+class Tree:
+    """All that stands below a folder. ``title`` is what messages call it; ``folders`` are the relative names read."""
+
+    root: str
+    title: str
+    files: tuple[File, ...]
+    folders: tuple[str, ...]
+    skipped: tuple[Skipped, ...]
+
+    @property
+    def images(self) -> Iterator[File]:
+        """The files that are images, in order."""
+        return (file for file in self.files if file.problem is None)
+
+    def without(self, tops: Collection[str]) -> Tree:
+        """The tree less those top folders."""
+        files = tuple(file for file in self.files if file.top not in tops)
+        folders = tuple(folder for folder in self.folders if folder.partition("/")[0] not in tops)
+        return replace(self, files=files, folders=folders)
+
+
+def shown(name: str) -> str:
+    """A name that can be encoded: bytes that are not UTF-8 appear as U+FFFD."""
+    if name.isascii():
+        return name
+    try:
+        return os.fsencode(name).decode("utf-8", "replace")
+    except UnicodeEncodeError:  # a lone surrogate that came from a table, not from the file system
+        return name.encode("utf-8", "replace").decode("utf-8")
+
+
+def label_of(name: str) -> str:
+    """A class folder's name as a label: composed (NFC), because macOS stores names decomposed and tables seldom do."""
+    return unicodedata.normalize("NFC", shown(name))
+
+
+def is_litter(name: str) -> bool:
+    """Whether a file or folder of this name is passed over in silence."""
+    return name.startswith(".") or name.lower() in LITTER
+
+
+def image_problem(path: str) -> tuple[str, str] | None:
+    """None if the regular file at ``path`` passes for an image, else the reason and a sentence.
+
+    A known extension is believed without opening the file (the decoder looks at the content anyway).
+    """
+    if os.path.splitext(path)[1].lower() in EXTENSIONS:
+        return None
+    try:
+        with open_plain(path) as file:
+            head = file.read(foreign_files.HEAD_BYTES)
+    except OSError as error:
+        return "unreadable", error.strerror or type(error).__name__
+    if looks_like_image(head):
+        return None
+    if not head:
+        return "not an image", "the file is empty"
+    return "not an image", foreign_files.foreign_file(
+        head
+    ) or "neither its extension nor its first bytes are an image's"
+
+
+def looks_like_image(head: bytes) -> bool:
+    """Whether a file begins, in its first 32 bytes, as raster image formats do."""
+    return IMAGE_HEAD.match(head) is not None
+
+
+BUNDLE = {"SHA256SUMS", "manifest.json"}
+"""Files by which a folder is known as one of our bundles."""
+
+
+def walk(root: Path, title: str, max_depth: int | None = None) -> Tree:
+    """Everything visible below ``root``, links followed, each folder read once.
+
+    ``max_depth`` counts folders: 0 reads the root's own files only.
+
+    Raises:
+        SourceError: the root itself cannot be read.
+    """
+    base = os.path.normpath(root)
+    real = os.path.realpath(base)
+    # A link that leads back above the root would read all of it a second time, and the disk around it.
+    seen = {_identity(real)} | {_identity(str(above)) for above in Path(real).parents}
+    files: list[File] = []
+    folders: list[str] = []
+    skipped: list[Skipped] = []
+    plain: list[tuple[str, str]] = [("", base)]
+    links: list[tuple[str, str]] = []
+    while plain or links:
+        if not plain:
+            # Linked folders come last and in order, so that a real folder never loses its files to a link to it.
+            links.sort(reverse=True)
+            plain.append(links.pop())
+        rel, folder = plain.pop()
+        if rel:
+            identity = _identity(folder)
+            if identity in seen:
+                skipped.append(Skipped(shown(rel), "repeated", "a link to a folder that is read under its own name"))
+                continue
+            seen.add(identity)
+        try:
+            with os.scandir(folder) as entries:
+                found = sorted((entry for entry in entries if not is_litter(entry.name)), key=lambda entry: entry.name)
+        except OSError as error:
+            if not rel:
+                raise SourceError(f"cannot read the folder {title}: {error.strerror}; check its permissions") from None
+            skipped.append(Skipped(shown(rel), UNREADABLE_FOLDER, f"cannot read the folder: {error.strerror}"))
+            continue
+        if rel and {entry.name for entry in found} >= BUNDLE:
+            continue  # a model written among the photos is not a class of them
+        folders.append(rel)
+        deeper = max_depth is None or (rel.count("/") + 1 if rel else 0) < max_depth
+        for entry in found:
+            below = f"{rel}/{entry.name}" if rel else entry.name
+            try:
+                if not entry.is_dir():
+                    file = _look(entry, below)
+                    if isinstance(file, File):
+                        files.append(file)
+                    else:
+                        skipped.append(file)
+                elif deeper:
+                    (links if entry.is_symlink() else plain).append((below, entry.path))
+            except OSError as error:  # a link to itself, or a disk that fails
+                skipped.append(Skipped(shown(below), "unreadable", error.strerror or type(error).__name__))
+    return Tree(base, title, tuple(sorted(files)), tuple(sorted(folders)), tuple(skipped))
+
+
+def _look(entry: os.DirEntry[str], rel: str) -> File | Skipped:
+    """What a folder's entry is that is not a folder itself."""
+    if entry.is_file():
+        top = rel.partition("/")[0] if "/" in rel else ""
+        return File(shown(rel), rel, top, entry.path, image_problem(entry.path))
+    if entry.is_symlink():
+        return Skipped(shown(rel), "missing", "a link to a file that does not exist")
+    return Skipped(shown(rel), "not an image", "not a regular file")  # to open a pipe could take for ever
+
+
+def _identity(folder: str) -> tuple[int, int] | str:
+    """Equal for two names of one folder."""
+    try:
+        status = os.stat(folder)
+    except OSError:
+        return os.path.realpath(folder)
+    # Some network file systems on Windows number nothing.
+    return (status.st_dev, status.st_ino) if status.st_ino else os.path.realpath(folder)
+
+
+def split_folders(tree: Tree) -> frozenset[str]:
+    """Top folders named like a split that hold folders with images.
+
+    ``valid/1.jpg`` beside ``invalid/2.jpg`` are two classes; ``valid/cat/1.jpg`` is the validation split.
+    """
+    inner = (file.rel.split("/", 2) for file in tree.images)
+    return frozenset(parts[0] for parts in inner if len(parts) == 3 and parts[0].lower() in SPLITS)
+
+
+def read_classes(tree: Tree, splits: frozenset[str]) -> tuple[list[Item], list[Skipped]]:
+    """Items of class folders; ``splits`` are the top folders that are splits, empty for a layout without.
+
+    Files outside the class folders are passed over, except that images there are on record as ``no label``.
+
+    Raises:
+        SourceError: class folders stand beside split folders, or two have names that cannot be told apart.
+    """
+    beside = sorted({file.top for file in tree.images if file.top and file.top.lower() not in SPLITS})
+    if splits and beside:
+        raise SourceError(
+            f"found folders with images ({listed(beside)}) beside the split folders {listed(sorted(splits))} in "
+            f"{tree.title}; move each class below its split, e.g. {sorted(splits)[0]}/{shown(beside[0])}"
+        )
+    items: list[Item] = []
+    skipped: list[Skipped] = []
+    labels: dict[str, str] = {}
+    for file in tree.files:
+        folder, slash, _ = (file.rel.partition("/")[2] if splits else file.rel).partition("/")
+        if not slash:
+            if file.problem is None:
+                skipped.append(Skipped(file.name, "no label", "an image outside the class folders"))
+        elif splits and file.top.lower() not in SPLITS:
+            continue
+        elif file.problem is not None:
+            skipped.append(Skipped(file.name, *file.problem))
+        else:
+            label = labels.get(folder) or labels.setdefault(folder, label_of(folder))
+            split = SPLITS[file.top.lower()] if splits else None
+            items.append(Item(Path(file.path), file.name, label, split=split))
+    _tell_apart(labels, tree.title)
+    return items, skipped + list(_empty_classes(tree, bool(splits)))
+
+
+def _tell_apart(labels: dict[str, str], title: str) -> None:
+    """Two folders may share a label only as two spellings (NFC, NFD) of one name."""
+    owners: dict[str, str] = {}
+    for folder, label in sorted(labels.items()):
+        first = owners.setdefault(label, folder)
+        if unicodedata.normalize("NFC", first) != unicodedata.normalize("NFC", folder):
+            raise SourceError(f"class folders {first!r} and {folder!r} in {title} are not UTF-8 names; rename them")
+
+
+def _empty_classes(tree: Tree, has_splits: bool) -> Iterator[Skipped]:
+    """Class folders without any file: a class that would otherwise vanish unseen."""
+    depth = 1 if has_splits else 0
+    filled = {"/".join(file.rel.split("/", depth + 1)[: depth + 1]) for file in tree.files}
+    for folder in tree.folders:
+        is_class = folder and folder.count("/") == depth and (not depth or folder.partition("/")[0].lower() in SPLITS)
+        if is_class and folder not in filled:
+            yield Skipped(shown(folder), "no images", "an empty folder")
+
+
+def no_images(tree: Tree, advice: str) -> SourceError:
+    """What a tree without images holds instead."""
+    blocked = f", and {len(tree.skipped)} that cannot be read, e.g. {tree.skipped[0].name}" if tree.skipped else ""
+    others = f"{_count(len(tree.files), 'other file')}, e.g. {tree.files[0].name}" if tree.files else "no files at all"
+    return SourceError(f"found no images in {tree.title} ({others}{blocked}); {advice}")
+
+
+def no_classes(tree: Tree) -> SourceError:
+    """Why a folder without class folders is not a labelled source, and how to make it one."""
+    inner = sorted({file.top for file in tree.images if file.top})
+    place = shown(inner[0]) if inner else Path(tree.title).name.partition(".")[0] or "photos"
+    advice = f"put each class's images in a folder of its own, e.g. {place}/cat/1.jpg"
+    images = sum(1 for _ in tree.images)
+    if not images:
+        return no_images(tree, f"{advice}, or give a CSV with path and label columns")
+    where = f"{listed(inner)} of {tree.title}" if inner else tree.title
+    return SourceError(
+        f"found {_count(images, 'image file')} directly in {where} and no class folders; "
+        f"{advice}, or give a CSV with path and label columns"
+    )
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def listed(names: list[str], most: int = 5) -> str:
+    """Names for a sentence, the first few of many."""
+    tail = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(shown(name) for name in names[:most]) + tail

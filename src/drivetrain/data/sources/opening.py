@@ -1,0 +1,324 @@
+"""From what a user points at to a data set: a folder, a table, an archive, a pattern or a Python list.
+
+``open_source("photos")`` reads ``photos/cat/1.jpg`` as an item named ``cat/1.jpg`` with the label ``cat``;
+``open_source([("a.jpg", "cat"), ("b.jpg", "dog", "video 7")])`` takes labels and groups from Python.
+
+Whatever is read from disk is sorted by name, so that the file system has no say in the order;
+a Python list keeps its own.
+"""
+
+from __future__ import annotations
+
+import difflib
+import fnmatch
+import os
+import posixpath
+import re
+import reprlib
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from ...core.errors import SourceError, UsageError
+from ...core.local_path import local_path
+from ...core.types import Dataset, Item, Skipped
+from . import table
+from .archive import is_archive, top_folder, unpack
+from .folder import (
+    BUNDLE,
+    SPLITS,
+    File,
+    Tree,
+    image_problem,
+    is_litter,
+    label_of,
+    listed,
+    no_classes,
+    no_images,
+    read_classes,
+    shown,
+    split_folders,
+    walk,
+)
+from .table import Listing, Place, Row
+
+METADATA = frozenset({"metadata.csv", "metadata.jsonl", "metadata.parquet"})
+"""Tables that describe the folder they stand in (Hugging Face ImageFolder)."""
+
+UNPACKED = ".drivetrain-unpacked"
+"""Beside an archive: where it is unpacked to unless told otherwise."""
+
+WILD = re.compile(r"[*?[]")
+
+# Of a folder's names, how many are compared with a misspelled one: difflib takes about 20 µs for each.
+MOST_NAMES = 5000
+
+ELEMENTS = "Items, (path, label) or (path, label, group) tuples, or dicts such as those of frame.to_dict('records')"
+
+
+def open_source(
+    source: str | Path | Dataset | Iterable[object], *, unpack_dir: Path | None = None, labelled: bool = True
+) -> Dataset:
+    """Read a source of images; no image is decoded.
+
+    Args:
+        source: a folder (``<class>/*.jpg``, with or without ``train/valid/test`` above, or with a ``metadata.csv``); a
+            CSV, TSV, JSON lines or Parquet file with path and label columns; a zip or tar of these; or an iterable of
+            `Item`, ``(path, label)``, ``(path, label, group)`` or mappings with such columns. Without labels also one
+            image, any folder, a pattern such as ``photos/**/*.jpg``, or an iterable of paths. A `Dataset` is taken as
+            it is.
+        unpack_dir: where archives are unpacked; by default a hidden folder beside the archive.
+        labelled: whether every item must have a label. If not, labels are neither needed nor kept.
+
+    Raises:
+        SourceError: nothing usable; one line that says what was found and what to do.
+    """
+    if isinstance(source, Dataset):
+        return source
+    if isinstance(source, str | os.PathLike):
+        title, (items, skipped) = shown(str(source)), _open_path(str(source), unpack_dir, labelled)
+        items.sort(key=lambda item: (item.name, str(item.path)))
+        skipped.sort(key=lambda one: (one.name, one.detail))
+    else:
+        title = f"Python {type(source).__name__}"
+        items, skipped, _ = table.resolve(_python_rows(source, labelled), Place(""), title, labelled=labelled)
+    if not items:
+        raise _nothing(title, skipped)
+    return Dataset(title, tuple(items), tuple(skipped))
+
+
+def _nothing(title: str, skipped: list[Skipped]) -> SourceError:
+    if not skipped:
+        return SourceError(f"found nothing in {title}; give a folder, table or list with at least one image")
+    counts = ", ".join(f"{count} {reason}" for reason, count in Counter(one.reason for one in skipped).most_common())
+    first = f"first {skipped[0].name}: {skipped[0].detail}"
+    return SourceError(f"found no usable image in {title} ({counts}; {first}); correct these or give another source")
+
+
+def _open_path(source: str, unpack_dir: Path | None, labelled: bool) -> tuple[list[Item], list[Skipped]]:
+    if not source:
+        raise SourceError("the source is an empty text; give a folder, a table or an archive")
+    try:
+        path = local_path(source)
+    except UsageError as error:
+        raise SourceError(shown(str(error))) from None
+    if source.startswith("~"):
+        source = str(path)
+    title = shown(source)
+    try:
+        if path.is_dir():
+            return _read_folder(walk(path, title), labelled, unpacked=False)
+        if not path.exists():
+            return _read_missing(source, title, labelled)
+        if not path.is_file():
+            raise SourceError(f"{title} is neither a file nor a folder; give a folder, a table or an archive")
+        if path.suffix.lower() in table.SUFFIXES:
+            rows = table.read_rows(table.load(path, shown(path.name)), labelled=labelled)
+            listing = table.resolve(rows, Place(str(path.parent)), title, labelled=labelled)
+            return listing.items, listing.skipped
+        if is_archive(path):
+            return _read_archive(path, title, unpack_dir or path.parent / UNPACKED, labelled)
+    except OSError as error:
+        raise SourceError(
+            f"cannot read {title}: {error.strerror or type(error).__name__}; check its permissions"
+        ) from None
+    return _read_file(path, title, labelled)
+
+
+def _read_archive(path: Path, title: str, into: Path, labelled: bool) -> tuple[list[Item], list[Skipped]]:
+    if path.suffix.lower() in (".xlsx", ".ods", ".docx"):
+        raise SourceError(f"{title} is an office document; save the sheet as “CSV UTF-8” and give that")
+    return _read_folder(walk(top_folder(unpack(path, into)), title), labelled, unpacked=True)
+
+
+def _read_file(path: Path, title: str, labelled: bool) -> tuple[list[Item], list[Skipped]]:
+    problem = image_problem(str(path))
+    if problem is not None:
+        raise SourceError(
+            f"{title} is not an image, a table or an archive ({problem[1]}); "
+            "give a folder, CSV, TSV, JSON lines, Parquet, zip or tar"
+        )
+    if labelled:
+        raise SourceError(
+            f"{title} is a single image without a label; give a folder such as photos/cat/1.jpg, or a table"
+        )
+    return [Item(path, shown(path.name))], []
+
+
+def _read_folder(tree: Tree, labelled: bool, *, unpacked: bool) -> tuple[list[Item], list[Skipped]]:
+    """``unpacked`` is true where the folder is a stranger's archive, whose tables may list only its own files."""
+    if {file.rel for file in tree.files} >= BUNDLE:
+        raise SourceError(f"{tree.title} is a bundle, a trained model; give the images to look at, not a model")
+    if labelled:
+        items, skipped = _read_labelled(tree, unpacked)
+    else:
+        items = [Item(Path(file.path), file.name) for file in tree.images]
+        skipped = [Skipped(file.name, *file.problem) for file in tree.files if file.problem]
+        if not items:
+            raise no_images(tree, "give a folder with images, one image, or a pattern such as photos/*.jpg")
+    return items, skipped + list(tree.skipped)
+
+
+def _read_labelled(tree: Tree, unpacked: bool) -> tuple[list[Item], list[Skipped]]:
+    """Each part of the tree by what describes it: a metadata table, class folders, or one table on top."""
+    items: list[Item] = []
+    skipped: list[Skipped] = []
+    described: set[str] = set()
+    for below, metadata in _metadata_files(tree).items():
+        if listing := _read_metadata(metadata, below, tree):
+            described.add(below)
+            items += listing.items
+            skipped += listing.skipped + _not_listed(tree, below, listing, metadata.name)
+            if not below:
+                return items, skipped  # a table on top speaks for all
+    rest = tree.without(described)
+    splits = split_folders(rest) | described
+    if not splits:
+        classes = {file.top for file in tree.images if file.top and file.top.lower() not in SPLITS}
+        if len(classes) < 2 and (lone := _read_lone_table(tree, unpacked)):
+            return lone
+        if not classes:
+            raise no_classes(tree)
+    more_items, more_skipped = read_classes(rest, splits)
+    return items + more_items, skipped + more_skipped
+
+
+def _is_below(rel: str, folder: str) -> bool:
+    return not folder or rel.startswith(f"{folder}/")
+
+
+def _metadata_files(tree: Tree) -> dict[str, File]:
+    """Folder → its metadata table, for the root and the split folders; the root first."""
+    found: dict[str, File] = {}
+    for file in sorted(tree.files, key=lambda file: file.rel.count("/")):
+        below, _, name = file.rel.rpartition("/")
+        if name.lower() in METADATA and (not below or below.lower() in SPLITS):
+            if below in found:
+                raise SourceError(f"found {found[below].name} and {file.name} in {tree.title}; keep one of them")
+            found[below] = file
+    return found
+
+
+def _read_metadata(metadata: File, below: str, tree: Tree) -> Listing | None:
+    """What a metadata table lists; None if there are class folders to go by and it adds nothing to them.
+
+    Without a label column, the class folder in each ``file_name`` is the label.
+    """
+    cells = table.load(Path(metadata.path), metadata.name)
+    images = (file.rel for file in tree.images if _is_below(file.rel, below))
+    has_folders = any("/" in rel.removeprefix(f"{below}/") for rel in images)
+    known = {role for role, names in table.COLUMNS.items() if any(c.strip().lower() in names for c in cells.columns)}
+    if has_folders and not ("label" in known or ("path" in known and len(known) > 1)):
+        return None
+    path_column, needs_label = "file_name", not has_folders
+    rows = table.read_rows(cells, labelled=True, path_column=path_column, needs_label=needs_label)
+    rows = [_in_folder(row, below, "label" in known) for row in rows]
+    # Metadata travels with its folder: it has no business outside, wherever the folder came from.
+    return table.resolve(
+        rows, Place(tree.root, below, confined=True), f"{metadata.name} of {tree.title}", labelled=True
+    )
+
+
+def _in_folder(row: Row, below: str, has_label: bool) -> Row:
+    """The row with what its folders say: the split, and the label if no column says it."""
+    folders = posixpath.normpath(posixpath.join(below, row.path.replace("\\", "/"))).split("/")[:-1]
+    split = SPLITS.get(folders[0].lower()) if folders else None
+    if split:
+        folders = folders[1:]
+    label = row.label if has_label or not folders else label_of(folders[0])
+    return row._replace(label=label, split=row.split or split)
+
+
+def _not_listed(tree: Tree, below: str, listing: Listing, name: str) -> list[Skipped]:
+    images = (file for file in tree.images if _is_below(file.rel, below) and file.rel not in listing.rels)
+    return [Skipped(file.name, "not listed", f"{name} does not name it") for file in images]
+
+
+def _read_lone_table(tree: Tree, unpacked: bool) -> tuple[list[Item], list[Skipped]] | None:
+    """A table with path and label columns on top of a folder whose own folders are no classes."""
+    fitting: list[table.Table] = []
+    for file in tree.files:
+        if not file.top and Path(file.rel).suffix.lower() in table.SUFFIXES:
+            cells = table.load(Path(file.path), file.name)
+            columns = {column.strip().lower() for column in cells.columns}
+            if all(columns & set(table.COLUMNS[role]) for role in ("path", "label")):
+                fitting.append(cells)
+    if not fitting:
+        return None
+    if len(fitting) > 1:
+        names = listed([cells.name for cells in fitting])
+        raise SourceError(f"found tables {names} in {tree.title}; give the one to read by its own path")
+    (cells,) = fitting
+    rows = table.read_rows(cells, labelled=True)
+    listing = table.resolve(rows, Place(tree.root, confined=unpacked), f"{cells.name} of {tree.title}", labelled=True)
+    return listing.items, listing.skipped + _not_listed(tree, "", listing, cells.name)
+
+
+def _read_missing(source: str, title: str, labelled: bool) -> tuple[list[Item], list[Skipped]]:
+    """A pattern; or nothing, and the error says which name nearby was perhaps meant."""
+    if WILD.search(source) and labelled:
+        raise SourceError(
+            f"{title} is a pattern, which gives no labels; give the folder above the class folders, or a table"
+        )
+    if WILD.search(source):
+        return _read_pattern(source, title)
+    missing = Path(source)
+    while not missing.parent.exists():
+        missing = missing.parent
+    if missing.is_symlink():  # a name like it is not what is meant: this one is there
+        raise SourceError(f"{shown(str(missing))} is a link that leads nowhere; give what it should lead to")
+    names = sorted(name for name in os.listdir(missing.parent) if not is_litter(name))[:MOST_NAMES]  # noqa: PTH208
+    near = difflib.get_close_matches(missing.name.lower(), [name.lower() for name in names], n=3)
+    meant = [shown(str(missing.parent / name)) for name in names if name.lower() in near]
+    question = f"did you mean {' or '.join(meant)}?" if meant else "check the spelling and the current folder"
+    raise SourceError(f"there is no {shown(str(missing))}; {question}")
+
+
+def _read_pattern(source: str, title: str) -> tuple[list[Item], list[Skipped]]:
+    parts = source.replace(os.sep, "/").split("/")
+    start = next(position for position, part in enumerate(parts) if WILD.search(part))
+    base, wild = "/".join([*parts[:start], ""]) or ".", parts[start:]
+    if not Path(base).is_dir():
+        return _read_missing(base, title, labelled=False)
+    tree = walk(Path(base), title, None if "**" in wild else len(wild) - 1)
+    files = [file for file in tree.files if _matches(file.rel.split("/"), wild)]
+    if not files:
+        seen = f"{len(tree.files)} files looked at in {shown(base)}"
+        raise SourceError(f"no file matches {title} ({seen}); ** stands for any number of folders")
+    items = [Item(Path(file.path), file.name) for file in files if file.problem is None]
+    return items, [Skipped(file.name, *file.problem) for file in files if file.problem]
+
+
+def _matches(parts: list[str], pattern: list[str]) -> bool:
+    """Whether a path fits a pattern, both cut at the slashes; ``**`` stands for any number of folders."""
+    if not parts or not pattern:
+        return not parts and not pattern
+    head, *rest = pattern
+    if head == "**":
+        return any(_matches(parts[skipped:], rest or ["*"]) for skipped in range(len(parts)))
+    return fnmatch.fnmatch(parts[0], head) and _matches(parts[1:], rest)
+
+
+def _python_rows(source: Iterable[object], labelled: bool) -> list[Row]:
+    kind = type(source).__name__
+    if not isinstance(source, Iterable) or isinstance(source, bytes | Mapping):
+        raise SourceError(f"a source is a path or an iterable; received one of type {kind}; give {ELEMENTS}")
+    return [_python_row(element, f"{kind}[{position}]", labelled) for position, element in enumerate(source)]
+
+
+def _python_row(element: object, at: str, labelled: bool) -> Row:
+    roles = {role: role for role in table.COLUMNS} if labelled else {"path": "path"}
+    match element:
+        case Item(path, name, label, group, split, weight):
+            cells = {"path": path, "label": label, "group": group, "split": split, "weight": weight}
+            return table.row_of(at, cells, roles)._replace(name=shown(name))
+        case (path, label) if isinstance(element, tuple):
+            return table.row_of(at, {"path": path, "label": label}, roles)
+        case (path, label, group) if isinstance(element, tuple):
+            return table.row_of(at, {"path": path, "label": label, "group": group}, roles)
+        case Mapping():
+            columns = [key for key in element if isinstance(key, str)]
+            return table.row_of(at, element, table.find_roles(columns, at, labelled=labelled))
+        case str() | os.PathLike() if not labelled:
+            return table.row_of(at, {"path": element}, roles)
+    raise SourceError(f"{at}: received {reprlib.repr(element)} of type {type(element).__name__}; give {ELEMENTS}")

@@ -1,0 +1,402 @@
+"""Tables that list images: CSV, TSV, JSON lines and Parquet → rows → items.
+
+Three steps: `load` parses a file into cells, `read_rows` gives the cells their meaning, `resolve` looks for the files.
+Rows also come from Python (see `sources`), so the last two know nothing of file formats.
+The steps stand together as they share what a row is; a part of them would be read with the others anyway, hence the length.
+"""
+
+# ruff: noqa: PTH100, PTH113, PTH117, PTH118
+# Paths are strings until they are items: a Path costs more than all else that is done for a row.
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+import os
+import posixpath
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from ...core.errors import SourceError
+from ...core.installation import install_command
+from ...core.local_path import not_local
+from ...core.plain_file import open_plain
+from ...core.types import Item, Skipped
+from .folder import SPLITS, image_problem, shown
+
+# Why a file is left out that is listed twice.
+CONFLICTING_LABELS = "conflicting labels"
+
+MAX_COLUMNS = 10_000
+MAX_LINE = 4 << 20
+"""Characters of a line that names columns, or one image with all that is known of it."""
+
+SUFFIXES = frozenset({".csv", ".tsv", ".jsonl", ".parquet"})
+
+COLUMNS: Mapping[str, tuple[str, ...]] = {
+    "path": ("path", "file", "filename", "file_name", "image", "image_path"),
+    "label": ("label", "class", "category", "target"),
+    "group": ("group", "source", "video", "patient", "module"),
+    "split": ("split", "subset"),
+    "weight": ("weight",),
+}
+"""What a column means → the names it may have, in lower case. The first wins over the others."""
+
+# Absolute for Linux or Windows, or relative to a Windows drive: each leaves the folder it is joined to.
+ROOTED = re.compile(r"[/\\]|[A-Za-z]:")
+
+
+@dataclass(frozen=True)
+class Table:
+    """Cells as read. A row stands with the words that tell a person where it is (``labels.csv, line 3``)."""
+
+    name: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, Mapping[str, object]], ...]
+
+
+class Row(NamedTuple):
+    """One listed image. ``name`` overrides the one made from the path; ``weight`` is finite and ≥ 0."""
+
+    at: str
+    path: str
+    label: str | None = None
+    group: str | None = None
+    split: str | None = None
+    weight: float = 1.0
+    name: str | None = None
+
+
+class Place(NamedTuple):
+    """Where rows' relative paths start: ``root``, the source, and ``below``, the table's folder within it.
+
+    ``confined`` rows may not name a file outside the root: the table came with the data, not from the user's hand.
+    """
+
+    root: str
+    below: str = ""
+    confined: bool = False
+
+
+class Listing(NamedTuple):
+    """What rows came to; ``rels`` are the paths relative to the root that they named."""
+
+    items: list[Item]
+    skipped: list[Skipped]
+    rels: frozenset[str]
+
+
+def load(path: Path, name: str, *, every_column: bool = False) -> Table:
+    """Read a table's cells; ``name`` is what messages call it.
+
+    Of Parquet only the columns that mean something (see `COLUMNS`) are read, or ``every_column``.
+
+    Raises:
+        SourceError: unreadable, not UTF-8, malformed (with the line), or Parquet without pyarrow.
+    """
+    try:
+        match path.suffix.lower():
+            case ".parquet":
+                return _load_parquet(path, name, every_column)
+            case ".jsonl":
+                return _load_json_lines(path, name)
+            case suffix:
+                return _load_delimited(path, name, "\t" if suffix == ".tsv" else ",")
+    except UnicodeDecodeError:
+        raise SourceError(f"{name} is not UTF-8 text; save it as “CSV UTF-8”") from None
+    except OSError as error:
+        raise SourceError(f"cannot read {name}: {error.strerror or type(error).__name__}") from None
+
+
+def _load_delimited(path: Path, name: str, usual: str) -> Table:
+    with io.TextIOWrapper(open_plain(path), encoding="utf-8-sig", newline="") as file:
+        header = ""
+        while not header.strip(" \t\r\n,;") and (line := file.readline(MAX_LINE + 1)):
+            header = line
+        if len(header) > MAX_LINE:
+            raise SourceError(
+                f"{name}: the first line has more than {MAX_LINE >> 20} million characters; is it a table?"
+            )
+        file.seek(0)
+        # The usual one wins a tie, as with a single column.
+        delimiter = max((usual, ",", ";", "\t"), key=header.count)
+        reader = csv.reader(file, delimiter=delimiter, strict=True)
+        columns: tuple[str, ...] = ()
+        rows: list[tuple[str, Mapping[str, object]]] = []
+        try:
+            for cells in reader:
+                if not any(cell.strip() for cell in cells):
+                    continue
+                if not columns:
+                    columns = _header(cells, name)
+                    continue
+                at = f"{name}, line {reader.line_num}"
+                if any(cell.strip() for cell in cells[len(columns) :]):
+                    raise SourceError(
+                        f"{at}: {len(cells)} cells under {len(columns)} columns; "
+                        f"put cells that contain {delimiter!r} in quotes"
+                    )
+                rows.append((at, dict(zip(columns, cells, strict=False))))
+        except csv.Error as error:
+            raise SourceError(f"{name}, line {reader.line_num}: {error}; correct the quotes there") from None
+    return Table(name, columns, tuple(rows))
+
+
+def _header(cells: Sequence[str], name: str) -> tuple[str, ...]:
+    columns = [cell.strip() for cell in cells]
+    while columns and not columns[-1]:
+        columns.pop()  # spreadsheets leave empty columns at the right
+    _bound_columns(len(columns), name)
+    twice = next((column for column, count in Counter(columns).items() if column and count > 1), None)
+    if twice is not None:
+        raise SourceError(f"{name} has two columns named {twice!r}; rename one")
+    return tuple(columns)
+
+
+def _bound_columns(count: int, name: str) -> None:
+    if count > MAX_COLUMNS:
+        raise SourceError(
+            f"{name} has {count:,} columns; at most {MAX_COLUMNS:,} are read, and few of them mean something: path, label, "
+            "group, split, weight"
+        )
+
+
+def _load_json_lines(path: Path, name: str) -> Table:
+    rows: list[tuple[str, Mapping[str, object]]] = []
+    columns: dict[str, None] = {}
+    with io.TextIOWrapper(open_plain(path), encoding="utf-8-sig") as file:
+        for number, line in enumerate(iter(lambda: file.readline(MAX_LINE + 1), ""), start=1):
+            if not line.strip():
+                continue
+            at = f"{name}, line {number}"
+            if len(line) > MAX_LINE:
+                raise SourceError(f"{at} has more than {MAX_LINE >> 20} million characters; each line is one image")
+            try:
+                cells = json.loads(line.rstrip())
+            except json.JSONDecodeError as error:
+                raise SourceError(
+                    f"{at}: broken JSON at column {error.colno} ({error.msg}); correct the line"
+                ) from None
+            except (ValueError, RecursionError) as error:  # numbers of thousands of digits, nesting without end
+                raise SourceError(f"{at}: {error}; correct the line") from None
+            if not isinstance(cells, dict):
+                raise SourceError(
+                    f'{at} is a JSON {type(cells).__name__}; each line must be one object, {{"file_name": …}}'
+                )
+            columns |= dict.fromkeys(cells)
+            _bound_columns(len(columns), at)
+            rows.append((at, cells))
+    return Table(name, tuple(columns), tuple(rows))
+
+
+def _load_parquet(path: Path, name: str, every_column: bool) -> Table:
+    try:
+        import pyarrow
+        import pyarrow.parquet
+    except ImportError:
+        raise SourceError(
+            f"{name}: Parquet needs pyarrow, which is not installed; {install_command('parquet')}, or give a CSV"
+        ) from None
+    known = {synonym for synonyms in COLUMNS.values() for synonym in synonyms}
+    try:
+        with pyarrow.parquet.ParquetFile(path) as file:
+            _bound_columns(file.metadata.num_columns, name)
+            columns = tuple(file.schema_arrow.names)
+            read = [column for column in columns if every_column or column.strip().lower() in known]
+            cells = file.read(columns=read).to_pylist()
+    except (pyarrow.ArrowException, UnicodeDecodeError) as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise SourceError(f"{name} is not a Parquet file that can be read: {reason}") from None
+    return Table(name, columns, tuple((f"{name}, row {number}", row) for number, row in enumerate(cells, start=1)))
+
+
+def find_roles(
+    columns: Sequence[str], at: str, *, labelled: bool, path_column: str = "path", needs_label: bool = True
+) -> dict[str, str]:
+    """Meaning → the column that has it; without labels only the path counts. ``path_column`` wins over its synonyms.
+
+    Raises:
+        SourceError: no path column, no label column though it is needed, or two that could be it.
+    """
+    roles: dict[str, str] = {}
+    for role in COLUMNS if labelled else ("path",):
+        matches = [column for column in columns if column.strip().lower() in COLUMNS[role]]
+        first = path_column if role == "path" else role
+        best = [column for column in matches if column.strip().lower() == first] or matches
+        if len(best) > 1:
+            either = " and ".join(repr(column) for column in best)
+            raise SourceError(f"{at}: columns {either} could both be the {role}; call one of them {first}")
+        if best:
+            roles[role] = best[0]
+    needed = ("path", "label") if labelled and needs_label else ("path",)
+    if missing := [role for role in needed if role not in roles]:
+        names = " and ".join(f"{role} (or {', '.join(COLUMNS[role][1:])})" for role in missing)
+        found = ", ".join(repr(column) for column in columns[:12]) or "none"
+        raise SourceError(f"{at} has no column for {names}; found {found}; name the columns in the first row")
+    return roles
+
+
+def read_rows(table: Table, *, labelled: bool, path_column: str = "path", needs_label: bool = True) -> list[Row]:
+    """Give a table's cells their meaning.
+
+    Raises:
+        SourceError: columns are missing, or a cell cannot be understood (with its place).
+    """
+    roles = find_roles(table.columns, table.name, labelled=labelled, path_column=path_column, needs_label=needs_label)
+    return [row_of(at, cells, roles) for at, cells in table.rows]
+
+
+def row_of(at: str, cells: Mapping[str, object], roles: Mapping[str, str]) -> Row:
+    """One row from its cells; a cell that is absent is an empty one."""
+    value = {role: cells.get(column) for role, column in roles.items()}
+    path = value["path"]
+    if isinstance(path, os.PathLike):
+        path = os.fspath(path)
+    if path is not None and not isinstance(path, str):
+        raise SourceError(f"{at}: the path is of type {type(path).__name__}; give the name of a file as text")
+    return Row(
+        at,
+        path or "",
+        text_of(value.get("label"), f"{at}: the label"),
+        text_of(value.get("group"), f"{at}: the group"),
+        split_of(value.get("split"), at),
+        weight_of(value.get("weight"), at),
+    )
+
+
+def text_of(value: object, what: str) -> str | None:
+    """A label or group as text in NFC; None where the cell is empty. Whole floats lose their ``.0``."""
+    if isinstance(value, np.generic):
+        value = value.item()
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return None
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)  # pandas makes whole numbers floats where a column has gaps
+    if not isinstance(value, (str, int, float)):
+        raise SourceError(f"{what} is of type {type(value).__name__}; give one text or number")
+    return unicodedata.normalize("NFC", shown(str(value).strip())) or None
+
+
+def split_of(value: object, at: str) -> str | None:
+    """``train``, ``valid``, ``test`` or None where the cell is empty."""
+    text = text_of(value, f"{at}: the split")
+    if text is not None and text.lower() not in SPLITS:
+        raise SourceError(f"{at}: split {text!r} is unknown; use train, valid or test")
+    return SPLITS[text.lower()] if text is not None else None
+
+
+def weight_of(value: object, at: str) -> float:
+    """A finite weight ≥ 0; 1 where the cell is empty."""
+    if value is None or (isinstance(value, str) and not value.strip()):
+        return 1.0
+    if isinstance(value, bool) or not isinstance(value, (str, int, float, np.number)):
+        weight = math.nan
+    else:
+        try:
+            weight = float(value)
+        except (ValueError, OverflowError):
+            weight = math.nan
+    if not (math.isfinite(weight) and weight >= 0):
+        raise SourceError(f"{at}: weight {value!r} is not a number ≥ 0")
+    return weight
+
+
+def resolve(rows: Sequence[Row], place: Place, title: str, *, labelled: bool) -> Listing:
+    """Look for the rows' files and make items of them, in the rows' order.
+
+    A file listed twice counts once; listed under two labels it does not count at all.
+
+    Raises:
+        SourceError: none of the files exists, or a confined row points outside.
+    """
+    found = [_locate(row, place) if row.path else ("", "") for row in rows]
+    if rows and not any(path for _, path in found):
+        first = shown(found[0][0]) or "an empty path"
+        start = shown(os.path.abspath(os.path.join(place.root, place.below)))
+        none = (
+            f"the one file listed in {title} does not exist, {first}"
+            if len(rows) == 1
+            else f"none of the {len(rows)} files listed in {title} exists, e.g. {first}"
+        )
+        raise SourceError(f"{none}; relative paths start at {start}")
+    places: dict[str, dict[str, str]] = {}
+    for row, (_, path) in zip(rows, found, strict=True):
+        if path and row.label is not None:
+            places.setdefault(path, {}).setdefault(row.label, row.at)
+    items: list[Item] = []
+    skipped: list[Skipped] = []
+    used: dict[str, str] = {}
+    for row, (rel, path) in zip(rows, found, strict=True):
+        # An address stays as it was written: as a path it would lose a slash.
+        name = row.name or shown(row.path if not path and not_local(row.path) else rel) or row.at
+        if reason := _why_not(row, path, places, used, labelled):
+            skipped.append(Skipped(name, *reason))
+            continue
+        used[path] = row.at
+        label = row.label if labelled else None
+        items.append(Item(Path(path), name, label, row.group, row.split, row.weight))
+    return Listing(items, skipped, frozenset(rel for rel, _ in found))
+
+
+def _why_not(
+    row: Row, path: str, places: Mapping[str, Mapping[str, str]], used: Mapping[str, str], labelled: bool
+) -> tuple[str, str] | None:
+    """Why a row gives no item: a short reason and a sentence."""
+    if not row.path:
+        return "no path", f"{row.at}: the path is empty"
+    if labelled and row.label is None:
+        return "no label", f"{row.at}: the label is empty"
+    if not path:
+        return "missing", f"{row.at}: {shown(not_local(row.path) or 'no such file')}"
+    if labelled and len(places[path]) > 1:
+        return CONFLICTING_LABELS, " and ".join(f"{label!r} ({at})" for label, at in places[path].items())
+    if path in used:
+        return "repeated", f"{row.at}: already listed ({used[path]})"
+    return image_problem(path)
+
+
+def _locate(row: Row, place: Place) -> tuple[str, str]:
+    """A row's path relative to the root, and the file it names; the latter empty where there is none."""
+    rels = [_relative(spelling, row.at, place) for spelling in _spellings(row.path)]
+    for rel in rels:
+        path = os.path.normpath(os.path.join(place.root, rel))
+        if os.path.isfile(path):
+            return rel, path
+    return rels[0], ""
+
+
+def _spellings(path: str) -> Iterator[str]:
+    """As listed, then as other systems and editors would have written it."""
+    return iter(
+        dict.fromkeys(
+            (
+                path,
+                path.strip(),
+                unicodedata.normalize("NFC", path),
+                unicodedata.normalize("NFD", path),
+                path.replace("\\", "/"),
+            )
+        )
+    )
+
+
+def _relative(path: str, at: str, place: Place) -> str:
+    """The normal form of a path, relative to the root where it stands below."""
+    path = path.replace(os.sep, "/")
+    if not place.confined and os.path.isabs(path):
+        path = posixpath.normpath(path)
+        root = os.path.abspath(place.root).replace(os.sep, "/") + "/"
+        return path.removeprefix(root) if place.root else path
+    rel = posixpath.normpath(posixpath.join(place.below, path))
+    if place.confined and (ROOTED.match(path) or rel == ".." or rel.startswith("../")):
+        raise SourceError(f"{at}: {path!r} points outside the data; list files by their path relative to the table")
+    return rel

@@ -1,0 +1,127 @@
+"""The written files of each kind of app. What comes from a bundle is quoted for the language it ends up in."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from ..core.visible import visible
+from ..model.card import HUB_LICENCES
+from ..model.manifest import Manifest
+
+PORT = 8000
+USER_ID = 10001
+"""Of the container's user: a number, so that Kubernetes can see that it is not root."""
+
+GRADIO = "6.31.0"
+"""The Gradio that the Space was tried with."""
+
+# The newest patch release of each Python that was looked at; an image is named by a tag that does not move on.
+IMAGES = {"3.11": "3.11.14", "3.12": "3.12.12", "3.13": "3.13.9", "3.14": "3.14.0"}
+DEBIAN = "slim-bookworm"
+
+_FILES = {
+    "docker": ("Dockerfile", ".dockerignore", "compose.yaml", "requirements.txt", "README.md"),
+    "space": ("app.py", ".gitattributes", "requirements.txt", "README.md"),
+    "notebook": ("app.ipynb", "voila.json", "requirements.txt", "README.md"),
+}
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What the pages say."""
+
+    manifest: Manifest
+    requirements: tuple[str, ...]
+    wheel: str
+    """Path of the wheel inside the folder."""
+    drivetrain: str
+    """The version that is handed over."""
+    python: str
+    """Such as ``3.11``: what the bundle was checked with."""
+
+
+def render_pages(kind: str, facts: Facts) -> dict[str, bytes]:
+    """File name to content, without the bundle and the wheel. ``kind``: docker, space or notebook."""
+    import jinja2  # here, not above: it costs 50 ms
+
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader(__package__),
+        autoescape=False,  # nothing here is HTML; each language has its own filter
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters.update(markdown=markdown, yaml=yaml_text, docker=docker_text, comment=_plain)
+    manifest = facts.manifest
+    image = IMAGES.get(facts.python, IMAGES["3.13"])
+    values: Mapping[str, object] = {
+        "facts": facts,
+        "manifest": manifest,
+        "slug": slug(manifest.name),
+        "licence": hub_licence(manifest.backbone.licence),
+        "image": f"python:{image}-{DEBIAN}",
+        "port": PORT,
+        "user_id": USER_ID,
+        "gradio": GRADIO,
+        "what": _what(manifest),
+    }
+    return {
+        name: environment.get_template(str(PurePosixPath(kind) / f"{name}.j2")).render(values).encode()
+        for name in _FILES[kind]
+    }
+
+
+def slug(name: str) -> str:
+    """A name for images and repositories.
+
+    >>> slug("Grizzly / Teddy (2)"), slug("熊")
+    ('grizzly-teddy-2', 'model')
+    """
+    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:60].strip("-") or "model"
+
+
+def hub_licence(licence: str) -> str:
+    """The identifier that Hugging Face knows a licence by; ``other`` where it knows none."""
+    return licence.lower() if licence.lower() in HUB_LICENCES else "other"
+
+
+def markdown(text: str) -> str:
+    """Text that stays text in Markdown.
+
+    >>> markdown("a*b <i>")
+    'a\\\\*b \\\\<i\\\\>'
+    """
+    return "".join(f"\\{c}" if c in "\\`*_[]<>|#&~!" else c for c in _plain(text))
+
+
+def yaml_text(text: str) -> str:
+    """A YAML scalar: a JSON string, which YAML reads as it is."""
+    return json.dumps(_plain(text), ensure_ascii=False)
+
+
+def docker_text(text: str) -> str:
+    """A value in a Dockerfile: in double quotes, nothing in it expanded.
+
+    >>> print(docker_text('the "best" of $HOME'))
+    "the \\"best\\" of \\$HOME"
+    """
+    return '"' + re.sub(r'([\\"$`])', r"\\\1", _plain(text)) + '"'
+
+
+def _plain(text: str) -> str:
+    """On one line, with nothing that cannot be printed."""
+    return visible(" ".join(text.split()))
+
+
+def _what(manifest: Manifest) -> str:
+    names = ", ".join(markdown(name) for name in manifest.outputs[:12]) + (", …" if len(manifest.outputs) > 12 else "")
+    return {
+        "classification": f"Tells which of these an image shows: {names}.",
+        "multi-label": f"Tells which of these, if any, an image shows: {names}.",
+        "regression": f"Reads these numbers off an image: {names}.",
+    }[manifest.task]

@@ -1,0 +1,392 @@
+"""Where in a picture the model found its evidence, from the bundle's own graph: no gradients, no second network.
+
+Two methods, and every map says which it is:
+
+activation: the logits of our graphs are sums over places (see `evidence`), so each is split into the places' shares
+    without any approximation: bias + the sum of the map is the logit. Class activation mapping (Zhou et al. 2016)
+    carried through the unit length of each block and the mean over mirrored views.
+occlusion: for any other graph. A grey square is slid over the resized picture, and a place gets the mean drop of the
+    logit over the squares that covered it (Zeiler and Fergus 2014). What two places say together is counted twice, or
+    not at all, so the map does not sum to the logit.
+
+A map shows what the score rests on, not that this is a good reason; several hundred runs of the network for occlusion.
+
+Shapes: N batch, K channels, C classes, h and w places, H and W pixels of the network's input, Y and X of the picture.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from io import BytesIO
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+from weakref import WeakKeyDictionary
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps
+
+from ...core.cores import available_cores
+from ...core.errors import BundleError, ImageError, SchemaError, UsageError
+from ...core.plain_file import read_plain
+from ...core.types import FloatArray
+from ...data.image.decode import decode, to_rgb
+from ...data.image.preprocess import Preprocess, resize_image, to_tensor
+from ...embed.session import Session
+from ..export import LOGITS
+from ..graph_audit import audit_graph
+from ..manifest import parse_manifest
+from ..storage import MANIFEST, MODEL, read_files
+from .evidence import Evidence, NoPlacesError, Term, find_evidence
+from .heat_colours import tinted, with_legend
+from .placement import Placement
+from .places import sample, spread
+
+if TYPE_CHECKING:
+    from ..predictor import Predictor
+
+Floats = NDArray[np.float64]
+Method = Literal["activation", "occlusion"]
+Picture = str | PathLike[str] | bytes | Image.Image
+
+# The occluding square: a side of 1/7 of the input (a place of the usual last map), moved by half of that.
+SQUARE_SHARE = 7
+GREY = 128
+
+# A map's strongest tenth of a percent may be one place; the scale is set by what lies below.
+SCALE_QUANTILE = 0.995
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class HeatMap:
+    """One picture's evidence for and against each class."""
+
+    image: Image.Image
+    """Upright, RGB: what `overlay` draws on."""
+    classes: tuple[str, ...]
+    contributions_Chw: FloatArray
+    """Logits; what each place adds to each class's logit, on a grid over the network's input square."""
+    logits_C: FloatArray
+    bias_C: FloatArray
+    """``logits_C`` less the sums of the map; with occlusion simply what the map leaves unexplained."""
+    method: Method
+    input_size: tuple[int, int]
+    """(H, W) of the network's input."""
+    placement: Placement
+
+    def __repr__(self) -> str:
+        rows, columns = self.contributions_Chw.shape[1:]
+        return f"<HeatMap by {self.method}, {len(self.classes)} classes, {rows}×{columns} places>"
+
+    def contributions(self, class_name: str | None = None, against: str | None = None) -> FloatArray:
+        """(h, w) shares of one class's logit, by default the winner's; with ``against`` of its lead over another's.
+
+        Raises:
+            UsageError: there is no such class.
+        """
+        chosen_hw: FloatArray = self.contributions_Chw[self._row(class_name)]
+        if against is not None:
+            chosen_hw = chosen_hw - self.contributions_Chw[self._row(against)]
+        return chosen_hw
+
+    def on_input(self, class_name: str | None = None, against: str | None = None) -> FloatArray:
+        """(H, W) shares of each pixel of the network's input square, with the same sum as `contributions`."""
+        grid_hw = self.contributions(class_name, against).astype(np.float64)
+        height, width = self.input_size
+        heat_HW: Floats = spread(grid_hw.shape[0], height) @ grid_hw @ spread(grid_hw.shape[1], width).T
+        return heat_HW.astype(np.float32)
+
+    def on_picture(
+        self, class_name: str | None = None, against: str | None = None, *, size: tuple[int, int] | None = None
+    ) -> FloatArray:
+        """(Y, X) evidence at each pixel of the upright picture, in logits for the whole input square's area.
+
+        NaN where the network does not look (outside a centre crop). ``size`` (width, height) draws it smaller.
+
+        Raises:
+            UsageError: there is no such class.
+        """
+        width, height = size or self.image.size
+        grid_hw = self.contributions(class_name, against).astype(np.float64) * self.contributions_Chw[0].size
+        box, (own_w, own_h) = self.placement, self.image.size
+        rows_Yh = sample(grid_hw.shape[0], (np.arange(height) + 0.5) * own_h / height, box.top, box.bottom)
+        columns_Xw = sample(grid_hw.shape[1], (np.arange(width) + 0.5) * own_w / width, box.left, box.right)
+        heat_YX: FloatArray = (rows_Yh @ grid_hw @ columns_Xw.T).astype(np.float32)
+        return heat_YX
+
+    def overlay(
+        self,
+        class_name: str | None = None,
+        *,
+        against: str | None = None,
+        side: int = 640,
+        legend: bool = False,
+    ) -> Image.Image:
+        """The picture with evidence for the class (orange) and against it (blue); what the network did not see is dark.
+
+        ``against`` shows instead what tells the class from another one. One scale serves all classes of a picture, so
+        that their overlays can be compared. ``side``: pixels of the longer side; ``legend`` adds a line below.
+
+        Raises:
+            UsageError: there is no such class, or ``side`` is not a number of pixels.
+        """
+        if side < 1:
+            raise UsageError(f"side is {side}; give the longer side in pixels, such as 640")
+        scale = side / max(self.image.size)
+        size = max(1, round(self.image.width * scale)), max(1, round(self.image.height * scale))
+        photo_YXK = np.asarray(self.image.resize(size, Image.Resampling.LANCZOS), np.float64)
+        heat_YX = self.on_picture(class_name, against, size=size).astype(np.float64)
+        drawn = Image.fromarray(tinted(photo_YXK, heat_YX / self._scale()))
+        if not legend:
+            return drawn
+        name = self.classes[self._row(class_name)]
+        return with_legend(drawn, name if against is None else f"{name} rather than {against}")
+
+    def _repr_png_(self) -> bytes:
+        """What a notebook shows: the overlay of the winning class."""
+        data = BytesIO()
+        self.overlay(legend=True).save(data, "PNG")
+        return data.getvalue()
+
+    def _scale(self) -> float:
+        """Evidence (logits for the input's area) that is drawn in full colour."""
+        density_C = np.abs(self.contributions_Chw).reshape(len(self.contributions_Chw), -1)
+        strongest = float(np.quantile(density_C, SCALE_QUANTILE, axis=1).max()) * density_C.shape[1]
+        return strongest or 1.0
+
+    def _row(self, class_name: str | None) -> int:
+        if class_name is None:
+            return int(self.logits_C.argmax())
+        if class_name not in self.classes:
+            known = ", ".join(self.classes[:10]) + (", …" if len(self.classes) > 10 else "")
+            raise UsageError(f"the model has no class “{class_name}”; its classes are {known}")
+        return self.classes.index(class_name)
+
+
+class Heatmaps:
+    """Makes heat maps of one model; safe to use from several threads."""
+
+    def __init__(
+        self, model: bytes, classes: Sequence[str], preprocess: Preprocess, *, method: Method | None = None
+    ) -> None:
+        """``method`` None: activation where the graph allows it, else occlusion.
+
+        Raises:
+            BundleError: the graph cannot be trusted.
+            SchemaError: the graph does not give one logit a class.
+            UsageError: activation was asked for, and the graph has no such form; or there is no such method.
+            WeightsError: the graph cannot be loaded.
+        """
+        if method not in (None, "activation", "occlusion"):
+            raise UsageError(f"there is no method “{method}”; it is activation, occlusion, or None for the best")
+        self.classes = tuple(classes)
+        self.preprocess = preprocess
+        audit_graph(model)
+        self._evidence: Evidence | None = None
+        self._session = Session(model)
+        if self._session.outputs.get(LOGITS) != (len(self.classes),):
+            raise SchemaError(
+                f"the graph gives {self._session.outputs.get(LOGITS, 'no')} logits for {len(self.classes)} classes"
+            )
+        if method != "occlusion":
+            try:
+                self._open(model)
+            except NoPlacesError as error:
+                if method == "activation":
+                    raise UsageError(f"no map by activation: {error}; use occlusion") from None
+
+    @property
+    def method(self) -> Method:
+        """How the maps are made."""
+        return "occlusion" if self._evidence is None else "activation"
+
+    def of(self, picture: Picture, *, fitted: Image.Image | None = None) -> HeatMap:
+        """The evidence in a picture: a path, the bytes of a file, or a Pillow image.
+
+        ``fitted``: the picture as the network gets it, from `resize_image`, where the caller has that; ``picture`` may
+        then be smaller than it was.
+
+        Raises:
+            ImageError: missing, unreadable or not an image.
+        """
+        image = _upright(picture, self.preprocess)
+        fitted = fitted or resize_image(image, self.preprocess.resize)
+        if self._evidence is None:
+            grid_Chw, logits_C = self._occlude(fitted)
+        else:
+            grid_Chw, logits_C = self._activations(to_tensor(fitted, self.preprocess), self._evidence)
+        return HeatMap(
+            image=image,
+            classes=self.classes,
+            contributions_Chw=grid_Chw.astype(np.float32),
+            logits_C=logits_C.astype(np.float32),
+            bias_C=(logits_C - grid_Chw.sum(axis=(1, 2))).astype(np.float32),
+            method=self.method,
+            input_size=self.preprocess.resize.size,
+            placement=Placement.of(image.size, self.preprocess.resize),
+        )
+
+    def _open(self, model: bytes) -> None:
+        """Load the graph with the maps and divisors as outputs, and see on one image that all adds up."""
+        import onnx
+
+        opened = onnx.load_from_string(model)
+        evidence = find_evidence(opened)
+        names = dict.fromkeys(
+            name for term in evidence.terms for name in (term.tensor, *(divisor.tensor for divisor in term.divisors))
+        )
+        present = {value.name for value in opened.graph.output}
+        for name in names:
+            if name not in present:
+                opened.graph.output.append(onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, None))
+        session = Session(opened.SerializeToString())
+        self._session, plain = session, self._session
+        height, width = self.preprocess.resize.size
+        noise = np.random.default_rng(0).standard_normal((3, height, width)).astype(np.float32)
+        grid_Chw, logits_C = self._activations(noise, evidence)
+        gap = float(np.abs(evidence.bias_C + grid_Chw.sum(axis=(1, 2)) - logits_C).max())
+        if not gap <= 1e-3 * max(1.0, float(np.abs(logits_C).max())):
+            self._session = plain
+            raise NoPlacesError(f"the shares miss the logits by {gap:.2g}")
+        self._evidence = evidence
+
+    def _activations(self, tensor_KHW: FloatArray, evidence: Evidence) -> tuple[Floats, Floats]:
+        """(C, h, w) shares on the finest grid of any term, and (C,) logits."""
+        names = [LOGITS, *dict.fromkeys(n for t in evidence.terms for n in (t.tensor, *(d.tensor for d in t.divisors)))]
+        values = dict(zip(names, self._session.run(tensor_KHW[None], names), strict=True))
+        shares = [_shares(term, values) for term in evidence.terms]
+        rows, columns = (max(share_Chw.shape[axis] for share_Chw in shares) for axis in (1, 2))
+        total_Chw = np.zeros((len(self.classes), rows, columns))
+        for share_Chw in shares:
+            total_Chw += spread(share_Chw.shape[1], rows) @ share_Chw @ spread(share_Chw.shape[2], columns).T
+        return total_Chw, values[LOGITS][0].astype(np.float64)
+
+    def _occlude(self, fitted: Image.Image) -> tuple[Floats, Floats]:
+        """(C, h, w) mean drops of the logits, a share of one a place, and (C,) logits of the whole."""
+        height, width = self.preprocess.resize.size
+        starts_y, starts_x = _window_starts(height), _window_starts(width)
+        square_h, square_w = -(-height // SQUARE_SHARE), -(-width // SQUARE_SHARE)
+        logits_C = self._logits(fitted)
+
+        def drop(corner: tuple[int, int]) -> Floats:
+            y, x = corner
+            covered = fitted.copy()
+            covered.paste((GREY, GREY, GREY), (x, y, x + square_w, y + square_h))
+            return logits_C - self._logits(covered)
+
+        corners = [(y, x) for y in starts_y for x in starts_x]
+        with ThreadPoolExecutor(available_cores(), thread_name_prefix="occlude") as pool:
+            drops_SC = np.array(list(pool.map(drop, corners)))
+        drops_CYX = drops_SC.T.reshape(len(self.classes), len(starts_y), len(starts_x))
+        cover_hY, cover_wX = _coverage(height, square_h, starts_y), _coverage(width, square_w, starts_x)
+        mean_Chw = cover_hY @ drops_CYX @ cover_wX.T
+        # A square covers several places, and its drop is theirs together.
+        return mean_Chw * (height * width) / (square_h * square_w * mean_Chw[0].size), logits_C
+
+    def _logits(self, fitted: Image.Image) -> Floats:
+        tensor_KHW = to_tensor(fitted, self.preprocess)
+        logits_C: Floats = self._session.run(tensor_KHW[None], [LOGITS])[0][0].astype(np.float64)
+        return logits_C
+
+
+_KEPT: WeakKeyDictionary[Predictor, dict[Method | None, Heatmaps]] = WeakKeyDictionary()
+"""A predictor is mostly asked for many maps, and its graph has to be read again for the first."""
+
+
+def heat_map(
+    predictor: Predictor, picture: Picture, *, method: Method | None = None, fitted: Image.Image | None = None
+) -> HeatMap:
+    """Where in a picture a loaded bundle finds its evidence: ``heat_map(predictor, "bear.jpg").overlay("grizzly")``.
+
+    The graph is read from the bundle again on the first call. ``fitted``: see `Heatmaps.of`.
+
+    Raises:
+        BundleError: the bundle is no longer there, or no longer the same.
+        ImageError: it is not a usable image.
+        UsageError: activation was asked for, and the graph has no such form.
+    """
+    kept = _KEPT.setdefault(predictor, {})
+    if method not in kept:
+        kept[method] = heatmaps(predictor, method=method)
+    return kept[method].of(picture, fitted=fitted)
+
+
+def heatmaps(predictor: Predictor, *, method: Method | None = None) -> Heatmaps:
+    """The maker of maps for a loaded bundle; see `heat_map`."""
+    try:
+        files = read_files(predictor.path)
+        found, model = parse_manifest(files[MANIFEST]).bundle_id, files[MODEL]
+    except BundleError as error:
+        raise BundleError(f"the graph of {predictor.path} cannot be read again: {error}") from None
+    # The id is only what the bundle says of itself; another graph under it has not been tried by anybody.
+    if found != predictor.manifest.bundle_id or hashlib.sha256(model).hexdigest() != predictor.model_sha256:
+        raise BundleError(f"{predictor.path} holds another bundle now, {found}, not {predictor.manifest.bundle_id}")
+    return Heatmaps(model, predictor.classes, predictor.manifest.preprocess, method=method)
+
+
+def _upright(picture: Picture, preprocess: Preprocess) -> Image.Image:
+    if isinstance(picture, Image.Image):
+        if 0 in picture.size:
+            raise ImageError("damaged", f"the image is {picture.width}×{picture.height} pixels")
+        return to_rgb(ImageOps.exif_transpose(picture))
+    if isinstance(picture, bytes):
+        return decode(picture, preprocess.decode_size).image
+    try:
+        data = read_plain(Path(picture))
+    except FileNotFoundError:
+        raise ImageError("missing", f"no such file: {picture!s}") from None
+    except OSError as error:
+        raise ImageError("unreadable", error.strerror or str(error)) from None
+    return decode(data, preprocess.decode_size).image
+
+
+def _shares(term: Term, values: dict[str, FloatArray]) -> Floats:
+    """(C, h, w): what each place of one map adds to each logit.
+
+    A place stands for its even share of the input. TensorFlow's padding would have the windows of EfficientNet-Lite half
+    a place further down and right, but the filters make up for it: a patch pasted into photos was found within 6 of the
+    32 pixels of a place.
+    """
+    map_Khw = values[term.tensor][0].astype(np.float64)
+    weight_KC = term.weight_KC if term.largest else term.weight_KC / map_Khw[0].size
+    for divisor in term.divisors:
+        value = values[divisor.tensor].astype(np.float64).reshape(-1)
+        length = float(np.linalg.norm(value)) if divisor.norm else float(value[0])
+        if not divisor.norm and np.ptp(value) > 1e-6 * abs(length):
+            raise NoPlacesError(f"“{divisor.tensor}” divides every column by another number")
+        weight_KC = weight_KC / length if length else np.zeros_like(weight_KC)
+    if term.largest:
+        map_Khw = _at_largest(map_Khw)
+    map_Khw = np.flip(map_Khw[None], term.reversed_axes)[0]
+    shares_Chw: Floats = np.tensordot(weight_KC, map_Khw, axes=(0, 0))
+    return shares_Chw
+
+
+def _at_largest(map_Khw: Floats) -> Floats:
+    """Each channel's largest value at its place, the first of several, and nothing elsewhere."""
+    flat_KP = map_Khw.reshape(len(map_Khw), -1)
+    channels_K, places_K = np.arange(len(flat_KP)), flat_KP.argmax(axis=1)
+    only_KP = np.zeros_like(flat_KP)
+    only_KP[channels_K, places_K] = flat_KP[channels_K, places_K]
+    return only_KP.reshape(map_Khw.shape)
+
+
+def _window_starts(extent: int) -> list[int]:
+    """First pixel of each occluding square along an axis; half a square apart, the last one flush with the end."""
+    square = -(-extent // SQUARE_SHARE)
+    step = max(1, square // 2)
+    last = extent - square
+    return [*range(0, last, step), last]
+
+
+def _coverage(extent: int, square: int, starts: Sequence[int]) -> Floats:
+    """(places, squares): the mean over the squares that cover a place; places are half a square long."""
+    places = max(1, round(2 * extent / square))
+    centres = (np.arange(places) + 0.5) * extent / places
+    covers = np.array([(start <= centres) & (centres < start + square) for start in starts], np.float64).T
+    mean: Floats = covers / covers.sum(axis=1, keepdims=True)
+    return mean

@@ -1,0 +1,121 @@
+"""The training images most like a picture: by the angle between what the network sees in both.
+
+Shapes: N images that the bundle remembers, D embedding, R rows asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...core.errors import UsageError
+from ...core.types import FloatArray
+from ..manifest import ClassManifest, LabelManifest, NumberManifest
+
+if TYPE_CHECKING:
+    from ..predictor import Predictor
+
+
+@dataclass(frozen=True, slots=True)
+class Similar:
+    """One remembered image."""
+
+    row: int
+    """Of the bundle's arrays, and of its gallery where that has a picture."""
+    label: str
+    """As people read it: “grizzly”, “cat, dog”, “years 31”; “–” for none of several labels."""
+    similarity: float
+    """Cosine of the two embeddings, 0–1; what lies below 0 counts as 0."""
+
+
+def most_similar(
+    predictor: Predictor, embedding_D: FloatArray, count: int, only_rows: Sequence[int] | None = None
+) -> tuple[Similar, ...]:
+    """The ``count`` most similar images, best first; the lower row where two are equal.
+
+    ``embedding_D`` as `Predictor.run` gives it. ``only_rows`` restricts the search, to what the gallery shows for
+    instance. Without it the embeddings are kept as unit vectors from the first call on, 4 · N · D bytes; with it nothing
+    is kept. Safe to call from several threads.
+
+    Raises:
+        UsageError: the embedding has another length or is not finite, a row is outside the arrays, or ``count`` is
+            negative.
+    """
+    embeddings_ND = predictor.arrays().embeddings_ND
+    n_images, width = embeddings_ND.shape
+    query_D = np.asarray(embedding_D, np.float32)
+    if query_D.shape != (width,) or not np.isfinite(query_D).all():
+        raise UsageError(f"the embedding has the shape {query_D.shape}; it must be ({width},), and finite")
+    if count < 0:
+        raise UsageError(f"count is {count}; it must be 0 or more")
+    query_D = _unit(query_D[None])[0]
+    if only_rows is None:
+        rows_R: NDArray[np.intp] | None = None
+        cosines_R = _cosines(_units_of(predictor), query_D)
+    else:
+        rows_R = np.unique(np.asarray(only_rows, np.intp))
+        if len(rows_R) and not 0 <= rows_R[0] <= rows_R[-1] < n_images:
+            raise UsageError(f"only_rows holds rows outside 0–{n_images - 1}")
+        cosines_R = _cosines(_unit(embeddings_ND[rows_R]), query_D)
+    return tuple(
+        Similar(
+            row=(row := int(place if rows_R is None else rows_R[place])),
+            label=label_of(predictor, row),
+            similarity=float(np.clip(cosines_R[place], 0, 1)),
+        )
+        for place in _best(cosines_R, count)
+    )
+
+
+def label_of(predictor: Predictor, row: int) -> str:
+    """The target of a remembered image, as people read it."""
+    manifest, target = predictor.manifest, predictor.arrays().targets_N[row]
+    match manifest:
+        case ClassManifest():
+            return manifest.classes[int(target)]
+        case LabelManifest():
+            return ", ".join(name for name, there in zip(manifest.labels, target, strict=True) if there) or "–"
+        case NumberManifest():
+            return ", ".join(f"{name} {number:.4g}" for name, number in zip(manifest.targets, target, strict=True))
+
+
+def _best(cosines_R: FloatArray, count: int) -> list[int]:
+    """Places of the largest, in falling order; the first of equal ones goes ahead."""
+    count = min(count, len(cosines_R))
+    if count == 0:
+        return []
+    least = np.partition(cosines_R, len(cosines_R) - count)[len(cosines_R) - count]
+    places = np.flatnonzero(cosines_R >= least)
+    return [int(place) for place in places[np.argsort(-cosines_R[places], kind="stable")][:count]]
+
+
+def _cosines(unit_RD: FloatArray, query_D: FloatArray) -> FloatArray:
+    """On one core: where all are busy with networks, waiting for the others takes longer than the sums."""
+    cosines_R: FloatArray = np.einsum("rd,d->r", unit_RD, query_D)
+    return cosines_R
+
+
+def _unit(embeddings_RD: NDArray[Any]) -> FloatArray:
+    """Rows of unit length, in float32: of several blocks too, whose whole is longer. Nothing resembles a row of zeros."""
+    unit_RD: FloatArray = embeddings_RD.astype(np.float32)
+    length_R = np.sqrt(np.einsum("rd,rd->r", unit_RD, unit_RD))
+    usable_R = np.isfinite(length_R) & (length_R > 0)
+    unit_RD[~usable_R] = 0
+    unit_RD /= np.where(usable_R, length_R, 1)[:, None]
+    return unit_RD
+
+
+_KEPT: WeakKeyDictionary[Predictor, FloatArray] = WeakKeyDictionary()
+"""Taken from float16 anew, ten thousand rows cost more than the search among them."""
+
+
+def _units_of(predictor: Predictor) -> FloatArray:
+    kept = _KEPT.get(predictor)
+    if kept is None:
+        kept = _KEPT[predictor] = _unit(predictor.arrays().embeddings_ND)
+    return kept

@@ -1,0 +1,55 @@
+"""What a server says of itself when it starts, as lines for people."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..core.memory import available_memory, shown_size
+
+if TYPE_CHECKING:
+    from .server import Server
+    from .settings import Settings
+    from .work.engine import Plan
+
+
+def told(server: Server) -> list[tuple[str, str]]:
+    """What is served, as lines for people."""
+    models = server.shelf.models
+    return [
+        *(("Model", f"{model.name} {model.version} ({model.predictor.manifest.name})") for model in models),
+        ("Work", _plan_line(server.engine.plan)),
+        ("Images", _kept_line(server.settings)),
+        ("Memory", _memory_line(server)),
+    ]
+
+
+def _plan_line(planned: Plan) -> str:
+    """How images are put through, in words."""
+    batch = "one image a run" if planned.max_batch == 1 else f"up to {planned.max_batch} images a run"
+    wait = f", waiting up to {planned.max_wait_s * 1000:.0f} ms for more" if planned.max_wait_s else ""
+    speed = f", about {planned.images_per_s:.0f} images/s" if planned.images_per_s else ""
+    return f"{planned.workers} workers, {batch}{wait}; {planned.queue} images may wait{speed}"
+
+
+def _memory_line(server: Server) -> str:
+    """What it may take, and what that leaves for a picture."""
+    from ..data.image.true_size import MAX_PIXELS
+
+    memory, settings = server.memory, server.settings
+    each = " a process" if settings.processes > 1 else ""
+    pixels = f"images of up to {settings.limits.pixels / 1e6:.1f} million pixels"
+    short = (
+        " (all that the memory holds)" if memory.pixels < MAX_PIXELS and settings.limits.pixels == memory.pixels else ""
+    )
+    beyond = "; more than this machine has" if memory.total * settings.processes > available_memory() else ""
+    return f"up to {shown_size(memory.total)}{each}; {pixels}{short}{beyond}"
+
+
+def _kept_line(settings: Settings) -> str:
+    rule = settings.retention
+    if not rule.keeps_hash:
+        return "not kept, nor their hashes"
+    if not rule.keeps_image:
+        return "not kept, only their hashes"
+    metadata = "with their metadata" if settings.keep_metadata else "without their metadata"
+    return f"kept {'for good' if rule.days is None else f'for {rule.days} days'}, {metadata}"

@@ -1,0 +1,112 @@
+"""What surrounds every request: its id, what a browser is asked and told, a line in the log, a count in the metrics."""
+
+from __future__ import annotations
+
+import logging
+import re
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from ...core.identifiers import new_id
+from .browser import check_browser, check_direct, check_once, with_security_headers
+from .problems import Problem
+
+REQUEST_ID = b"x-request-id"
+# Where no answer began: the request was given up. Not of HTTP, but what others log for it.
+LEFT = 499
+
+_GOOD_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
+
+log = logging.getLogger("drivetrain.requests")
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """One request and its answer, for those who count."""
+
+    method: str
+    route: str
+    """The route's pattern, never the path: names would grow without bound."""
+    status: int
+    seconds: float
+
+
+class Envelope:
+    """ASGI middleware, the outermost."""
+
+    def __init__(self, app: ASGIApp, *, open_to_all: Callable[[], bool], answered: Callable[[Answered], None]) -> None:
+        self._app = app
+        self._open_to_all = open_to_all
+        self._answered = answered
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        start_s = time.perf_counter()
+        headers: dict[bytes, bytes] = dict(scope["headers"])
+        given = headers.get(REQUEST_ID, b"")
+        request_id = given.decode() if _GOOD_ID.fullmatch(given) else new_id()
+        method = scope["method"]
+        if method == "HEAD":
+            # Wherever GET answers, HEAD does, without the body.
+            scope = {**scope, "method": "GET"}
+        scope.setdefault("state", {})["request_id"] = request_id
+        status = 0
+
+        async def send_with_headers(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = with_security_headers(
+                    [*message.get("headers", ()), (REQUEST_ID, request_id.encode())]
+                )
+            elif method == "HEAD" and message["type"] == "http.response.body":
+                message = {**message, "body": b""}
+            await send(message)
+
+        try:
+            check_once(scope["headers"])
+            open_to_all = self._open_to_all()
+            if open_to_all:
+                check_direct(headers)
+            check_browser(method, headers, open_to_all=open_to_all)
+            await self._app(scope, receive, send_with_headers)
+        except Problem as problem:
+            if status:
+                raise
+            await problem.response(request_id)(scope, receive, send_with_headers)
+        except Exception:
+            log.exception("a fault in this program", extra={"request_id": request_id})
+            if status:
+                raise
+            fault = Problem("fault", "this is a fault in drivetrain; its log says more under the request's id")
+            await fault.response(request_id)(scope, receive, send_with_headers)
+        finally:
+            self._note(scope, method, request_id, status or LEFT, time.perf_counter() - start_s)
+
+    def _note(self, scope: Scope, method: str, request_id: str, status: int, seconds: float) -> None:
+        route: Any = scope.get("route")
+        pattern = getattr(route, "path", "other")
+        self._answered(Answered(method, pattern, status, seconds))
+        if log.isEnabledFor(logging.INFO):
+            client = scope.get("client")
+            # Neither query nor body: what people sent does not belong in a log.
+            log.info(
+                "%s %s %d",
+                method,
+                pattern,
+                status,
+                extra={
+                    "request_id": request_id,
+                    "method": method,
+                    "route": pattern,
+                    "status": status,
+                    "seconds": round(seconds, 6),
+                    "client": client[0] if client else None,
+                },
+            )

@@ -1,0 +1,100 @@
+"""Prometheus metrics. Labels are few and bounded: routes by their pattern, models by name, verdicts."""
+
+from __future__ import annotations
+
+import os
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector
+
+from ...core.records import Entry
+from .envelope import Answered
+
+# Where several processes share a port, each writes its counts into this folder, and any of them can answer for all.
+MULTIPROCESS = "PROMETHEUS_MULTIPROC_DIR"
+
+SECONDS = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
+SIZES = (1, 2, 4, 8, 16, 32, 64)
+METHODS = frozenset({"GET", "HEAD", "POST", "OPTIONS"})
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+
+class Metrics:
+    """What is counted; safe to use from several threads."""
+
+    def __init__(self) -> None:
+        self._registry = CollectorRegistry()
+        own = self._registry
+        self._requests = Counter("drivetrain_requests_total", "Requests", ["method", "route", "status"], registry=own)
+        self._latency = Histogram(
+            "drivetrain_request_seconds", "From the first byte to the last", ["route"], buckets=SECONDS, registry=own
+        )
+        self._queue_wait = Histogram(
+            "drivetrain_queue_seconds", "An image's wait for a worker", buckets=SECONDS, registry=own
+        )
+        self._batch = Histogram("drivetrain_batch_images", "Images a run", ["model"], buckets=SIZES, registry=own)
+        self._work = Histogram("drivetrain_batch_seconds", "A batch's work", ["model"], buckets=SECONDS, registry=own)
+        self._verdicts = Counter("drivetrain_predictions_total", "Answers", ["model", "verdict"], registry=own)
+        self._lag = Histogram(
+            "drivetrain_store_seconds", "From an answer until it is stored", buckets=SECONDS, registry=own
+        )
+        # Only the process that is asked knows what is so now; what others wrote when they were asked is out of date.
+        self._queue = Gauge("drivetrain_queue_images", "Images that wait", multiprocess_mode="mostrecent", registry=own)
+        self._store_up = Gauge(
+            "drivetrain_store_up", "1 while answers can be stored", multiprocess_mode="mostrecent", registry=own
+        )
+        self._stuck = Gauge(
+            "drivetrain_stuck_seconds",
+            "Since when nothing has got through",
+            multiprocess_mode="mostrecent",
+            registry=own,
+        )
+        self._pictures = Gauge(
+            "drivetrain_pictures_bytes",
+            "Memory held for decoded pictures",
+            multiprocess_mode="mostrecent",
+            registry=own,
+        )
+        self._refused = Gauge(
+            "drivetrain_models_refused",
+            "Models whose newest version was refused",
+            multiprocess_mode="mostrecent",
+            registry=own,
+        )
+
+    def request(self, answered: Answered) -> None:
+        """An answer was sent."""
+        method = answered.method if answered.method in METHODS else "other"
+        self._requests.labels(method, answered.route, str(answered.status)).inc()
+        self._latency.labels(answered.route).observe(answered.seconds)
+
+    def batch(self, model: str, size: int, network_s: float) -> None:
+        """A worker was done with a batch."""
+        self._batch.labels(model).observe(size)
+        self._work.labels(model).observe(network_s)
+
+    def answered(self, entry: Entry) -> None:
+        """An image has its answer."""
+        record = entry.record
+        self._verdicts.labels(record.model, str(record.prediction.verdict)).inc()
+        self._queue_wait.observe(record.timings.queue_s)
+
+    def lag(self, seconds: float) -> None:
+        """A request's answers are stored."""
+        self._lag.observe(seconds)
+
+    def page(
+        self, waiting: int, store_up: bool, refused: int, *, stuck_s: float = 0.0, pictures_bytes: int = 0
+    ) -> bytes:
+        """The exposition text."""
+        self._stuck.set(stuck_s)
+        self._pictures.set(pictures_bytes)
+        self._queue.set(waiting)
+        self._store_up.set(store_up)
+        self._refused.set(refused)
+        if MULTIPROCESS in os.environ:
+            together = CollectorRegistry()
+            MultiProcessCollector(together)  # type: ignore[no-untyped-call]  # the library has no types here
+            return generate_latest(together)
+        return generate_latest(self._registry)

@@ -1,0 +1,166 @@
+"""What the API answers with, as plain data and as the schemas of its OpenAPI document."""
+
+from __future__ import annotations
+
+import math
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+from pydantic import BaseModel, Field
+
+from ...core.records import Context, Record, Timings
+from ...core.types import Verdict
+from ..http.uploads import Metadata
+
+Task = Literal["classification", "multi-label", "regression"]
+
+
+class ValueAnswer(BaseModel):
+    """A number with the interval that holds the true one with the probability the model states."""
+
+    value: float
+    low: float
+    high: float
+
+
+class PredictionAnswer(BaseModel):
+    """An image's answer, as ``drivetrain predict --json`` gives it."""
+
+    path: str = Field(description="The file's name as it was sent, without folders")
+    label: str | None = Field(description="The one label; null for other tasks and for what cannot be read")
+    confidence: float = Field(ge=0, le=1)
+    probs: dict[str, float] = Field(description="Calibrated probability of each class or label")
+    labels: list[str] = Field(description="Of a model that gives any number of labels")
+    values: dict[str, ValueAnswer] = Field(description="Of a model that gives numbers")
+    verdict: Verdict = Field(
+        description="accept: the answer may stand; review: a person should look; unreadable: there is no answer"
+    )
+    error: str | None = Field(description="Why the image cannot be read")
+
+
+class StoredAnswer(PredictionAnswer):
+    """An answer that was stored."""
+
+    id: str
+    image_sha256: str | None = Field(description="Of the file as it was received; null where that is not kept")
+
+
+class RequestTimings(BaseModel):
+    """Milliseconds. Of several images the longest wait, and decoding and network added up."""
+
+    queue_ms: float
+    decode_ms: float
+    network_ms: float
+    store_ms: float
+    total_ms: float
+
+
+class PredictAnswer(BaseModel):
+    """The answers to one request, in the order of its images."""
+
+    predictions: list[StoredAnswer]
+    request_id: str
+    bundle_id: str
+    model: str
+    timings: RequestTimings
+
+
+class RecordTimings(BaseModel):
+    """Milliseconds."""
+
+    queue_ms: float
+    decode_ms: float
+    network_ms: float
+    total_ms: float
+
+
+class HistoryEntry(StoredAnswer):
+    """An answer given earlier."""
+
+    request_id: str
+    at: datetime
+    model: str
+    bundle_id: str
+    image: str | None = Field(description="Where the image is; null where it was not kept, or no longer is")
+    width: int | None
+    height: int | None
+    metadata: Metadata
+    timings: RecordTimings
+
+
+class HistoryPage(BaseModel):
+    """Answers from the newest back. A page may be short, even empty, and still have a ``next``: go on with it."""
+
+    predictions: list[HistoryEntry]
+    next: str | None
+    searched_to: datetime | None
+
+
+def stored_json(record: Record) -> dict[str, Any]:
+    """As `StoredAnswer`."""
+    return {**record.prediction.to_json(), "id": record.id, "image_sha256": record.image_sha256}
+
+
+def history_json(record: Record, *, image_kept: bool) -> dict[str, Any]:
+    """As `HistoryEntry`."""
+    return {
+        **stored_json(record),
+        "request_id": record.request_id,
+        "at": moment(record.at),
+        "model": record.model,
+        "bundle_id": record.prediction.bundle_id,
+        "image": f"/v1/images/{record.image_sha256}" if image_kept else None,
+        "width": record.width,
+        "height": record.height,
+        "metadata": context_json(record.context),
+        "timings": _record_timings(record.timings),
+    }
+
+
+def context_json(context: Context) -> dict[str, Any]:
+    """As `Metadata`."""
+    return {
+        "camera": context.camera,
+        "site": context.site,
+        "group": context.group,
+        "taken_at": moment(context.taken_at),
+        "extra": _sayable(dict(context.extra)),
+    }
+
+
+def moment(at: datetime | None) -> str | None:
+    """ISO 8601 in UTC; a moment that UTC cannot name, at either end of the calendar, with its own offset."""
+    if at is None:
+        return None
+    try:
+        return at.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    except OverflowError:
+        return at.isoformat()
+
+
+def _sayable(value: Any) -> Any:
+    """As JSON in UTF-8 can say it: halves of surrogate pairs become question marks, infinite numbers null."""
+    match value:
+        case str():
+            return value.encode("utf-8", "replace").decode()
+        case float():
+            return value if math.isfinite(value) else None
+        case dict():
+            return {_sayable(name): _sayable(inner) for name, inner in value.items()}
+        case list() | tuple():
+            return [_sayable(inner) for inner in value]
+    return value
+
+
+def milliseconds(seconds: float) -> float:
+    """Rounded to a microsecond."""
+    return round(seconds * 1000, 3)
+
+
+def _record_timings(timings: Timings) -> dict[str, float]:
+    return {
+        "queue_ms": milliseconds(timings.queue_s),
+        "decode_ms": milliseconds(timings.decode_s),
+        "network_ms": milliseconds(timings.network_s),
+        "total_ms": milliseconds(timings.total_s),
+    }

@@ -1,0 +1,251 @@
+"""The models that are served: what each is, how good, and the files that come with it."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Path
+from pydantic import BaseModel, Field
+from starlette.responses import JSONResponse, Response
+
+from ...core.records import Role
+from ...model.gallery import Gallery
+from ...model.manifest import ClassManifest, LabelManifest, Manifest, NumberManifest
+from ...model.storage import CARD, REPORT
+from ..http.browser import REPORT_POLICY
+from ..http.problems import Problem, documented
+from ..served import ServedModel
+from ..server import Server
+from ..work.background import apart
+from .answers import Task
+from .history import picture
+
+Name = Annotated[str, Path(max_length=100)]
+Version = Annotated[str, Path(max_length=100)]
+
+
+class MetricAnswer(BaseModel):
+    """A figure of the model's training, with its interval where it has one."""
+
+    name: str
+    value: float
+    low: float | None
+    high: float | None
+    how: str
+
+
+class AcceptAnswer(BaseModel):
+    """From which confidence on an answer may stand without a person."""
+
+    confidence: float
+    coverage: float = Field(description="Share of the training images, unseen, that would have been accepted")
+
+
+class InputAnswer(BaseModel):
+    """Pixels of what the network sees."""
+
+    width: int
+    height: int
+
+
+class ParityAnswer(BaseModel):
+    """How closely this machine reproduces the bundle's golden answers."""
+
+    images: int
+    max_probability: float
+
+
+class LinksAnswer(BaseModel):
+    """Where the bundle's files are."""
+
+    manifest: str
+    card: str | None
+    report: str | None
+
+
+class ModelAnswer(BaseModel):
+    """A model that is served."""
+
+    name: str
+    version: str = Field(description="The bundle's id")
+    default: bool = Field(description="It answers where no model is named")
+    current: bool = Field(description="It answers for its name where no version is named")
+    title: str
+    task: Task
+    outputs: list[str]
+    created_at: str
+    images: int = Field(description="Images it was trained on")
+    metrics: list[MetricAnswer]
+    accept: AcceptAnswer | None
+    input: InputAnswer
+    backbone: str
+    parity: ParityAnswer | None
+    gallery: int = Field(description="Training pictures the bundle carries")
+    problem: str | None = Field(description="Why what stands on disk now was refused")
+    links: LinksAnswer
+
+
+class ModelsAnswer(BaseModel):
+    """All of them, in the order they were given."""
+
+    models: list[ModelAnswer]
+
+
+def catalogue_routes(server: Server) -> APIRouter:
+    """The routes, bound to a server."""
+    router = APIRouter(tags=["models"])
+    may_predict = [Depends(server.needs(Role.PREDICT))]
+    refused = documented("unauthorized", "forbidden", "not-found")
+    below = "/v1/models/{name}/versions/{version}"
+
+    @router.get(
+        "/v1/models", response_model=ModelsAnswer, summary="All models", dependencies=may_predict, responses=refused
+    )
+    async def models() -> JSONResponse:
+        """What is served, how good it is, and how that is known."""
+        return JSONResponse(catalogue(server))
+
+    @router.get(f"{below}/manifest", summary="A bundle's manifest", dependencies=may_predict, responses=refused)
+    async def manifest(name: Name, version: Version) -> JSONResponse:
+        """Everything the bundle says of itself."""
+        return JSONResponse(server.model(name, version).predictor.manifest.model_dump(mode="json"))
+
+    @router.get(
+        f"{below}/card",
+        summary="A bundle's model card",
+        response_class=Response,
+        dependencies=may_predict,
+        responses={200: {"content": {"text/markdown": {}}}, **refused},
+    )
+    async def card(name: Name, version: Version) -> Response:
+        """Markdown with a head of YAML, as Hugging Face has it."""
+        return Response(_file(server.model(name, version), CARD), media_type="text/markdown; charset=utf-8")
+
+    @router.get(
+        f"{below}/report",
+        summary="A bundle's training report",
+        response_class=Response,
+        dependencies=may_predict,
+        responses={200: {"content": {"text/html": {}}}, **refused},
+    )
+    async def report(name: Name, version: Version) -> Response:
+        """One page, complete in itself."""
+        return Response(
+            _file(server.model(name, version), REPORT),
+            headers={"Content-Security-Policy": REPORT_POLICY},
+            media_type="text/html; charset=utf-8",
+        )
+
+    @router.get(
+        f"{below}/gallery/{{row}}",
+        summary="A training picture",
+        response_class=Response,
+        dependencies=may_predict,
+        responses={200: {"content": {"image/jpeg": {}}}, **refused},
+    )
+    async def training_picture(name: Name, version: Version, row: Annotated[int, Path(ge=0)]) -> Response:
+        """A thumbnail of the training image in that row of the bundle's embeddings."""
+        gallery = server.model(name, version).predictor.gallery
+        data = gallery.thumbnail(row) if gallery else None
+        if data is None:
+            raise Problem("not-found", f"the bundle carries no picture of training image {row}")
+        return picture(data, "image/jpeg")
+
+    @router.post(
+        "/v1/models/{name}/reload",
+        response_model=ModelsAnswer,
+        summary="Look for a new version now",
+        dependencies=[Depends(server.needs(Role.ADMIN))],
+        responses=refused,
+    )
+    async def reload(name: Name) -> JSONResponse:
+        """Load what stands on disk now, if it is another version and passes its golden replay; else the old one goes on
+        serving, and `problem` says why."""
+        server.model(name, None)
+        await apart(partial(server.shelf.refresh, name, force=True))
+        return JSONResponse(catalogue(server))
+
+    return router
+
+
+def catalogue(server: Server) -> dict[str, Any]:
+    """As `ModelsAnswer`."""
+    shelf = server.shelf
+    first = shelf.find()
+    return {
+        "models": [
+            describe(model, default=model is first, current=shelf.find(model.name) is model) for model in shelf.models
+        ]
+    }
+
+
+def describe(model: ServedModel, *, default: bool, current: bool) -> dict[str, Any]:
+    """As `ModelAnswer`."""
+    predictor = model.predictor
+    manifest, parity = predictor.manifest, predictor.parity
+    height, width = manifest.preprocess.resize.size
+    below = f"/v1/models/{model.name}/versions/{model.version}"
+    return {
+        "name": model.name,
+        "version": model.version,
+        "default": default,
+        "current": current,
+        "title": manifest.name,
+        "task": manifest.task,
+        "outputs": list(manifest.outputs),
+        "created_at": manifest.created_at,
+        "images": manifest.data.images,
+        "metrics": figures(manifest),
+        "accept": None
+        if isinstance(manifest, NumberManifest)
+        else {"confidence": manifest.accept.confidence, "coverage": manifest.accept.coverage},
+        "input": {"width": width, "height": height},
+        "backbone": manifest.backbone.name,
+        "parity": parity and {"images": parity.images, "max_probability": parity.max_probability},
+        "gallery": _pictures(predictor.gallery),
+        # Where on this machine a bundle lies is nobody's business who may only predict.
+        "problem": model.problem and model.problem.replace(str(model.path), model.path.name),
+        "links": {
+            "manifest": f"{below}/manifest",
+            "card": f"{below}/card" if predictor.file(CARD) else None,
+            "report": f"{below}/report" if predictor.file(REPORT) else None,
+        },
+    }
+
+
+def figures(manifest: Manifest) -> list[dict[str, Any]]:
+    """Each as `MetricAnswer`."""
+
+    def figure(name: str, value: float | None, how: str, low: float | None = None, high: float | None = None) -> None:
+        if value is not None:
+            found.append({"name": name, "value": value, "low": low, "high": high, "how": how})
+
+    found: list[dict[str, Any]] = []
+    match manifest:
+        case ClassManifest(metrics=m):
+            figure("accuracy", m.accuracy.value, f"{m.how}; {m.accuracy.method}", m.accuracy.low, m.accuracy.high)
+            figure("balanced accuracy", m.balanced_accuracy, m.how)
+            figure("area under the ROC curve", m.auc, m.how)
+            figure("log-loss", m.log_loss, m.how)
+            figure("calibration error", m.ece, m.how)
+        case LabelManifest(metrics=n):
+            mean, exact = n.mean_average_precision, n.exact
+            figure("mean average precision", mean.value, f"{n.how}; {mean.method}", mean.low, mean.high)
+            figure("all labels right", exact.value, f"{n.how}; {exact.method}", exact.low, exact.high)
+            figure("log-loss", n.log_loss, n.how)
+        case NumberManifest(metrics=k):
+            for name, error in zip(manifest.targets, k.mean_absolute_error, strict=True):
+                figure(f"mean absolute error of {name}", error.value, f"{k.how}; {error.method}", error.low, error.high)
+    return found
+
+
+def _pictures(gallery: Gallery | None) -> int:
+    return len(gallery.rows) if gallery else 0
+
+
+def _file(model: ServedModel, name: str) -> bytes:
+    data = model.predictor.file(name)
+    if data is None:
+        raise Problem("not-found", f"the bundle {model.version} holds no {name}")
+    return data

@@ -1,0 +1,350 @@
+"""The Open Inference Protocol, version 2 (as KServe, Triton and others speak it): health, metadata, inference.
+
+Inputs: ``image``, BYTES of shape [N], each an image file in base64; or ``pixels``, FP32 of shape [N, 3, H, W], prepared as the
+bundle's manifest says. Outputs: ``probabilities`` (``values`` of a model of numbers), ``label`` and ``verdict``.
+Shapes: N images, C outputs, K = 3 channels, H and W pixels.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from fastapi import APIRouter, Depends
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from ..._version import __version__
+from ...core.records import Entry, Role
+from ...core.types import FloatArray
+from ...model.manifest import ClassManifest, Manifest, NumberManifest
+from ..access import Caller
+from ..http.body import Body, Gone
+from ..http.json_body import MOST_VALUES, cost_of, read_json
+from ..http.problems import Problem, documented
+from ..http.uploads import from_base64, unprocessable
+from ..served import ServedModel
+from ..server import Server
+from ..settings import Limits
+from ..work.job import Upload
+from .image_limits import pixels_checked
+from .prediction import GONE, JSON_IN_THREAD, answered, check_open
+
+PLATFORM = "onnx_drivetrain"
+
+
+class TensorMetadata(BaseModel):
+    """A tensor a model takes or gives; -1 is any length."""
+
+    name: str
+    datatype: str
+    shape: list[int]
+
+
+class ModelMetadata(BaseModel):
+    """What a model takes and gives."""
+
+    name: str
+    versions: list[str]
+    platform: str
+    inputs: list[TensorMetadata]
+    outputs: list[TensorMetadata]
+
+
+class ServerMetadata(BaseModel):
+    """What this server is."""
+
+    name: str
+    version: str
+    extensions: list[str]
+
+
+class InferInput(BaseModel):
+    """A tensor that is sent."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: Literal["image", "pixels"]
+    datatype: Literal["BYTES", "FP32"]
+    shape: list[Annotated[int, Field(ge=1, le=1 << 31)]] = Field(min_length=1, max_length=4)
+    data: list[JsonValue] = Field(description="BYTES: base64; FP32: numbers, flat or nested")
+    parameters: dict[str, JsonValue] = Field(default_factory=dict)
+
+
+class InferRequestedOutput(BaseModel):
+    """An output that is wanted."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: str
+    parameters: dict[str, JsonValue] = Field(default_factory=dict)
+
+
+class InferRequest(BaseModel):
+    """The body of an inference request."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    id: str | None = Field(None, max_length=200)
+    inputs: list[InferInput] = Field(min_length=1, max_length=1)
+    outputs: list[InferRequestedOutput] | None = Field(None, max_length=64)
+    parameters: dict[str, JsonValue] = Field(default_factory=dict)
+
+
+class InferOutput(BaseModel):
+    """A tensor that is answered, its data flat in row-major order."""
+
+    name: str
+    datatype: str
+    shape: list[int]
+    data: list[float | str | None]
+
+
+class InferAnswer(BaseModel):
+    """The body of an inference answer."""
+
+    model_name: str
+    model_version: str
+    id: str | None
+    outputs: list[InferOutput]
+
+
+INFER_BODY = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/json": {
+                "schema": {"$ref": "#/components/schemas/InferRequest"},
+                "example": {
+                    "inputs": [{"name": "image", "datatype": "BYTES", "shape": [1], "data": ["/9j/4AAQSkZJRg=="]}]
+                },
+            }
+        },
+    }
+}
+
+
+def health_routes(server: Server) -> APIRouter:
+    """Whether the process lives, and whether it can answer; open without a key."""
+    router = APIRouter(tags=["open inference protocol"])
+
+    @router.get("/v2/health/live", summary="Whether the process lives")
+    async def live() -> JSONResponse:
+        """Always, while it answers at all."""
+        return JSONResponse({"live": True})
+
+    @router.get(
+        "/v2/health/ready",
+        summary="Whether it can answer",
+        responses=documented("draining", "store-unavailable", "overloaded"),
+    )
+    async def ready() -> JSONResponse:
+        """Models are loaded, the store takes answers, images get through, and the server is not going down."""
+        server.check_ready()
+        return JSONResponse({"ready": True})
+
+    return router
+
+
+def inference_routes(server: Server) -> APIRouter:
+    """Metadata and inference."""
+    needs = server.needs(Role.PREDICT)
+    router = APIRouter(tags=["open inference protocol"], dependencies=[Depends(needs)])
+    refused = documented("unauthorized", "forbidden", "not-found")
+
+    @router.get("/v2", response_model=ServerMetadata, summary="About the server", responses=refused)
+    async def about() -> JSONResponse:
+        """Name, version, extensions."""
+        return JSONResponse({"name": "drivetrain", "version": __version__, "extensions": []})
+
+    async def metadata(name: str, version: str | None = None) -> JSONResponse:
+        """The model's tensors."""
+        return JSONResponse(metadata_of(server, server.model(name, version)))
+
+    async def ready(name: str, version: str | None = None) -> JSONResponse:
+        """Whether the model is there; what is served here is ready."""
+        model = server.model(name, version)
+        return JSONResponse({"name": model.name, "ready": True})
+
+    async def infer(
+        request: Request, name: str, caller: Caller = Depends(needs), version: str | None = None
+    ) -> Response:
+        """Image files or prepared pixels in, probabilities, labels and verdicts out; stored as `/v1/predict` does."""
+        model = server.model(name, version)
+        try:
+            check_open(server, caller, 1)
+            limits = server.settings.limits
+            async with server.bodies.read(request, caller.client, limits.largest_json) as body:
+                asked, uploads = await _read(body, model, limits)
+                await pixels_checked(uploads, limits.pixels, ("inputs", 0, "data"))
+                server.guard.count(caller, len(uploads))
+                deadline_s = time.monotonic() + server.settings.deadline_s
+                entries, _ = await answered(server, request, caller, model, uploads, deadline_s)
+        except Gone:
+            return GONE
+        return JSONResponse(_answer(model, asked, entries))
+
+    problems = documented(
+        "bad-request",
+        "timeout",
+        "too-large",
+        "unprocessable",
+        "too-many-requests",
+        "overloaded",
+        "deadline",
+        "store-unavailable",
+        "draining",
+    )
+    for below, kind in (("/v2/models/{name}", ""), ("/v2/models/{name}/versions/{version}", " (a version)")):
+        router.get(below, response_model=ModelMetadata, summary=f"About a model{kind}", responses=refused)(metadata)
+        router.get(f"{below}/ready", summary=f"Whether a model is ready{kind}", responses=refused)(ready)
+        router.post(
+            f"{below}/infer",
+            response_model=InferAnswer,
+            summary=f"Infer{kind}",
+            openapi_extra=INFER_BODY,
+            responses={**refused, **problems},
+        )(infer)
+    return router
+
+
+SCHEMAS = (InferRequest,)
+"""Named in the document although no parameter has their type."""
+
+
+def metadata_of(server: Server, model: ServedModel) -> dict[str, Any]:
+    """As `ModelMetadata`."""
+    manifest = model.predictor.manifest
+    height, width = manifest.preprocess.resize.size
+    versions = [other.version for other in server.shelf.models if other.name == model.name]
+    return {
+        "name": model.name,
+        "versions": versions,
+        "platform": PLATFORM,
+        "inputs": [
+            {"name": "image", "datatype": "BYTES", "shape": [-1]},
+            {"name": "pixels", "datatype": "FP32", "shape": [-1, 3, height, width]},
+        ],
+        "outputs": [
+            {"name": _numbers(manifest), "datatype": "FP32", "shape": [-1, len(manifest.outputs)]},
+            *([{"name": "label", "datatype": "BYTES", "shape": [-1]}] if isinstance(manifest, ClassManifest) else []),
+            {"name": "verdict", "datatype": "BYTES", "shape": [-1]},
+        ],
+    }
+
+
+def _outputs(manifest: Manifest) -> tuple[str, ...]:
+    return _numbers(manifest), *(("label",) if isinstance(manifest, ClassManifest) else ()), "verdict"
+
+
+def _numbers(manifest: Manifest) -> str:
+    return "values" if isinstance(manifest, NumberManifest) else "probabilities"
+
+
+async def _read(body: Body, model: ServedModel, limits: Limits) -> tuple[InferRequest, list[Upload]]:
+    """What is asked, and the images of it."""
+    aside = body.size >= JSON_IN_THREAD
+    cost = 0
+    if aside:
+        found = await asyncio.to_thread(cost_of, body.pieces)
+        # Lists are copied once when they are checked, and numbers once as FP32.
+        cost = found.weight + (8 + 4) * found.commas
+    return await body.read(lambda data: _understood(data, model, limits), cost=cost, aside=aside)
+
+
+def _understood(data: bytes, model: ServedModel, limits: Limits) -> tuple[InferRequest, list[Upload]]:
+    asked = _parse(data, _most_numbers(model, limits))
+    _check_outputs(asked, model)
+    return asked, _uploads(asked.inputs[0], model, limits.images)
+
+
+def _most_numbers(model: ServedModel, limits: Limits) -> int:
+    """Numbers, and lists of them, that all of the images of a request may have."""
+    height, width = model.predictor.manifest.preprocess.resize.size
+    return limits.images * (3 * height * (width + 1) + 4)
+
+
+def _parse(data: bytes, numbers: int) -> InferRequest:
+    try:
+        return InferRequest.model_validate(read_json(data, "the body", values=MOST_VALUES, numbers=numbers))
+    except ValidationError as error:
+        raise unprocessable(error) from None
+
+
+def _uploads(tensor: InferInput, model: ServedModel, most: int) -> list[Upload]:
+    if tensor.shape[0] > most:
+        raise Problem("too-large", f"{tensor.shape[0]} images in one request; at most {most}")
+    if tensor.name == "image":
+        return _images(tensor)
+    height, width = model.predictor.manifest.preprocess.resize.size
+    return [Upload("", b"", tensor_KHW=pixels) for pixels in _pixels(tensor, (3, height, width))]
+
+
+def _images(tensor: InferInput) -> list[Upload]:
+    if tensor.datatype != "BYTES" or tensor.shape != [len(tensor.data)]:
+        raise Problem(
+            "unprocessable",
+            f"image is {tensor.datatype} {tensor.shape} of {len(tensor.data)} entries; send BYTES [N] with N of them",
+        )
+    uploads = []
+    for place, text in enumerate(tensor.data):
+        if not isinstance(text, str):
+            raise Problem("unprocessable", f"image {place} is no text; send each image file in base64")
+        uploads.append(Upload("", from_base64(text, "inputs", 0, "data", place)))
+    return uploads
+
+
+def _pixels(tensor: InferInput, wanted: Sequence[int]) -> FloatArray:
+    shape = tuple(tensor.shape)
+    if tensor.datatype != "FP32" or shape[1:] != tuple(wanted):
+        raise Problem(
+            "unprocessable", f"pixels is {tensor.datatype} {list(shape)}; send FP32 [N, {', '.join(map(str, wanted))}]"
+        )
+    try:
+        with np.errstate(over="ignore"):  # too large for FP32 is infinite, and refused below
+            values = np.asarray(tensor.data, np.float32)
+    except (ValueError, TypeError, OverflowError):
+        raise Problem(
+            "unprocessable", "pixels holds something that is no number, or rows of different lengths"
+        ) from None
+    if values.size != np.prod(shape, dtype=np.int64) or not np.isfinite(values).all():
+        raise Problem(
+            "unprocessable", f"pixels holds {values.size} numbers for the shape {list(shape)}; all must be finite"
+        )
+    return np.ascontiguousarray(values.reshape(shape))
+
+
+def _check_outputs(asked: InferRequest, model: ServedModel) -> None:
+    """Before the work is done, and its answers stored."""
+    names = _outputs(model.predictor.manifest)
+    for output in asked.outputs or ():
+        if output.name not in names:
+            raise Problem(
+                "unprocessable", f"there is no output {output.name[:80]!r}; {model.name} gives {', '.join(names)}"
+            )
+
+
+def _answer(model: ServedModel, asked: InferRequest, entries: Sequence[Entry]) -> dict[str, Any]:
+    manifest = model.predictor.manifest
+    outputs, predictions = manifest.outputs, [entry.record.prediction for entry in entries]
+    n = len(entries)
+    numbers: list[float | None] = []
+    for prediction in predictions:
+        named = {name: v.value for name, v in prediction.values.items()} or prediction.probs
+        # An image that cannot be read has no numbers, and JSON no NaN.
+        numbers += [named.get(name) for name in outputs]
+    tensors = [
+        {"name": _numbers(manifest), "datatype": "FP32", "shape": [n, len(outputs)], "data": numbers},
+        {"name": "label", "datatype": "BYTES", "shape": [n], "data": [p.label or "" for p in predictions]},
+        {"name": "verdict", "datatype": "BYTES", "shape": [n], "data": [str(p.verdict) for p in predictions]},
+    ]
+    if not isinstance(manifest, ClassManifest):
+        del tensors[1]
+    if asked.outputs is not None:
+        wanted = {output.name for output in asked.outputs}
+        tensors = [tensor for tensor in tensors if tensor["name"] in wanted]
+    return {"model_name": model.name, "model_version": model.version, "id": asked.id, "outputs": tensors}

@@ -1,0 +1,48 @@
+"""What of an image that was answered goes into the store: nothing, its hash, or the file without what it says of people."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from dataclasses import dataclass
+
+from ...core.errors import ImageError
+from ...core.records import StoredImage
+from ...core.retention import Retention
+from ...data.image.decode import Decoded
+from .pictures import Pictures
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Keeping:
+    """The rule. Workers follow it when they have decoded an image; whoever writes to the store does no such work."""
+
+    retention: Retention
+    keep_metadata: bool = False
+
+    def sha256(self, data: bytes) -> str | None:
+        """By which the image is named, of the file as it was received."""
+        return hashlib.sha256(data).hexdigest() if self.retention.keeps_hash else None
+
+    def kept(
+        self, data: bytes, sha256: str | None, media_type: str, pictures: Pictures, decoded: Decoded | None = None
+    ) -> StoredImage | None:
+        """The file that is kept, if one is; ``decoded`` is what is in it, whole, if the caller holds it.
+
+        Without metadata it may be too large, or refuse to be had; then it is not kept, and the hash stands alone.
+        """
+        if sha256 is None or not self.retention.keeps_image:
+            return None
+        if self.keep_metadata:
+            return StoredImage(sha256, data, media_type)
+        try:
+            stripped = pictures.stripped(data, decoded)
+        except ImageError as error:
+            log.warning("an image was not kept, only its hash: its metadata cannot be taken out: %s", error)
+            return None
+        if stripped is None:
+            log.warning("an image was not kept, only its hash: of %s without metadata too large a PNG", media_type)
+            return None
+        return StoredImage(sha256, *stripped)

@@ -1,0 +1,148 @@
+"""What a worker thread does with the images it takes: bytes to tensor, one run of the network, answers as entries.
+
+Shapes: N images of a batch, K = 3 channels, H and W pixels, C outputs.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from weakref import finalize
+
+import numpy as np
+
+from ...core.errors import ImageError
+from ...core.identifiers import new_id
+from ...core.records import Entry, Record, StoredImage, Timings
+from ...core.types import FloatArray, Prediction, Verdict
+from ...data.image.preprocess import apply
+from .job import Job
+from .keeping import Keeping
+from .pictures import Pictures
+
+log = logging.getLogger(__name__)
+
+# So long a batch may take to be prepared; what has not been by then is not kept waiting for pictures that take seconds each.
+TURN_S = 0.5
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """An image made ready for the network, or found to be none."""
+
+    job: Job
+    taken_s: float
+    decode_s: float
+    tensor_KHW: FloatArray | None
+    """None where the image cannot be read."""
+    width: int | None = None
+    height: int | None = None
+    error: str | None = None
+    sha256: str | None = None
+    kept: StoredImage | None = None
+
+
+def prepare(jobs: Sequence[Job], keeping: Keeping, pictures: Pictures) -> list[Prepared]:
+    """The first of the jobs made ready for the network: all of them, unless some take so long that the others had better
+    not wait for them. Of those it is at least one."""
+    until_s = time.monotonic() + TURN_S
+    prepared = [_prepare(jobs[0], keeping, pictures)]
+    for job in jobs[1:]:
+        if time.monotonic() > until_s:
+            break
+        prepared.append(_prepare(job, keeping, pictures))
+    return prepared
+
+
+def answer(prepared: Sequence[Prepared], *, wide: bool = False) -> list[Entry]:
+    """Answer jobs (all of one model) with one run of its network; entries in their order, as they are stored.
+
+    ``wide``: on all cores, as nothing else is to do.
+    """
+    predictor = prepared[0].job.model.predictor
+    tensors = [one.tensor_KHW for one in prepared if one.tensor_KHW is not None]
+    start_s = time.monotonic()
+    logits_NC = predictor.run_batch(_batch(tensors), wide=wide)[0] if tensors else np.empty((0, 0), np.float32)
+    end_s = time.monotonic()
+    rows = iter(logits_NC)
+    return [_entry(one, None if one.tensor_KHW is None else next(rows), end_s - start_s) for one in prepared]
+
+
+def _batch(tensors: Sequence[FloatArray]) -> FloatArray:
+    return tensors[0][None] if len(tensors) == 1 else np.stack(tensors)
+
+
+def _prepare(job: Job, keeping: Keeping, pictures: Pictures) -> Prepared:
+    """Decoded, fitted, and put in order for the store: all that the picture itself is needed for, so that it can go."""
+    start_s = time.monotonic()
+    spec = job.model.predictor.manifest.preprocess
+    data = job.upload.data
+    if job.upload.tensor_KHW is not None:
+        return Prepared(job, start_s, 0.0, job.upload.tensor_KHW)
+    sha256 = keeping.sha256(data)
+    kept: StoredImage | None = None
+    try:
+        with pictures.decoded(data, spec.decode_size) as decoded:
+            if 0 in decoded.image.size:
+                raise ImageError("damaged", "the image has no pixels")
+            tensor_KHW = apply(decoded.image, spec)
+            decode_s = time.monotonic() - start_s
+            width, height, reduced = decoded.width, decoded.height, decoded.reduced
+            media_type = f"image/{decoded.format.lower()}"
+            if reduced == 1:
+                kept = keeping.kept(data, sha256, media_type, pictures, decoded)
+            del decoded  # before what it took is given back
+        if reduced != 1:
+            kept = keeping.kept(data, sha256, media_type, pictures)
+    except ImageError as error:
+        return Prepared(job, start_s, time.monotonic() - start_s, None, error=str(error), sha256=sha256)
+    except MemoryError:
+        reason = "out of memory: not enough memory to prepare it"
+        return Prepared(job, start_s, time.monotonic() - start_s, None, error=reason, sha256=sha256)
+    return Prepared(
+        job, start_s, decode_s, tensor_KHW, width, height, sha256=sha256, kept=_with_room(job, kept, pictures)
+    )
+
+
+def _with_room(job: Job, kept: StoredImage | None, pictures: Pictures) -> StoredImage | None:
+    """The image, if there is room for it until it is stored. What came in is counted as a request's body; what has become
+    larger on the way is counted until the request is done with."""
+    if kept is None or len(kept.data) <= len(job.upload.data):
+        return kept
+    if not pictures.waiting.try_hold(len(kept.data)):
+        log.warning("an image was not kept, only its hash: too much waits to be stored")
+        return None
+    finalize(job.ticket, pictures.waiting.release, len(kept.data))
+    return kept
+
+
+def _entry(one: Prepared, logits_C: FloatArray | None, network_s: float) -> Entry:
+    job = one.job
+    manifest, upload = job.model.predictor.manifest, job.upload
+    if logits_C is None:
+        prediction = Prediction(
+            upload.name, None, 0.0, {}, Verdict.UNREADABLE, manifest.bundle_id, error=one.error or "damaged"
+        )
+    else:
+        prediction = job.model.predictor.judge(upload.name, logits_C)
+    # One look at the clock for both, so that ids and moments sort alike.
+    now_ns = time.time_ns()
+    record = Record(
+        id=new_id(lambda: now_ns),
+        request_id=job.request_id,
+        at=EPOCH + timedelta(microseconds=now_ns // 1000),
+        model=job.model.name,
+        prediction=prediction,
+        timings=Timings(one.taken_s - job.accepted_s, one.decode_s, network_s, time.monotonic() - job.accepted_s),
+        image_sha256=one.sha256,
+        width=one.width,
+        height=one.height,
+        context=upload.context,
+        key_id=job.key_id,
+    )
+    return Entry(record, one.kept)

@@ -1,0 +1,182 @@
+"""Choosing and embedding features within a budget: from items to the matrix the head is fitted on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..core.cores import available_cores
+from ..core.errors import DataError
+from ..core.ports import Progress
+from ..core.types import Embeddings, FloatArray, IntArray, Item
+from ..curate.duplicates import find_duplicates, merge_groups
+from ..data.block.blocks import Mode
+from ..embed.backbone import Backbone
+from ..embed.cache import EmbeddingCache
+from ..embed.embedder import Embedder
+from ..embed.recipe import Recipe, View
+from ..embed.registry import PACKAGED
+from ..learn.selection import PILOT_IMAGES, Candidates, Features, Pilot, Trial, choose
+from ..learn.targets import Targets
+from ..stats.folds import fold_count, grouped_folds
+from .backbones import resolve
+from .budget import plan
+from .options import AUTO, TrainOptions
+
+# Images whose altered copies show how far an embedding moves when the picture stays the same.
+PROBES = 64
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """The features in use, their matrix for every usable item, and how they were chosen."""
+
+    features: Features
+    embeddings: Embeddings
+    """``features_ND`` is the head's input."""
+    probe_cosines: FloatArray
+    trials: tuple[Trial, ...]
+    note: str
+
+
+def choose_and_embed(
+    items: Sequence[Item],
+    targets: Targets,
+    user_groups_N: IntArray,
+    weights_N: FloatArray,
+    options: TrainOptions,
+    embedder: Embedder,
+    cache: EmbeddingCache,
+    progress: Progress,
+    backbones: Sequence[Backbone],
+) -> Chosen:
+    """Compare what fits the budget on a pilot, embed everything with the winner.
+
+    Raises:
+        DataError: no item can be decoded.
+    """
+    n = len(items)
+    pilot_rows = pilot_sample(targets.strata_N, PILOT_IMAGES, options.seed)
+    fitting, note = plan(backbones, items, len(pilot_rows), options.budget_s, cache)
+    features, trials = fitting.untried
+    if fitting.several:
+        sample = _Sample([items[row] for row in pilot_rows], fitting.recipes, embedder)
+        usable = pilot_rows[sample.rows_S]
+        features, trials = _compare(
+            fitting, sample, targets.take(usable), user_groups_N[usable], weights_N[usable], options
+        )
+
+    everything = embedder.embed(items, features.recipes)
+    first = everything[features.recipes[0].key]
+    if not len(first.rows_N):
+        reasons = sorted({skipped.reason for skipped in first.skipped})
+        none = f"none of the {n} files can be used" if n > 1 else "the one file cannot be used"
+        raise DataError(f"{none} ({', '.join(reasons)}); give images that can be read")
+    matrix_ND = features.matrix(lambda recipe: everything[recipe.key].features_ND)
+    probes = _probe(items, first.rows_N, features, matrix_ND, options.seed, embedder)
+    progress.say(f"features: {features.name}; {note}")
+    return Chosen(features, replace(first, features_ND=matrix_ND), probes, trials, note)
+
+
+class _Sample:
+    """The images that features are compared on, S of them usable.
+
+    An embedding that is not there yet is made when it is asked for, so whatever may be chosen can be looked at.
+    """
+
+    def __init__(self, items: Sequence[Item], recipes: Sequence[Recipe], embedder: Embedder) -> None:
+        """Embed ``items`` with ``recipes`` in one pass, each file being decoded once for all of them."""
+        self._embedder = embedder
+        self._known = embedder.embed(items, recipes, stage="compare features")
+        first = self._known[recipes[0].key]
+        self.rows_S, self.facts = first.rows_N, first.facts
+        self._items = [items[row] for row in self.rows_S]
+
+    def embedded(self, recipe: Recipe) -> FloatArray | None:
+        """(S, D) full embeddings; None where a file has gone since the first pass, and rows no longer match."""
+        if recipe.key not in self._known:
+            self._known |= self._embedder.embed(self._items, [recipe], stage="compare views")
+        features_SD = self._known[recipe.key].features_ND
+        return features_SD if len(features_SD) == len(self._items) else None
+
+
+def pilot_sample(labels_N: IntArray, size: int, seed: int) -> NDArray[np.intp]:
+    """Sorted rows of a stratified sample; everything where there is little more than that."""
+    n = len(labels_N)
+    if n <= size * 1.5:
+        return np.arange(n)
+    rng = np.random.default_rng(seed)
+    chosen = []
+    for label in np.unique(labels_N):
+        members = np.flatnonzero(labels_N == label)
+        # A rare class keeps enough members to appear in every fold.
+        share = max(round(size * len(members) / n), min(10, len(members)))
+        chosen.append(rng.permutation(members)[:share])
+    return np.sort(np.concatenate(chosen))
+
+
+def candidates(options: TrainOptions, mode: Mode) -> list[Backbone]:
+    """The backbones that a run may choose from, smallest first, with images prepared as it wants them."""
+    fixed = options.backbone != AUTO
+    return [
+        _prepared(resolve(name, options.size), options, mode) for name in ([options.backbone] if fixed else PACKAGED)
+    ]
+
+
+def _prepared(backbone: Backbone, options: TrainOptions, mode: Mode) -> Backbone:
+    spec = backbone.preprocess
+    changes: dict[str, object] = {}
+    if options.resize is not None and options.resize != spec.resize.method:
+        changes["resize"] = spec.resize.model_copy(update={"method": options.resize})
+    if mode != spec.mode:
+        changes["mode"] = mode
+    return replace(backbone, preprocess=spec.model_copy(update=changes)) if changes else backbone
+
+
+def _compare(
+    candidates: Candidates,
+    sample: _Sample,
+    targets: Targets,
+    user_groups_N: IntArray,
+    weights_N: FloatArray,
+    options: TrainOptions,
+) -> tuple[Features, tuple[Trial, ...]]:
+    first_ND = sample.embedded(candidates.recipes[0])
+    if first_ND is None or not len(targets) or np.ptp(targets.values, axis=0).max() == 0:  # nothing to tell apart here
+        return candidates.untried
+    groups_N = merge_groups(user_groups_N, find_duplicates(sample.facts, first_ND).groups_N)
+    if len(np.unique(groups_N)) < 2:  # all of them are one picture: nothing can be held out
+        return candidates.untried
+    _, dense_N = np.unique(targets.strata_N, return_inverse=True)
+    dense_N = dense_N.astype(np.int64)
+    pilot = Pilot(
+        targets=targets,
+        groups_N=groups_N,
+        folds_N=grouped_folds(dense_N, groups_N, fold_count(dense_N, groups_N), options.seed),
+        weights_N=targets.weights(weights_N, options.balance, groups_N),
+        threads=available_cores(),
+    )
+    return choose(candidates, pilot, sample.embedded)
+
+
+def _probe(
+    items: Sequence[Item],
+    rows_N: NDArray[np.intp],
+    features: Features,
+    matrix_ND: FloatArray,
+    seed: int,
+    embedder: Embedder,
+) -> FloatArray:
+    """Cosines between some images and slightly altered copies of themselves."""
+    sample = np.sort(np.random.default_rng(seed).permutation(len(rows_N))[:PROBES])
+    recipe = Recipe(features.backbone, View.PROBE)
+    probed = embedder.embed([items[rows_N[row]] for row in sample], [recipe], stage="look for copies")[recipe.key]
+    plain = Features(features.backbone, features.blocks)
+    copies_PD = plain.matrix(lambda _recipe: probed.features_ND)
+    originals_PD = matrix_ND[sample[probed.rows_N]]
+    norms = np.linalg.norm(copies_PD, axis=1) * np.linalg.norm(originals_PD, axis=1)
+    cosines: FloatArray = (copies_PD * originals_PD).sum(axis=1) / np.maximum(norms, 1e-12)
+    return cosines

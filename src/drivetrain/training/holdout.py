@@ -1,0 +1,97 @@
+"""A split given with the data: judged as it is, and without the items that leak. Shapes: H held-out items, J
+items judged."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..core.errors import DataError
+from ..core.types import FloatArray, IntArray, Item
+from ..curate.duplicates import Duplicates
+from ..learn.figures import headline
+from ..learn.head import FittedHead
+from ..learn.judged import Judged
+from ..learn.targets import Targets
+
+TRAINING = (None, "train")
+
+
+@dataclass(frozen=True, eq=False)
+class HeldOut:
+    """Which items a given split holds out, and which of them leak: are copies or group members of training items."""
+
+    rows_H: NDArray[np.intp]
+    """Positions among all usable items, leaking ones left out."""
+    leaking: NDArray[np.intp]
+    name: str
+    """``valid`` or ``test``."""
+    first_pair: tuple[str, str] | None
+    """A training item and the held-out item that gives it away."""
+
+    @property
+    def how(self) -> str:
+        """In words."""
+        left_out = f", {len(self.leaking)} leaking ones left out" if len(self.leaking) else ""
+        return f"held-out {self.name} split of {len(self.rows_H) + len(self.leaking)} images{left_out}"
+
+
+def held_out_rows(items: Sequence[Item]) -> NDArray[np.bool_]:
+    """(N,) whether an item is kept from training: it is named ``valid`` or ``test``."""
+    return np.asarray([item.split not in TRAINING for item in items], bool)
+
+
+def held_out(items: Sequence[Item], held_N: NDArray[np.bool_], groups_N: IntArray, duplicates: Duplicates) -> HeldOut:
+    """What to judge by: ``valid`` (``test`` where there is no ``valid``), without what leaks.
+
+    Raises:
+        DataError: every held-out item leaks.
+    """
+    held = np.flatnonzero(held_N).tolist()
+    split = "valid" if any(items[row].split == "valid" for row in held) else "test"
+    rows = np.asarray([row for row in held if items[row].split == split], np.intp)
+    leaks = np.isin(groups_N[rows], np.unique(groups_N[~held_N]))
+    if leaks.all():
+        raise DataError(f"all {len(rows)} images of the {split} split are copies or group members of training images")
+    pair = _first_pair(items, held_N, groups_N, duplicates, rows[leaks][0]) if leaks.any() else None
+    return HeldOut(rows[~leaks], rows[leaks], split, pair)
+
+
+def judge_head(
+    rows_J: NDArray[np.intp],
+    how: str,
+    targets: Targets,
+    groups_A: IntArray,
+    features_AD: FloatArray,
+    fitted: FittedHead,
+) -> Judged:
+    """The frozen head's answers for held-out items; targets, groups and features are those of all A usable items."""
+    logits = fitted.head.logits(features_AD[rows_J])
+    answers = targets.answers(logits, fitted.head.beta)
+    return Judged(rows_J, targets.take(rows_J), groups_A[rows_J], logits, answers, how)
+
+
+def leak_of(held: HeldOut, with_leak: Judged) -> str | None:
+    """What a reader must be told of a split that leaks; ``with_leak`` holds all its items."""
+    if held.first_pair is None:
+        return None
+    a, b = held.first_pair
+    return (
+        f"{len(held.leaking)} of {len(held.leaking) + len(held.rows_H)} {held.name} images are near-duplicates or group "
+        f"members of training images and are left out of the figures; with them the {headline(with_leak)}. "
+        f"First pair: {a}, {b}"
+    )
+
+
+def _first_pair(
+    items: Sequence[Item], held_N: NDArray[np.bool_], groups_N: IntArray, duplicates: Duplicates, row: int
+) -> tuple[str, str]:
+    """A direct pair where there is one."""
+    for i, j, _, _ in duplicates.pairs:
+        if held_N[i] != held_N[j] and row in (i, j):
+            return (items[j].name, items[i].name) if held_N[i] else (items[i].name, items[j].name)
+    partner = int(np.flatnonzero((groups_N == groups_N[row]) & ~held_N)[0])
+    return items[partner].name, items[row].name
