@@ -151,8 +151,8 @@ def test_the_wheel_holds_the_whole_package_and_nothing_else(wheel: list[str]) ->
     }
     assert {
         "drivetrain/py.typed",
-        "drivetrain/learn/templates/report.html.j2",
-        "drivetrain/learn/templates/report.css",
+        "drivetrain/report/templates/report.html.j2",
+        "drivetrain/report/templates/report.css",
     } <= wanted
     assert wanted <= set(wheel)
     others = {name.split("/")[0] for name in set(wheel) - wanted}

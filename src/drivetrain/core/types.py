@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .verdict import Verdict
+from .verdict import Reason, Verdict
 
 __all__ = [
     "Dataset",
@@ -24,6 +24,7 @@ __all__ = [
     "Interval",
     "Item",
     "Prediction",
+    "Reason",
     "Skipped",
     "Verdict",
 ]
@@ -137,6 +138,8 @@ class Prediction:
     p_in_domain: float | None = None
     labels: tuple[str, ...] = ()
     values: Mapping[str, Interval] = field(default_factory=dict)
+    reasons: tuple[Reason, ...] = ()
+    """Why it is not accepted; empty where it is."""
 
     def to_json(self) -> dict[str, Any]:
         """What ``predict --json`` prints and the server answers."""

@@ -1,7 +1,8 @@
-"""What to do with an answer. By itself, so that the command line need not load NumPy for it."""
+"""What to do with an answer, and why. By itself, so that the command line need not load NumPy for it."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import StrEnum
 
 
@@ -11,3 +12,12 @@ class Verdict(StrEnum):
     ACCEPT = "accept"
     REVIEW = "review"
     UNREADABLE = "unreadable"
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why a rule of the policy did not let an answer stand."""
+
+    code: str
+    """Names the rule, and never changes: ``low-confidence``."""
+    words: str
