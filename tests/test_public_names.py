@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import inspect
 import json
+import pkgutil
 import subprocess
 import sys
 import zipfile
@@ -59,6 +60,13 @@ def test_every_name_is_there_and_documented(name: str) -> None:
         assert all(
             parameter.annotation is not parameter.empty for parameter in inspect.signature(thing).parameters.values()
         )
+
+
+def test_no_package_takes_the_name_of_a_function() -> None:
+    """Importing a package `drivetrain.train` would put it in the place of the function."""
+    packages = {module.name for module in pkgutil.iter_modules(dt.__path__)}
+    assert "training" in packages
+    assert not packages & set(NAMES)
 
 
 def test_another_name_is_an_attribute_error() -> None:
