@@ -109,6 +109,8 @@ class PredictBody(BaseModel):
 
 def is_json(content_type: str) -> bool:
     """Whether `parse_uploads` takes such a body for JSON."""
+    if content_type.startswith("multipart/"):  # nearly every request, whose header is read with care once
+        return False
     return parse_options_header(content_type.encode("latin-1", "replace"))[0] == b"application/json"
 
 

@@ -113,7 +113,8 @@ class Engine:
         try:
             prepared = prepare(jobs, self._keeping, self._pictures)
             jobs, others = jobs[: len(prepared)], jobs[len(prepared) :]
-            self.queue.put_back(others)
+            if others:
+                self.queue.put_back(others)
             entries = answer(prepared, wide=self.plan.wide and self.queue.is_alone)
         except Exception as error:  # a worker must outlive whatever one image does to it
             if len(jobs) > 1:

@@ -89,10 +89,11 @@ class Ledger:
     def stuck_s(self) -> float:
         """For how long the oldest write has waited, or the store has not answered; 0 where nothing waits."""
         with self._change:
-            since = [write.since_s for write in list(self._waiting)[:1]]
-            if self._writing_since_s is not None:
-                since.append(self._writing_since_s)
-        return time.monotonic() - min(since) if since else 0.0
+            # What is being written came before all that waits.
+            since_s = self._writing_since_s
+            if since_s is None:
+                since_s = self._waiting[0].since_s if self._waiting else None
+        return 0.0 if since_s is None else time.monotonic() - since_s
 
     def close(self) -> None:
         """Write what waits, then stop."""
