@@ -73,8 +73,10 @@ def difference(a: Interval, b: Interval) -> Interval:
     return Interval(value, value - float(below), value + float(above), "from both intervals (Newcombe; Zou and Donner)")
 
 
-def effective_trials(hits_N: NDArray[np.bool_], groups_N: IntArray) -> float:
+def effective_trials(hits_N: NDArray[np.bool_] | Floats, groups_N: IntArray) -> float:
     """Number of independent trials that N trials in groups are worth: N over the design effect (Rao and Scott 1992).
+
+    ``hits_N`` may be any numbers of mean p and variance p · (1 − p), as those of trials are.
 
     The design effect is itself estimated from G groups, so the result is reduced by (z / t with G − 1 degrees of
     freedom)², after Korn and Graubard 1998. Never more than N; with every item a group of its own it is N.
