@@ -73,7 +73,7 @@ class HeadedNetwork(nn.Module):
         Raises:
             UsageError: the network has no such blocks.
         """
-        wider = HeadedNetwork(self.network, len(self.bias_C), (*self.blocks, *maxima))
+        wider = type(self)(self.network, len(self.bias_C), (*self.blocks, *maxima))
         with torch.no_grad():
             # Maxima come last in the embedding, so what is there keeps its columns.
             wider.weight_CD.zero_()
@@ -95,9 +95,20 @@ class HeadedNetwork(nn.Module):
             )
         device = self.weight_CD.device
         with torch.no_grad():
-            self.weight_CD.copy_(torch.from_numpy(head.weight_DC.T.copy()).to(device) / self.gain_D)
-            self.bias_C.copy_(torch.from_numpy(np.asarray(head.bias_C, np.float32)).to(device))
+            self._take(
+                torch.from_numpy(head.weight_DC.T.copy()).to(device) / self.gain_D,
+                torch.from_numpy(np.asarray(head.bias_C, np.float32)).to(device),
+            )
         self.fitted = True
+
+    def _take(self, weight_CD: Tensor, bias_C: Tensor) -> None:
+        """Become what `linear` then gives."""
+        self.weight_CD.copy_(weight_CD)
+        self.bias_C.copy_(bias_C)
+
+    def linear(self) -> tuple[Tensor, Tensor]:
+        """(C, D) weights and (C,) biases on the scaled features, from what is learnt."""
+        return self.weight_CD, self.bias_C
 
     def forward(self, batch: Tensor | Activation) -> Tensor:
         """(N, 3, H, W) normalised images, or an activation → (N, C), float32 whatever the network ran in."""
@@ -105,7 +116,7 @@ class HeadedNetwork(nn.Module):
         with torch.autocast(embedding.device.type, enabled=False):
             if len(self.columns) < embedding.shape[1]:
                 embedding = embedding[:, self.columns.to(embedding.device)]
-            return nn.functional.linear(embedding * self.gain_D, self.weight_CD, self.bias_C)
+            return nn.functional.linear(embedding * self.gain_D, *self.linear())
 
     def groups(self) -> list[list[nn.Parameter]]:
         """The network's groups from its input on, then the head."""
@@ -113,5 +124,6 @@ class HeadedNetwork(nn.Module):
 
     def weight_and_bias(self) -> tuple[FloatArray, FloatArray]:
         """(D, C) and (C,) for the embedding as it is, as `learn.head.Head` has them."""
-        weight_CD = (self.weight_CD * self.gain_D).detach().cpu().numpy()
-        return np.ascontiguousarray(weight_CD.T), self.bias_C.detach().cpu().numpy().copy()
+        weight_CD, bias_C = self.linear()
+        weights = (weight_CD * self.gain_D).detach().cpu().numpy()
+        return np.ascontiguousarray(weights.T), bias_C.detach().cpu().numpy().copy()

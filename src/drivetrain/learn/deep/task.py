@@ -1,6 +1,7 @@
 """What is to be learnt: the loss, what outputs mean, and which figures are shown while training.
 
-Shapes: N items, C classes or numbers; ``outputs_NC`` are logits, or the numbers themselves for regression.
+Shapes: N items, C classes or numbers; ``outputs_NC`` are logits, or the numbers themselves for regression. Of ordered
+grades they are K cumulative logits, one fewer than there are grades, as in `stats.ordinal`.
 """
 
 from __future__ import annotations
@@ -17,18 +18,25 @@ from torch import Tensor
 from torch.nn import functional
 
 from ...core.types import FloatArray
+from ...stats.ordinal import grade_probabilities
+from .headed import HeadedNetwork
+from .ordered import LEAST_GAP, OrderedNetwork
 
 Metric = Callable[[FloatArray, NDArray[Any]], float]
 
 
 @dataclass(frozen=True)
 class Task:
-    """A loss, and metrics by name. ``losses`` gives that of each item, (N,) or (N, C), from (outputs, targets)."""
+    """A loss, and metrics by name. ``losses`` gives that of each item, (N,) or (N, C), from (outputs, targets).
+
+    ``headed`` is the network whose outputs suit the loss.
+    """
 
     name: str
     losses: Callable[[Tensor, Tensor], Tensor]
     target_type: torch.dtype
     metrics: Mapping[str, Metric] = field(default_factory=dict)
+    headed: type[HeadedNetwork] = HeadedNetwork
 
     def target(self, y: NDArray[Any], device: torch.device) -> Tensor:
         """Targets as the loss reads them; numbers to predict get the axis they may lack."""
@@ -64,6 +72,33 @@ def mean_absolute_error(outputs_NC: FloatArray, numbers_NC: NDArray[Any]) -> flo
     return float(np.mean(np.abs(outputs_NC - numbers_NC.reshape(outputs_NC.shape))))
 
 
+def grade_losses(outputs_NK: Tensor, grades_N: Tensor) -> Tensor:
+    """(N,) −log p(grade) of cumulative logits, as `stats.ordinal.log_grade_probabilities` has it.
+
+    Outputs nearer than `LEAST_GAP`, or out of order, are pushed apart again rather than infinitely wrong.
+    """
+    last = outputs_NK.shape[1]
+    below_N1, own_N1 = (grades_N - 1).clamp(min=0)[:, None], grades_N.clamp(max=last - 1)[:, None]
+    over_N, above_N = outputs_NK.gather(1, below_N1)[:, 0], outputs_NK.gather(1, own_N1)[:, 0]
+    gap_N = (over_N - above_N).clamp(min=LEAST_GAP)
+    nothing_N = torch.zeros_like(over_N)
+    return (
+        torch.where(grades_N > 0, functional.softplus(-over_N), nothing_N)
+        + torch.where(grades_N < last, functional.softplus(above_N), nothing_N)
+        - torch.where((grades_N > 0) & (grades_N < last), torch.log(-torch.expm1(-gap_N)), nothing_N)
+    )
+
+
+def grade_accuracy(outputs_NK: FloatArray, grades_N: NDArray[Any]) -> float:
+    """Share of items whose most probable grade is their own."""
+    return float(np.mean(grade_probabilities(outputs_NK).argmax(axis=1) == grades_N))
+
+
+def grades_off(outputs_NK: FloatArray, grades_N: NDArray[Any]) -> float:
+    """Mean distance of the most probable grade from the item's own, in grades."""
+    return float(np.mean(np.abs(grade_probabilities(outputs_NK).argmax(axis=1) - grades_N)))
+
+
 def _each(loss: Callable[..., Tensor]) -> Callable[[Tensor, Tensor], Tensor]:
     """A loss of torch for each item instead of their mean."""
     return partial(loss, reduction="none")
@@ -76,3 +111,6 @@ MULTI_LABEL = Task(
 # Less moved by a few wrong targets than the squared error, and as smooth near zero. Targets of about unit spread.
 REGRESSION = Task("regression", _each(functional.smooth_l1_loss), torch.float32, {"mean error": mean_absolute_error})
 SQUARED_REGRESSION = Task("regression", _each(functional.mse_loss), torch.float32, {"mean error": mean_absolute_error})
+ORDINAL = Task(
+    "ordinal", grade_losses, torch.int64, {"accuracy": grade_accuracy, "grades off": grades_off}, OrderedNetwork
+)
