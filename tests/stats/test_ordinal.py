@@ -19,6 +19,7 @@ from drivetrain.stats.ordinal import (
     expected_grade,
     grade_probabilities,
     kappa_interval,
+    likely_grades,
     log_grade_probabilities,
     mean_absolute_grades,
     ordered,
@@ -77,6 +78,25 @@ def test_logits_out_of_order_count_as_the_least_so_far() -> None:
     probs = grade_probabilities(crossed)
     assert probs[0, 1] == 0
     assert probs.sum() == pytest.approx(1)
+
+
+def test_the_expected_grade_is_in_the_places_given() -> None:
+    probs = grade_probabilities(logits(20, 3))
+    places = np.asarray([0.0, 0.33, 0.67, 1.0])
+    np.testing.assert_allclose(expected_grade(probs, places), probs @ places)
+    np.testing.assert_allclose(expected_grade(probs, 3 - np.arange(4.0)), 3 - expected_grade(probs))
+
+
+@pytest.mark.parametrize("share", [0.5, 0.9])
+def test_likely_grades_hold_their_share(share: float) -> None:
+    probs = grade_probabilities(logits(300, 4))
+    for row in probs:
+        lowest, highest = likely_grades(row, share)
+        assert lowest <= highest
+        assert row[lowest : highest + 1].sum() >= share
+        assert row[:lowest].sum() <= (1 - share) / 2
+        assert row[highest + 1 :].sum() <= (1 - share) / 2
+    assert likely_grades(np.asarray([0.02, 0.06, 0.9, 0.02]), 0.9) == (1, 2)
 
 
 def test_two_grades_are_a_sigmoid() -> None:

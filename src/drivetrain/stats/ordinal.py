@@ -59,10 +59,21 @@ def exceedance(probs_NC: Floats) -> Floats:
     return np.clip(summed_NK, 0.0, 1.0)
 
 
-def expected_grade(probs_NC: Floats) -> Floats:
-    """(N,) mean of the grades' numbers under their probabilities, within 0 … C − 1."""
-    mean_N: Floats = np.asarray(probs_NC, np.float64) @ np.arange(probs_NC.shape[1])
-    return np.clip(mean_N, 0.0, probs_NC.shape[1] - 1)
+def expected_grade(probs_NC: Floats, places_C: Floats | None = None) -> Floats:
+    """(N,) mean of the grades' places under their probabilities: their numbers, or ``places_C``."""
+    places = np.arange(probs_NC.shape[1], dtype=np.float64) if places_C is None else places_C
+    mean_N: Floats = np.asarray(probs_NC, np.float64) @ places
+    return np.clip(mean_N, places.min(), places.max())
+
+
+def likely_grades(probs_C: Floats, share: float) -> tuple[int, int]:
+    """The lowest and the highest grade that less than half of what ``share`` leaves lies below and above.
+
+    Together with those between them they have at least ``share`` of the probability.
+    """
+    tail = (1 - share) / 2
+    lowest = int(np.argmax(np.cumsum(probs_C) > tail))
+    return lowest, len(probs_C) - 1 - int(np.argmax(np.cumsum(probs_C[::-1]) > tail))
 
 
 def mean_absolute_grades(grades_N: IntArray, predicted_N: IntArray, groups_N: IntArray) -> Interval:
