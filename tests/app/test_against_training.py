@@ -15,7 +15,10 @@ from drivetrain.core.types import Interval
 from drivetrain.evaluation.accepted import Accepted
 from drivetrain.evaluation.against_training import Standing, against_training, worse_than_claimed
 from drivetrain.learn.figures import ClassFigures, NumberFigures
-from drivetrain.model.manifest import Amount, ClassManifest, Figure, NumberManifest, parse_manifest
+from drivetrain.model.figure_row import rows_of
+from drivetrain.model.kinds.numbers import NumberKind, NumberMetrics
+from drivetrain.model.manifest import Accept, Manifest, parse_manifest
+from drivetrain.model.part import Amount, Share
 from drivetrain.stats.metrics import (
     Floats,
     accuracy,
@@ -58,16 +61,20 @@ class Drawn:
         return ClassFigures(self.accuracy, 0.1, 0.01, None, 0.9, "one", "always naming “one”", 0.5, "so many images")
 
     @property
-    def manifest(self) -> ClassManifest:
+    def manifest(self) -> Manifest:
         """Of a bundle that claims this."""
         kept = parse_manifest((KEPT / "manifest.json").read_bytes())
-        assert isinstance(kept, ClassManifest)
-        return kept.model_copy(
-            update={
-                "metrics": kept.metrics.model_copy(update={"accuracy": Figure.of(self.accuracy)}),
-                "accept": kept.accept.model_copy(update={"error": Figure.of(self.accepted.error)}),
-            }
-        )
+        accept = Accept(confidence=0.9, coverage=1.0, error=Share.of(self.accepted.error))
+        return claiming(kept.model_copy(update={"accept": accept}), self.accuracy)
+
+
+def claiming(manifest: Manifest, accuracy: Interval) -> Manifest:
+    """The same with another accuracy."""
+    how = f"out of fold; {accuracy.method}"
+    found = {"value": accuracy.value, "low": accuracy.low, "high": accuracy.high, "how": how}
+    first, *others = manifest.figures
+    assert first.slug == "accuracy"
+    return manifest.model_copy(update={"figures": (first.model_copy(update=found), *others)})
 
 
 def remarks(seed: int, training: int, here: int, sure: float, group: int, drop: float = 0.0, runs: int = RUNS) -> int:
@@ -109,10 +116,9 @@ def manifest_and_figures(right: int, of: int, claimed: int, of_claimed: int) -> 
     rng = np.random.default_rng(0)
     drawn = Drawn(rng, 10, 5)
     manifest = drawn.manifest
-    metrics = manifest.metrics.model_copy(update={"accuracy": Figure.of(wilson(claimed, of_claimed))})
     figures = ClassFigures(wilson(right, of), 0.1, 0.01, None, 0.9, "one", "always naming “one”", 0.5, "so many")
     nothing = Accepted(0.9, wilson(0, of), 0, 0, wilson(0, 0))
-    (only,) = against_training(figures, nothing, manifest.model_copy(update={"metrics": metrics}))
+    (only,) = against_training(figures, nothing, claiming(manifest, wilson(claimed, of_claimed)))
     return only.standing
 
 
@@ -127,9 +133,8 @@ def test_too_few_images_are_not_called_fine() -> None:
 
 def test_the_sentences_say_what_was_claimed_and_what_was_found() -> None:
     kept = Drawn(np.random.default_rng(0), 10, 5).manifest
-    metrics = kept.metrics.model_copy(update={"accuracy": Figure.of(wilson(980, 1000))})
     figures = ClassFigures(wilson(170, 200), 0.1, 0.01, None, 0.9, "one", "always naming “one”", 0.5, "so many")
-    compared = against_training(figures, None, kept.model_copy(update={"metrics": metrics}))
+    compared = against_training(figures, None, claiming(kept, wilson(980, 1000)))
     (sentence,) = worse_than_claimed(compared)
     assert sentence.startswith(
         "Significantly worse than training claimed: accuracy 85.0 % here, 98.0 % then (worse by 8"
@@ -147,23 +152,17 @@ def test_numbers_are_compared_by_their_mean_error(factor: float, worse: bool) ->
 
     claim, found = mean_error(400, 1.0), mean_error(200, factor)
     figures = NumberFigures(("years",), (found,), (2.0,), (1.0,), (0.5,), (2.0,), (wilson(180, 200),), "so many")
-    kept = Drawn(np.random.default_rng(0), 10, 5).manifest.model_dump()
-    common = {name: kept[name] for name in ("name", "bundle_id", "created_at", "preprocess", "embedding_width")}
-    common |= {name: kept[name] for name in ("backbone", "data", "training", "versions")}
-    manifest = NumberManifest.model_validate(
-        {
-            **common,
-            "targets": ("years",),
-            "half_widths": (2.0,),
-            "coverage": 0.9,
-            "spreads": (1.0,),
-            "metrics": {
-                "mean_absolute_error": (Amount.of(claim),),
-                **dict.fromkeys(("baseline", "root_mean_squared_error", "r_squared"), (1.0,)),
-                "how": "out of fold",
-            },
-        }
+    kept = Drawn(np.random.default_rng(0), 10, 5).manifest
+    kind = NumberKind(targets=("years",), half_widths=(2.0,), coverage=0.9, spreads=(1.0,))
+    claims = NumberMetrics(
+        mean_absolute_error=(Amount.of(claim),),
+        baseline=(1.0,),
+        root_mean_squared_error=(1.0,),
+        r_squared=(1.0,),
+        how="out of fold",
     )
+    rows = rows_of(kind.lifted(claims))
+    manifest = kept.model_copy(update={"kind": kind, "accept": None, "figures": rows})
     assert bool(worse_than_claimed(against_training(figures, None, manifest))) is worse
 
 

@@ -91,7 +91,7 @@ def test_training_sees_pictures_as_sharp_as_they_are_and_its_judging_the_very_pi
     # Pictures are 96 × 80: larger than 64, smaller than 96.
     assert [next(loaders.train.batches(0)).x.shape[2:] for loaders in made] == [(74, 74), (96, 96)]
     for loaders, bundle in zip(made, bundles.values(), strict=True):
-        spec = dt.load(bundle).manifest.preprocess
+        spec = dt.load(bundle).manifest.input.preprocess
         batch = next(iter(loaders.valid))
         expected = [apply(decode(sample.path.read_bytes(), spec.decode_size).image, spec) for sample in batch.samples]
         np.testing.assert_allclose(BatchTransform(spec).valid(batch.x).numpy(), expected, atol=1e-5)
@@ -104,7 +104,7 @@ def test_both_networks_travel_and_agree_with_what_is_remembered_of_the_training_
     assert arrays.frozen_NF is not None
     files = sorted(pictures.glob("*/*.jpg"))
     for row in range(0, len(files), 13):
-        spec = predictor.manifest.preprocess
+        spec = predictor.manifest.input.preprocess
         tensor = apply(decode(files[row].read_bytes(), spec.decode_size).image, spec)
         logits, embedding = predictor.run_tensor(tensor)
         np.testing.assert_allclose(embedding, arrays.embeddings_ND[row], atol=2e-3)
@@ -123,7 +123,7 @@ def test_the_network_begins_where_the_head_is(tuned: dt.TrainResult) -> None:
     frozen = Session((tuned.bundle / "frozen.onnx").read_bytes())
     model = Session((tuned.bundle / "model.onnx").read_bytes())
     rng = np.random.default_rng(0)
-    pixels = rng.normal(size=(3, 3, *predictor.manifest.preprocess.resize.size)).astype(np.float32)
+    pixels = rng.normal(size=(3, 3, *predictor.manifest.input.preprocess.resize.size)).astype(np.float32)
     ours, theirs = model.run(pixels, ["embedding"])[0], frozen.run(pixels, ["embedding"])[0]
     np.testing.assert_allclose(ours, theirs, atol=1e-4)
 
@@ -204,7 +204,7 @@ def test_answers_may_be_the_mean_over_mirror_images(
     assert predictor.manifest.backbone.views == views
     assert result.features == f"{LITE0} fine-tuned, mean over {len(views)} views"
     row = int(predictor.arrays().unseen_rows_M[0])
-    spec = predictor.manifest.preprocess
+    spec = predictor.manifest.input.preprocess
     tensor_KHW = apply(decode(sorted(pictures.glob("*/*.jpg"))[row].read_bytes(), spec.decode_size).image, spec)
     # The network hardly moved, so that of each view is what the frozen one makes of it.
     seen = [np.ascontiguousarray(np.flip(tensor_KHW[None], View(view).reversed_axes)[0]) for view in views]
@@ -351,10 +351,10 @@ def test_a_killed_run_goes_on_and_ends_in_the_same_bundle(pictures: Path, tmp_pa
 def test_held_out_figures_can_be_reckoned_from_the_bundle(tuned: dt.TrainResult) -> None:
     predictor = dt.load(tuned.bundle)
     arrays, manifest = predictor.arrays(), json.loads((tuned.bundle / "manifest.json").read_bytes())
-    probs = softmax(arrays.unseen_logits_MC, predictor.manifest.calibration.beta)  # type: ignore[union-attr]
+    probs = softmax(arrays.unseen_logits_MC, predictor.manifest.kind.calibration.beta)  # type: ignore[attr-defined]
     labels = arrays.targets_N[arrays.unseen_rows_M]
     accuracy = float((probs.argmax(axis=1) == labels).mean())
-    assert manifest["metrics"]["accuracy"]["value"] == pytest.approx(accuracy)
+    assert manifest["figures"][0]["value"] == pytest.approx(accuracy)
 
 
 def test_a_picture_the_network_has_not_seen(tuned: dt.TrainResult) -> None:

@@ -33,7 +33,7 @@ def test_both_twins_agree_at_any_size(side: int) -> None:
 def test_the_bundle_takes_that_size(pictures: Path, tmp_path: Path) -> None:
     result = dt.train(pictures, tmp_path / "b", backbone=LITE0, size=96, cache=tmp_path / "cache")
     predictor = dt.load(result.bundle)
-    assert predictor.manifest.preprocess.resize.size == (96, 96)
+    assert predictor.manifest.input.preprocess.resize.size == (96, 96)
     assert predictor.parity is not None
     assert result.accuracy > 0.8
 

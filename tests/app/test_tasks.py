@@ -24,7 +24,8 @@ from drivetrain.data.block.getters import get_image_files, get_rows
 from drivetrain.data.block.labellers import ColReader, RegexLabeller
 from drivetrain.data.block.splitters import ColSplitter, RandomSplitter
 from drivetrain.learn.figures import LabelFigures, NumberFigures
-from drivetrain.model.manifest import LabelManifest, NumberManifest
+from drivetrain.model.kinds.labels import LabelKind
+from drivetrain.model.kinds.numbers import NumberKind
 from drivetrain.report.evaluation import evaluation_report
 from drivetrain.stats.label_metrics import sigmoid
 
@@ -103,7 +104,7 @@ def test_labels_are_learned_and_found_on_fresh_images(labels: Done, fresh: tuple
     answers = list(predictor.predict_many([drawing.path for drawing in fresh]))
     right = [set(answer.labels) == set(drawing.labels) for answer, drawing in zip(answers, fresh, strict=True)]
     assert np.mean(right) > 0.75
-    thresholds = predictor.manifest.thresholds  # type: ignore[union-attr]
+    thresholds = predictor.kind.thresholds  # type: ignore[union-attr]
     for answer in answers:
         assert answer.label is None
         assert tuple(answer.probs) == SHAPES
@@ -167,7 +168,7 @@ def test_evaluating_fresh_numbers_says_what_a_count_says(sizes: Done, fresh: tup
     assert figures.mean_absolute_error[0].value == pytest.approx(np.abs(said - truth).mean(), rel=1e-5)
     assert figures.root_mean_squared_error[0] == pytest.approx(np.sqrt(np.mean((said - truth) ** 2)), rel=1e-5)
     assert figures.r_squared[0] == pytest.approx(r2_score(truth, said), abs=1e-5)
-    half = dt.load(sizes.bundle).manifest.half_widths[0]  # type: ignore[union-attr]
+    half = dt.load(sizes.bundle).kind.half_widths[0]  # type: ignore[union-attr]
     assert figures.half_widths == (half,)
     assert figures.covered[0].value == pytest.approx(np.mean(np.abs(said - truth) <= half), abs=0.01)
     page = evaluation_report(found, dt.load(sizes.bundle))
@@ -195,24 +196,25 @@ def test_the_training_reports_show_each_tasks_own(labels: Done, sizes: Done) -> 
 def test_label_figures_are_those_of_the_answers_in_the_bundle(labels: Done) -> None:
     predictor = dt.load(labels.bundle)
     manifest, arrays = predictor.manifest, predictor.arrays()
-    assert isinstance(manifest, LabelManifest)
+    kind = manifest.kind
+    assert isinstance(kind, LabelKind)
     assert arrays.unseen_rows_M.tolist() == list(range(60))
     present = arrays.targets_N
     wanted = [[float(shape in drawing.labels) for shape in SHAPES] for drawing in labels.drawings]
     assert present.tolist() == wanted
-    probs = 1 / (1 + np.exp(-manifest.calibration.beta * arrays.unseen_logits_MC.astype(np.float64)))
-    metrics = manifest.metrics
+    probs = 1 / (1 + np.exp(-kind.calibration.beta * arrays.unseen_logits_MC.astype(np.float64)))
+    metrics = kind.metrics(manifest.rows)
     each = [average_precision_score(present[:, c], probs[:, c]) for c in range(3)]
-    assert metrics.mean_average_precision.value == pytest.approx(np.mean(each))
-    assert metrics.log_loss == pytest.approx(np.mean([log_loss(present[:, c], probs[:, c]) for c in range(3)]))
-    for c, threshold in enumerate(manifest.thresholds):
+    assert metrics["mean_average_precision"]["value"] == pytest.approx(np.mean(each))
+    assert metrics["log_loss"] == pytest.approx(np.mean([log_loss(present[:, c], probs[:, c]) for c in range(3)]))
+    for c, threshold in enumerate(kind.thresholds):
         precision, recall, _ = precision_recall_curve(present[:, c], probs[:, c])
         best = np.nanmax(2 * precision * recall / np.maximum(precision + recall, 1e-12))
         given = probs[:, c] >= threshold
         hits = (given & (present[:, c] > 0.5)).sum()
         assert 2 * hits / (given.sum() + present[:, c].sum()) == pytest.approx(best)
-    right = ((probs >= np.asarray(manifest.thresholds)) == (present > 0.5)).all(axis=1)
-    assert metrics.exact.value == pytest.approx(right.mean())
+    right = ((probs >= np.asarray(kind.thresholds)) == (present > 0.5)).all(axis=1)
+    assert metrics["exact"]["value"] == pytest.approx(right.mean())
     confident = np.maximum(probs, 1 - probs).min(axis=1) >= manifest.accept.confidence
     assert manifest.accept.coverage == pytest.approx(confident.mean())
     assert manifest.accept.error is not None
@@ -225,17 +227,18 @@ def test_label_figures_are_those_of_the_answers_in_the_bundle(labels: Done) -> N
 def test_number_figures_are_those_of_the_answers_in_the_bundle(sizes: Done) -> None:
     predictor = dt.load(sizes.bundle)
     manifest, arrays = predictor.manifest, predictor.arrays()
-    assert isinstance(manifest, NumberManifest)
+    kind = manifest.kind
+    assert isinstance(kind, NumberKind)
     truth, said = arrays.targets_N[:, 0].astype(float), arrays.unseen_logits_MC[:, 0].astype(float)
     np.testing.assert_allclose(truth, [drawing.size for drawing in sizes.drawings], rtol=1e-6)
-    metrics = manifest.metrics
-    assert metrics.mean_absolute_error[0].value == pytest.approx(np.abs(truth - said).mean())
-    assert metrics.root_mean_squared_error[0] == pytest.approx(np.sqrt(np.mean((truth - said) ** 2)))
-    assert metrics.r_squared[0] == pytest.approx(r2_score(truth, said))
-    assert metrics.baseline[0] == pytest.approx(np.abs(truth - np.median(truth)).mean())
-    assert manifest.spreads[0] == pytest.approx(truth.std())
+    metrics = kind.metrics(manifest.rows)
+    assert metrics["mean_absolute_error"][0]["value"] == pytest.approx(np.abs(truth - said).mean())
+    assert metrics["root_mean_squared_error"][0] == pytest.approx(np.sqrt(np.mean((truth - said) ** 2)))
+    assert metrics["r_squared"][0] == pytest.approx(r2_score(truth, said))
+    assert metrics["baseline"][0] == pytest.approx(np.abs(truth - np.median(truth)).mean())
+    assert kind.spreads[0] == pytest.approx(truth.std())
     rank = math.ceil(61 * 0.9)
-    assert manifest.half_widths[0] == pytest.approx(np.sort(np.abs(truth - said))[rank - 1])
+    assert kind.half_widths[0] == pytest.approx(np.sort(np.abs(truth - said))[rank - 1])
     figures = sizes.result.figures
     assert isinstance(figures, NumberFigures)
     assert figures.covered[0].value == pytest.approx(rank / 60)
@@ -256,7 +259,7 @@ def test_equal_data_and_seed_give_equal_bytes(
             assert (first.bundle / file).read_bytes() == (second.bundle / file).read_bytes(), file
         one, two = dt.load(first.bundle).manifest, dt.load(second.bundle).manifest
         assert (one.bundle_id, one.data.fingerprint) == (two.bundle_id, two.data.fingerprint)
-        assert one.metrics == two.metrics
+        assert one.figures == two.figures
 
 
 def test_the_data_fingerprint_sees_every_digit_and_every_label(
@@ -298,7 +301,7 @@ def test_a_leaking_split_is_named_and_judged_without_what_leaks(
     assert result.figures.how == "held-out valid split of 16 images, 1 leaking ones left out"
     assert result.figures.random_split is None or result.warnings[0] == result.leak
     manifest = dt.load(result.bundle).manifest
-    assert manifest.metrics.how.startswith("Held-out valid split of 16 images")
+    assert manifest.figures[0].how.startswith("Held-out valid split of 16 images")
     assert "leaking" in (result.bundle / "report.html").read_text(encoding="utf-8")
 
 
@@ -323,7 +326,7 @@ def test_a_held_out_split_without_variety_is_no_fault(
     table = write_table(tmp_path / "sizes.csv", rows, columns=("path", "label", "split"))
     result = train(table, tmp_path / "b", task="regression")
     assert result.figures.r_squared == (None,)
-    assert dt.load(result.bundle).manifest.metrics.r_squared == (None,)  # type: ignore[union-attr]
+    assert dt.load(result.bundle).manifest.figure("r-squared", "size").value is None  # type: ignore[union-attr]
     assert "| explained variance, R² | – |" in (result.bundle / "card.md").read_text(encoding="utf-8")
     rows = [
         (drawing.path, (";".join(drawing.labels) if side == "train" else "") or ";", side)
@@ -443,8 +446,9 @@ def test_labels_from_columns_of_a_table_and_a_splitter_of_ones_own(
     assert result.figures.how == "held-out valid split of 15 images"
     assert sum(result.classes.values()) == sum(len(d.labels) for n, d in enumerate(drawings) if n % 4)
     manifest = dt.load(result.bundle).manifest
-    assert isinstance(manifest, LabelManifest)
-    assert manifest.labels == SHAPES
+    kind = manifest.kind
+    assert isinstance(kind, LabelKind)
+    assert kind.labels == SHAPES
 
 
 def test_numbers_from_file_names_and_a_plain_function_for_a_splitter(
@@ -612,14 +616,16 @@ def test_probabilities_are_sigmoids_of_the_graphs_logits(labels: Done, fresh: tu
     with Image.open(fresh[0].path) as image:
         logits, _ = predictor.run(image.convert("RGB"))
     manifest = predictor.manifest
-    assert isinstance(manifest, LabelManifest)
-    wanted = sigmoid(logits[None], manifest.calibration.beta)[0]
+    kind = manifest.kind
+    assert isinstance(kind, LabelKind)
+    wanted = sigmoid(logits[None], kind.calibration.beta)[0]
     np.testing.assert_allclose(list(predictor.predict(fresh[0].path).probs.values()), wanted, rtol=1e-6)
 
 
 def test_the_bundles_id_is_that_of_what_it_holds(labels: Done) -> None:
     manifest = dt.load(labels.bundle).manifest
-    assert isinstance(manifest, LabelManifest)
+    kind = manifest.kind
+    assert isinstance(kind, LabelKind)
     model, arrays = ((labels.bundle / name).read_bytes() for name in ("model.onnx", "arrays.safetensors"))
-    whole = model + repr(manifest.calibration.beta).encode() + hashlib.sha256(arrays).digest()
+    whole = model + repr(kind.calibration.beta).encode() + hashlib.sha256(arrays).digest()
     assert manifest.bundle_id == hashlib.sha256(whole).hexdigest()[:16]

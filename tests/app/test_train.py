@@ -99,7 +99,7 @@ def test_a_leaking_split_is_named_and_judged_both_ways(digits_folder: Path, cach
     assert "with them the accuracy would be" in result.leak
     assert "held-out valid split of 31 images, 1 leaking" in result.figures.how
     assert result.warnings[0] == result.leak
-    assert dt.load(result.bundle).manifest.metrics.accuracy_with_leak is not None
+    assert dt.load(result.bundle).manifest.figure("accuracy-with-leak") is not None
 
 
 def test_user_groups_are_kept_together_and_counted(digits_folder: Path, cache_folder: Path) -> None:

@@ -307,8 +307,8 @@ def test_a_leaking_split_is_named_with_its_first_pair_and_both_figures(
     assert "with them the accuracy would be" in leak
     assert done.document["warnings"][0] == leak
     assert "held-out valid split of 18 images, 2 leaking ones left out" in done.document["accuracy"]["method"]
-    metrics = json.loads((tmp_path / "b" / "manifest.json").read_text())["metrics"]
-    assert metrics["accuracy_with_leak"] is not None
+    figures = json.loads((tmp_path / "b" / "manifest.json").read_text())["figures"]
+    assert "accuracy-with-leak" in {figure["slug"] for figure in figures}
 
 
 def _one_class(folder: Path, few: Path) -> Path:

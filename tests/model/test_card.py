@@ -9,6 +9,9 @@ from typing import Any
 import pytest
 
 from drivetrain.model.card import render_card
+from drivetrain.model.figure_row import rows_of
+from drivetrain.model.figure_words import with_limits
+from drivetrain.model.kinds.old_figures import row
 from drivetrain.model.manifest import Manifest, parse_manifest
 
 
@@ -32,8 +35,11 @@ def test_a_trained_bundle_carries_a_card_with_its_own_figures(trained: Path) -> 
     card = (trained / "card.md").read_text(encoding="utf-8")
     manifest = parse_manifest((trained / "manifest.json").read_bytes())
     assert card == render_card(manifest)
-    accuracy = manifest.metrics.accuracy
-    assert f"| accuracy | {accuracy.value:.1%} ({accuracy.low:.1%}–{accuracy.high:.1%}) |" in card
+    for figure in manifest.rows:
+        assert f" | {' '.join(with_limits(figure).split())} |" in card
+    accuracy = manifest.kind.metrics(manifest.rows)["accuracy"]
+    value, low, high = (f"{100 * accuracy[part]:.1f} %" for part in ("value", "low", "high"))
+    assert f"| accuracy | {value} ({low} to {high}) |" in card
     assert manifest.bundle_id in card
     for name, count in manifest.data.per_class.items():
         assert f"| {name} | {count} |" in card
@@ -85,9 +91,12 @@ def test_names_cannot_start_markup_or_break_a_table(manifest: Manifest) -> None:
 
 
 def test_absent_figures_leave_no_trace(manifest: Manifest) -> None:
-    bare = changed(manifest, "metrics", accuracy_random_split=None, auc=None)
-    bare = changed(bare, "accept", error=None, coverage=0.0)
+    rows = tuple(row for row in manifest.figures if row.slug != "accuracy-random-split")
+    bare = changed(manifest.model_copy(update={"figures": rows}), "accept", error=None, coverage=0.0)
     card = render_card(bare)
-    for word in ("AUC", "random split", "None", "nan", "errors among them"):
+    for word in ("ROC", "random split", "None", "nan", "errors among them"):
         assert word not in card
-    assert "| AUC | 0.875 |" in render_card(changed(manifest, "metrics", auc=0.875))
+    auc = row("auc", "area under the ROC curve", 0.875, "decimals", "higher", "out of fold")
+    assert "| area under the ROC curve | 0.875 |" in render_card(
+        manifest.model_copy(update={"figures": (*rows, *rows_of([auc]))})
+    )

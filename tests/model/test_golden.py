@@ -115,7 +115,7 @@ def test_a_replay_of_nothing_certifies_nothing(bundle: Path) -> None:
     with pytest.raises(SchemaError, match="malformed"):
         dt.load(bundle)
     with pytest.raises(DataError, match="none of the images can be read any more"):
-        write_golden([], dt.load(bundle, golden=False).manifest.preprocess, None)  # type: ignore[arg-type]
+        write_golden([], dt.load(bundle, golden=False).manifest.input.preprocess, None)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

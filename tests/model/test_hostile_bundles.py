@@ -264,7 +264,7 @@ def test_a_batch_of_any_number_gives_what_its_images_give_alone_in_their_order(k
 
 def noise(predictor: dt.Predictor, count: int) -> Any:
     """Different pictures, preprocessed: (N, 3, H, W)."""
-    size = predictor.manifest.preprocess.resize.size
+    size = predictor.manifest.input.preprocess.resize.size
     means_N111 = np.linspace(-1, 1, count)[:, None, None, None]
     return (means_N111 + np.random.default_rng(0).standard_normal((count, 3, *size))).astype(np.float32)
 

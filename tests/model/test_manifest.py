@@ -17,6 +17,9 @@ from drivetrain.model.manifest import SCHEMA_VERSION, parse_manifest
 
 Edit = Callable[[dict[str, Any]], object]
 
+BUNDLES = Path(__file__).parent.parent / "bundles"
+OLD = ("v1", "v2-classes", "v2-labels", "v2-numbers")
+
 
 @pytest.fixture
 def document(kept: Path) -> dict[str, Any]:
@@ -50,27 +53,77 @@ def test_the_kept_bundle_is_small(kept: Path) -> None:
     assert sum(path.stat().st_size for path in kept.rglob("*") if path.is_file()) < 60_000
 
 
-def test_today_writes_the_version_the_kept_bundle_has(trained: Path) -> None:
-    # When this fails, keep a bundle of the old version beside tests/bundles/v1 and add it to the tests above.
-    assert json.loads((trained / "manifest.json").read_bytes())["schema_version"] == SCHEMA_VERSION == 2
+def test_today_writes_a_version_of_its_own(trained: Path) -> None:
+    # When this fails, keep a bundle of each kind in the old version beside those of tests/bundles, and their answers.
+    assert json.loads((trained / "manifest.json").read_bytes())["schema_version"] == SCHEMA_VERSION == 3
 
 
 # Round trip
 
 
 def test_written_and_read_it_is_the_same(trained: Path, kept: Path) -> None:
+    text = (trained / "manifest.json").read_bytes()
+    assert json.loads(parse_manifest(text).to_json()) == json.loads(text)
     for bundle in (trained, kept):
-        text = (bundle / "manifest.json").read_bytes()
-        manifest = parse_manifest(text)
-        written = json.loads(manifest.to_json())
-        # What version 2 has added is empty in a version 1 manifest; nothing is lost or changed.
-        assert written.pop("frozen_width") is None
-        assert written["training"].pop("fine_tuning") is None
-        document = json.loads(text)
-        document.pop("frozen_width", None)
-        document["training"].pop("fine_tuning", None)
-        assert written == document
-        assert parse_manifest(manifest.to_json().encode()) == manifest
+        manifest = parse_manifest((bundle / "manifest.json").read_bytes())
+        again = parse_manifest(manifest.to_json().encode())
+        assert again == manifest.model_copy(update={"schema_version": SCHEMA_VERSION})
+
+
+# Versions 1 and 2 in the present one
+
+
+@pytest.mark.parametrize("name", OLD)
+def test_an_old_manifest_is_shown_with_every_field_it_had(name: str) -> None:
+    document = json.loads((BUNDLES / name / "manifest.json").read_bytes())
+    shown = parse_manifest((BUNDLES / name / "manifest.json").read_bytes()).published()
+    # What version 2 has added is empty in a version 1 manifest; nothing is lost or changed.
+    document.setdefault("frozen_width", None)
+    document["training"].setdefault("fine_tuning", None)
+    assert {field: shown[field] for field in document} == document
+    assert shown["input"] == {"type": "image", "preprocess": document["preprocess"]}
+    assert set(shown) - set(document) <= {"input", "figures", "accept"}
+
+
+def test_an_old_classifiers_figures_are_rows(document: dict[str, Any]) -> None:
+    document["metrics"].update(auc=0.875, accuracy_with_leak=0.9)
+    rows = parse_manifest(json.dumps(document).encode()).rows
+    how = "Out of fold, 2 folds that keep groups together"
+    assert [(row.slug, row.value, row.format, row.better) for row in rows] == [
+        ("accuracy", 1.0, "percent", "higher"),
+        ("accuracy-random-split", 1.0, "percent", None),
+        ("accuracy-with-leak", 0.9, "percent", None),
+        ("balanced-accuracy", 1.0, "percent", "higher"),
+        ("log-loss", 0.01, "decimals", "lower"),
+        ("calibration-error", 0.01, "points", "lower"),
+        ("auc", 0.875, "decimals", "higher"),
+    ]
+    assert (rows[0].low, rows[0].high, rows[0].how) == (0.51, 1.0, f"{how}; Wilson 95 %")
+    assert {row.how for row in rows[1:]} == {how}
+
+
+def test_old_figures_of_labels_and_numbers_are_rows() -> None:
+    labels = parse_manifest((BUNDLES / "v2-labels" / "manifest.json").read_bytes())
+    slugs = ["mean-average-precision", "mean-average-precision-random-split", "all-labels-right", "log-loss"]
+    assert [row.slug for row in labels.rows] == slugs
+    numbers = parse_manifest((BUNDLES / "v2-numbers" / "manifest.json").read_bytes())
+    slugs = ["mean-absolute-error", "baseline", "root-mean-squared-error", "r-squared"]
+    assert [(row.slug, row.of) for row in numbers.rows] == [(s, of) for of in ("size", "light") for s in slugs]
+    assert numbers.accept is None
+
+
+@pytest.mark.parametrize("name", OLD)
+def test_old_bundles_answer_to_the_bit_as_they_did(name: str) -> None:
+    """Recorded by the drivetrain that made them, see ``tests/bundles/make_v2.py``."""
+    predictor, kept = dt.load(BUNDLES / name), json.loads((BUNDLES / "answers.json").read_text("utf-8"))[name]
+    assert len(kept) == 8
+    for wanted in kept:
+        of = wanted.pop("of")
+        golden = BUNDLES / name / "golden" / of
+        colour = None if golden.exists() else tuple(map(int, of.split(",")))
+        answer = predictor.predict(golden if colour is None else Image.new("RGB", (20, 16), colour)).to_json()
+        assert {field: answer[field] for field in wanted} == wanted
+        assert bool(answer["reasons"]) == (wanted["verdict"] == "review")
 
 
 # Refusals
@@ -79,7 +132,7 @@ def test_written_and_read_it_is_the_same(trained: Path, kept: Path) -> None:
 def test_a_newer_schema_names_both_versions(document: dict[str, Any]) -> None:
     document["schema_version"] = 7
     document["something_new"] = True
-    with pytest.raises(SchemaError, match="schema version 7, this drivetrain reads up to 2; upgrade drivetrain"):
+    with pytest.raises(SchemaError, match="schema version 7, this drivetrain reads up to 3; upgrade drivetrain"):
         parse_manifest(json.dumps(document).encode())
 
 

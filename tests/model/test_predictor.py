@@ -466,7 +466,7 @@ def test_several_threads_may_ask_at_once(predictor: dt.Predictor, pictures: Path
 
 def test_a_batch_through_the_graph_gives_what_its_images_give_alone(trained: Path, predictor: dt.Predictor) -> None:
     session = Session((trained / "model.onnx").read_bytes())
-    height, width = predictor.manifest.preprocess.resize.size
+    height, width = predictor.manifest.input.preprocess.resize.size
     tensors_NKHW = np.random.default_rng(0).normal(size=(3, 3, height, width)).astype(np.float32)
     logits_NC, embedding_ND = session.run(tensors_NKHW, ["logits", "embedding"])
     for row, tensor in enumerate(tensors_NKHW):

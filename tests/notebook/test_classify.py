@@ -14,7 +14,6 @@ from datetime import UTC, datetime
 from html.parser import HTMLParser
 from importlib import import_module
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -25,7 +24,10 @@ import drivetrain as dt
 from drivetrain.core.errors import UsageError
 from drivetrain.core.installation import install_command
 from drivetrain.core.types import Interval, Prediction, Verdict
-from drivetrain.model.manifest import ClassManifest, LabelManifest, NumberManifest
+from drivetrain.model.kinds.labels import LabelKind
+from drivetrain.model.kinds.numbers import NumberKind
+from drivetrain.model.manifest import Accept, Manifest
+from drivetrain.model.part import Calibration
 from drivetrain.notebook import answer as module
 from drivetrain.notebook.answer import answer_html, label_words, task_words, verdict_words
 
@@ -207,10 +209,8 @@ def test_without_ipywidgets_it_says_what_to_install() -> None:
 # An answer
 
 
-def class_manifest(**changes: Any) -> ClassManifest:
-    manifest = dt.load(KEPT).manifest
-    assert isinstance(manifest, ClassManifest)
-    return manifest.model_copy(update=changes)
+def class_manifest(**changes: Any) -> Manifest:
+    return dt.load(KEPT).manifest.model_copy(update=changes)
 
 
 def prediction(**changes: Any) -> Prediction:
@@ -219,13 +219,18 @@ def prediction(**changes: Any) -> Prediction:
 
 
 # Only what an answer asks of a manifest; whole ones of these tasks are tried where Spaces are started.
-LABELS = LabelManifest.model_construct(
+LABELS = Manifest.model_construct(
     name="shapes",
-    labels=("disc", "square"),
-    thresholds=(0.3, 0.6),
-    accept=SimpleNamespace(confidence=0.9),  # type: ignore[arg-type]
+    kind=LabelKind(
+        labels=("disc", "square"), thresholds=(0.3, 0.6), calibration=Calibration(beta=1.0, fitted_on="some logits")
+    ),
+    accept=Accept(confidence=0.9, coverage=1.0, error=None),
 )
-NUMBERS = NumberManifest.model_construct(name="sizes", targets=("size", "light"), coverage=0.9)
+NUMBERS = Manifest.model_construct(
+    name="sizes",
+    kind=NumberKind(targets=("size", "light"), half_widths=(1.0, 1.0), coverage=0.9, spreads=(1.0, 1.0)),
+    accept=None,
+)
 
 
 def test_probabilities_stand_from_the_likeliest_on() -> None:
@@ -306,7 +311,9 @@ def test_names_of_classes_and_models_are_text() -> None:
     assert "script" not in page.names()
     assert page.texts[0] == f"maybe {bad} · a person should look"
     assert page.texts[2:4] == [bad, "100 %"]
-    head = Page(task_words(class_manifest(name=bad, classes=(bad, "b"))))
+    head = Page(
+        task_words(class_manifest(name=bad, kind=class_manifest().kind.model_copy(update={"classes": (bad, "b")})))
+    )
     assert head.texts == [bad, f"Which of these does a picture show: {bad}, b?"]
 
 

@@ -395,7 +395,8 @@ def test_models_are_described(trio: TestClient, kinds: dict[str, Path]) -> None:
     assert models["colours"]["gallery"] == 0
     for name, model in models.items():
         assert model["metrics"]
-        assert all(set(metric) == {"name", "value", "low", "high", "how"} for metric in model["metrics"])
+        fields = {"slug", "name", "of", "value", "low", "high", "format", "better", "how", "n", "note"}
+        assert all(set(metric) == fields for metric in model["metrics"])
         folder, links = kinds[MODELS[name]], model["links"]
         assert fine(trio.get(links["manifest"]))["bundle_id"] == model["version"]
         card, report = trio.get(links["card"]), trio.get(links["report"])
@@ -568,7 +569,7 @@ def test_image_files_and_their_pixels_infer_what_predict_says(
     files = [drawing.path.read_bytes() for drawing in drawings[:2]]
     expected = fine(trio.post("/v1/predict", params={"model": model}, **form(*files)))
     manifest = dt.load(kinds[MODELS[model]], golden=False).manifest
-    spec = manifest.preprocess
+    spec = manifest.input.preprocess
     pixels_NKHW = np.stack([apply(decode(data, spec.decode_size).image, spec) for data in files])
     by_image = infer(
         trio,

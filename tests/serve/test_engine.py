@@ -326,7 +326,7 @@ def test_what_cannot_be_read_is_hashed_and_not_kept(make_bench: MakeBench) -> No
 
 def test_prepared_pixels_give_the_answer_of_their_image(make_bench: MakeBench) -> None:
     bench = make_bench()
-    spec = bench.model.predictor.manifest.preprocess
+    spec = bench.model.predictor.manifest.input.preprocess
     tensor_KHW = apply(decode(RED, spec.decode_size).image, spec)
     by_file, by_tensor = bench.send(Upload("", RED), Upload("", b"", tensor_KHW=tensor_KHW)).entries()
     assert by_tensor.record.prediction == by_file.record.prediction

@@ -15,8 +15,6 @@ from ..core.local_path import local_path
 from ..core.plain_file import read_plain
 from ..data.image.decode import Decoded, decode
 from ..data.image.preprocess import resize_image, to_tensor
-from ..model.answer import answers
-from ..model.manifest import Manifest, NumberManifest
 from ..model.predictor import load
 from .predict import answer_text
 
@@ -50,8 +48,7 @@ def trace(image: str | Path, bundle: str | Path, *, golden: bool = True) -> list
     """
     image = local_path(image)
     predictor = load(bundle, golden=golden)
-    manifest = predictor.manifest
-    spec = manifest.preprocess
+    kind, spec = predictor.manifest.kind, predictor.manifest.input.preprocess
     try:
         data, read_ms = _timed(lambda: read_plain(image))
         decoded, decode_ms = _timed(lambda: decode(data, spec.decode_size))
@@ -62,18 +59,19 @@ def trace(image: str | Path, bundle: str | Path, *, golden: bool = True) -> list
         raise ImageError(reason, f"{image}: {error.strerror}") from None
     resized, resize_ms = _timed(lambda: resize_image(decoded.image, spec.resize))
     tensor, normalise_ms = _timed(lambda: to_tensor(resized, spec))
-    predictor.run_tensor(tensor)
-    (logits_C, embedding_D), network_ms = _timed(lambda: predictor.run_tensor(tensor))
-    answers_C, calibrate_ms = _timed(lambda: answers(manifest, logits_C[None])[0])
-    prediction, judge_ms = _timed(lambda: predictor.judge(str(image), logits_C))
+    predictor.see_batch(tensor[None])
+    (seen,), network_ms = _timed(lambda: predictor.see_batch(tensor[None]))
+    logits_W, embedding_D = seen.logits_W, seen.embedding_D
+    answers_C, calibrate_ms = _timed(lambda: kind.answers(logits_W[None])[0])
+    prediction, judge_ms = _timed(lambda: predictor.judge(str(image), seen))
     return [
         Step("read", "bytes", f"{len(data):,}", "", read_ms),
         _array_step("decode", "RGB image", np.asarray(decoded.image), decode_ms, _stored_as(decoded)),
         _array_step("resize", "RGB image", np.asarray(resized), resize_ms, spec.resize.method),
         _array_step("normalise", str(tensor.dtype), tensor, normalise_ms),
         _array_step("network", str(embedding_D.dtype), embedding_D, network_ms, "embedding"),
-        _array_step("head", str(logits_C.dtype), logits_C, None, "logits"),
-        _array_step("calibrate", str(answers_C.dtype), answers_C, calibrate_ms, _calibration(manifest)),
+        _array_step("head", str(logits_W.dtype), logits_W, None, "logits"),
+        _array_step("calibrate", str(answers_C.dtype), answers_C, calibrate_ms, kind.calibrated),
         Step(
             "judge",
             "verdict",
@@ -83,10 +81,6 @@ def trace(image: str | Path, bundle: str | Path, *, golden: bool = True) -> list
             f"{prediction.verdict}: {answer_text(prediction)}",
         ),
     ]
-
-
-def _calibration(manifest: Manifest) -> str:
-    return "numbers as they are" if isinstance(manifest, NumberManifest) else f"β = {manifest.calibration.beta:.3f}"
 
 
 def _timed(work: Callable[[], T]) -> tuple[T, float]:

@@ -30,8 +30,7 @@ def inspect(bundle: BundleArgument, no_golden: NoGolden = False, json: JsonFlag 
     predictor = load(bundle, golden=not no_golden)
     parity = predictor.parity
     if json:
-        manifest = predictor.manifest.model_dump(mode="json")
-        print_json({**manifest, "parity": asdict(parity) if parity else None})
+        print_json({**predictor.manifest.published(), "parity": asdict(parity) if parity else None})
     else:
         _print_bundle(predictor)
 
@@ -40,7 +39,7 @@ def _print_bundle(predictor: Predictor) -> None:
     from .console import print_pairs
 
     manifest, parity = predictor.manifest, predictor.parity
-    spec, tuned = manifest.preprocess, manifest.training.fine_tuning
+    spec, tuned = manifest.input.preprocess, manifest.training.fine_tuning
     height, width = spec.resize.size
     replayed = "not checked"
     if parity:
@@ -74,36 +73,18 @@ def _print_bundle(predictor: Predictor) -> None:
 
 def _answers(manifest: Manifest) -> list[tuple[str, str]]:
     """What it answers, how well, and what passes without a person."""
-    from ..model.manifest import ClassManifest, LabelManifest, NumberManifest
-    from .console import percent
+    from ..draw.numbers import percent
+    from ..model.figure_words import hows, named, with_limits
 
-    counted = [f"{name} ({count})" for name, count in manifest.data.per_class.items()]
-    names = f"{len(counted)}: {', '.join(counted[:12])}{', …' if len(counted) > 12 else ''}"
-    match manifest:
-        case ClassManifest(metrics=m):
-            accuracy = m.accuracy
-            rows = [
-                ("Classes", names),
-                ("Accuracy", f"{percent(accuracy.value)}  ({percent(accuracy.low)} to {percent(accuracy.high)})"),
-                ("", f"{m.how}; {accuracy.method}"),
-            ]
-        case LabelManifest(metrics=n):
-            mean = n.mean_average_precision
-            rows = [
-                ("Labels", names),
-                ("Mean av. precision", f"{mean.value:.3f}  ({mean.low:.3f} to {mean.high:.3f})"),
-                ("", f"{n.how}; {mean.method}"),
-                ("All labels right", percent(n.exact.value)),
-            ]
-        case NumberManifest(metrics=k):
-            rows = []
-            for name, error, half in zip(manifest.targets, k.mean_absolute_error, manifest.half_widths, strict=True):
-                rows += [
-                    ("Number", f"{name} ± {half:.3g} (holds about {manifest.coverage:.0%})"),
-                    ("Mean abs. error", f"{error.value:.3g}  ({error.low:.3g} to {error.high:.3g})"),
-                    ("", f"{k.how}; {error.method}"),
-                ]
-            return rows
+    rows, told = manifest.kind.facts(manifest.data.per_class), hows(manifest.rows)
+    for figure in manifest.rows:
+        name = named(figure)
+        rows.append((name[:1].upper() + name[1:], with_limits(figure)))
+        if figure.how in told:
+            rows.append(("", figure.how))
+            told.remove(figure.how)
+    if manifest.accept is None:
+        return [*rows, ("Accept", "none: a person sees every answer")]
     coverage = percent(manifest.accept.coverage)
     rule = f"from confidence {manifest.accept.confidence:g} on: {coverage} of the training images, unseen"
     return [*rows, ("Accept", rule)]

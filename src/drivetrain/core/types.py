@@ -154,5 +154,6 @@ class Prediction:
                 for name, value in self.values.items()
             },
             "verdict": str(self.verdict),
+            "reasons": [{"code": reason.code, "words": reason.words} for reason in self.reasons],
             "error": self.error,
         }

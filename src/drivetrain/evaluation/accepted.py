@@ -10,7 +10,9 @@ import numpy as np
 from ..core.types import Interval
 from ..learn.accept_rule import class_confidence, label_confidence
 from ..learn.judged import Judged
-from ..model.manifest import ClassManifest, LabelManifest, Manifest, NumberManifest
+from ..model.kinds.classes import ClassKind
+from ..model.kinds.labels import LabelKind
+from ..model.manifest import Manifest
 from ..stats.metrics import wilson
 from ..stats.mistakes import share
 
@@ -52,12 +54,14 @@ def accepted_of(judged: Judged, manifest: Manifest) -> Accepted | None:
     Both intervals are Wilson's for the number of independent images that those in groups are worth, as that of the
     accuracy is. An answer of several labels is as sure as its least sure label, and wrong if one of them is.
     """
-    match manifest:
-        case ClassManifest():
+    if manifest.accept is None:
+        return None
+    match manifest.kind:
+        case ClassKind():
             confidence_J, wrong_J = class_confidence(judged)
-        case LabelManifest():
-            confidence_J, wrong_J = label_confidence(np.asarray(manifest.thresholds), judged)
-        case NumberManifest():
+        case LabelKind(thresholds=thresholds):
+            confidence_J, wrong_J = label_confidence(np.asarray(thresholds), judged)
+        case _:
             return None
     inside_J = confidence_J >= manifest.accept.confidence
     of_all = share(inside_J, np.ones(len(inside_J), np.bool_), judged.groups_J)

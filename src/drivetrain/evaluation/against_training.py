@@ -18,9 +18,10 @@ from typing import Any
 
 import numpy as np
 
+from ..core.figure import Figure
 from ..core.types import Interval
 from ..learn.figures import AnyFigures, ClassFigures, LabelFigures, NumberFigures
-from ..model.manifest import Amount, ClassManifest, LabelManifest, Manifest, NumberManifest
+from ..model.manifest import Manifest
 from ..stats.metrics import Z_95, clopper_pearson, difference, independent_trials
 from .accepted import Accepted
 
@@ -145,23 +146,28 @@ def worse_than_claimed(comparisons: Sequence[Comparison]) -> list[str]:
 
 
 def _claims(figures: AnyFigures, accepted: Accepted | None, manifest: Manifest) -> Iterator[_Claim]:
-    match figures, manifest:
-        case ClassFigures(), ClassManifest():
-            yield _Claim("accuracy", _interval(manifest.metrics.accuracy), figures.accuracy, MARGIN)
-        case LabelFigures(), LabelManifest():
+    match figures:
+        case ClassFigures():
+            if claim := _interval(manifest.figure("accuracy")):
+                yield _Claim("accuracy", claim, figures.accuracy, MARGIN)
+        case LabelFigures():
             # Not the mean average precision: its bootstrap intervals are too short on few images.
-            yield _Claim("all labels right", _interval(manifest.metrics.exact), figures.exact, MARGIN)
-        case NumberFigures(), NumberManifest():
-            for m, claim in enumerate(manifest.metrics.mean_absolute_error):
-                name = "mean absolute error" + (f" of {figures.names[m]}" if len(figures.names) > 1 else "")
-                found, margin = figures.mean_absolute_error[m], PART * claim.value
-                yield _Claim(name, _interval(claim), found, margin, is_share=False, more_is_better=False)
-    if accepted is not None and accepted.n and isinstance(manifest, ClassManifest | LabelManifest):
-        error = manifest.accept.error
-        if error is not None:
-            name = "error among the accepted"
-            yield _Claim(name, _interval(error), accepted.error, ACCEPTED_MARGIN, more_is_better=False)
+            if claim := _interval(manifest.figure("all-labels-right")):
+                yield _Claim("all labels right", claim, figures.exact, MARGIN)
+        case NumberFigures():
+            for m, of in enumerate(figures.names):
+                if claim := _interval(manifest.figure("mean-absolute-error", of)):
+                    name = "mean absolute error" + (f" of {of}" if len(figures.names) > 1 else "")
+                    found, margin = figures.mean_absolute_error[m], PART * claim.value
+                    yield _Claim(name, claim, found, margin, is_share=False, more_is_better=False)
+    error = manifest.accept.error if manifest.accept is not None else None
+    if accepted is not None and accepted.n and error is not None:
+        claim = Interval(error.value, error.low, error.high, error.method)
+        yield _Claim("error among the accepted", claim, accepted.error, ACCEPTED_MARGIN, more_is_better=False)
 
 
-def _interval(figure: Amount) -> Interval:
-    return Interval(figure.value, figure.low, figure.high, figure.method)
+def _interval(figure: Figure | None) -> Interval | None:
+    """A claim that has an interval, without which there is no saying what differs from it."""
+    if figure is None or figure.value is None or figure.low is None or figure.high is None:
+        return None
+    return Interval(figure.value, figure.low, figure.high, figure.how.rpartition("; ")[2])

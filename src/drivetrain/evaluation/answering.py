@@ -24,7 +24,6 @@ from ..embed.embedder import Embedder, Network
 from ..embed.recipe import Recipe, View
 from ..embed.registry import PACKAGED, resolve
 from ..learn.selection import Features
-from ..model.answer import comparable
 from ..model.export import LOGITS, head_of
 from ..model.predictor import Predictor, decode_source
 from ..model.storage import MODEL, read_files
@@ -110,7 +109,7 @@ def _by_backbone(predictor: Predictor) -> _Way | None:
 
 def _backbone_of(predictor: Predictor) -> Backbone | None:
     manifest = predictor.manifest
-    about, spec = manifest.backbone, manifest.preprocess
+    about, spec = manifest.backbone, manifest.input.preprocess
     if manifest.training.fine_tuning is not None or about.name not in PACKAGED:
         return None
     try:
@@ -137,7 +136,7 @@ def _head_of(predictor: Predictor) -> tuple[FloatArray, FloatArray] | None:
 def _by_graph(predictor: Predictor) -> _Way:
     """With the bundle's own graph, as loaded."""
     manifest = predictor.manifest
-    width, n_outputs = manifest.embedding_width, len(manifest.outputs)
+    width = manifest.embedding_width
 
     def build(_blocks: tuple[str, ...]) -> object:
         raise UsageError("the graph of a bundle is loaded already")
@@ -147,8 +146,8 @@ def _by_graph(predictor: Predictor) -> _Way:
         fingerprint=predictor.model_sha256,
         licence=manifest.backbone.licence,
         source=str(predictor.path),
-        preprocess=manifest.preprocess,
-        blocks=(Block(OUTPUT, width), Block(LOGITS, n_outputs)),
+        preprocess=manifest.input.preprocess,
+        blocks=(Block(OUTPUT, width), Block(LOGITS, manifest.kind.width)),
         build=build,  # type: ignore[arg-type]  # never called: the network is handed over as it is
     )
     recipe = Recipe(whole)
@@ -173,7 +172,7 @@ def _largest_difference(predictor: Predictor, items: Sequence[Item], answered: A
         except ImageError:
             continue  # gone since it was embedded
         logits_O, _ = predictor.run(image)
-        both = comparable(predictor.manifest, np.stack([logits_O, answered.logits_NO[row]]))
+        both = predictor.manifest.kind.comparable(np.stack([logits_O, answered.logits_NO[row]]))
         difference = float(np.abs(both[0] - both[1]).max())
         # NaN, as a damaged head gives, is no agreement.
         gap = max(gap, difference if np.isfinite(difference) else float("inf"))

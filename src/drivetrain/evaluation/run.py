@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -24,9 +24,11 @@ from ..learn.figures import AnyFigures, ClassFigures, figures_of
 from ..learn.groups import group_numbers
 from ..learn.interpretations import AnyInterpretation, interpretation_of
 from ..learn.judged import Judged
-from ..learn.reading import TargetOptions, item_of, samples_of, targets_of, with_vocab
-from ..model.answer import answers
-from ..model.manifest import ClassManifest, LabelManifest, Manifest, NumberManifest
+from ..learn.reading import TargetOptions, Task, item_of, samples_of, targets_of, with_vocab
+from ..model.kinds.classes import ClassKind
+from ..model.kinds.labels import LabelKind
+from ..model.kinds.numbers import NumberKind
+from ..model.manifest import Manifest
 from ..model.predictor import Predictor, load
 from ..stats import metrics
 from .accepted import Accepted, accepted_of
@@ -153,7 +155,7 @@ def evaluate(
     if delimiter is not None and (manifest.task != "multi-label" or block is not None):
         reader_is = "the block says how labels are read" if block is not None else f"this bundle is for {manifest.task}"
         raise UsageError(f"delimiter (--delimiter) stands between several labels, and {reader_is}; leave it out")
-    options = TargetOptions(manifest.task, delimiter or TargetOptions.delimiter)
+    options = TargetOptions(cast(Task, manifest.task), delimiter or TargetOptions.delimiter)
     folder = Path(cache) if cache is not None else default_folder()
     dataset, samples, reader = samples_of(source, options, block, folder / "archives")
     _check_block(reader, manifest, given=block is not None)
@@ -192,11 +194,12 @@ def evaluate(
         targets_of(with_vocab(reader, manifest.outputs), judged_samples, manifest.outputs),
         merge_groups(group_numbers(judged_items), copies.groups_N),
         logits_JO,
-        answers(manifest, logits_JO),
+        manifest.kind.answers(logits_JO),
         f"{len(rows_J)} images",
     )
-    thresholds = np.asarray(manifest.thresholds) if isinstance(manifest, LabelManifest) else None
-    half_widths = np.asarray(manifest.half_widths) if isinstance(manifest, NumberManifest) else None
+    kind = manifest.kind
+    thresholds = np.asarray(kind.thresholds) if isinstance(kind, LabelKind) else None
+    half_widths = np.asarray(kind.half_widths) if isinstance(kind, NumberKind) else None
     figures = figures_of(judged, 0, thresholds_L=thresholds, half_widths_M=half_widths)
     accepted = accepted_of(judged, manifest)
     comparisons = against_training(figures, accepted, manifest)
@@ -231,7 +234,7 @@ def _known(
         names = sorted({one.split for one in samples if one.split})
         found = f"its splits are {', '.join(names)}" if names else "it has no splits"
         raise DataError(f"{dataset.source} has no split “{split}”; {found}")
-    if isinstance(predictor.manifest, NumberManifest):
+    if isinstance(predictor.manifest.kind, NumberKind):
         return chosen, [], []
     outputs = set(predictor.classes)
     foreign = [_foreign(one, outputs) for one in chosen]
@@ -239,7 +242,7 @@ def _known(
     labels = sorted({label for labels in foreign for label in labels})
     if not known:
         known_names, found = ", ".join(predictor.classes[:10]), ", ".join(labels[:10])
-        if isinstance(predictor.manifest, LabelManifest):
+        if isinstance(predictor.manifest.kind, LabelKind):
             raise DataError(
                 f"every image of {dataset.source} has labels that the bundle ({known_names}) does not know; found {found}; name "
                 "them as the bundle does, and say what stands between two of them (--delimiter, delimiter=)"
@@ -248,7 +251,7 @@ def _known(
             f"no image of {dataset.source} has a class of the bundle ({known_names}); found {found}; "
             "name the folders as the bundle names its classes"
         )
-    kind = "label" if isinstance(predictor.manifest, LabelManifest) else "class"
+    kind = predictor.manifest.kind.words.output
     unknown = [
         Skipped(one.name, f"unknown {kind}", f"“{its[0]}” is not in the bundle")
         for one, its in zip(chosen, foreign, strict=True)
@@ -260,7 +263,7 @@ def _known(
 def _about_unknown(count: int, labels: Sequence[str], manifest: Manifest) -> str:
     named = ", ".join(labels[:5]) + (f" and {len(labels) - 5} more" if len(labels) > 5 else "")
     images, were = ("1 image", "was") if count == 1 else (f"{count} images", "were")
-    what = "with labels" if isinstance(manifest, LabelManifest) else "of a class"
+    what = "with labels" if isinstance(manifest.kind, LabelKind) else "of a class"
     ends = "them" if count > 1 else "it"
     return f"{images} {what} the bundle does not know ({named}) {were} not judged; predict shows what it calls {ends}."
 
@@ -271,10 +274,10 @@ def _check_block(reader: TargetBlock[Any], manifest: Manifest, *, given: bool) -
     Raises:
         UsageError: it cannot.
     """
-    match reader, manifest:
-        case (CategoryBlock(), ClassManifest()) | (MultiCategoryBlock(), LabelManifest()):
+    match reader, manifest.kind:
+        case (CategoryBlock(), ClassKind()) | (MultiCategoryBlock(), LabelKind()):
             return
-        case RegressionBlock(n_out=count), NumberManifest(targets=names):
+        case RegressionBlock(n_out=count), NumberKind(targets=names):
             if count == len(names):
                 return
             what = f"{count} number{'s' if count > 1 else ''} an image"

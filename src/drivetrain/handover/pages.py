@@ -10,6 +10,7 @@ from pathlib import PurePosixPath
 
 from ..core.visible import visible
 from ..model.card import HUB_LICENCES
+from ..model.kinds.kind import few
 from ..model.manifest import Manifest
 
 PORT = 8000
@@ -119,9 +120,4 @@ def _plain(text: str) -> str:
 
 
 def _what(manifest: Manifest) -> str:
-    names = ", ".join(markdown(name) for name in manifest.outputs[:12]) + (", …" if len(manifest.outputs) > 12 else "")
-    return {
-        "classification": f"Tells which of these an image shows: {names}.",
-        "multi-label": f"Tells which of these, if any, an image shows: {names}.",
-        "regression": f"Reads these numbers off an image: {names}.",
-    }[manifest.task]
+    return manifest.kind.words.tells.format(names=few([markdown(name) for name in manifest.outputs]))

@@ -1,7 +1,7 @@
 """What a bundle remembers of its training set: for drift, out-of-domain gates, similar images, and leaks.
 
 Shapes: N images, of which the first T were trained on and the rest judged a fine-tuned network; D embedding, F frozen
-embedding, C outputs, M ≤ N images with honest logits, K = 16 frequencies.
+embedding, W columns of logits, M ≤ N images with honest logits, K = 16 frequencies.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from ..core.errors import SchemaError
 from ..core.types import FloatArray, IntArray
 from ..data.image.phash import KEPT
-from .manifest import ClassManifest, LabelManifest, Manifest
+from .manifest import Manifest
 from .tensors import load_tensors
 
 # Arrays of version 1 by the names of version 2.
@@ -71,15 +71,15 @@ class TrainingArrays:
         return arrays
 
     def _check(self, manifest: Manifest) -> None:
-        width, n_outputs = manifest.embedding_width, len(manifest.outputs)
+        kind, width = manifest.kind, manifest.embedding_width
+        target_type, target_shape = kind.target_type
         n, m = (len(a) if isinstance(a, np.ndarray) and a.ndim else 0 for a in (self.targets_N, self.unseen_rows_M))
         t = min(len(self.pixels_sha256_T32) if isinstance(self.pixels_sha256_T32, np.ndarray) else 0, n)
-        one_label = isinstance(manifest, ClassManifest)
         wanted: dict[str, tuple[Any, tuple[int, ...]]] = {
             "embeddings_ND": (np.float16, (n, width)),
-            "targets_N": (np.int64, (n,)) if one_label else (np.float32, (n, n_outputs)),
+            "targets_N": (target_type, (n, *target_shape)),
             "groups_N": (np.int64, (n,)),
-            "unseen_logits_MC": (np.float32, (m, n_outputs)),
+            "unseen_logits_MC": (np.float32, (m, kind.width)),
             "unseen_rows_M": (np.int64, (m,)),
             "pixels_sha256_T32": (np.uint8, (t, 32)),
             "frequencies_TKK": (np.float16, (t, KEPT, KEPT)),
@@ -96,12 +96,10 @@ class TrainingArrays:
                 )
         if m and not 0 <= self.unseen_rows_M.min() <= self.unseen_rows_M.max() < n:
             raise SchemaError(f"arrays.safetensors: unseen_rows_M holds rows outside 0–{n - 1}")
-        if one_label and n and not 0 <= self.targets_N.min() <= self.targets_N.max() < n_outputs:
-            raise SchemaError(f"arrays.safetensors: targets_N holds labels outside 0–{n_outputs - 1}")
         if not (np.isfinite(self.targets_N).all() and np.isfinite(self.unseen_logits_MC).all()):
             raise SchemaError("arrays.safetensors: targets_N or unseen_logits_MC holds what is not finite")
-        if isinstance(manifest, LabelManifest) and not np.isin(self.targets_N, (0, 1)).all():
-            raise SchemaError("arrays.safetensors: targets_N holds more than 0 and 1")
+        if fault := kind.target_fault(self.targets_N):
+            raise SchemaError(f"arrays.safetensors: targets_N holds {fault}")
 
 
 def _lifted(found: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:

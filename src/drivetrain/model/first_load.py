@@ -43,7 +43,7 @@ def _prepare() -> Work:
 
     def work(request: Mapping[str, Any], files: Mapping[str, bytes]) -> None:
         predictor = construct(files, golden=request["golden"])
-        height, width = predictor.manifest.preprocess.resize.size
+        height, width = predictor.manifest.input.preprocess.resize.size
         name = FROZEN
         try:
             predictor.run_frozen(np.zeros((3, height, width), np.float32))

@@ -1,7 +1,7 @@
 """Golden images: a few inputs with the answers the training machine gave, replayed before a bundle is trusted.
 
 Each carries the resized pixels (which any decoder of a lossless image must reproduce to the bit), the logits and the
-answer. One is a JPEG, whose decoders may differ by a grey level. Shapes: G images, H, W pixels, K = 3 channels, C outputs.
+answer. One is a JPEG, whose decoders may differ by a grey level. Shapes: G images, H, W pixels, K = 3 channels, C logits.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,13 +17,15 @@ from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ..core.errors import DataError, ImageError, ParityError, SchemaError
-from ..core.types import FloatArray
+from ..core.types import FloatArray, Prediction
 from ..data.image.decode import decode
 from ..data.image.preprocess import Preprocess, resize_image, to_tensor
+from ..embed.backbone import OUTPUT
 from ..embed.session import Session
-from .answer import answers, comparable, judge
 from .export import LOGITS
-from .manifest import LabelManifest, Manifest, NumberManifest
+from .manifest import Manifest
+from .policy import judge
+from .seen import Seen
 from .storage import GOLDEN
 from .tensors import load_tensors
 
@@ -87,11 +89,11 @@ def encode_golden(image: Image.Image, lossless: bool) -> bytes:
     return buffer.getvalue()
 
 
-def answer(data: bytes, spec: Preprocess, session: Session) -> tuple[NDArray[np.uint8], FloatArray]:
-    """Resized pixels (H, W, 3) and logits (C,) of one image file."""
+def answer(data: bytes, spec: Preprocess, session: Session) -> tuple[NDArray[np.uint8], Seen]:
+    """Resized pixels (H, W, 3) of one image file, and what the network sees in them."""
     resized = resize_image(decode(data, spec.decode_size).image, spec.resize)
-    logits_NC = session.run(to_tensor(resized, spec)[None], [LOGITS])[0]
-    return np.asarray(resized), logits_NC[0]
+    logits_NC, embedding_ND = session.run(to_tensor(resized, spec)[None], [LOGITS, OUTPUT])
+    return np.asarray(resized), Seen(logits_NC[0], embedding_ND[0])
 
 
 def write_golden(images: list[tuple[bytes, GoldenImage]], spec: Preprocess, session: Session) -> dict[str, bytes]:
@@ -111,7 +113,7 @@ def write_golden(images: list[tuple[bytes, GoldenImage]], spec: Preprocess, sess
     files[EXPECTED] = save(
         {
             "pixels_GHWK": np.stack([pixels for pixels, _ in answers]),
-            "logits_GC": np.stack([logits for _, logits in answers]),
+            "logits_GC": np.stack([seen.logits_W for _, seen in answers]),
         }
     )
     index = _GoldenList(images=tuple(entry for _, entry in images))
@@ -127,23 +129,24 @@ def replay(files: Mapping[str, bytes], manifest: Manifest, session: Session) -> 
         ParityError: this machine gives other pixels or other probabilities.
     """
     index, pixels_GHWK, logits_GC = _parse(files, manifest)
-    expected_GC = comparable(manifest, logits_GC)
+    kind = manifest.kind
+    expected_GO = kind.comparable(logits_GC)
     worst_pixel = worst_probability = 0.0
-    for entry, pixels_HWK, logits_C, expected_C in zip(index.images, pixels_GHWK, logits_GC, expected_GC, strict=True):
+    for entry, pixels_HWK, logits_C, expected_O in zip(index.images, pixels_GHWK, logits_GC, expected_GO, strict=True):
         try:
-            got_HWK, got_C = answer(files[f"golden/{entry.file}"], manifest.preprocess, session)
+            got_HWK, got = answer(files[f"golden/{entry.file}"], manifest.input.preprocess, session)
         except (KeyError, ImageError) as error:
             raise SchemaError(f"golden image {entry.file} cannot be used: {error}") from None
         pixel = float(np.quantile(np.abs(got_HWK.astype(int) - pixels_HWK.astype(int)), 0.99))
-        probability = float(np.abs(comparable(manifest, got_C[None]) - expected_C).max())
+        probability = float(np.abs(kind.comparable(got.logits_W[None]) - expected_O).max())
         # Written so that a network that answers NaN fails as well.
         if not (pixel <= MAX_PIXEL_P99 and probability <= MAX_PROBABILITY):
             raise ParityError(
                 f"this machine does not reproduce golden image {entry.file}: pixels differ by {pixel:.0f} grey levels, "
-                f"{_unit(manifest)} by {probability:.3f} (at most {MAX_PIXEL_P99:.0f} and {MAX_PROBABILITY}); "
+                f"{kind.unit} by {probability:.3f} (at most {MAX_PIXEL_P99:.0f} and {MAX_PROBABILITY}); "
                 "compare the versions in manifest.json, or skip the replay (--no-golden, golden=False) to override"
             )
-        _check_entry(entry, logits_C, manifest)
+        _check_entry(entry, replace(got, logits_W=logits_C), manifest)
         worst_pixel, worst_probability = max(worst_pixel, pixel), max(worst_probability, probability)
     return Parity(len(index.images), worst_pixel, worst_probability)
 
@@ -158,7 +161,7 @@ def _parse(files: Mapping[str, bytes], manifest: Manifest) -> tuple[_GoldenList,
     except (KeyError, ValidationError, ValueError) as error:
         raise SchemaError(f"the golden files are malformed: {' '.join(str(error).split())}") from None
     images = len(index.images)
-    pixels_shape, logits_shape = (images, *manifest.preprocess.resize.size, 3), (images, len(manifest.outputs))
+    pixels_shape, logits_shape = (images, *manifest.input.preprocess.resize.size, 3), (images, manifest.kind.width)
     if pixels_GHWK.shape != pixels_shape or pixels_GHWK.dtype != np.uint8:
         raise SchemaError(f"golden pixels are {pixels_GHWK.dtype} {pixels_GHWK.shape}, not uint8 {pixels_shape}")
     if logits_GC.shape != logits_shape or logits_GC.dtype != np.float32 or not np.isfinite(logits_GC).all():
@@ -166,40 +169,37 @@ def _parse(files: Mapping[str, bytes], manifest: Manifest) -> tuple[_GoldenList,
     return index, pixels_GHWK, logits_GC
 
 
-def _unit(manifest: Manifest) -> str:
-    return "numbers, in spreads of the training data," if isinstance(manifest, NumberManifest) else "probabilities"
-
-
-def entry_of(file: str, lossless: bool, logits_C: FloatArray, manifest: Manifest) -> GoldenImage:
-    """What golden.json says of an image with these logits."""
-    said = judge(manifest, file, logits_C)
-    label = said.label if said.label is not None else ", ".join(said.labels)
-    if said.values:
-        label = ", ".join(f"{name} {value.value:.4g}" for name, value in said.values.items())
+def entry_of(file: str, lossless: bool, seen: Seen, manifest: Manifest) -> GoldenImage:
+    """What golden.json says of an image in which this was seen."""
+    said = judge(manifest, file, seen)
     return GoldenImage(
-        file=file, lossless=lossless, label=label, confidence=round(said.confidence, 6), verdict=str(said.verdict)
+        file=file,
+        lossless=lossless,
+        label=answer_words(said),
+        confidence=round(said.confidence, 6),
+        verdict=str(said.verdict),
     )
 
 
-def _check_entry(entry: GoldenImage, logits_C: FloatArray, manifest: Manifest) -> None:
+def answer_words(said: Prediction) -> str:
+    """The label, the numbers or the labels, as people read them."""
+    if said.label is not None:
+        return said.label
+    return ", ".join(f"{name} {value.value:.4g}" for name, value in said.values.items()) or ", ".join(said.labels)
+
+
+def _check_entry(entry: GoldenImage, seen: Seen, manifest: Manifest) -> None:
     """What the index says in words is what the logits say in numbers; a class list in another order shows here."""
-    said = entry_of(entry.file, entry.lossless, logits_C, manifest)
+    said = entry_of(entry.file, entry.lossless, seen, manifest)
+    # Of what stands on a threshold, another machine's last bit decides.
+    same = entry.label == said.label or manifest.kind.on_the_line(seen.logits_W, ROUNDING)
     rounding = abs(entry.confidence - said.confidence) <= ROUNDING
-    on_the_line = not isinstance(manifest, NumberManifest) and (
-        abs(said.confidence - manifest.accept.confidence) < ROUNDING
+    accept = manifest.accept
+    verdict = entry.verdict == said.verdict or (
+        accept is not None and abs(said.confidence - accept.confidence) < ROUNDING
     )
-    if not (
-        _same_answer(entry, said, logits_C, manifest) and rounding and (entry.verdict == said.verdict or on_the_line)
-    ):
+    if not (same and rounding and verdict):
         raise SchemaError(
             f"golden image {entry.file}: golden.json says {entry.label} at {entry.confidence:.3f} ({entry.verdict}), "
             f"the expected logits {said.label} at {said.confidence:.3f} ({said.verdict})"
         )
-
-
-def _same_answer(entry: GoldenImage, said: GoldenImage, logits_C: FloatArray, manifest: Manifest) -> bool:
-    """Whether both name the same; of any number of labels, one that stands on its threshold may be given or not."""
-    if entry.label == said.label or not isinstance(manifest, LabelManifest):
-        return entry.label == said.label
-    probs_L = answers(manifest, logits_C[None])[0]
-    return bool((np.abs(probs_L - np.asarray(manifest.thresholds)) <= ROUNDING).any())

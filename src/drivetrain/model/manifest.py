@@ -4,75 +4,40 @@ Schema versions
     1  the first: classification only.
     2  tasks: besides one label of several, any number of labels, and numbers; and fine-tuned networks. Arrays: what was
        ``labels_N`` is ``targets_N``, and held-out logits name their rows. A version 1 document is a valid one of version 2.
+    3  ``input`` in place of ``preprocess``; ``figures``, rows that name themselves, in place of ``metrics``; ``accept`` is
+       null where no answer may stand without a person. What is predicted is read by the task's `kinds.kind.Kind`, and what
+       is taken by the type's input.
 
-To change the format: raise `SCHEMA_VERSION`, keep the old model class beside the new one with a function that lifts the
-old into the new, and keep one old bundle among the tests for good. A reader accepts every version up to its own.
+To change the format: raise `SCHEMA_VERSION`, lift what is older in `lift`, and keep a bundle of each kind in the old version
+among the tests for good. A reader accepts every version up to its own.
 """
 
 from __future__ import annotations
 
 import json
 import math
-from typing import Annotated, Any, Literal, Self
+from typing import Any, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from ..core.errors import SchemaError
-from ..core.types import Interval
-from ..data.image.preprocess import Preprocess
+from ..core.figure import Figure
+from .figure_row import FigureRow
+from .inputs.image import ImageInput
+from .inputs.registry import INPUTS
+from .kinds.kind import Kind
+from .kinds.registry import KINDS
+from .lift import lift
+from .part import Count, Fraction, Part, Share
+from .read_part import fault, read_part, registered
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 # Enough for a hundred thousand classes; parsed, it takes some thirty times as much.
 MAX_BYTES = 8 << 20
 
-# Pixels a side of the network's input: beyond any classifier's, within any memory.
-MAX_INPUT_SIDE = 4096
 
-Fraction = Annotated[float, Field(ge=0, le=1)]
-Count = Annotated[int, Field(ge=0)]
-Name = Annotated[str, Field(min_length=1)]
-
-
-def _fits_memory(spec: Preprocess) -> Preprocess:
-    if max(spec.resize.size) > MAX_INPUT_SIDE:
-        raise ValueError(f"resize.size is {spec.resize.size}; at most {MAX_INPUT_SIDE} pixels a side")
-    return spec
-
-
-class _Part(BaseModel):
-    # Strict: a number in quotes or a true for a 1 was not written by this program.
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, strict=True)
-
-
-class Amount(_Part):
-    """A figure in a unit of its own with its interval and how both were obtained."""
-
-    value: float
-    low: float
-    high: float
-    method: str
-
-    @model_validator(mode="after")
-    def _ordered(self) -> Self:
-        _check_order(self.low, self.value, self.high)
-        return self
-
-    @classmethod
-    def of(cls, interval: Interval) -> Self:
-        """From the interval type the metrics use."""
-        return cls(value=interval.value, low=interval.low, high=interval.high, method=interval.method)
-
-
-class Figure(Amount):
-    """A share with its interval and how both were obtained."""
-
-    value: Fraction
-    low: Fraction
-    high: Fraction
-
-
-class BackboneInfo(_Part):
+class BackboneInfo(Part):
     """Where the frozen part came from."""
 
     name: str
@@ -83,63 +48,17 @@ class BackboneInfo(_Part):
     views: tuple[str, ...]
 
 
-class Calibration(_Part):
-    """probabilities = softmax(β · logits)."""
-
-    method: Literal["temperature"] = "temperature"
-    beta: float = Field(gt=0)
-    fitted_on: str
-
-
-class Accept(_Part):
+class Accept(Part):
     """From which confidence on an answer stands without a person. ``certified`` says whether that is a guarantee."""
 
     confidence: Fraction
     certified: bool = False
     coverage: Fraction
-    error: Figure | None
+    error: Share | None
     """Among what would have been accepted, out of fold; None when nothing would."""
 
 
-class Metrics(_Part):
-    """How good a classifier is, and how that is known."""
-
-    accuracy: Figure
-    accuracy_random_split: Fraction | None
-    accuracy_with_leak: Fraction | None = None
-    """Where a given split leaked: accuracy with the leaking items left in."""
-    balanced_accuracy: Fraction
-    log_loss: float = Field(ge=0)
-    ece: Fraction
-    auc: Fraction | None = None
-    how: str
-
-
-class LabelMetrics(_Part):
-    """How good a model is that gives any number of labels."""
-
-    mean_average_precision: Figure
-    mean_average_precision_random_split: Fraction | None
-    exact: Figure
-    """Share of items all of whose labels are right."""
-    log_loss: float = Field(ge=0)
-    """Mean over items and labels."""
-    how: str
-
-
-class NumberMetrics(_Part):
-    """How good a model of numbers is; of several numbers, one entry each, in the order of ``targets``."""
-
-    mean_absolute_error: tuple[Amount, ...]
-    baseline: tuple[float, ...]
-    """Mean absolute error of always answering the median."""
-    root_mean_squared_error: tuple[float, ...]
-    r_squared: tuple[float | None, ...]
-    """None where all numbers judged are the same."""
-    how: str
-
-
-class DataInfo(_Part):
+class DataInfo(Part):
     """What the model was trained on."""
 
     fingerprint: str
@@ -152,7 +71,7 @@ class DataInfo(_Part):
     groups_user: Count
 
 
-class FineTuning(_Part):
+class FineTuning(Part):
     """How the network itself was trained on."""
 
     epochs: int = Field(ge=1)
@@ -169,7 +88,7 @@ class FineTuning(_Part):
     """Wall time, which bundles no longer tell: equal runs give equal bytes."""
 
 
-class Training(_Part):
+class Training(Part):
     """How it was trained."""
 
     penalty: float = Field(gt=0)
@@ -180,13 +99,15 @@ class Training(_Part):
     fine_tuning: FineTuning | None = None
 
 
-class _Manifest(_Part):
+class _About(Part):
+    """All of it but the input and the kind, which are read by themselves."""
+
     schema_version: int = SCHEMA_VERSION
+    """Of the document it was read from."""
     name: str
     bundle_id: str = Field(pattern=r"^[0-9a-f]{16,64}$")
     created_at: str
     """ISO 8601 with offset."""
-    preprocess: Annotated[Preprocess, AfterValidator(_fits_memory)]
     embedding_width: int = Field(ge=1)
     frozen_width: int | None = Field(default=None, ge=1)
     """Length of the embedding that ``frozen.onnx`` gives; None where the network was not fine-tuned."""
@@ -194,95 +115,78 @@ class _Manifest(_Part):
     data: DataInfo
     training: Training
     versions: dict[str, str]
+    accept: Accept | None
+    """None where no answer may stand without a person."""
+    figures: tuple[FigureRow, ...]
+    """How good the model is, and how that is known; what matters most comes first."""
+
+    @model_validator(mode="after")
+    def _named_once(self) -> Self:
+        seen: set[tuple[str, str | None]] = set()
+        for row in self.figures:
+            if (row.slug, row.of) in seen:
+                raise ValueError(f"figures holds {row.slug} twice")
+            seen.add((row.slug, row.of))
+        return self
+
+
+class Manifest(_About):
+    """`manifest.json`."""
+
+    input: ImageInput
+    kind: Kind
+    """What is predicted; its fields stand in the document beside the others."""
+
+    @model_validator(mode="after")
+    def _accepts_by_confidence(self) -> Self:
+        if self.accept is not None and not self.kind.has_confidence:
+            raise ValueError(f"accept is given, and answers of {self.kind.task} have no confidence")
+        return self
+
+    @property
+    def task(self) -> str:
+        """What the document calls the kind."""
+        return self.kind.task
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """What is answered with; the graph's ``logits`` need not have as many columns, see `Kind.width`."""
+        return self.kind.outputs
+
+    @property
+    def rows(self) -> tuple[Figure, ...]:
+        """The figures."""
+        return tuple(row.figure() for row in self.figures)
+
+    def figure(self, slug: str, of: str | None = None) -> Figure | None:
+        """The figure of this name, of the model as a whole or of one output; None where there is none."""
+        return next((row.figure() for row in self.figures if (row.slug, row.of) == (slug, of)), None)
+
+    def document(self) -> dict[str, Any]:
+        """As JSON of the present version."""
+        about = self.model_dump(mode="json", exclude={"kind", "schema_version"})
+        head = {name: about.pop(name) for name in ("name", "bundle_id", "created_at", "input")}
+        tail = {name: about.pop(name) for name in ("accept", "figures")}
+        kind = self.kind.model_dump(mode="json")
+        return {"schema_version": SCHEMA_VERSION, "task": self.task, **head, **about, **kind, **tail}
+
+    def published(self) -> dict[str, Any]:
+        """As ``inspect --json`` and the server show it: the document, and beside it what it had in earlier versions."""
+        document = self.document()
+        return {
+            **document,
+            "schema_version": self.schema_version,
+            "preprocess": document["input"]["preprocess"],
+            "metrics": self.kind.metrics(self.rows),
+        }
 
     def to_json(self) -> str:
         """Indented, stable, UTF-8."""
-        return json.dumps(self.model_dump(mode="json"), indent=2, ensure_ascii=False) + "\n"
-
-
-class ClassManifest(_Manifest):
-    """`manifest.json` of a model that gives one label of several."""
-
-    task: Literal["classification"] = "classification"
-    classes: tuple[Name, ...] = Field(min_length=2)
-    calibration: Calibration
-    accept: Accept
-    metrics: Metrics
-
-    @property
-    def outputs(self) -> tuple[str, ...]:
-        """What the graph's ``logits`` stand for, in their order."""
-        return self.classes
-
-
-class LabelManifest(_Manifest):
-    """`manifest.json` of a model that gives any number of labels: probabilities = sigmoid(β · logits)."""
-
-    task: Literal["multi-label"] = "multi-label"
-    labels: tuple[Name, ...] = Field(min_length=1)
-    thresholds: tuple[Fraction, ...]
-    """Probability from which on a label is given; chosen for the best F1 of each on held-out answers."""
-    calibration: Calibration
-    accept: Accept
-    metrics: LabelMetrics
-
-    @property
-    def outputs(self) -> tuple[str, ...]:
-        """What the graph's ``logits`` stand for, in their order."""
-        return self.labels
-
-    @model_validator(mode="after")
-    def _one_each(self) -> Self:
-        _check_length(self.thresholds, "thresholds", len(self.labels))
-        return self
-
-
-class NumberManifest(_Manifest):
-    """`manifest.json` of a model that gives numbers: the graph's ``logits`` are the numbers themselves."""
-
-    task: Literal["regression"] = "regression"
-    targets: tuple[Name, ...] = Field(min_length=1)
-    half_widths: tuple[Annotated[float, Field(ge=0)], ...]
-    """Each answer ± its half-width holds the true number with probability ``coverage`` (split-conformal)."""
-    coverage: Fraction
-    spreads: tuple[Annotated[float, Field(gt=0)], ...]
-    """Standard deviations in the training data: what differences between machines are measured in."""
-    metrics: NumberMetrics
-
-    @property
-    def outputs(self) -> tuple[str, ...]:
-        """What the graph's ``logits`` stand for, in their order."""
-        return self.targets
-
-    @model_validator(mode="after")
-    def _one_each(self) -> Self:
-        _check_length(self.half_widths, "half_widths", len(self.targets))
-        _check_length(self.spreads, "spreads", len(self.targets))
-        for name in ("mean_absolute_error", "baseline", "root_mean_squared_error", "r_squared"):
-            _check_length(getattr(self.metrics, name), f"metrics.{name}", len(self.targets))
-        return self
-
-
-Manifest = ClassManifest | LabelManifest | NumberManifest
-_KINDS: dict[str, type[Manifest]] = {
-    "classification": ClassManifest,
-    "multi-label": LabelManifest,
-    "regression": NumberManifest,
-}
-
-
-def _check_order(low: float, value: float, high: float) -> None:
-    if not low <= value <= high:
-        raise ValueError(f"{value} does not lie in its interval, {low} to {high}")
-
-
-def _check_length(values: tuple[float, ...], name: str, length: int) -> None:
-    if len(values) != length:
-        raise ValueError(f"{name} has {len(values)} entries for {length} outputs")
+        return json.dumps(self.document(), indent=2, ensure_ascii=False) + "\n"
 
 
 def parse_manifest(text: bytes) -> Manifest:
-    """Parse and check a manifest.
+    """Parse and check a manifest of any version up to the present one.
 
     Raises:
         SchemaError: not JSON, of a newer schema, or with fields missing, unknown or out of range.
@@ -302,21 +206,28 @@ def parse_manifest(text: bytes) -> Manifest:
             f"the bundle has schema version {shown}, this drivetrain reads up to {SCHEMA_VERSION}; upgrade drivetrain"
         )
     try:
-        manifest = _kind(data.get("task", "classification")).model_validate_json(text)
-    except ValidationError as error:
-        first, more = error.errors()[0], error.error_count() - 1
-        place = " ".join(".".join(str(part)[:80] for part in first["loc"]).split()) or "document"
-        others = f" ({more} more of this kind)" if more else ""
-        raise SchemaError(f"manifest.json: {place}: {first['msg']}{others}") from None
-    if len(set(manifest.outputs)) != len(manifest.outputs):
+        return _manifest(data, version)
+    except RecursionError:
+        raise SchemaError("manifest.json is nested too deeply") from None
+    except ValidationError as error:  # parts that are right by themselves and do not go together
+        raise fault(error) from None
+
+
+def _manifest(document: dict[str, Any], version: int) -> Manifest:
+    form = registered(KINDS, document.pop("task", "classification"), "task")
+    kind = read_part(form, {name: document.pop(name) for name in form.model_fields if name in document})
+    if len(set(kind.outputs)) != len(kind.outputs):
         raise SchemaError("manifest.json: the same class, label or target is named twice")
-    return manifest
-
-
-def _kind(task: object) -> type[Manifest]:
-    if not isinstance(task, str) or task not in _KINDS:
-        raise SchemaError(f"manifest.json: task: {str(task)[:40]!r} is none of {', '.join(_KINDS)}")
-    return _KINDS[task]
+    lifted = document if version == SCHEMA_VERSION else lift(document, kind)
+    if "input" not in lifted:
+        raise SchemaError("manifest.json: input: Field required")
+    stated = lifted.pop("input")
+    type_ = stated.get("type") if isinstance(stated, dict) else stated
+    # Errors name the field as it stands in the document.
+    place = "input" if version == SCHEMA_VERSION else ""
+    read = read_part(registered(INPUTS, type_, "input.type"), stated, place)
+    about = read_part(_About, lifted)
+    return Manifest(**{name: getattr(about, name) for name in _About.model_fields}, input=read, kind=kind)
 
 
 def _no_constant(name: str) -> float:

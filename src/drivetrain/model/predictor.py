@@ -1,6 +1,6 @@
 """A loaded bundle: image in, prediction out. Parse, audit, construct; nothing from disk is executed.
 
-Shapes: D embedding, F frozen embedding, C outputs, H, W pixels.
+Shapes: N images, D embedding, F frozen embedding, W logits, C outputs; 3 × H × W pixels of a tensor.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import os
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import islice
 from os import PathLike
@@ -22,7 +22,7 @@ from PIL import Image, ImageOps
 from ..core.cores import available_cores
 from ..core.errors import BundleError, ImageError, SchemaError, UsageError, WeightsError
 from ..core.local_path import local_path
-from ..core.types import FloatArray, Prediction, Verdict
+from ..core.types import FloatArray, Prediction
 from ..data.image.decode import Decoded, decode, to_rgb
 from ..data.image.picture import read_bytes
 from ..data.image.preprocess import apply
@@ -30,7 +30,6 @@ from ..embed.backbone import INPUT, OUTPUT
 from ..embed.batches import in_batches
 from ..embed.quarantine import Quarantine
 from ..embed.session import Session
-from .answer import judge
 from .arrays import TrainingArrays
 from .export import LOGITS
 from .first_load import try_first
@@ -39,6 +38,8 @@ from .golden import Parity, replay
 from .graph_audit import audit_graph
 from .manifest import Manifest, parse_manifest
 from .no_bundle import read_bundle
+from .policy import Policy, unreadable
+from .seen import Seen
 from .signature import verify
 from .storage import ARRAYS, FROZEN, GALLERY, MANIFEST, MODEL
 
@@ -93,18 +94,13 @@ class Predictor:
         """
         name = str(source) if isinstance(source, (str, PathLike)) else ""
         try:
-            logits_C, _ = self.run(decode_source(source, self.manifest).image)
+            decoded = decode_source(source, self.manifest)
+            tensor_KHW = self._tensor(decoded.image)
         except ImageError as error:
-            return Prediction(
-                name,
-                None,
-                0.0,
-                {},
-                Verdict.UNREADABLE,
-                self.manifest.bundle_id,
-                error=f"{error.reason}: {error.detail}",
-            )
-        return self.judge(name, logits_C)
+            return unreadable(name, f"{error.reason}: {error.detail}", self.manifest.bundle_id)
+        seen = self.see_batch(tensor_KHW[None])[0]
+        facts = {"width": decoded.width, "height": decoded.height}
+        return self.judge(name, replace(seen, facts=facts))
 
     def predict_many(self, sources: Iterable[Source], workers: int | None = None) -> Iterator[Prediction]:
         """Predict many, in order, as they become ready; ``sources`` is read a few ahead, so it may be endless.
@@ -136,35 +132,46 @@ class Predictor:
                 pool.shutdown(wait=False, cancel_futures=True)
 
     def run(self, image: Image.Image) -> tuple[FloatArray, FloatArray]:
-        """Upright RGB image → logits (C,) and embedding (D,).
+        """Upright RGB image → logits (W,) and embedding (D,).
 
         Raises:
             ImageError: the image has no pixels, or memory does not suffice for it.
         """
+        return self.run_tensor(self._tensor(image))
+
+    def run_tensor(self, tensor: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Preprocessed image (3, H, W) → logits (W,) and embedding (D,)."""
+        logits_NW, embedding_ND = self.run_batch(tensor[None])
+        return logits_NW[0], embedding_ND[0]
+
+    def see_batch(self, tensors_NKHW: FloatArray, *, wide: bool = False) -> list[Seen]:
+        """Preprocessed images (N, 3, H, W) → all that their verdicts need; ``wide`` as `run_batch` has it."""
+        logits_NW, embedding_ND = self.run_batch(tensors_NKHW, wide=wide)
+        if not self.policy.needs_frozen:
+            return [Seen(logits_W, embedding_D) for logits_W, embedding_D in zip(logits_NW, embedding_ND, strict=True)]
+        frozen_NF = map(self.run_frozen, tensors_NKHW)
+        return [Seen(*parts) for parts in zip(logits_NW, embedding_ND, frozen_NF, strict=True)]
+
+    def _tensor(self, image: Image.Image) -> FloatArray:
         if 0 in image.size:
             raise ImageError("damaged", f"the image is {image.width}×{image.height} pixels")
         try:
-            return self.run_tensor(apply(image, self.manifest.preprocess))
+            return apply(image, self.manifest.input.preprocess)
         except MemoryError:
             raise ImageError("too large", "not enough memory to prepare it") from None
 
-    def run_tensor(self, tensor: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Preprocessed image (3, H, W) → logits (C,) and embedding (D,)."""
-        logits_NC, embedding_ND = self.run_batch(tensor[None])
-        return logits_NC[0], embedding_ND[0]
-
     def run_batch(self, tensors_NKHW: FloatArray, *, wide: bool = False) -> tuple[FloatArray, FloatArray]:
-        """Preprocessed images (N, 3, H, W) → logits (N, C) and embeddings (N, D), in runs of `batch_sizes` each.
+        """Preprocessed images (N, 3, H, W) → logits (N, W) and embeddings (N, D), in runs of `batch_sizes` each.
 
         ``wide``: with all the threads `load` was told of, sooner done where nothing else is to do.
         """
         session = self._wide if wide and self._wide is not None else self._session
         runs = [session.run(tensors, [LOGITS, OUTPUT]) for tensors in in_batches(tensors_NKHW)]
         if len(runs) == 1:
-            logits_NC, embedding_ND = runs[0]
+            logits_NW, embedding_ND = runs[0]
         else:
-            logits_NC, embedding_ND = (np.concatenate(parts) for parts in zip(*runs, strict=True))
-        return logits_NC, embedding_ND
+            logits_NW, embedding_ND = (np.concatenate(parts) for parts in zip(*runs, strict=True))
+        return logits_NW, embedding_ND
 
     @property
     def is_wide(self) -> bool:
@@ -190,9 +197,14 @@ class Predictor:
         """Made when first asked for: most callers need no second network in memory."""
         return None if self._frozen_graph is None else Session(self._frozen_graph)
 
-    def judge(self, path: str, logits_C: FloatArray) -> Prediction:
-        """Calibrated answer and verdict from logits."""
-        return judge(self.manifest, path, logits_C)
+    @cached_property
+    def policy(self) -> Policy:
+        """The rules by which answers stand or go before a person."""
+        return Policy.of(self.manifest)
+
+    def judge(self, path: str, seen: Seen) -> Prediction:
+        """Calibrated answer and verdict from what the network saw."""
+        return self.policy.judged(path, seen, self.manifest.kind.answer(seen.logits_W), self.manifest.bundle_id)
 
 
 def decode_source(source: Source, manifest: Manifest) -> Decoded:
@@ -208,7 +220,7 @@ def decode_source(source: Source, manifest: Manifest) -> Decoded:
     if isinstance(source, Image.Image):
         return _decode_pillow(source)
     if isinstance(source, bytes):
-        return decode(source, manifest.preprocess.decode_size)
+        return decode(source, manifest.input.preprocess.decode_size)
     try:
         os.fspath(source)
     except TypeError:
@@ -216,7 +228,7 @@ def decode_source(source: Source, manifest: Manifest) -> Decoded:
         raise UsageError(
             f"an image is a path, the bytes of a file or a Pillow image; received one of type {kind}"
         ) from None
-    return decode(read_bytes(source), manifest.preprocess.decode_size)
+    return decode(read_bytes(source), manifest.input.preprocess.decode_size)
 
 
 def _decode_pillow(image: Image.Image) -> Decoded:
@@ -328,10 +340,10 @@ def _frozen_graph(files: Mapping[str, bytes], manifest: Manifest) -> bytes | Non
 
 def _check_fit(session: Session, manifest: Manifest) -> None:
     """Whether the graph takes and gives what the manifest says: as declared, and when run."""
-    height, width = manifest.preprocess.resize.size
+    height, width = manifest.input.preprocess.resize.size
     if session.inputs != {INPUT: (3, height, width)}:
         raise SchemaError(f"the graph takes {session.inputs}, the manifest says {INPUT} (3, {height}, {width})")
-    wanted = {OUTPUT: (manifest.embedding_width,), LOGITS: (len(manifest.outputs),)}
+    wanted = {OUTPUT: (manifest.embedding_width,), LOGITS: (manifest.kind.width,)}
     if session.outputs != wanted:
         raise SchemaError(f"the graph gives {session.outputs}, the manifest says {wanted}")
     try:

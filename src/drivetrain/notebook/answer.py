@@ -9,7 +9,8 @@ from __future__ import annotations
 from html import escape
 
 from ..core.types import Prediction, Verdict
-from ..model.manifest import LabelManifest, Manifest, NumberManifest
+from ..model.kinds.kind import few
+from ..model.manifest import Manifest
 
 # Rows shown; of more classes than this only the likeliest.
 ROWS = 8
@@ -67,10 +68,10 @@ def verdict_words(prediction: Prediction, manifest: Manifest) -> str:
     """What to do with the answer, and why."""
     if prediction.verdict is Verdict.UNREADABLE:
         return f"This file cannot be read as a picture ({prediction.error or 'unknown reason'}). Try another one."
-    if isinstance(manifest, NumberManifest):
+    if manifest.accept is None:
+        held = manifest.kind.held
         return (
-            "Review: a person should look at every number this model gives. The ranges hold the true number for about "
-            f"{100 * manifest.coverage:.0f} % of pictures like those it was trained on."
+            f"Review: a person should look at every {manifest.kind.words.output} this model gives.{held and f' {held}'}"
         )
     least, sure = manifest.accept.confidence, prediction.confidence
     said = f"{_percent(sure)} sure"
@@ -81,12 +82,7 @@ def verdict_words(prediction: Prediction, manifest: Manifest) -> str:
 
 def task_words(manifest: Manifest) -> str:
     """Heading and one sentence about what a model does, as HTML."""
-    names = escape(", ".join(manifest.outputs[:12]) + (", …" if len(manifest.outputs) > 12 else ""))
-    what = {
-        "classification": f"Which of these does a picture show: {names}?",
-        "multi-label": f"Which of these, if any, does a picture show: {names}?",
-        "regression": f"Reads off a picture: {names}.",
-    }[manifest.task]
+    what = manifest.kind.words.asks.format(names=escape(few(manifest.outputs)))
     return (
         f'<h1 style="margin:0 0 .2em;font-size:1.6em;line-height:1.25">{escape(manifest.name)}</h1>'
         f'<p style="margin:0 0 .6em;{_MUTED}">{what}</p>'
@@ -112,9 +108,7 @@ def _suggestion(prediction: Prediction) -> str:
 def _bars(prediction: Prediction, manifest: Manifest) -> str:
     """Probabilities, the likeliest first; of a model of labels with a mark where each is given from."""
     ranked = sorted(prediction.probs.items(), key=lambda entry: -entry[1])
-    given_from = (
-        dict(zip(manifest.labels, manifest.thresholds, strict=True)) if isinstance(manifest, LabelManifest) else {}
-    )
+    given_from = manifest.kind.marks()
     ink = _HATCHED if prediction.verdict is Verdict.REVIEW else _FULL
     rows = "".join(_bar(name, p, given_from.get(name), ink) for name, p in ranked[:ROWS])
     rest = ranked[ROWS:]

@@ -18,7 +18,7 @@ from ..learn.figures import AnyFigures, LabelFigures, NumberFigures
 from ..learn.interpretations import interpretation_of, plots_of
 from ..learn.judged import Judged
 from ..learn.targets import ClassTargets, LabelTargets, NumberTargets
-from ..model.manifest import Manifest, NumberManifest
+from ..model.manifest import Manifest
 from ..stats import metrics
 from ..stats import mistakes as interpret
 from ..stats.metrics import Floats
@@ -48,7 +48,7 @@ def judged_parts(judged: Judged, items: Sequence[Item], figures: AnyFigures, acc
 
 def accepted_from(manifest: Manifest) -> float:
     """Confidence from which on a bundle's answers need no review; numbers always do."""
-    return 1.0 if isinstance(manifest, NumberManifest) else manifest.accept.confidence
+    return 1.0 if manifest.accept is None else manifest.accept.confidence
 
 
 def _of_classes(

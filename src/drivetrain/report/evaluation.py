@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from ..core.figure import Figure
 from ..draw.charts import percent
+from ..draw.numbers import limits, shown
 from ..evaluation.accepted import Accepted
 from ..evaluation.run import Evaluation
 from ..learn.figures import ClassFigures, LabelFigures, NumberFigures, decimals
-from ..model.manifest import ClassManifest, LabelManifest, Manifest, NumberManifest
+from ..model.kinds.numbers import NumberKind
+from ..model.manifest import Manifest
 from ..model.predictor import Predictor
 from .answers import accepted_from, judged_parts
 from .page import Headline, Report, between, render
@@ -32,47 +35,47 @@ def evaluation_report(evaluation: Evaluation, predictor: Predictor) -> str:
 
 def _headlines(evaluation: Evaluation, manifest: Manifest) -> tuple[Headline, ...]:
     figures = evaluation.figures
-    match figures, manifest:
-        case ClassFigures(), ClassManifest():
-            now, then = figures.accuracy, manifest.metrics.accuracy
+    match figures:
+        case ClassFigures():
+            now = figures.accuracy
             cards = [
                 Headline("Accuracy", percent(now.value), between(now)),
-                Headline("At training time", percent(then.value), f"{100 * then.low:.1f}–{100 * then.high:.1f} %"),
+                *_at_training(manifest.figure("accuracy")),
                 Headline("Log-loss", f"{figures.log_loss:.3f}"),
                 Headline("Calibration error", percent(figures.ece), note="mean gap between confidence and accuracy"),
             ]
             if figures.auc is not None:
-                cards.insert(2, Headline("AUC", f"{figures.auc:.3f}"))
+                cards.insert(-2, Headline("AUC", f"{figures.auc:.3f}"))
             return tuple(cards)
-        case LabelFigures(), LabelManifest():
-            mean, before = figures.mean_average_precision, manifest.metrics.mean_average_precision
+        case LabelFigures():
+            mean = figures.mean_average_precision
             return (
                 Headline("Mean average precision", decimals(mean.value), f"{decimals(mean.low)}–{decimals(mean.high)}"),
-                Headline("At training time", f"{before.value:.3f}", f"{before.low:.3f}–{before.high:.3f}"),
+                *_at_training(manifest.figure("mean-average-precision")),
                 Headline("All labels right", percent(figures.exact.value), between(figures.exact)),
                 Headline("Log-loss", f"{figures.log_loss:.3f}", note="mean over labels"),
             )
-        case NumberFigures(), NumberManifest():
-            cards = []
+        case NumberFigures():
+            cards, coverage = [], manifest.kind.coverage if isinstance(manifest.kind, NumberKind) else 0
             for m, name in enumerate(figures.names):
-                error, was, held = (
-                    figures.mean_absolute_error[m],
-                    manifest.metrics.mean_absolute_error[m],
-                    figures.covered[m],
-                )
+                error, held = figures.mean_absolute_error[m], figures.covered[m]
                 title = f"Mean absolute error, {name}" if len(figures.names) > 1 else "Mean absolute error"
                 cards += [
                     Headline(title, f"{error.value:.3g}", f"{error.low:.3g}–{error.high:.3g}"),
-                    Headline("At training time", f"{was.value:.3g}", f"{was.low:.3g}–{was.high:.3g}"),
+                    *_at_training(manifest.figure("mean-absolute-error", name)),
                     Headline(
                         f"Inside ± {figures.half_widths[m]:.3g}",
                         percent(held.value),
                         between(held),
-                        f"meant to be {manifest.coverage:.0%}",
+                        f"meant to be {coverage:.0%}",
                     ),
                 ]
             return tuple(cards)
     raise TypeError(f"no headlines for {figures!r}")
+
+
+def _at_training(claim: Figure | None) -> list[Headline]:
+    return [] if claim is None else [Headline("At training time", shown(claim), limits(claim))]
 
 
 def _accepted_card(accepted: Accepted | None) -> tuple[Headline, ...]:

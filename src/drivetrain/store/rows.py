@@ -15,6 +15,7 @@ from typing import Any
 
 from ..core.records import Context, Record, Timings
 from ..core.types import Interval, Prediction, Verdict
+from ..core.verdict import Reason
 from .indexed import SEPARATOR, indexed
 from .moment import from_us, to_us
 from .tables import PREDICTIONS
@@ -123,6 +124,7 @@ def to_record(row: Sequence[Any]) -> Record:
             p_in_domain=p_in_domain,
             labels=tuple(known.get("labels", ())),
             values={name: Interval(*parts) for name, parts in known.get("values", {}).items()},
+            reasons=tuple(Reason(*parts) for parts in known.get("reasons", ())),
         ),
         timings=Timings(_number(queue_s), _number(decode_s), _number(network_s), _number(total_s)),
         image_sha256=image_sha256,
@@ -168,6 +170,8 @@ def _answer(prediction: Prediction, odd: dict[str, str]) -> str:
         parts["labels"] = prediction.labels
     if prediction.values:
         parts["values"] = {name: (v.value, v.low, v.high, v.method) for name, v in prediction.values.items()}
+    if prediction.reasons:
+        parts["reasons"] = [(reason.code, reason.words) for reason in prediction.reasons]
     if prediction.error is not None:
         parts["error"] = prediction.error
     if odd:

@@ -30,8 +30,15 @@ from ..model import gallery, golden, manifest, storage
 from ..model.arrays import TrainingArrays
 from ..model.card import render_card
 from ..model.export import with_head
+from ..model.figure_row import rows_of
 from ..model.golden import GoldenImage
-from ..model.manifest import Amount, ClassManifest, Figure, LabelManifest, Manifest, NumberManifest
+from ..model.inputs.image import ImageInput
+from ..model.kinds.classes import ClassKind, ClassMetrics
+from ..model.kinds.kind import Kind
+from ..model.kinds.labels import LabelKind, LabelMetrics
+from ..model.kinds.numbers import NumberKind, NumberMetrics
+from ..model.manifest import Manifest
+from ..model.part import Amount, Calibration, Part, Share
 from .checks import per_output
 from .trained import Trained
 
@@ -113,7 +120,7 @@ def _manifest(trained: Trained, created_at: str, bundle_id: str) -> Manifest:
         "name": options.name or Path(trained.dataset.source).stem or "model",
         "bundle_id": bundle_id,
         "created_at": created_at,
-        "preprocess": backbone.preprocess,
+        "input": ImageInput(preprocess=backbone.preprocess),
         "embedding_width": frozen_width if tuned is None else tuned.embeddings_AD.shape[1],
         "frozen_width": frozen_width if tuned else None,
         "backbone": manifest.BackboneInfo(
@@ -150,53 +157,54 @@ def _manifest(trained: Trained, created_at: str, bundle_id: str) -> Manifest:
     fitted_on = f"out-of-fold logits of {len(trained.items)} images"
     if tuned is not None:
         fitted_on = f"logits of {len(tuned.judged.rows_J)} held-out images"
-    calibration = manifest.Calibration(beta=trained.beta, fitted_on=fitted_on)
+    kind, accept = _kind(trained, Calibration(beta=trained.beta, fitted_on=fitted_on))
+    figures = rows_of(kind.lifted(_metrics(trained)))
+    return Manifest(**common, kind=kind, accept=accept, figures=figures)
+
+
+def _kind(trained: Trained, calibration: Calibration) -> tuple[Kind, manifest.Accept | None]:
+    """What is predicted, and from when on an answer stands."""
+    figures, names = trained.figures, trained.targets.names
+    match figures:
+        case ClassFigures():
+            return ClassKind(classes=names, calibration=calibration), _accept(trained, class_confidence)
+        case LabelFigures():
+            thresholds = tuple(row.threshold for row in figures.rows)
+            accept = _accept(trained, partial(label_confidence, np.asarray(thresholds)))
+            return LabelKind(labels=names, thresholds=thresholds, calibration=calibration), accept
+        case NumberFigures():
+            spreads = tuple(float(s) for s in trained.targets.values.std(axis=0, dtype=np.float64))
+            widths = figures.half_widths
+            return NumberKind(targets=names, half_widths=widths, coverage=COVERAGE, spreads=spreads), None
+
+
+def _metrics(trained: Trained) -> Part:
     figures, how = trained.figures, trained.figures.how[:1].upper() + trained.figures.how[1:]
     match figures:
         case ClassFigures():
-            return ClassManifest(
-                **common,
-                classes=targets.names,
-                calibration=calibration,
-                accept=_accept(trained, class_confidence),
-                metrics=_class_metrics(trained, figures, how),
-            )
+            return _class_metrics(trained, figures, how)
         case LabelFigures():
-            return LabelManifest(
-                **common,
-                labels=targets.names,
-                thresholds=tuple(row.threshold for row in figures.rows),
-                calibration=calibration,
-                accept=_accept(trained, partial(label_confidence, np.asarray([r.threshold for r in figures.rows]))),
-                metrics=manifest.LabelMetrics(
-                    mean_average_precision=Figure.of(figures.mean_average_precision),
-                    mean_average_precision_random_split=figures.random_split,
-                    exact=Figure.of(figures.exact),
-                    log_loss=figures.log_loss,
-                    how=how,
-                ),
+            return LabelMetrics(
+                mean_average_precision=Share.of(figures.mean_average_precision),
+                mean_average_precision_random_split=figures.random_split,
+                exact=Share.of(figures.exact),
+                log_loss=figures.log_loss,
+                how=how,
             )
         case NumberFigures():
-            return NumberManifest(
-                **common,
-                targets=targets.names,
-                half_widths=figures.half_widths,
-                coverage=COVERAGE,
-                spreads=tuple(float(s) for s in targets.values.std(axis=0, dtype=np.float64)),
-                metrics=manifest.NumberMetrics(
-                    mean_absolute_error=tuple(Amount.of(error) for error in figures.mean_absolute_error),
-                    baseline=figures.baseline,
-                    root_mean_squared_error=figures.root_mean_squared_error,
-                    r_squared=figures.r_squared,
-                    how=how,
-                ),
+            return NumberMetrics(
+                mean_absolute_error=tuple(Amount.of(error) for error in figures.mean_absolute_error),
+                baseline=figures.baseline,
+                root_mean_squared_error=figures.root_mean_squared_error,
+                r_squared=figures.r_squared,
+                how=how,
             )
 
 
-def _class_metrics(trained: Trained, figures: ClassFigures, how: str) -> manifest.Metrics:
+def _class_metrics(trained: Trained, figures: ClassFigures, how: str) -> ClassMetrics:
     leaky = trained.with_leak
-    return manifest.Metrics(
-        accuracy=Figure.of(figures.accuracy),
+    return ClassMetrics(
+        accuracy=Share.of(figures.accuracy),
         accuracy_random_split=figures.random_split,
         accuracy_with_leak=leaky.accuracy.value if isinstance(leaky, ClassFigures) else None,
         balanced_accuracy=figures.balanced_accuracy,
@@ -236,7 +244,7 @@ def _accept(trained: Trained, confidence: Any) -> manifest.Accept:
     judged, threshold = unseen(trained), trained.options.accept
     confidence_J, wrong_J = confidence(judged)
     coverage, error = accept_rule(confidence_J, wrong_J > 0, judged.groups_J, threshold)
-    return manifest.Accept(confidence=threshold, coverage=coverage, error=Figure.of(error) if error else None)
+    return manifest.Accept(confidence=threshold, coverage=coverage, error=Share.of(error) if error else None)
 
 
 def _data_fingerprint(trained: Trained) -> str:
@@ -279,13 +287,13 @@ def _golden_images(trained: Trained, described: Manifest, session: Session) -> l
             break
         lossless = len(images) < GOLDEN_IMAGES - 1
         try:
-            image = decode(read_plain(trained.all_items[row].path), described.preprocess.decode_size).image
+            image = decode(read_plain(trained.all_items[row].path), described.input.preprocess.decode_size).image
         except (OSError, ImageError):
             continue  # gone since it was embedded; another will do
         data = golden.encode_golden(image, lossless)
-        _, logits_C = golden.answer(data, described.preprocess, session)
+        _, seen = golden.answer(data, described.input.preprocess, session)
         file = f"{len(images)}.{'png' if lossless else 'jpg'}"
-        images.append((data, golden.entry_of(file, lossless, logits_C, described)))
+        images.append((data, golden.entry_of(file, lossless, seen, described)))
     return images
 
 

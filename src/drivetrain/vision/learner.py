@@ -53,7 +53,7 @@ from ..learn.interpretations import AnyInterpretation, interpretation_of
 from ..learn.judged import Judged
 from ..learn.reading import Read, item_of, targets_in
 from ..learn.targets import ClassTargets, LabelTargets, NumberTargets, Targets
-from ..model.answer import some_labels
+from ..model.kinds.labels import some_labels
 from ..model.storage import check_out
 from ..notebook.progress import here
 from ..stats.metrics import Floats
@@ -238,7 +238,8 @@ class VisionLearner:
                 }
                 return Prediction(name, None, 0.0, {}, Verdict.REVIEW, "", values=values)
             case LabelTargets():
-                return some_labels(name, names, answers_O, np.full(len(names), 0.5), 2.0, "")
+                said = some_labels(names, answers_O, np.full(len(names), 0.5))
+                return Prediction(name, None, said.confidence, said.probs, Verdict.REVIEW, "", labels=said.labels)
             case _:
                 best = int(answers_O.argmax())
                 probs = {n: float(p) for n, p in zip(names, answers_O, strict=True)}

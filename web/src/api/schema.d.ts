@@ -582,6 +582,11 @@ export interface components {
             /** @description accept: the answer may stand; review: a person should look; unreadable: there is no answer */
             verdict: components["schemas"]["Verdict"];
             /**
+             * Reasons
+             * @description Why it is not accepted; empty where it is
+             */
+            reasons: components["schemas"]["ReasonAnswer"][];
+            /**
              * Error
              * @description Why the image cannot be read
              */
@@ -719,16 +724,50 @@ export interface components {
          * @description A figure of the model's training, with its interval where it has one.
          */
         MetricAnswer: {
-            /** Name */
+            /**
+             * Slug
+             * @description Names the figure in programs, and never changes
+             */
+            slug: string;
+            /**
+             * Name
+             * @description As people read it; with what it is about, where that is not the whole model
+             */
             name: string;
+            /**
+             * Of
+             * @description The class, label or number it is about; null for the model as a whole
+             */
+            of: string | null;
             /** Value */
             value: number;
             /** Low */
             low: number | null;
             /** High */
             high: number | null;
+            /**
+             * Format
+             * @description How it is read: 0.953 as 95.3 %, as 95.3 percentage points, as 0.953, or plain
+             * @enum {string}
+             */
+            format: "percent" | "points" | "decimals" | "significant";
+            /**
+             * Better
+             * @description Null where neither is
+             */
+            better: ("higher" | "lower") | null;
             /** How */
             how: string;
+            /**
+             * N
+             * @description Items it was measured on, where that is known
+             */
+            n: number | null;
+            /**
+             * Note
+             * @description What to compare it with
+             */
+            note: string;
         };
         /**
          * ModelAnswer
@@ -875,10 +914,28 @@ export interface components {
             /** @description accept: the answer may stand; review: a person should look; unreadable: there is no answer */
             verdict: components["schemas"]["Verdict"];
             /**
+             * Reasons
+             * @description Why it is not accepted; empty where it is
+             */
+            reasons: components["schemas"]["ReasonAnswer"][];
+            /**
              * Error
              * @description Why the image cannot be read
              */
             error: string | null;
+        };
+        /**
+         * ReasonAnswer
+         * @description A rule that did not let an answer stand.
+         */
+        ReasonAnswer: {
+            /**
+             * Code
+             * @description Names the rule, and never changes
+             */
+            code: string;
+            /** Words */
+            words: string;
         };
         /**
          * RecordTimings
@@ -1003,6 +1060,11 @@ export interface components {
             };
             /** @description accept: the answer may stand; review: a person should look; unreadable: there is no answer */
             verdict: components["schemas"]["Verdict"];
+            /**
+             * Reasons
+             * @description Why it is not accepted; empty where it is
+             */
+            reasons: components["schemas"]["ReasonAnswer"][];
             /**
              * Error
              * @description Why the image cannot be read

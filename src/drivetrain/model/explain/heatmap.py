@@ -325,7 +325,7 @@ def heatmaps(predictor: Predictor, *, method: Method | None = None) -> Heatmaps:
     # The id is only what the bundle says of itself; another graph under it has not been tried by anybody.
     if found != predictor.manifest.bundle_id or hashlib.sha256(model).hexdigest() != predictor.model_sha256:
         raise BundleError(f"{predictor.path} holds another bundle now, {found}, not {predictor.manifest.bundle_id}")
-    return Heatmaps(model, predictor.classes, predictor.manifest.preprocess, method=method)
+    return Heatmaps(model, predictor.classes, predictor.manifest.input.preprocess, method=method)
 
 
 def _upright(picture: Picture, preprocess: Preprocess) -> Image.Image:

@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 
 from ...core.errors import UsageError
 from ...core.types import FloatArray
-from ..manifest import ClassManifest, LabelManifest, NumberManifest
 
 if TYPE_CHECKING:
     from ..predictor import Predictor
@@ -74,14 +73,7 @@ def most_similar(
 
 def label_of(predictor: Predictor, row: int) -> str:
     """The target of a remembered image, as people read it."""
-    manifest, target = predictor.manifest, predictor.arrays().targets_N[row]
-    match manifest:
-        case ClassManifest():
-            return manifest.classes[int(target)]
-        case LabelManifest():
-            return ", ".join(name for name, there in zip(manifest.labels, target, strict=True) if there) or "–"
-        case NumberManifest():
-            return ", ".join(f"{name} {number:.4g}" for name, number in zip(manifest.targets, target, strict=True))
+    return predictor.manifest.kind.target_text(predictor.arrays().targets_N[row])
 
 
 def _best(cosines_R: FloatArray, count: int) -> list[int]:

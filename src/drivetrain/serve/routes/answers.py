@@ -23,6 +23,13 @@ class ValueAnswer(BaseModel):
     high: float
 
 
+class ReasonAnswer(BaseModel):
+    """A rule that did not let an answer stand."""
+
+    code: str = Field(description="Names the rule, and never changes")
+    words: str
+
+
 class PredictionAnswer(BaseModel):
     """An image's answer, as ``drivetrain predict --json`` gives it."""
 
@@ -35,6 +42,7 @@ class PredictionAnswer(BaseModel):
     verdict: Verdict = Field(
         description="accept: the answer may stand; review: a person should look; unreadable: there is no answer"
     )
+    reasons: list[ReasonAnswer] = Field(description="Why it is not accepted; empty where it is")
     error: str | None = Field(description="Why the image cannot be read")
 
 

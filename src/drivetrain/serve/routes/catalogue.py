@@ -9,9 +9,10 @@ from fastapi import APIRouter, Depends, Path
 from pydantic import BaseModel, Field
 from starlette.responses import JSONResponse, Response
 
+from ...core.figure import Better, Figure, Format
 from ...core.records import Role
+from ...model.figure_words import named
 from ...model.gallery import Gallery
-from ...model.manifest import ClassManifest, LabelManifest, Manifest, NumberManifest
 from ...model.storage import CARD, REPORT
 from ..http.browser import REPORT_POLICY
 from ..http.problems import Problem, documented
@@ -28,11 +29,17 @@ Version = Annotated[str, Path(max_length=100)]
 class MetricAnswer(BaseModel):
     """A figure of the model's training, with its interval where it has one."""
 
-    name: str
+    slug: str = Field(description="Names the figure in programs, and never changes")
+    name: str = Field(description="As people read it; with what it is about, where that is not the whole model")
+    of: str | None = Field(description="The class, label or number it is about; null for the model as a whole")
     value: float
     low: float | None
     high: float | None
+    format: Format = Field(description="How it is read: 0.953 as 95.3 %, as 95.3 percentage points, as 0.953, or plain")
+    better: Better | None = Field(description="Null where neither is")
     how: str
+    n: int | None = Field(description="Items it was measured on, where that is known")
+    note: str = Field(description="What to compare it with")
 
 
 class AcceptAnswer(BaseModel):
@@ -109,7 +116,7 @@ def catalogue_routes(server: Server) -> APIRouter:
     @router.get(f"{below}/manifest", summary="A bundle's manifest", dependencies=may_predict, responses=refused)
     async def manifest(name: Name, version: Version) -> JSONResponse:
         """Everything the bundle says of itself."""
-        return JSONResponse(server.model(name, version).predictor.manifest.model_dump(mode="json"))
+        return JSONResponse(server.model(name, version).predictor.manifest.published())
 
     @router.get(
         f"{below}/card",
@@ -184,7 +191,8 @@ def describe(model: ServedModel, *, default: bool, current: bool) -> dict[str, A
     """As `ModelAnswer`."""
     predictor = model.predictor
     manifest, parity = predictor.manifest, predictor.parity
-    height, width = manifest.preprocess.resize.size
+    accept = manifest.accept
+    height, width = manifest.input.preprocess.resize.size
     below = f"/v1/models/{model.name}/versions/{model.version}"
     return {
         "name": model.name,
@@ -196,10 +204,9 @@ def describe(model: ServedModel, *, default: bool, current: bool) -> dict[str, A
         "outputs": list(manifest.outputs),
         "created_at": manifest.created_at,
         "images": manifest.data.images,
-        "metrics": figures(manifest),
-        "accept": None
-        if isinstance(manifest, NumberManifest)
-        else {"confidence": manifest.accept.confidence, "coverage": manifest.accept.coverage},
+        # What could not be reckoned has no value to show.
+        "metrics": [metric_json(figure) for figure in manifest.rows if figure.value is not None],
+        "accept": accept and {"confidence": accept.confidence, "coverage": accept.coverage},
         "input": {"width": width, "height": height},
         "backbone": manifest.backbone.name,
         "parity": parity and {"images": parity.images, "max_probability": parity.max_probability},
@@ -214,30 +221,21 @@ def describe(model: ServedModel, *, default: bool, current: bool) -> dict[str, A
     }
 
 
-def figures(manifest: Manifest) -> list[dict[str, Any]]:
-    """Each as `MetricAnswer`."""
-
-    def figure(name: str, value: float | None, how: str, low: float | None = None, high: float | None = None) -> None:
-        if value is not None:
-            found.append({"name": name, "value": value, "low": low, "high": high, "how": how})
-
-    found: list[dict[str, Any]] = []
-    match manifest:
-        case ClassManifest(metrics=m):
-            figure("accuracy", m.accuracy.value, f"{m.how}; {m.accuracy.method}", m.accuracy.low, m.accuracy.high)
-            figure("balanced accuracy", m.balanced_accuracy, m.how)
-            figure("area under the ROC curve", m.auc, m.how)
-            figure("log-loss", m.log_loss, m.how)
-            figure("calibration error", m.ece, m.how)
-        case LabelManifest(metrics=n):
-            mean, exact = n.mean_average_precision, n.exact
-            figure("mean average precision", mean.value, f"{n.how}; {mean.method}", mean.low, mean.high)
-            figure("all labels right", exact.value, f"{n.how}; {exact.method}", exact.low, exact.high)
-            figure("log-loss", n.log_loss, n.how)
-        case NumberManifest(metrics=k):
-            for name, error in zip(manifest.targets, k.mean_absolute_error, strict=True):
-                figure(f"mean absolute error of {name}", error.value, f"{k.how}; {error.method}", error.low, error.high)
-    return found
+def metric_json(figure: Figure) -> dict[str, Any]:
+    """As `MetricAnswer`."""
+    return {
+        "slug": figure.slug,
+        "name": named(figure),
+        "of": figure.of,
+        "value": figure.value,
+        "low": figure.low,
+        "high": figure.high,
+        "format": figure.format,
+        "better": figure.better,
+        "how": figure.how,
+        "n": figure.n,
+        "note": figure.note,
+    }
 
 
 def _pictures(gallery: Gallery | None) -> int:

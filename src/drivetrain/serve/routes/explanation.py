@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+from dataclasses import replace
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query
@@ -19,7 +20,6 @@ from ...data.image.preprocess import resize_image, to_tensor
 from ...model.explain.heat_png import heat_png
 from ...model.explain.heatmap import heat_map
 from ...model.explain.similar import most_similar
-from ...model.manifest import NumberManifest
 from ..access import Caller
 from ..http.body import Body, Gone
 from ..http.json_body import read_json
@@ -191,7 +191,7 @@ def explained(
 ) -> dict[str, Any]:
     """As `ExplainAnswer`."""
     predictor = served.predictor
-    spec = predictor.manifest.preprocess
+    spec = predictor.manifest.input.preprocess
     answer: dict[str, Any] = {"model": served.name, "bundle_id": served.version, "heatmap": None, "similar": []}
     try:
         with pictures.decoded(upload.data, spec.decode_size) as decoded:
@@ -199,10 +199,10 @@ def explained(
             size, fitted = decoded.image.size, resize_image(decoded.image, spec.resize)
             shown = decoded.image.resize(_overlay(*size), Image.Resampling.BILINEAR)
             del decoded
-        logits_C, embedding_D = predictor.run_tensor(to_tensor(fitted, spec))
+        seen = predictor.see_batch(to_tensor(fitted, spec)[None])[0]
     except ImageError as error:
         raise Problem("unprocessable", f"the image cannot be read: {error}") from None
-    prediction = predictor.judge(upload.name, logits_C)
+    prediction = predictor.judge(upload.name, replace(seen, facts={"width": size[0], "height": size[1]}))
     answer["prediction"] = prediction.to_json()
     gallery = predictor.gallery
     if count:
@@ -215,7 +215,7 @@ def explained(
                 "similarity": round(one.similarity, 4),
                 "thumbnail": f"{below}/{one.row}" if gallery else None,
             }
-            for one in most_similar(predictor, embedding_D, count, only_rows=rows)
+            for one in most_similar(predictor, seen.embedding_D, count, only_rows=rows)
         ]
     if heatmap and prediction.verdict is not Verdict.UNREADABLE:
         found = _heat(served, shown, fitted, output or prediction.label)
@@ -234,8 +234,7 @@ def _heat(served: ServedModel, picture: Image.Image, fitted: Image.Image, output
         found = heat_map(served.predictor, picture, fitted=fitted)
         shown = output or served.predictor.classes[0]
         # Numbers have units of their own, so that one cannot be drawn on the scale of another.
-        alone = isinstance(served.predictor.manifest, NumberManifest)
-        png = heat_png(found, shown, longest=OVERLAY, alone=alone)
+        png = heat_png(found, shown, longest=OVERLAY, alone=not served.predictor.manifest.kind.one_scale)
     except (BundleError, UsageError):
         return None  # the bundle's files are gone from disk, or its graph has no such map
     exact = found.method == "activation"

@@ -21,7 +21,8 @@ from starlette.responses import JSONResponse, Response
 from ..._version import __version__
 from ...core.records import Entry, Role
 from ...core.types import FloatArray
-from ...model.manifest import ClassManifest, Manifest, NumberManifest
+from ...model.kinds.kind import Answer, Tensor
+from ...model.manifest import Manifest
 from ..access import Caller
 from ..http.body import Body, Gone
 from ..http.json_body import MOST_VALUES, cost_of, read_json
@@ -35,6 +36,7 @@ from .image_limits import pixels_checked
 from .prediction import GONE, JSON_IN_THREAD, answered, check_open
 
 PLATFORM = "onnx_drivetrain"
+VERDICT = Tensor("verdict", "BYTES", ())
 
 
 class TensorMetadata(BaseModel):
@@ -219,7 +221,7 @@ SCHEMAS = (InferRequest,)
 def metadata_of(server: Server, model: ServedModel) -> dict[str, Any]:
     """As `ModelMetadata`."""
     manifest = model.predictor.manifest
-    height, width = manifest.preprocess.resize.size
+    height, width = manifest.input.preprocess.resize.size
     versions = [other.version for other in server.shelf.models if other.name == model.name]
     return {
         "name": model.name,
@@ -230,19 +232,14 @@ def metadata_of(server: Server, model: ServedModel) -> dict[str, Any]:
             {"name": "pixels", "datatype": "FP32", "shape": [-1, 3, height, width]},
         ],
         "outputs": [
-            {"name": _numbers(manifest), "datatype": "FP32", "shape": [-1, len(manifest.outputs)]},
-            *([{"name": "label", "datatype": "BYTES", "shape": [-1]}] if isinstance(manifest, ClassManifest) else []),
-            {"name": "verdict", "datatype": "BYTES", "shape": [-1]},
+            {"name": tensor.name, "datatype": tensor.datatype, "shape": [-1, *tensor.shape]}
+            for tensor in (*manifest.kind.tensors(), VERDICT)
         ],
     }
 
 
 def _outputs(manifest: Manifest) -> tuple[str, ...]:
-    return _numbers(manifest), *(("label",) if isinstance(manifest, ClassManifest) else ()), "verdict"
-
-
-def _numbers(manifest: Manifest) -> str:
-    return "values" if isinstance(manifest, NumberManifest) else "probabilities"
+    return tuple(tensor.name for tensor in (*manifest.kind.tensors(), VERDICT))
 
 
 async def _read(body: Body, model: ServedModel, limits: Limits) -> tuple[InferRequest, list[Upload]]:
@@ -264,7 +261,7 @@ def _understood(data: bytes, model: ServedModel, limits: Limits) -> tuple[InferR
 
 def _most_numbers(model: ServedModel, limits: Limits) -> int:
     """Numbers, and lists of them, that all of the images of a request may have."""
-    height, width = model.predictor.manifest.preprocess.resize.size
+    height, width = model.predictor.manifest.input.preprocess.resize.size
     return limits.images * (3 * height * (width + 1) + 4)
 
 
@@ -280,7 +277,7 @@ def _uploads(tensor: InferInput, model: ServedModel, most: int) -> list[Upload]:
         raise Problem("too-large", f"{tensor.shape[0]} images in one request; at most {most}")
     if tensor.name == "image":
         return _images(tensor)
-    height, width = model.predictor.manifest.preprocess.resize.size
+    height, width = model.predictor.manifest.input.preprocess.resize.size
     return [Upload("", b"", tensor_KHW=pixels) for pixels in _pixels(tensor, (3, height, width))]
 
 
@@ -329,21 +326,20 @@ def _check_outputs(asked: InferRequest, model: ServedModel) -> None:
 
 
 def _answer(model: ServedModel, asked: InferRequest, entries: Sequence[Entry]) -> dict[str, Any]:
-    manifest = model.predictor.manifest
-    outputs, predictions = manifest.outputs, [entry.record.prediction for entry in entries]
+    kind, predictions = model.predictor.manifest.kind, [entry.record.prediction for entry in entries]
+    answers = [Answer(p.label, p.confidence, p.probs, p.labels, p.values) for p in predictions]
     n = len(entries)
-    numbers: list[float | None] = []
-    for prediction in predictions:
-        named = {name: v.value for name, v in prediction.values.items()} or prediction.probs
-        # An image that cannot be read has no numbers, and JSON no NaN.
-        numbers += [named.get(name) for name in outputs]
-    tensors = [
-        {"name": _numbers(manifest), "datatype": "FP32", "shape": [n, len(outputs)], "data": numbers},
-        {"name": "label", "datatype": "BYTES", "shape": [n], "data": [p.label or "" for p in predictions]},
-        {"name": "verdict", "datatype": "BYTES", "shape": [n], "data": [str(p.verdict) for p in predictions]},
+    tensors: list[dict[str, Any]] = [
+        {
+            "name": tensor.name,
+            "datatype": tensor.datatype,
+            "shape": [n, *tensor.shape],
+            "data": [value for answer in answers for value in kind.tensor_row(tensor.name, answer)],
+        }
+        for tensor in kind.tensors()
     ]
-    if not isinstance(manifest, ClassManifest):
-        del tensors[1]
+    verdicts = [str(prediction.verdict) for prediction in predictions]
+    tensors.append({"name": VERDICT.name, "datatype": VERDICT.datatype, "shape": [n], "data": verdicts})
     if asked.outputs is not None:
         wanted = {output.name for output in asked.outputs}
         tensors = [tensor for tensor in tensors if tensor["name"] in wanted]

@@ -71,7 +71,7 @@ def plan(settings: Settings, predictors: Sequence[Predictor], clock: Callable[[]
 
 def warm(predictor: Predictor, batch: int, workers: int) -> None:
     """Set aside now what runs of all workers at once will need: the first requests are then as quick as the later."""
-    height, width = predictor.manifest.preprocess.resize.size
+    height, width = predictor.manifest.input.preprocess.resize.size
     pixels_NKHW = np.zeros((batch, 3, height, width), np.float32)
     with ThreadPoolExecutor(workers) as pool:
         list(pool.map(lambda _: predictor.run_batch(pixels_NKHW), range(2 * workers)))
@@ -81,7 +81,7 @@ def pays_to_widen(predictor: Predictor, clock: Callable[[], float] = time.perf_c
     """Whether a lone image is answered noticeably sooner on all cores than on one."""
     if not predictor.is_wide:
         return False
-    height, width = predictor.manifest.preprocess.resize.size
+    height, width = predictor.manifest.input.preprocess.resize.size
     pixels_NKHW = np.zeros((1, 3, height, width), np.float32)
 
     def median_s(wide: bool) -> float:
@@ -100,7 +100,7 @@ def image_seconds(
     predictor: Predictor, sizes: Sequence[int], threads: int, clock: Callable[[], float] = time.perf_counter
 ) -> dict[int, float]:
     """Batch size → seconds an image, with as many calls at once as ``threads``."""
-    height, width = predictor.manifest.preprocess.resize.size
+    height, width = predictor.manifest.input.preprocess.resize.size
     found = {}
     for size in sizes:
         pixels_NKHW = np.zeros((size, 3, height, width), np.float32)

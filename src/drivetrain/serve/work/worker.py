@@ -1,6 +1,6 @@
 """What a worker thread does with the images it takes: bytes to tensor, one run of the network, answers as entries.
 
-Shapes: N images of a batch, K = 3 channels, H and W pixels, C outputs.
+Shapes: N images of a batch, K = 3 channels, H and W pixels.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from weakref import finalize
 
@@ -17,8 +17,10 @@ import numpy as np
 from ...core.errors import ImageError
 from ...core.identifiers import new_id
 from ...core.records import Entry, Record, StoredImage, Timings
-from ...core.types import FloatArray, Prediction, Verdict
+from ...core.types import FloatArray
 from ...data.image.preprocess import apply
+from ...model.policy import unreadable
+from ...model.seen import Seen
 from .job import Job
 from .keeping import Keeping
 from .pictures import Pictures
@@ -67,10 +69,9 @@ def answer(prepared: Sequence[Prepared], *, wide: bool = False) -> list[Entry]:
     predictor = prepared[0].job.model.predictor
     tensors = [one.tensor_KHW for one in prepared if one.tensor_KHW is not None]
     start_s = time.monotonic()
-    logits_NC = predictor.run_batch(_batch(tensors), wide=wide)[0] if tensors else np.empty((0, 0), np.float32)
+    seen = iter(predictor.see_batch(_batch(tensors), wide=wide) if tensors else ())
     end_s = time.monotonic()
-    rows = iter(logits_NC)
-    return [_entry(one, None if one.tensor_KHW is None else next(rows), end_s - start_s) for one in prepared]
+    return [_entry(one, None if one.tensor_KHW is None else next(seen), end_s - start_s) for one in prepared]
 
 
 def _batch(tensors: Sequence[FloatArray]) -> FloatArray:
@@ -80,7 +81,7 @@ def _batch(tensors: Sequence[FloatArray]) -> FloatArray:
 def _prepare(job: Job, keeping: Keeping, pictures: Pictures) -> Prepared:
     """Decoded, fitted, and put in order for the store: all that the picture itself is needed for, so that it can go."""
     start_s = time.monotonic()
-    spec = job.model.predictor.manifest.preprocess
+    spec = job.model.predictor.manifest.input.preprocess
     data = job.upload.data
     if job.upload.tensor_KHW is not None:
         return Prepared(job, start_s, 0.0, job.upload.tensor_KHW)
@@ -121,15 +122,14 @@ def _with_room(job: Job, kept: StoredImage | None, pictures: Pictures) -> Stored
     return kept
 
 
-def _entry(one: Prepared, logits_C: FloatArray | None, network_s: float) -> Entry:
+def _entry(one: Prepared, seen: Seen | None, network_s: float) -> Entry:
     job = one.job
-    manifest, upload = job.model.predictor.manifest, job.upload
-    if logits_C is None:
-        prediction = Prediction(
-            upload.name, None, 0.0, {}, Verdict.UNREADABLE, manifest.bundle_id, error=one.error or "damaged"
-        )
+    predictor, upload = job.model.predictor, job.upload
+    if seen is None:
+        prediction = unreadable(upload.name, one.error or "damaged", predictor.manifest.bundle_id)
     else:
-        prediction = job.model.predictor.judge(upload.name, logits_C)
+        facts = {"width": one.width, "height": one.height} if one.width is not None else {}
+        prediction = predictor.judge(upload.name, replace(seen, facts=facts))
     # One look at the clock for both, so that ids and moments sort alike.
     now_ns = time.time_ns()
     record = Record(

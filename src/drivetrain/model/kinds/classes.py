@@ -1,0 +1,124 @@
+"""One label of several: probabilities = softmax(β · logits). Shapes: N items, C classes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from ...core.figure import Figure
+from ...core.types import FloatArray
+from ...stats.metrics import Floats, softmax
+from ..part import Calibration, Fraction, Name, Part, Share
+from .kind import Answer, Kind, Tensor, Words
+from .old_figures import how_of, metric, random_split, row
+
+BALANCED = "mean recall over the classes"
+CALIBRATION = "mean gap between confidence and accuracy"
+AUC = "0.5: no better than guessing; 1: no mistake"
+
+
+class ClassMetrics(Part):
+    """How good a classifier is, as versions 1 and 2 have it."""
+
+    accuracy: Share
+    accuracy_random_split: Fraction | None
+    accuracy_with_leak: Fraction | None = None
+    """Where a given split leaked: accuracy with the leaking items left in."""
+    balanced_accuracy: Fraction
+    log_loss: float = Field(ge=0)
+    ece: Fraction
+    auc: Fraction | None = None
+    how: str
+
+
+class ClassKind(Kind):
+    """One of several classes."""
+
+    task: ClassVar[str] = "classification"
+    words: ClassVar[Words] = Words(
+        model="An image classifier with {count} classes",
+        tells="Tells which of these an image shows: {names}.",
+        asks="Which of these does a picture show: {names}?",
+        output="class",
+        outputs="Classes",
+        hub_tag="image-classification",
+        hub_metric="accuracy",
+    )
+    old_metrics: ClassVar[type[Part] | None] = ClassMetrics
+
+    classes: tuple[Name, ...] = Field(min_length=2)
+    calibration: Calibration
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """The classes."""
+        return self.classes
+
+    @property
+    def calibrated(self) -> str:
+        """By one factor."""
+        return f"β = {self.calibration.beta:.3f}"
+
+    def answers(self, logits_NW: FloatArray) -> Floats:
+        """(N, C) probabilities that add up to 1."""
+        return softmax(logits_NW, self.calibration.beta)
+
+    def answer(self, logits_W: FloatArray) -> Answer:
+        """The most probable class; its probability is the confidence."""
+        probs_C = self.answers(logits_W[None])[0]
+        best = int(probs_C.argmax())
+        probs = {name: float(p) for name, p in zip(self.classes, probs_C, strict=True)}
+        return Answer(self.classes[best], float(probs_C[best]), probs)
+
+    @property
+    def target_type(self) -> tuple[type[np.generic], tuple[int, ...]]:
+        """The class's number."""
+        return np.int64, ()
+
+    def target_text(self, target: NDArray[Any]) -> str:
+        """The class."""
+        return self.classes[int(target)]
+
+    def target_fault(self, targets_N: NDArray[Any]) -> str | None:
+        """A number that is no class's."""
+        most = len(self.classes) - 1
+        if len(targets_N) and not 0 <= targets_N.min() <= targets_N.max() <= most:
+            return f"labels outside 0–{most}"
+        return None
+
+    def tensors(self) -> tuple[Tensor, ...]:
+        """Probabilities, and the most probable class."""
+        return (*super().tensors(), Tensor("label", "BYTES", ()))
+
+    def tensor_row(self, name: str, answer: Answer) -> Sequence[float | str | None]:
+        """The label is empty where an item cannot be read."""
+        return [answer.label or ""] if name == "label" else super().tensor_row(name, answer)
+
+    def lifted(self, metrics: Part) -> tuple[Figure, ...]:
+        """Accuracy first."""
+        assert isinstance(metrics, ClassMetrics)
+        m, how = metrics, metrics.how
+        rows = [
+            row("accuracy", "accuracy", m.accuracy, "percent", "higher", how),
+            *random_split(m.accuracy_random_split, "accuracy", "percent", how),
+        ]
+        if m.accuracy_with_leak is not None:
+            name, note = "accuracy with the leak", "what it would be with the leaking images left in"
+            rows.append(row("accuracy-with-leak", name, m.accuracy_with_leak, "percent", None, how, note=note))
+        rows += [
+            row("balanced-accuracy", "balanced accuracy", m.balanced_accuracy, "percent", "higher", how, note=BALANCED),
+            row("log-loss", "log-loss", m.log_loss, "decimals", "lower", how, note="0: sure and right every time"),
+            row("calibration-error", "calibration error", m.ece, "points", "lower", how, note=CALIBRATION),
+        ]
+        if m.auc is not None:
+            rows.append(row("auc", "area under the ROC curve", m.auc, "decimals", "higher", how, note=AUC))
+        return tuple(rows)
+
+    def metrics(self, figures: Sequence[Figure]) -> dict[str, Any]:
+        """As versions 1 and 2 have them."""
+        slugs = {field: field.replace("_", "-") for field in ClassMetrics.model_fields} | {"ece": "calibration-error"}
+        return {field: metric(figures, slug) for field, slug in slugs.items()} | {"how": how_of(figures)}

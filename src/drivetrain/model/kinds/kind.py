@@ -1,0 +1,192 @@
+"""A kind of answer: the part of a manifest that says what is predicted, with the way from logits to what people read.
+
+Whoever answers, explains, shows or serves asks the manifest's kind, and never which kind it is; a further one is a module
+beside this one and a line of `registry`. Its half that learns stands in `drivetrain.learn.kinds`.
+
+Shapes: N items, W columns of the graph's ``logits``, C outputs. W and C need not be equal.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...core.figure import Figure
+from ...core.types import FloatArray, Interval
+from ...stats.metrics import Floats
+from ..part import Part
+from .old_figures import how_of, metric_of
+
+NAMES_SHOWN = 12
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a model says of one item, before anything is decided on it; the fields are those of a `Prediction`."""
+
+    label: str | None = None
+    confidence: float = 0.0
+    probs: Mapping[str, float] = field(default_factory=dict)
+    labels: tuple[str, ...] = ()
+    values: Mapping[str, Interval] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Words:
+    """What a kind is called where people read of it; ``{names}`` and ``{count}`` stand for its outputs."""
+
+    model: str
+    """What a model of this kind is, as the beginning of a sentence."""
+    tells: str
+    """What it does, as a sentence."""
+    asks: str
+    """The same as a question to a picture, or nearly one."""
+    output: str
+    """One output: ``class``."""
+    outputs: str
+    """Several, as a heading: ``Classes``."""
+    hub_tag: str
+    """The tag that Hugging Face has for such models."""
+    hub_metric: str
+    """Its first figure, as Hugging Face calls it."""
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """One output of the Open Inference Protocol, of N items."""
+
+    name: str
+    datatype: str
+    shape: tuple[int, ...]
+    """Of one item."""
+
+
+class Kind(Part, ABC):
+    """What is predicted. The fields of a subclass stand in ``manifest.json`` beside ``task``."""
+
+    task: ClassVar[str]
+    """As the manifest names it."""
+    words: ClassVar[Words]
+    unit: ClassVar[str] = "probabilities"
+    """What `comparable` answers differ by, in words."""
+    has_confidence: ClassVar[bool] = True
+    """Whether an answer has a confidence from which on it may be accepted."""
+    one_scale: ClassVar[bool] = True
+    """Whether the evidence for different outputs can be drawn on one scale."""
+    old_metrics: ClassVar[type[Part] | None] = None
+    """What schema versions 1 and 2 hold under ``metrics``; None of a kind that is younger."""
+
+    @property
+    @abstractmethod
+    def outputs(self) -> tuple[str, ...]:
+        """The C names that people read, each once."""
+
+    @property
+    def width(self) -> int:
+        """W, the columns of the graph's ``logits``."""
+        return len(self.outputs)
+
+    @abstractmethod
+    def answers(self, logits_NW: FloatArray) -> Floats:
+        """(N, C) calibrated probabilities, or the numbers themselves."""
+
+    def comparable(self, logits_NW: FloatArray) -> Floats:
+        """(N, C) answers in a unit in which a difference of 0.01 is small, see ``unit``."""
+        return self.answers(logits_NW)
+
+    @abstractmethod
+    def answer(self, logits_W: FloatArray) -> Answer:
+        """One item's answer."""
+
+    @property
+    @abstractmethod
+    def calibrated(self) -> str:
+        """How `answers` come from logits, in a few words."""
+
+    def evidence(self, per_logit_W: Floats) -> Floats:
+        """What speaks for each of the C outputs, from what adds up to each of the W logits (W first, any shape after it)."""
+        return per_logit_W
+
+    # Targets, as ``arrays.safetensors`` keeps them
+
+    @property
+    @abstractmethod
+    def target_type(self) -> tuple[type[np.generic], tuple[int, ...]]:
+        """Type and shape of one item's target."""
+
+    @abstractmethod
+    def target_text(self, target: NDArray[Any]) -> str:
+        """One item's target, as people read it: “grizzly”, “cat, dog”, “years 31”."""
+
+    def target_fault(self, targets_N: NDArray[Any]) -> str | None:  # noqa: ARG002
+        """What is wrong with finite targets of the right type and shape, in words; None where nothing is."""
+        return None
+
+    # Golden examples
+
+    def on_the_line(self, logits_W: FloatArray, rounding: float) -> bool:  # noqa: ARG002
+        """Whether another machine's last digits, ``rounding``, may change what is named."""
+        return False
+
+    # What people read of the outputs
+
+    def facts(self, counts: Mapping[str, int]) -> list[tuple[str, str]]:
+        """The outputs, with the images trained on of each, as lines of a name and a value."""
+        counted = [f"{name} ({count})" for name, count in counts.items()]
+        return [(self.words.outputs, f"{len(counted)}: {few(counted)}")]
+
+    def remark(self, shown: Callable[[str], str]) -> str | None:  # noqa: ARG002
+        """A sentence on how far the answers can be relied on, for the card; ``shown`` makes names safe to show."""
+        return None
+
+    @property
+    def held(self) -> str:
+        """The same in plain words, beside a single answer; empty where there is nothing to say."""
+        return ""
+
+    def marks(self) -> Mapping[str, float]:
+        """The probability from which on an output is given; empty where that is not how answers come about."""
+        return {}
+
+    def tensors(self) -> tuple[Tensor, ...]:
+        """Outputs of the Open Inference Protocol, verdicts aside: numbers first, then what is named."""
+        return (Tensor("probabilities", "FP32", (len(self.outputs),)),)
+
+    def tensor_row(self, name: str, answer: Answer) -> Sequence[float | str | None]:  # noqa: ARG002
+        """One item's part of such an output; of what cannot be read the numbers are missing, and JSON has no NaN."""
+        return [answer.probs.get(output) for output in self.outputs]
+
+    # Figures, as versions 1 and 2 had them
+
+    def lifted(self, metrics: Part) -> tuple[Figure, ...]:
+        """The rows of what versions 1 and 2 hold under ``metrics``, read by ``old_metrics``.
+
+        Raises:
+            ValueError: they do not fit the outputs.
+        """
+        raise ValueError(f"there were no metrics of {self.task} before version 3; this is {type(metrics).__name__}")
+
+    def metrics(self, figures: Sequence[Figure]) -> dict[str, Any]:
+        """The ``metrics`` that ``inspect --json`` documents: the rows by their slugs, those of several outputs in a list."""
+        found: dict[str, Any] = {"how": how_of(figures)}
+        for row in figures:
+            name = row.slug.replace("-", "_")
+            if row.of is not None:
+                found.setdefault(name, []).append(metric_of(row, figures))
+            else:
+                found[name] = metric_of(row, figures)
+        return found
+
+
+def few(names: Sequence[str]) -> str:
+    """The first of many names.
+
+    >>> few(["cat", "dog"])
+    'cat, dog'
+    """
+    return ", ".join(names[:NAMES_SHOWN]) + (", …" if len(names) > NAMES_SHOWN else "")

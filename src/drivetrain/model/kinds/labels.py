@@ -1,0 +1,123 @@
+"""Any number of labels: probabilities = sigmoid(β · logits). Shapes: N items, L labels."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field, model_validator
+
+from ...core.figure import Figure
+from ...core.types import FloatArray
+from ...stats.label_metrics import sigmoid
+from ...stats.metrics import Floats
+from ..part import Calibration, Fraction, Name, Part, Share, check_length
+from .kind import Answer, Kind, Words
+from .old_figures import how_of, metric, random_split, row
+
+LOG_LOSS = "mean over the labels; 0: sure and right every time"
+
+
+class LabelMetrics(Part):
+    """How good a model is that gives any number of labels, as version 2 has it."""
+
+    mean_average_precision: Share
+    mean_average_precision_random_split: Fraction | None
+    exact: Share
+    """Share of items all of whose labels are right."""
+    log_loss: float = Field(ge=0)
+    """Mean over items and labels."""
+    how: str
+
+
+class LabelKind(Kind):
+    """Any of several labels."""
+
+    task: ClassVar[str] = "multi-label"
+    words: ClassVar[Words] = Words(
+        model="A model that gives an image any of {count} labels",
+        tells="Tells which of these, if any, an image shows: {names}.",
+        asks="Which of these, if any, does a picture show: {names}?",
+        output="label",
+        outputs="Labels",
+        hub_tag="multi-label-image-classification",
+        hub_metric="mean_average_precision",
+    )
+    old_metrics: ClassVar[type[Part] | None] = LabelMetrics
+
+    labels: tuple[Name, ...] = Field(min_length=1)
+    thresholds: tuple[Fraction, ...]
+    """Probability from which on a label is given; chosen for the best F1 of each on held-out answers."""
+    calibration: Calibration
+
+    @model_validator(mode="after")
+    def _one_each(self) -> Self:
+        check_length(self.thresholds, "thresholds", len(self.labels))
+        return self
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """The labels."""
+        return self.labels
+
+    @property
+    def calibrated(self) -> str:
+        """By one factor."""
+        return f"β = {self.calibration.beta:.3f}"
+
+    def answers(self, logits_NW: FloatArray) -> Floats:
+        """(N, L) probabilities, each by itself."""
+        return sigmoid(logits_NW, self.calibration.beta)
+
+    def answer(self, logits_W: FloatArray) -> Answer:
+        """The labels whose probability reaches their threshold."""
+        return some_labels(self.labels, self.answers(logits_W[None])[0], np.asarray(self.thresholds))
+
+    @property
+    def target_type(self) -> tuple[type[np.generic], tuple[int, ...]]:
+        """0 or 1 for each label."""
+        return np.float32, (len(self.labels),)
+
+    def target_text(self, target: NDArray[Any]) -> str:
+        """The labels that are there; a dash for none."""
+        return ", ".join(name for name, there in zip(self.labels, target, strict=True) if there) or "–"
+
+    def target_fault(self, targets_N: NDArray[Any]) -> str | None:
+        """Half a label."""
+        return None if np.isin(targets_N, (0, 1)).all() else "more than 0 and 1"
+
+    def on_the_line(self, logits_W: FloatArray, rounding: float) -> bool:
+        """Whether a label stands on its threshold, so that it may be given or not."""
+        probs_L = self.answers(logits_W[None])[0]
+        return bool((np.abs(probs_L - np.asarray(self.thresholds)) <= rounding).any())
+
+    def marks(self) -> Mapping[str, float]:
+        """The thresholds."""
+        return dict(zip(self.labels, self.thresholds, strict=True))
+
+    def lifted(self, metrics: Part) -> tuple[Figure, ...]:
+        """Mean average precision first."""
+        assert isinstance(metrics, LabelMetrics)
+        m, how, mean = metrics, metrics.how, "mean average precision"
+        return (
+            row("mean-average-precision", mean, m.mean_average_precision, "decimals", "higher", how),
+            *random_split(m.mean_average_precision_random_split, mean, "decimals", how),
+            row("all-labels-right", "all labels right", m.exact, "percent", "higher", how),
+            row("log-loss", "log-loss", m.log_loss, "decimals", "lower", how, note=LOG_LOSS),
+        )
+
+    def metrics(self, figures: Sequence[Figure]) -> dict[str, Any]:
+        """As version 2 has them."""
+        slugs = {field: field.replace("_", "-") for field in LabelMetrics.model_fields} | {"exact": "all-labels-right"}
+        return {field: metric(figures, slug) for field, slug in slugs.items()} | {"how": how_of(figures)}
+
+
+def some_labels(names: tuple[str, ...], probs_L: Floats, thresholds_L: Floats) -> Answer:
+    """The labels whose probability reaches their threshold; the confidence is that of the least certain one."""
+    return Answer(
+        confidence=float(np.maximum(probs_L, 1 - probs_L).min()),
+        probs={name: float(p) for name, p in zip(names, probs_L, strict=True)},
+        labels=tuple(name for name, there in zip(names, probs_L >= thresholds_L, strict=True) if there),
+    )

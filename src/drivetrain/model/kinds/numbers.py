@@ -1,0 +1,160 @@
+"""Numbers: the graph's logits are the numbers themselves. Shapes: N items, M numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Annotated, Any, ClassVar, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field, model_validator
+
+from ...core.figure import Figure
+from ...core.types import FloatArray, Interval
+from ...stats.metrics import Floats
+from ..part import Amount, Fraction, Name, Part, check_length
+from .kind import Answer, Kind, Tensor, Words
+from .old_figures import how_of, metric_of, row
+
+BASELINE = "of always answering the median"
+R_SQUARED = "explained variance; 0: no better than always answering the mean, 1: exact"
+
+
+class NumberMetrics(Part):
+    """How good a model of numbers is, as version 2 has it: of several numbers, one entry each, in the order of ``targets``."""
+
+    mean_absolute_error: tuple[Amount, ...]
+    baseline: tuple[float, ...]
+    """Mean absolute error of always answering the median."""
+    root_mean_squared_error: tuple[float, ...]
+    r_squared: tuple[float | None, ...]
+    """None where all numbers judged are the same."""
+    how: str
+
+
+class NumberKind(Kind):
+    """Numbers in units of their own, each with an interval."""
+
+    task: ClassVar[str] = "regression"
+    words: ClassVar[Words] = Words(
+        model="A model that reads {names} off an image",
+        tells="Reads these numbers off an image: {names}.",
+        asks="Reads off a picture: {names}.",
+        output="number",
+        outputs="Numbers",
+        hub_tag="image-regression",
+        hub_metric="mae",
+    )
+    unit: ClassVar[str] = "numbers, in spreads of the training data,"
+    has_confidence: ClassVar[bool] = False
+    one_scale: ClassVar[bool] = False
+    old_metrics: ClassVar[type[Part] | None] = NumberMetrics
+
+    targets: tuple[Name, ...] = Field(min_length=1)
+    half_widths: tuple[Annotated[float, Field(ge=0)], ...]
+    """Each answer ± its half-width holds the true number with probability ``coverage`` (split-conformal)."""
+    coverage: Fraction
+    spreads: tuple[Annotated[float, Field(gt=0)], ...]
+    """Standard deviations in the training data: what differences between machines are measured in."""
+
+    @model_validator(mode="after")
+    def _one_each(self) -> Self:
+        check_length(self.half_widths, "half_widths", len(self.targets))
+        check_length(self.spreads, "spreads", len(self.targets))
+        return self
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """The numbers' names."""
+        return self.targets
+
+    @property
+    def calibrated(self) -> str:
+        """Not at all."""
+        return "numbers as they are"
+
+    def answers(self, logits_NW: FloatArray) -> Floats:
+        """(N, M) numbers."""
+        return np.asarray(logits_NW, np.float64)
+
+    def comparable(self, logits_NW: FloatArray) -> Floats:
+        """(N, M) numbers in spreads of the training data."""
+        numbers_NM: Floats = self.answers(logits_NW) / np.asarray(self.spreads)
+        return numbers_NM
+
+    def answer(self, logits_W: FloatArray) -> Answer:
+        """The numbers with their intervals; there is no confidence."""
+        numbers_M, method = self.answers(logits_W[None])[0], f"split-conformal, {self.coverage:.0%}"
+        values = {
+            name: Interval(float(number), float(number - half), float(number + half), method)
+            for name, number, half in zip(self.targets, numbers_M, self.half_widths, strict=True)
+        }
+        return Answer(values=values)
+
+    @property
+    def target_type(self) -> tuple[type[np.generic], tuple[int, ...]]:
+        """The numbers."""
+        return np.float32, (len(self.targets),)
+
+    def target_text(self, target: NDArray[Any]) -> str:
+        """Each number after its name."""
+        return ", ".join(f"{name} {number:.4g}" for name, number in zip(self.targets, target, strict=True))
+
+    def facts(self, counts: Mapping[str, int]) -> list[tuple[str, str]]:  # noqa: ARG002
+        """Each number with its interval."""
+        pairs = zip(self.targets, self.half_widths, strict=True)
+        return [("Number", f"{name} ± {half:.3g} (holds about {self.coverage:.0%})") for name, half in pairs]
+
+    def remark(self, shown: Callable[[str], str]) -> str | None:
+        """What the intervals hold."""
+        pairs = zip(self.targets, self.half_widths, strict=True)
+        widths = ", ".join(f"{shown(name)} ± {half:.4g}" for name, half in pairs)
+        return (
+            f"Each answer has an interval that holds the true number for about {self.coverage:.0%} of images "
+            f"(split-conformal): {widths}."
+        )
+
+    @property
+    def held(self) -> str:
+        """What the ranges hold."""
+        share = f"{100 * self.coverage:.0f} %"
+        return f"The ranges hold the true number for about {share} of pictures like those it was trained on."
+
+    def tensors(self) -> tuple[Tensor, ...]:
+        """The numbers."""
+        return (Tensor("values", "FP32", (len(self.targets),)),)
+
+    def tensor_row(self, name: str, answer: Answer) -> Sequence[float | str | None]:  # noqa: ARG002
+        """None of what cannot be read."""
+        return [value.value if (value := answer.values.get(output)) else None for output in self.targets]
+
+    def lifted(self, metrics: Part) -> tuple[Figure, ...]:
+        """All figures of the first number, then those of the next."""
+        assert isinstance(metrics, NumberMetrics)
+        for name in ("mean_absolute_error", "baseline", "root_mean_squared_error", "r_squared"):
+            check_length(getattr(metrics, name), f"metrics.{name}", len(self.targets))
+        return tuple(figure for m, of in enumerate(self.targets) for figure in _of_one(metrics, m, of))
+
+    def metrics(self, figures: Sequence[Figure]) -> dict[str, Any]:
+        """As version 2 has them: one entry for each number."""
+        found: dict[str, Any] = {
+            field: [
+                metric_of(one, figures)
+                for of in self.targets
+                for one in figures
+                if one.slug == field.replace("_", "-") and one.of == of
+            ]
+            for field in NumberMetrics.model_fields
+        }
+        return found | {"how": how_of(figures)}
+
+
+def _of_one(metrics: NumberMetrics, m: int, of: str) -> tuple[Figure, ...]:
+    how, rmse = metrics.how, metrics.root_mean_squared_error[m]
+    error, baseline = metrics.mean_absolute_error[m], metrics.baseline[m]
+    return (
+        row("mean-absolute-error", "mean absolute error", error, "significant", "lower", how, of=of),
+        row("baseline", "baseline error", baseline, "significant", None, how, of=of, note=BASELINE),
+        row("root-mean-squared-error", "root mean squared error", rmse, "significant", "lower", how, of=of),
+        row("r-squared", "R²", metrics.r_squared[m], "decimals", "higher", how, of=of, note=R_SQUARED),
+    )

@@ -1,0 +1,58 @@
+"""Between figures as rows and what versions 1 and 2 of the manifest hold under ``metrics``; ``inspect --json`` shows both."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from ...core.figure import Better, Figure, Format
+from ..part import Amount
+
+CLAIMED = "what folds that ignore groups would have claimed"
+
+
+def row(
+    slug: str,
+    name: str,
+    found: Amount | float | None,
+    form: Format,
+    better: Better | None,
+    how: str,
+    *,
+    of: str | None = None,
+    note: str = "",
+) -> Figure:
+    """The row of a figure, with its interval where it has one."""
+    if isinstance(found, Amount):
+        how = f"{how}; {found.method}"
+        return Figure(slug, name, found.value, found.low, found.high, form, better, how, of=of, note=note)
+    return Figure(slug, name, found, None, None, form, better, how, of=of, note=note)
+
+
+def random_split(found: float | None, of: str, form: Format, how: str) -> list[Figure]:
+    """The row of what a random split would have claimed of a figure, where that is known."""
+    if found is None:
+        return []
+    slug, name = f"{of.replace(' ', '-')}-random-split", f"{of} with a random split"
+    return [row(slug, name, found, form, None, how, note=CLAIMED)]
+
+
+def how_of(figures: Iterable[Figure]) -> str:
+    """How figures were obtained, the methods of their intervals aside."""
+    rows = list(figures)
+    plain = next((row.how for row in rows if row.low is None), None)
+    return plain if plain is not None else rows[0].how.rpartition("; ")[0] if rows else ""
+
+
+def metric_of(one: Figure, figures: Sequence[Figure]) -> Any:
+    """A row's value; with its interval where it has one."""
+    if one.low is None:
+        return one.value
+    method = one.how.removeprefix(f"{how_of(figures)}; ")
+    return {"value": one.value, "low": one.low, "high": one.high, "method": method}
+
+
+def metric(figures: Sequence[Figure], slug: str) -> Any:
+    """As `metric_of`, of the model as a whole; None where there is no such row."""
+    found = next((row for row in figures if row.slug == slug and row.of is None), None)
+    return None if found is None else metric_of(found, figures)

@@ -1,0 +1,10 @@
+"""The kinds there are, by the ``task`` that a manifest names."""
+
+from __future__ import annotations
+
+from .classes import ClassKind
+from .kind import Kind
+from .labels import LabelKind
+from .numbers import NumberKind
+
+KINDS: dict[str, type[Kind]] = {kind.task: kind for kind in (ClassKind, LabelKind, NumberKind)}

@@ -1,0 +1,34 @@
+"""Manifests of schema versions 1 and 2 as those of version 3."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..core.errors import SchemaError
+from .figure_row import rows_of
+from .kinds.kind import Kind
+from .read_part import read_part
+
+
+def lift(document: dict[str, Any], kind: Kind) -> dict[str, Any]:
+    """The document without the fields of its kind → the same in version 3, but for ``schema_version``.
+
+    Raises:
+        SchemaError: what has changed since is missing or malformed.
+    """
+    for name in ("preprocess", "metrics"):
+        if name not in document:
+            raise SchemaError(f"manifest.json: {name}: Field required")
+    if kind.old_metrics is None:
+        raise SchemaError(f"manifest.json: task: there was no {kind.task} before schema version 3")
+    metrics = read_part(kind.old_metrics, document["metrics"], "metrics")
+    try:
+        figures = kind.lifted(metrics)
+    except ValueError as error:
+        raise SchemaError(f"manifest.json: {error}") from None
+    return {
+        **{name: value for name, value in document.items() if name not in ("preprocess", "metrics")},
+        **({} if kind.has_confidence or "accept" in document else {"accept": None}),
+        "input": {"type": "image", "preprocess": document["preprocess"]},
+        "figures": [row.model_dump(mode="json") for row in rows_of(figures)],
+    }
