@@ -56,7 +56,7 @@ def test_the_head_on_cached_features_is_the_head_in_the_graph(
     digits_folder: Path, cache_folder: Path, tmp_path: Path
 ) -> None:
     chosen = options(cache_folder)
-    found = read(digits_folder, chosen, None, cache_folder)
+    found = read(digits_folder, chosen.targets, None, cache_folder)
     cache = EmbeddingCache(cache_folder)
     trained = fit(found, chosen, cache, Silent(), Stopwatch(lambda: 0.0))
     cache.close()
@@ -105,7 +105,7 @@ def test_a_leaking_split_is_named_and_judged_both_ways(digits_folder: Path, cach
 def test_user_groups_are_kept_together_and_counted(digits_folder: Path, cache_folder: Path) -> None:
     items = tuple(replace(item, group=f"writer {row % 7}") for row, item in enumerate(open_source(digits_folder).items))
     cache = EmbeddingCache(cache_folder)
-    found = read(Dataset("digits", items), options(cache_folder), None, cache_folder)
+    found = read(Dataset("digits", items), options(cache_folder).targets, None, cache_folder)
     trained = fit(found, options(cache_folder), cache, Silent(), Stopwatch(lambda: 0.0))
     cache.close()
     assert trained.user_groups == 7

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..core.local_path import local_path
-from .prediction import BundleArgument, NoGolden
-from .training import JsonFlag
+from .flags import BundleArgument, JsonFlag, NoGolden
 
 if TYPE_CHECKING:
     from ..model.manifest import Manifest

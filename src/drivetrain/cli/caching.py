@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .training import CacheOption, JsonFlag
+from .flags import CacheOption, JsonFlag
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -9,22 +9,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..core.local_path import local_path
-from .training import CacheOption, JsonFlag, check_cache
+from .flags import BundleArgument, CacheOption, JsonFlag, NoCache, NoGolden, Verify, check_cache
 
 if TYPE_CHECKING:
     from ..core.types import Prediction
     from ..evaluation.run import Evaluation
-
-BundleArgument = Annotated[
-    Path, typer.Argument(metavar="BUNDLE", parser=local_path, help="A bundle: its folder or zip.")
-]
-Verify = Annotated[
-    Path | None,
-    typer.Option(
-        "--verify", parser=local_path, metavar="KEY.pub", help="Take only a bundle signed with this public key."
-    ),
-]
-NoGolden = Annotated[bool, typer.Option("--no-golden", help="Skip the replay of the golden images on loading.")]
 
 # From so many files on a progress bar is worth a line.
 MANY_FILES = 20
@@ -97,7 +86,7 @@ def evaluate(
         str | None, typer.Option(help="Between the labels of one image, for multi-label bundles (; unless given).")
     ] = None,
     cache: CacheOption = None,
-    no_cache: Annotated[bool, typer.Option("--no-cache", help="Keep embeddings in memory only.")] = False,
+    no_cache: NoCache = False,
     json: JsonFlag = False,
 ) -> None:
     """Judge a bundle on labelled images it has not seen.

@@ -9,8 +9,7 @@ import typer
 
 from ..core.local_path import local_path
 from ..core.memory import parse_size
-from .prediction import NoGolden, Verify
-from .training import JsonFlag
+from .flags import JsonFlag, NoGolden, Verify
 
 if TYPE_CHECKING:
     from ..serve.server import Server

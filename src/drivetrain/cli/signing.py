@@ -9,8 +9,7 @@ import typer
 
 from ..core.local_path import local_path
 from ..core.shell_path import quoted
-from .prediction import BundleArgument
-from .training import JsonFlag
+from .flags import BundleArgument, JsonFlag
 
 
 def sign(

@@ -12,7 +12,7 @@ import typer
 from ..core.local_path import local_path
 from ..core.role import Role
 from ..core.verdict import Verdict
-from .training import JsonFlag
+from .flags import JsonFlag
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -2,72 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
 from ..core.local_path import local_path
+from ..training.options import table
+from .flags import CacheOption, JsonFlag, check_cache
+from .from_table import given, with_options
 
 if TYPE_CHECKING:
+    from ..training.choices import Choices
     from ..training.trained import TrainResult
 
 
-GALLERY = 300
-
-
-class BalanceChoice(StrEnum):
-    """--balance."""
-
-    NONE = "none"
-    SQRT = "sqrt"
-    CLASSES = "classes"
-    GROUPS = "groups"
-
-
-class TaskChoice(StrEnum):
-    """--task."""
-
-    CLASSIFICATION = "classification"
-    MULTI_LABEL = "multi-label"
-    REGRESSION = "regression"
-
-
-class ResizeChoice(StrEnum):
-    """--resize."""
-
-    CROP = "crop"
-    PAD = "pad"
-    SQUISH = "squish"
-
-
-def _from(low: float, high: float = float("inf")) -> Callable[[float | None], float | None]:
-    """A check that says what was received, and that NaN does not slip through."""
-
-    def check(value: float | None) -> float | None:
-        if value is not None and not low <= value <= high:
-            bounds = f"{low:g} to {high:g}" if high < float("inf") else f"{low:g} or more"
-            raise typer.BadParameter(f"{value:g} is not {bounds}")
-        return value
-
-    return check
-
-
-JsonFlag = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
-CacheOption = Annotated[
-    Path | None,
-    typer.Option(
-        "--cache",
-        parser=local_path,
-        metavar="FOLDER",
-        help="Folder of the embedding cache (the user's cache folder unless given).",
-    ),
-]
-
-
+@with_options(table())
 def train(
+    context: typer.Context,
     source: Annotated[
         str,
         typer.Argument(
@@ -85,110 +37,18 @@ def train(
             help="Bundle to write: a folder, or a name ending in .zip.",
         ),
     ],
-    backbone: Annotated[
-        str, typer.Option(help="efficientnet-lite0, -lite1, -lite2, FILE.onnx, hub:OWNER/NAME, or auto.")
-    ] = "auto",
-    task: Annotated[
-        TaskChoice, typer.Option(help="One label an image, any number of labels, or a number.")
-    ] = TaskChoice.CLASSIFICATION,
-    delimiter: Annotated[
-        str | None,
-        typer.Option(help="Between the labels of one image, for multi-label (; unless given); alone it means none."),
-    ] = None,
-    target: Annotated[str | None, typer.Option(help="What the number is called, for regression.")] = None,
-    deep: Annotated[
-        bool,
-        typer.Option("--deep", help="Also train the network itself: minutes; the extra “deep”. It can be interrupted."),
-    ] = False,
-    epochs: Annotated[
-        int | None, typer.Option(callback=_from(1), help="With --deep: passes over the images (4 unless given).")
-    ] = None,
-    stages: Annotated[
-        int | None,
+    settings: Annotated[
+        Path | None,
         typer.Option(
-            callback=_from(1), help="With --deep: train only the last so many stages (all on a GPU, 3 on a CPU)."
+            "--settings",
+            parser=local_path,
+            metavar="FILE.toml",
+            help="Take choices from this file, too; what stands here goes before it.",
         ),
     ] = None,
-    turns: Annotated[
-        bool, typer.Option("--turns", help="With --deep: pictures have no up; vary them by turning and flipping.")
-    ] = False,
-    flip_vertical: Annotated[
-        bool,
-        typer.Option(
-            "--flip-vertical", help="With --deep: top and bottom may be exchanged, but pictures never lie across."
-        ),
-    ] = False,
-    maxima: Annotated[
-        bool,
-        typer.Option(
-            "--maxima", help="With --deep: pool features by their largest value too; for small marks, like cracks."
-        ),
-    ] = False,
-    tta: Annotated[
-        bool,
-        typer.Option(
-            "--tta",
-            help="With --deep: answer by the mean over mirror images (test-time augmentation): a little more accurate, 2 "
-            "times the work, 4 with --turns or --flip-vertical.",
-        ),
-    ] = False,
-    swa: Annotated[
-        bool,
-        typer.Option(
-            "--swa",
-            help="With --deep: keep the mean of the weights over the later part of training (stochastic weight averaging), "
-            "not the last ones.",
-        ),
-    ] = False,
-    budget_s: Annotated[
-        float | None,
-        typer.Option(
-            "--budget-s",
-            callback=_from(0),
-            help="Seconds that embedding may take on two laptop cores (60 unless given), counted, not timed: what is tried "
-            "within it is the same on every machine.",
-        ),
-    ] = None,
-    balance: Annotated[
-        BalanceChoice | None,
-        typer.Option(
-            help="How classes weigh: by their numbers (unless given), half way, all the same, or all the same in every "
-            "group."
-        ),
-    ] = None,
-    resize: Annotated[
-        ResizeChoice | None,
-        typer.Option(help="How an image becomes the network's square (the backbone's own way unless given)."),
-    ] = None,
-    size: Annotated[
-        int | None,
-        typer.Option(callback=_from(32, 1024), help="Side of the network's input in pixels: larger sees finer detail."),
-    ] = None,
-    accept: Annotated[
-        float | None,
-        typer.Option(
-            callback=_from(0, 1),
-            help="Confidence (0 to 1) from which on an answer needs no review (0.9 unless given).",
-        ),
-    ] = None,
-    seed: Annotated[int, typer.Option(callback=_from(0), help="Everything random follows from it; 0 or more.")] = 0,
-    name: Annotated[
-        str | None, typer.Option(help="What the bundle calls itself (the source's name unless given).")
-    ] = None,
-    gallery: Annotated[
-        int,
-        typer.Option(
-            callback=_from(0),
-            help="Pictures of the training set to keep in the bundle, for showing similar ones; whoever gets the bundle "
-            "can see them; 0 keeps none.",
-        ),
-    ] = GALLERY,
-    cache: CacheOption = None,
-    no_cache: Annotated[bool, typer.Option("--no-cache", help="Keep embeddings in memory only.")] = False,
-    workers: Annotated[
-        int | None, typer.Option(callback=_from(1), help="Threads (one more than cores unless given).")
-    ] = None,
+    *,
     json: JsonFlag = False,
+    **choices: Any,
 ) -> None:
     """Train a model on a folder of images.
 
@@ -196,55 +56,18 @@ def train(
     split, so the figures are not flattered by them.
     """
     from ..app.train import train as train_bundle
+    from ..training.settings import read_settings
     from .console import ConsoleProgress, print_json
 
-    check_cache(source, cache, no_cache)
-    result = train_bundle(
-        source,
-        out,
-        backbone=backbone,
-        budget_s=budget_s,
-        resize=resize.value if resize else None,
-        size=size,
-        balance=balance.value if balance else None,
-        accept=accept,
-        seed=seed,
-        name=name,
-        cache=cache,
-        use_cache=not no_cache,
-        workers=workers,
-        task=task.value,
-        delimiter=delimiter,
-        target_names=() if target is None else (target,),
-        deep=deep,
-        epochs=epochs,
-        stages=stages,
-        turns=turns,
-        flip_vertical=flip_vertical,
-        maxima=maxima,
-        tta=tta,
-        swa=swa,
-        gallery=gallery,
-        progress=ConsoleProgress(),
-    )
+    typed = given(context, table(), choices)
+    check_cache(source, choices["cache"], choices["use_cache"])
+    chosen = cast("Choices", {**(read_settings(settings) if settings else {}), **typed})
+    result = train_bundle(source, out, progress=ConsoleProgress(), **chosen)
     if json:
         print_json(result.to_json())
     else:
         _print_summary(result)
-        _print_next_steps(result, source, delimiter)
-
-
-def check_cache(source: str, cache: Path | None, no_cache: bool) -> None:
-    """Refuse a folder that would not be used. That of an archive is: it is unpacked there.
-
-    Raises:
-        UsageError: it would not be used.
-    """
-    from ..core.errors import UsageError
-    from ..data.sources.archive import is_archive
-
-    if cache is not None and no_cache and not (Path(source).is_file() and is_archive(Path(source))):
-        raise UsageError("--cache and --no-cache exclude each other; leave one of them out")
+        _print_next_steps(result, source, chosen.get("delimiter"))
 
 
 def demo(

@@ -6,7 +6,6 @@ Shapes: N items, D features, C classes.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from threadpoolctl import threadpool_limits
@@ -14,10 +13,9 @@ from threadpoolctl import threadpool_limits
 from ..core.types import FloatArray, IntArray
 from ..stats.folds import fold_count, grouped_folds, random_folds
 from . import logistic
+from .choices import Balance
 from .crossval import CrossValidation, OutOfFold, best_penalty, on_random_folds
 from .logistic import Axes
-
-Balance = Literal["none", "sqrt", "classes", "groups"]
 
 # A group's shares of the classes count as much as those of so many further images with the shares of all data: in a group
 # of three that happens to hold one class, nothing is known of what it would hold, and a single image stands for itself.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,25 +17,13 @@ from ..data.block.datablock import LEAK_FREE, DataBlock
 from ..data.block.datasets import View
 from ..data.block.sample import Sample, folder_of
 from ..data.sources.opening import open_source
+from .choices import TargetOptions, Task
 from .targets import ClassTargets, LabelTargets, NumberTargets, Targets
-
-Task = Literal["classification", "multi-label", "regression"]
 
 Source = str | Path | Dataset | Iterable[object]
 
 # Numbers are float32, and what is reckoned with them must stay finite.
 GREATEST_NUMBER = 1e30
-
-
-@dataclass(frozen=True)
-class TargetOptions:
-    """How the targets of a source are read where no DataBlock says it."""
-
-    task: Task = "classification"
-    delimiter: str = ";"
-    """Between the labels of one image, for ``multi-label``."""
-    target_names: tuple[str, ...] = ()
-    """What numbers are called, for ``regression``."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,47 +1,108 @@
-"""What a person may choose about a training run."""
+"""What a person may choose about a training run: the one table of it.
+
+`drivetrain train` has its options from here, `drivetrain.train` its keyword arguments and their documentation, and a settings
+file its names; see `core.option`. Nothing heavy may be imported here: ``--help`` is built from it.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from ..embed.recipe import View
-from ..learn.head import Balance
-from ..learn.reading import TargetOptions, Task
+from ..core.option import Option, Row, option, part, rows, switched
+from ..learn.choices import Balance, TargetOptions
+
+if TYPE_CHECKING:
+    from ..embed.recipe import View
 
 AUTO = "auto"
-# Enough to show something similar, about a megabyte.
-GALLERY = 300
+Resize = Literal["crop", "pad", "squish"]
+
+_WITH_DEEP = "With --deep: "
 
 
 @dataclass(frozen=True)
 class Tuning:
     """How far and how fast the network itself is trained."""
 
-    epochs: int = 4
-    stages: int | None = None
-    """Train only the last so many stages; None: as suits the device (`training.tuning`)."""
-    rate: float = 1e-3
-    """Peak learning rate of the head; the first trained stage gets a tenth."""
-    batch_size: int | None = None
-    """Images a step; None: 32, fewer where an epoch would have few steps."""
-    turns: bool = False
-    """Vary images by all eight flips and quarter turns: for pictures without an up."""
-    device: str | None = None
-    flip_vertical: bool = False
-    """Vary images by exchanging top and bottom too: for pictures without an up that always lie along the same axis."""
-    maxima: bool = False
-    """Pool each block of features by its largest value over the places too, not by the mean alone (as fastai's concat
-    pooling does): for small marks, such as cracks, that a mean over the picture drowns."""
-    tta: bool = False
-    """Answer by the mean over `views`: test-time augmentation."""
-    swa: bool = False
-    """Keep the mean of the weights over the later part of training: stochastic weight averaging."""
+    epochs: int = option(
+        4,
+        Option(
+            _WITH_DEEP + "passes over the images ({default} unless given).",
+            about="passes over the images while doing so, {default} by default.",
+            low=1,
+        ),
+    )
+    stages: int | None = option(
+        None,
+        Option(
+            _WITH_DEEP + "train only the last so many stages (all on a GPU, 3 on a CPU).",
+            about="train only the last so many stages; by default all on a GPU, 3 on a CPU.",
+            low=1,
+        ),
+    )
+    rate: float = option(
+        1e-3,
+        Option(
+            about="peak learning rate of the head, {default} by default; the first trained stage gets a tenth.",
+            above=0,
+        ),
+    )
+    batch_size: int | None = option(
+        None, Option(about="images a step; 32 by default, fewer where there are few images.", low=1)
+    )
+    turns: bool = option(
+        False,
+        Option(
+            _WITH_DEEP + "pictures have no up; vary them by turning and flipping.",
+            about="pictures have no up: vary them by all flips and quarter turns.",
+        ),
+    )
+    flip_vertical: bool = option(
+        False,
+        Option(
+            _WITH_DEEP + "top and bottom may be exchanged, but pictures never lie across.",
+            about="pictures have no up, but always lie along the same axis: vary them by exchanging top and bottom.",
+        ),
+    )
+    maxima: bool = option(
+        False,
+        Option(
+            _WITH_DEEP + "pool features by their largest value too; for small marks, like cracks.",
+            about="pool features by their largest value over the picture too, as fastai's concat pooling does: for small marks "
+            "that a mean would drown.",
+        ),
+    )
+    tta: bool = option(
+        False,
+        Option(
+            _WITH_DEEP
+            + "answer by the mean over mirror images (test-time augmentation): a little more accurate, 2 times the "
+            "work, 4 with --turns or --flip-vertical.",
+            about="with ``deep``, answer by the mean over the image and its mirror image (over all four mirror images with "
+            "``turns`` or ``flip_vertical``), test-time augmentation: a little more accurate, and two or four times the work of "
+            "every prediction.",
+        ),
+    )
+    swa: bool = option(
+        False,
+        Option(
+            _WITH_DEEP
+            + "keep the mean of the weights over the later part of training (stochastic weight averaging), not the "
+            "last ones.",
+            about="with ``deep``, keep the mean of the weights over the later part of training (stochastic weight averaging) "
+            "instead of the last ones: steadier on images unlike those trained on, and no more work.",
+        ),
+    )
+    device: str | None = option(None, Option(about="as torch names it; the best there is by default."))
 
     @property
     def views(self) -> tuple[View, ...]:
         """What an answer is the mean of: the image, and with ``tta`` its mirror images that training showed too."""
+        from ..embed.recipe import View
+
         if not self.tta:
             return (View.PLAIN,)
         if self.flip_vertical or self.turns:
@@ -51,37 +112,126 @@ class Tuning:
 
 @dataclass(frozen=True)
 class TrainOptions:
-    """Choices with their defaults; the command line and `drivetrain.train` both fill this in."""
+    """Choices with their defaults, in the order in which help lists them."""
 
-    backbone: str = AUTO
-    """A packaged backbone's name, ``FILE.onnx``, ``hub:owner/name``, or ``auto``."""
-    budget_s: float = 60.0
-    """Seconds that embedding may take on the nominal machine of `training.budget`, counted, not timed; what is tried fits."""
-    resize: Literal["crop", "pad", "squish"] | None = None
-    """How an image becomes the network's square; the backbone's own way by default."""
-    size: int | None = None
-    """Side of the network's input in pixels; its own by default."""
-    balance: Balance = "none"
-    accept: float = 0.9
-    """Confidence from which on an answer is marked ``accept``."""
-    seed: int = 0
-    name: str | None = None
-    """What the bundle calls itself; by default the name of the source."""
-    cache: Path | None = None
-    """Folder of the embedding cache; the user's cache folder by default."""
-    use_cache: bool = True
-    workers: int | None = None
-    task: Task = "classification"
-    delimiter: str = TargetOptions.delimiter
-    """Between the labels of one image, for ``multi-label``."""
-    target_names: tuple[str, ...] = ()
-    """What numbers are called, for ``regression``."""
-    gallery: int = GALLERY
-    """Training images of which the bundle keeps a small picture; 0 keeps none."""
-    deep: Tuning | None = None
+    backbone: str = option(
+        AUTO,
+        Option(
+            "efficientnet-lite0, -lite1, -lite2, FILE.onnx, hub:OWNER/NAME, or auto.",
+            about="``efficientnet-lite0``, ``-lite1``, ``-lite2``, ``FILE.onnx``, ``hub:owner/name`` or ``auto``.",
+            shown=True,
+        ),
+    )
+    targets: TargetOptions = part(TargetOptions)
+    """How targets are read."""
+    deep: Tuning | None = switched(
+        Tuning,
+        Option(
+            "Also train the network itself: minutes; the extra “deep”. It can be interrupted.",
+            about="train the network itself as well, beginning at the fitted head; kept where its held-out loss is lower.",
+        ),
+    )
     """Fine-tune the network itself; None: a head on the frozen one."""
+    budget_s: float = option(
+        60.0,
+        Option(
+            "Seconds that embedding may take on two laptop cores ({default} unless given), counted, not timed: what is tried "
+            "within it is the same on every machine.",
+            about="seconds (0 or more) that embedding may take on two laptop cores, {default} by default; counted, not timed. "
+            "What is tried (networks with ``auto``, a mirrored view) fits in it, and is the same on every machine.",
+            low=0,
+            high=float("inf"),
+        ),
+    )
+    balance: Balance = option(
+        "none",
+        Option(
+            "How classes weigh: by their numbers (unless given), half way, all the same, or all the same in every group.",
+            about="``none`` (the default): classes weigh by their numbers; ``classes``: all the same; ``sqrt``: half way; "
+            "``groups``: all the same within every group, so that where an image comes from says nothing about its class.",
+            tasks=("classification",),
+        ),
+    )
+    resize: Resize | None = option(
+        None,
+        Option(
+            "How an image becomes the network's square (the backbone's own way unless given).",
+            about="how an image becomes the network's square; the backbone's own way by default.",
+        ),
+    )
+    size: int | None = option(
+        None,
+        Option(
+            "Side of the network's input in pixels: larger sees finer detail.",
+            about="side of a packaged network's input in pixels, 32 to 1024: a larger one sees finer detail and takes longer.",
+            low=32,
+            high=1024,
+        ),
+    )
+    accept: float = option(
+        0.9,
+        Option(
+            "Confidence (0 to 1) from which on an answer needs no review ({default} unless given).",
+            about="confidence (0–1) from which on a prediction's verdict is ``accept``, {default} by default; numbers have none.",
+            low=0,
+            high=1,
+            senseless={
+                "regression": "accept is a confidence, and numbers have none (every one is marked review); leave it out for "
+                "regression"
+            },
+        ),
+    )
+    seed: int = option(
+        0,
+        Option(
+            "Everything random follows from it; 0 or more.",
+            about="everything random follows from it; 0 or more.",
+            low=0,
+            shown=True,
+        ),
+    )
+    name: str | None = option(
+        None,
+        Option("What the bundle calls itself (the source's name unless given).", about="what the bundle calls itself."),
+    )
+    gallery: int = option(
+        300,  # enough to show something similar, about a megabyte
+        Option(
+            "Pictures of the training set to keep in the bundle, for showing similar ones; whoever gets the bundle can see "
+            "them; 0 keeps none.",
+            about="pictures of the training set to keep in the bundle, for showing similar ones: 128 pixels, without metadata, "
+            "seen by whoever gets the bundle; 0 keeps none.",
+            low=0,
+            shown=True,
+        ),
+    )
+    cache: Path | None = option(
+        None,
+        Option(
+            "Folder of the embedding cache (the user's cache folder unless given).",
+            about="folder of the embedding cache; archives are unpacked there too.",
+            metavar="FOLDER",
+        ),
+    )
+    use_cache: bool = option(
+        True,
+        Option(
+            "Keep embeddings in memory only.",
+            about="False keeps embeddings in memory only; ``cache`` is then for archives alone.",
+            flag="--no-cache",
+        ),
+    )
+    workers: int | None = option(
+        None,
+        Option(
+            "Threads (one more than cores unless given).",
+            about="threads that decode and run the network; by default one more than cores.",
+            low=1,
+        ),
+    )
 
-    @property
-    def targets(self) -> TargetOptions:
-        """How targets are read."""
-        return TargetOptions(self.task, self.delimiter, self.target_names)
+
+@cache
+def table() -> tuple[Row, ...]:
+    """Every choice, those about targets and about training the network itself among them."""
+    return rows(TrainOptions)

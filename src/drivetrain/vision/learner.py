@@ -57,7 +57,7 @@ from ..model.kinds.labels import some_labels
 from ..model.storage import check_out
 from ..notebook.progress import here
 from ..stats.metrics import Floats
-from ..training.options import GALLERY, TrainOptions, Tuning
+from ..training.options import TrainOptions, Tuning
 from ..training.run import fit
 from ..training.stopwatch import Stopwatch
 from ..training.trained import Ready, TrainResult, Tuned
@@ -251,7 +251,7 @@ class VisionLearner:
         *,
         name: str | None = None,
         accept: float = 0.9,
-        gallery: int = GALLERY,
+        gallery: int = TrainOptions.gallery,
         cache: str | Path | None = None,
     ) -> TrainResult:
         """Write the bundle: the network as it is now, calibrated and judged on the validation items.

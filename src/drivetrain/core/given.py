@@ -1,0 +1,123 @@
+"""What was given for an option, read and checked: the same errors on the command line, in Python and in a settings file."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Iterable, Mapping, Sequence
+from numbers import Real
+from os import PathLike
+from pathlib import Path
+from typing import SupportsIndex, get_args
+
+from .errors import UsageError
+from .local_path import local_path
+from .option import Option, Row
+
+INFINITE = float("inf")
+
+
+def read_given(table: Sequence[Row], given: Mapping[str, object]) -> dict[str, object]:
+    """What was chosen, by name, as the table has it. None chooses nothing.
+
+    Raises:
+        UsageError: a value is of another type, out of range, or none of those that can be chosen.
+    """
+    return {row.name: read_value(row, given[row.name]) for row in table if given.get(row.name) is not None}
+
+
+def read_value(row: Row, value: object) -> object:
+    """One value as the table has it.
+
+    Raises:
+        UsageError: as `read_given`.
+    """
+    if row.is_list:
+        return _names(row.name, value)
+    if choices := get_args(row.type):
+        check_choice(row.name, value, choices)
+        return value
+    if row.type is bool:
+        return _switch(row.name, value)
+    if row.type is int:
+        return _whole(row, value)
+    if row.type is float:
+        return _number(row, value)
+    if row.type is Path:
+        return local_path(_text(row.name, value, (str, PathLike), "the path of a file or folder"))  # type: ignore[arg-type]  # checked there
+    return _text(row.name, value, (str,), "a text")
+
+
+def is_chosen(value: object) -> bool:
+    """Whether a value says more than nothing, as None, a switch that is off and an empty list do."""
+    return value is not None and value is not False and not (isinstance(value, list | tuple) and not value)
+
+
+def check_choice(name: str, value: object, choices: tuple[object, ...]) -> None:
+    """Whether ``value`` is one of ``choices``.
+
+    Raises:
+        UsageError: it is not.
+    """
+    if value not in choices:
+        raise UsageError(f"{name} is {value!r}; it must be one of {', '.join(map(repr, (*choices, None)))}")
+
+
+def check_range(name: str, value: float, option: Option) -> None:
+    """Whether ``value`` lies where ``option`` allows.
+
+    Raises:
+        UsageError: it does not, or is NaN.
+    """
+    if not is_within(value, option):
+        raise UsageError(f"{name} is {value}; it must be {bounds(option)}")
+
+
+def is_within(value: float, option: Option) -> bool:
+    """Whether ``value`` lies where ``option`` allows; NaN lies nowhere."""
+    low = -INFINITE if option.low is None else option.low
+    above = -INFINITE if option.above is None else option.above
+    inside = above < value < INFINITE if option.high is None else above < value <= option.high
+    return low <= value and inside
+
+
+def bounds(option: Option) -> str:
+    """Where a value may lie, as an error says it."""
+    if option.above is not None:
+        return f"more than {option.above:g}"
+    high = option.high if option.high is not None and option.high < INFINITE else None
+    return f"{option.low:g} or more" if high is None else f"{option.low:g} to {high:g}"
+
+
+def _switch(name: str, value: object) -> bool:
+    if value not in (True, False):
+        raise UsageError(f"{name} is {value!r}; it must be true or false")
+    return bool(value)
+
+
+def _whole(row: Row, value: object) -> int:
+    if isinstance(value, bool) or not isinstance(value, SupportsIndex):
+        raise UsageError(f"{row.name} is {value!r}; it must be a whole number")
+    number = operator.index(value)
+    check_range(row.name, number, row.option)
+    return number
+
+
+def _number(row: Row, value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, Real):
+        raise UsageError(f"{row.name} is {value!r}; it must be a number")
+    check_range(row.name, value, row.option)  # type: ignore[arg-type]  # as it was given, so that an error shows it so
+    return float(value)
+
+
+def _text(name: str, value: object, types: tuple[type, ...], what: str) -> object:
+    if not isinstance(value, types):
+        raise UsageError(f"{name} is {value!r}; it must be {what}")
+    return value
+
+
+def _names(name: str, value: object) -> tuple[object, ...]:
+    if isinstance(value, str):
+        raise UsageError(f"{name} is the text {value!r}; give a list of names, such as [{value!r}]")
+    if not isinstance(value, Iterable):
+        raise UsageError(f"{name} is {value!r}; it must be a list of names")
+    return tuple(value)

@@ -1,0 +1,137 @@
+"""What a person can choose, declared once: the fields of a frozen dataclass say how each choice is made.
+
+Such a class is a table. From its rows come the command line's options, Python's keyword arguments, the names of a settings
+file, and the checks of what was given. Nothing heavy may be imported here: ``--help`` is built from it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import Field, dataclass, field, fields
+from typing import Any, TypeVar, cast, get_type_hints
+
+T = TypeVar("T")
+
+_OPTION, _PART = "option", "part"
+
+
+@dataclass(frozen=True)
+class Option:
+    """How one choice is made. In both texts ``{default}`` stands for the default."""
+
+    help: str = ""
+    """What the command line says of it; nothing: it has no such option."""
+    about: str = ""
+    """What Python's documentation says of it, where that is more."""
+    flag: str | None = None
+    """The command line's name for it, where that is another. Of a switch that is on by default: what turns it off."""
+    metavar: str | None = None
+    env: str | None = None
+    """Environment variable that the command line takes it from, too."""
+    shown: bool = False
+    """Whether help shows the default by itself. Of the others it says in words what holds unless they are given."""
+    low: float | None = None
+    high: float | None = None
+    """Both included; without ``high`` any finite number."""
+    above: float | None = None
+    """Excluded."""
+    between: str | None = None
+    """What stands between the names of a list on the command line; None: there it is one name."""
+    tasks: tuple[str, ...] = ()
+    """Tasks that it has a meaning for; none named: all of them."""
+    senseless: Mapping[str, str] = field(default_factory=dict)
+    """By task that it has no meaning for: why, as a whole error, where there is more to say than that."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """A field that holds a table of its own, whose rows stand among those of the whole."""
+
+    table: type[Any]
+    switch: Option | None = None
+    """Of a part that is there only where it is switched on: the switch, which has the field's name."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One choice of a table."""
+
+    name: str
+    type: Any
+    """As annotated, without the None of a default that is found out later."""
+    default: Any
+    option: Option
+    needs: str | None = None
+    """The switch of its part."""
+
+    @property
+    def is_list(self) -> bool:
+        """Whether it is a list of names."""
+        return getattr(self.type, "__origin__", None) is tuple
+
+    @property
+    def flag(self) -> str:
+        """The option of the command line."""
+        return self.option.flag or "--" + self.name.replace("_", "-")
+
+    @property
+    def told(self) -> str:
+        """Its name as errors say it, with the command line's where that is another."""
+        return f"{self.name} ({self.flag})" if self.option.flag and self.type is not bool else self.name
+
+    def worded(self, text: str) -> str:
+        """A text with the default in its place."""
+        default = f"{self.default:g}" if isinstance(self.default, float) else str(self.default)
+        return text.replace("{default}", default)
+
+
+def option(default: T, how: Option) -> T:
+    """A field of a table, its default and how it is chosen."""
+    return field(default=default, metadata={_OPTION: how})
+
+
+def part(table: type[T]) -> T:
+    """A field that holds a table of its own."""
+    return field(default=table(), metadata={_PART: Part(table)})
+
+
+def switched(table: type[T], switch: Option) -> T | None:
+    """A field that holds a table of its own where a person switches it on, and None elsewhere."""
+    return cast("T | None", field(default=None, metadata={_PART: Part(table, switch)}))
+
+
+def rows(table: type[Any]) -> tuple[Row, ...]:
+    """The rows of a table, those of its parts in their places; fields that are not declared by `option` are no choices."""
+    hints, found = get_type_hints(table), list[Row]()
+    for one in fields(table):
+        found += _rows_of(one, hints[one.name])
+    return tuple(found)
+
+
+def _rows_of(one: Field[Any], hint: Any) -> list[Row]:
+    if _OPTION in one.metadata:
+        return [Row(one.name, _without_none(hint), one.default, one.metadata[_OPTION])]
+    held: Part | None = one.metadata.get(_PART)
+    if held is None:
+        return []
+    if held.switch is None:
+        return list(rows(held.table))
+    inner = (Row(row.name, row.type, row.default, row.option, one.name) for row in rows(held.table))
+    return [Row(one.name, bool, False, held.switch), *inner]
+
+
+def _without_none(hint: Any) -> Any:
+    others = [one for one in getattr(hint, "__args__", ()) if one is not type(None)]
+    return others[0] if type(None) in getattr(hint, "__args__", ()) else hint
+
+
+def filled(table: type[T], chosen: Mapping[str, object]) -> T:
+    """The table's class with what was chosen, by name; a part behind a switch only where that is on."""
+    given: dict[str, Any] = {}
+    for one in fields(table):  # type: ignore[arg-type]  # every table is a dataclass, which a type variable cannot say
+        held: Part | None = one.metadata.get(_PART)
+        if held is None:
+            given |= {one.name: chosen[one.name]} if one.name in chosen else {}
+        elif held.switch is None or chosen.get(one.name):
+            given[one.name] = filled(held.table, chosen)
+    return table(**given)

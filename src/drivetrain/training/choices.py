@@ -1,0 +1,102 @@
+"""What was chosen for a training run, from Python, the command line and a settings file alike: read, and checked as a whole."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from os import PathLike
+from typing import TypedDict, cast
+
+from ..core.errors import UsageError
+from ..core.given import is_chosen, read_given
+from ..core.option import Row, filled
+from ..data.block.datablock import DataBlock
+from ..learn.choices import Balance, Task
+from ..learn.reading import task_of_block
+from .options import Resize, TrainOptions, table
+
+
+class Choices(TypedDict, total=False):
+    """Keyword arguments of `drivetrain.train`: the names and types of the table, for editors and type checkers.
+
+    None chooses nothing. That no row of the table is missing is tested.
+    """
+
+    backbone: str | None
+    task: Task | None
+    delimiter: str | None
+    target_names: Sequence[str] | None
+    deep: bool | None
+    epochs: int | None
+    stages: int | None
+    rate: float | None
+    batch_size: int | None
+    turns: bool | None
+    flip_vertical: bool | None
+    maxima: bool | None
+    tta: bool | None
+    swa: bool | None
+    device: str | None
+    budget_s: float | None
+    balance: Balance | None
+    resize: Resize | None
+    size: int | None
+    accept: float | None
+    seed: int | None
+    name: str | None
+    gallery: int | None
+    cache: str | PathLike[str] | None
+    use_cache: bool | None
+    workers: int | None
+
+
+def options_of(given: Mapping[str, object], block: DataBlock | None = None) -> TrainOptions:
+    """Options from what was given by name, the others at their defaults. None gives nothing.
+
+    Raises:
+        UsageError: something cannot be chosen, or would have no effect together with the rest.
+    """
+    chosen = read_given(table(), given)
+    task = _task(cast("Task | None", chosen.get("task")), block)
+    if chosen.get("delimiter") == "":
+        raise UsageError("the delimiter is empty; give the text that stands between two labels, such as ;")
+    _check_task(chosen, task)
+    if block is not None and "delimiter" in chosen:
+        raise UsageError("the block says how labels are read; leave out delimiter, or give it to the block's get_y")
+    if chosen.get("turns") and chosen.get("flip_vertical"):
+        raise UsageError("turns (--turns) exchanges top and bottom already; leave out flip_vertical (--flip-vertical)")
+    _check_switches(chosen)
+    # What cannot be encoded cannot be written to the manifest either.
+    name = str(chosen.pop("name", "")).encode("utf-8", "replace").decode("utf-8")
+    return filled(TrainOptions, {**chosen, "task": task, **({"name": name} if name else {})})
+
+
+def _task(chosen: Task | None, block: DataBlock | None) -> Task:
+    read_by_block = task_of_block(block)
+    if read_by_block is not None and chosen not in (None, read_by_block):
+        raise UsageError(
+            f"task is {chosen!r}, and the block reads targets for {read_by_block}; leave one of the two out"
+        )
+    return read_by_block or chosen or TrainOptions.targets.task
+
+
+def _check_task(chosen: Mapping[str, object], task: str) -> None:
+    """Whether what was chosen has a meaning for the task: a choice that is silently ignored would mislead."""
+    for row in _chosen_rows(chosen):
+        if row.option.tasks and task not in row.option.tasks:
+            only = " or ".join(row.option.tasks)
+            raise UsageError(f"{row.told} is for the task {only}; this is {task}: leave it out, or set --task (task=)")
+        if task in row.option.senseless:
+            raise UsageError(row.option.senseless[task])
+
+
+def _check_switches(chosen: Mapping[str, object]) -> None:
+    """Whether what belongs to a part goes with its switch."""
+    for row in _chosen_rows(chosen):
+        if row.needs and not chosen.get(row.needs):
+            raise UsageError(
+                f"{row.name} is for training the network itself; add --{row.needs} ({row.needs}=True), or leave it out"
+            )
+
+
+def _chosen_rows(chosen: Mapping[str, object]) -> list[Row]:
+    return [row for row in table() if is_chosen(chosen.get(row.name))]
