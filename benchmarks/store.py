@@ -26,7 +26,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from drivetrain.core.records import Context, Entry, Record, RecordFilter, StoredImage, Timings
+from drivetrain.core.records import Context, Entry, Record, RecordFilter, StoredInput, Timings
 from drivetrain.core.types import Prediction, Verdict
 from drivetrain.store.sql_store import SqlStore, open_store
 
@@ -94,12 +94,12 @@ def _measure(store: SqlStore, count: int, repeats: int) -> dict[str, Any]:
         store.append([Entry(made_up(number, count)) for number in range(start, min(start + 1000, count))])
     filled_s = time.perf_counter() - began_s
     image = made_up(count // 2, count)
-    assert image.image_sha256
-    store.append([Entry(made_up(count // 2, count), StoredImage(image.image_sha256, IMAGE, "image/jpeg"))])
+    assert image.input_sha256
+    store.append([Entry(made_up(count // 2, count), StoredInput(image.input_sha256, IMAGE, "image/jpeg"))])
     questions: dict[str, Callable[[], object]] = {
         "record by id": lambda: store.record(image.id),
         "no such record": lambda: store.record("f" * 32),
-        "image by hash": lambda: store.image(str(image.image_sha256)),
+        "image by hash": lambda: store.input(str(image.input_sha256)),
         "keys": store.keys,
         "check": store.check,
         "info": store.info,
@@ -149,8 +149,8 @@ def searches(count: int) -> dict[str, RecordFilter]:
         "group": RecordFilter(group="group 1234"),
         "request": RecordFilter(request_id=request),
         "request id used again and again": RecordFilter(request_id=REUSED),
-        "image": RecordFilter(image_sha256=made_up(count // 3, count).image_sha256),
-        "image sent again and again": RecordFilter(image_sha256=PROBE),
+        "image": RecordFilter(input_sha256=made_up(count // 3, count).input_sha256),
+        "image sent again and again": RecordFilter(input_sha256=PROBE),
         "nothing of that name": RecordFilter(site="nowhere"),
         "site and verdict": RecordFilter(site="north", verdict=Verdict.REVIEW),
         "site and rare verdict": RecordFilter(site="north", verdict=Verdict.UNREADABLE),
@@ -160,11 +160,11 @@ def searches(count: int) -> dict[str, RecordFilter]:
         "gone label in the newest bundle": RecordFilter(label="gone", bundle_id="cells-2"),
         "site in a time": RecordFilter(site="south", since=middle, until=late),
         "site and rare verdict in a time": RecordFilter(site="south", verdict=Verdict.UNREADABLE, since=middle, until=late),
-        "image sent again, never unreadable": RecordFilter(image_sha256=PROBE, verdict=Verdict.UNREADABLE),
+        "image sent again, never unreadable": RecordFilter(input_sha256=PROBE, verdict=Verdict.UNREADABLE),
         "reused request id, no such site": RecordFilter(request_id=REUSED, site="nowhere"),
         "all at once": RecordFilter(
             model="cells", bundle_id="cells-2", verdict=Verdict.ACCEPT, label="class 0", camera="camera 1", site="north",
-            group="group 1234", request_id=REUSED, image_sha256=PROBE, since=START, until=late,
+            group="group 1234", request_id=REUSED, input_sha256=PROBE, since=START, until=late,
         ),
         "all frequent, never together": RecordFilter(
             model="cells", bundle_id="cells-2", verdict=Verdict.ACCEPT, label="class 0", camera="camera 1", site="north",
@@ -203,9 +203,8 @@ def made_up(number: int, count: int) -> Record:
         model="bears" if bears else "cells",
         prediction=answer,
         timings=Timings(0.002, 0.004, 0.009, 0.016),
-        image_sha256=PROBE if rng.random() < 0.02 else f"{rng.getrandbits(256):064x}",
-        width=4000,
-        height=3000,
+        input_sha256=PROBE if rng.random() < 0.02 else f"{rng.getrandbits(256):064x}",
+        facts={"width": 4000, "height": 3000},
         context=Context(
             camera=f"camera {2 * rng.randrange(10) + (0 if north else 1)}",
             # A camera stands at one site for good.
@@ -233,7 +232,7 @@ def _append(store: SqlStore, count: int) -> dict[str, dict[str, float]]:
             number += 1
             base = made_up(number, count)
             made = replace(base, id=f"{number:012x}8{number:019x}", at=base.at + later)
-            entries.append(Entry(made, image and StoredImage(f"{number:064x}", image, "image/jpeg")))
+            entries.append(Entry(made, image and StoredInput(f"{number:064x}", image, "image/jpeg")))
         cpu_s, began_s = time.process_time(), time.perf_counter()
         waits_ms = [_timed(partial(store.append, entries[at : at + group])) for at in range(0, rows, group)]
         found[name] = {

@@ -140,8 +140,8 @@ def check_stored(place: str, told: list[Told]) -> None:
                 assert record.request_id == one.request_id
                 assert record.prediction.bundle_id == one.body["bundle_id"]
                 assert record.prediction.to_json() == {key: answer[key] for key in record.prediction.to_json()}
-                assert answer["image_sha256"] == record.image_sha256
-                assert store.image(answer["image_sha256"]) is not None
+                assert answer["input_sha256"] == record.input_sha256
+                assert store.input(answer["input_sha256"]) is not None
             assert len(store.page(RecordFilter(request_id=one.request_id), 100).records) == len(one.body["predictions"])
     finally:
         store.close()

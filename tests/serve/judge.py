@@ -95,9 +95,9 @@ class Judge:
             for one in given["predictions"]:
                 if one["id"] in self.answered:
                     return "an id was given twice"
-                self.answered[one["id"]] = one["image_sha256"]
+                self.answered[one["id"]] = one["input_sha256"]
                 if one["error"] is None:
-                    self.read.add(one["image_sha256"])
+                    self.read.add(one["input_sha256"])
         elif sent.route in (INFER, INFER_VERSION):
             self.inferred[answer.header("x-request-id")] += given["outputs"][0]["shape"][0] if given["outputs"] else 0
         return self._invalid(kinds[kind].get("schema", {}), given)

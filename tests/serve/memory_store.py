@@ -10,7 +10,7 @@ from datetime import datetime
 from drivetrain.core.calendar import Calendar
 from drivetrain.core.errors import StoreError, UsageError
 from drivetrain.core.ports import Forgotten
-from drivetrain.core.records import ApiKey, Entry, Record, RecordFilter, RecordPage, StoredImage
+from drivetrain.core.records import ApiKey, Entry, Record, RecordFilter, RecordPage, StoredInput
 
 
 class MemoryStore:
@@ -24,7 +24,7 @@ class MemoryStore:
         self.writes: list[list[str]] = []
         """Ids of the records of each write that was done."""
         self.records: dict[str, Record] = {}
-        self.images: dict[str, StoredImage] = {}
+        self.images: dict[str, StoredInput] = {}
         self.known: tuple[ApiKey, ...] = tuple(keys)
         self.open = threading.Event()
         self.open.set()
@@ -42,8 +42,8 @@ class MemoryStore:
         self.refuse(entries)
         for entry in entries:
             self.records.setdefault(entry.record.id, entry.record)
-            if entry.image is not None:
-                self.images[entry.image.sha256] = entry.image
+            if entry.input is not None:
+                self.images[entry.input.sha256] = entry.input
         self.writes.append([entry.record.id for entry in entries])
 
     def page(self, wanted: RecordFilter, limit: int, cursor: str | None = None) -> RecordPage:
@@ -61,7 +61,7 @@ class MemoryStore:
         self._usable()
         return self.records.get(record_id)
 
-    def image(self, sha256: str) -> StoredImage | None:
+    def input(self, sha256: str) -> StoredInput | None:
         self._usable()
         return self.images.get(sha256)
 
@@ -73,8 +73,8 @@ class MemoryStore:
         self._usable()
         return self.known
 
-    def prune(self, *, images_older_than: datetime | None = None) -> Forgotten:
-        del images_older_than
+    def prune(self, *, inputs_older_than: datetime | None = None) -> Forgotten:
+        del inputs_older_than
         raise NotImplementedError
 
     def calendar(self) -> Calendar | None:

@@ -153,14 +153,14 @@ def _infer(rng: random.Random, how: str) -> Sent:
 
 def _explain_stored(rng: random.Random, how: str) -> Sent:
     value = json.dumps(rng.choice(WORDS)) if rng.random() < 0.6 else rng.choice(JSON_TEXTS)
-    body = rng.choice((f'{{"image_sha256":{value}}}', f'{{"image_sha256":{value},"x":1}}', value))
+    body = rng.choice((f'{{"input_sha256":{value}}}', f'{{"input_sha256":{value},"x":1}}', value))
     return _json(how, EXPLAIN, EXPLAIN, body.encode("utf-8", "surrogatepass"), query_of(rng, EXPLAIN))
 
 
 def _history(rng: random.Random, how: str) -> Sent:
     names = (
         "limit", "cursor", "model", "bundle_id", "verdict", "label", "camera", "site", "group", "request_id",
-        "image_sha256", "since", "until", "since", "until",
+        "input_sha256", "since", "until", "since", "until",
         "cursor", "unknown",
     )  # fmt: skip
     pairs = []
@@ -188,7 +188,7 @@ def _paths(rng: random.Random, how: str) -> Sent:
     part = rng.choice(parts)
     below = "/v1/models/{name}/versions/{version}"
     route = rng.choice((
-        "/v1/predictions/{record_id}", "/v1/images/{sha256}", "/v1/samples/{number}", f"{below}/manifest",
+        "/v1/predictions/{record_id}", "/v1/inputs/{sha256}", "/v1/samples/{number}", f"{below}/manifest",
         f"{below}/card", f"{below}/report", f"{below}/gallery/{{row}}",
         "/v1/models/{name}/reload", "/v2/models/{name}", "/v2/models/{name}/versions/{version}",
         "/v2/models/{name}/ready", "/v2/models/{name}/versions/{version}/ready",
@@ -243,7 +243,7 @@ def _places(rng: random.Random, how: str) -> Sent:
     path = rng.choice((
         "/", "//", "/v1", "/v1/", "/v1/predict/", "/v1/../v1/models", "/%2e%2e/etc/passwd",
         "/assets/../../pyproject.toml", "/assets/", "/..", "/\0", "/static/index.html",
-        "/docs/../index.html", "/v1/predict", "/v1/models", "/v2/models", "/.git/config", "/v1/images/",
+        "/docs/../index.html", "/v1/predict", "/v1/models", "/v2/models", "/.git/config", "/v1/inputs/",
         "/openapi.json", "/docs", "/é", "/" + "a" * 9000, "/v2/health",
     ))  # fmt: skip
     method = rng.choice(

@@ -120,12 +120,12 @@ def test_it_answers_as_the_command_does(
     assert answer["model"] == model
     assert len(found) == len(expected) == 4
     for one, other, path in zip(found, expected, paths, strict=True):
-        assert set(one) == PREDICTION | {"id", "image_sha256"}
+        assert set(one) == PREDICTION | {"id", "input_sha256"}
         assert one["path"] == path.name
         for name in PREDICTION - {"path"}:
             # Batches of other sizes may round differently in the last bits.
             assert_close(one[name], other[name])
-        assert one["image_sha256"] == hashlib.sha256(path.read_bytes()).hexdigest()
+        assert one["input_sha256"] == hashlib.sha256(path.read_bytes()).hexdigest()
     assert found[3]["verdict"] == "unreadable"
     assert found[3]["error"].startswith("truncated")
 
@@ -220,8 +220,8 @@ def test_kept_images_have_lost_their_metadata(client: TestClient) -> None:
     sent = with_place(jpeg())
     assert b"Drosselweg" in sent
     (one,) = fine(client.post("/v1/predict", **form(sent)))["predictions"]
-    assert one["image_sha256"] == hashlib.sha256(sent).hexdigest()
-    answer = client.get(f"/v1/images/{one['image_sha256']}")
+    assert one["input_sha256"] == hashlib.sha256(sent).hexdigest()
+    answer = client.get(f"/v1/inputs/{one['input_sha256']}")
     assert answer.headers["content-type"] == "image/jpeg"
     assert b"Drosselweg" not in answer.content
     assert b"Exif" not in answer.content
@@ -232,7 +232,7 @@ def test_kept_images_have_lost_their_metadata(client: TestClient) -> None:
 def test_metadata_are_kept_where_that_is_asked_for(make_client: MakeClient) -> None:
     client, sent = make_client(keep_metadata=True), with_place(jpeg())
     (one,) = fine(client.post("/v1/predict", **form(sent)))["predictions"]
-    assert client.get(f"/v1/images/{one['image_sha256']}").content == sent
+    assert client.get(f"/v1/inputs/{one['input_sha256']}").content == sent
 
 
 @pytest.mark.parametrize(
@@ -243,18 +243,18 @@ def test_the_rule_says_what_is_kept(make_client: MakeClient, rule: str, hashed: 
     client, sent = make_client(images=rule), jpeg()
     sha256 = hashlib.sha256(sent).hexdigest()
     (one,) = fine(client.post("/v1/predict", **form(sent)))["predictions"]
-    assert one["image_sha256"] == (sha256 if hashed else None)
+    assert one["input_sha256"] == (sha256 if hashed else None)
     entry = fine(client.get(f"/v1/predictions/{one['id']}"))
-    assert entry["image_sha256"] == one["image_sha256"]
-    assert entry["image"] == (f"/v1/images/{sha256}" if stored else None)
-    assert client.get(f"/v1/images/{sha256}").status_code == (200 if stored else 404)
+    assert entry["input_sha256"] == one["input_sha256"]
+    assert entry["input"] == (f"/v1/inputs/{sha256}" if stored else None)
+    assert client.get(f"/v1/inputs/{sha256}").status_code == (200 if stored else 404)
 
 
 def test_thumbnails_are_small_jpegs_of_the_same_picture(client: TestClient) -> None:
     out = io.BytesIO()
     Image.new("RGBA", (300, 150), (200, 30, 20, 255)).save(out, "PNG")
     (one,) = fine(client.post("/v1/predict", **form(out.getvalue())))["predictions"]
-    place = f"/v1/images/{one['image_sha256']}"
+    place = f"/v1/inputs/{one['input_sha256']}"
     assert client.get(place).headers["content-type"] == "image/png"
     thumbnail = client.get(place, params={"size": 100})
     assert thumbnail.headers["content-type"] == "image/jpeg"
@@ -268,7 +268,7 @@ def test_thumbnails_are_small_jpegs_of_the_same_picture(client: TestClient) -> N
 
 @pytest.mark.parametrize("name", ["0" * 64, "A" * 64, "x", "..%2f..%2fetc%2fpasswd", "0" * 63, "%00"])
 def test_an_image_that_is_not_there_is_not_found(trio: TestClient, name: str) -> None:
-    check_problem(trio.get(f"/v1/images/{name}"), 404, "not-found")
+    check_problem(trio.get(f"/v1/inputs/{name}"), 404, "not-found")
 
 
 # History
@@ -313,7 +313,7 @@ def test_an_entry_says_everything_about_an_answer(client: TestClient) -> None:
         answer["bundle_id"],
         answer["request_id"],
     )
-    assert (entry["width"], entry["height"]) == (64, 48)
+    assert entry["facts"] == {"width": 64, "height": 48}
     assert entry["at"].endswith("Z")
     assert set(entry["timings"]) == {"queue_ms", "decode_ms", "network_ms", "total_ms"}
     assert fine(client.get("/v1/predictions"))["predictions"] == [entry]
@@ -345,7 +345,7 @@ def test_history_is_searched(client: TestClient) -> None:
     assert found(model="farben") == [0, 1, 2, 3]
     assert found(model="other") == []
     assert found(bundle_id=entries[ids[0]]["bundle_id"], camera="c2") == [2]
-    assert found(image_sha256=entries[ids[2]]["image_sha256"]) == [2]
+    assert found(input_sha256=entries[ids[2]]["input_sha256"]) == [2]
     assert found(since=entries[ids[1]]["at"]) == [1, 2, 3]
     assert found(until=entries[ids[1]]["at"]) == [0]
 
@@ -515,10 +515,10 @@ def test_evidence_may_be_asked_for_any_output(trio: TestClient, drawings: tuple[
 
 def test_a_kept_image_is_explained_by_its_hash(trio: TestClient) -> None:
     (one,) = fine(trio.post("/v1/predict", **form(jpeg(77))))["predictions"]
-    found = fine(trio.post("/v1/explain", json={"image_sha256": one["image_sha256"]}))
+    found = fine(trio.post("/v1/explain", json={"input_sha256": one["input_sha256"]}))
     assert found["prediction"]["probs"] == pytest.approx(one["probs"], abs=1e-5)
-    check_problem(trio.post("/v1/explain", json={"image_sha256": "0" * 64}), 404, "not-found")
-    check_problem(trio.post("/v1/explain", json={"image_sha256": "x"}), 422, "unprocessable")
+    check_problem(trio.post("/v1/explain", json={"input_sha256": "0" * 64}), 404, "not-found")
+    check_problem(trio.post("/v1/explain", json={"input_sha256": "x"}), 422, "unprocessable")
     check_problem(trio.post("/v1/explain", json=[]), 422, "unprocessable")
     check_problem(
         trio.post("/v1/explain", content=b"{", headers={"content-type": "application/json"}), 400, "bad-request"
@@ -649,10 +649,10 @@ def test_tensors_that_do_not_fit_are_refused(trio: TestClient, tensor: dict[str,
 def test_inferences_are_stored_as_predictions_are(trio: TestClient) -> None:
     answer = infer(trio, "colours", {**IMAGE, "data": [b64(jpeg(99))]})
     found = fine(trio.get("/v1/predictions", params={"request_id": answer.headers["x-request-id"]}))["predictions"]
-    assert [entry["image_sha256"] for entry in found] == [hashlib.sha256(jpeg(99)).hexdigest()]
+    assert [entry["input_sha256"] for entry in found] == [hashlib.sha256(jpeg(99)).hexdigest()]
     answer = infer(trio, "colours", PIXELS)
     found = fine(trio.get("/v1/predictions", params={"request_id": answer.headers["x-request-id"]}))["predictions"]
-    assert [(entry["image_sha256"], entry["image"]) for entry in found] == [(None, None)]
+    assert [(entry["input_sha256"], entry["input"]) for entry in found] == [(None, None)]
 
 
 # Keys
@@ -668,7 +668,7 @@ NEEDED = {
         "POST /v1/explain",
         "POST /v2/models/farben/infer",
     ],
-    Role.REVIEW: ["GET /v1/predictions", "GET /v1/predictions/x", "GET /v1/images/x"],
+    Role.REVIEW: ["GET /v1/predictions", "GET /v1/predictions/x", "GET /v1/inputs/x"],
     Role.ADMIN: ["GET /metrics", "POST /v1/models/farben/reload"],
 }
 
@@ -711,7 +711,7 @@ def test_a_stored_image_may_be_explained_to_reviewers_only(make_client: MakeClie
     predict, review = with_keys(tmp_path / "store.db", Role.PREDICT, Role.REVIEW)
     client = make_client()
     (one,) = fine(client.post("/v1/predict", **form(jpeg()), headers=predict))["predictions"]
-    body = {"image_sha256": one["image_sha256"]}
+    body = {"input_sha256": one["input_sha256"]}
     check_problem(client.post("/v1/explain", json=body, headers=predict), 403, "forbidden")
     fine(client.post("/v1/explain", json=body, headers=review))
 
@@ -808,15 +808,15 @@ def test_while_the_store_is_down_work_is_refused_and_the_rest_goes_on(
         raise StoreError("the database at db.secret:5432 is down")
 
     with held(tmp_path / "store.db") as bench:
-        for method in ("append", "check", "page", "record", "image"):
+        for method in ("append", "check", "page", "record", "input"):
             monkeypatch.setattr(bench.server.store, method, down)
         bench.client.post("/v1/predict", **form(jpeg()))
-        for path in ("/v1/predictions", "/v1/predictions/x", "/v1/images/" + "0" * 64, "/v2/health/ready"):
+        for path in ("/v1/predictions", "/v1/predictions/x", "/v1/inputs/" + "0" * 64, "/v2/health/ready"):
             answer = bench.client.get(path)
             check_problem(answer, 503, "store-unavailable")
             assert "secret" not in answer.text
         check_problem(bench.client.post("/v1/predict", **form(jpeg())), 503, "store-unavailable")
-        check_problem(bench.client.post("/v1/explain", json={"image_sha256": "0" * 64}), 503, "store-unavailable")
+        check_problem(bench.client.post("/v1/explain", json={"input_sha256": "0" * 64}), 503, "store-unavailable")
         fine(bench.client.get("/v1/models"))
         fine(bench.client.get("/v2/health/live"))
         assert "drivetrain_store_up 0.0" in bench.client.get("/metrics").text

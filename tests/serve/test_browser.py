@@ -157,7 +157,7 @@ ASKED = [
     ("GET", "/assets/nothing.js", 404),
     ("GET", "/assets/../../../etc/passwd", 404),
     ("GET", "/assets/%2e%2e/%2e%2e/envelope.py", 404),
-    ("GET", "/v1/images/" + "0" * 64, 404),
+    ("GET", "/v1/inputs/" + "0" * 64, 404),
     ("GET", "/v1/predictions?limit=0", 422),
     ("DELETE", "/v1/models", 405),
     ("POST", "/v1/predict", 415),
@@ -226,9 +226,9 @@ def test_a_report_has_no_rights(client: TestClient) -> None:
 
 
 def test_a_picture_is_a_picture_and_nothing_else(client: TestClient) -> None:
-    sha256 = client.post("/v1/predict", **form(jpeg())).json()["predictions"][0]["image_sha256"]
+    sha256 = client.post("/v1/predict", **form(jpeg())).json()["predictions"][0]["input_sha256"]
     for query in ("", "?size=32"):
-        headers = headers_of(client.get(f"/v1/images/{sha256}{query}"))
+        headers = headers_of(client.get(f"/v1/inputs/{sha256}{query}"))
         assert headers["content-security-policy"] == IMAGE_POLICY
         assert "sandbox" in IMAGE_POLICY
         assert headers["content-type"] == "image/jpeg"

@@ -303,25 +303,25 @@ def test_closing_answers_and_stores_what_was_accepted(make_bench: MakeBench) -> 
 def test_of_an_image_is_kept_what_the_rule_says(make_bench: MakeBench, images: str, hashed: bool, stored: bool) -> None:
     bench = make_bench(images=images)
     entry = bench.send(Upload("1.png", RED)).entries()[0]
-    assert (entry.record.image_sha256 is not None) is hashed
-    assert (entry.image is not None) is stored
-    assert (entry.record.width, entry.record.height) == (20, 16)
+    assert (entry.record.input_sha256 is not None) is hashed
+    assert (entry.input is not None) is stored
+    assert entry.record.facts == {"width": 20, "height": 16}
 
 
 def test_what_an_image_says_of_people_is_not_kept(make_bench: MakeBench) -> None:
     with_comment = BytesIO()
     Image.new("RGB", (20, 16)).save(with_comment, "JPEG", comment=b"taken at home")
     entry = make_bench(images="keep").send(Upload("1.jpg", with_comment.getvalue())).entries()[0]
-    assert entry.image is not None
-    assert b"home" not in entry.image.data
-    assert entry.image.sha256 == entry.record.image_sha256 == hashlib.sha256(with_comment.getvalue()).hexdigest()
+    assert entry.input is not None
+    assert b"home" not in entry.input.data
+    assert entry.input.sha256 == entry.record.input_sha256 == hashlib.sha256(with_comment.getvalue()).hexdigest()
 
 
 def test_what_cannot_be_read_is_hashed_and_not_kept(make_bench: MakeBench) -> None:
     entry = make_bench().send(Upload("1.png", RED[:60])).entries()[0]
-    assert entry.record.image_sha256 is not None
-    assert entry.image is None
-    assert entry.record.width is None
+    assert entry.record.input_sha256 is not None
+    assert entry.input is None
+    assert entry.record.facts == {}
 
 
 def test_prepared_pixels_give_the_answer_of_their_image(make_bench: MakeBench) -> None:
@@ -330,8 +330,8 @@ def test_prepared_pixels_give_the_answer_of_their_image(make_bench: MakeBench) -
     tensor_KHW = apply(decode(RED, spec.decode_size).image, spec)
     by_file, by_tensor = bench.send(Upload("", RED), Upload("", b"", tensor_KHW=tensor_KHW)).entries()
     assert by_tensor.record.prediction == by_file.record.prediction
-    assert by_tensor.record.image_sha256 is None
-    assert by_tensor.image is None
+    assert by_tensor.record.input_sha256 is None
+    assert by_tensor.input is None
 
 
 def test_a_ticket_is_answered_once() -> None:

@@ -55,7 +55,7 @@ def test_a_server_that_is_killed_loses_nothing_it_answered(
         known = crowd.told[-1].body["predictions"][0]
         found = client.get(f"{running.address}/v1/predictions/{known['id']}").json()
         assert {key: found[key] for key in known} == known
-        assert client.get(running.address + found["image"]).status_code == 200
+        assert client.get(running.address + found["input"]).status_code == 200
     check_stored(place, [again])
 
 

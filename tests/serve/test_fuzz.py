@@ -46,7 +46,7 @@ PICTURES, ODD, KEYLESS = 4500 * SCALE, 5500 * SCALE, 800 * SCALE
 # Without a key; the empty route is that of addresses which the document does not have: the console's pages.
 OPEN = frozenset({"", "/v1/whoami", "/v2/health/live", "/v2/health/ready"})
 
-IMAGE = "/v1/images/{sha256}"
+IMAGE = "/v1/inputs/{sha256}"
 
 STORED_KINDS = frozenset({"image/jpeg", "image/png", "image/webp"})
 
@@ -97,7 +97,7 @@ def _check_store(judge: Judge, url: str) -> None:
     finally:
         store.close()
     assert set(judge.answered) <= set(stored)
-    assert all(stored[record_id].image_sha256 == sha256 for record_id, sha256 in judge.answered.items())
+    assert all(stored[record_id].input_sha256 == sha256 for record_id, sha256 in judge.answered.items())
     assert all(by_request[request] >= count for request, count in judge.inferred.items())
 
 
@@ -106,7 +106,7 @@ async def _check_pictures(fuzzed: Fuzzed) -> None:
     kinds: Counter[str] = Counter()
     for number, sha256 in enumerate(sorted(fuzzed.judge.read)):
         for query in (b"", b"size=32") if number % 4 == 0 else (b"",):
-            sent = Sent("stored image", IMAGE, "GET", f"/v1/images/{sha256}", query)
+            sent = Sent("stored image", IMAGE, "GET", f"/v1/inputs/{sha256}", query)
             answer = await ask(fuzzed.app, sent)
             fuzzed.judge(sent, answer)
             kind = answer.header("content-type")
@@ -118,7 +118,7 @@ async def _check_pictures(fuzzed: Fuzzed) -> None:
             assert f"image/{decode(answer.body).format.lower()}" in (kind, "image/mpo")
     assert set(kinds) == STORED_KINDS
     unread = [sha256 for sha256 in fuzzed.judge.answered.values() if sha256 not in fuzzed.judge.read]
-    assert all(fuzzed.server.store.image(sha256) is None for sha256 in unread[:200])
+    assert all(fuzzed.server.store.input(sha256) is None for sha256 in unread[:200])
 
 
 def test_damaged_pictures(tmp_path: Path, kept: Path) -> None:
@@ -209,7 +209,7 @@ def test_appended_parts_are_not_stored(tmp_path: Path, kept: Path) -> None:
         assert len(fuzzed.judge.answered) == len(files)
         for name, data in files.items():
             sha256 = hashlib.sha256(data).hexdigest()
-            sent = Sent(name, IMAGE, "GET", f"/v1/images/{sha256}")
+            sent = Sent(name, IMAGE, "GET", f"/v1/inputs/{sha256}")
             answer = await ask(fuzzed.app, sent)
             fuzzed.judge(sent, answer)
             assert answer.status == 200, name
@@ -227,7 +227,7 @@ def test_a_fault_is_seen(tmp_path: Path, kept: Path) -> None:
     async def then(fuzzed: Fuzzed) -> None:
         sent = Sent("fine", "/v1/models", "GET", "/v1/models")
         fine = await ask(fuzzed.app, sent)
-        nothing = await ask(fuzzed.app, Sent("none", IMAGE, "GET", "/v1/images/0"))
+        nothing = await ask(fuzzed.app, Sent("none", IMAGE, "GET", "/v1/inputs/0"))
         judge = fuzzed.judge
         assert judge.fault(sent, fine) is None
         assert judge.fault(Sent("none", IMAGE, "GET", ""), nothing) is None

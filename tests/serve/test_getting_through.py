@@ -82,12 +82,12 @@ def test_a_picture_too_large_to_be_written_anew_leaves_its_hash(
         "/v1/predict", **form(forged.tiff_deflated(101, 100, kind), forged.tiff_deflated(100, 100, kind))
     ).json()
     large, small = answer["predictions"]
-    assert large["image_sha256"]
-    assert client.get(f"/v1/predictions/{large['id']}").json()["image"] is None
-    assert client.get(f"/v1/images/{large['image_sha256']}").status_code == 404
-    address = client.get(f"/v1/predictions/{small['id']}").json()["image"]
+    assert large["input_sha256"]
+    assert client.get(f"/v1/predictions/{large['id']}").json()["input"] is None
+    assert client.get(f"/v1/inputs/{large['input_sha256']}").status_code == 404
+    address = client.get(f"/v1/predictions/{small['id']}").json()["input"]
     assert client.get(address).headers["content-type"] == "image/png"
-    images = {one["id"]: one["image"] for one in client.get("/v1/predictions").json()["predictions"]}
+    images = {one["id"]: one["input"] for one in client.get("/v1/predictions").json()["predictions"]}
     assert images == {large["id"]: None, small["id"]: address}
 
 
@@ -98,7 +98,7 @@ def test_what_grows_on_the_way_is_kept_as_far_as_there_is_room(tmp_path: Path) -
 
         def image_of(data: bytes) -> httpx.Response:
             (one,) = bench.client.post("/v1/predict", **form(data)).json()["predictions"]
-            return bench.client.get(f"/v1/images/{one['image_sha256']}")
+            return bench.client.get(f"/v1/inputs/{one['input_sha256']}")
 
         kept = image_of(grows)
         assert kept.headers["content-type"] == "image/png"
@@ -117,6 +117,6 @@ def test_an_odd_jpeg_that_was_reduced_is_written_whole(make_bench: MakeBench) ->
     bench = make_bench(images="keep")
     entry = bench.send(Upload("1.jpg", odd)).entries()[0]
     assert entry.record.prediction.error is None
-    assert entry.image is not None
-    assert entry.image.media_type == "image/png"
+    assert entry.input is not None
+    assert entry.input.media_type == "image/png"
     assert bench.pictures.budget.held == 0

@@ -12,7 +12,7 @@ from waiting import LONG_S, Beside, WatchedCondition
 
 from drivetrain.core.errors import StoreError
 from drivetrain.core.ports import PredictionStore
-from drivetrain.core.records import Entry, Record, StoredImage, Timings
+from drivetrain.core.records import Entry, Record, StoredInput, Timings
 from drivetrain.core.types import Prediction, Verdict
 from drivetrain.serve.work import ledger as module
 from drivetrain.serve.work.ledger import Ledger
@@ -26,7 +26,7 @@ def is_a_port(store: MemoryStore) -> PredictionStore:
 def entry(name: str, image: bytes | None = None) -> Entry:
     prediction = Prediction(name, "rot", 0.9, {"rot": 0.9}, Verdict.ACCEPT, "bundle")
     record = Record(name, "request", datetime(2026, 1, 1, tzinfo=UTC), "model", prediction, Timings(0, 0, 0, 0))
-    return Entry(record, None if image is None else StoredImage(name, image, "image/jpeg"))
+    return Entry(record, None if image is None else StoredInput(name, image, "image/jpeg"))
 
 
 class Told:

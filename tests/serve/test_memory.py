@@ -74,7 +74,7 @@ def test_forty_thumbnails_of_one_large_picture(server: Running) -> None:
     out = BytesIO()
     Image.new("RGB", (5000, 5000), (9, 8, 7)).save(out, "PNG", compress_level=9)
     answer = httpx.post(f"{server.address}/v1/predict", timeout=60, **form(out.getvalue())).json()
-    address = f"{server.address}/v1/images/{answer['predictions'][0]['image_sha256']}?size=64"
+    address = f"{server.address}/v1/inputs/{answer['predictions'][0]['input_sha256']}?size=64"
     with ThreadPoolExecutor(40) as pool:
         found = list(pool.map(lambda _: httpx.get(address, timeout=120), range(40)))
     assert {one.status_code for one in found} == {200}

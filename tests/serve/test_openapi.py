@@ -125,7 +125,7 @@ CONTRACT = {
     "post /v1/explain",
     "get /v1/predictions",
     "get /v1/predictions/{record_id}",
-    "get /v1/images/{sha256}",
+    "get /v1/inputs/{sha256}",
     "get /v1/samples",
     "get /v1/samples/{number}",
     "get /v2",
@@ -243,7 +243,7 @@ def test_what_is_answered_is_what_is_documented(
     one = predicted.json()["predictions"][0]
     version = predicted.json()["bundle_id"]
     below = {"name": "farben", "version": version}
-    values = {**below, "record_id": one["id"], "sha256": one["image_sha256"], "number": "0", "row": "0"}
+    values = {**below, "record_id": one["id"], "sha256": one["input_sha256"], "number": "0", "row": "0"}
     for method, path, _ in operations(document):
         if method != "get":
             continue
@@ -268,8 +268,8 @@ def test_what_is_answered_is_what_is_documented(
         ("/v1/predict", {"json": {"images": [image]}, "headers": {"Origin": "http://evil.example"}}),
         ("/v1/explain", {"files": {"image": ("x", jpeg())}}),
         ("/v1/explain", {"files": {"image": ("x", b"no image")}}),
-        ("/v1/explain", {"json": {"image_sha256": one["image_sha256"]}}),
-        ("/v1/explain", {"json": {"image_sha256": "0" * 64}}),
+        ("/v1/explain", {"json": {"input_sha256": one["input_sha256"]}}),
+        ("/v1/explain", {"json": {"input_sha256": "0" * 64}}),
         ("/v1/explain", {"content": b"x"}),
         ("/v2/models/{name}/infer", {"json": tensor}),
         ("/v2/models/{name}/infer", {"json": too_many}),
@@ -334,10 +334,10 @@ def test_refusals_under_load_are_documented(
             answer = bench.client.post(path.format(name="farben"), **request)
             assert answer.json()["type"] == "urn:drivetrain:problem:overloaded"
             check_documented(document, path, "post", answer)
-        for method in ("append", "page", "record", "image", "check"):
+        for method in ("append", "page", "record", "input", "check"):
             monkeypatch.setattr(bench.server.store, method, down)
         bench.server.ledger.failure = StoreError("the store is down")
-        reads = ("/v1/predictions", "/v1/predictions/{record_id}", "/v1/images/{sha256}", "/v2/health/ready")
+        reads = ("/v1/predictions", "/v1/predictions/{record_id}", "/v1/inputs/{sha256}", "/v2/health/ready")
         for path in reads:
             answer = bench.client.get(path.format(record_id="x", sha256="0" * 64))
             check_documented(document, path, "get", answer)

@@ -121,7 +121,7 @@ def odd_requests(client: TestClient, number: int) -> None:
     client.get(f"/assets/{odd}/{odd}.js")
     client.get(f"/v1/{odd}?{odd}={odd}")
     client.get(f"/v1/predictions/{odd}")
-    client.get(f"/v1/images/{number:064x}")
+    client.get(f"/v1/inputs/{number:064x}")
     client.get(f"/v1/models/{odd}/versions/{odd}/manifest")
     client.get(f"/v2/models/{odd}/versions/{odd}")
     client.post(f"/v1/predict?model={odd}&version={odd}")

@@ -189,7 +189,7 @@ CASES: Mapping[str, Case] = {
     "not-found: address": Case(sent("GET", "/v1/nowhere")),
     "not-found: model": Case(lambda here: here.predict(jpeg(), query="?model=unicorns")),
     "not-found: prediction": Case(sent("GET", "/v1/predictions/x")),
-    "not-found: image": Case(sent("GET", f"/v1/images/{'0' * 64}")),
+    "not-found: image": Case(sent("GET", f"/v1/inputs/{'0' * 64}")),
     "method-not-allowed": Case(sent("DELETE", "/v1/models")),
     "timeout": Case(_slow, {"upload_s": 0.2}),
     "too-large: images": Case(lambda here: here.predict(jpeg(1), jpeg(2), jpeg(3)), {"max_images": 2}),

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Any
 
-from drivetrain.core.records import Context, Entry, Record, RecordFilter, StoredImage, Timings
+from drivetrain.core.records import Context, Entry, Record, RecordFilter, StoredInput, Timings
 from drivetrain.core.types import Interval, Prediction, Verdict
 
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -33,9 +33,8 @@ def made_record(number: int = 0, at: datetime | None = None, **changes: Any) -> 
         model="bears",
         prediction=replace(prediction, **fields),
         timings=Timings(0.001, 0.002, 0.004, 0.0075),
-        image_sha256=f"{number:064x}",
-        width=400,
-        height=300,
+        input_sha256=f"{number:064x}",
+        facts={"width": 400, "height": 300},
         context=Context("camera 1", "Köln", "video 7", at - timedelta(seconds=2), {"gain": 1.5, "tags": ["a", None]}),
         key_id="k" * 32,
     )
@@ -45,7 +44,7 @@ def made_record(number: int = 0, at: datetime | None = None, **changes: Any) -> 
 def made_entry(number: int = 0, data: bytes = b"\xff\xd8 jpeg", **changes: Any) -> Entry:
     """A record with its image."""
     record = made_record(number, **changes)
-    return Entry(record, StoredImage(record.image_sha256 or "", data, "image/jpeg"))
+    return Entry(record, StoredInput(record.input_sha256 or "", data, "image/jpeg"))
 
 
 def varied_record(number: int, rng: Random) -> Record:
@@ -63,7 +62,7 @@ def varied_record(number: int, rng: Random) -> Record:
         values=values,
         verdict=Verdict.UNREADABLE if kind == "unreadable" else rng.choice([Verdict.ACCEPT, Verdict.REVIEW]),
         bundle_id=rng.choice(["one", "two", "three"]),
-        image_sha256=rng.choice([None, "a" * 64, "b" * 64]),
+        input_sha256=rng.choice([None, "a" * 64, "b" * 64]),
         context=Context(rng.choice([None, "c1", "c2"]), rng.choice([None, "s1", "s2"]), rng.choice([None, "g1"])),
     )
 
@@ -79,7 +78,7 @@ def is_wanted(record: Record, wanted: RecordFilter) -> bool:
         (wanted.site, context.site),
         (wanted.group, context.group),
         (wanted.request_id, record.request_id),
-        (wanted.image_sha256, record.image_sha256),
+        (wanted.input_sha256, record.input_sha256),
     )
     return (
         all(asked is None or asked == given for asked, given in pairs)
@@ -105,7 +104,7 @@ def varied_filter(rng: Random) -> RecordFilter:
         site=maybe("s1", "s2"),
         group=maybe("g1", "g2"),
         request_id=maybe("request 1", "request 2"),
-        image_sha256=maybe("a" * 64, "b" * 64),
+        input_sha256=maybe("a" * 64, "b" * 64),
         since=maybe(START + timedelta(seconds=10), START + timedelta(seconds=40)),
         until=maybe(START + timedelta(seconds=20), START + timedelta(seconds=50)),
     )

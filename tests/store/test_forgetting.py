@@ -58,11 +58,11 @@ class Machine:
         self.images += 1
         entry = made_entry(self.images, at=self.now)
         self.store.append([entry])
-        assert entry.image is not None
-        return entry.image.sha256
+        assert entry.input is not None
+        return entry.input.sha256
 
     def has(self, image: str) -> bool:
-        return self.store.image(image) is not None
+        return self.store.input(image) is not None
 
 
 @pytest.fixture
@@ -230,11 +230,11 @@ def test_the_command_asks_for_a_clock_that_can_be_believed(place: str) -> None:
     # Whether the machine was off for so long or its clock is wrong, nobody here can know.
     with pytest.raises(UsageError, match=r"399 days after what this store knows .*--trust-clock"):
         run(place, "--images-days", "30")
-    assert store.info().images == 2
+    assert store.info().inputs == 2
     assert "would delete 0 predictions and 2 images" in run(place, "--images-days", "30", "--dry-run")
     told = json.loads(run(place, "--images-days", "30", "--trust-clock", "--json"))
     assert (told["images"], told["oldest"][:10], told["newest"][:10]) == (2, str(old.date()), str((old + DAY).date()))
-    assert store.info().images == 0
+    assert store.info().inputs == 0
     store.append([made_entry(3, at=old)])
     assert "deleted 0 predictions and 1 images" in run(place, "--images-days", "30")
     store.close()
@@ -245,7 +245,7 @@ def test_to_trust_the_clock_needs_nothing_to_delete(place: str) -> None:
     old = datetime.now(UTC) - 400 * DAY
     store.append([made_entry(1, at=old)])
     run(place, "--trust-clock")
-    assert store.info().images == 1
+    assert store.info().inputs == 1
     calendar = store.calendar()
     assert calendar is not None
     assert datetime.now(UTC) - calendar.trusted < DAY

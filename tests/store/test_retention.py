@@ -15,15 +15,15 @@ from drivetrain.core.retention import Kept, Retention
     [
         ("none", Retention(Kept.NONE), False, False),
         ("hash", Retention(Kept.HASH), True, False),
-        (" Keep ", Retention(Kept.IMAGE), True, True),
-        ("30d", Retention(Kept.IMAGE, 30), True, True),
-        ("30", Retention(Kept.IMAGE, 30), True, True),
+        (" Keep ", Retention(Kept.INPUT), True, True),
+        ("30d", Retention(Kept.INPUT, 30), True, True),
+        ("30", Retention(Kept.INPUT, 30), True, True),
     ],
 )
 def test_a_rule_is_read(text: str, rule: Retention, of_hash: bool, of_image: bool) -> None:
     read = Retention.parse(text)
     assert read == rule == Retention.parse(str(rule))
-    assert (read.keeps_hash, read.keeps_image) == (of_hash, of_image)
+    assert (read.keeps_hash, read.keeps_input) == (of_hash, of_image)
 
 
 @pytest.mark.parametrize("text", ["", "d", "0", "0d", "-1", "1.5d", "30 days", "99999d", "٣٠", "9" * 5000, "none 3"])

@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 from made_records import START, is_wanted, made_entry, made_record, varied_filter, varied_record
-from sqlalchemy import event
+from sqlalchemy import event, text
 
 from drivetrain.core.errors import StoreError, UsageError
 from drivetrain.core.ports import PredictionStore
-from drivetrain.core.records import ApiKey, Context, Entry, Record, RecordFilter, Role, StoredImage
+from drivetrain.core.records import ApiKey, Context, Entry, Record, RecordFilter, Role, StoredInput
 from drivetrain.core.types import Interval, Verdict
 from drivetrain.store import holdings, search
 from drivetrain.store.cursor import Position, to_cursor
@@ -43,9 +43,9 @@ KINDS = {
         label=None, probs={}, confidence=0.0, values={"age": Interval(3.5, -math.inf, 7.25, "split")}
     ),
     "unreadable": made_record(
-        verdict=Verdict.UNREADABLE, label=None, probs={}, error="truncated: ends\nearly", width=None, height=None
+        verdict=Verdict.UNREADABLE, label=None, probs={}, error="truncated: ends\nearly", facts={}
     ),
-    "bare": made_record(image_sha256=None, key_id=None, context=Context(), p_in_domain=None),
+    "bare": made_record(input_sha256=None, key_id=None, context=Context(), p_in_domain=None),
     "other offset": made_record(
         context=Context(taken_at=datetime(2026, 2, 3, 4, 5, 6, 7, timezone(timedelta(hours=-3.5))))
     ),
@@ -125,21 +125,23 @@ def test_what_json_cannot_hold_is_kept_as_near_as_can_be(store: SqlStore) -> Non
 def test_what_is_there_stays_and_nothing_is_twice(store: SqlStore) -> None:
     entry = made_entry()
     store.append([entry, entry])
-    assert entry.image is not None
+    assert entry.input is not None
     store.append(
-        [Entry(replace(entry.record, model="other"), replace(entry.image, data=b"other", media_type="image/png"))]
+        [Entry(replace(entry.record, model="other"), replace(entry.input, data=b"other", media_type="image/png"))]
     )
     store.append([])
     assert store.record(entry.record.id) == entry.record
-    assert store.image(entry.image.sha256) == entry.image
-    assert (store.info().records, store.info().images) == (1, 1)
+    assert store.input(entry.input.sha256) == entry.input
+    assert (store.info().records, store.info().inputs) == (1, 1)
 
 
 def test_all_is_written_or_nothing(store: SqlStore) -> None:
-    with pytest.raises(StoreError, match="that large"):
-        store.append([made_entry(0), made_entry(1, width=1 << 70)])
-    assert (store.info().records, store.info().images) == (0, 0)
+    with pytest.raises(StoreError, match="cannot be used"):
+        store.append([made_entry(0), made_entry(1, model=None)])
+    assert (store.info().records, store.info().inputs) == (0, 0)
     store.append([made_entry(0)])
+    with pytest.raises(StoreError, match="that large"), store._writing() as connection:
+        connection.execute(text("UPDATE inputs SET size = :size"), {"size": 1 << 70})
     assert store.info().records == 1
 
 
@@ -147,8 +149,8 @@ def test_an_image_of_any_bytes_comes_back(store: SqlStore) -> None:
     data = bytes(range(256)) * 5000
     store.append([made_entry(n, data=data[n:]) for n in range(3)] + [made_entry(3, data=b"")])
     for number in range(3):
-        assert store.image(f"{number:064x}") == StoredImage(f"{number:064x}", data[number:], "image/jpeg")
-    assert store.image(f"{3:064x}") == StoredImage(f"{3:064x}", b"", "image/jpeg")
+        assert store.input(f"{number:064x}") == StoredInput(f"{number:064x}", data[number:], "image/jpeg")
+    assert store.input(f"{3:064x}") == StoredInput(f"{3:064x}", b"", "image/jpeg")
     assert store.kept([f"{number:064x}" for number in (1, 3, 7)] + ["a\0b"]) == {f"{1:064x}", f"{3:064x}"}
     assert store.kept([]) == frozenset()
 
@@ -157,7 +159,7 @@ def test_an_image_of_any_bytes_comes_back(store: SqlStore) -> None:
 def test_what_is_not_there_is_none(store: SqlStore, name: str) -> None:
     store.append([made_entry()])
     assert store.record(name) is None
-    assert store.image(name) is None or name == "0" * 64
+    assert store.input(name) is None or name == "0" * 64
     assert store.page(RecordFilter(site=name), 10).records == ()
 
 
@@ -330,21 +332,21 @@ def test_images_go_when_they_were_last_sent_long_ago(store: SqlStore) -> None:
     # Number 0 is sent again; that counts to the day.
     store.append([made_entry(0, at=START + 200 * DAY, id="f" * 32, data=b"x" * 100)])
     limit = START + 100 * DAY
-    would = store.prune(images_older_than=limit, dry_run=True)
-    assert store.info().images == 120
-    assert store.prune(images_older_than=limit) == would
-    assert (would.images, would.records, would.image_bytes) == (99, 0, 9900)
-    assert store.image(f"{0:064x}") is not None
-    assert store.image(f"{99:064x}") is None
-    assert store.image(f"{100:064x}") is not None
-    assert (store.info().records, store.info().images) == (121, 21)
-    assert store.prune(images_older_than=limit).images == 0
+    would = store.prune(inputs_older_than=limit, dry_run=True)
+    assert store.info().inputs == 120
+    assert store.prune(inputs_older_than=limit) == would
+    assert (would.inputs, would.records, would.input_bytes) == (99, 0, 9900)
+    assert store.input(f"{0:064x}") is not None
+    assert store.input(f"{99:064x}") is None
+    assert store.input(f"{100:064x}") is not None
+    assert (store.info().records, store.info().inputs) == (121, 21)
+    assert store.prune(inputs_older_than=limit).inputs == 0
 
 
 def test_records_go_with_their_labels_and_images(store: SqlStore) -> None:
     rng = Random(1)
     records = [replace(varied_record(number, rng), at=START + timedelta(hours=number)) for number in range(1200)]
-    store.append([Entry(record, StoredImage(f"{n:064x}", b"y", "image/png")) for n, record in enumerate(records)])
+    store.append([Entry(record, StoredInput(f"{n:064x}", b"y", "image/png")) for n, record in enumerate(records)])
     limit = records[1100].at
     would = store.prune(records_older_than=limit, dry_run=True)
     assert store.prune(records_older_than=limit) == would
@@ -353,7 +355,7 @@ def test_records_go_with_their_labels_and_images(store: SqlStore) -> None:
     wanted = RecordFilter(label="rust")
     assert list(store.iterate(wanted)) == [record for record in reversed(records[1100:]) if is_wanted(record, wanted)]
     # The day before: that is how exactly the last use is known.
-    assert store.info().images == 100 + 24
+    assert store.info().inputs == 100 + 24
     # What went can come again.
     store.append([Entry(records[0])])
     assert store.record(records[0].id) == records[0]
@@ -361,11 +363,11 @@ def test_records_go_with_their_labels_and_images(store: SqlStore) -> None:
 
 def test_it_says_what_it_holds(store: SqlStore, place: str) -> None:
     empty = store.info()
-    assert (empty.records, empty.images, empty.keys, empty.oldest, empty.newest) == (0, 0, 0, None, None)
+    assert (empty.records, empty.inputs, empty.keys, empty.oldest, empty.newest) == (0, 0, 0, None, None)
     store.append([made_entry(number) for number in range(3)])
     store.add_key(_key("line 1"))
     held = store.info()
-    assert (held.records, held.images, held.keys) == (3, 3, 1)
+    assert (held.records, held.inputs, held.keys) == (3, 3, 1)
     assert (held.oldest, held.newest) == (START, START + timedelta(seconds=2))
     assert held.bytes > 10_000
     assert (held.kind == "PostgreSQL") == place.startswith("postgresql")
@@ -449,9 +451,9 @@ def test_of_many_it_says_about_how_many(store: SqlStore, monkeypatch: pytest.Mon
     store.append([made_entry(number) for number in range(500)])
     if store.info().kind == "PostgreSQL":
         with store._writing() as connection:
-            connection.exec_driver_sql("ANALYZE predictions, images")
+            connection.exec_driver_sql("ANALYZE predictions, inputs")
     held = store.info()
-    assert (held.records, held.images, held.exact) == (500, 500, False)
+    assert (held.records, held.inputs, held.exact) == (500, 500, False)
 
 
 WALKS = {

@@ -30,9 +30,7 @@ RECORDS = (
         context=Context("+cam", "-site", "@g", None, {"a": [1, None], "n": math.nan}),
     ),
     made_record(2, label=None, labels=("rust", "crack"), path='a\0\ud83d\n,"x.jpg'),
-    made_record(
-        3, label=None, probs={}, values={"age": Interval(3.5, -math.inf, 7.0, "split")}, width=None, height=None
-    ),
+    made_record(3, label=None, probs={}, values={"age": Interval(3.5, -math.inf, 7.0, "split")}, facts={}),
 )
 
 
@@ -54,7 +52,7 @@ def test_a_csv_says_what_the_records_said(tmp_path: Path) -> None:
     assert json.loads(rows[2]["labels"]) == ["rust", "crack"]
     assert rows[2]["path"] == 'a��\n,"x.jpg'
     assert json.loads(rows[3]["values"]) == {"age": {"value": 3.5, "low": None, "high": 7.0, "method": "split"}}
-    assert (rows[3]["width"], rows[3]["label"]) == ("", "")
+    assert (rows[3]["facts"], rows[3]["label"]) == ("", "")
 
 
 def test_no_cell_of_a_csv_is_a_formula(tmp_path: Path) -> None:
@@ -100,7 +98,12 @@ def test_parquet_holds_every_text_as_it_is(tmp_path: Path) -> None:
     assert tuple(table.column_names) == COLUMNS
     assert table.column("id").to_pylist() == [record.id for record in records]
     row = table.slice(1, 1).to_pylist()[0]
-    assert (row["path"], row["at"], row["taken_at"], row["width"]) == ("=HYPERLINK(1)", RECORDS[1].at, None, 400)
+    assert (row["path"], row["at"], row["taken_at"], json.loads(row["facts"])) == (
+        "=HYPERLINK(1)",
+        RECORDS[1].at,
+        None,
+        {"width": 400, "height": 300},
+    )
     assert table.slice(2, 1).to_pylist()[0]["path"] == 'a\0�\n,"x.jpg'
 
 

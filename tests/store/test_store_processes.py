@@ -61,7 +61,7 @@ def test_what_a_killed_process_had_written_is_there(place: str) -> None:
     store = open_store(place, create=False)
     for number in range(len(groups) * SIZE):
         assert store.record(made_record(number).id) == made_record(number)
-        assert store.image(f"{number:064x}") is not None
+        assert store.input(f"{number:064x}") is not None
     # The group it was at is there as a whole or not at all.
     assert store.info().records % SIZE == 0
     assert store.info().records - len(groups) * SIZE in {0, SIZE}

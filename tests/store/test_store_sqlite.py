@@ -187,7 +187,7 @@ def test_a_damaged_file_is_said(tmp_path: Path) -> None:
         list(damaged.iterate())
         for number in range(50):
             damaged.record(made_record(number).id)
-            damaged.image(f"{number:064x}")
+            damaged.input(f"{number:064x}")
 
     with pytest.raises(StoreError, match="is damaged") as caught:
         read_all()
@@ -199,6 +199,6 @@ def test_room_is_given_back_after_pruning(tmp_path: Path) -> None:
     store = open_store(path)
     for number in range(100):
         store.append([made_entry(number, data=b"x" * 50_000)])
-    store.prune(images_older_than=made_record(99).at)
+    store.prune(inputs_older_than=made_record(99).at)
     store.close()
     assert path.stat().st_size < 1_000_000

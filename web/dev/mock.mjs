@@ -87,7 +87,7 @@ function crc(data) {
 }
 
 function predicted(path, seed, sha) {
-  const base = { path, id: hex(16), image_sha256: sha, labels: [], values: {}, probs: {}, error: null, label: null, confidence: 0 };
+  const base = { path, id: hex(16), input_sha256: sha, labels: [], values: {}, probs: {}, error: null, label: null, confidence: 0 };
   const r = createHash("sha256").update(String(seed)).digest();
   if (/broken|\.txt/.test(path)) return { ...base, verdict: "unreadable", error: "truncated: the file ends before the picture does" };
   if (state.has("numbers")) return { ...base, verdict: "review", values: { age: { value: 20 + r[0] / 5, low: 14 + r[0] / 5, high: 26 + r[0] / 5 } } };
@@ -109,7 +109,7 @@ function models() {
     name: "bears", version: VERSION, default: true, current: true, title: "Bears", task: "classification", outputs: LABELS,
     created_at: "2026-11-21T18:13:30+00:00", images: 1105,
     metrics: [metric("accuracy", 0.962, 0.948, 0.972), metric("balanced_accuracy", 0.957), metric("auc", 0.9931), metric("log_loss", 0.1312), metric("ece", 0.013), metric("accuracy_random_split", 0.979)],
-    accept: { confidence: 0.85, coverage: 0.781 }, input: { width: 260, height: 260 }, backbone: "efficientnet-lite2",
+    accept: { confidence: 0.85, coverage: 0.781 }, input: { type: "image", shape: [3, 260, 260] }, backbone: "efficientnet-lite2",
     parity: { images: 8, max_probability: 0.000012 }, gallery: 1105, problem: null, links: links("bears", VERSION),
   };
   const old = { ...bears, version: "77c0ffee12345678", default: false, current: false, images: 904, created_at: "2026-10-02T08:00:00+00:00", metrics: [metric("accuracy", 0.931, 0.913, 0.946)], links: links("bears", "77c0ffee12345678") };
@@ -129,7 +129,7 @@ const history = Array.from({ length: 230 }, (_, i) => {
   if (entry.label) entry.probs[entry.label] = entry.confidence;
   return {
     ...entry, id: (0x0190_0000_0000 - i).toString(16).padStart(32, "0"), request_id: hex(16), at: new Date(Date.now() - i ** 1.9 * 11_000).toISOString(),
-    model: "bears", bundle_id: VERSION, image: i % 17 === 5 ? null : `/v1/images/${sha}`, width: 400, height: 300,
+    model: "bears", bundle_id: VERSION, input: i % 17 === 5 ? null : `/v1/inputs/${sha}`, facts: { width: 400, height: 300 },
     metadata: { camera: ["gate", "ridge", "river"][i % 3], site: i % 4 ? "Katmai" : "Banff", group: i % 5 ? null : "night walk 12", taken_at: null, extra: i % 6 ? {} : { operator: "shift 2" } },
     timings: { queue_ms: 0.8 + (i % 5), decode_ms: 2.1, network_ms: 6.4, total_ms: 10.2 + (i % 5) },
   };
@@ -139,7 +139,7 @@ function page(query) {
   const limit = Number(query.get("limit") ?? 50);
   const start = Number(query.get("cursor") ?? 0);
   const keep = (e) =>
-    ["model", "verdict", "label", "bundle_id", "request_id", "image_sha256"].every((k) => !query.get(k) || e[k] === query.get(k)) &&
+    ["model", "verdict", "label", "bundle_id", "request_id", "input_sha256"].every((k) => !query.get(k) || e[k] === query.get(k)) &&
     ["camera", "site", "group"].every((k) => !query.get(k) || e.metadata[k] === query.get(k)) &&
     (!query.get("since") || e.at >= new Date(query.get("since")).toISOString()) &&
     (!query.get("until") || e.at < new Date(query.get("until")).toISOString());
@@ -226,7 +226,7 @@ async function api(request, url) {
     return page(url.searchParams);
   }
   if (path.startsWith("/v1/predictions/")) return history.find((e) => e.id === path.split("/").at(-1)) ?? null;
-  if (path.startsWith("/v1/images/")) return kept.get(path.split("/").at(-1)) ?? null;
+  if (path.startsWith("/v1/inputs/")) return kept.get(path.split("/").at(-1)) ?? null;
   if (path.endsWith("/card")) return { data: Buffer.from(CARD), type: "text/markdown; charset=utf-8" };
   if (path.endsWith("/report")) return { data: Buffer.from(REPORT), type: "text/html; charset=utf-8", csp: "default-src 'none'; img-src data:; style-src 'unsafe-inline'; sandbox" };
   if (path.endsWith("/manifest")) return { schema_version: 1, name: "Bears" };

@@ -49,6 +49,12 @@ export function moment(iso: string, now: Date): string {
   return `${day}, ${time}`;
 }
 
+/** What the model takes: “260 × 260 pixels”; of any other input its kind and its sides. */
+export function inputOf({ input }: Pick<Model, "input">): string {
+  const [, height, width] = input.shape;
+  return input.type === "image" ? `${width} × ${height} pixels` : `${input.type} (${input.shape.join(" × ")})`;
+}
+
 /** The answer in one line: the label, the labels, or the numbers. */
 export function answerOf(said: Said): string {
   const values = Object.entries(said.values ?? {});

@@ -158,7 +158,7 @@ describe("Predict", () => {
     const kept = (id: number) => ({ id, name: `${id}.jpg`, size: 9, state: "done", thumbnail: "data:image/jpeg;base64,AA", error: null, refused: false, prediction: prediction({ id: `p${id}` }), answer: predictions([]) });
     for (const id of [4, 5]) sessionStorage.setItem(`drivetrain.results.${id}`, JSON.stringify(kept(id)));
     sessionStorage.setItem("drivetrain.results.open", '[[6,"late.jpg",7]]');
-    const asked = network((url) => (url.pathname === "/v1/predictions/p5" ? json(entry("p5", { image: "/v1/images/5" })) : undefined));
+    const asked = network((url) => (url.pathname === "/v1/predictions/p5" ? json(entry("p5", { input: "/v1/inputs/5" })) : undefined));
     // As a page that is loaded has it; the one of the other tests was loaded before.
     predict.restore();
     open("#/predict");

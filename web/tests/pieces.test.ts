@@ -62,7 +62,7 @@ describe("CSV", () => {
       { ...prediction({ label: null, probs: {}, values: { age: { value: 3, low: 2, high: 4 } } }), ...base },
     ]);
     const [head, first, second, rest] = csv.split("\r\n");
-    expect(head).toBe("path,label,labels,confidence,verdict,error,model,bundle_id,id,image_sha256,p(black),p(grizzly),p(teddy),age,age low,age high");
+    expect(head).toBe("path,label,labels,confidence,verdict,error,model,bundle_id,id,input_sha256,p(black),p(grizzly),p(teddy),age,age low,age high");
     expect(first).toContain('"a,b.jpg",grizzly,,0.9731,accept,,m,b,');
     expect(first).toMatch(/,0\.02,0\.9731,0\.0069,,,$/);
     expect(second).toMatch(/,,,,3,2,4$/);

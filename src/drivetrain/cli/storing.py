@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ..core.records import ApiKey
+    from ..store.holdings import StoreInfo
     from ..store.pruning import Pruned
     from ..store.sql_store import SqlStore
 
@@ -35,19 +36,17 @@ _MOMENTS = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%S%z"]
 @app.command()
 def info(place: StoreArgument = None, store: StoreOption = None, json: JsonFlag = False) -> None:
     """Show where the store is and how much it holds."""
-    from dataclasses import asdict
-
     from .console import print_json, print_pairs
 
     with _opened(_one_of(place, store)) as opened:
         found = opened.info()
     if json:
-        print_json({**asdict(found), "oldest": _iso(found.oldest), "newest": _iso(found.newest)})
+        print_json(_shown(found))
         return
     about = "" if found.exact else "about "
     rows = [
         ("Store", f"{found.store} ({found.kind}, tables {found.schema})"),
-        ("Holds", f"{about}{found.records} predictions, {found.images} images, {found.bytes / 1e6:.1f} MB"),
+        ("Holds", f"{about}{found.records} predictions, {found.inputs} images, {found.bytes / 1e6:.1f} MB"),
         ("Keys", str(found.keys)),
     ]
     if found.oldest and found.newest:
@@ -126,7 +125,6 @@ def prune(
     json: JsonFlag = False,
 ) -> None:
     """Delete old images, old predictions, or both."""
-    from dataclasses import asdict
     from datetime import UTC
 
     from ..core.errors import UsageError
@@ -144,14 +142,13 @@ def prune(
             raise UsageError(f"{doubt}; if the clock is right, add --trust-clock, and --dry-run shows what would go")
         elif doubt:
             remark(doubt)
-        done = opened.prune(images_older_than=images, records_older_than=records, dry_run=True)
+        done = opened.prune(inputs_older_than=images, records_older_than=records, dry_run=True)
         if not dry_run:
-            if _is_asked(yes or json) and (done.records or done.images):
+            if _is_asked(yes or json) and (done.records or done.inputs):
                 typer.confirm(f"delete {_told(done)}?", abort=True)
-            done = opened.prune(images_older_than=images, records_older_than=records)
+            done = opened.prune(inputs_older_than=images, records_older_than=records)
     if json:
-        told = {**asdict(done), "oldest": _iso(done.oldest), "newest": _iso(done.newest)}
-        print_json({**told, "dry_run": dry_run})
+        print_json({**_shown(done), "dry_run": dry_run})
         return
     print_line(f"{'would delete' if dry_run else 'deleted'} {_told(done)}")
 
@@ -180,9 +177,17 @@ def _is_asked(settled: bool) -> bool:
     return not settled and sys.stdin.isatty() and sys.stderr.isatty()
 
 
+def _shown(found: StoreInfo | Pruned) -> dict[str, object]:
+    """As ``--json`` shows it, where inputs go by the name that docs/json.md gives them."""
+    from dataclasses import asdict
+
+    told = {name.replace("input", "image"): value for name, value in asdict(found).items()}
+    return {**told, "oldest": _iso(found.oldest), "newest": _iso(found.newest)}
+
+
 def _told(done: Pruned) -> str:
     moments = f", from {_minute(done.oldest)} to {_minute(done.newest)} UTC" if done.oldest and done.newest else ""
-    return f"{done.records} predictions and {done.images} images ({done.image_bytes / 1e6:.1f} MB){moments}"
+    return f"{done.records} predictions and {done.inputs} images ({done.input_bytes / 1e6:.1f} MB){moments}"
 
 
 @keys_app.command()

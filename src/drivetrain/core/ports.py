@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:  # a terminal's progress bar need not load what records are made of
     from .calendar import Calendar
-    from .records import ApiKey, Entry, Record, RecordFilter, RecordPage, StoredImage
+    from .records import ApiKey, Entry, Record, RecordFilter, RecordPage, StoredInput
 
 
 class Advance(Protocol):
@@ -52,10 +52,10 @@ class Forgotten(Protocol):
     """What a store has deleted, and the first and last moment that it was sent."""
 
     @property
-    def images(self) -> int: ...
+    def inputs(self) -> int: ...
 
     @property
-    def image_bytes(self) -> int: ...
+    def input_bytes(self) -> int: ...
 
     @property
     def oldest(self) -> datetime | None: ...
@@ -77,18 +77,18 @@ class PredictionStore(Protocol):
 
     def record(self, record_id: str) -> Record | None: ...
 
-    def image(self, sha256: str) -> StoredImage | None: ...
+    def input(self, sha256: str) -> StoredInput | None: ...
 
     def kept(self, sha256s: Collection[str]) -> frozenset[str]:
-        """Those of the hashes whose images are kept."""
+        """Those of the hashes whose inputs are kept."""
         ...
 
     def keys(self) -> tuple[ApiKey, ...]:
         """All keys, revoked ones too."""
         ...
 
-    def prune(self, *, images_older_than: datetime | None = None) -> Forgotten:
-        """Forget the images that were last sent before a moment."""
+    def prune(self, *, inputs_older_than: datetime | None = None) -> Forgotten:
+        """Forget the inputs that were last sent before a moment."""
         ...
 
     def calendar(self) -> Calendar | None:

@@ -1,4 +1,4 @@
-"""What production leaves behind: predictions that were given, the images they were given for, and who may ask.
+"""What production leaves behind: predictions that were given, the inputs they were given for, and who may ask.
 
 Plain frozen data between the server, which makes records, and the store, which keeps them.
 """
@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from .role import Role
-from .types import Prediction, Verdict
+from .types import Facts, Prediction, Verdict
 
 __all__ = [
     "ApiKey",
@@ -21,21 +21,21 @@ __all__ = [
     "RecordFilter",
     "RecordPage",
     "Role",
-    "StoredImage",
+    "StoredInput",
     "Timings",
 ]
 
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What the caller says of an image. All of it is the caller's word."""
+    """What the caller says of an input. All of it is the caller's word."""
 
     camera: str | None = None
     site: str | None = None
     group: str | None = None
-    """Images of one group (a video, a patient, a module) are not independent of each other."""
+    """Inputs of one group (a video, a patient, a module) are not independent of each other."""
     taken_at: datetime | None = None
-    """When the picture was taken; with an offset."""
+    """When the picture was taken, or the values measured; with an offset."""
     extra: Mapping[str, Any] = field(default_factory=dict)
     """Anything else that JSON can hold."""
 
@@ -49,14 +49,14 @@ class Timings:
     decode_s: float
     """Bytes to tensor."""
     network_s: float
-    """The run of the network this image was part of."""
+    """The run of the network this input was part of."""
     total_s: float
     """From acceptance until the answer was ready to be stored."""
 
 
 @dataclass(frozen=True, slots=True)
-class StoredImage:
-    """An image file by the hash of the bytes that were received; ``data`` may have lost its metadata since."""
+class StoredInput:
+    """An input's file by the hash of the bytes that were received; ``data`` may have lost its metadata since."""
 
     sha256: str
     data: bytes
@@ -76,11 +76,10 @@ class Record:
     """The name it was served under; the bundle's id stands in ``prediction``."""
     prediction: Prediction
     timings: Timings
-    image_sha256: str | None = None
+    input_sha256: str | None = None
     """Of the bytes received; None where the retention rule keeps not even that."""
-    width: int | None = None
-    height: int | None = None
-    """Upright, in pixels; None where the image could not be read."""
+    facts: Facts = field(default_factory=dict)
+    """What reading the input taught about it, such as an image's width and height; empty where it could not be read."""
     context: Context = Context()
     key_id: str | None = None
     """Whose key asked; None where the server needs none."""
@@ -88,10 +87,10 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """What is written at once: a record, and its image where that is kept."""
+    """What is written at once: a record, and its input where that is kept."""
 
     record: Record
-    image: StoredImage | None = None
+    input: StoredInput | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +106,7 @@ class RecordFilter:
     site: str | None = None
     group: str | None = None
     request_id: str | None = None
-    image_sha256: str | None = None
+    input_sha256: str | None = None
     since: datetime | None = None
     until: datetime | None = None
 
@@ -136,4 +135,4 @@ class ApiKey:
     created_at: datetime
     revoked_at: datetime | None = None
     per_minute: int | None = None
-    """Images it may send a minute; None is no limit of its own."""
+    """Inputs it may send a minute; None is no limit of its own."""

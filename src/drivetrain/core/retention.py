@@ -1,4 +1,4 @@
-"""What is kept of the images that production sends."""
+"""What is kept of the inputs that production sends."""
 
 from __future__ import annotations
 
@@ -12,35 +12,35 @@ MAX_DAYS = 36_500
 
 
 class Kept(StrEnum):
-    """How much of an image is kept."""
+    """How much of an input is kept."""
 
     NONE = "none"
     """Nothing, not even its hash."""
     HASH = "hash"
     """Its SHA-256: enough to tell whether two predictions were of one file."""
-    IMAGE = "keep"
+    INPUT = "keep"
     """The file itself."""
 
 
 @dataclass(frozen=True, slots=True)
 class Retention:
-    """How much is kept of an image, and for how many days; None is for good."""
+    """How much is kept of an input, and for how many days; None is for good."""
 
-    kept: Kept = Kept.IMAGE
+    kept: Kept = Kept.INPUT
     days: int | None = None
 
     @property
     def keeps_hash(self) -> bool:
-        """Whether a record says which image it was of."""
+        """Whether a record says which input it was of."""
         return self.kept is not Kept.NONE
 
     @property
-    def keeps_image(self) -> bool:
+    def keeps_input(self) -> bool:
         """Whether the file is kept, be it for a while."""
-        return self.kept is Kept.IMAGE
+        return self.kept is Kept.INPUT
 
     def oldest(self, now: datetime) -> datetime | None:
-        """Images last asked about before this moment are to go; None where none ever is."""
+        """Inputs last asked about before this moment are to go; None where none ever is."""
         return None if self.days is None else now - timedelta(days=self.days)
 
     def __str__(self) -> str:
@@ -50,7 +50,7 @@ class Retention:
     def parse(cls, text: str) -> Retention:
         """``none``, ``hash``, ``keep``, or days such as ``30d`` or ``30``.
 
-        >>> str(Retention.parse("30")), Retention.parse("hash").keeps_image
+        >>> str(Retention.parse("30")), Retention.parse("hash").keeps_input
         ('30d', False)
 
         Raises:
@@ -61,7 +61,7 @@ class Retention:
             return cls(Kept(plain))
         number = plain.removesuffix("d")
         if number.isascii() and number.isdigit() and len(number) <= len(str(MAX_DAYS)) and 1 <= int(number) <= MAX_DAYS:
-            return cls(Kept.IMAGE, int(number))
+            return cls(Kept.INPUT, int(number))
         raise UsageError(
             f"{text[:40]!r} is no rule for images; give none, hash, keep, or days from 1d to {MAX_DAYS}d, such as 30d"
         )

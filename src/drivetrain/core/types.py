@@ -18,6 +18,7 @@ from .verdict import Reason, Verdict
 __all__ = [
     "Dataset",
     "Embeddings",
+    "Facts",
     "FloatArray",
     "ImageFacts",
     "IntArray",
@@ -31,6 +32,9 @@ __all__ = [
 
 FloatArray = NDArray[np.float32]
 IntArray = NDArray[np.int64]
+
+Facts = Mapping[str, int | float | str]
+"""What reading an input taught about it and a record keeps: a few plain values by name, such as ``width`` and ``height``."""
 
 
 @dataclass(frozen=True, slots=True)

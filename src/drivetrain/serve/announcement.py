@@ -49,7 +49,7 @@ def _kept_line(settings: Settings) -> str:
     rule = settings.retention
     if not rule.keeps_hash:
         return "not kept, nor their hashes"
-    if not rule.keeps_image:
+    if not rule.keeps_input:
         return "not kept, only their hashes"
     metadata = "with their metadata" if settings.keep_metadata else "without their metadata"
     return f"kept {'for good' if rule.days is None else f'for {rule.days} days'}, {metadata}"

@@ -128,7 +128,7 @@ class ServeOptions:
 
     def _refuse_ignored(self, retention: Retention) -> None:
         """Whether what was chosen has an effect: a choice that is silently ignored would mislead."""
-        if self.keep_metadata and not retention.keeps_image:
+        if self.keep_metadata and not retention.keeps_input:
             raise UsageError(
                 f"--keep-metadata is about images that are kept, and with --images {self.images} none is; leave one of the two "
                 "out"

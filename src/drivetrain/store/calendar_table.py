@@ -8,7 +8,7 @@ from sqlalchemy import Connection, func, select
 
 from ..core.calendar import Calendar
 from .moment import DAY_US, from_us, to_us
-from .tables import CALENDAR, IMAGES, PREDICTIONS, TIME
+from .tables import CALENDAR, INPUTS, PREDICTIONS, TIME
 
 _ROW = 1
 _MICROSECOND = timedelta(microseconds=1)
@@ -21,7 +21,7 @@ def read(connection: Connection) -> Calendar | None:
         return Calendar(from_us(row.trusted_at), row.ahead * _MICROSECOND, row.held * _MICROSECOND)
     order = (TIME.desc(), PREDICTIONS.c.id.desc())
     newest = [
-        connection.execute(select(func.max(IMAGES.c.kept_at))).scalar(),
+        connection.execute(select(func.max(INPUTS.c.kept_at))).scalar(),
         connection.execute(select(TIME).select_from(PREDICTIONS).order_by(*order).limit(1)).scalar(),
     ]
     found = [at_us for at_us in newest if at_us is not None]
@@ -39,4 +39,4 @@ def write(connection: Connection, calendar: Calendar) -> None:
         connection.execute(CALENDAR.insert().values(id=_ROW, **values))
     if not calendar.is_doubted:
         now_us = to_us(calendar.trusted)
-        connection.execute(IMAGES.update().where(IMAGES.c.kept_at > now_us + DAY_US).values(kept_at=now_us))
+        connection.execute(INPUTS.update().where(INPUTS.c.kept_at > now_us + DAY_US).values(kept_at=now_us))

@@ -1,11 +1,11 @@
 """Records as a table in a file: Parquet or CSV.
 
-One row a record, one column a value; what has no fixed columns (probabilities, labels, numbers with their intervals, the
-caller's own values) is JSON text. Records pass through in bunches, so memory does not grow with their number, and the file
-takes its name when it is whole.
+One row a record, one column a value; what has no fixed columns (probabilities, labels, numbers with their intervals, an
+input's facts, the caller's own values) is JSON text. Records pass through in bunches, so memory does not grow with their
+number, and the file takes its name when it is whole.
 
 A CSV is made to be opened in a spreadsheet, and a text that begins with = + - @ would be calculated there, with whatever a caller
-named his image: also in full width, and after blanks, quotation marks and signs that are not seen, which one program or another
+named his file: also in full width, and after blanks, quotation marks and signs that are not seen, which one program or another
 skips. Such a text gets an apostrophe in front. Parquet holds every text as it is.
 """
 
@@ -55,9 +55,8 @@ _KINDS = {
     "group": "text",
     "taken_at": "text",
     "extra": "text",
-    "image_sha256": "text",
-    "width": "integer",
-    "height": "integer",
+    "input_sha256": "text",
+    "facts": "text",
     "queue_s": "number",
     "decode_s": "number",
     "network_s": "number",
@@ -132,9 +131,8 @@ def _row(record: Record) -> dict[str, Any]:
         "group": context.group,
         "taken_at": None if context.taken_at is None else context.taken_at.isoformat(),
         "extra": extra_text(context.extra) if context.extra else None,
-        "image_sha256": record.image_sha256,
-        "width": record.width,
-        "height": record.height,
+        "input_sha256": record.input_sha256,
+        "facts": extra_text(record.facts) if record.facts else None,
         "queue_s": _finite(timings.queue_s),
         "decode_s": _finite(timings.decode_s),
         "network_s": _finite(timings.network_s),
@@ -201,7 +199,6 @@ def _write_parquet(rows: Iterable[dict[str, Any]], path: Path) -> int:
     kinds = {
         "text": pyarrow.string(),
         "number": pyarrow.float64(),
-        "integer": pyarrow.int32(),
         "time": pyarrow.timestamp("us", tz="UTC"),
     }
     schema = pyarrow.schema([(name, kinds[kind]) for name, kind in _KINDS.items()])

@@ -9,7 +9,7 @@ from sqlalchemy import BigInteger, Connection, Table, func, literal_column, sele
 
 from .moment import from_us
 from .schema import CURRENT
-from .tables import IMAGES, KEYS, PREDICTIONS, TIME
+from .tables import INPUTS, KEYS, PREDICTIONS, TIME
 
 COUNTED = 100_000
 """Rows that are counted; of more, the database's own reckoning is told."""
@@ -23,9 +23,9 @@ class StoreInfo:
     kind: str
     schema: str
     records: int
-    images: int
+    inputs: int
     exact: bool
-    """False where records or images are too many to be counted on the way, and are about so many."""
+    """False where records or inputs are too many to be counted on the way, and are about so many."""
     keys: int
     bytes: int
     oldest: datetime | None
@@ -39,7 +39,7 @@ def holdings(connection: Connection, shown: str) -> StoreInfo:
         connection.execute(select(TIME).select_from(PREDICTIONS).order_by(*order).limit(1)).scalar()
         for order in ((TIME, PREDICTIONS.c.id), (TIME.desc(), PREDICTIONS.c.id.desc()))
     ]
-    (records, records_exact), (images, images_exact) = (_count(connection, table) for table in (PREDICTIONS, IMAGES))
+    (records, records_exact), (inputs, inputs_exact) = (_count(connection, table) for table in (PREDICTIONS, INPUTS))
     if postgres:
         size = connection.execute(text("SELECT pg_database_size(current_database())")).scalar_one()
     else:
@@ -53,8 +53,8 @@ def holdings(connection: Connection, shown: str) -> StoreInfo:
         kind="PostgreSQL" if postgres else "SQLite",
         schema=CURRENT,
         records=records,
-        images=images,
-        exact=records_exact and images_exact,
+        inputs=inputs,
+        exact=records_exact and inputs_exact,
         keys=connection.execute(select(func.count()).select_from(KEYS)).scalar_one(),
         bytes=size,
         oldest=oldest,

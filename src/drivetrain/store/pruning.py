@@ -1,4 +1,4 @@
-"""Forgetting: old images and old records, a few at a time, so that nobody waits for long."""
+"""Forgetting: old inputs and old records, a few at a time, so that nobody waits for long."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from sqlalchemy import Connection, delete, func, select, tuple_
 
 from .moment import DAY_US, from_us
 from .rows import COLUMNS, label_rows
-from .tables import IMAGES, LABELS, PREDICTIONS, TIME
+from .tables import INPUTS, LABELS, PREDICTIONS, TIME
 
 _RECORDS_AT_ONCE = 500
-_IMAGES_AT_ONCE = 50
+_INPUTS_AT_ONCE = 50
 _PAGES_AT_ONCE = 2000
 
 Writing = Callable[[], AbstractContextManager[Connection]]
@@ -27,40 +27,40 @@ class Pruned:
     """What was deleted, or would be; the first and the last moment that it was made or sent."""
 
     records: int
-    images: int
-    image_bytes: int
+    inputs: int
+    input_bytes: int
     oldest: datetime | None = None
     newest: datetime | None = None
 
 
 @dataclass(frozen=True)
-class Limits:
+class Oldest:
     """What is too old, in microseconds; None is nothing."""
 
-    images_us: int | None
+    inputs_us: int | None
     records_us: int | None
 
     @property
-    def image_limit_us(self) -> int | None:
-        """An image goes with the last record that kept it; a day later, as that is how exactly its last use is known."""
-        limits = [self.images_us, None if self.records_us is None else self.records_us - DAY_US]
+    def input_limit_us(self) -> int | None:
+        """An input goes with the last record that kept it; a day later, as that is how exactly its last use is known."""
+        limits = [self.inputs_us, None if self.records_us is None else self.records_us - DAY_US]
         return max((limit for limit in limits if limit is not None), default=None)
 
 
-def count(connection: Connection, limits: Limits) -> Pruned:
+def count(connection: Connection, oldest: Oldest) -> Pruned:
     """What would be deleted."""
-    records, images, size = 0, 0, 0
+    records, inputs, size = 0, 0, 0
     moments: list[int | None] = []
-    if limits.records_us is not None:
+    if oldest.records_us is not None:
         ends = select(func.count(), func.min(TIME), func.max(TIME)).select_from(PREDICTIONS)
-        records, *found = connection.execute(ends.where(limits.records_us > TIME)).one()
+        records, *found = connection.execute(ends.where(oldest.records_us > TIME)).one()
         moments += found
-    if limits.image_limit_us is not None:
-        at = IMAGES.c.kept_at
-        query = select(func.count(), func.coalesce(func.sum(IMAGES.c.size), 0), func.min(at), func.max(at))
-        images, size, *found = connection.execute(query.where(at < limits.image_limit_us)).one()
+    if oldest.input_limit_us is not None:
+        at = INPUTS.c.kept_at
+        query = select(func.count(), func.coalesce(func.sum(INPUTS.c.size), 0), func.min(at), func.max(at))
+        inputs, size, *found = connection.execute(query.where(at < oldest.input_limit_us)).one()
         moments += found
-    return Pruned(records, images, int(size), *_ends(moments))
+    return Pruned(records, inputs, int(size), *_ends(moments))
 
 
 def _ends(moments: Iterable[int | None]) -> tuple[datetime | None, datetime | None]:
@@ -68,32 +68,32 @@ def _ends(moments: Iterable[int | None]) -> tuple[datetime | None, datetime | No
     return (from_us(min(found)), from_us(max(found))) if found else (None, None)
 
 
-def prune(writing: Writing, limits: Limits) -> Pruned:
+def prune(writing: Writing, oldest: Oldest) -> Pruned:
     """Delete, each bunch in a transaction of its own."""
-    images, records, size = 0, 0, 0
+    inputs, records, size = 0, 0, 0
     moments: list[int | None] = []
-    if limits.image_limit_us is not None:
-        for bunch, of_bytes, *found in _prune_images(writing, limits.image_limit_us):
-            images, size = images + bunch, size + of_bytes
+    if oldest.input_limit_us is not None:
+        for bunch, of_bytes, *found in _prune_inputs(writing, oldest.input_limit_us):
+            inputs, size = inputs + bunch, size + of_bytes
             moments += found
-    if limits.records_us is not None:
-        for bunch, *found in _prune_records(writing, limits.records_us):
+    if oldest.records_us is not None:
+        for bunch, *found in _prune_records(writing, oldest.records_us):
             records += bunch
             moments += found
-    return Pruned(records, images, size, *_ends(moments))
+    return Pruned(records, inputs, size, *_ends(moments))
 
 
-def _prune_images(writing: Writing, limit_us: int) -> Iterator[tuple[int, int, int | None, int | None]]:
+def _prune_inputs(writing: Writing, limit_us: int) -> Iterator[tuple[int, int, int | None, int | None]]:
     """How many, their bytes, and the ends of when they were sent, of each bunch."""
-    query = select(IMAGES.c.sha256, IMAGES.c.size, IMAGES.c.kept_at).where(IMAGES.c.kept_at < limit_us)
-    query = query.limit(_IMAGES_AT_ONCE)
+    query = select(INPUTS.c.sha256, INPUTS.c.size, INPUTS.c.kept_at).where(INPUTS.c.kept_at < limit_us)
+    query = query.limit(_INPUTS_AT_ONCE)
     while True:
         with writing() as connection:
             found = connection.execute(query).all()
-            connection.execute(delete(IMAGES).where(IMAGES.c.sha256.in_([row.sha256 for row in found])))
+            connection.execute(delete(INPUTS).where(INPUTS.c.sha256.in_([row.sha256 for row in found])))
         at = [row.kept_at for row in found]
         yield len(found), sum(row.size for row in found), min(at, default=None), max(at, default=None)
-        if len(found) < _IMAGES_AT_ONCE:
+        if len(found) < _INPUTS_AT_ONCE:
             return
 
 

@@ -70,7 +70,7 @@ def to_row(record: Record) -> Row:
         camera,
         site,
         group,
-        text("image_sha256", record.image_sha256),
+        text("input_sha256", record.input_sha256),
         key_id,
         float(prediction.confidence),
         None if prediction.p_in_domain is None else float(prediction.p_in_domain),
@@ -78,8 +78,7 @@ def to_row(record: Record) -> Row:
         float(timings.decode_s),
         float(timings.network_s),
         float(timings.total_s),
-        record.width,
-        record.height,
+        extra_text(record.facts) if record.facts else None,
         None if context.taken_at is None else context.taken_at.isoformat(),
         _answer(prediction, odd),
         extra_text(context.extra) if context.extra else None,
@@ -98,8 +97,8 @@ def label_rows(row: Row) -> list[tuple[str, int, str]]:
 def to_record(row: Sequence[Any]) -> Record:
     """The record of a row with the columns of `COLUMNS`."""
     (
-        record_id, request_id, at_us, model, bundle_id, verdict, label, _, camera, site, group, image_sha256, key_id,
-        confidence, p_in_domain, queue_s, decode_s, network_s, total_s, width, height, taken_at, answer, extra,
+        record_id, request_id, at_us, model, bundle_id, verdict, label, _, camera, site, group, input_sha256, key_id,
+        confidence, p_in_domain, queue_s, decode_s, network_s, total_s, facts, taken_at, answer, extra,
     ) = row  # fmt: skip
     known = json.loads(answer)
     odd = known.get("odd")
@@ -107,7 +106,7 @@ def to_record(row: Sequence[Any]) -> Record:
         request_id, model = odd.get("request_id", request_id), odd.get("model", model)
         bundle_id, label = odd.get("bundle_id", bundle_id), odd.get("label", label)
         camera, site, group = odd.get("camera", camera), odd.get("site", site), odd.get("group", group)
-        image_sha256, key_id = odd.get("image_sha256", image_sha256), odd.get("key_id", key_id)
+        input_sha256, key_id = odd.get("input_sha256", input_sha256), odd.get("key_id", key_id)
     return Record(
         id=record_id,
         request_id=request_id,
@@ -127,9 +126,8 @@ def to_record(row: Sequence[Any]) -> Record:
             reasons=tuple(Reason(*parts) for parts in known.get("reasons", ())),
         ),
         timings=Timings(_number(queue_s), _number(decode_s), _number(network_s), _number(total_s)),
-        image_sha256=image_sha256,
-        width=width,
-        height=height,
+        input_sha256=input_sha256,
+        facts={} if facts is None else json.loads(facts),
         context=Context(
             camera=camera,
             site=site,

@@ -87,7 +87,7 @@ def find(connection: Connection, wanted: RecordFilter, limit: int, cursor: str |
 def _conditions(connection: Connection, wanted: RecordFilter) -> list[_Condition]:
     equal = (
         (_P.request_id, wanted.request_id),
-        (_P.image_sha256, wanted.image_sha256),
+        (_P.input_sha256, wanted.input_sha256),
         (_P.camera, wanted.camera),
         (_P.group_name, wanted.group),
         (_P.site, wanted.site),

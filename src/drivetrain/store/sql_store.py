@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Engine, select, text
 
 from ..core.calendar import Calendar
 from ..core.errors import StoreError
-from ..core.records import ApiKey, Entry, Record, RecordFilter, RecordPage, StoredImage
+from ..core.records import ApiKey, Entry, Record, RecordFilter, RecordPage, StoredInput
 from . import calendar_table, key_table, pruning, schema, search
 from .engine import WRITING, make_engine
 from .faults import told
@@ -23,9 +23,9 @@ from .location import Location, locate
 from .moment import to_us
 from .pruning import Pruned
 from .rows import COLUMNS, to_record
-from .tables import IMAGES, PREDICTIONS
+from .tables import INPUTS, PREDICTIONS
 from .watched_files import WatchedFiles
-from .writing import Batch
+from .writing import EntryRows
 
 # Below this, the next group of answers may not find room on the disk.
 LEAST_ROOM = 1 << 20
@@ -72,7 +72,7 @@ class SqlStore:
         self._closed = False
         self._files = WatchedFiles(location.path) if location.path is not None else None
         self._trusted_us = 0
-        """No image is kept as of an earlier moment, whatever the clock says."""
+        """No input is kept as of an earlier moment, whatever the clock says."""
         # SQLite has one writer at a time: threads queue up here in order instead of polling the file.
         self._turn = threading.Lock()
 
@@ -89,9 +89,9 @@ class SqlStore:
         """
         if not entries:
             return
-        batch = Batch(entries, self._trusted_us)
+        rows = EntryRows(entries, self._trusted_us)
         with self._writing() as connection:
-            batch.write(connection)
+            rows.write(connection)
 
     def page(self, wanted: RecordFilter, limit: int, cursor: str | None = None) -> RecordPage:
         """Records from the newest back.
@@ -124,18 +124,18 @@ class SqlStore:
             row = connection.execute(select(*columns).where(PREDICTIONS.c.id == indexed(record_id))).first()
         return None if row is None else to_record(row)
 
-    def image(self, sha256: str) -> StoredImage | None:
-        """The image whose received bytes had that hash, where it is kept."""
-        query = select(IMAGES.c.sha256, IMAGES.c.data, IMAGES.c.media_type).where(IMAGES.c.sha256 == indexed(sha256))
+    def input(self, sha256: str) -> StoredInput | None:
+        """The input whose received bytes had that hash, where it is kept."""
+        query = select(INPUTS.c.sha256, INPUTS.c.data, INPUTS.c.media_type).where(INPUTS.c.sha256 == indexed(sha256))
         with self._reading() as connection:
             row = connection.execute(query).first()
-        return None if row is None else StoredImage(row.sha256, bytes(row.data), row.media_type)
+        return None if row is None else StoredInput(row.sha256, bytes(row.data), row.media_type)
 
     def kept(self, sha256s: Collection[str]) -> frozenset[str]:
-        """Those of the hashes whose images are kept; asked for a page at a time."""
+        """Those of the hashes whose inputs are kept; asked for a page at a time."""
         if not sha256s:
             return frozenset()
-        query = select(IMAGES.c.sha256).where(IMAGES.c.sha256.in_([indexed(sha256) for sha256 in sha256s]))
+        query = select(INPUTS.c.sha256).where(INPUTS.c.sha256.in_([indexed(sha256) for sha256 in sha256s]))
         with self._reading() as connection:
             return frozenset(connection.execute(query).scalars())
 
@@ -185,23 +185,23 @@ class SqlStore:
     def prune(
         self,
         *,
-        images_older_than: datetime | None = None,
+        inputs_older_than: datetime | None = None,
         records_older_than: datetime | None = None,
         dry_run: bool = False,
     ) -> Pruned:
-        """Delete images that were last sent, and records that were made, before a moment; with records go their images.
+        """Delete inputs that were last sent, and records that were made, before a moment; with records go their inputs.
 
-        When an image was last sent is known to the day.
+        When an input was last sent is known to the day.
 
         Raises:
             StoreError: it cannot be written; what was deleted until then stays deleted.
         """
-        moments = [None if at is None else to_us(at) for at in (images_older_than, records_older_than)]
-        limits = pruning.Limits(*moments)
+        moments = [None if at is None else to_us(at) for at in (inputs_older_than, records_older_than)]
+        oldest = pruning.Oldest(*moments)
         if dry_run:
             with self._reading() as connection:
-                return pruning.count(connection, limits)
-        pruned = pruning.prune(self._writing, limits)
+                return pruning.count(connection, oldest)
+        pruned = pruning.prune(self._writing, oldest)
         more = True
         while more:
             with self._writing() as connection:

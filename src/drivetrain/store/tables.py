@@ -35,7 +35,7 @@ PREDICTIONS = Table(
     Column("camera", _text()),
     Column("site", _text()),
     Column("group_name", _text()),
-    Column("image_sha256", _text()),
+    Column("input_sha256", _text()),
     Column("key_id", _text()),
     Column("confidence", Float(53)),
     Column("p_in_domain", Float(53)),
@@ -43,8 +43,7 @@ PREDICTIONS = Table(
     Column("decode_s", Float(53)),
     Column("network_s", Float(53)),
     Column("total_s", Float(53)),
-    Column("width", Integer),
-    Column("height", Integer),
+    Column("facts", Text),
     Column("taken_at", _text()),
     # What may be long stands last: SQLite reads a row from its front.
     Column("answer", Text, nullable=False),
@@ -54,7 +53,7 @@ TIME = literal_column("predictions.at + 0", BigInteger)
 Index("ix_predictions_time", literal_column("(at + 0)"), PREDICTIONS.c.id)
 for _column in ("request_id", "model", "bundle_id", "verdict"):
     Index(f"ix_predictions_{_column}", PREDICTIONS.c[_column], PREDICTIONS.c.at, PREDICTIONS.c.id)
-for _column in ("camera", "site", "group_name", "image_sha256"):
+for _column in ("camera", "site", "group_name", "input_sha256"):
     _present = PREDICTIONS.c[_column].is_not(None)
     Index(
         f"ix_predictions_{_column}",
@@ -75,8 +74,8 @@ LABELS = Table(
     sqlite_with_rowid=False,
 )
 
-IMAGES = Table(
-    "images",
+INPUTS = Table(
+    "inputs",
     METADATA,
     Column("sha256", _text(), primary_key=True),
     Column("media_type", _text(), nullable=False),
@@ -84,7 +83,7 @@ IMAGES = Table(
     Column("kept_at", BigInteger, nullable=False),
     Column("data", LargeBinary, nullable=False),
 )
-Index("ix_images_kept_at", IMAGES.c.kept_at)
+Index("ix_inputs_kept_at", INPUTS.c.kept_at)
 
 KEYS = Table(
     "keys",

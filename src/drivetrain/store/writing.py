@@ -16,11 +16,11 @@ from ..core.records import Entry
 from .indexed import indexed
 from .moment import DAY_US, to_us
 from .rows import label_rows, to_row
-from .tables import IMAGES, LABELS, PREDICTIONS
+from .tables import INPUTS, LABELS, PREDICTIONS
 
-# An image that is sent again is kept anew; once a day is enough to know, and spares rewriting it.
+# An input that is sent again is kept anew; once a day is enough to know, and spares rewriting it.
 _KEPT_ANEW = (
-    f"ON CONFLICT (sha256) DO UPDATE SET kept_at = excluded.kept_at WHERE images.kept_at < excluded.kept_at - {DAY_US}"
+    f"ON CONFLICT (sha256) DO UPDATE SET kept_at = excluded.kept_at WHERE inputs.kept_at < excluded.kept_at - {DAY_US}"
 )
 
 
@@ -51,32 +51,32 @@ def _postgres_type(kind: object) -> str:
 
 _SQLITE = {table: _insert_each(table, "?") for table in (PREDICTIONS, LABELS)}
 _POSTGRES = {table: _insert_arrays(table) for table in (PREDICTIONS, LABELS)}
-_IMAGES = {"sqlite": _insert_each(IMAGES, "?", _KEPT_ANEW), "postgresql": _insert_each(IMAGES, "%b", _KEPT_ANEW)}
+_INPUTS = {"sqlite": _insert_each(INPUTS, "?", _KEPT_ANEW), "postgresql": _insert_each(INPUTS, "%b", _KEPT_ANEW)}
 
 Rows = list[tuple[Any, ...]]
 
 
-class Batch:
+class EntryRows:
     """Entries as rows, made before a connection is taken: a writer holds others up for as short as can be."""
 
     def __init__(self, entries: Sequence[Entry], kept_from_us: int = 0) -> None:
-        """Images are kept as of ``kept_from_us`` where the clock says less: it has jumped back."""
+        """Inputs are kept as of ``kept_from_us`` where the clock says less: it has jumped back."""
         self.records: Rows = [to_row(entry.record) for entry in entries]
         self.labels: Rows = [label for row in self.records for label in label_rows(row)]
-        images: dict[str, tuple[Any, ...]] = {}
+        inputs: dict[str, tuple[Any, ...]] = {}
         for entry in entries:
-            image = entry.image
-            if image is not None:
-                sha256, at_us = indexed(image.sha256), max(to_us(entry.record.at), kept_from_us)
-                images[sha256] = (sha256, indexed(image.media_type), len(image.data), at_us, image.data)
+            kept = entry.input
+            if kept is not None:
+                sha256, at_us = indexed(kept.sha256), max(to_us(entry.record.at), kept_from_us)
+                inputs[sha256] = (sha256, indexed(kept.media_type), len(kept.data), at_us, kept.data)
         # All writers in the same order, so that none holds what another waits for.
-        self.images: Rows = sorted(images.values())
+        self.inputs: Rows = sorted(inputs.values())
 
     def write(self, connection: Connection) -> None:
         """Insert what is not there yet."""
         name = connection.dialect.name
-        if self.images:
-            connection.exec_driver_sql(_IMAGES[name], self.images)
+        if self.inputs:
+            connection.exec_driver_sql(_INPUTS[name], self.inputs)
         for table, rows in ((PREDICTIONS, self.records), (LABELS, self.labels)):
             if not rows:
                 continue

@@ -207,7 +207,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/v1/images/{sha256}": {
+    "/v1/inputs/{sha256}": {
         parameters: {
             query?: never;
             header?: never;
@@ -215,11 +215,11 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * An image that was kept
+         * An input that was kept
          * @description By the SHA-256 of the file as it was received. Its metadata has been taken out unless the server was told to keep
          *     it, so the bytes may have another hash.
          */
-        get: operations["image_v1_images__sha256__get"];
+        get: operations["kept_input_v1_inputs__sha256__get"];
         put?: never;
         post?: never;
         delete?: never;
@@ -594,10 +594,10 @@ export interface components {
             /** Id */
             id: string;
             /**
-             * Image Sha256
+             * Input Sha256
              * @description Of the file as it was received; null where that is not kept
              */
-            image_sha256: string | null;
+            input_sha256: string | null;
             /** Request Id */
             request_id: string;
             /**
@@ -610,14 +610,17 @@ export interface components {
             /** Bundle Id */
             bundle_id: string;
             /**
-             * Image
-             * @description Where the image is; null where it was not kept, or no longer is
+             * Input
+             * @description Where the input is; null where it was not kept, or no longer is
              */
-            image: string | null;
-            /** Width */
-            width: number | null;
-            /** Height */
-            height: number | null;
+            input: string | null;
+            /**
+             * Facts
+             * @description What reading the input taught about it: of an image its width and height, upright, in pixels; empty where it could not be read
+             */
+            facts: {
+                [key: string]: number | string;
+            };
             metadata: components["schemas"]["Metadata"];
             timings: components["schemas"]["RecordTimings"];
         };
@@ -663,13 +666,19 @@ export interface components {
         };
         /**
          * InputAnswer
-         * @description Pixels of what the network sees.
+         * @description What the model is asked with.
          */
         InputAnswer: {
-            /** Width */
-            width: number;
-            /** Height */
-            height: number;
+            /**
+             * Type
+             * @description What the files are: `image`
+             */
+            type: string;
+            /**
+             * Shape
+             * @description Of the tensor that the network sees; of an image 3 channels, height and width
+             */
+            shape: number[];
         };
         JsonValue: unknown;
         /**
@@ -1073,10 +1082,10 @@ export interface components {
             /** Id */
             id: string;
             /**
-             * Image Sha256
+             * Input Sha256
              * @description Of the file as it was received; null where that is not kept
              */
-            image_sha256: string | null;
+            input_sha256: string | null;
         };
         /**
          * TensorMetadata
@@ -1269,12 +1278,12 @@ export interface components {
             errors: components["schemas"]["Fault"][];
         };
         /**
-         * StoredImageBody
-         * @description An image that was kept, by the hash of its file.
+         * StoredInputBody
+         * @description An input that was kept, by the hash of its file.
          */
-        StoredImageBody: {
-            /** Image Sha256 */
-            image_sha256: string;
+        StoredInputBody: {
+            /** Input Sha256 */
+            input_sha256: string;
         };
     };
     responses: never;
@@ -1439,7 +1448,7 @@ export interface operations {
                     /** Format: binary */
                     image: string;
                 };
-                "application/json": components["schemas"]["StoredImageBody"];
+                "application/json": components["schemas"]["StoredInputBody"];
             };
         };
         responses: {
@@ -2024,7 +2033,7 @@ export interface operations {
                 site?: string | null;
                 group?: string | null;
                 request_id?: string | null;
-                image_sha256?: string | null;
+                input_sha256?: string | null;
                 /** @description From this moment on */
                 since?: string | null;
                 /** @description Before this moment */
@@ -2172,7 +2181,7 @@ export interface operations {
             };
         };
     };
-    image_v1_images__sha256__get: {
+    kept_input_v1_inputs__sha256__get: {
         parameters: {
             query?: {
                 /** @description Longest side in pixels */
@@ -2186,7 +2195,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description The image file, or a smaller JPEG of it */
+            /** @description The file; of an image a smaller JPEG, where `size` asks for it */
             200: {
                 headers: {
                     [name: string]: unknown;

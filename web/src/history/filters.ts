@@ -11,7 +11,7 @@ export const NAMES = [
   "to",
   "bundle_id",
   "request_id",
-  "image_sha256",
+  "input_sha256",
 ] as const;
 export type FilterName = (typeof NAMES)[number];
 /** `from` and `to` are days (2026-11-30), both included, in the reader's time zone. */

@@ -81,7 +81,7 @@ class PredictState {
       try {
         const { id } = item.prediction!;
         const entry = await session.client.json<HistoryEntry>("get", `/v1/predictions/${encodeURIComponent(id)}`);
-        item.image = entry.image;
+        item.image = entry.input;
         item.stored = true;
       } catch (error) {
         // Of anything else nothing follows for the answer; it is asked about again when the server is back.

@@ -50,7 +50,7 @@ class StoredAnswer(PredictionAnswer):
     """An answer that was stored."""
 
     id: str
-    image_sha256: str | None = Field(description="Of the file as it was received; null where that is not kept")
+    input_sha256: str | None = Field(description="Of the file as it was received; null where that is not kept")
 
 
 class RequestTimings(BaseModel):
@@ -89,9 +89,11 @@ class HistoryEntry(StoredAnswer):
     at: datetime
     model: str
     bundle_id: str
-    image: str | None = Field(description="Where the image is; null where it was not kept, or no longer is")
-    width: int | None
-    height: int | None
+    input: str | None = Field(description="Where the input is; null where it was not kept, or no longer is")
+    facts: dict[str, int | float | str] = Field(
+        description="What reading the input taught about it: of an image its width and height, upright, in pixels; empty "
+        "where it could not be read"
+    )
     metadata: Metadata
     timings: RecordTimings
 
@@ -106,10 +108,10 @@ class HistoryPage(BaseModel):
 
 def stored_json(record: Record) -> dict[str, Any]:
     """As `StoredAnswer`."""
-    return {**record.prediction.to_json(), "id": record.id, "image_sha256": record.image_sha256}
+    return {**record.prediction.to_json(), "id": record.id, "input_sha256": record.input_sha256}
 
 
-def history_json(record: Record, *, image_kept: bool) -> dict[str, Any]:
+def history_json(record: Record, *, input_kept: bool) -> dict[str, Any]:
     """As `HistoryEntry`."""
     return {
         **stored_json(record),
@@ -117,9 +119,8 @@ def history_json(record: Record, *, image_kept: bool) -> dict[str, Any]:
         "at": moment(record.at),
         "model": record.model,
         "bundle_id": record.prediction.bundle_id,
-        "image": f"/v1/images/{record.image_sha256}" if image_kept else None,
-        "width": record.width,
-        "height": record.height,
+        "input": f"/v1/inputs/{record.input_sha256}" if input_kept else None,
+        "facts": dict(record.facts),
         "metadata": context_json(record.context),
         "timings": _record_timings(record.timings),
     }

@@ -50,10 +50,12 @@ class AcceptAnswer(BaseModel):
 
 
 class InputAnswer(BaseModel):
-    """Pixels of what the network sees."""
+    """What the model is asked with."""
 
-    width: int
-    height: int
+    type: str = Field(description="What the files are: `image`")
+    shape: list[int] = Field(
+        description="Of the tensor that the network sees; of an image 3 channels, height and width"
+    )
 
 
 class ParityAnswer(BaseModel):
@@ -207,7 +209,7 @@ def describe(model: ServedModel, *, default: bool, current: bool) -> dict[str, A
         # What could not be reckoned has no value to show.
         "metrics": [metric_json(figure) for figure in manifest.rows if figure.value is not None],
         "accept": accept and {"confidence": accept.confidence, "coverage": accept.coverage},
-        "input": {"width": width, "height": height},
+        "input": {"type": "image", "shape": [3, height, width]},
         "backbone": manifest.backbone.name,
         "parity": parity and {"images": parity.images, "max_probability": parity.max_probability},
         "gallery": _pictures(predictor.gallery),

@@ -74,15 +74,15 @@ class ExplainAnswer(BaseModel):
     similar: list[SimilarAnswer]
 
 
-class StoredImageBody(BaseModel):
-    """An image that was kept, by the hash of its file."""
+class StoredInputBody(BaseModel):
+    """An input that was kept, by the hash of its file."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    image_sha256: str = Field(pattern="^[0-9a-f]{64}$")
+    input_sha256: str = Field(pattern="^[0-9a-f]{64}$")
 
 
-SCHEMAS = (StoredImageBody,)
+SCHEMAS = (StoredInputBody,)
 
 _BODY = {
     "requestBody": {
@@ -96,7 +96,7 @@ _BODY = {
                     "additionalProperties": False,
                 }
             },
-            "application/json": {"schema": {"$ref": "#/components/schemas/StoredImageBody"}},
+            "application/json": {"schema": {"$ref": "#/components/schemas/StoredInputBody"}},
         },
     }
 }
@@ -171,14 +171,14 @@ async def _image(server: Server, request: Request, caller: Caller, body: Body) -
 
 def _sha256(data: bytes) -> str:
     try:
-        return StoredImageBody.model_validate(read_json(data, "the body", values=16)).image_sha256
+        return StoredInputBody.model_validate(read_json(data, "the body", values=16)).input_sha256
     except ValidationError as error:
         raise unprocessable(error) from None
 
 
 def _kept(server: Server, sha256: str) -> Upload:
     try:
-        stored = server.store.image(sha256)
+        stored = server.store.input(sha256)
     except StoreError as error:
         raise unavailable(error) from None
     if stored is None:

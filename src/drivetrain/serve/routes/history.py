@@ -1,4 +1,4 @@
-"""What was answered earlier, and the images it was answered for."""
+"""What was answered earlier, and the inputs it was answered for."""
 
 from __future__ import annotations
 
@@ -53,14 +53,14 @@ def history_routes(server: Server) -> APIRouter:
         site: Text = None,
         group: Text = None,
         request_id: Text = None,
-        image_sha256: Text = None,
+        input_sha256: Text = None,
         since: Annotated[Moment | None, Query(description="From this moment on")] = None,
         until: Annotated[Moment | None, Query(description="Before this moment")] = None,
     ) -> JSONResponse:
         """From the newest back. A search looks through a bounded stretch of time at once: a page may be short, even empty,
         and still have a `next`; `searched_to` says how far it got."""
         wanted = RecordFilter(
-            model, bundle_id, verdict, label, camera, site, group, request_id, image_sha256, since, until
+            model, bundle_id, verdict, label, camera, site, group, request_id, input_sha256, since, until
         )
         try:
             page = server.store.page(wanted, limit, cursor)
@@ -72,7 +72,7 @@ def history_routes(server: Server) -> APIRouter:
         return JSONResponse(
             {
                 "predictions": [
-                    history_json(record, image_kept=record.image_sha256 in kept) for record in page.records
+                    history_json(record, input_kept=record.input_sha256 in kept) for record in page.records
                 ],
                 "next": page.next,
                 "searched_to": moment(page.searched_to),
@@ -94,25 +94,28 @@ def history_routes(server: Server) -> APIRouter:
             raise unavailable(error) from None
         if record is None:
             raise Problem("not-found", f"there is no prediction {record_id[:80]!r}")
-        return JSONResponse(history_json(record, image_kept=record.image_sha256 in kept))
+        return JSONResponse(history_json(record, input_kept=record.input_sha256 in kept))
 
     @router.get(
-        "/v1/images/{sha256}",
+        "/v1/inputs/{sha256}",
         response_class=Response,
-        summary="An image that was kept",
+        summary="An input that was kept",
         responses={
-            200: {"content": {"image/*": {}}, "description": "The image file, or a smaller JPEG of it"},
+            200: {
+                "content": {"image/*": {}},
+                "description": "The file; of an image a smaller JPEG, where `size` asks for it",
+            },
             **documented("unauthorized", "forbidden", "not-found", "unprocessable", "overloaded", "store-unavailable"),
         },
     )
-    async def image(
+    async def kept_input(
         sha256: str,
         size: Annotated[int | None, Query(ge=SIDES[0], le=SIDES[1], description="Longest side in pixels")] = None,
     ) -> Response:
         """By the SHA-256 of the file as it was received. Its metadata has been taken out unless the server was told to keep
         it, so the bytes may have another hash."""
         if not SHA256.fullmatch(sha256):
-            raise Problem("not-found", "an image is named by 64 hexadecimal digits")
+            raise Problem("not-found", "an input is named by 64 hexadecimal digits")
         async with aside.turn():
             data, media_type = await asyncio.to_thread(shown, server, sha256, size)
         return picture(data, media_type)
@@ -128,8 +131,8 @@ def picture(data: bytes, media_type: str, cache: str = FOREVER) -> Response:
 
 
 def _kept(server: Server, records: Sequence[Record]) -> frozenset[str]:
-    """Hashes of the images that are there: not all that could be were kept, and those of long ago are forgotten."""
-    return server.store.kept({record.image_sha256 for record in records if record.image_sha256 is not None})
+    """Hashes of the inputs that are there: not all that could be were kept, and those of long ago are forgotten."""
+    return server.store.kept({record.input_sha256 for record in records if record.input_sha256 is not None})
 
 
 def shown(server: Server, sha256: str, size: int | None) -> tuple[bytes, str]:
@@ -139,7 +142,7 @@ def shown(server: Server, sha256: str, size: int | None) -> tuple[bytes, str]:
         Problem: it was not kept, or cannot be read (404), or the store cannot (503).
     """
     try:
-        stored = server.store.image(sha256)
+        stored = server.store.input(sha256)
     except StoreError as error:
         raise unavailable(error) from None
     if stored is None:

@@ -61,11 +61,11 @@ class Forgetting:
         limit = self._retention.oldest(calendar.earliest(now))
         if limit is None:
             return
-        done = self._store.prune(images_older_than=limit)
-        if done.images:
+        done = self._store.prune(inputs_older_than=limit)
+        if done.inputs:
             log.info(
                 "deleted %d images (%.1f MB) last sent before %s, the first %s and the last %s",
-                done.images, done.image_bytes / 1e6, _minute(limit), _minute(done.oldest), _minute(done.newest),
+                done.inputs, done.input_bytes / 1e6, _minute(limit), _minute(done.oldest), _minute(done.newest),
             )  # fmt: skip
 
     def _before(self, now: datetime, at_s: float) -> tuple[Calendar, timedelta, timedelta]:

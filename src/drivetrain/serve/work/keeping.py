@@ -7,7 +7,7 @@ import logging
 from dataclasses import dataclass
 
 from ...core.errors import ImageError
-from ...core.records import StoredImage
+from ...core.records import StoredInput
 from ...core.retention import Retention
 from ...data.image.decode import Decoded
 from .pictures import Pictures
@@ -28,15 +28,15 @@ class Keeping:
 
     def kept(
         self, data: bytes, sha256: str | None, media_type: str, pictures: Pictures, decoded: Decoded | None = None
-    ) -> StoredImage | None:
+    ) -> StoredInput | None:
         """The file that is kept, if one is; ``decoded`` is what is in it, whole, if the caller holds it.
 
         Without metadata it may be too large, or refuse to be had; then it is not kept, and the hash stands alone.
         """
-        if sha256 is None or not self.retention.keeps_image:
+        if sha256 is None or not self.retention.keeps_input:
             return None
         if self.keep_metadata:
-            return StoredImage(sha256, data, media_type)
+            return StoredInput(sha256, data, media_type)
         try:
             stripped = pictures.stripped(data, decoded)
         except ImageError as error:
@@ -45,4 +45,4 @@ class Keeping:
         if stripped is None:
             log.warning("an image was not kept, only its hash: of %s without metadata too large a PNG", media_type)
             return None
-        return StoredImage(sha256, *stripped)
+        return StoredInput(sha256, *stripped)

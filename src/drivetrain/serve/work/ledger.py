@@ -24,7 +24,7 @@ Written = Callable[[StoreError | None], None]
 # Entries a transaction; a request has at most a few dozen.
 GROUP = 512
 
-# What may wait to be written, in bytes; an entry without an image counts as `ENTRY_BYTES`.
+# What may wait to be written, in bytes; an entry without its input counts as `ENTRY_BYTES`.
 MOST_BYTES = 64 << 20
 ENTRY_BYTES = 4 << 10
 
@@ -79,7 +79,7 @@ class Ledger:
 
         Waits while too much waits already.
         """
-        size = sum(ENTRY_BYTES + (len(entry.image.data) if entry.image else 0) for entry in entries)
+        size = sum(ENTRY_BYTES + (len(entry.input.data) if entry.input else 0) for entry in entries)
         with self._change:
             self._change.wait_for(lambda: not self._waiting or self._bytes + size <= MOST_BYTES)
             self._waiting.append(_Write(entries, written, time.monotonic(), size))

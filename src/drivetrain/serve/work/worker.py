@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from weakref import finalize
 
@@ -16,8 +16,8 @@ import numpy as np
 
 from ...core.errors import ImageError
 from ...core.identifiers import new_id
-from ...core.records import Entry, Record, StoredImage, Timings
-from ...core.types import FloatArray
+from ...core.records import Entry, Record, StoredInput, Timings
+from ...core.types import Facts, FloatArray
 from ...data.image.preprocess import apply
 from ...model.policy import unreadable
 from ...model.seen import Seen
@@ -42,11 +42,10 @@ class Prepared:
     decode_s: float
     tensor_KHW: FloatArray | None
     """None where the image cannot be read."""
-    width: int | None = None
-    height: int | None = None
+    facts: Facts = field(default_factory=dict)
     error: str | None = None
     sha256: str | None = None
-    kept: StoredImage | None = None
+    kept: StoredInput | None = None
 
 
 def prepare(jobs: Sequence[Job], keeping: Keeping, pictures: Pictures) -> list[Prepared]:
@@ -86,14 +85,14 @@ def _prepare(job: Job, keeping: Keeping, pictures: Pictures) -> Prepared:
     if job.upload.tensor_KHW is not None:
         return Prepared(job, start_s, 0.0, job.upload.tensor_KHW)
     sha256 = keeping.sha256(data)
-    kept: StoredImage | None = None
+    kept: StoredInput | None = None
     try:
         with pictures.decoded(data, spec.decode_size) as decoded:
             if 0 in decoded.image.size:
                 raise ImageError("damaged", "the image has no pixels")
             tensor_KHW = apply(decoded.image, spec)
             decode_s = time.monotonic() - start_s
-            width, height, reduced = decoded.width, decoded.height, decoded.reduced
+            facts, reduced = {"width": decoded.width, "height": decoded.height}, decoded.reduced
             media_type = f"image/{decoded.format.lower()}"
             if reduced == 1:
                 kept = keeping.kept(data, sha256, media_type, pictures, decoded)
@@ -105,12 +104,10 @@ def _prepare(job: Job, keeping: Keeping, pictures: Pictures) -> Prepared:
     except MemoryError:
         reason = "out of memory: not enough memory to prepare it"
         return Prepared(job, start_s, time.monotonic() - start_s, None, error=reason, sha256=sha256)
-    return Prepared(
-        job, start_s, decode_s, tensor_KHW, width, height, sha256=sha256, kept=_with_room(job, kept, pictures)
-    )
+    return Prepared(job, start_s, decode_s, tensor_KHW, facts, sha256=sha256, kept=_with_room(job, kept, pictures))
 
 
-def _with_room(job: Job, kept: StoredImage | None, pictures: Pictures) -> StoredImage | None:
+def _with_room(job: Job, kept: StoredInput | None, pictures: Pictures) -> StoredInput | None:
     """The image, if there is room for it until it is stored. What came in is counted as a request's body; what has become
     larger on the way is counted until the request is done with."""
     if kept is None or len(kept.data) <= len(job.upload.data):
@@ -128,8 +125,7 @@ def _entry(one: Prepared, seen: Seen | None, network_s: float) -> Entry:
     if seen is None:
         prediction = unreadable(upload.name, one.error or "damaged", predictor.manifest.bundle_id)
     else:
-        facts = {"width": one.width, "height": one.height} if one.width is not None else {}
-        prediction = predictor.judge(upload.name, replace(seen, facts=facts))
+        prediction = predictor.judge(upload.name, replace(seen, facts=one.facts))
     # One look at the clock for both, so that ids and moments sort alike.
     now_ns = time.time_ns()
     record = Record(
@@ -139,9 +135,8 @@ def _entry(one: Prepared, seen: Seen | None, network_s: float) -> Entry:
         model=job.model.name,
         prediction=prediction,
         timings=Timings(one.taken_s - job.accepted_s, one.decode_s, network_s, time.monotonic() - job.accepted_s),
-        image_sha256=one.sha256,
-        width=one.width,
-        height=one.height,
+        input_sha256=one.sha256,
+        facts=one.facts,
         context=upload.context,
         key_id=job.key_id,
     )
