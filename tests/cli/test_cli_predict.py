@@ -49,7 +49,9 @@ def test_answers_come_in_the_order_given(drivetrain: CommandLine, kept: Path, ph
 def test_json_is_as_documented(drivetrain: CommandLine, kept: Path, photos: Path) -> None:
     done = drivetrain("predict", kept, photos, "--json")
     for answer in done.document:
-        assert set(answer) == {"path", "label", "confidence", "probs", "labels", "values", "verdict", "error"}
+        fields = {"path", "label", "confidence", "probs", "labels", "values", "verdict", "reasons", "error"}
+        assert set(answer) == fields
+        assert bool(answer["reasons"]) == (answer["verdict"] != "accept")
         assert answer["verdict"] in ("accept", "review", "unreadable")
     good, broken = done.document[0], done.document[2]
     assert good["label"] == "grün"
@@ -62,6 +64,7 @@ def test_json_is_as_documented(drivetrain: CommandLine, kept: Path, photos: Path
     assert broken["probs"] == {}
     assert broken["verdict"] == "unreadable"
     assert broken["error"]
+    assert broken["reasons"] == [{"code": "unreadable", "words": broken["error"]}]
     warning, tally = done.err.splitlines()
     assert warning == "warning: 1 of 4 files cannot be read; they are marked “unreadable”"
     assert tally == (
@@ -297,7 +300,10 @@ def test_what_is_no_bundle_says_so(drivetrain: CommandLine, photos: Path, tmp_pa
 def test_inspect_shows_and_prints_the_manifest(drivetrain: CommandLine, trained: TrainedByCommand) -> None:
     document = drivetrain("inspect", trained.bundle, "--json").document
     manifest = json.loads((trained.bundle / "manifest.json").read_text())
-    assert document == {**manifest, "parity": {"images": 4, "max_pixel": 0.0, "max_probability": 0.0}}
+    assert document.pop("parity") == {"images": 4, "max_pixel": 0.0, "max_probability": 0.0}
+    assert document.pop("preprocess") == manifest["input"]["preprocess"]
+    assert document.pop("metrics")["accuracy"]["value"] == manifest["figures"][0]["value"]
+    assert document == manifest
     assert drivetrain("inspect", trained.bundle, "--json", "--no-golden").document["parity"] is None
     shown = drivetrain("inspect", trained.bundle)
     assert shown.err == ""

@@ -35,7 +35,7 @@ from drivetrain.data.image.preprocess import apply
 from drivetrain.serve.application import create_app
 from drivetrain.serve.start import ServeOptions, build
 
-PREDICTION = {"path", "label", "confidence", "probs", "labels", "values", "verdict", "error"}
+PREDICTION = {"path", "label", "confidence", "probs", "labels", "values", "verdict", "reasons", "error"}
 
 
 @pytest.fixture
