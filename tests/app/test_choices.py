@@ -14,7 +14,7 @@ import pytest
 import drivetrain as dt
 from drivetrain.core.errors import UsageError
 from drivetrain.core.option import Row
-from drivetrain.learn.choices import TargetOptions
+from drivetrain.learn.target_options import TargetOptions
 from drivetrain.training.choices import Choices, options_of
 from drivetrain.training.options import TrainOptions, Tuning, table
 

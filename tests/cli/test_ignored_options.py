@@ -12,7 +12,8 @@ import drivetrain as dt
 from drivetrain.core.errors import UsageError
 from drivetrain.data.block.blocks import ImageBlock, MultiCategoryBlock
 from drivetrain.data.block.datablock import DataBlock
-from drivetrain.serve.start import ServeOptions
+from drivetrain.serve.options import ServeOptions
+from drivetrain.serve.settings import Settings
 
 REGRESSION, LABELS = ("--task", "regression"), ("--task", "multi-label")
 
@@ -103,5 +104,5 @@ def test_other_commands_refuse_what_they_would_ignore(drivetrain: CommandLine, k
 )
 def test_serve_refuses_what_it_would_ignore(choices: dict[str, Any], message: str) -> None:
     with pytest.raises(UsageError, match=message):
-        ServeOptions(("b",), **choices).settings()
-    ServeOptions(("b",), keep_metadata=True, max_batch=2, max_wait_ms=5.0, target_ms=300.0).settings()
+        Settings.of(ServeOptions(("b",), **choices))
+    Settings.of(ServeOptions(("b",), keep_metadata=True, max_batch=2, max_wait_ms=5.0, target_ms=300.0))

@@ -11,7 +11,8 @@ from running import KEPT
 from starlette.testclient import TestClient
 
 from drivetrain.serve.application import create_app
-from drivetrain.serve.start import ServeOptions, build
+from drivetrain.serve.options import ServeOptions
+from drivetrain.serve.start import build
 
 
 @pytest.fixture(scope="session")

@@ -17,8 +17,9 @@ from drivetrain.core.records import Role
 from drivetrain.core.types import FloatArray
 from drivetrain.embed.session import Session
 from drivetrain.serve.application import create_app
+from drivetrain.serve.options import ServeOptions
 from drivetrain.serve.server import Server
-from drivetrain.serve.start import ServeOptions, build
+from drivetrain.serve.start import build
 from drivetrain.serve.work.job import Job
 from drivetrain.store.new_key import new_key
 from drivetrain.store.sql_store import open_store

@@ -33,7 +33,8 @@ from drivetrain.data.block.datablock import DataBlock
 from drivetrain.data.image.decode import decode
 from drivetrain.data.image.preprocess import apply
 from drivetrain.serve.application import create_app
-from drivetrain.serve.start import ServeOptions, build
+from drivetrain.serve.options import ServeOptions
+from drivetrain.serve.start import build
 
 PREDICTION = {"path", "label", "confidence", "probs", "labels", "values", "verdict", "reasons", "error"}
 
@@ -460,7 +461,7 @@ def test_samples_are_shown(make_client: MakeClient, tmp_path: Path) -> None:
     for label, seed in (("blau", 1), ("rot", 2)):
         (tmp_path / "samples" / label).mkdir(parents=True)
         (tmp_path / "samples" / label / f"{seed}.jpg").write_bytes(jpeg(seed))
-    client = make_client(samples=str(tmp_path / "samples"))
+    client = make_client(samples=tmp_path / "samples")
     samples = fine(client.get("/v1/samples"))["samples"]
     assert [(sample["name"], sample["label"]) for sample in samples] == [("1.jpg", "blau"), ("2.jpg", "rot")]
     assert [client.get(sample["url"]).content for sample in samples] == [jpeg(1), jpeg(2)]

@@ -29,8 +29,9 @@ from drivetrain.core.records import Role
 from drivetrain.data.image.decode import decode
 from drivetrain.serve.application import create_app
 from drivetrain.serve.http.problems import Problem
+from drivetrain.serve.options import ServeOptions
 from drivetrain.serve.server import Server
-from drivetrain.serve.start import ServeOptions, build
+from drivetrain.serve.start import build
 from drivetrain.store.new_key import new_key
 from drivetrain.store.sql_store import open_store
 from postgres import Postgres

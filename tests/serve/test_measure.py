@@ -14,6 +14,7 @@ import pytest
 from drivetrain.core.types import FloatArray
 from drivetrain.model.predictor import Predictor, load
 from drivetrain.serve import settings
+from drivetrain.serve.options import ServeOptions
 from drivetrain.serve.settings import Limits, Settings
 from drivetrain.serve.work import measure
 from drivetrain.serve.work.measure import pays_to_widen, plan
@@ -46,7 +47,7 @@ class Machine:
             return self._now_s
 
     def plan(self, **settings: Any) -> measure.Plan:
-        return plan(Settings(**settings), self.predictors, self.clock)
+        return plan(Settings.of(ServeOptions(("b",), **settings)), self.predictors, self.clock)
 
 
 @pytest.fixture(autouse=True)
@@ -96,7 +97,7 @@ def test_the_queue_is_what_can_be_answered_in_time_and_holds_a_request() -> None
         measure.QUEUE_SHARE * 2.0 / (0.004 * (1 + measure.DECODE_SHARE))
     )
     assert Machine(flat).plan(target_ms=10.0).queue == Limits().images
-    assert Machine(flat).plan(target_ms=10.0, limits=Limits(images=7)).queue == 7
+    assert Machine(flat).plan(target_ms=10.0, max_images=7).queue == 7
 
 
 def test_what_was_fixed_is_not_chosen() -> None:
@@ -109,7 +110,7 @@ def test_a_wait_that_was_asked_for_is_kept() -> None:
 
 
 def test_a_real_network_is_measured(kept: Path) -> None:
-    planned = plan(Settings(), [load(kept)])
+    planned = plan(Settings.of(ServeOptions(("b",))), [load(kept)])
     assert planned.max_batch in measure.SIZES
     assert planned.images_per_s is not None
     assert planned.images_per_s > 0

@@ -236,7 +236,7 @@ def test_what_is_answered_is_what_is_documented(
 ) -> None:
     (tmp_path / "samples" / "rot").mkdir(parents=True)
     (tmp_path / "samples" / "rot" / "1.jpg").write_bytes(jpeg(1))
-    client = make_client(samples=str(tmp_path / "samples"), max_images=2)
+    client = make_client(samples=tmp_path / "samples", max_images=2)
     metadata = json.dumps({"camera": "c", "taken_at": "2026-01-01T00:00:00Z", "extra": {"a": [1]}})
     predicted = client.post("/v1/predict", **form(jpeg(), b"no image", metadata=metadata))
     check_documented(document, "/v1/predict", "post", predicted)

@@ -17,7 +17,8 @@ from schemathesis.engine import events, from_schema
 from schemathesis.python.asgi import shutdown_lifespans
 
 from drivetrain.serve.application import create_app
-from drivetrain.serve.start import ServeOptions, build
+from drivetrain.serve.options import ServeOptions
+from drivetrain.serve.start import build
 
 CASES = 20
 """Random ones an operation; what stands at the bounds of each keyword comes on top."""

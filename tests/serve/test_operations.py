@@ -26,7 +26,8 @@ from drivetrain.serve.application import create_app
 from drivetrain.serve.http import logs, tracing
 from drivetrain.serve.http.envelope import Answered
 from drivetrain.serve.http.metrics import Metrics
-from drivetrain.serve.start import ServeOptions, build
+from drivetrain.serve.options import ServeOptions
+from drivetrain.serve.start import build
 
 
 @pytest.fixture

@@ -32,8 +32,9 @@ from drivetrain.core.records import Role
 from drivetrain.serve.application import create_app, front
 from drivetrain.serve.http.problems import KINDS, Fault, Problem, ProblemDetail, Slug, invalid
 from drivetrain.serve.http.protocol import PatientProtocol
+from drivetrain.serve.options import ServeOptions
 from drivetrain.serve.server import Server
-from drivetrain.serve.start import ServeOptions, build
+from drivetrain.serve.start import build
 from drivetrain.serve.work.job import Job
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "web" / "tests" / "problems.json"

@@ -24,8 +24,9 @@ from drivetrain.embed.quarantine import Limits, Quarantine
 from drivetrain.model.predictor import Predictor, load
 from drivetrain.model.signature import make_key, sign
 from drivetrain.serve.application import create_app
+from drivetrain.serve.options import ServeOptions
 from drivetrain.serve.served import NoSuchModel, Shelf, parse_bundle, slug
-from drivetrain.serve.start import ServeOptions, build
+from drivetrain.serve.start import build
 
 
 class Loader:

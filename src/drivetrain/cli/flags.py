@@ -8,6 +8,9 @@ from typing import Annotated
 import typer
 
 from ..core.local_path import local_path
+from ..serve.options import table as serve_table
+from ..training.options import table as train_table
+from .from_table import typer_option
 
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
 
@@ -15,26 +18,16 @@ BundleArgument = Annotated[
     Path, typer.Argument(metavar="BUNDLE", parser=local_path, help="A bundle: its folder or zip.")
 ]
 
-CacheOption = Annotated[
-    Path | None,
-    typer.Option(
-        "--cache",
-        parser=local_path,
-        metavar="FOLDER",
-        help="Folder of the embedding cache (the user's cache folder unless given).",
-    ),
-]
+# As `train` and `serve` have them.
+_TRAIN, _SERVE = ({row.name: row for row in table()} for table in (train_table, serve_table))
 
-NoCache = Annotated[bool, typer.Option("--no-cache", help="Keep embeddings in memory only.")]
+CacheOption = Annotated[Path | None, typer_option(_TRAIN["cache"])]
 
-NoGolden = Annotated[bool, typer.Option("--no-golden", help="Skip the replay of the golden images on loading.")]
+NoCache = Annotated[bool, typer_option(_TRAIN["use_cache"])]
 
-Verify = Annotated[
-    Path | None,
-    typer.Option(
-        "--verify", parser=local_path, metavar="KEY.pub", help="Take only a bundle signed with this public key."
-    ),
-]
+NoGolden = Annotated[bool, typer_option(_SERVE["golden"])]
+
+Verify = Annotated[Path | None, typer_option(_SERVE["verify"])]
 
 
 def check_cache(source: str, cache: Path | None, no_cache: bool) -> None:

@@ -54,20 +54,25 @@ def _is_given(context: typer.Context, name: str) -> bool:
 def _as_table(row: Row, value: Any) -> object:
     if row.type is bool:
         return not row.default  # a switch can only be turned
+    if row.option.read is not None:
+        return row.option.read(value)
     if row.is_list:
-        return (value,) if row.option.between is None else tuple(value.split(row.option.between))
+        return tuple(value) if row.option.repeated else (value,)
     return value
 
 
 def _parameter(row: Row, bounds_shown: bool) -> inspect.Parameter:
     default = row.default if row.option.shown else False if row.type is bool else None
-    kind = str if row.is_list else row.type
-    annotation = Annotated[kind if default is not None else kind | None, _typer_option(row, bounds_shown)]  # type: ignore[valid-type]
+    kind: Any = str if row.is_list or row.option.read is not None else row.type
+    kind = list[str] if row.option.repeated else kind
+    kind = kind if default is not None else kind | None
+    annotation: Any = Annotated[kind, typer_option(row, bounds_shown=bounds_shown)]
     return inspect.Parameter(row.name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
 
 
-def _typer_option(row: Row, bounds_shown: bool) -> Any:
-    how, is_number = row.option, row.type in (int, float)
+def typer_option(row: Row, *, bounds_shown: bool = False) -> Any:
+    """A row as typer knows options, for the annotation of a parameter."""
+    how, is_number = row.option, row.type in (int, float) and row.option.read is None
     return typer.Option(
         row.flag,
         help=row.worded(how.help),

@@ -101,16 +101,14 @@ def demo(
         if not serve:
             _print_next_steps(result, str(out))
     if serve:
-        from ..serve.start import ServeOptions, run
+        from ..serve.options import serve_options
+        from ..serve.start import run
         from .console import remark
         from .serving import say
 
         remark("")
-        bundle, samples = str(bundle_in(out)), str(samples_in(out))
-        run(
-            ServeOptions((bundle,), port=8000 if port is None else port, store=str(out / "store.db"), samples=samples),
-            say,
-        )
+        told = {"port": port, "store": str(out / "store.db"), "samples": samples_in(out)}
+        run(serve_options((str(bundle_in(out)),), told), say)
 
 
 def _print_summary(result: TrainResult) -> None:

@@ -73,7 +73,9 @@ def check_range(name: str, value: float, option: Option) -> None:
 
 
 def is_within(value: float, option: Option) -> bool:
-    """Whether ``value`` lies where ``option`` allows; NaN lies nowhere."""
+    """Whether ``value`` lies where ``option`` allows, if it says anything of that; NaN lies nowhere."""
+    if option.low is None and option.above is None:
+        return True
     low = -INFINITE if option.low is None else option.low
     above = -INFINITE if option.above is None else option.above
     inside = above < value < INFINITE if option.high is None else above < value <= option.high

@@ -6,7 +6,7 @@ file, and the checks of what was given. Nothing heavy may be imported here: ``--
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import Field, dataclass, field, fields
 from typing import Any, TypeVar, cast, get_type_hints
 
@@ -32,11 +32,13 @@ class Option:
     """Whether help shows the default by itself. Of the others it says in words what holds unless they are given."""
     low: float | None = None
     high: float | None = None
-    """Both included; without ``high`` any finite number."""
+    """Both included; without ``high`` any finite number is in."""
     above: float | None = None
-    """Excluded."""
-    between: str | None = None
-    """What stands between the names of a list on the command line; None: there it is one name."""
+    """In place of ``low``: excluded."""
+    read: Callable[[str], object] | None = None
+    """How the command line's text is read, where its type does not say it."""
+    repeated: bool = False
+    """Whether the command line takes it several times: a list with a name each. Else a list has one name there."""
     tasks: tuple[str, ...] = ()
     """Tasks that it has a meaning for; none named: all of them."""
     senseless: Mapping[str, str] = field(default_factory=dict)
@@ -85,6 +87,15 @@ class Row:
         return text.replace("{default}", default)
 
 
+def by_commas(text: str) -> tuple[str, ...]:
+    """Names with commas between them.
+
+    >>> by_commas("low, middle,high")
+    ('low', 'middle', 'high')
+    """
+    return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
 def option(default: T, how: Option) -> T:
     """A field of a table, its default and how it is chosen."""
     return field(default=default, metadata={_OPTION: how})
@@ -131,7 +142,9 @@ def filled(table: type[T], chosen: Mapping[str, object]) -> T:
     for one in fields(table):  # type: ignore[arg-type]  # every table is a dataclass, which a type variable cannot say
         held: Part | None = one.metadata.get(_PART)
         if held is None:
-            given |= {one.name: chosen[one.name]} if one.name in chosen else {}
+            given |= (
+                {one.name: chosen[one.name]} if one.name in chosen else {}
+            )  # also what is no choice, such as an argument
         elif held.switch is None or chosen.get(one.name):
             given[one.name] = filled(held.table, chosen)
     return table(**given)

@@ -20,12 +20,12 @@ from ..data.block.sample import Sample
 from ..data.reasons import reasons
 from ..data.sources.folder import SPLITS
 from ..embed.cache import EmbeddingCache, default_folder
-from ..learn.choices import TargetOptions, Task
 from ..learn.figures import AnyFigures, ClassFigures, figures_of
 from ..learn.groups import group_numbers
 from ..learn.interpretations import AnyInterpretation, interpretation_of
 from ..learn.judged import Judged
 from ..learn.reading import item_of, samples_of, targets_of, with_vocab
+from ..learn.target_options import TargetOptions, Task
 from ..model.kinds.classes import ClassKind
 from ..model.kinds.labels import LabelKind
 from ..model.kinds.numbers import NumberKind

@@ -13,7 +13,7 @@ from threadpoolctl import threadpool_limits
 from ..core.types import FloatArray, IntArray
 from ..stats.folds import fold_count, grouped_folds, random_folds
 from . import logistic
-from .choices import Balance
+from .balance import Balance
 from .crossval import CrossValidation, OutOfFold, best_penalty, on_random_folds
 from .logistic import Axes
 

@@ -17,7 +17,7 @@ from ..data.block.datablock import LEAK_FREE, DataBlock
 from ..data.block.datasets import View
 from ..data.block.sample import Sample, folder_of
 from ..data.sources.opening import open_source
-from .choices import TargetOptions, Task
+from .target_options import TargetOptions, Task
 from .targets import ClassTargets, LabelTargets, NumberTargets, Targets
 
 Source = str | Path | Dataset | Iterable[object]

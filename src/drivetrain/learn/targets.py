@@ -19,7 +19,7 @@ from ..stats.calibrate import fit_beta
 from ..stats.calibrate_binary import fit_beta_binary
 from ..stats.label_metrics import binary_losses, sigmoid
 from ..stats.metrics import Floats, softmax
-from .choices import Balance
+from .balance import Balance
 from .crossval import CrossValidation, OutOfFold, quick_look
 from .head import FittedHead, class_weights, fit_head
 from .labels_head import fit_labels_head, look_labels, rarest_labels

@@ -1,14 +1,15 @@
-"""What a server is told when it starts."""
+"""What a server goes by, from what it was told when it started (`serve.options`, where the defaults and bounds stand)."""
 
 from __future__ import annotations
 
+import ipaddress
 from dataclasses import dataclass
 from pathlib import Path
 
 from ..core.cores import available_cores
-from ..core.errors import UsageError
 from ..core.retention import Retention
 from ..data.image.true_size import MAX_PIXELS
+from .options import TARGET_MS, ServeOptions
 
 # Names under which a loopback server may be asked for; any other Host means that a page of another site made its name
 # point here (DNS rebinding).
@@ -19,11 +20,11 @@ LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]", "::1"})
 class Limits:
     """What one request may ask for."""
 
-    body_bytes: int = 64 << 20
-    images: int = 64
+    body_bytes: int = ServeOptions.max_body_mb << 20
+    images: int = ServeOptions.max_images
     pixels: int = MAX_PIXELS
     """Of one image, by its headers, before it is decoded: what is decoded anywhere, unless memory is short."""
-    upload_s: float = 30.0
+    upload_s: float = ServeOptions.upload_s
     """A body that takes longer to arrive is given up."""
     in_flight_bytes: int = 256 << 20
     """All bodies together that are held at one time, and what reading them costs; follows from the memory, see
@@ -54,32 +55,32 @@ class Limits:
 class Settings:
     """How a server goes about it."""
 
-    target_ms: float = 500.0
+    target_ms: float
     """Within this an accepted image is to be answered; batch, wait and queue follow from it and a measurement."""
-    max_batch: int | None = None
-    max_wait_ms: float | None = None
+    max_batch: int | None
+    max_wait_ms: float | None
     """Both None: measured at start."""
-    queue: int | None = None
+    queue: int | None
     """Images that may wait; None: what can be answered within ``target_ms``."""
-    workers: int | None = None
+    workers: int | None
     """Threads that decode and run the network; None: one more than cores."""
-    memory: int | None = None
+    memory: int | None
     """Bytes that all processes together may take; None: half of what this machine has, and at most 4 GiB a process."""
-    processes: int = 1
+    processes: int
     """How many share the port, and with it the cores."""
-    deadline_s: float = 10.0
+    deadline_s: float
     """After this a request that has no answer yet gets 503; a request may ask for less."""
-    retention: Retention = Retention.parse("30d")  # noqa: RUF009  # frozen
-    keep_metadata: bool = False
+    retention: Retention
+    keep_metadata: bool
     """Keep EXIF and the like (places, owners, cameras) in stored images."""
-    limits: Limits = Limits()
-    samples: Path | None = None
+    limits: Limits
+    samples: Path | None
     """Folder of pictures that the console offers to try."""
-    loopback: bool = True
+    loopback: bool
     """Whether the address served on can only be reached from this machine."""
-    drain_s: float = 20.0
+    drain_s: float
     """How long requests under way may take to end after SIGTERM."""
-    watch_s: float | None = 2.0
+    watch_s: float | None
     """How often bundles are looked at for a new version; None: never."""
 
     @property
@@ -87,17 +88,39 @@ class Settings:
         """This process's share of them."""
         return max(1, available_cores() // self.processes)
 
-    def __post_init__(self) -> None:
-        for name, value, least in (
-            ("target_ms", self.target_ms, 1),
-            ("max_batch", self.max_batch, 1),
-            ("max_wait_ms", self.max_wait_ms, 0),
-            ("queue", self.queue, 1),
-            ("workers", self.workers, 1),
-            ("deadline_s", self.deadline_s, 0.001),
-            ("drain_s", self.drain_s, 0),
-            ("watch_s", self.watch_s, 0.01),
-        ):
-            # Written so that NaN is refused as well.
-            if value is not None and not least <= value < float("inf"):
-                raise UsageError(f"{name} is {value}; it must be {least} or more")
+    @classmethod
+    def of(cls, options: ServeOptions) -> Settings:
+        """As `options` have them.
+
+        Raises:
+            UsageError: one of them is out of range, or has no effect beside the others.
+        """
+        options.check()
+        pixels = MAX_PIXELS if options.max_megapixels is None else round(options.max_megapixels * 1e6)
+        return cls(
+            target_ms=TARGET_MS if options.target_ms is None else options.target_ms,
+            max_batch=options.max_batch,
+            max_wait_ms=options.max_wait_ms,
+            queue=options.queue,
+            workers=options.workers,
+            processes=options.processes,
+            deadline_s=options.deadline_s,
+            retention=Retention.parse(options.images),
+            keep_metadata=options.keep_metadata,
+            limits=Limits(options.max_body_mb << 20, options.max_images, pixels, options.upload_s),
+            memory=options.memory,
+            samples=options.samples,
+            loopback=is_loopback(options.host),
+            drain_s=options.drain_s,
+            watch_s=options.watch_s,
+        )
+
+
+def is_loopback(host: str) -> bool:
+    """Whether an address can only be reached from this machine."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

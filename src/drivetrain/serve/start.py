@@ -7,7 +7,6 @@ the same options, handed over in the environment.
 from __future__ import annotations
 
 import gc
-import ipaddress
 import json
 import logging
 import os
@@ -18,139 +17,33 @@ import tempfile
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from ..core.errors import DrivetrainError, UsageError
 from ..core.installation import install_command
 from ..core.memory import resident_memory, return_large_blocks
 from ..core.memory_budget import MemoryBudget
-from ..core.retention import Retention
+from .options import ServeOptions, serve_options
+from .settings import Settings
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
+    from ..core.ports import PredictionStore
     from ..model.predictor import Predictor
+    from .access import Guard
+    from .http.metrics import Metrics
+    from .served import Shelf
     from .server import Server
-    from .settings import Settings
+    from .work.engine import Plan
     from .work.memory_shares import MemoryShares
 
 # Where options wait for the processes that share a port.
 OPTIONS = "DRIVETRAIN_SERVE_OPTIONS"
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class ServeOptions:
-    """What ``drivetrain serve`` was told; plain data, as it travels to other processes."""
-
-    bundles: tuple[str, ...]
-    host: str = "127.0.0.1"
-    port: int = 8000
-    store: str | None = None
-    """None: the default, see `store.default_store.default_store_url`."""
-    processes: int = 1
-    target_ms: float | None = None
-    """By default as `drivetrain.serve.settings` has it."""
-    max_batch: int | None = None
-    max_wait_ms: float | None = None
-    queue: int | None = None
-    workers: int | None = None
-    deadline_s: float = 10.0
-    images: str = "30d"
-    keep_metadata: bool = False
-    max_body_mb: int = 64
-    max_images: int = 64
-    max_megapixels: float | None = None
-    """None: as many as are decoded anywhere, or as the memory holds."""
-    memory: int | None = None
-    """Bytes for all processes together; None: see `Settings.memory`."""
-    memory_held: int | None = None
-    """Of these, what the process holds that started the others. Each of them holds as much; if each looked for itself, one
-    that holds a page more could refuse to start for ever."""
-    upload_s: float = 30.0
-    samples: str | None = None
-    drain_s: float = 20.0
-    watch_s: float | None = 2.0
-    golden: bool = True
-    verify: str | None = None
-    """File of the public key that every bundle must be signed with."""
-    other_classes: bool = False
-    """Whether a new version may answer with other names than the one it replaces."""
-    log: Literal["text", "json"] = "text"
-    log_requests: bool = False
-
-    def settings(self) -> Settings:
-        """As the server has them.
-
-        Raises:
-            UsageError: one of them is out of range.
-        """
-        from ..data.image.true_size import MAX_PIXELS
-        from .settings import Limits, Settings
-
-        for name, value in (("max_body_mb", self.max_body_mb), ("max_images", self.max_images)):
-            if value < 1:
-                raise UsageError(f"{name} is {value}; it must be 1 or more")
-        if not 0 < self.upload_s < float("inf"):
-            raise UsageError(f"upload_s is {self.upload_s}; it must be more than 0")
-        pixels = MAX_PIXELS if self.max_megapixels is None else self.max_megapixels * 1e6
-        if not 0 < pixels <= MAX_PIXELS:
-            raise UsageError(
-                f"max_megapixels is {self.max_megapixels}; it must be more than 0, and at most {MAX_PIXELS / 1e6:.2f}: no "
-                "larger image is decoded anywhere"
-            )
-        self._refuse_ignored(Retention.parse(self.images))
-        return Settings(
-            target_ms=Settings.target_ms if self.target_ms is None else self.target_ms,
-            max_batch=self.max_batch,
-            max_wait_ms=self.max_wait_ms,
-            queue=self.queue,
-            workers=self.workers,
-            processes=self.processes,
-            deadline_s=self.deadline_s,
-            retention=Retention.parse(self.images),
-            keep_metadata=self.keep_metadata,
-            limits=Limits(
-                body_bytes=self.max_body_mb << 20,
-                images=self.max_images,
-                pixels=round(pixels),
-                upload_s=self.upload_s,
-            ),
-            memory=self.memory,
-            samples=Path(self.samples) if self.samples else None,
-            loopback=is_loopback(self.host),
-            drain_s=self.drain_s,
-            watch_s=self.watch_s,
-        )
-
-    def _refuse_ignored(self, retention: Retention) -> None:
-        """Whether what was chosen has an effect: a choice that is silently ignored would mislead."""
-        if self.keep_metadata and not retention.keeps_input:
-            raise UsageError(
-                f"--keep-metadata is about images that are kept, and with --images {self.images} none is; leave one of the two "
-                "out"
-            )
-        if self.max_batch == 1 and self.max_wait_ms is not None:
-            raise UsageError(
-                "--max-wait-ms is how long a run waits for more images, and --max-batch 1 takes no more; leave one out"
-            )
-        if self.target_ms is not None and None not in (self.max_batch, self.max_wait_ms, self.queue):
-            raise UsageError(
-                "--target-ms is what --max-batch, --max-wait-ms and --queue follow from, and all three are given; leave it out"
-            )
-
-
-def is_loopback(host: str) -> bool:
-    """Whether an address can only be reached from this machine."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def build(options: ServeOptions) -> Server:
@@ -163,49 +56,40 @@ def build(options: ServeOptions) -> Server:
     """
     try:
         from ..store.sql_store import open_store
-        from .access import Guard
-        from .http.body import BodyReader
         from .http.metrics import Metrics
-        from .served import Shelf, parse_bundle
-        from .server import Server
-        from .work.engine import Engine
-        from .work.keeping import Keeping
-        from .work.ledger import Ledger
         from .work.measure import plan
-        from .work.pictures import Pictures
     except ModuleNotFoundError as error:
         raise _missing(error) from None
-    from ..model.predictor import load
-
-    settings = options.settings()
+    settings = Settings.of(options)
     return_large_blocks()
-
-    key = Path(options.verify) if options.verify else None
-
-    def load_one(path: Path) -> Predictor:
-        return load(path, golden=options.golden, threads=settings.cores, signed_by=key)
-
-    shelf = Shelf([parse_bundle(text) for text in options.bundles], load_one, allow_other_classes=options.other_classes)
+    shelf = _shelf(options, settings)
     store = open_store(options.store or _default_store())
-    keys = store.keys()
-    metrics = Metrics()
-    guard = Guard(store, loopback=settings.loopback, share=settings.processes)
-    if not keys and not settings.loopback:
-        store.close()
-        raise UsageError(
-            f"{options.host} can be reached by others, and there is no key; make one with: drivetrain keys add NAME "
-            "--role predict, or serve on 127.0.0.1"
-        )
-    if keys and not guard.has_live_key:
-        log.warning(
-            "every key of this store has been revoked: nobody is answered until one is made (drivetrain keys add)"
-        )
-    planned = plan(settings, [model.predictor for model in shelf.models])
     try:
+        guard = _guard(options, settings, store)
+        planned = plan(settings, [model.predictor for model in shelf.models])
         settings, memory = _within_memory(options)
     except UsageError:
         store.close()
         raise
+    return _assembled(settings, memory, shelf, store, guard, planned, Metrics())
+
+
+def _assembled(
+    settings: Settings,
+    memory: MemoryShares,
+    shelf: Shelf,
+    store: PredictionStore,
+    guard: Guard,
+    planned: Plan,
+    metrics: Metrics,
+) -> Server:
+    from .http.body import BodyReader
+    from .server import Server
+    from .work.engine import Engine
+    from .work.keeping import Keeping
+    from .work.ledger import Ledger
+    from .work.pictures import Pictures
+
     pictures = Pictures(MemoryBudget(memory.pictures), settings.limits.pixels)
     ledger = Ledger(store, metrics.lag)
     keeping = Keeping(settings.retention, settings.keep_metadata)
@@ -223,6 +107,38 @@ def build(options: ServeOptions) -> Server:
     )
 
 
+def _shelf(options: ServeOptions, settings: Settings) -> Shelf:
+    from ..model.predictor import load
+    from .served import Shelf, parse_bundle
+
+    def load_one(path: Path) -> Predictor:
+        return load(path, golden=options.golden, threads=settings.cores, signed_by=options.verify)
+
+    return Shelf([parse_bundle(text) for text in options.bundles], load_one, allow_other_classes=options.other_classes)
+
+
+def _guard(options: ServeOptions, settings: Settings, store: PredictionStore) -> Guard:
+    """Who lets callers in.
+
+    Raises:
+        UsageError: others can reach the address, and there is no key.
+    """
+    from .access import Guard
+
+    keys = store.keys()
+    guard = Guard(store, loopback=settings.loopback, share=settings.processes)
+    if not keys and not settings.loopback:
+        raise UsageError(
+            f"{options.host} can be reached by others, and there is no key; make one with: drivetrain keys add NAME "
+            "--role predict, or serve on 127.0.0.1"
+        )
+    if keys and not guard.has_live_key:
+        log.warning(
+            "every key of this store has been revoked: nobody is answered until one is made (drivetrain keys add)"
+        )
+    return guard
+
+
 def _within_memory(options: ServeOptions) -> tuple[Settings, MemoryShares]:
     """Settings whose limits the memory allows, and how that is shared out; what this process holds by now is the base.
 
@@ -231,7 +147,7 @@ def _within_memory(options: ServeOptions) -> tuple[Settings, MemoryShares]:
     """
     from .work.memory_shares import shares
 
-    settings = options.settings()
+    settings = Settings.of(options)
     limits = settings.limits
     held = options.memory_held
     memory = shares(
@@ -266,8 +182,7 @@ def run(options: ServeOptions, started: Callable[[Server, str], None]) -> None:
         import uvicorn
     except ModuleNotFoundError as error:
         raise _missing(error) from None
-    if options.processes < 1:
-        raise UsageError(f"processes is {options.processes}; it must be 1 or more")
+    options.check()
     from .http.connections import raise_descriptors
 
     raise_descriptors()
@@ -310,7 +225,7 @@ def _run_several(options: ServeOptions, listening: socket.socket, started: Calla
     set_up(options.log, requests=options.log_requests)
     with tempfile.TemporaryDirectory(prefix="drivetrain-metrics-") as counts:
         os.environ[MULTIPROCESS] = counts
-        os.environ[OPTIONS] = json.dumps(asdict(options))
+        os.environ[OPTIONS] = json.dumps(asdict(options), default=str)  # paths
         config = uvicorn.Config(
             "drivetrain.serve.start:worker_app", factory=True, workers=options.processes, **_uvicorn(options)
         )
@@ -324,8 +239,7 @@ def worker_app() -> ASGIApp:
     from .work.workers import AGAIN_S, end_with_parent
 
     end_with_parent()
-    given: dict[str, Any] = json.loads(os.environ[OPTIONS])
-    options = ServeOptions(**{**given, "bundles": tuple(given["bundles"])})
+    options = _handed_over(os.environ[OPTIONS])
     set_up(options.log, requests=options.log_requests)
     try:
         server = build(options)
@@ -337,6 +251,14 @@ def worker_app() -> ASGIApp:
         log.error("this process cannot serve: %s", error)
         time.sleep(AGAIN_S)
         sys.exit(1)
+
+
+def _handed_over(text: str) -> ServeOptions:
+    """The options that another process wrote down."""
+    given: dict[str, Any] = json.loads(text)
+    options = serve_options(tuple(given["bundles"]), given)
+    # What is no choice; and never, which as a choice is none.
+    return replace(options, memory_held=given["memory_held"], watch_s=given["watch_s"])
 
 
 def _leave_alone() -> None:

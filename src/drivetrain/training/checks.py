@@ -9,7 +9,7 @@ from ..core.types import Dataset, IntArray, Skipped
 from ..data.reasons import reasons
 from ..data.sources.folder import UNREADABLE_FOLDER
 from ..data.sources.table import CONFLICTING_LABELS
-from ..learn.choices import Balance
+from ..learn.balance import Balance
 from ..learn.figures import AnyFigures, ClassFigures, LabelFigures, NumberFigures
 from ..learn.head import FittedHead
 from ..learn.sections import FILES_LEFT_OUT, OCCURS_AGAIN

@@ -10,8 +10,9 @@ from ..core.errors import UsageError
 from ..core.given import is_chosen, read_given
 from ..core.option import Row, filled
 from ..data.block.datablock import DataBlock
-from ..learn.choices import Balance, Task
+from ..learn.balance import Balance
 from ..learn.reading import task_of_block
+from ..learn.target_options import Task
 from .options import Resize, TrainOptions, table
 
 
@@ -56,7 +57,7 @@ def options_of(given: Mapping[str, object], block: DataBlock | None = None) -> T
         UsageError: something cannot be chosen, or would have no effect together with the rest.
     """
     chosen = read_given(table(), given)
-    task = _task(cast("Task | None", chosen.get("task")), block)
+    task = _task(cast("str | None", chosen.get("task")), block)
     if chosen.get("delimiter") == "":
         raise UsageError("the delimiter is empty; give the text that stands between two labels, such as ;")
     _check_task(chosen, task)
@@ -70,7 +71,7 @@ def options_of(given: Mapping[str, object], block: DataBlock | None = None) -> T
     return filled(TrainOptions, {**chosen, "task": task, **({"name": name} if name else {})})
 
 
-def _task(chosen: Task | None, block: DataBlock | None) -> Task:
+def _task(chosen: str | None, block: DataBlock | None) -> str:
     read_by_block = task_of_block(block)
     if read_by_block is not None and chosen not in (None, read_by_block):
         raise UsageError(

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from ..core.option import Option, Row, option, part, rows, switched
-from ..learn.choices import Balance, TargetOptions
+from ..learn.balance import Balance
+from ..learn.target_options import TargetOptions
 
 if TYPE_CHECKING:
     from ..embed.recipe import View

@@ -1,4 +1,4 @@
-"""What a person may choose of how targets are read and weighed. It imports nothing heavy: ``--help`` is built from it."""
+"""How the targets of a source are read. It imports nothing heavy: ``--help`` is built from this table, too."""
 
 from __future__ import annotations
 
@@ -9,12 +9,10 @@ from ..core.option import Option, option
 
 Task = Literal["classification", "multi-label", "regression"]
 
-Balance = Literal["none", "sqrt", "classes", "groups"]
-
 
 @dataclass(frozen=True)
 class TargetOptions:
-    """How the targets of a source are read where no DataBlock says it."""
+    """Choices with their defaults, where no DataBlock says how to read."""
 
     task: Task = option(
         "classification",
