@@ -7,7 +7,6 @@ are read again every few seconds (see `Guard.refresh`), so that one that is made
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 import logging
 import math
@@ -21,6 +20,7 @@ from starlette.requests import Request
 from ..core.errors import StoreError
 from ..core.ports import PredictionStore
 from ..core.records import ApiKey, Role
+from ..core.secret import secret_hash
 from .http.problems import Problem
 
 log = logging.getLogger(__name__)
@@ -152,7 +152,7 @@ class Guard:
             )
 
     def _find(self, secret: str) -> ApiKey | None:
-        digest = hashlib.sha256(secret.encode("utf-8", "replace")).hexdigest()
+        digest = secret_hash(secret)
         found = None
         # All are compared, and each in constant time, so that the time taken says nothing of how near a guess came.
         for key in self._keys:

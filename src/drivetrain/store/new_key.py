@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import base64
-import hashlib
 import secrets
 import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime
 
 from ..core.records import ApiKey, Role
+from ..core.secret import secret_hash
 
 PREFIX = "dt_"
 _SECRET_BYTES = 32
@@ -33,11 +33,6 @@ def new_key(
         per_minute=per_minute,
     )
     return secret, made
-
-
-def secret_hash(secret: str) -> str:
-    """What is kept of a secret. It is too long to be guessed, so that a plain hash is enough."""
-    return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def _readable(raw: bytes) -> str:
