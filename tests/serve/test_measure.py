@@ -37,7 +37,7 @@ class Machine:
                 self._now_s += cost(len(tensors_NKHW))
 
         resize = SimpleNamespace(size=(4, 4))
-        manifest = SimpleNamespace(preprocess=SimpleNamespace(resize=resize))
+        manifest = SimpleNamespace(input=SimpleNamespace(preprocess=SimpleNamespace(resize=resize)))
         return cast(
             Predictor, SimpleNamespace(manifest=manifest, run_batch=run_batch, is_wide=False, release=lambda: None)
         )
