@@ -5,7 +5,7 @@
  * again, and a reload shows it as it was; whatever closes it otherwise (a button, Esc) goes back, so that no entry is left over.
  */
 
-import { format, parse, type Page, type Route } from "./routes";
+import { format, parse, type PageName, type Route } from "./routes";
 
 /** Kinds of what may lie over a page. */
 export type Kind = "details" | "filters" | "camera" | "key" | "help";
@@ -43,12 +43,12 @@ class Place {
     window.addEventListener("scroll", () => this.scrolls.set(this.entry.at, window.scrollY), { passive: true });
   }
 
-  go(page: Page, query: URLSearchParams | Record<string, string> = {}): void {
+  go(page: PageName, query: URLSearchParams | Record<string, string> = {}): void {
     location.hash = format(page, query);
   }
 
   /** Changes the address without a step in the browser's history. */
-  replace(page: Page, query: URLSearchParams | Record<string, string> = {}): void {
+  replace(page: PageName, query: URLSearchParams | Record<string, string> = {}): void {
     history.replaceState(history.state, "", format(page, query));
     this.read();
   }
@@ -67,7 +67,7 @@ class Place {
   open(name: Kind | `${Kind}/${string}`, query: URLSearchParams = this.route.query): void {
     // A step back that is still under way would take the new entry with it.
     if (this.leaving) return void this.leaving.then(() => this.open(name, query));
-    const address = format(this.route.page, query);
+    const address = format(this.route.page.name, query);
     const top = this.over.at(-1);
     if (top !== undefined && kindOf(top) === kindOf(name)) {
       history.replaceState({ ...this.entry, over: [...this.over.slice(0, -1), name] } satisfies Entry, "", address);
@@ -111,7 +111,7 @@ class Place {
     if (before.under === entry.at && this.entry.at !== entry.at) {
       const query = new URLSearchParams(this.route.query);
       if (kindOf(before.over.at(-1)) === "details") query.delete("id");
-      history.replaceState(history.state, "", format(this.route.page, query));
+      history.replaceState(history.state, "", format(this.route.page.name, query));
     }
     if (entry.at !== before.at) this.scrolled = this.scrolls.get(entry.at) ?? 0;
     this.entry = entry;

@@ -9,37 +9,7 @@ import Markdown from "../src/models/Markdown.svelte";
 import { predict } from "../src/predict/state.svelte";
 import { session } from "../src/session.svelte";
 import Bars from "../src/ui/Bars.svelte";
-import { entry, json, model, prediction, predictions, problem } from "./fakes";
-
-type Handler = (url: URL, init: RequestInit) => Response | Promise<Response> | undefined;
-
-/** The network's edge: what a test does not answer itself, a small server does. */
-function network(own: Handler = () => undefined) {
-  const asked: string[] = [];
-  vi.stubGlobal("fetch", async (input: string, init: RequestInit = {}) => {
-    const url = new URL(input, "http://localhost");
-    asked.push(`${init.method} ${url.pathname}${url.search}`);
-    const answer = await own(url, init);
-    if (answer) return answer;
-    switch (url.pathname) {
-      case "/v1/whoami":
-        return json({ keys_required: false, role: "admin", name: null, version: "0.3.0" });
-      case "/v1/models":
-        return json({ models: [model()] });
-      case "/v1/samples":
-        return json({ samples: [] });
-      case "/v1/predict":
-        return json(predictions((init.body as FormData).getAll("images").map((file) => prediction({ path: (file as File).name, id: (file as File).name }))));
-      case "/v1/explain":
-        return json({ prediction: prediction(), model: "bears", bundle_id: "bundle", heatmap: null, similar: [{ row: 4, label: "grizzly", similarity: 0.9, thumbnail: null }] });
-      case "/v1/predictions":
-        return json({ predictions: ["a", "b", "c"].map((id) => entry(id)), next: null, searched_to: null });
-      default:
-        return problem(404, "not-found", "no such thing");
-    }
-  });
-  return asked;
-}
+import { entry, json, model, network, prediction, predictions, problem } from "./fakes";
 
 function open(hash: string) {
   // Not by setting location.hash: jsdom goes there a little later, which may be within the next test.

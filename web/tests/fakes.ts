@@ -1,5 +1,6 @@
 /** Answers of a server, for tests. */
 
+import { vi } from "vitest";
 import type { HistoryEntry, Model, Prediction } from "../src/api/types";
 
 export function json(body: unknown, status = 200, headers: Record<string, string> = {}): Response {
@@ -85,6 +86,36 @@ export function entry(id: string, changes: Partial<HistoryEntry> = {}): HistoryE
     timings: { queue_ms: 1, decode_ms: 2, network_ms: 3, total_ms: 7 },
     ...changes,
   };
+}
+
+type Handler = (url: URL, init: RequestInit) => Response | Promise<Response> | undefined;
+
+/** The network's edge: what a test does not answer itself, a small server does. */
+export function network(own: Handler = () => undefined) {
+  const asked: string[] = [];
+  vi.stubGlobal("fetch", async (input: string, init: RequestInit = {}) => {
+    const url = new URL(input, "http://localhost");
+    asked.push(`${init.method} ${url.pathname}${url.search}`);
+    const answer = await own(url, init);
+    if (answer) return answer;
+    switch (url.pathname) {
+      case "/v1/whoami":
+        return json({ keys_required: false, role: "admin", name: null, version: "0.3.0" });
+      case "/v1/models":
+        return json({ models: [model()] });
+      case "/v1/samples":
+        return json({ samples: [] });
+      case "/v1/predict":
+        return json(predictions((init.body as FormData).getAll("images").map((file) => prediction({ path: (file as File).name, id: (file as File).name }))));
+      case "/v1/explain":
+        return json({ prediction: prediction(), model: "bears", bundle_id: "bundle", heatmap: null, similar: [{ row: 4, label: "grizzly", similarity: 0.9, thumbnail: null }] });
+      case "/v1/predictions":
+        return json({ predictions: ["a", "b", "c"].map((id) => entry(id)), next: null, searched_to: null });
+      default:
+        return problem(404, "not-found", "no such thing");
+    }
+  });
+  return asked;
 }
 
 export const flush = async (turns = 20) => {

@@ -27,11 +27,11 @@ describe("what lies over a page", () => {
 
   it("leaves no step behind when it is closed otherwise, however often that is asked for", async () => {
     place.go("predict");
-    await vi.waitFor(() => expect(place.route.page).toBe("predict"));
+    await vi.waitFor(() => expect(place.route.page.name).toBe("predict"));
     place.open("help");
     const { length } = history;
     await Promise.all([place.close("help"), place.close("help"), place.close("help")]);
-    expect([place.over, place.route.page]).toEqual([[], "predict"]);
+    expect([place.over, place.route.page.name]).toEqual([[], "predict"]);
     place.open("help");
     expect(history.length).toBe(length);
     await place.close("camera");

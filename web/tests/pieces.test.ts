@@ -12,10 +12,10 @@ import { prediction } from "./fakes";
 
 describe("routes", () => {
   it("lead to a page with its query, and to the first from anywhere else", () => {
-    expect(parse("#/history?verdict=review&id=1").page).toBe("history");
+    expect(parse("#/history?verdict=review&id=1").page.name).toBe("history");
     expect(parse("#/history?verdict=review&id=1").query.get("id")).toBe("1");
-    expect(parse("").page).toBe("predict");
-    expect(parse("#/<script>").page).toBe("predict");
+    expect(parse("").page.name).toBe("predict");
+    expect(parse("#/<script>").page.name).toBe("predict");
     expect(format("history", { label: "a&b" })).toBe("#/history?label=a%26b");
     expect(parse(format("history", { label: "a&b?c" })).query.get("label")).toBe("a&b?c");
   });

@@ -1,0 +1,64 @@
+/** One list makes the console's pages: whoever adds a line to it has added a page everywhere. */
+
+import { cleanup, render, screen, waitFor, within } from "@testing-library/svelte";
+import userEvent from "@testing-library/user-event";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import App from "../src/App.svelte";
+import { place } from "../src/location.svelte";
+import { format, PAGES, parse, START } from "../src/routes";
+import { session } from "../src/session.svelte";
+import { network } from "./fakes";
+
+const files = import.meta.glob("../src/pages/*.svelte");
+
+beforeEach(() => {
+  session.whoami = session.models = session.modelsError = null;
+  network();
+});
+afterEach(async () => {
+  cleanup();
+  await place.close("help");
+  vi.unstubAllGlobals();
+});
+
+describe.each(PAGES)("the page $title", (page) => {
+  const elsewhere = PAGES.find((other) => other !== page)!;
+
+  async function openElsewhere() {
+    place.replace(elsewhere.name);
+    render(App);
+    return within(await screen.findByRole("navigation", { name: "Pages" }));
+  }
+
+  it("has an address", () => {
+    expect(parse(format(page.name)).page).toBe(page);
+  });
+
+  it("has an entry in the navigation, which leads to it, and a title", async () => {
+    const link = (await openElsewhere()).getByRole("link", { name: page.title });
+    expect(link.getAttribute("href")).toBe(format(page.name));
+    expect(link.getAttribute("aria-current")).toBeNull();
+    expect(document.title).toBe(`${elsewhere.title} · Drivetrain`);
+    await userEvent.click(link);
+    await waitFor(() => expect(document.title).toBe(`${page.title} · Drivetrain`));
+    expect(link.getAttribute("aria-current")).toBe("page");
+    expect(session.announcement).toBe(page.title);
+    expect(await within(screen.getByRole("main")).findByRole("heading", { level: 1 })).toBeTruthy();
+  });
+
+  it("has a shortcut, which leads to it and stands in the list of keys", async () => {
+    await openElsewhere();
+    const user = userEvent.setup();
+    await user.keyboard(`g${page.key}`);
+    await waitFor(() => expect(place.route.page).toBe(page));
+    await user.keyboard("?");
+    const keys = within(await screen.findByRole("dialog", { name: "Keyboard" }));
+    expect(keys.getByText(`g ${page.key}`).closest("dt")!.nextElementSibling!.textContent).toContain(page.title);
+  });
+});
+
+it("has every page, and no two of them share an address, a title or a key", () => {
+  expect(Object.keys(files).sort()).toEqual(PAGES.map(({ title }) => `../src/pages/${title}.svelte`).sort());
+  for (const what of ["name", "title", "key"] as const) expect(new Set(PAGES.map((page) => page[what])).size).toBe(PAGES.length);
+  expect(parse("#/nowhere").page).toBe(START);
+});
