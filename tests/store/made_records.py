@@ -8,7 +8,7 @@ from random import Random
 from typing import Any
 
 from drivetrain.core.records import Context, Entry, Record, RecordFilter, StoredInput, Timings
-from drivetrain.core.types import Interval, Prediction, Verdict
+from drivetrain.core.types import Interval, Prediction, Reason, Verdict
 
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -24,6 +24,7 @@ def made_record(number: int = 0, at: datetime | None = None, **changes: Any) -> 
         verdict=Verdict.ACCEPT,
         bundle_id="b" * 32,
         p_in_domain=0.5,
+        reasons=(Reason("low-confidence", "its confidence, 0.875, is below 0.9"), Reason("a-rule", "“für”")),
     )
     fields = {name: changes.pop(name) for name in list(changes) if hasattr(prediction, name)}
     record = Record(
