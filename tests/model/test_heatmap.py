@@ -21,7 +21,7 @@ from drivetrain.embed.recipe import View
 from drivetrain.embed.registry import resolve
 from drivetrain.embed.session import Session
 from drivetrain.model.explain.evidence import NoPlacesError, find_evidence
-from drivetrain.model.explain.heatmap import HeatMap, Heatmaps, heat_map, heatmaps
+from drivetrain.model.explain.heatmap import HeatMap, Heatmaps, heat_map
 from drivetrain.model.explain.placement import Placement
 from drivetrain.model.explain.places import sample, spread
 from drivetrain.model.export import with_head
@@ -437,7 +437,7 @@ def test_a_loaded_bundle_gives_maps_that_agree_with_its_answers(predictor: dt.Pr
 
 def test_the_graph_is_read_again_from_where_the_bundle_was(bundle: Path) -> None:
     loaded = dt.load(bundle)
-    assert heatmaps(loaded).classes == loaded.classes
+    assert loaded.heatmaps().classes == loaded.classes
     (bundle / "model.onnx").write_bytes(b"other")
     with pytest.raises(BundleError, match=r"cannot be read again: .*model\.onnx was altered"):
         heat_map(loaded, photo(30, 30))

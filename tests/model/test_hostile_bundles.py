@@ -21,7 +21,6 @@ from tampering import edit_arrays, edit_graph, edit_json, reseal, rewrite, zippe
 import drivetrain as dt
 from drivetrain.core.errors import BundleError, ChecksumError, SchemaError, UsageError
 from drivetrain.embed.quarantine import Limits, Quarantine
-from drivetrain.model.explain.heatmap import heatmaps
 from drivetrain.model.storage import check_out, read_files
 
 # Loading the tiny bundle takes this process about 300 MiB of addresses; nothing below may take a gigabyte more.
@@ -363,7 +362,7 @@ def test_maps_are_not_made_of_another_graph_under_the_same_id(bundle: Path) -> N
     predictor = dt.load(bundle)
     edit_graph(bundle, lambda model: model.graph.node.append(node("Relu", "logits", out="more")))
     with pytest.raises(BundleError, match="holds another bundle now"):
-        heatmaps(predictor)
+        predictor.heatmaps()
 
 
 # Files and zips

@@ -19,7 +19,6 @@ from drawn import draw_several
 from drivetrain.core.errors import UsageError
 from drivetrain.data.block.blocks import ImageBlock, RegressionBlock
 from drivetrain.data.block.datablock import DataBlock
-from drivetrain.model.explain import similar
 from drivetrain.model.explain.similar import Similar, most_similar
 
 
@@ -154,9 +153,9 @@ def test_a_negative_count(predictor: dt.Predictor) -> None:
 def test_what_is_kept_for_speed_goes_with_its_predictor(predictor: dt.Predictor) -> None:
     own = with_embeddings(predictor, np.ones((5, 4)))
     most_similar(own, np.ones(4, np.float32), 1, [0])
-    assert own not in similar._KEPT
+    assert "unit_ND" not in vars(own.arrays())
     most_similar(own, np.ones(4, np.float32), 1)
-    watched = weakref.ref(similar._KEPT[own])
+    watched = weakref.ref(own.arrays().unit_ND)
     del own
     gc.collect()
     assert watched() is None

@@ -1,12 +1,13 @@
 """What a bundle remembers of its training set: for drift, out-of-domain gates, similar images, and leaks.
 
 Shapes: N images, of which the first T were trained on and the rest judged a fine-tuned network; D embedding, F frozen
-embedding, W columns of logits, M ≤ N images with honest logits, K = 16 frequencies.
+embedding, W columns of logits, M ≤ N images with honest logits, K = 16 frequencies, R rows.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -45,6 +46,14 @@ class TrainingArrays:
     """Perceptual fingerprints, see `drivetrain.data.image.phash`."""
     frozen_NF: NDArray[np.float16] | None = None
     """Embeddings before fine-tuning, as ``frozen.onnx`` gives them: fine-tuning blurs what tells domains apart."""
+
+    @cached_property
+    def unit_ND(self) -> FloatArray:
+        """``embeddings_ND`` as `unit` vectors, kept from the first call on.
+
+        Taken from float16 anew, ten thousand rows cost more than the search among them.
+        """
+        return unit(self.embeddings_ND)
 
     def to_bytes(self) -> bytes:
         """As safetensors."""
@@ -100,6 +109,16 @@ class TrainingArrays:
             raise SchemaError("arrays.safetensors: targets_N or unseen_logits_MC holds what is not finite")
         if fault := kind.target_fault(self.targets_N):
             raise SchemaError(f"arrays.safetensors: targets_N holds {fault}")
+
+
+def unit(embeddings_RD: NDArray[Any]) -> FloatArray:
+    """Rows of unit length, in float32: of several blocks too, whose whole is longer. Nothing resembles a row of zeros."""
+    unit_RD: FloatArray = embeddings_RD.astype(np.float32)
+    length_R = np.sqrt(np.einsum("rd,rd->r", unit_RD, unit_RD))
+    usable_R = np.isfinite(length_R) & (length_R > 0)
+    unit_RD[~usable_R] = 0
+    unit_RD /= np.where(usable_R, length_R, 1)[:, None]
+    return unit_RD
 
 
 def _lifted(found: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:

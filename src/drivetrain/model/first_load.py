@@ -7,36 +7,17 @@ from typing import Any
 
 import numpy as np
 
-from ..core.child import ChildError, Work, answer
+from ..core.child import Work, answer
 from ..core.errors import BundleError
 from ..embed.batches import batch_sizes
-from ..embed.quarantine import Quarantine
+from .predictor import construct
 from .storage import FROZEN, MODEL
-
-MODULE = "drivetrain.model.first_load"
-
-
-def try_first(files: Mapping[str, bytes], sums: Mapping[str, str], quarantine: Quarantine, *, golden: bool) -> None:
-    """Have a bundle's files tried, unless they have passed before.
-
-    Raises:
-        BundleError: the bundle takes too much time or memory, or cannot be loaded.
-    """
-    if not golden and quarantine.knows(sums):
-        return  # it has passed with its golden images, which is more
-    # Without the golden images less is tried, so that it is remembered apart.
-    tried = sums if golden else {**sums, "": "without golden images"}
-    try:
-        quarantine.admit(MODULE, {"golden": golden}, files, tried)
-    except ChildError as error:
-        raise BundleError(f"loading it {error}, so it was refused") from None
 
 
 def _prepare() -> Work:
     from PIL import Image
 
     from ..embed.onnx_runtime import onnx_runtime
-    from .predictor import construct
 
     onnx_runtime()  # heavy, and no part of what the bundle takes
     Image.init()

@@ -10,7 +10,7 @@ import os
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import islice
 from os import PathLike
@@ -31,8 +31,8 @@ from ..embed.batches import in_batches
 from ..embed.quarantine import Quarantine
 from ..embed.session import Session
 from .arrays import TrainingArrays
+from .explain.heatmap import Heatmaps, Method
 from .export import LOGITS
-from .first_load import try_first
 from .gallery import Gallery
 from .golden import Parity, replay
 from .graph_audit import audit_graph
@@ -41,14 +41,15 @@ from .no_bundle import read_bundle
 from .policy import Policy, unreadable
 from .seen import Seen
 from .signature import verify
-from .storage import ARRAYS, FROZEN, GALLERY, MANIFEST, MODEL
+from .storage import ARRAYS, FROZEN, GALLERY, MANIFEST, MODEL, read_files
+from .try_first import try_first
 
 _QUARANTINE = Quarantine()
 
 Source = str | PathLike[str] | bytes | Image.Image
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class Predictor:
     """A bundle ready to answer. Make one with `load`; it is safe to use from several threads."""
 
@@ -66,6 +67,7 @@ class Predictor:
     _frozen_graph: bytes | None = None
     _wide: Session | None = None
     """The same graph, several threads a call; None unless `load` was told to make it."""
+    _heatmaps: dict[Method | None, Heatmaps] = field(default_factory=dict, init=False)
 
     def __repr__(self) -> str:
         manifest = self.manifest
@@ -202,6 +204,32 @@ class Predictor:
         """The rules by which answers stand or go before a person."""
         return Policy.of(self.manifest)
 
+    def heatmaps(self, method: Method | None = None) -> Heatmaps:
+        """The maker of heat maps; ``method`` as `Heatmaps` has it.
+
+        The graph is read from the bundle again on the first call, and what is made of it is kept: mostly many maps follow.
+
+        Raises:
+            BundleError: the bundle is no longer there, or no longer the same.
+            UsageError: activation was asked for, and the graph has no such form.
+        """
+        if method not in self._heatmaps:
+            self._heatmaps[method] = self._opened(method)
+        return self._heatmaps[method]
+
+    def _opened(self, method: Method | None) -> Heatmaps:
+        try:
+            files = read_files(self.path)
+            found, model = parse_manifest(files[MANIFEST]).bundle_id, files[MODEL]
+        except BundleError as error:
+            raise BundleError(f"the graph of {self.path} cannot be read again: {error}") from None
+        manifest = self.manifest
+        # The id is only what the bundle says of itself; another graph under it has not been tried by anybody.
+        if found != manifest.bundle_id or hashlib.sha256(model).hexdigest() != self.model_sha256:
+            raise BundleError(f"{self.path} holds another bundle now, {found}, not {manifest.bundle_id}")
+        mix_WC = manifest.kind.evidence_WC
+        return Heatmaps(model, self.classes, manifest.input.preprocess, method=method, mix_WC=mix_WC)
+
     def judge(self, path: str, seen: Seen) -> Prediction:
         """Calibrated answer and verdict from what the network saw."""
         return self.policy.judged(path, seen, self.manifest.kind.answer(seen.logits_W), self.manifest.bundle_id)
@@ -324,7 +352,16 @@ def _construct(
     # The model's bytes live on in the session, and the arrays as arrays; only the small files are kept.
     kept = {name: data for name, data in files.items() if name not in (MODEL, ARRAYS, FROZEN, GALLERY)}
     return Predictor(
-        path, parsed.manifest, parity, sha256, parsed.gallery, parsed.arrays, kept, session, parsed.frozen, wide
+        path=path,
+        manifest=parsed.manifest,
+        parity=parity,
+        model_sha256=sha256,
+        gallery=parsed.gallery,
+        _arrays=parsed.arrays,
+        _files=kept,
+        _session=session,
+        _frozen_graph=parsed.frozen,
+        _wide=wide,
     )
 
 

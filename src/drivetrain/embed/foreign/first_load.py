@@ -3,48 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from ...core.child import ChildError, Work, answer
-from ...core.errors import WeightsError
+from ...core.child import Work, answer
 from ..batches import batch_sizes
-from ..quarantine import Quarantine
 from .sidecar import Sidecar
-
-if TYPE_CHECKING:
-    import onnx
-
-MODULE = "drivetrain.embed.foreign.first_load"
-MODEL = "model"
-
-
-def try_first(model: onnx.ModelProto, fingerprint: str, sidecar: Sidecar, where: str, quarantine: Quarantine) -> bool:
-    """Have a graph taken apart, cleaned and run, unless it has passed before; ``fingerprint`` is that of all its files.
-
-    Returns whether it can be run on several images at once. One that cannot may take any amount of memory for two, so this
-    is found out by the other process as well, and not tried again in this one.
-
-    Raises:
-        WeightsError: it takes too much time or memory, or cannot be a backbone.
-    """
-    request = {"sidecar": sidecar.model_dump_json(), "where": where}
-    sums = {MODEL: fingerprint, "sidecar": sidecar.model_dump_json()}
-    many, single = ({**sums, "": how} for how in ("several images at once", "one image at a time"))
-    for tried, free_batch in ((many, True), (single, False)):
-        if quarantine.knows(tried):
-            return free_batch  # a large graph need not be written out again for that
-    files = {MODEL: model.SerializeToString()}
-    try:
-        try:
-            quarantine.admit(MODULE, {**request, "free_batch": True}, files, many)
-        except WeightsError:
-            quarantine.admit(MODULE, {**request, "free_batch": False}, files, single)
-            return False
-    except ChildError as error:
-        raise WeightsError(f"{where}: to make it a backbone {error}, so it was refused") from None
-    return True
+from .try_first import MODEL
 
 
 def _prepare() -> Work:

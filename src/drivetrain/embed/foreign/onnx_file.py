@@ -63,8 +63,8 @@ def backbone(
         WeightsError: the two do not fit each other, or the graph gives no embedding.
     """
     from .audit import audit  # ONNX is heavy to import
-    from .first_load import try_first
     from .standard_form import embedding_graph, standardise
+    from .try_first import try_first
 
     where = str(file.path)
     with blamed_on(where):

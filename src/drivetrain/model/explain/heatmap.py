@@ -11,27 +11,25 @@ occlusion: for any other graph. A grey square is slid over the resized picture, 
 
 A map shows what the score rests on, not that this is a good reason; several hundred runs of the network for occlusion.
 
-Shapes: N batch, K channels, C classes, h and w places, H and W pixels of the network's input, Y and X of the picture.
+Shapes: N batch, K channels, W logits, C classes, h and w places, H and W pixels of the network's input, Y and X of the picture.
 """
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from io import BytesIO
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
-from weakref import WeakKeyDictionary
+from typing import Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from ...core.cores import available_cores
-from ...core.errors import BundleError, ImageError, SchemaError, UsageError
+from ...core.errors import ImageError, SchemaError, UsageError
 from ...core.plain_file import read_plain
 from ...core.types import FloatArray
 from ...data.image.decode import decode, to_rgb
@@ -39,15 +37,10 @@ from ...data.image.preprocess import Preprocess, resize_image, to_tensor
 from ...embed.session import Session
 from ..export import LOGITS
 from ..graph_audit import audit_graph
-from ..manifest import parse_manifest
-from ..storage import MANIFEST, MODEL, read_files
 from .evidence import Evidence, NoPlacesError, Term, find_evidence
 from .heat_colours import tinted, with_legend
 from .placement import Placement
 from .places import sample, spread
-
-if TYPE_CHECKING:
-    from ..predictor import Predictor
 
 Floats = NDArray[np.float64]
 Method = Literal["activation", "occlusion"]
@@ -171,13 +164,21 @@ class Heatmaps:
     """Makes heat maps of one model; safe to use from several threads."""
 
     def __init__(
-        self, model: bytes, classes: Sequence[str], preprocess: Preprocess, *, method: Method | None = None
+        self,
+        model: bytes,
+        classes: Sequence[str],
+        preprocess: Preprocess,
+        *,
+        method: Method | None = None,
+        mix_WC: Floats | None = None,
     ) -> None:
         """``method`` None: activation where the graph allows it, else occlusion.
 
+        ``mix_WC``: how much each of the W logits speaks for each class; None where each class has a logit of its own.
+
         Raises:
             BundleError: the graph cannot be trusted.
-            SchemaError: the graph does not give one logit a class.
+            SchemaError: the graph gives another number of logits.
             UsageError: activation was asked for, and the graph has no such form; or there is no such method.
             WeightsError: the graph cannot be loaded.
         """
@@ -188,7 +189,9 @@ class Heatmaps:
         audit_graph(model)
         self._evidence: Evidence | None = None
         self._session = Session(model)
-        if self._session.outputs.get(LOGITS) != (len(self.classes),):
+        self._mix_WC = mix_WC
+        self._width = len(self.classes) if mix_WC is None else len(mix_WC)
+        if self._session.outputs.get(LOGITS) != (self._width,):
             raise SchemaError(
                 f"the graph gives {self._session.outputs.get(LOGITS, 'no')} logits for {len(self.classes)} classes"
             )
@@ -216,9 +219,10 @@ class Heatmaps:
         image = _upright(picture, self.preprocess)
         fitted = fitted or resize_image(image, self.preprocess.resize)
         if self._evidence is None:
-            grid_Chw, logits_C = self._occlude(fitted)
+            grid_Whw, logits_W = self._occlude(fitted)
         else:
-            grid_Chw, logits_C = self._activations(to_tensor(fitted, self.preprocess), self._evidence)
+            grid_Whw, logits_W = self._activations(to_tensor(fitted, self.preprocess), self._evidence)
+        grid_Chw, logits_C = self._of_classes(grid_Whw), self._of_classes(logits_W)
         return HeatMap(
             image=image,
             classes=self.classes,
@@ -229,6 +233,13 @@ class Heatmaps:
             input_size=self.preprocess.resize.size,
             placement=Placement.of(image.size, self.preprocess.resize),
         )
+
+    def _of_classes(self, per_logit: Floats) -> Floats:
+        """What adds up to each class, from what adds up to each logit (the first axis)."""
+        if self._mix_WC is None:
+            return per_logit
+        mixed: Floats = np.tensordot(self._mix_WC, per_logit, axes=(0, 0))
+        return mixed
 
     def _open(self, model: bytes) -> None:
         """Load the graph with the maps and divisors as outputs, and see on one image that all adds up."""
@@ -247,58 +258,62 @@ class Heatmaps:
         self._session, plain = session, self._session
         height, width = self.preprocess.resize.size
         noise = np.random.default_rng(0).standard_normal((3, height, width)).astype(np.float32)
-        grid_Chw, logits_C = self._activations(noise, evidence)
-        gap = float(np.abs(evidence.bias_C + grid_Chw.sum(axis=(1, 2)) - logits_C).max())
-        if not gap <= 1e-3 * max(1.0, float(np.abs(logits_C).max())):
+        grid_Whw, logits_W = self._activations(noise, evidence)
+        gap = float(np.abs(evidence.bias_C + grid_Whw.sum(axis=(1, 2)) - logits_W).max())
+        if not gap <= 1e-3 * max(1.0, float(np.abs(logits_W).max())):
             self._session = plain
             raise NoPlacesError(f"the shares miss the logits by {gap:.2g}")
         self._evidence = evidence
 
     def _activations(self, tensor_KHW: FloatArray, evidence: Evidence) -> tuple[Floats, Floats]:
-        """(C, h, w) shares on the finest grid of any term, and (C,) logits."""
+        """(W, h, w) shares on the finest grid of any term, and (W,) logits."""
         names = [LOGITS, *dict.fromkeys(n for t in evidence.terms for n in (t.tensor, *(d.tensor for d in t.divisors)))]
         values = dict(zip(names, self._session.run(tensor_KHW[None], names), strict=True))
         shares = [_shares(term, values) for term in evidence.terms]
         rows, columns = (max(share_Chw.shape[axis] for share_Chw in shares) for axis in (1, 2))
-        total_Chw = np.zeros((len(self.classes), rows, columns))
+        total_Whw = np.zeros((self._width, rows, columns))
         for share_Chw in shares:
-            total_Chw += spread(share_Chw.shape[1], rows) @ share_Chw @ spread(share_Chw.shape[2], columns).T
-        return total_Chw, values[LOGITS][0].astype(np.float64)
+            total_Whw += spread(share_Chw.shape[1], rows) @ share_Chw @ spread(share_Chw.shape[2], columns).T
+        return total_Whw, values[LOGITS][0].astype(np.float64)
 
     def _occlude(self, fitted: Image.Image) -> tuple[Floats, Floats]:
-        """(C, h, w) mean drops of the logits, a share of one a place, and (C,) logits of the whole."""
+        """(W, h, w) mean drops of the logits, a share of one a place, and (W,) logits of the whole."""
         height, width = self.preprocess.resize.size
         starts_y, starts_x = _window_starts(height), _window_starts(width)
         square_h, square_w = -(-height // SQUARE_SHARE), -(-width // SQUARE_SHARE)
-        logits_C = self._logits(fitted)
+        logits_W = self._logits(fitted)
 
         def drop(corner: tuple[int, int]) -> Floats:
             y, x = corner
             covered = fitted.copy()
             covered.paste((GREY, GREY, GREY), (x, y, x + square_w, y + square_h))
-            return logits_C - self._logits(covered)
+            return logits_W - self._logits(covered)
 
         corners = [(y, x) for y in starts_y for x in starts_x]
         with ThreadPoolExecutor(available_cores(), thread_name_prefix="occlude") as pool:
-            drops_SC = np.array(list(pool.map(drop, corners)))
-        drops_CYX = drops_SC.T.reshape(len(self.classes), len(starts_y), len(starts_x))
+            drops_SW = np.array(list(pool.map(drop, corners)))
+        drops_WYX = drops_SW.T.reshape(self._width, len(starts_y), len(starts_x))
         cover_hY, cover_wX = _coverage(height, square_h, starts_y), _coverage(width, square_w, starts_x)
-        mean_Chw = cover_hY @ drops_CYX @ cover_wX.T
+        mean_Whw = cover_hY @ drops_WYX @ cover_wX.T
         # A square covers several places, and its drop is theirs together.
-        return mean_Chw * (height * width) / (square_h * square_w * mean_Chw[0].size), logits_C
+        return mean_Whw * (height * width) / (square_h * square_w * mean_Whw[0].size), logits_W
 
     def _logits(self, fitted: Image.Image) -> Floats:
         tensor_KHW = to_tensor(fitted, self.preprocess)
-        logits_C: Floats = self._session.run(tensor_KHW[None], [LOGITS])[0][0].astype(np.float64)
-        return logits_C
+        logits_W: Floats = self._session.run(tensor_KHW[None], [LOGITS])[0][0].astype(np.float64)
+        return logits_W
 
 
-_KEPT: WeakKeyDictionary[Predictor, dict[Method | None, Heatmaps]] = WeakKeyDictionary()
-"""A predictor is mostly asked for many maps, and its graph has to be read again for the first."""
+class Mapped(Protocol):
+    """A loaded bundle."""
+
+    def heatmaps(self, method: Method | None = None) -> Heatmaps:
+        """The maker of its maps."""
+        ...
 
 
 def heat_map(
-    predictor: Predictor, picture: Picture, *, method: Method | None = None, fitted: Image.Image | None = None
+    predictor: Mapped, picture: Picture, *, method: Method | None = None, fitted: Image.Image | None = None
 ) -> HeatMap:
     """Where in a picture a loaded bundle finds its evidence: ``heat_map(predictor, "bear.jpg").overlay("grizzly")``.
 
@@ -309,23 +324,7 @@ def heat_map(
         ImageError: it is not a usable image.
         UsageError: activation was asked for, and the graph has no such form.
     """
-    kept = _KEPT.setdefault(predictor, {})
-    if method not in kept:
-        kept[method] = heatmaps(predictor, method=method)
-    return kept[method].of(picture, fitted=fitted)
-
-
-def heatmaps(predictor: Predictor, *, method: Method | None = None) -> Heatmaps:
-    """The maker of maps for a loaded bundle; see `heat_map`."""
-    try:
-        files = read_files(predictor.path)
-        found, model = parse_manifest(files[MANIFEST]).bundle_id, files[MODEL]
-    except BundleError as error:
-        raise BundleError(f"the graph of {predictor.path} cannot be read again: {error}") from None
-    # The id is only what the bundle says of itself; another graph under it has not been tried by anybody.
-    if found != predictor.manifest.bundle_id or hashlib.sha256(model).hexdigest() != predictor.model_sha256:
-        raise BundleError(f"{predictor.path} holds another bundle now, {found}, not {predictor.manifest.bundle_id}")
-    return Heatmaps(model, predictor.classes, predictor.manifest.input.preprocess, method=method)
+    return predictor.heatmaps(method).of(picture, fitted=fitted)
 
 
 def _upright(picture: Picture, preprocess: Preprocess) -> Image.Image:

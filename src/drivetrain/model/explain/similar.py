@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
-from weakref import WeakKeyDictionary
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...core.errors import UsageError
 from ...core.types import FloatArray
+from ..arrays import unit
 
 if TYPE_CHECKING:
     from ..predictor import Predictor
@@ -52,15 +52,15 @@ def most_similar(
         raise UsageError(f"the embedding has the shape {query_D.shape}; it must be ({width},), and finite")
     if count < 0:
         raise UsageError(f"count is {count}; it must be 0 or more")
-    query_D = _unit(query_D[None])[0]
+    query_D = unit(query_D[None])[0]
     if only_rows is None:
         rows_R: NDArray[np.intp] | None = None
-        cosines_R = _cosines(_units_of(predictor), query_D)
+        cosines_R = _cosines(predictor.arrays().unit_ND, query_D)
     else:
         rows_R = np.unique(np.asarray(only_rows, np.intp))
         if len(rows_R) and not 0 <= rows_R[0] <= rows_R[-1] < n_images:
             raise UsageError(f"only_rows holds rows outside 0–{n_images - 1}")
-        cosines_R = _cosines(_unit(embeddings_ND[rows_R]), query_D)
+        cosines_R = _cosines(unit(embeddings_ND[rows_R]), query_D)
     return tuple(
         Similar(
             row=(row := int(place if rows_R is None else rows_R[place])),
@@ -90,24 +90,3 @@ def _cosines(unit_RD: FloatArray, query_D: FloatArray) -> FloatArray:
     """On one core: where all are busy with networks, waiting for the others takes longer than the sums."""
     cosines_R: FloatArray = np.einsum("rd,d->r", unit_RD, query_D)
     return cosines_R
-
-
-def _unit(embeddings_RD: NDArray[Any]) -> FloatArray:
-    """Rows of unit length, in float32: of several blocks too, whose whole is longer. Nothing resembles a row of zeros."""
-    unit_RD: FloatArray = embeddings_RD.astype(np.float32)
-    length_R = np.sqrt(np.einsum("rd,rd->r", unit_RD, unit_RD))
-    usable_R = np.isfinite(length_R) & (length_R > 0)
-    unit_RD[~usable_R] = 0
-    unit_RD /= np.where(usable_R, length_R, 1)[:, None]
-    return unit_RD
-
-
-_KEPT: WeakKeyDictionary[Predictor, FloatArray] = WeakKeyDictionary()
-"""Taken from float16 anew, ten thousand rows cost more than the search among them."""
-
-
-def _units_of(predictor: Predictor) -> FloatArray:
-    kept = _KEPT.get(predictor)
-    if kept is None:
-        kept = _KEPT[predictor] = _unit(predictor.arrays().embeddings_ND)
-    return kept

@@ -108,9 +108,10 @@ class Kind(Part, ABC):
     def calibrated(self) -> str:
         """How `answers` come from logits, in a few words."""
 
-    def evidence(self, per_logit_W: Floats) -> Floats:
-        """What speaks for each of the C outputs, from what adds up to each of the W logits (W first, any shape after it)."""
-        return per_logit_W
+    @property
+    def evidence_WC(self) -> Floats | None:
+        """How much each logit speaks for each output; None where each output has a logit of its own."""
+        return None
 
     # Targets, as ``arrays.safetensors`` keeps them
 

@@ -1,0 +1,27 @@
+"""Having a bundle tried by another process before this one takes it in, see `drivetrain.model.first_load`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from ..core.child import ChildError
+from ..core.errors import BundleError
+from ..embed.quarantine import Quarantine
+
+MODULE = "drivetrain.model.first_load"
+
+
+def try_first(files: Mapping[str, bytes], sums: Mapping[str, str], quarantine: Quarantine, *, golden: bool) -> None:
+    """Have a bundle's files tried, unless they have passed before.
+
+    Raises:
+        BundleError: the bundle takes too much time or memory, or cannot be loaded.
+    """
+    if not golden and quarantine.knows(sums):
+        return  # it has passed with its golden images, which is more
+    # Without the golden images less is tried, so that it is remembered apart.
+    tried = sums if golden else {**sums, "": "without golden images"}
+    try:
+        quarantine.admit(MODULE, {"golden": golden}, files, tried)
+    except ChildError as error:
+        raise BundleError(f"loading it {error}, so it was refused") from None
