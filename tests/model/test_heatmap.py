@@ -436,8 +436,10 @@ def test_a_loaded_bundle_gives_maps_that_agree_with_its_answers(predictor: dt.Pr
 
 
 def test_the_graph_is_read_again_from_where_the_bundle_was(bundle: Path) -> None:
-    loaded = dt.load(bundle)
-    assert loaded.heatmaps().classes == loaded.classes
+    opened, loaded = dt.load(bundle), dt.load(bundle)
+    maps = opened.heatmaps()
+    assert maps.classes == loaded.classes
     (bundle / "model.onnx").write_bytes(b"other")
+    assert opened.heatmaps() is maps, "what was read is kept"
     with pytest.raises(BundleError, match=r"cannot be read again: .*model\.onnx was altered"):
         heat_map(loaded, photo(30, 30))
