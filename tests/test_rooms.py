@@ -12,8 +12,6 @@ PACKAGE = Path(__file__).resolve().parent.parent / "src" / "drivetrain"
 
 # Circles that are being taken apart; each goes with the change that ends it, and none is added.
 CIRCLES = {
-    frozenset({"drivetrain.model.first_load", "drivetrain.model.predictor"}),
-    frozenset({"drivetrain.embed.foreign.first_load", "drivetrain.embed.foreign.onnx_file"}),
     frozenset({"drivetrain.data.block.datablock", "drivetrain.data.block.summary"}),
 }
 

@@ -47,10 +47,10 @@ def answer_html(prediction: Prediction, manifest: Manifest) -> str:
 
 def label_words(prediction: Prediction) -> str:
     """The answer in a few words: a label, several, or the numbers."""
-    if prediction.values:
-        return ", ".join(f"{name} {value.value:.4g}" for name, value in prediction.values.items())
     if prediction.label is not None:
         return prediction.label
+    if prediction.values:
+        return ", ".join(f"{name} {value.value:.4g}" for name, value in prediction.values.items())
     return ", ".join(prediction.labels) or NONE
 
 
