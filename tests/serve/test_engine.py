@@ -21,11 +21,14 @@ from drivetrain.core.errors import StoreError
 from drivetrain.core.memory_budget import MemoryBudget
 from drivetrain.core.records import Context, Entry
 from drivetrain.core.retention import Retention
-from drivetrain.core.types import FloatArray, Verdict
+from drivetrain.core.types import FloatArray, Reason, Verdict
 from drivetrain.data.image.decode import decode
 from drivetrain.data.image.preprocess import apply
 from drivetrain.embed.session import Session
+from drivetrain.model.kinds.kind import Answer
+from drivetrain.model.policy import Policy
 from drivetrain.model.predictor import Predictor, load
+from drivetrain.model.seen import Seen
 from drivetrain.serve.served import ServedModel
 from drivetrain.serve.work.engine import Engine, Plan
 from drivetrain.serve.work.fair_queue import QueueFull
@@ -315,6 +318,36 @@ def test_what_an_image_says_of_people_is_not_kept(make_bench: MakeBench) -> None
     assert entry.input is not None
     assert b"home" not in entry.input.data
     assert entry.input.sha256 == entry.record.input_sha256 == hashlib.sha256(with_comment.getvalue()).hexdigest()
+
+
+def test_rules_see_each_images_own_embedding_and_facts(make_bench: MakeBench) -> None:
+    bench = make_bench()
+    met: list[Seen] = []
+
+    class Watching:
+        needs_frozen = True
+
+        def objection(self, seen: Seen, answer: Answer) -> Reason | None:
+            met.append(seen)
+            return Reason("sure", "too sure") if answer.confidence > 0.5 else None
+
+    # What `policy` keeps is set beforehand: no manifest names such a rule.
+    vars(bench.model.predictor)["policy"] = Policy((Watching(),))
+    entries = bench.send(Upload("", RED), Upload("", RED[:60]), Upload("", GREEN)).entries()
+    assert [[reason.code for reason in e.record.prediction.reasons] for e in entries] == [
+        ["sure"],
+        ["unreadable"],
+        ["sure"],
+    ]
+    for entry, data, seen in zip((entries[0], entries[2]), (RED, GREEN), met, strict=True):
+        predictor = bench.model.predictor
+        spec = predictor.manifest.input.preprocess
+        logits_W, embedding_D = predictor.run_tensor(apply(decode(data, spec.decode_size).image, spec))
+        np.testing.assert_allclose(seen.logits_W, logits_W, atol=1e-6)
+        np.testing.assert_allclose(seen.embedding_D, embedding_D, atol=1e-6)
+        assert seen.frozen_embedding_F is not None
+        np.testing.assert_allclose(seen.frozen_embedding_F, embedding_D, atol=1e-6)
+        assert seen.facts == entry.record.facts != {}
 
 
 def test_what_cannot_be_read_is_hashed_and_not_kept(make_bench: MakeBench) -> None:

@@ -151,7 +151,8 @@ class Predictor:
         logits_NW, embedding_ND = self.run_batch(tensors_NKHW, wide=wide)
         if not self.policy.needs_frozen:
             return [Seen(logits_W, embedding_D) for logits_W, embedding_D in zip(logits_NW, embedding_ND, strict=True)]
-        frozen_NF = map(self.run_frozen, tensors_NKHW)
+        # Without fine-tuning both are one.
+        frozen_NF = embedding_ND if self._frozen_graph is None else map(self.run_frozen, tensors_NKHW)
         return [Seen(*parts) for parts in zip(logits_NW, embedding_ND, frozen_NF, strict=True)]
 
     def _tensor(self, image: Image.Image) -> FloatArray:
