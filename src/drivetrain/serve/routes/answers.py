@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import math
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Annotated, Any
 
 from pydantic import BaseModel, Field
 
 from ...core.records import Context, Record, Timings
 from ...core.types import Verdict
+from ...model.kinds.registry import KINDS
 from ..http.uploads import Metadata
 
-Task = Literal["classification", "multi-label", "regression"]
+Task = Annotated[str, Field(json_schema_extra={"enum": list(KINDS)})]
 
 
 class ValueAnswer(BaseModel):
