@@ -75,13 +75,13 @@ def _answers(manifest: Manifest) -> list[tuple[str, str]]:
     from ..draw.numbers import percent
     from ..model.figure_words import hows, named, with_limits
 
-    rows, told = manifest.kind.facts(manifest.data.per_class), hows(manifest.rows)
+    rows, untold = manifest.kind.facts(manifest.data.per_class), set(hows(manifest.rows))
     for figure in manifest.rows:
         name = named(figure)
         rows.append((name[:1].upper() + name[1:], with_limits(figure)))
-        if figure.how in told:
+        if figure.how in untold:
             rows.append(("", figure.how))
-            told.remove(figure.how)
+            untold.remove(figure.how)
     if manifest.accept is None:
         return [*rows, ("Accept", "none: a person sees every answer")]
     coverage = percent(manifest.accept.coverage)

@@ -30,5 +30,6 @@ def with_limits(figure: Figure) -> str:
 
 def hows(figures: Sequence[Figure]) -> list[str]:
     """How they were obtained, each way once; one that is another's beginning, without the method of an interval, is left out."""
-    every = list(dict.fromkeys(figure.how for figure in figures if figure.how))
-    return [how for how in every if not any(other != how and other.startswith(f"{how}; ") for other in every)]
+    every = dict.fromkeys(figure.how for figure in figures if figure.how)
+    beginnings = {how.rpartition("; ")[0] for how in every}
+    return [how for how in every if how not in beginnings]

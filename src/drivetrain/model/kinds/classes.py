@@ -14,7 +14,7 @@ from ...core.types import FloatArray
 from ...stats.metrics import Floats, softmax
 from ..part import Calibration, Fraction, Name, Part, Share
 from .kind import Answer, Kind, Tensor, Words
-from .old_figures import how_of, metric, random_split, row
+from .old_figures import metrics_by_slug, random_split, row
 
 BALANCED = "mean recall over the classes"
 CALIBRATION = "mean gap between confidence and accuracy"
@@ -121,4 +121,4 @@ class ClassKind(Kind):
     def metrics(self, figures: Sequence[Figure]) -> dict[str, Any]:
         """As versions 1 and 2 have them."""
         slugs = {field: field.replace("_", "-") for field in ClassMetrics.model_fields} | {"ece": "calibration-error"}
-        return {field: metric(figures, slug) for field, slug in slugs.items()} | {"how": how_of(figures)}
+        return metrics_by_slug(figures, slugs)

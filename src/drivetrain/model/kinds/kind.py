@@ -174,13 +174,14 @@ class Kind(Part, ABC):
 
     def metrics(self, figures: Sequence[Figure]) -> dict[str, Any]:
         """The ``metrics`` that ``inspect --json`` documents: the rows by their slugs, those of several outputs in a list."""
-        found: dict[str, Any] = {"how": how_of(figures)}
+        how = how_of(figures)
+        found: dict[str, Any] = {"how": how}
         for row in figures:
             name = row.slug.replace("-", "_")
             if row.of is not None:
-                found.setdefault(name, []).append(metric_of(row, figures))
+                found.setdefault(name, []).append(metric_of(row, how))
             else:
-                found[name] = metric_of(row, figures)
+                found[name] = metric_of(row, how)
         return found
 
 

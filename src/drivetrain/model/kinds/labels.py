@@ -15,7 +15,7 @@ from ...stats.label_metrics import sigmoid
 from ...stats.metrics import Floats
 from ..part import Calibration, Fraction, Name, Part, Share, check_length
 from .kind import Answer, Kind, Words
-from .old_figures import how_of, metric, random_split, row
+from .old_figures import metrics_by_slug, random_split, row
 
 LOG_LOSS = "mean over the labels; 0: sure and right every time"
 
@@ -111,7 +111,7 @@ class LabelKind(Kind):
     def metrics(self, figures: Sequence[Figure]) -> dict[str, Any]:
         """As version 2 has them."""
         slugs = {field: field.replace("_", "-") for field in LabelMetrics.model_fields} | {"exact": "all-labels-right"}
-        return {field: metric(figures, slug) for field, slug in slugs.items()} | {"how": how_of(figures)}
+        return metrics_by_slug(figures, slugs)
 
 
 def some_labels(names: tuple[str, ...], probs_L: Floats, thresholds_L: Floats) -> Answer:

@@ -137,16 +137,12 @@ class NumberKind(Kind):
 
     def metrics(self, figures: Sequence[Figure]) -> dict[str, Any]:
         """As version 2 has them: one entry for each number."""
-        found: dict[str, Any] = {
-            field: [
-                metric_of(one, figures)
-                for of in self.targets
-                for one in figures
-                if one.slug == field.replace("_", "-") and one.of == of
-            ]
-            for field in NumberMetrics.model_fields
+        how, found = how_of(figures), {(one.slug, one.of): one for one in figures}
+        fields = [field for field in NumberMetrics.model_fields if field != "how"]
+        each: dict[str, Any] = {
+            field: [metric_of(found.get((field.replace("_", "-"), of)), how) for of in self.targets] for field in fields
         }
-        return found | {"how": how_of(figures)}
+        return each | {"how": how}
 
 
 def _of_one(metrics: NumberMetrics, m: int, of: str) -> tuple[Figure, ...]:

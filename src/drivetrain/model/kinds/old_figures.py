@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ...core.figure import Better, Figure, Format
@@ -44,15 +44,14 @@ def how_of(figures: Iterable[Figure]) -> str:
     return plain if plain is not None else rows[0].how.rpartition("; ")[0] if rows else ""
 
 
-def metric_of(one: Figure, figures: Sequence[Figure]) -> Any:
-    """A row's value; with its interval where it has one."""
-    if one.low is None:
-        return one.value
-    method = one.how.removeprefix(f"{how_of(figures)}; ")
-    return {"value": one.value, "low": one.low, "high": one.high, "method": method}
+def metric_of(one: Figure | None, how: str) -> Any:
+    """A figure's value, with its interval where it has one; None where there is no such figure. ``how`` as `how_of` has it."""
+    if one is None or one.low is None:
+        return None if one is None else one.value
+    return {"value": one.value, "low": one.low, "high": one.high, "method": one.how.removeprefix(f"{how}; ")}
 
 
-def metric(figures: Sequence[Figure], slug: str) -> Any:
-    """As `metric_of`, of the model as a whole; None where there is no such row."""
-    found = next((row for row in figures if row.slug == slug and row.of is None), None)
-    return None if found is None else metric_of(found, figures)
+def metrics_by_slug(figures: Sequence[Figure], slugs: Mapping[str, str]) -> dict[str, Any]:
+    """Figures of the model as a whole: field to slug → field to what `metric_of` gives, with ``how``."""
+    how, whole = how_of(figures), {one.slug: one for one in figures if one.of is None}
+    return {field: metric_of(whole.get(slug), how) for field, slug in slugs.items()} | {"how": how}
