@@ -12,8 +12,10 @@ from ..core.local_path import local_path
 from .flags import BundleArgument, CacheOption, JsonFlag, NoCache, NoGolden, Verify, check_cache
 
 if TYPE_CHECKING:
+    from ..app.predict import Found
     from ..core.types import Prediction
     from ..evaluation.run import Evaluation
+    from .tally import Tally
 
 # From so many files on a progress bar is worth a line.
 MANY_FILES = 20
@@ -22,11 +24,14 @@ MANY_FILES = 20
 PATH_COLUMN = 48
 
 
+Paths = Annotated[
+    list[str], typer.Argument(metavar="PATH", help="Image files, folders, or patterns such as 'photos/*.jpg'.")
+]
+
+
 def predict(
     bundle: BundleArgument,
-    paths: Annotated[
-        list[str], typer.Argument(metavar="PATH", help="Image files, folders, or patterns such as 'photos/*.jpg'.")
-    ],
+    paths: Paths,
     no_golden: NoGolden = False,
     verify: Verify = None,
     json: JsonFlag = False,
@@ -40,7 +45,7 @@ def predict(
 
     from ..app.predict import expand
     from ..model.predictor import load
-    from .console import SAID_NO, ConsoleProgress, print_part, remark
+    from .console import ConsoleProgress, print_part
     from .tally import Tally
 
     _check_not_swapped("predict", bundle, paths)
@@ -59,6 +64,18 @@ def predict(
             advance(1)
     if json:
         print_part("\n]\n")
+    _print_count(tally, found)
+
+
+def _print_count(tally: Tally, found: Found) -> None:
+    """How many of what, where there are several.
+
+    Raises:
+        Exit: none could be read.
+    """
+    from .console import SAID_NO, remark
+
+    files = found.files
     if tally.unreadable == len(files):
         several = f"none of the {len(files)} files can be read"
         remark(f"error: {several if len(files) > 1 else 'the file cannot be read'}")
@@ -69,22 +86,27 @@ def predict(
         remark(tally.line(found.passed_over))
 
 
+Fresh = Annotated[
+    str, typer.Argument(metavar="SOURCE", help="Labelled images the model has not seen: folder, CSV, zip, …")
+]
+Split = Annotated[str | None, typer.Option(help="Only this split of the source: train, valid or test.")]
+Report = Annotated[
+    Path | None, typer.Option(parser=local_path, metavar="FILE", help="Also write an HTML report to this file.")
+]
+KeepLeaks = Annotated[bool, typer.Option("--keep-leaks", help="Count images that are copies of training images.")]
+Delimiter = Annotated[
+    str | None, typer.Option(help="Between the labels of one image, for multi-label bundles (; unless given).")
+]
+
+
 def evaluate(
     bundle: BundleArgument,
-    source: Annotated[
-        str, typer.Argument(metavar="SOURCE", help="Labelled images the model has not seen: folder, CSV, zip, …")
-    ],
-    split: Annotated[str | None, typer.Option(help="Only this split of the source: train, valid or test.")] = None,
-    report: Annotated[
-        Path | None, typer.Option(parser=local_path, metavar="FILE", help="Also write an HTML report to this file.")
-    ] = None,
-    keep_leaks: Annotated[
-        bool, typer.Option("--keep-leaks", help="Count images that are copies of training images.")
-    ] = False,
+    source: Fresh,
+    split: Split = None,
+    report: Report = None,
+    keep_leaks: KeepLeaks = False,
     no_golden: NoGolden = False,
-    delimiter: Annotated[
-        str | None, typer.Option(help="Between the labels of one image, for multi-label bundles (; unless given).")
-    ] = None,
+    delimiter: Delimiter = None,
     cache: CacheOption = None,
     no_cache: NoCache = False,
     json: JsonFlag = False,

@@ -46,18 +46,21 @@ def sign(
         print_line(f"signed {bundle}; it is checked with: drivetrain verify {quoted(bundle)} --key {quoted(public)}")
 
 
+PublicKey = Annotated[
+    Path,
+    typer.Option(
+        "--key",
+        "-k",
+        parser=local_path,
+        metavar="FILE",
+        help="File of the public key (.pub) it should be signed with.",
+    ),
+]
+
+
 def verify(
     bundle: BundleArgument,
-    key: Annotated[
-        Path,
-        typer.Option(
-            "--key",
-            "-k",
-            parser=local_path,
-            metavar="FILE",
-            help="File of the public key (.pub) it should be signed with.",
-        ),
-    ],
+    key: PublicKey,
     json: JsonFlag = False,
 ) -> None:
     """Check that a bundle is whole and signed with a key.

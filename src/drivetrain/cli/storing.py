@@ -106,21 +106,28 @@ def export(
     print_line(f"wrote {count} predictions to {out}")
 
 
+ImagesDays = Annotated[
+    float | None, typer.Option("--images-days", min=0, help="Delete images last sent so many days ago or more.")
+]
+RecordsDays = Annotated[
+    float | None,
+    typer.Option("--records-days", min=0, help="Delete predictions so many days old or older, and their images."),
+]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say what would be deleted.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Do not ask before deleting.")]
+TrustClock = Annotated[
+    bool, typer.Option("--trust-clock", help="The clock is right, however far it is from what the store knows.")
+]
+
+
 @app.command()
 def prune(
     place: StoreArgument = None,
-    images_days: Annotated[
-        float | None, typer.Option("--images-days", min=0, help="Delete images last sent so many days ago or more.")
-    ] = None,
-    records_days: Annotated[
-        float | None,
-        typer.Option("--records-days", min=0, help="Delete predictions so many days old or older, and their images."),
-    ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be deleted.")] = False,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask before deleting.")] = False,
-    trust_clock: Annotated[
-        bool, typer.Option("--trust-clock", help="The clock is right, however far it is from what the store knows.")
-    ] = False,
+    images_days: ImagesDays = None,
+    records_days: RecordsDays = None,
+    dry_run: DryRun = False,
+    yes: Yes = False,
+    trust_clock: TrustClock = False,
     store: StoreOption = None,
     json: JsonFlag = False,
 ) -> None:

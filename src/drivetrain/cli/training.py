@@ -17,35 +17,35 @@ if TYPE_CHECKING:
     from ..training.trained import TrainResult
 
 
+Source = Annotated[
+    str,
+    typer.Argument(
+        metavar="SOURCE", help="Folder of class folders (or train/ and valid/ above them), CSV, Parquet, zip or tar."
+    ),
+]
+Out = Annotated[
+    Path,
+    typer.Option(
+        "--out", "-o", parser=local_path, metavar="PATH", help="Bundle to write: a folder, or a name ending in .zip."
+    ),
+]
+SettingsFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--settings",
+        parser=local_path,
+        metavar="FILE.toml",
+        help="Take choices from this file, too; what stands here goes before it.",
+    ),
+]
+
+
 @with_options(table())
 def train(
     context: typer.Context,
-    source: Annotated[
-        str,
-        typer.Argument(
-            metavar="SOURCE",
-            help="Folder of class folders (or train/ and valid/ above them), CSV, Parquet, zip or tar.",
-        ),
-    ],
-    out: Annotated[
-        Path,
-        typer.Option(
-            "--out",
-            "-o",
-            parser=local_path,
-            metavar="PATH",
-            help="Bundle to write: a folder, or a name ending in .zip.",
-        ),
-    ],
-    settings: Annotated[
-        Path | None,
-        typer.Option(
-            "--settings",
-            parser=local_path,
-            metavar="FILE.toml",
-            help="Take choices from this file, too; what stands here goes before it.",
-        ),
-    ] = None,
+    source: Source,
+    out: Out,
+    settings: SettingsFile = None,
     *,
     json: JsonFlag = False,
     **choices: Any,
