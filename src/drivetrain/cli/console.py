@@ -132,8 +132,3 @@ class ConsoleProgress:
 
     def figure(self, name: str, svg: str) -> None:
         """Nothing: a terminal shows no pictures."""
-
-
-def percent(value: float) -> str:
-    """0.973 → 97.3 %."""
-    return f"{100 * value:.1f} %"

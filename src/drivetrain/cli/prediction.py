@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from ..app.predict import Found
     from ..core.types import Prediction
     from ..evaluation.run import Evaluation
+    from ..model.predictor import Predictor
     from .tally import Tally
 
 # From so many files on a progress bar is worth a line.
@@ -116,10 +117,9 @@ def evaluate(
     Says how many answers are right, how many would be accepted without a person and how many of those are wrong, and
     whether training claimed more. Copies of its training images are found and left out of the figures.
     """
-    from ..core.plain_file import check_writable, write_plain
+    from ..core.plain_file import check_writable
     from ..evaluation.run import evaluate as evaluate_bundle
     from ..model.predictor import load
-    from ..report.evaluation import evaluation_report
     from .console import ConsoleProgress, print_json
 
     _check_not_swapped("evaluate", bundle, [source])
@@ -138,11 +138,18 @@ def evaluate(
         progress=ConsoleProgress(),
     )
     if report is not None:
-        write_plain(report, evaluation_report(result, predictor).encode())
+        _write_report(result, predictor, report)
     if json:
         print_json(result.to_json())
     else:
         _print_evaluation(result, report)
+
+
+def _write_report(result: Evaluation, predictor: Predictor, path: Path) -> None:
+    from ..core.plain_file import write_plain
+    from ..report.evaluation import evaluation_report
+
+    write_plain(path, evaluation_report(result, predictor).encode())
 
 
 def trace(
