@@ -24,13 +24,23 @@ FLOORS_NOT    := tests/embed/test_hub.py::test_a_connection_that_breaks_is_taken
 SERVE ?= 1
 PORT  ?= 8000
 
+# How many processes run tests at once: one for each core.
+WORKERS ?= logical
+
+# Whole modules go to one process, so that what is made for a module is made once; the tests' own order is kept, longest first.
+PARALLEL := --numprocesses $(WORKERS) --dist loadscope --no-loadscope-reorder
+QUICK    := not (browser or deep or installs or postgres or processes or serial or thorough or trains)
+
+# Left out by its mark as well; but importing torch alone takes seconds.
+UNIMPORTED := --ignore tests/deep --ignore tests/app/test_deep.py --ignore src/drivetrain/learn/deep
+
 PYTHON_CODE := src tests benchmarks web/build.py web/openapi.py hatch_build.py
 
 comma := ,
 space := $(subst ,, )
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo web openapi test lint types layers unit console timm floors bench clean
+.PHONY: help install demo web openapi test quick lint types layers unit console timm floors bench clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -57,6 +67,9 @@ openapi: web ## write down the API after a change, and generate the console's cl
 
 test: lint types layers console unit ## everything CI runs but for timm
 
+quick: install ## the tests to run while working: no browser, processes, installs, torch or training; a minute
+	$(BIN)/pytest $(PARALLEL) -m "$(QUICK)" $(UNIMPORTED)
+
 lint: install
 	$(BIN)/ruff check $(PYTHON_CODE)
 	$(BIN)/ruff format --check $(PYTHON_CODE)
@@ -71,7 +84,8 @@ console: web
 	$(BIN)/python web/build.py --check
 
 unit: install web
-	$(BIN)/pytest
+	$(BIN)/pytest $(PARALLEL) -m "not serial"
+	$(BIN)/pytest -m serial tests
 
 timm: $(TIMM_STAMP) ## test networks of timm, in an environment of their own; CI runs this too
 	$(TIMM_VENV)/bin/pytest -rs tests/deep/test_timm.py

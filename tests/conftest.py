@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,9 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw
+from threadpoolctl import threadpool_limits
+
+from process_guard import ProcessGuard
 
 ENVIRONMENT = "DRIVETRAIN_DATA"
 PER_CLASS = 20
@@ -27,9 +31,64 @@ CHROMIUM = (
 )
 
 
+# What a test needs is told by its mark, so that `make quick` can leave it out. These fixtures bring theirs along.
+MARKS_OF_FIXTURES = {
+    "browser": "browser",
+    "drivetrain_process": "processes",
+    "kinds": "trains",
+    "postgres": "postgres",
+    "running": "processes",
+    "trained": "trains",
+}
+
+# Long ones begin first, so that no worker has to wait for another in the end.
+FIRST = ("installs", "browser", "deep", "trains", "processes", "postgres")
+
+
 def pytest_configure() -> None:
     """A shell ignores Ctrl-C on behalf of what it runs in the background; tests of it must not depend on how they are run."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    # Several processes run tests at once, and threads that wait for a core in a loop take it from others: in a process that
+    # fine-tunes beside others, three quarters of the time.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    threadpool_limits(int(os.environ["OMP_NUM_THREADS"]))
+
+
+def pytest_ignore_collect(collection_path: Path) -> bool | None:
+    """Helpers hold no tests; the examples in docstrings that are run are those of the package."""
+    return True if collection_path.suffix == ".py" and not collection_path.name.startswith("test_") else None
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Add the marks that a test's fixtures bring along."""
+    for fixture in getattr(item, "fixturenames", ()):
+        if fixture in MARKS_OF_FIXTURES:
+            item.add_marker(MARKS_OF_FIXTURES[fixture])
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Whole modules in the order of `FIRST`, and as they were within it."""
+    ranks: dict[str, int] = {}
+    for item in items:
+        rank = next((FIRST.index(name) for name in FIRST if item.get_closest_marker(name)), len(FIRST))
+        module = item.nodeid.partition("::")[0]
+        ranks[module] = min(rank, ranks.get(module, rank))
+    items.sort(key=lambda item: ranks[item.nodeid.partition("::")[0]])
+
+
+_GUARD = ProcessGuard()
+sys.addaudithook(_GUARD)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    """Tell the guard which test runs."""
+    _GUARD.running = item
+    try:
+        return (yield)
+    finally:
+        _GUARD.running = None
 
 
 @pytest.fixture(scope="session")

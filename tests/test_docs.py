@@ -54,6 +54,7 @@ def shell(command: str, folder: Path) -> str:
     return done.stdout
 
 
+@pytest.mark.processes
 def test_the_first_screen_is_short_and_its_commands_run(workplace: Path) -> None:
     commands = next(block for block in blocks("bash") if "drivetrain train" in block)
     python = blocks("python")[0]
@@ -132,6 +133,7 @@ SOURCES = {
 }
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize("task", SOURCES)
 def test_every_json_field_is_documented_and_every_documented_field_is_there(tables: Path, task: str) -> None:
     source, fresh = SOURCES[task]
@@ -165,6 +167,7 @@ def in_words(heading: str) -> set[str]:
     return set(re.findall(r"`([^`]+)`", section.split("\n", 1)[1]))
 
 
+@pytest.mark.processes
 def test_every_json_field_of_store_keys_and_apps_is_documented(workplace: Path) -> None:
     def said(command: str) -> dict[str, object]:
         document: dict[str, object] = json.loads(shell(f"drivetrain {command} --json", workplace))

@@ -7,6 +7,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+pytestmark = pytest.mark.processes
+
 BLOCKED = ("torch", "torchvision", "timm", "fastai", "sklearn", "matplotlib", "pandas", "ray", "tensorflow", "cv2")
 
 BLOCK = f"""
@@ -23,6 +27,8 @@ sys.meta_path.insert(0, Blocked())
 
 TRAIN_AND_PREDICT = """
 source, out, cache = sys.argv[1:]
+import pytest
+
 import drivetrain as dt
 result = dt.train(source, out, backbone="efficientnet-lite0", cache=cache)
 predictor = dt.load(out)

@@ -24,6 +24,8 @@ import pytest
 
 from drivetrain.core.privacy import SWITCHES, report_nothing
 
+pytestmark = pytest.mark.processes
+
 ROOT = Path(__file__).resolve().parent.parent
 KEPT = ROOT / "tests" / "bundles" / "v1"
 

@@ -74,6 +74,7 @@ def test_another_name_is_an_attribute_error() -> None:
         dt.trian  # noqa: B018
 
 
+@pytest.mark.processes
 def test_importing_costs_nothing() -> None:
     loaded = modules_after("import drivetrain; drivetrain.__version__; dir(drivetrain)")
     assert not {"numpy", "PIL", "onnxruntime", "onnx", "typer", "rich", "pydantic", "sklearn", "scipy"} & loaded
@@ -81,6 +82,7 @@ def test_importing_costs_nothing() -> None:
     assert {"numpy", "onnxruntime", "PIL"} & modules_after("import drivetrain; drivetrain.load")
 
 
+@pytest.mark.processes
 def test_help_imports_nothing_heavy() -> None:
     loaded = modules_after(
         "import sys; sys.argv = ['drivetrain', '--help']\nfrom drivetrain.cli.main import run\n" + RUN
@@ -97,6 +99,7 @@ except SystemExit:
 """
 
 
+@pytest.mark.processes
 def test_loading_imports_nothing_that_trains() -> None:
     bundle = ROOT / "tests" / "bundles" / "v1"
     loaded = modules_after(f"import drivetrain; drivetrain.load({str(bundle)!r}).predict(b'')")
@@ -150,6 +153,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
         return archive.namelist()
 
 
+@pytest.mark.installs
 def test_the_wheel_holds_the_whole_package_and_nothing_else(wheel: list[str]) -> None:
     package = ROOT / "src" / "drivetrain"
     wanted = {

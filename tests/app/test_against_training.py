@@ -86,6 +86,7 @@ def remarks(seed: int, training: int, here: int, sure: float, group: int, drop: 
     return count
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("training", "here", "sure", "group"),
     [(180, 2, 20, 1), (180, 30, 20, 1), (1000, 50, 60, 1), (1000, 300, 8, 1), (300, 300, 20, 3), (1000, 200, 20, 10)],

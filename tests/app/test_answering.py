@@ -20,6 +20,8 @@ from drivetrain.embed.cache import FILE_NAME
 from drivetrain.embed.session import Session
 from drivetrain.evaluation.answering import SAMPLE
 
+pytestmark = pytest.mark.trains
+
 KEPT = Path(__file__).parent.parent / "bundles" / "v1"
 N = 40
 

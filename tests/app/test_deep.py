@@ -29,6 +29,8 @@ from drivetrain.stats.metrics import softmax
 from drivetrain.training import tuning
 from drivetrain.training.tuning import loaders_of
 
+pytestmark = pytest.mark.deep
+
 LITE0 = "efficientnet-lite0"
 
 

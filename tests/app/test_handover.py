@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import doctest
 import hashlib
 import json
 import os
@@ -21,10 +20,9 @@ from container_file import parse
 
 from drivetrain._version import __version__
 from drivetrain.cli.handing_over import TargetChoice, app_command
-from drivetrain.core import dependency, installation
 from drivetrain.core.errors import BundleError, ChecksumError, ParityError, UsageError
 from drivetrain.core.installation import PACKAGE_FOLDER
-from drivetrain.handover import packing, pages
+from drivetrain.handover import packing
 from drivetrain.handover.folder import MARKER
 from drivetrain.handover.hand_over import Target, hand_over
 from drivetrain.handover.packing import pack_wheel, package_files
@@ -138,6 +136,8 @@ def test_what_runs_here_travels_by_default_and_no_index_is_named(target: Target,
     assert not any(line.startswith(("torch", "pytest", "playwright")) for line in first.requirements)
 
 
+@pytest.mark.processes
+@pytest.mark.installs
 def test_a_packed_wheel_is_the_package_and_packs_itself_again(tmp_path: Path) -> None:
     """From a checkout, and from an installation without sources, the same bytes; pip takes it and its command starts."""
     wheel = tmp_path / NAME
@@ -187,6 +187,7 @@ def test_neither_what_python_compiled_nor_what_is_hidden_travels(tmp_path: Path)
     assert sorted(package_files(tmp_path)) == ["__init__.py", "a/b.html"]
 
 
+@pytest.mark.processes
 def test_a_container_gets_the_pages_of_the_console_or_is_not_made(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -242,6 +243,7 @@ def test_text_of_a_bundle_stays_text(target: Target) -> None:
         assert notebook["metadata"]["title"] == plain
 
 
+@pytest.mark.processes
 def test_a_space_says_what_hugging_face_asks(wheel: Path, tmp_path: Path) -> None:
     out = hand_over(KEPT, Target.SPACE, tmp_path / "space", wheel).out
     front = (out / "README.md").read_text().split("---\n")[1]
@@ -268,11 +270,6 @@ def test_the_notebook_is_valid_and_holds_no_output(wheel: Path, tmp_path: Path) 
     nbformat.validate(notebook)
     assert [cell.outputs for cell in notebook.cells] == [[]]
     assert json.loads((out / "voila.json").read_text())["VoilaConfiguration"]["file_allowlist"] == ["^$"]
-
-
-def test_the_examples_in_docstrings() -> None:
-    for module in (pages, dependency, installation):
-        assert doctest.testmod(module).failed == 0
 
 
 # The Dockerfile
@@ -304,6 +301,7 @@ def test_the_dockerfile_keeps_the_rules(wheel: Path, tmp_path: Path) -> None:
     assert "torch" not in (out / "requirements.txt").read_text()
 
 
+@pytest.mark.processes
 def test_hadolint_has_nothing_to_say(wheel: Path, tmp_path: Path) -> None:
     beside = Path(sys.executable).with_name("hadolint")
     hadolint = str(beside) if beside.exists() else shutil.which("hadolint")
@@ -418,6 +416,7 @@ def test_bundles_that_cannot_be_trusted(wheel: Path, tmp_path: Path) -> None:
     assert not out.exists()
 
 
+@pytest.mark.processes
 def test_a_bundle_that_answers_otherwise_here(wheel: Path, tmp_path: Path) -> None:
     files = read_files(KEPT)
     other = json.loads(files["golden/golden.json"])

@@ -1,4 +1,4 @@
-"""Each kind of app for real: what it asks for is installed into a fresh environment, it is started, and used.
+"""Each kind of app for real: what it asks for is installed into an environment of its own, it is started, and used.
 
 Each carries the drivetrain that runs these tests, as the command packs it by itself. Notebook and Space are driven in
 Chromium; the container's steps are carried out below a folder that stands for its root.
@@ -25,6 +25,7 @@ from typing import Any
 
 import pytest
 from container_file import Built, build, context, parse
+from environments import kept_environment
 from PIL import Image
 
 import drivetrain as dt
@@ -32,6 +33,8 @@ from drawn import draw_several
 from drivetrain.core.types import Verdict
 from drivetrain.handover.hand_over import Target, hand_over
 from drivetrain.notebook.answer import label_words, suggestion_words, verdict_words
+
+pytestmark = pytest.mark.installs
 
 ROOT = Path(__file__).resolve().parents[2]
 KEPT = ROOT / "tests" / "bundles" / "v1"
@@ -73,24 +76,10 @@ def said(picture: Path) -> dict[str, Any]:
 
 @contextmanager
 def installed(folder: Path, target: Target, bundle: Path = KEPT) -> Iterator[tuple[Path, Path]]:
-    """The app's folder and the ``bin`` of a fresh environment with what it asks for; both are removed in the end."""
+    """The app's folder and the ``bin`` of an environment with what it asks for."""
     app = hand_over(bundle, target, folder / "app").out
-    environment = folder / "environment"
-    subprocess.run([sys.executable, "-m", "venv", "--without-pip", environment], check=True)
-    pip = [
-        sys.executable,
-        "-m",
-        "pip",
-        "--python",
-        environment / "bin" / "python",
-        "install",
-        "--quiet",
-        "--no-compile",
-    ]
-    done = subprocess.run([*pip, "-r", "requirements.txt"], cwd=app, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    yield app, environment / "bin"
-    shutil.rmtree(environment)
+    with kept_environment(app) as made:
+        yield app, made / "bin"
 
 
 def alone(bin_folder: Path, home: Path, **more: str) -> dict[str, str]:

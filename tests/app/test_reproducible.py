@@ -20,6 +20,8 @@ from drivetrain.embed.registry import PACKAGED, resolve
 from drivetrain.training.budget import plan
 from drivetrain.training.dating import ENVIRONMENT
 
+pytestmark = pytest.mark.trains
+
 PER_CLASS = 8
 
 
@@ -48,8 +50,12 @@ def busy_neighbour() -> Iterator[None]:
 
 
 def trained(source: Path, out: Path, *options: str | Path, hash_seed: int) -> dict[str, bytes]:
-    """The files of a bundle made by the default command, in a process of its own."""
-    environment = os.environ | {ENVIRONMENT: "1700000000", "PYTHONHASHSEED": str(hash_seed)}
+    """The files of a bundle made by the default command, in a process of its own with as many threads as ``hash_seed``."""
+    environment = os.environ | {
+        ENVIRONMENT: "1700000000",
+        "PYTHONHASHSEED": str(hash_seed),
+        "OMP_NUM_THREADS": str(hash_seed),
+    }
     command = [sys.executable, "-m", "drivetrain", "train", source, "--out", out, *options]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

@@ -15,6 +15,8 @@ from drivetrain.embed import registry
 from drivetrain.embed.session import Session
 from drivetrain.learn.deep.networks import network
 
+pytestmark = pytest.mark.trains
+
 LITE0 = "efficientnet-lite0"
 
 

@@ -30,6 +30,8 @@ from drivetrain.training.options import TrainOptions
 from drivetrain.training.run import fit
 from drivetrain.training.stopwatch import Stopwatch
 
+pytestmark = pytest.mark.trains
+
 CLASSES, KEPT = 12, 40
 
 

@@ -29,6 +29,8 @@ from drivetrain.model.kinds.numbers import NumberKind
 from drivetrain.report.evaluation import evaluation_report
 from drivetrain.stats.label_metrics import sigmoid
 
+pytestmark = pytest.mark.trains
+
 LITE0 = "efficientnet-lite0"
 
 

@@ -24,6 +24,8 @@ from drivetrain.training.options import TrainOptions
 from drivetrain.training.run import fit
 from drivetrain.training.stopwatch import Stopwatch
 
+pytestmark = pytest.mark.trains
+
 LITE0 = "efficientnet-lite0"
 
 

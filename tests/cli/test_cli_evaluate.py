@@ -88,6 +88,7 @@ def test_copies_of_training_images_are_left_out(
     assert "count in the figures" in " ".join(kept["warnings"])
 
 
+@pytest.mark.trains
 def test_two_classes_have_an_auc_where_both_occur(drivetrain: CommandLine, pictures: Path, tmp_path: Path) -> None:
     for kind in ("discs", "stripes"):
         shutil.copytree(pictures / kind, tmp_path / "two" / kind)

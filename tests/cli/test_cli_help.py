@@ -18,6 +18,7 @@ COMMANDS = (
 GROUPS = ("store", "keys", "cache")
 
 
+@pytest.mark.processes
 def test_help_lists_every_command_in_whole_sentences(drivetrain_process: OwnProcess) -> None:
     done = drivetrain_process("--help")
     assert done.code == 0

@@ -93,6 +93,7 @@ def as_somebody() -> list[str]:
     return ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize("classes", [("discs", "squares", "stripes"), ("discs", "stripes")])
 def test_a_class_folder_that_may_not_be_read_is_named(pictures: Path, for_all: Path, classes: tuple[str, ...]) -> None:
     for kind in classes:

@@ -14,6 +14,7 @@ pytest.importorskip("cryptography", reason="signatures need cryptography; pip in
 KEPT = Path(__file__).parent.parent / "bundles" / "v1"
 
 
+@pytest.mark.processes
 def test_a_bundle_is_signed_checked_and_used(drivetrain: CommandLine, tmp_path: Path) -> None:
     bundle = Path(shutil.copytree(KEPT, tmp_path / "b.bundle"))
     key, public, image = tmp_path / "k", tmp_path / "k.pub", KEPT / "golden" / "0.png"

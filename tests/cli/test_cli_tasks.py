@@ -15,6 +15,8 @@ from command_line import CommandLine, Done
 
 from drawn import SHAPES, Drawing, draw_several, write_table
 
+pytestmark = pytest.mark.trains
+
 LITE0 = ("--backbone", "efficientnet-lite0")
 LABELS = ("--task", "multi-label", *LITE0)
 NUMBERS = ("--task", "regression", *LITE0)

@@ -22,6 +22,8 @@ from PIL import Image
 
 import drivetrain as dt
 
+pytestmark = pytest.mark.trains
+
 LITE0 = ("--backbone", "efficientnet-lite0")
 
 

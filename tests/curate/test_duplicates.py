@@ -21,6 +21,8 @@ from drivetrain.embed.recipe import Recipe, View
 from drivetrain.embed.registry import resolve
 from drivetrain.stats.folds import grouped_folds
 
+pytestmark = pytest.mark.trains
+
 
 def scene(seed: int) -> Image.Image:
     """A picture with structure at several scales, different for every seed."""

@@ -369,6 +369,7 @@ def test_threads_at_once(tmp_path: Path) -> None:
     assert list((tmp_path / "unpacked").iterdir()) == [folders[0]]
 
 
+@pytest.mark.processes
 def test_processes_at_once(tmp_path: Path) -> None:
     archive = make_tar(tmp_path / "pets.tar", {f"cat/{n}.jpg": jpeg() for n in range(200)})
     code = "import sys; from pathlib import Path; from drivetrain.data.sources.archive import unpack; "
@@ -391,6 +392,7 @@ def test_what_a_killed_process_left_is_not_taken_for_complete(tmp_path: Path) ->
     assert len(list(folder.rglob("*.jpg"))) == 3
 
 
+@pytest.mark.processes
 def test_a_process_killed_while_it_unpacks(tmp_path: Path) -> None:
     archive = make_zip(tmp_path / "pets.zip", {f"cat/{n}.jpg": jpeg() for n in range(50)})
     code = "import os, sys; from pathlib import Path; from drivetrain.data.sources.archive import unpack; "

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import doctest
 import io
 from pathlib import Path
 
@@ -13,18 +12,11 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from drivetrain.core.errors import DataError, ImageError, UsageError
-from drivetrain.data.block import blocks, describe
 from drivetrain.data.block.blocks import CategoryBlock, ImageBlock, MultiCategoryBlock, RegressionBlock
-from drivetrain.data.image import picture
 
 LABELS = st.text(
     st.characters(codec="utf-8", exclude_categories=("Cs", "Cc", "Zs", "Zl", "Zp")), min_size=1, max_size=8
 )
-
-
-@pytest.mark.parametrize("module", [blocks, describe, picture])
-def test_the_examples_in_docstrings(module: object) -> None:
-    assert doctest.testmod(module).failed == 0  # type: ignore[arg-type]
 
 
 @given(st.lists(LABELS, min_size=2, max_size=20))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import doctest
 import re
 import subprocess
 import sys
@@ -16,7 +15,6 @@ from PIL import Image
 
 from drivetrain.core.errors import DataError, SourceError, StepError, UsageError
 from drivetrain.core.types import Dataset, Item
-from drivetrain.data.block import datablock
 from drivetrain.data.block.batch import Batch
 from drivetrain.data.block.blocks import CategoryBlock, ImageBlock, MultiCategoryBlock, RegressionBlock
 from drivetrain.data.block.datablock import DataBlock
@@ -32,10 +30,6 @@ GUIDE = (ROOT / "docs" / "datablock.md").read_text(encoding="utf-8")
 SHAPES = DataBlock(blocks=(ImageBlock, CategoryBlock), get_y=parent_label, item_tfms=Resize(32))
 
 
-def test_the_examples_in_docstrings() -> None:
-    assert doctest.testmod(datablock).failed == 0
-
-
 @pytest.fixture(scope="module")
 def guide(pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Where the guide's examples run: three kinds of pictures stand in for bears."""
@@ -49,6 +43,7 @@ def guide(pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.processes
 def test_the_guides_code_runs_and_shows_what_it_says(guide: Path) -> None:
     code = "\n".join(re.findall(r"```python\n(.*?)```", GUIDE, flags=re.DOTALL))
     done = subprocess.run(

@@ -423,6 +423,7 @@ for name in sys.argv[1:]:
 """
 
 
+@pytest.mark.processes
 @pytest.mark.skipif(sys.platform != "linux", reason="the limit on a process's memory is Linux's")
 def test_too_many_pixels_are_refused_without_allocating_them(tmp_path: Path) -> None:
     """With 128 MiB to spare: what is above the bound is refused by its header; what is below it fails for memory."""
@@ -488,6 +489,7 @@ def mutants(draw: st.DrawFn, kind: str) -> bytes:
     return bytes(data)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "GIF", "WEBP", "TIFF", "AVIF", "other"])
 def test_altered_bytes_give_a_picture_or_an_image_error(kind: str) -> None:
     outcomes = set()

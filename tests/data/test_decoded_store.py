@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import doctest
 import gc
 import os
 import tracemalloc
@@ -31,7 +30,7 @@ from drivetrain.data.block.item_transforms import (
 )
 from drivetrain.data.block.loader import DataLoader, DataLoaders, Loading
 from drivetrain.data.block.splitters import GrandparentSplitter, RandomSplitter
-from drivetrain.data.image import decode, picture
+from drivetrain.data.image import picture
 from drivetrain.data.image.decoded_store import ENTRY_BYTES, DecodedStore
 
 EPOCHS = 3
@@ -105,10 +104,6 @@ def scribble(image: Image.Image, rng: np.random.Generator) -> Image.Image:
         raise AssertionError("it was drawn on before")
     image.info["scribbled"] = True
     return image
-
-
-def test_the_examples_in_docstrings() -> None:
-    assert doctest.testmod(decode).failed == 0
 
 
 # The same batches
@@ -231,6 +226,7 @@ def measured() -> Iterator[list[int]]:
         tracemalloc.stop()
 
 
+@pytest.mark.serial
 @pytest.mark.parametrize("limit", [700_000, 2_000_000, 1 << 30])
 def test_bytes_really_taken_stay_within_the_bound(photos: Path, limit: int) -> None:
     loaders = CROPPED.dataloaders(photos, bs=4, keep_bytes=limit, workers=4)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import doctest
 from collections import namedtuple
 from pathlib import Path
 
@@ -10,7 +9,6 @@ import pytest
 
 from drivetrain.core.errors import DataError, SourceError, UsageError
 from drivetrain.core.types import Item
-from drivetrain.data.block import getters, labellers
 from drivetrain.data.block.getters import get_image_files, get_rows
 from drivetrain.data.block.labellers import ColReader, RegexLabeller, parent_label, read_column
 
@@ -44,11 +42,6 @@ class FrameLike:
     def to_dict(self, orient: str) -> list[dict[str, object]]:
         assert orient == "records"
         return [{"file": "a.jpg", "age": 27}]
-
-
-@pytest.mark.parametrize("module", [labellers, getters])
-def test_the_examples_in_docstrings(module: object) -> None:
-    assert doctest.testmod(module).failed == 0  # type: ignore[arg-type]
 
 
 def test_parent_label() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import doctest
 import gc
 import threading
 from collections.abc import Callable
@@ -15,7 +14,6 @@ from PIL import Image
 
 from drivetrain.core.errors import DataError, StepError, UsageError
 from drivetrain.core.ordered_map import THREAD_NAME, ordered_map
-from drivetrain.data.block import loader
 from drivetrain.data.block.batch import Batch
 from drivetrain.data.block.blocks import CategoryBlock, ImageBlock
 from drivetrain.data.block.datablock import DataBlock
@@ -56,11 +54,6 @@ def same(one: list[Batch], other: list[Batch]) -> bool:
     return len(one) == len(other) and all(
         (a.x == b.x).all() and (a.y == b.y).all() and a.names == b.names for a, b in zip(one, other, strict=True)
     )
-
-
-@pytest.mark.parametrize("module", [loader, contact_sheet])
-def test_the_examples_in_docstrings(module: object) -> None:
-    assert doctest.testmod(module).failed == 0  # type: ignore[arg-type]
 
 
 # Epochs

@@ -304,6 +304,7 @@ def check_against_decode(data: bytes) -> None:
         assert before.image.tobytes() == after.image.tobytes()
 
 
+@pytest.mark.thorough
 @settings(max_examples=400, deadline=None)
 @given(
     name=st.sampled_from(NAMES),
@@ -355,6 +356,7 @@ def test_hostile_counts_end_soon() -> None:
     same(stripped, jpeg)
 
 
+@pytest.mark.thorough
 def test_real_photos(data_root: Path) -> None:
     """Photos off the web, WebP named .jpg and originals of several megapixels among them."""
     photos = sorted((data_root / "bears_fullsize").rglob("*.*")) + sorted((data_root / "bears").rglob("*.jpg"))[::40]

@@ -198,6 +198,7 @@ def digest() -> str:
     return hashlib.sha256(b"".join(apply(image, spec).tobytes() for spec in SPECS)).hexdigest()
 
 
+@pytest.mark.processes
 def test_another_process_gives_the_same_bits() -> None:
     code = "import sys; sys.path.insert(0, sys.argv[1]); import test_preprocess; print(test_preprocess.digest())"
     folder = __file__.rsplit("test_preprocess", 1)[0]

@@ -58,6 +58,7 @@ def data_sets(draw: st.DrawFn) -> tuple[IntArray, IntArray, int]:
     return labels_N, groups_N, n_folds
 
 
+@pytest.mark.thorough
 @settings(max_examples=300, deadline=None, derandomize=True, database=None)
 @given(data=data_sets(), seed=st.integers(0, 2**32 - 1))
 def test_groups_stay_whole_and_no_fold_is_empty(data: tuple[IntArray, IntArray, int], seed: int) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import doctest
 from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, date, datetime
@@ -14,11 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
-from drivetrain.core import ordered_map
 from drivetrain.core.errors import DataError, StepError, UsageError
 from drivetrain.core.types import Item
 from drivetrain.curate import duplicates
-from drivetrain.data.block import holdout, item_transforms, moment, sample, splitters
 from drivetrain.data.block.holdout import hold_out, ranks
 from drivetrain.data.block.splitter import Split, Splitter
 from drivetrain.data.block.splitters import (
@@ -30,11 +27,6 @@ from drivetrain.data.block.splitters import (
     TimeSplitter,
 )
 from drivetrain.data.image import copies
-
-
-@pytest.mark.parametrize("module", [splitters, holdout, moment, sample, copies, ordered_map, item_transforms])
-def test_the_examples_in_docstrings(module: object) -> None:
-    assert doctest.testmod(module).failed == 0  # type: ignore[arg-type]
 
 
 def paths(n: int, root: str = "") -> list[Path]:

@@ -268,6 +268,7 @@ def test_parquet_without_pyarrow_says_what_to_install(photos: Path, monkeypatch:
         open_source(table(photos, "PAR1", "labels.parquet"))
 
 
+@pytest.mark.thorough
 def test_a_hundred_thousand_rows_do_not_stall(photos: Path) -> None:
     path = table(photos, "path,label\n" + "images/1.png,cat\n" * 100_000)
     dataset = open_source(path)

@@ -173,6 +173,7 @@ def measured(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Any]:
     return found
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize("name", REFUSED)
 def test_what_would_take_too_much_is_refused_before_it_does(measured: Mapping[str, Any], name: str) -> None:
     found = measured[f"refused {name}"]
@@ -183,6 +184,7 @@ def test_what_would_take_too_much_is_refused_before_it_does(measured: Mapping[st
     assert found["took"] < NOISE
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize("name", BOUNDED)
 def test_decoding_takes_no_more_than_the_headers_let_expect(measured: Mapping[str, Any], name: str) -> None:
     found = measured[f"bounded {name}"]

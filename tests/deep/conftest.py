@@ -16,6 +16,11 @@ def pytest_pycollect_makemodule(module_path: Path, parent: pytest.Collector) -> 
     return None if find_spec("torch") else Skipped.from_parent(parent, path=module_path)
 
 
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Everything here needs torch."""
+    item.add_marker("deep")
+
+
 @pytest.fixture(autouse=True, scope="session")
 def _one_thread() -> None:
     """Tensors here are so small that a second thread only waits."""

@@ -456,6 +456,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
 
+@pytest.mark.processes
 def test_a_full_disk(small_disk: Path) -> None:
     lines: list[str] = []
     cache = EmbeddingCache(small_disk, lines.append)
@@ -488,6 +489,7 @@ print(lines[0])
 """
 
 
+@pytest.mark.processes
 @pytest.mark.skipif(sys.platform == "win32", reason="no limit on the size of files")
 def test_a_file_that_may_not_grow(tmp_path: Path) -> None:
     """The same for those who may not mount: the system refuses to make files larger than 200 kB."""
@@ -504,6 +506,7 @@ def test_a_file_that_may_not_grow(tmp_path: Path) -> None:
     assert 5 < len(kept) < 90
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize("before", ["nothing", "a cache"])
 def test_a_folder_that_may_only_be_read(small_disk: Path, before: str) -> None:
     if before == "a cache":
@@ -537,6 +540,7 @@ assert lines == [], lines
 """
 
 
+@pytest.mark.processes
 def test_several_processes_write_at_once(tmp_path: Path) -> None:
     """They make the database together, write rows of their own and the same rows, and none is lost."""
     start_s = time.time() + 1.5  # all are loaded by then
@@ -622,6 +626,7 @@ def lock(tmp_path: Path) -> Iterator[Lock]:
     held._process.wait()
 
 
+@pytest.mark.processes
 def test_a_locked_database_is_read_and_written_to_later(tmp_path: Path, lock: Lock) -> None:
     lines: list[str] = []
     clock = Clock()
@@ -645,6 +650,7 @@ def test_a_locked_database_is_read_and_written_to_later(tmp_path: Path, lock: Lo
     assert len(lines) == 1
 
 
+@pytest.mark.processes
 def test_what_could_not_be_written_is_written_at_the_end(tmp_path: Path, lock: Lock) -> None:
     cache = EmbeddingCache(tmp_path, patience_s=0.05)
     put(cache, 10, 11)
@@ -653,6 +659,7 @@ def test_what_could_not_be_written_is_written_at_the_end(tmp_path: Path, lock: L
     assert found(EmbeddingCache(tmp_path), 10, 11) == [10, 11]
 
 
+@pytest.mark.processes
 def test_a_lock_that_is_never_released_costs_what_is_new(tmp_path: Path, lock: Lock) -> None:
     lines: list[str] = []
     cache = EmbeddingCache(tmp_path, lines.append, patience_s=0.05)
@@ -703,6 +710,7 @@ def committed(file: Path) -> int:
         db.close()
 
 
+@pytest.mark.processes
 @pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL is POSIX's")
 def test_a_killed_pass_is_continued(tmp_path: Path) -> None:
     (tmp_path / "images").mkdir()

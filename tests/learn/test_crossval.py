@@ -37,6 +37,7 @@ def test_grouped_folds_tell_the_truth_where_a_random_split_claims_skill() -> Non
     assert fitted.random_split > 0.95  # copies on both sides
 
 
+@pytest.mark.thorough
 def test_out_of_fold_accuracy_is_what_fresh_groups_show() -> None:
     gaps = []
     for seed in range(8):

@@ -135,6 +135,7 @@ def test_items_of_one_group_count_once() -> None:
     assert grouped.accuracy.high - grouped.accuracy.low > 5 * (alone.accuracy.high - alone.accuracy.low)
 
 
+@pytest.mark.thorough
 def test_the_interval_of_a_slice_holds_what_it_says() -> None:
     """Of 1,000 simulated slices of 40 items, the interval holds the true accuracy in about 95 %."""
     rng = np.random.default_rng(0)

@@ -392,6 +392,7 @@ def test_text_keeps_its_contrast_in_both_schemes() -> None:
                 assert (light + 0.05) / (dark + 0.05) >= 4.5, (text, ground)
 
 
+@pytest.mark.processes
 def test_the_template_engine_is_loaded_only_to_render() -> None:
     code = "import sys, drivetrain.report.page; sys.exit('jinja2' in sys.modules or 'matplotlib' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -23,6 +23,8 @@ from drivetrain.model.gallery import SIDE, Gallery, choose, picture_of, write_ga
 from drivetrain.model.storage import GALLERY, read_files, write_files
 from drivetrain.training import bundling
 
+pytestmark = pytest.mark.trains
+
 Arrays = dict[str, np.ndarray]
 
 

@@ -23,6 +23,8 @@ from drivetrain.core.errors import BundleError, ChecksumError, SchemaError, Usag
 from drivetrain.embed.quarantine import Limits, Quarantine
 from drivetrain.model.storage import check_out, read_files
 
+pytestmark = pytest.mark.processes
+
 # Loading the tiny bundle takes this process about 300 MiB of addresses; nothing below may take a gigabyte more.
 LOAD = """
 import resource, sys

@@ -16,6 +16,7 @@ def drawn(rng: np.random.Generator, n: int) -> tuple[np.ndarray, np.ndarray]:
     return present, rng.normal(size=(n, LABELS)) + APART * present
 
 
+@pytest.mark.thorough
 def test_it_covers_the_truth_where_percentiles_lie_above_it() -> None:
     """60 items of 10 labels, each on a fifth of them: plain percentiles miss the population's figure upwards."""
     rng = np.random.default_rng(5)

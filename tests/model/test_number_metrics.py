@@ -46,6 +46,7 @@ def test_r_squared_at_its_ends() -> None:
     assert np.isnan(r_squared(np.zeros(0), np.zeros(0)))
 
 
+@pytest.mark.thorough
 def test_the_interval_of_the_error_covers_new_groups_and_one_over_items_does_not() -> None:
     """Groups of ten with one error size each: mean |error| over the population is 1."""
     rng = np.random.default_rng(2)

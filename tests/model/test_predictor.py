@@ -75,6 +75,7 @@ json.dump({"calls": seen, "modules": sorted(sys.modules)}, sys.stdout)
 """
 
 
+@pytest.mark.processes
 def test_nothing_from_disk_is_executed_or_unpickled(kept: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-c", PROBE, str(kept), str(kept / "golden" / "0.png")],
@@ -172,6 +173,7 @@ def test_operators_from_elsewhere_are_refused(bundle: Path) -> None:
         dt.load(bundle)
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize("data", [b"", b"\xff" * 50, b"not a graph at all", b"\x3a\xff\xff\xff\xff\x0f"])
 def test_what_is_no_graph_is_refused(bundle: Path, data: bytes) -> None:
     rewrite(bundle, "model.onnx", data)
@@ -256,6 +258,7 @@ def _half_precision(model: onnx.ModelProto) -> None:
     model.graph.output[1].type.tensor_type.elem_type = TensorProto.FLOAT16
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize(
     "edit", [_rename_output, _one_output, _second_input, _another_size, _whole_numbers, _free_width, _half_precision]
 )

@@ -111,6 +111,7 @@ def test_an_image_is_most_like_itself(predictor: dt.Predictor, pictures: Path) -
     assert most_similar(predictor, embedding_D, 3, []) == ()
 
 
+@pytest.mark.trains
 def test_labels_in_words(tmp_path: Path) -> None:
     drawings = draw_several(tmp_path, 30)
     by_name = {drawing.path.name: drawing for drawing in drawings}

@@ -135,6 +135,7 @@ def test_files_beyond_the_bound_are_refused(bundle: Path) -> None:
 # Sums
 
 
+@pytest.mark.processes
 def test_sums_are_those_of_coreutils(bundle: Path) -> None:
     if shutil.which("sha256sum") is None:
         pytest.skip("no sha256sum on this machine")
@@ -439,6 +440,7 @@ def _mounted(folder: Path, options: str) -> Iterator[None]:
         subprocess.run(["umount", folder], check=True)
 
 
+@pytest.mark.processes
 def test_a_folder_that_cannot_be_written_to_is_refused_before_the_work(tmp_path: Path) -> None:
     if os.geteuid() != 0:
         (tmp_path / "locked").mkdir(mode=0o500)
@@ -449,6 +451,7 @@ def test_a_folder_that_cannot_be_written_to_is_refused_before_the_work(tmp_path:
         check_out(tmp_path / "disk" / "b")
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize("name", ["b", "b.zip"])
 def test_a_full_disk_leaves_the_old_bundle_and_no_litter(tmp_path: Path, name: str) -> None:
     with _mounted(tmp_path / "disk", "size=300k"):
@@ -485,6 +488,7 @@ def _kill(writer: subprocess.Popen[bytes]) -> None:
         writer.stdout.close()
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize("name", ["b", "b.zip"])
 def test_killed_at_any_moment_there_is_the_old_bundle_or_the_new_one(tmp_path: Path, name: str) -> None:
     out = tmp_path / name
@@ -498,6 +502,7 @@ def test_killed_at_any_moment_there_is_the_old_bundle_or_the_new_one(tmp_path: P
         _assert_whole(out)
 
 
+@pytest.mark.processes
 def test_two_writers_of_one_bundle_leave_a_whole_one(tmp_path: Path) -> None:
     out = tmp_path / "b"
     writers = [_process(WRITER, fill, out) for fill in "xy"]
@@ -527,6 +532,7 @@ while True:
 """
 
 
+@pytest.mark.processes
 def test_two_publishers_get_through_without_a_swap_in_one_step(tmp_path: Path) -> None:
     out = tmp_path / "b"
     publishers = [_process(PUBLISHER, fill, out) for fill in "xy"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import doctest
 import io
 import re
 import subprocess
@@ -195,6 +194,7 @@ def test_a_bundle_that_cannot_be_used_is_said_in_words(widgets: Any, tmp_path: P
     assert isinstance(classify_app(dt.load(KEPT)), widgets.VBox)
 
 
+@pytest.mark.processes
 def test_without_ipywidgets_it_says_what_to_install() -> None:
     code = (
         "import sys; sys.modules['ipywidgets'] = None\n"
@@ -326,7 +326,3 @@ def test_letters_of_verdicts_can_be_read() -> None:
     for _, ground, letters in module._CHIPS.values():
         light, dark = sorted((luminance(ground), luminance(letters)), reverse=True)
         assert (light + 0.05) / (dark + 0.05) >= 7
-
-
-def test_the_examples_in_docstrings() -> None:
-    assert doctest.testmod(module).failed == 0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import doctest
 import json
 import os
 import re
@@ -21,7 +20,6 @@ import nbformat
 from nbclient import NotebookClient
 
 from drivetrain.core.ports import Silent
-from drivetrain.notebook import progress as module
 from drivetrain.notebook.progress import _blocks, _cells, here
 
 DEEP = Path(__file__).parents[1] / "deep"
@@ -123,12 +121,14 @@ class Text(HTMLParser):
         self.texts.append(data)
 
 
+@pytest.mark.processes
 def test_in_a_kernel_it_is_the_notebooks_own(driven: Any) -> None:
     outputs, _ = driven
     assert outputs[0][0]["text"] == "NotebookProgress\n"
     assert isinstance(here(), Silent)
 
 
+@pytest.mark.processes
 def test_one_display_and_one_figure_are_changed_in_place(driven: Any) -> None:
     outputs, sent = driven
     assert [output["output_type"] for output in outputs[1]] == ["display_data", "display_data"]
@@ -149,6 +149,7 @@ def test_one_display_and_one_figure_are_changed_in_place(driven: Any) -> None:
     assert "epoch 2/2: train 0.7000" in shown["text/plain"]
 
 
+@pytest.mark.processes
 def test_the_bar_grows(driven: Any) -> None:
     _, sent = driven
     pages = [data["text/html"] for cell, _, data in sent if cell == 1 and "text/html" in data]
@@ -156,11 +157,13 @@ def test_the_bar_grows(driven: Any) -> None:
     assert widths[:7] == [0, 5, 10, 15, 20, 25, 30]
 
 
+@pytest.mark.processes
 def test_another_cell_has_its_own_output(driven: Any) -> None:
     outputs, _ = driven
     assert [Text(output["data"]["text/html"]).texts for output in outputs[2]] == [["another cell"]]
 
 
+@pytest.mark.processes
 def test_stages_within_stages_are_shown_together(driven: Any) -> None:
     outputs, sent = driven
     pages = [Text(data["text/html"]).texts for cell, _, data in sent if cell == 3]
@@ -169,12 +172,14 @@ def test_stages_within_stages_are_shown_together(driven: Any) -> None:
     assert Text(last["data"]["text/html"]).texts == ["outer", "2/2 · 0:00"]
 
 
+@pytest.mark.processes
 def test_a_cell_that_fails_shows_how_far_it_came(driven: Any) -> None:
     shown, error = driven[0][4]
     assert Text(shown["data"]["text/html"]).texts == ["doomed", "3/10 · 3.0/s · 0:02 left"]
     assert error["ename"] == "OSError"
 
 
+@pytest.mark.processes
 @pytest.mark.skipif(find_spec("torch") is None, reason="torch is not installed; make install")
 def test_training_in_a_notebook() -> None:
     outputs, _ = run("from drivetrain.notebook.progress import here", TRAIN)
@@ -200,10 +205,7 @@ def test_other_lines_stay_lines(line: str) -> None:
     assert _cells(line) == {}
 
 
-def test_the_examples_in_docstrings() -> None:
-    assert doctest.testmod(module).failed == 0
-
-
+@pytest.mark.processes
 def test_ipython_is_not_loaded_before_it_is_needed() -> None:
     import subprocess
     import sys

@@ -13,6 +13,15 @@ from starlette.testclient import TestClient
 from drivetrain.serve.application import create_app
 from drivetrain.serve.options import ServeOptions
 from drivetrain.serve.start import build
+from drivetrain.serve.work import measure
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _measured_in_no_time() -> Iterator[None]:
+    """Of how fast a tiny network runs here nothing depends; measuring it took most of the time of starting a server."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(measure, "MEASURE_S", 0.001)
+        yield
 
 
 @pytest.fixture(scope="session")

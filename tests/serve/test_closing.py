@@ -13,6 +13,8 @@ import pytest
 from crowd import until
 from running import Running, form, jpeg, serving
 
+pytestmark = pytest.mark.processes
+
 
 def keys(store: Path, *arguments: str) -> Any:
     command = [sys.executable, "-m", "drivetrain", "keys", *arguments, "--store", str(store), "--json"]

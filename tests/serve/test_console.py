@@ -21,6 +21,8 @@ from drivetrain.serve.http.console import STATIC
 from drivetrain.store.new_key import new_key
 from drivetrain.store.sql_store import open_store
 
+pytestmark = pytest.mark.processes
+
 WAIT_MS = 30_000
 PHONE = {"width": 375, "height": 720}
 DESK = {"width": 1280, "height": 900}

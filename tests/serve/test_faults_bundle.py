@@ -11,11 +11,14 @@ from typing import Any
 import httpx2 as httpx
 import numpy as np
 import onnx
+import pytest
 from crowd import Crowd, check_stored, predict, until
 from onnx import helper, numpy_helper
 from running import KEPT, jpeg, serving
 
 from drivetrain.model.storage import SUMS, read_files, write_files
+
+pytestmark = pytest.mark.processes
 
 FIRST = "f4f315e1b8b3121f"
 SECOND = "2" * 16

@@ -27,7 +27,10 @@ from crowd import (
 )
 from running import Running, form, jpeg, serving
 
-pytestmark = pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="looks into /proc")
+pytestmark = [
+    pytest.mark.processes,
+    pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="looks into /proc"),
+]
 
 POST = b"POST /v1/predict HTTP/1.1\r\nHost: localhost\r\n"
 GET = b"GET /v2/health/live HTTP/1.1\r\nHost: localhost\r\n"

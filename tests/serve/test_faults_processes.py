@@ -13,7 +13,10 @@ from crowd import Crowd, check_stored, counted, predict, status_of, until, worke
 from prometheus_client.mmap_dict import MmapedDict
 from running import jpeg, serving
 
-pytestmark = pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="looks for processes in /proc")
+pytestmark = [
+    pytest.mark.processes,
+    pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="looks for processes in /proc"),
+]
 
 LIVE = "/v2/health/live"
 

@@ -15,6 +15,8 @@ from pathlib import Path
 import pytest
 from running import KEPT
 
+pytestmark = pytest.mark.processes
+
 BAD_INPUT = 2
 
 

@@ -13,6 +13,8 @@ import pytest
 from crowd import Told, check_stored, counted, held_up, open_lines, predict, read_answer, status_of, until
 from running import jpeg, serving
 
+pytestmark = pytest.mark.processes
+
 HEAD = b"POST /v1/predict HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n"
 
 

@@ -21,6 +21,8 @@ from drivetrain.core.records import RecordFilter
 from drivetrain.store.sql_store import open_store
 from postgres import Postgres
 
+pytestmark = pytest.mark.processes
+
 FAST = {"workers": 2, "max_batch": 1}
 
 

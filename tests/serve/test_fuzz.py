@@ -122,6 +122,7 @@ async def _check_pictures(fuzzed: Fuzzed) -> None:
     assert all(fuzzed.server.store.input(sha256) is None for sha256 in unread[:200])
 
 
+@pytest.mark.thorough
 def test_damaged_pictures(tmp_path: Path, kept: Path) -> None:
     """Files damaged in every way, as forms, as base64 and through the inference protocol."""
     requests = (picture_request(SEED, number) for number in range(PICTURES))
@@ -150,6 +151,7 @@ async def _check_history(fuzzed: Fuzzed) -> None:
     assert shown >= len(fuzzed.judge.answered)
 
 
+@pytest.mark.thorough
 def test_odd_requests(tmp_path: Path, kept: Path) -> None:
     """Forms, JSON, headers, queries and paths of every shape but the usual."""
     requests = (odd_request(SEED, number) for number in range(ODD))
@@ -160,6 +162,7 @@ def test_odd_requests(tmp_path: Path, kept: Path) -> None:
         assert any(seen == status for _, seen in judge.statuses), status
 
 
+@pytest.mark.processes
 def test_odd_requests_with_postgresql(tmp_path: Path, kept: Path) -> None:
     """Which takes neither NUL nor half of a surrogate pair, and compares texts in its own way."""
     server = Postgres()

@@ -89,6 +89,7 @@ def metadata_form(metadata: bytes) -> bytes:
     return head + metadata + b"\r\n--b--\r\n"
 
 
+@pytest.mark.processes
 @pytest.mark.skipif(not hasattr(resource, "prlimit"), reason="limits another process's memory")
 def test_no_json_takes_a_server_beyond_its_memory(tmp_path: Path, kept: Path) -> None:
     """Four clients at once, as much as may be sent, on every route that reads JSON."""

@@ -19,6 +19,8 @@ from test_docs import documented, fields
 sys.path.insert(0, str(Path(__file__).parent.parent / "data"))
 import forged
 
+pytestmark = pytest.mark.processes
+
 GIVEN = 1536 << 20
 
 

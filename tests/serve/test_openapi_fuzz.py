@@ -57,6 +57,7 @@ CONFIG: dict[str, Any] = {
 
 
 # Pillow warns of what it finds in damaged files.
+@pytest.mark.thorough
 @pytest.mark.filterwarnings("ignore::UserWarning")
 def test_the_document_is_kept(tmp_path: Path, kept: Path) -> None:
     """No answer departs from the document, and nothing it forbids is accepted."""

@@ -187,6 +187,7 @@ REFUSED = {
 }
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize(("spoil", "reason"), REFUSED.values(), ids=REFUSED.keys())
 def test_what_is_refused_leaves_the_old_one_serving_and_says_why(spoil, reason, bundle: Path, loader: Loader) -> None:  # type: ignore[no-untyped-def]
     shelf = Shelf([("x", bundle)], loader)
@@ -206,6 +207,7 @@ def test_what_is_refused_leaves_the_old_one_serving_and_says_why(spoil, reason, 
     assert shelf.refresh() == []
 
 
+@pytest.mark.processes
 def test_what_was_refused_is_taken_once_it_is_whole(bundle: Path, kept: Path, loader: Loader) -> None:
     shelf = Shelf([("x", bundle)], loader)
     shutil.rmtree(bundle)
@@ -217,6 +219,7 @@ def test_what_was_refused_is_taken_once_it_is_whole(bundle: Path, kept: Path, lo
     assert (shelf.find().version, shelf.find().problem) == (new, None)
 
 
+@pytest.mark.processes
 def test_a_bundle_copied_over_file_by_file_is_taken_with_its_last_file(
     bundle: Path, kept: Path, tmp_path: Path, loader: Loader
 ) -> None:
@@ -252,6 +255,7 @@ def renamed(bundle: Path, names: dict[str, str]) -> str:
     return new_version(bundle)
 
 
+@pytest.mark.processes
 def test_other_classes_are_not_swapped_in_under_the_same_name(bundle: Path, loader: Loader) -> None:
     shelf = Shelf([("x", bundle)], loader)
     old = shelf.find()
@@ -265,6 +269,7 @@ def test_other_classes_are_not_swapped_in_under_the_same_name(bundle: Path, load
     assert shelf.find().problem is None
 
 
+@pytest.mark.processes
 def test_other_classes_are_taken_where_that_is_allowed(bundle: Path, loader: Loader) -> None:
     shelf = Shelf([("x", bundle)], loader, allow_other_classes=True)
     new = renamed(bundle, {"rot": "gelb"})
@@ -273,6 +278,7 @@ def test_other_classes_are_taken_where_that_is_allowed(bundle: Path, loader: Loa
     assert "gelb" in shelf.find().predictor.classes
 
 
+@pytest.mark.processes
 def test_a_new_version_that_is_not_signed_is_refused(bundle: Path, tmp_path: Path) -> None:
     pytest.importorskip("cryptography", reason="signatures need cryptography; pip install '.[sign]'")
     public = make_key(tmp_path / "key")
@@ -291,6 +297,7 @@ def test_a_new_version_that_is_not_signed_is_refused(bundle: Path, tmp_path: Pat
     assert (shelf.find().version, shelf.find().problem) == (new, None)
 
 
+@pytest.mark.processes
 def test_the_old_version_answers_while_the_new_one_is_tried(bundle: Path, tmp_path: Path) -> None:
     limits = Quarantine(tmp_path / "passed", Limits(2, 1 << 30))
     shelf = Shelf([("x", bundle)], lambda path: load(path, quarantine=limits))
@@ -338,6 +345,7 @@ class Blocking(Loader):
         return predictor
 
 
+@pytest.mark.processes
 def test_a_version_that_is_tried_for_long_holds_up_no_other_model(bundle: Path, kept: Path, tmp_path: Path) -> None:
     quick = Path(shutil.copytree(kept, tmp_path / "quick.bundle"))
     loader = Blocking(bundle)
@@ -360,6 +368,7 @@ def test_a_version_that_is_tried_for_long_holds_up_no_other_model(bundle: Path, 
     assert (shelf.find("slow").version, shelf.find("quick").version) == (new_slow, new_quick)
 
 
+@pytest.mark.processes
 def test_the_server_goes_on_looking_at_the_others(bundle: Path, kept: Path, tmp_path: Path) -> None:
     quick = Path(shutil.copytree(kept, tmp_path / "quick.bundle"))
     named = (f"slow={bundle}", f"quick={quick}")
@@ -389,6 +398,7 @@ def came(what: Callable[[], bool]) -> bool:
     return False
 
 
+@pytest.mark.processes
 def test_two_looks_at_one_model_at_once_end_with_the_newest(bundle: Path) -> None:
     loader = Blocking(bundle)
     shelf = Shelf([("x", bundle)], loader)
@@ -422,6 +432,7 @@ def other_weights(bundle: Path) -> None:
     reseal(bundle)
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize("change", [other_rule, other_weights])
 def test_another_model_under_the_id_of_the_one_served_is_refused(change, bundle: Path, loader: Loader) -> None:  # type: ignore[no-untyped-def]
     shelf = Shelf([("x", bundle)], loader)

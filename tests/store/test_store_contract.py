@@ -192,6 +192,7 @@ def test_records_that_come_while_one_pages_do_not_move_the_pages(store: SqlStore
     assert ids(first.records + second.records) == [made_record(number).id for number in range(9, -1, -1)]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("window", [3, 40, search.WINDOW])
 def test_any_combination_finds_just_what_it_means(
     store: SqlStore, monkeypatch: pytest.MonkeyPatch, window: int

@@ -135,6 +135,7 @@ def test_without_pyarrow_it_says_what_to_install(tmp_path: Path, monkeypatch: py
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.serial
 @pytest.mark.parametrize("suffix", [".csv", ".parquet"])
 def test_memory_does_not_grow_with_the_records(tmp_path: Path, suffix: str) -> None:
     def many(count: int) -> Iterator[Record]:
@@ -157,6 +158,7 @@ def test_a_whole_store_is_exported(store: SqlStore, tmp_path: Path) -> None:
         assert [row["id"] for row in csv.DictReader(file)] == [made_record(number).id for number in range(2499, -1, -1)]
 
 
+@pytest.mark.processes
 def test_export_is_not_in_the_way_of_starting() -> None:
     code = "import sys, drivetrain.store.export, drivetrain.store.sql_store; print('pyarrow' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

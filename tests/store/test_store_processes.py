@@ -15,6 +15,8 @@ from drivetrain.core.errors import StoreError
 from drivetrain.core.records import RecordFilter
 from drivetrain.store.sql_store import open_store
 
+pytestmark = pytest.mark.processes
+
 WRITER = str(Path(__file__).with_name("writer_process.py"))
 SIZE = 8
 

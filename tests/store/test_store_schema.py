@@ -81,6 +81,7 @@ def test_many_may_make_it_at_once(place: str) -> None:
         store.close()
 
 
+@pytest.mark.processes
 def test_alembic_is_not_imported_for_a_store_that_is_current(tmp_path: Path) -> None:
     open_store(tmp_path / "store.sqlite").close()
     code = "import sys; from drivetrain.store.sql_store import open_store\n"
