@@ -213,12 +213,12 @@ def test_tracing_shows_how_an_answer_comes_about(
 
 def test_inspecting_shows_what_is_answered(drivetrain: CommandLine, labels: Made, sizes: Made) -> None:
     out = drivetrain("inspect", labels.bundle).out
-    for words in ("Labels  ", "3: disc (", "Mean av. precision", "All labels right", "Accept  ", "4 golden images"):
+    for words in ("Labels  ", "3: disc (", "Mean average precision", "All labels right", "Accept  ", "4 golden images"):
         assert words in out
     document = strict(drivetrain("inspect", labels.bundle, "--json").out)
     assert (document["task"], document["labels"]) == ("multi-label", list(SHAPES))
     out = drivetrain("inspect", sizes.bundle, "--no-golden").out
-    for words in ("size ± ", "(holds about 90%)", "Mean abs. error", "not checked"):
+    for words in ("size ± ", "(holds about 90%)", "Mean absolute error of size", "not checked"):
         assert words in out
     document = strict(drivetrain("inspect", sizes.bundle, "--json").out)
     assert (document["task"], document["targets"], document["coverage"]) == ("regression", ["size"], 0.9)
