@@ -18,9 +18,9 @@ from starlette.requests import Request
 
 from drivetrain.core.records import Role
 from drivetrain.serve.http import body as module
-from drivetrain.serve.http.body import BodyReader, Room
+from drivetrain.serve.http.body import BodyReader, ReadingBudget
 from drivetrain.serve.http.problems import Problem
-from drivetrain.serve.settings import Limits
+from drivetrain.serve.settings import RequestLimits
 
 MIB = 1 << 20
 
@@ -66,14 +66,14 @@ async def rounds(count: int = 20) -> None:
         await asyncio.sleep(0)
 
 
-LIMITS = Limits(body_bytes=64, in_flight_bytes=256)
+LIMITS = RequestLimits(body_bytes=64, in_flight_bytes=256)
 """192 bytes for bodies, 64 for reading them."""
 
 
 @pytest.fixture
 def brief(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody waits for long."""
-    monkeypatch.setattr(module, "ROOM_S", 0.3)
+    monkeypatch.setattr(module, "PATIENCE_S", 0.3)
 
 
 def run(scenario: Any) -> None:
@@ -172,7 +172,7 @@ def test_a_body_is_no_larger_than_it_may_be() -> None:
         chunked.send(bytes(40), bytes(40))
         assert (await chunked.refused()).slug == "too-large"
         # A limit on bodies that the memory does not allow is none.
-        small = BodyReader(Limits(body_bytes=1000, in_flight_bytes=256))
+        small = BodyReader(RequestLimits(body_bytes=1000, in_flight_bytes=256))
         assert (await Sender(small, "a", 65).refused()).slug == "too-large"
         assert reader.held_bytes == small.held_bytes == 0
 
@@ -182,7 +182,7 @@ def test_a_body_is_no_larger_than_it_may_be() -> None:
 @pytest.mark.usefixtures("brief")
 def test_room_to_read_is_given_in_the_order_of_asking() -> None:
     async def scenario() -> None:
-        room = Room(10)
+        room = ReadingBudget(10)
         order: list[int] = []
 
         async def take(count: int) -> None:

@@ -15,7 +15,7 @@ from drivetrain.core.types import FloatArray
 from drivetrain.model.predictor import Predictor, load
 from drivetrain.serve import settings
 from drivetrain.serve.options import ServeOptions
-from drivetrain.serve.settings import Limits, Settings
+from drivetrain.serve.settings import RequestLimits, Settings
 from drivetrain.serve.work import measure
 from drivetrain.serve.work.measure import pays_to_widen, plan
 
@@ -96,7 +96,7 @@ def test_the_queue_is_what_can_be_answered_in_time_and_holds_a_request() -> None
     assert Machine(flat).plan(target_ms=2000.0).queue == round(
         measure.QUEUE_SHARE * 2.0 / (0.004 * (1 + measure.DECODE_SHARE))
     )
-    assert Machine(flat).plan(target_ms=10.0).queue == Limits().images
+    assert Machine(flat).plan(target_ms=10.0).queue == RequestLimits().images
     assert Machine(flat).plan(target_ms=10.0, max_images=7).queue == 7
 
 
@@ -114,7 +114,7 @@ def test_a_real_network_is_measured(kept: Path) -> None:
     assert planned.max_batch in measure.SIZES
     assert planned.images_per_s is not None
     assert planned.images_per_s > 0
-    assert planned.queue >= Limits().images
+    assert planned.queue >= RequestLimits().images
 
 
 def test_a_lone_image_runs_on_all_cores_and_gets_the_same_answer(kept: Path) -> None:

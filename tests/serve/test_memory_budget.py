@@ -12,7 +12,7 @@ from drivetrain.core.errors import ImageError, UsageError
 from drivetrain.core.memory import available_memory, parse_size, shown_size
 from drivetrain.core.memory_budget import MemoryBudget
 from drivetrain.data.image.true_size import MAX_PIXELS
-from drivetrain.serve.settings import Limits
+from drivetrain.serve.settings import RequestLimits
 from drivetrain.serve.work.memory_shares import shares
 
 
@@ -104,7 +104,7 @@ def test_the_shares_add_up(given: int, processes: int) -> None:
     found = shares(given, 100 << 20, body, processes)
     assert found.total == given // processes
     assert found.base + found.bodies + found.pictures == found.total
-    assert Limits(body, in_flight_bytes=found.bodies).largest_body == body
+    assert RequestLimits(body, in_flight_bytes=found.bodies).largest_body == body
     assert 0 < found.pixels <= MAX_PIXELS
 
 

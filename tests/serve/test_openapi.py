@@ -23,7 +23,7 @@ from drivetrain.core.errors import StoreError
 from drivetrain.core.records import Role
 from drivetrain.serve.http.problems import KINDS
 from drivetrain.serve.http.uploads import parse_uploads
-from drivetrain.serve.settings import Limits
+from drivetrain.serve.settings import RequestLimits
 
 PROBLEM = "application/problem+json"
 METHODS = {"get", "put", "post", "delete", "options", "head", "patch", "trace"}
@@ -368,7 +368,7 @@ def test_bodies_that_fit_the_schema_are_taken(document: dict[str, Any]) -> None:
         {"images": [{"data": image, "name": "x.jpg", "metadata": {"camera": "c"}}], "metadata": {"site": "s"}},
     ):
         check.validate(body)
-        assert parse_uploads("application/json", json.dumps(body).encode(), Limits())
+        assert parse_uploads("application/json", json.dumps(body).encode(), RequestLimits())
     for body in (
         {},
         {"images": []},

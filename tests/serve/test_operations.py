@@ -24,7 +24,7 @@ from waiting import Beside
 
 from drivetrain.serve.application import create_app
 from drivetrain.serve.http import logs, tracing
-from drivetrain.serve.http.envelope import Answered
+from drivetrain.serve.http.envelope import FinishedRequest
 from drivetrain.serve.http.metrics import Metrics
 from drivetrain.serve.options import ServeOptions
 from drivetrain.serve.start import build
@@ -154,7 +154,7 @@ def test_metrics_do_not_grow_with_what_is_asked(client: TestClient) -> None:
 
 def test_a_request_that_was_given_up_is_counted_as_such() -> None:
     metrics = Metrics()
-    metrics.request(Answered("GET", "/x", 499, 0.1))
+    metrics.request(FinishedRequest("GET", "/x", 499, 0.1))
     found = samples(metrics.page(0, True, 0).decode())
     assert labelled(found, "drivetrain_requests_total") == {(("method", "GET"), ("route", "/x"), ("status", "499")): 1}
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from drivetrain.core.records import Context
 from drivetrain.serve.http.problems import Fault, Problem
 from drivetrain.serve.http.uploads import MAX_METADATA_BYTES, MAX_NAME, parse_form, parse_uploads, plain_name
-from drivetrain.serve.settings import Limits
+from drivetrain.serve.settings import RequestLimits
 from drivetrain.serve.work.job import Upload
 
 B = "0123456789abcdef"
@@ -38,12 +38,12 @@ def text(value: Any, field: str = "metadata") -> bytes:
 
 
 def form(*parts: bytes, end: bytes = f"--{B}--\r\n".encode(), **limits: int) -> list[Upload]:
-    return parse_uploads(FORM, b"".join(parts) + end, Limits(**limits))
+    return parse_uploads(FORM, b"".join(parts) + end, RequestLimits(**limits))
 
 
 def document(value: Any, **limits: int) -> list[Upload]:
     raw = value if isinstance(value, bytes) else json.dumps(value).encode()
-    return parse_uploads(JSON, raw, Limits(**limits))
+    return parse_uploads(JSON, raw, RequestLimits(**limits))
 
 
 def b64(data: bytes) -> str:
@@ -79,7 +79,7 @@ def test_metadata_for_all_or_for_each() -> None:
 
 
 def test_what_follows_the_end_is_no_matter() -> None:
-    uploads = parse_uploads(FORM, file() + f"--{B}--\r\nand more".encode(), Limits())
+    uploads = parse_uploads(FORM, file() + f"--{B}--\r\nand more".encode(), RequestLimits())
     assert len(uploads) == 1
 
 
@@ -88,7 +88,7 @@ def test_what_follows_the_end_is_no_matter() -> None:
     [f'Multipart/Form-Data; Boundary="{B}"', f"multipart/form-data; charset=utf-8; boundary={B}"],
 )
 def test_the_type_may_be_written_in_other_ways(content_type: str) -> None:
-    assert len(parse_uploads(content_type, file() + f"--{B}--\r\n".encode(), Limits())) == 1
+    assert len(parse_uploads(content_type, file() + f"--{B}--\r\n".encode(), RequestLimits())) == 1
 
 
 MALFORMED = {
@@ -118,7 +118,7 @@ MALFORMED = {
 @pytest.mark.parametrize(("content_type", "body"), MALFORMED.values(), ids=MALFORMED.keys())
 def test_a_malformed_form_is_a_bad_request(content_type: str, body: bytes) -> None:
     with refused("bad-request"):
-        parse_uploads(content_type, body, Limits())
+        parse_uploads(content_type, body, RequestLimits())
 
 
 def test_a_form_has_so_many_images_and_no_more() -> None:
@@ -143,7 +143,7 @@ def test_a_form_needs_images_in_the_right_field() -> None:
 
 def test_the_field_can_have_another_name() -> None:
     body = file(field="image") + f"--{B}--\r\n".encode()
-    assert len(parse_uploads(FORM, body, Limits(), "image")) == 1
+    assert len(parse_uploads(FORM, body, RequestLimits(), "image")) == 1
 
 
 METADATA: dict[str, tuple[Any, str]] = {
@@ -273,7 +273,7 @@ def test_json_has_so_many_images_and_no_more() -> None:
 )
 def test_a_body_of_another_kind_is_refused(content_type: str) -> None:
     with refused("unsupported-media", "multipart/form-data"):
-        parse_uploads(content_type, b"x", Limits())
+        parse_uploads(content_type, b"x", RequestLimits())
 
 
 # Names
@@ -322,7 +322,7 @@ def test_a_form_name_in_another_encoding_is_no_fault() -> None:
 def status_of(content_type: str, body: bytes) -> int:
     """200 where there are images."""
     try:
-        return 200 if parse_uploads(content_type, body, Limits()) else 0
+        return 200 if parse_uploads(content_type, body, RequestLimits()) else 0
     except Problem as problem:
         return problem.status
 

@@ -16,7 +16,7 @@ from drivetrain.cli import storing
 from drivetrain.core.calendar import CONFIRMED, Calendar
 from drivetrain.core.errors import UsageError
 from drivetrain.core.retention import Retention
-from drivetrain.serve.work.forgetting import LOOK_S, Forgetting
+from drivetrain.serve.work.forgetting import FORGET_S, Forgetting
 from drivetrain.store.sql_store import SqlStore, open_store
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
@@ -43,7 +43,7 @@ class Machine:
         """A server; what time passed before it cannot know."""
         begun = self.true
         self.server = Forgetting(self.store, MONTH, lambda: self.now, lambda: (self.true - begun).total_seconds() + 7)
-        self.server.look()
+        self.server.forget()
 
     def run(self, span: timedelta, every: timedelta = timedelta(hours=6)) -> None:
         """Let the server run for so long; more seldom than it would look, which changes nothing."""
@@ -51,7 +51,7 @@ class Machine:
         end = self.true + span
         while self.true < end:
             self.true += min(every, end - self.true)
-            self.server.look()
+            self.server.forget()
 
     def keep(self) -> str:
         """An image that is sent now; its hash."""
@@ -187,12 +187,12 @@ def test_processes_of_one_store_agree(machine: Machine) -> None:
     machine.off = 400 * DAY
     for _ in range(20):  # ten days of looks, if they were added up
         machine.true += timedelta(hours=3)
-        first.look()
-        second.look()
+        first.forget()
+        second.forget()
     assert machine.has(image)
     machine.store.set_calendar(Calendar(machine.now))
-    first.look()
-    second.look()
+    first.forget()
+    second.forget()
     assert not machine.has(image)
 
 
@@ -200,13 +200,13 @@ def test_a_store_that_fails_is_said_in_a_line(machine: Machine, caplog: pytest.L
     machine.start()
     machine.store.close()
     assert machine.server is not None
-    machine.server.look()
+    machine.server.forget()
     assert "no image was deleted this time" in caplog.text
     assert "Traceback" not in caplog.text
 
 
 def test_looks_are_often_enough() -> None:
-    assert LOOK_S <= 3600
+    assert FORGET_S <= 3600
 
 
 # The command

@@ -33,7 +33,7 @@ from .routes.history import history_routes
 from .routes.samples import sample_routes
 from .server import Server, request_id
 from .work.background import apart
-from .work.forgetting import LOOK_S, Forgetting
+from .work.forgetting import FORGET_S, Forgetting
 
 # How often keys are read again.
 KEYS_S = 2.0
@@ -68,7 +68,7 @@ def create_app(server: Server) -> FastAPI:
         redirect_slashes=False,
     )
     predict = prediction.Predict(server)
-    app.add_middleware(Envelope, open_to_all=lambda: server.guard.open_to_all, answered=server.metrics.request)
+    app.add_middleware(Envelope, open_to_all=lambda: server.guard.open_to_all, finished=server.metrics.request)
     app.add_exception_handler(Problem, _problem)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
@@ -94,7 +94,7 @@ def front(app: FastAPI, server: Server) -> ASGIApp:
     if tracing.is_traced(app):
         return app
     envelope = Envelope(
-        prediction.Predict(server), open_to_all=lambda: server.guard.open_to_all, answered=server.metrics.request
+        prediction.Predict(server), open_to_all=lambda: server.guard.open_to_all, finished=server.metrics.request
     )
     return Express(app, envelope)
 
@@ -140,12 +140,14 @@ def _lifespan(server: Server) -> Callable[[FastAPI], Any]:
         tasks = [asyncio.create_task(_every(KEYS_S, lambda: asyncio.to_thread(server.guard.refresh)))]
         if server.settings.retention.days is not None:
             forgetting = Forgetting(server.store, server.settings.retention)
-            tasks.append(asyncio.create_task(_every(LOOK_S, lambda: asyncio.to_thread(forgetting.look), at_once=True)))
+            tasks.append(
+                asyncio.create_task(_every(FORGET_S, lambda: asyncio.to_thread(forgetting.forget), at_once=True))
+            )
         if server.settings.watch_s is not None:
             # Each in its own time: a new version that takes long to try holds up no other model's.
             for name in server.shelf.names:
-                look = partial(_look_for_versions, server, name)
-                tasks.append(asyncio.create_task(_every(server.settings.watch_s, look)))
+                load = partial(_load_new_versions, server, name)
+                tasks.append(asyncio.create_task(_every(server.settings.watch_s, load)))
         try:
             yield
         finally:
@@ -160,7 +162,7 @@ def _lifespan(server: Server) -> Callable[[FastAPI], Any]:
     return lifespan
 
 
-async def _look_for_versions(server: Server, name: str) -> None:
+async def _load_new_versions(server: Server, name: str) -> None:
     for line in await apart(partial(server.shelf.refresh, name)):
         log.warning("%s", line)
 

@@ -66,7 +66,7 @@ class Shelf:
         self._allow_other_classes = allow_other_classes
         self.models = tuple(self._read(path, name) for name, path in bundles)
         # Loading may take a minute: who looks at one model holds up those who look at the same one only.
-        self._looking = tuple(threading.Lock() for _ in self.models)
+        self._loading = tuple(threading.Lock() for _ in self.models)
         self._change = threading.Lock()  # held for as long as it takes to put another tuple in place
         seen = [(model.name, model.version) for model in self.models]
         for served, version in seen:
@@ -104,10 +104,10 @@ class Shelf:
         it for each by its name, in threads, has them looked at side by side. Returns a line for each change.
         """
         places = [place for place, model in enumerate(self.models) if name is None or model.name == name]
-        return [line for place in places if (line := self._look_at(place, force)) is not None]
+        return [line for place in places if (line := self._refresh_one(place, force)) is not None]
 
-    def _look_at(self, place: int, force: bool) -> str | None:
-        with self._looking[place]:  # nobody else changes what stands in this place
+    def _refresh_one(self, place: int, force: bool) -> str | None:
+        with self._loading[place]:  # nobody else changes what stands in this place
             old = self.models[place]
             new = self._newer(old, force)
             if new is old:
@@ -117,7 +117,7 @@ class Shelf:
         return _told(old, new)
 
     def _newer(self, old: ServedModel, force: bool) -> ServedModel:
-        seen = look_closely(old.path)
+        seen = file_states(old.path)
         if seen == old.on_disk and not force:
             return old
         try:
@@ -135,12 +135,12 @@ class Shelf:
         return replace(old, on_disk=new.on_disk, problem=None)
 
     def _read(self, path: Path, name: str | None) -> ServedModel:
-        seen = look_closely(path)  # before reading: what changes while it is read is looked at again
+        seen = file_states(path)  # before reading: what changes while it is read is looked at again
         predictor = self._load(path)
         return ServedModel(name or slug(predictor.manifest.name), path, predictor, seen)
 
 
-def look_closely(path: Path) -> tuple[object, ...]:
+def file_states(path: Path) -> tuple[object, ...]:
     """As `look`, with every file of a folder: files that are copied over one by one are refused while some are old, and the
     last of them may be any."""
     seen: list[object] = [look(path)]

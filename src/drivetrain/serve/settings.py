@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from ..core.cores import available_cores
@@ -17,7 +18,7 @@ LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]", "::1"})
 
 
 @dataclass(frozen=True)
-class Limits:
+class RequestLimits:
     """What one request may ask for."""
 
     body_bytes: int = ServeOptions.max_body_mb << 20
@@ -30,22 +31,22 @@ class Limits:
     """All bodies together that are held at one time, and what reading them costs; follows from the memory, see
     `MemoryShares`."""
 
-    @property
+    @cached_property
     def reading_bytes(self) -> int:
         """Of ``in_flight_bytes``: for what bodies are read into, one or a few at a time."""
         return self.in_flight_bytes // 4
 
-    @property
+    @cached_property
     def arriving_bytes(self) -> int:
         """Of ``in_flight_bytes``: for bodies, from their first byte to the answer."""
         return self.in_flight_bytes - self.reading_bytes
 
-    @property
+    @cached_property
     def largest_body(self) -> int:
         """A form has to fit into what it is read into, and into the half that one client may hold."""
         return min(self.body_bytes, self.reading_bytes, self.arriving_bytes // 2)
 
-    @property
+    @cached_property
     def largest_json(self) -> int:
         """Texts in JSON are there twice: as they came, and as what they say."""
         return min(self.body_bytes, self.reading_bytes // 2)
@@ -73,7 +74,7 @@ class Settings:
     retention: Retention
     keep_metadata: bool
     """Keep EXIF and the like (places, owners, cameras) in stored images."""
-    limits: Limits
+    limits: RequestLimits
     samples: Path | None
     """Folder of pictures that the console offers to try."""
     loopback: bool
@@ -107,7 +108,7 @@ class Settings:
             deadline_s=options.deadline_s,
             retention=Retention.parse(options.images),
             keep_metadata=options.keep_metadata,
-            limits=Limits(options.max_body_mb << 20, options.max_images, pixels, options.upload_s),
+            limits=RequestLimits(options.max_body_mb << 20, options.max_images, pixels, options.upload_s),
             memory=options.memory,
             samples=options.samples,
             loopback=is_loopback(options.host),

@@ -16,13 +16,13 @@ from typing import TypeVar
 
 from starlette.requests import ClientDisconnect, Request
 
-from ..settings import Limits
+from ..settings import RequestLimits
 from .problems import Problem
 
 T = TypeVar("T")
 
 # Seconds that a request may wait for memory others hold.
-ROOM_S = 5.0
+PATIENCE_S = 5.0
 
 # While others wait for the memory it holds, an upload has to go on by so many bytes in so many seconds.
 STEP = 256 << 10
@@ -37,7 +37,7 @@ class Gone(Exception):  # noqa: N818  # a state, not a fault
 
 
 @dataclass(eq=False)
-class _Upload:
+class _Arrival:
     """A body under way. ``held`` is what it holds of the memory, ``received`` what has come; moments are the loop's."""
 
     client: str
@@ -68,9 +68,9 @@ class _Upload:
 class Body:
     """A body that has arrived; it is forgotten as soon as it has been read."""
 
-    def __init__(self, pieces: list[bytes], size: int, room: Room) -> None:
+    def __init__(self, pieces: list[bytes], size: int, budget: ReadingBudget) -> None:
         self.pieces, self.size = pieces, size
-        self._room = room
+        self._budget = budget
 
     async def read(self, work: Callable[[bytes], T], *, cost: int, aside: bool) -> T:
         """What ``work`` makes of it; ``cost`` is what that takes beside it. ``aside``: in a thread, not on the event loop.
@@ -81,7 +81,7 @@ class Body:
         if not aside:
             return work(self._whole())
         # Put together, it is there twice for a moment.
-        async with self._room.taken(max(self.size, cost)):
+        async with self._budget.taken(max(self.size, cost)):
             return await asyncio.to_thread(lambda: work(self._whole()))
 
     def _whole(self) -> bytes:
@@ -89,7 +89,7 @@ class Body:
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
 
-class Room:
+class ReadingBudget:
     """Memory that is taken for a moment, in the order of asking."""
 
     def __init__(self, size: int) -> None:
@@ -122,7 +122,7 @@ class Room:
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.append((count, turn))
         try:
-            async with asyncio.timeout(ROOM_S):
+            async with asyncio.timeout(PATIENCE_S):
                 await turn
         except (TimeoutError, asyncio.CancelledError) as error:
             if turn.done() and not turn.cancelled():
@@ -145,13 +145,13 @@ class Room:
 class BodyReader:
     """Counts what all requests hold together, and each client."""
 
-    limits: Limits
+    limits: RequestLimits
     _held: dict[str, int] = field(default_factory=dict)
-    _uploads: set[_Upload] = field(default_factory=set)
+    _arrivals: set[_Arrival] = field(default_factory=set)
     _freed: asyncio.Event = field(default_factory=asyncio.Event)
 
     def __post_init__(self) -> None:
-        self.room = Room(self.limits.reading_bytes)
+        self.reading = ReadingBudget(self.limits.reading_bytes)
 
     @property
     def held_bytes(self) -> int:
@@ -169,72 +169,80 @@ class BodyReader:
         """
         most = min(self.limits.largest_body, most or self.limits.largest_body)
         now_s = asyncio.get_running_loop().time()
-        upload = _Upload(client, now_s, step_s=now_s)
-        self._uploads.add(upload)
+        arrival = _Arrival(client, now_s, step_s=now_s)
+        self._arrivals.add(arrival)
         try:
             announced = _announced(request)
             if announced:
                 _check_size(announced, most)
-                await self._take(upload, announced)
-            yield Body(await self._pieces(request, upload, most), upload.received, self.room)
+                await self._take(arrival, announced)
+            yield Body(await self._pieces(request, arrival, most), arrival.received, self.reading)
         finally:
-            self._uploads.discard(upload)
-            self._give_back(upload)
+            self._arrivals.discard(arrival)
+            self._give_back(arrival)
 
-    async def _pieces(self, request: Request, upload: _Upload, most: int) -> list[bytes]:
+    async def _pieces(self, request: Request, arrival: _Arrival, most: int) -> list[bytes]:
         loop = asyncio.get_running_loop()
-        pieces, tail = list[bytes](), bytearray()
+        # Most bodies come in one piece, and that need not be copied.
+        first, pieces, tail = b"", list[bytes](), bytearray()
         try:
-            async with asyncio.timeout(self.limits.upload_s) as upload.patience:
+            async with asyncio.timeout(self.limits.upload_s) as arrival.patience:
                 async for piece in request.stream():
-                    upload.receive(len(piece), loop.time())
-                    _check_size(upload.received, most)
-                    if upload.received > upload.held:
-                        await self._take(upload, upload.received - upload.held)
+                    arrival.receive(len(piece), loop.time())
+                    _check_size(arrival.received, most)
+                    if arrival.received > arrival.held:
+                        await self._take(arrival, arrival.received - arrival.held)
+                    if not piece:
+                        continue  # the end
+                    if arrival.received == len(piece):
+                        first = piece
+                        continue
+                    if first:
+                        tail, first = bytearray(first), b""
                     tail += piece
                     if len(tail) >= _PIECE:
                         pieces.append(bytes(tail))
                         tail.clear()
         except TimeoutError:
-            why = " while others wait for the memory it holds" if upload.hurried else ""
+            why = " while others wait for the memory it holds" if arrival.hurried else ""
             raise Problem(
                 "timeout",
-                f"{upload.received} bytes arrived in {loop.time() - upload.since_s:.0f} s{why}; "
+                f"{arrival.received} bytes arrived in {loop.time() - arrival.since_s:.0f} s{why}; "
                 "send less at once or over a better line",
                 headers={"Connection": "close"},
             ) from None
         except ClientDisconnect:
             raise Gone from None
         finally:
-            upload.patience = None
-        return [*pieces, bytes(tail)]
+            arrival.patience = None
+        return [*pieces, first or bytes(tail)]
 
-    async def _take(self, upload: _Upload, count: int) -> None:
+    async def _take(self, arrival: _Arrival, count: int) -> None:
         loop = asyncio.get_running_loop()
-        until_s = loop.time() + ROOM_S
-        while not self._fits(upload.client, count):
-            self._hurry(upload, loop.time())
+        until_s = loop.time() + PATIENCE_S
+        while not self._fits(arrival.client, count):
+            self._hurry(arrival, loop.time())
             self._freed.clear()
             left_s = until_s - loop.time()
             if left_s <= 0:
-                raise self._refused(upload)
-            upload.waits = True
+                raise self._refused(arrival)
+            arrival.waits = True
             # No longer than until the next upload may be found slow.
             with suppress(TimeoutError):
                 async with asyncio.timeout(min(left_s, 0.25)):
                     await self._freed.wait()
-        if upload.waits:
-            upload.waits, upload.step_s = False, loop.time()
-        self._held[upload.client] = self._held.get(upload.client, 0) + count
-        upload.held += count
+        if arrival.waits:
+            arrival.waits, arrival.step_s = False, loop.time()
+        self._held[arrival.client] = self._held.get(arrival.client, 0) + count
+        arrival.held += count
 
     def _fits(self, client: str, count: int) -> bool:
         own = self._held.get(client, 0)
         others = self.held_bytes - own
         return own + count <= (self.limits.arriving_bytes - others) // 2
 
-    def _refused(self, upload: _Upload) -> Problem:
-        if self._held.get(upload.client, 0) > upload.held:
+    def _refused(self, arrival: _Arrival) -> Problem:
+        if self._held.get(arrival.client, 0) > arrival.held:
             return Problem(
                 "too-many-requests",
                 "your requests under way hold your share of the memory for bodies; wait for their answers",
@@ -242,23 +250,23 @@ class BodyReader:
             )
         return Problem("overloaded", "the images under way fill the memory set aside for them", retry_after_s=1)
 
-    def _hurry(self, waiting: _Upload, now_s: float) -> None:
+    def _hurry(self, waiting: _Arrival, now_s: float) -> None:
         """Give up slow uploads, as one waits for what they hold: its client's own, or those of whoever holds most."""
         has_some = self._held.get(waiting.client, 0) > waiting.held
         client = waiting.client if has_some else max(self._held, key=self._held.__getitem__, default="")
-        for upload in self._uploads:
-            if upload.client == client and upload is not waiting and upload.is_slow(now_s) and not upload.hurried:
-                assert upload.patience is not None  # or it is not slow
-                upload.hurried = True
-                upload.patience.reschedule(now_s)
+        for arrival in self._arrivals:
+            if arrival.client == client and arrival is not waiting and arrival.is_slow(now_s) and not arrival.hurried:
+                assert arrival.patience is not None  # or it is not slow
+                arrival.hurried = True
+                arrival.patience.reschedule(now_s)
 
-    def _give_back(self, upload: _Upload) -> None:
-        left = self._held.get(upload.client, 0) - upload.held
+    def _give_back(self, arrival: _Arrival) -> None:
+        left = self._held.get(arrival.client, 0) - arrival.held
         if left > 0:
-            self._held[upload.client] = left
+            self._held[arrival.client] = left
         else:
-            self._held.pop(upload.client, None)
-        upload.held = 0
+            self._held.pop(arrival.client, None)
+        arrival.held = 0
         self._freed.set()
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,7 +25,7 @@ log = logging.getLogger("drivetrain.requests")
 
 
 @dataclass(frozen=True, slots=True)
-class Answered:
+class FinishedRequest:
     """One request and its answer, for those who count."""
 
     method: str
@@ -35,13 +35,34 @@ class Answered:
     seconds: float
 
 
+class _Answer:
+    """ASGI's ``send`` of one request: adds the headers that every answer has, and remembers the status."""
+
+    def __init__(self, send: Send, method: str, request_id: str) -> None:
+        self.status = 0
+        """0 until an answer has begun."""
+        self._send, self._method, self._request_id = send, method, request_id
+
+    async def __call__(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            message["headers"] = with_security_headers(
+                [*message.get("headers", ()), (REQUEST_ID, self._request_id.encode())]
+            )
+        elif self._method == "HEAD" and message["type"] == "http.response.body":
+            message = {**message, "body": b""}
+        await self._send(message)
+
+
 class Envelope:
     """ASGI middleware, the outermost."""
 
-    def __init__(self, app: ASGIApp, *, open_to_all: Callable[[], bool], answered: Callable[[Answered], None]) -> None:
+    def __init__(
+        self, app: ASGIApp, *, open_to_all: Callable[[], bool], finished: Callable[[FinishedRequest], None]
+    ) -> None:
         self._app = app
         self._open_to_all = open_to_all
-        self._answered = answered
+        self._finished = finished
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -56,43 +77,35 @@ class Envelope:
             # Wherever GET answers, HEAD does, without the body.
             scope = {**scope, "method": "GET"}
         scope.setdefault("state", {})["request_id"] = request_id
-        status = 0
-
-        async def send_with_headers(message: Message) -> None:
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
-                message["headers"] = with_security_headers(
-                    [*message.get("headers", ()), (REQUEST_ID, request_id.encode())]
-                )
-            elif method == "HEAD" and message["type"] == "http.response.body":
-                message = {**message, "body": b""}
-            await send(message)
-
+        answer = _Answer(send, method, request_id)
         try:
-            check_once(scope["headers"])
-            open_to_all = self._open_to_all()
-            if open_to_all:
-                check_direct(headers)
-            check_browser(method, headers, open_to_all=open_to_all)
-            await self._app(scope, receive, send_with_headers)
+            self._check(scope["headers"], headers, method)
+            await self._app(scope, receive, answer)
         except Problem as problem:
-            if status:
+            if answer.status:
                 raise
-            await problem.response(request_id)(scope, receive, send_with_headers)
+            await problem.response(request_id)(scope, receive, answer)
         except Exception:
             log.exception("a fault in this program", extra={"request_id": request_id})
-            if status:
+            if answer.status:
                 raise
             fault = Problem("fault", "this is a fault in drivetrain; its log says more under the request's id")
-            await fault.response(request_id)(scope, receive, send_with_headers)
+            await fault.response(request_id)(scope, receive, answer)
         finally:
-            self._note(scope, method, request_id, status or LEFT, time.perf_counter() - start_s)
+            self._note(scope, method, request_id, answer.status or LEFT, time.perf_counter() - start_s)
+
+    def _check(self, sent: Iterable[tuple[bytes, bytes]], headers: Mapping[bytes, bytes], method: str) -> None:
+        """Refuse what no head may say, and what a page of another site made a browser send; see `browser`."""
+        check_once(sent)
+        open_to_all = self._open_to_all()
+        if open_to_all:
+            check_direct(headers)
+        check_browser(method, headers, open_to_all=open_to_all)
 
     def _note(self, scope: Scope, method: str, request_id: str, status: int, seconds: float) -> None:
         route: Any = scope.get("route")
         pattern = getattr(route, "path", "other")
-        self._answered(Answered(method, pattern, status, seconds))
+        self._finished(FinishedRequest(method, pattern, status, seconds))
         if log.isEnabledFor(logging.INFO):
             client = scope.get("client")
             # Neither query nor body: what people sent does not belong in a log.

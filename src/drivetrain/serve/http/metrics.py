@@ -8,7 +8,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from ...core.records import Entry
-from .envelope import Answered
+from .envelope import FinishedRequest
 
 # Where several processes share a port, each writes its counts into this folder, and any of them can answer for all.
 MULTIPROCESS = "PROMETHEUS_MULTIPROC_DIR"
@@ -63,11 +63,11 @@ class Metrics:
             registry=own,
         )
 
-    def request(self, answered: Answered) -> None:
+    def request(self, finished: FinishedRequest) -> None:
         """An answer was sent."""
-        method = answered.method if answered.method in METHODS else "other"
-        self._requests.labels(method, answered.route, str(answered.status)).inc()
-        self._latency.labels(answered.route).observe(answered.seconds)
+        method = finished.method if finished.method in METHODS else "other"
+        self._requests.labels(method, finished.route, str(finished.status)).inc()
+        self._latency.labels(finished.route).observe(finished.seconds)
 
     def batch(self, model: str, size: int, network_s: float) -> None:
         """A worker was done with a batch."""

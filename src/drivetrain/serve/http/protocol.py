@@ -176,7 +176,7 @@ class PatientProtocol(HttpToolsProtocol):
 
     def pause_writing(self) -> None:
         super().pause_writing()
-        self._stalled = self.loop.call_later(STALL_S, self._look_at_reader, self.transport.get_write_buffer_size())
+        self._stalled = self.loop.call_later(STALL_S, self._check_reader, self.transport.get_write_buffer_size())
 
     def resume_writing(self) -> None:
         if self._stalled is not None:
@@ -225,12 +225,12 @@ class PatientProtocol(HttpToolsProtocol):
             self._timer.cancel()
             self._timer = None
 
-    def _look_at_reader(self, before: int) -> None:
+    def _check_reader(self, before: int) -> None:
         left = self.transport.get_write_buffer_size()
         if left >= before:
             self.transport.abort()
         else:
-            self._stalled = self.loop.call_later(STALL_S, self._look_at_reader, left)
+            self._stalled = self.loop.call_later(STALL_S, self._check_reader, left)
 
     def _refuse(
         self, slug: Literal["bad-request", "overloaded"], detail: str, retry_after_s: int | None = None

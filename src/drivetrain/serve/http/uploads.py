@@ -23,7 +23,7 @@ from python_multipart.exceptions import MultipartParseError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
 from ...core.records import Context
-from ..settings import Limits
+from ..settings import RequestLimits
 from ..work.job import Upload
 from .json_body import read_json
 from .problems import Fault, Place, Problem, invalid
@@ -114,7 +114,7 @@ def is_json(content_type: str) -> bool:
     return parse_options_header(content_type.encode("latin-1", "replace"))[0] == b"application/json"
 
 
-def parse_uploads(content_type: str, body: bytes, limits: Limits, field_name: str = "images") -> list[Upload]:
+def parse_uploads(content_type: str, body: bytes, limits: RequestLimits, field_name: str = "images") -> list[Upload]:
     """The images of a request.
 
     Raises:
@@ -265,7 +265,7 @@ def _metadata(given: Any, index: int | None) -> Context:
         raise unprocessable(error, place) from None
 
 
-def _of_json(body: bytes, limits: Limits) -> list[Upload]:
+def _of_json(body: bytes, limits: RequestLimits) -> list[Upload]:
     given = read_json(body, "the body")
     if isinstance(given, dict) and isinstance(given.get("images"), list) and len(given["images"]) > limits.images:
         raise Problem("too-large", f"{len(given['images'])} images in one request; at most {limits.images}")

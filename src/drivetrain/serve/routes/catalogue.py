@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Path
+from fastapi.params import Depends as DependsOn
 from pydantic import BaseModel, Field
 from starlette.responses import JSONResponse, Response
 
@@ -21,6 +23,9 @@ from ..server import Server
 from ..work.background import apart
 from .answers import Task
 from .history import picture
+
+BUNDLE = "/v1/models/{name}/versions/{version}"
+REFUSED = documented("unauthorized", "forbidden", "not-found")
 
 Name = Annotated[str, Path(max_length=100)]
 Version = Annotated[str, Path(max_length=100)]
@@ -105,68 +110,23 @@ def catalogue_routes(server: Server) -> APIRouter:
     """The routes, bound to a server."""
     router = APIRouter(tags=["models"])
     may_predict = [Depends(server.needs(Role.PREDICT))]
-    refused = documented("unauthorized", "forbidden", "not-found")
-    below = "/v1/models/{name}/versions/{version}"
 
     @router.get(
-        "/v1/models", response_model=ModelsAnswer, summary="All models", dependencies=may_predict, responses=refused
+        "/v1/models", response_model=ModelsAnswer, summary="All models", dependencies=may_predict, responses=REFUSED
     )
     async def models() -> JSONResponse:
         """What is served, how good it is, and how that is known."""
         return JSONResponse(catalogue(server))
 
-    @router.get(f"{below}/manifest", summary="A bundle's manifest", dependencies=may_predict, responses=refused)
-    async def manifest(name: Name, version: Version) -> JSONResponse:
-        """Everything the bundle says of itself."""
-        return JSONResponse(server.model(name, version).predictor.manifest.published())
-
-    @router.get(
-        f"{below}/card",
-        summary="A bundle's model card",
-        response_class=Response,
-        dependencies=may_predict,
-        responses={200: {"content": {"text/markdown": {}}}, **refused},
-    )
-    async def card(name: Name, version: Version) -> Response:
-        """Markdown with a head of YAML, as Hugging Face has it."""
-        return Response(_file(server.model(name, version), CARD), media_type="text/markdown; charset=utf-8")
-
-    @router.get(
-        f"{below}/report",
-        summary="A bundle's training report",
-        response_class=Response,
-        dependencies=may_predict,
-        responses={200: {"content": {"text/html": {}}}, **refused},
-    )
-    async def report(name: Name, version: Version) -> Response:
-        """One page, complete in itself."""
-        return Response(
-            _file(server.model(name, version), REPORT),
-            headers={"Content-Security-Policy": REPORT_POLICY},
-            media_type="text/html; charset=utf-8",
-        )
-
-    @router.get(
-        f"{below}/gallery/{{row}}",
-        summary="A training picture",
-        response_class=Response,
-        dependencies=may_predict,
-        responses={200: {"content": {"image/jpeg": {}}}, **refused},
-    )
-    async def training_picture(name: Name, version: Version, row: Annotated[int, Path(ge=0)]) -> Response:
-        """A thumbnail of the training image in that row of the bundle's embeddings."""
-        gallery = server.model(name, version).predictor.gallery
-        data = gallery.thumbnail(row) if gallery else None
-        if data is None:
-            raise Problem("not-found", f"the bundle carries no picture of training image {row}")
-        return picture(data, "image/jpeg")
+    _add_files(router, server, may_predict)
+    _add_gallery(router, server, may_predict)
 
     @router.post(
         "/v1/models/{name}/reload",
         response_model=ModelsAnswer,
         summary="Look for a new version now",
         dependencies=[Depends(server.needs(Role.ADMIN))],
-        responses=refused,
+        responses=REFUSED,
     )
     async def reload(name: Name) -> JSONResponse:
         """Load what stands on disk now, if it is another version and passes its golden replay; else the old one goes on
@@ -176,6 +136,60 @@ def catalogue_routes(server: Server) -> APIRouter:
         return JSONResponse(catalogue(server))
 
     return router
+
+
+def _add_files(router: APIRouter, server: Server, may_predict: Sequence[DependsOn]) -> None:
+    """Add the routes of a bundle's manifest, card and report."""
+
+    @router.get(f"{BUNDLE}/manifest", summary="A bundle's manifest", dependencies=may_predict, responses=REFUSED)
+    async def manifest(name: Name, version: Version) -> JSONResponse:
+        """Everything the bundle says of itself."""
+        return JSONResponse(server.model(name, version).predictor.manifest.published())
+
+    @router.get(
+        f"{BUNDLE}/card",
+        summary="A bundle's model card",
+        response_class=Response,
+        dependencies=may_predict,
+        responses={200: {"content": {"text/markdown": {}}}, **REFUSED},
+    )
+    async def card(name: Name, version: Version) -> Response:
+        """Markdown with a head of YAML, as Hugging Face has it."""
+        return Response(_file(server.model(name, version), CARD), media_type="text/markdown; charset=utf-8")
+
+    @router.get(
+        f"{BUNDLE}/report",
+        summary="A bundle's training report",
+        response_class=Response,
+        dependencies=may_predict,
+        responses={200: {"content": {"text/html": {}}}, **REFUSED},
+    )
+    async def report(name: Name, version: Version) -> Response:
+        """One page, complete in itself."""
+        return Response(
+            _file(server.model(name, version), REPORT),
+            headers={"Content-Security-Policy": REPORT_POLICY},
+            media_type="text/html; charset=utf-8",
+        )
+
+
+def _add_gallery(router: APIRouter, server: Server, may_predict: Sequence[DependsOn]) -> None:
+    """Add the route of the training pictures that a bundle carries."""
+
+    @router.get(
+        f"{BUNDLE}/gallery/{{row}}",
+        summary="A training picture",
+        response_class=Response,
+        dependencies=may_predict,
+        responses={200: {"content": {"image/jpeg": {}}}, **REFUSED},
+    )
+    async def training_picture(name: Name, version: Version, row: Annotated[int, Path(ge=0)]) -> Response:
+        """A thumbnail of the training image in that row of the bundle's embeddings."""
+        gallery = server.model(name, version).predictor.gallery
+        data = gallery.thumbnail(row) if gallery else None
+        if data is None:
+            raise Problem("not-found", f"the bundle carries no picture of training image {row}")
+        return picture(data, "image/jpeg")
 
 
 def catalogue(server: Server) -> dict[str, Any]:

@@ -102,6 +102,10 @@ _BODY = {
 }
 
 
+Output = Annotated[str | None, Query(description="Evidence for which class, label or number; by default the winner")]
+Similar = Annotated[int, Query(ge=0, le=24, description="How many training images")]
+
+
 def explanation_routes(server: Server) -> APIRouter:
     """The route, bound to a server."""
     router = APIRouter(tags=["predictions"])
@@ -121,17 +125,14 @@ def explanation_routes(server: Server) -> APIRouter:
         caller: Caller = Depends(needs),
         model: ModelName = None,
         version: ModelVersion = None,
-        output: Annotated[
-            str | None, Query(description="Evidence for which class, label or number; by default the winner")
-        ] = None,
-        similar: Annotated[int, Query(ge=0, le=24, description="How many training images")] = 6,
+        output: Output = None,
+        similar: Similar = 6,
         heatmap: bool = True,
     ) -> Response:
         """One image, or the hash of one that was kept. Slower than a prediction, and not stored."""
         served = server.model(model, version)
         output = output or None
-        if output is not None and output not in served.predictor.classes:
-            raise Problem("unprocessable", f"{served.name} has no output {output[:80]!r}")
+        _check_output(served, output)
         try:
             check_open(server, caller, 1)
             async with server.bodies.read(request, caller.client, _largest(server, request)) as body:
@@ -147,6 +148,11 @@ def explanation_routes(server: Server) -> APIRouter:
         return JSONResponse(found)
 
     return router
+
+
+def _check_output(served: ServedModel, output: str | None) -> None:
+    if output is not None and output not in served.predictor.classes:
+        raise Problem("unprocessable", f"{served.name} has no output {output[:80]!r}")
 
 
 def _largest(server: Server, request: Request) -> int:

@@ -17,7 +17,7 @@ from ..http.browser import IMAGE_POLICY
 from ..http.problems import Problem, documented
 from ..http.uploads import Moment
 from ..server import Server
-from ..work.turns import LOOKS, Turns
+from ..work.turns import IMAGES_AT_ONCE, Turns
 from .answers import HistoryEntry, HistoryPage, history_json, moment
 
 SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -33,8 +33,15 @@ Text = Annotated[str | None, Query(max_length=200)]
 
 def history_routes(server: Server) -> APIRouter:
     """The routes, bound to a server. Most are plain functions, so FastAPI runs them beside the event loop."""
-    aside = Turns(LOOKS, server.settings.deadline_s, "other images are being made small; ask again")
     router = APIRouter(tags=["history"], dependencies=[Depends(server.needs(Role.REVIEW))])
+    _add_search(router, server)
+    _add_entry(router, server)
+    _add_input(router, server)
+    return router
+
+
+def _add_search(router: APIRouter, server: Server) -> None:
+    """Add the route that searches the answers."""
 
     @router.get(
         "/v1/predictions",
@@ -79,6 +86,10 @@ def history_routes(server: Server) -> APIRouter:
             }
         )
 
+
+def _add_entry(router: APIRouter, server: Server) -> None:
+    """Add the route of one answer."""
+
     @router.get(
         "/v1/predictions/{record_id}",
         response_model=HistoryEntry,
@@ -95,6 +106,11 @@ def history_routes(server: Server) -> APIRouter:
         if record is None:
             raise Problem("not-found", f"there is no prediction {record_id[:80]!r}")
         return JSONResponse(history_json(record, input_kept=record.input_sha256 in kept))
+
+
+def _add_input(router: APIRouter, server: Server) -> None:
+    """Add the route of a file that was kept."""
+    aside = Turns(IMAGES_AT_ONCE, server.settings.deadline_s, "other images are being made small; ask again")
 
     @router.get(
         "/v1/inputs/{sha256}",
@@ -119,8 +135,6 @@ def history_routes(server: Server) -> APIRouter:
         async with aside.turn():
             data, media_type = await asyncio.to_thread(shown, server, sha256, size)
         return picture(data, media_type)
-
-    return router
 
 
 def picture(data: bytes, media_type: str, cache: str = FOREVER) -> Response:

@@ -30,7 +30,7 @@ from ..http.problems import Problem, documented
 from ..http.uploads import from_base64, unprocessable
 from ..served import ServedModel
 from ..server import Server
-from ..settings import Limits
+from ..settings import RequestLimits
 from ..work.job import Upload
 from .image_limits import pixels_checked
 from .prediction import GONE, JSON_IN_THREAD, answered, check_open
@@ -130,6 +130,19 @@ INFER_BODY = {
 }
 
 
+INFER_PROBLEMS = documented(
+    "bad-request",
+    "timeout",
+    "too-large",
+    "unprocessable",
+    "too-many-requests",
+    "overloaded",
+    "deadline",
+    "store-unavailable",
+    "draining",
+)
+
+
 def health_routes(server: Server) -> APIRouter:
     """Whether the process lives, and whether it can answer; open without a key."""
     router = APIRouter(tags=["open inference protocol"])
@@ -176,31 +189,11 @@ def inference_routes(server: Server) -> APIRouter:
         request: Request, name: str, caller: Caller = Depends(needs), version: str | None = None
     ) -> Response:
         """Image files or prepared pixels in, probabilities, labels and verdicts out; stored as `/v1/predict` does."""
-        model = server.model(name, version)
         try:
-            check_open(server, caller, 1)
-            limits = server.settings.limits
-            async with server.bodies.read(request, caller.client, limits.largest_json) as body:
-                asked, uploads = await _read(body, model, limits)
-                await pixels_checked(uploads, limits.pixels, ("inputs", 0, "data"))
-                server.guard.count(caller, len(uploads))
-                deadline_s = time.monotonic() + server.settings.deadline_s
-                entries, _ = await answered(server, request, caller, model, uploads, deadline_s)
+            return await _inferred(server, request, caller, server.model(name, version))
         except Gone:
             return GONE
-        return JSONResponse(_answer(model, asked, entries))
 
-    problems = documented(
-        "bad-request",
-        "timeout",
-        "too-large",
-        "unprocessable",
-        "too-many-requests",
-        "overloaded",
-        "deadline",
-        "store-unavailable",
-        "draining",
-    )
     for below, kind in (("/v2/models/{name}", ""), ("/v2/models/{name}/versions/{version}", " (a version)")):
         router.get(below, response_model=ModelMetadata, summary=f"About a model{kind}", responses=refused)(metadata)
         router.get(f"{below}/ready", summary=f"Whether a model is ready{kind}", responses=refused)(ready)
@@ -209,9 +202,27 @@ def inference_routes(server: Server) -> APIRouter:
             response_model=InferAnswer,
             summary=f"Infer{kind}",
             openapi_extra=INFER_BODY,
-            responses={**refused, **problems},
+            responses={**refused, **INFER_PROBLEMS},
         )(infer)
     return router
+
+
+async def _inferred(server: Server, request: Request, caller: Caller, model: ServedModel) -> Response:
+    """Read the request, have its images answered and stored, and say so as the protocol does.
+
+    Raises:
+        Problem: as `INFER_PROBLEMS` lists.
+        Gone: the client left.
+    """
+    check_open(server, caller, 1)
+    limits = server.settings.limits
+    async with server.bodies.read(request, caller.client, limits.largest_json) as body:
+        asked, uploads = await _read(body, model, limits)
+        await pixels_checked(uploads, limits.pixels, ("inputs", 0, "data"))
+        server.guard.count(caller, len(uploads))
+        deadline_s = time.monotonic() + server.settings.deadline_s
+        entries, _ = await answered(server, request, caller, model, uploads, deadline_s)
+    return JSONResponse(_answer(model, asked, entries))
 
 
 SCHEMAS = (InferRequest,)
@@ -242,7 +253,7 @@ def _outputs(manifest: Manifest) -> tuple[str, ...]:
     return tuple(tensor.name for tensor in (*manifest.kind.tensors(), VERDICT))
 
 
-async def _read(body: Body, model: ServedModel, limits: Limits) -> tuple[InferRequest, list[Upload]]:
+async def _read(body: Body, model: ServedModel, limits: RequestLimits) -> tuple[InferRequest, list[Upload]]:
     """What is asked, and the images of it."""
     aside = body.size >= JSON_IN_THREAD
     cost = 0
@@ -253,13 +264,13 @@ async def _read(body: Body, model: ServedModel, limits: Limits) -> tuple[InferRe
     return await body.read(lambda data: _understood(data, model, limits), cost=cost, aside=aside)
 
 
-def _understood(data: bytes, model: ServedModel, limits: Limits) -> tuple[InferRequest, list[Upload]]:
+def _understood(data: bytes, model: ServedModel, limits: RequestLimits) -> tuple[InferRequest, list[Upload]]:
     asked = _parse(data, _most_numbers(model, limits))
     _check_outputs(asked, model)
     return asked, _uploads(asked.inputs[0], model, limits.images)
 
 
-def _most_numbers(model: ServedModel, limits: Limits) -> int:
+def _most_numbers(model: ServedModel, limits: RequestLimits) -> int:
     """Numbers, and lists of them, that all of the images of a request may have."""
     height, width = model.predictor.manifest.input.preprocess.resize.size
     return limits.images * (3 * height * (width + 1) + 4)

@@ -219,16 +219,7 @@ async def answered(
         Problem: no room (429, 503), no answer in time (503), or the answers could not be stored (503).
         Gone: the client left.
     """
-    loop = asyncio.get_running_loop()
-    outcome: asyncio.Future[StoreError | None] = loop.create_future()
-
-    def settle(unstored: StoreError | None) -> None:
-        if not outcome.done():
-            outcome.set_result(unstored)
-
-    def give_up(reason: Exception) -> None:
-        if not outcome.done():
-            outcome.set_exception(reason)
+    outcome = _Outcome()
 
     def jobs(ticket: Ticket) -> list[Job]:
         return jobs_of(
@@ -242,32 +233,57 @@ async def answered(
             deadline_s=deadline_s,
         )
 
-    def finished(_: Ticket, unstored: StoreError | None) -> None:
-        with suppress(RuntimeError):  # the loop has ended: there is nobody to tell
-            loop.call_soon_threadsafe(settle, unstored)
-
     try:
-        ticket = server.engine.submit(jobs, len(uploads), finished)
+        ticket = server.engine.submit(jobs, len(uploads), outcome.settle_from_thread)
     except QueueFull as error:
         raise full(server, error) from None
     late = Problem("deadline", "there was no answer within the time asked for; ask again", retry_after_s=1)
-    timer = loop.call_later(deadline_s - time.monotonic(), give_up, late)
+    timer = outcome.loop.call_later(deadline_s - time.monotonic(), outcome.give_up, late)
     answered_in_time = False
     try:
-        with told_when_gone(request, lambda: give_up(Gone())):
-            unstored = await outcome
+        with told_when_gone(request, lambda: outcome.give_up(Gone())):
+            unstored = await outcome.future
         answered_in_time = True
     finally:
         timer.cancel()
         if not answered_in_time:
             server.engine.drop(ticket)
+    _check_stored(ticket, unstored)
+    return ticket.complete(), ticket.ready_s
+
+
+def _check_stored(ticket: Ticket, unstored: StoreError | None) -> None:
     if unstored is not None:
         raise Problem(
             "store-unavailable", "the answer could not be stored, so it is not given; ask again", retry_after_s=2
         )
     if ticket.failure is not None:
         raise Problem("overloaded", f"no answer: {ticket.failure}", retry_after_s=2)
-    return ticket.complete(), ticket.ready_s
+
+
+class _Outcome:
+    """What becomes of a request's images: None once they are stored, why they were not, or why nobody waits any longer.
+
+    The first to say so decides; ``future`` is awaited on the event loop on which it was made.
+    """
+
+    def __init__(self) -> None:
+        self.loop = asyncio.get_running_loop()
+        self.future: asyncio.Future[StoreError | None] = self.loop.create_future()
+
+    def settle_from_thread(self, _: Ticket, unstored: StoreError | None) -> None:
+        """Say from another thread that the images are stored, or why not."""
+        with suppress(RuntimeError):  # the loop has ended: there is nobody to tell
+            self.loop.call_soon_threadsafe(self._settle, unstored)
+
+    def give_up(self, reason: Exception) -> None:
+        """End the waiting with ``reason``."""
+        if not self.future.done():
+            self.future.set_exception(reason)
+
+    def _settle(self, unstored: StoreError | None) -> None:
+        if not self.future.done():
+            self.future.set_result(unstored)
 
 
 def _body(served: ServedModel, request: str, entries: Sequence[Entry], start_s: float, ready_s: float) -> bytes:

@@ -18,7 +18,7 @@ from ...core.records import Role
 from ...data.sources.opening import open_source
 from ..http.problems import Problem, documented
 from ..server import Server
-from ..work.turns import LOOKS, Turns
+from ..work.turns import IMAGES_AT_ONCE, Turns
 from .history import picture
 
 # More than anyone looks through.
@@ -74,7 +74,7 @@ def sample_routes(server: Server) -> APIRouter:
     router = APIRouter(tags=["console"], dependencies=[Depends(server.needs(Role.PREDICT))])
     samples = find_samples(server.settings.samples)
     refused = documented("unauthorized", "forbidden", "not-found")
-    aside = Turns(LOOKS, server.settings.deadline_s, "other samples are being read; ask again")
+    aside = Turns(IMAGES_AT_ONCE, server.settings.deadline_s, "other samples are being read; ask again")
 
     @router.get("/v1/samples", response_model=SamplesAnswer, summary="Pictures to try", responses=refused)
     async def list_samples() -> JSONResponse:

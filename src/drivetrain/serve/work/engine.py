@@ -98,7 +98,9 @@ class Engine:
 
     def stuck_s(self) -> float:
         """For how long every worker has been at the same work; 0 while one of them is free, or was a moment ago."""
-        begun = list(self._begun_s.values())
+        if len(self._begun_s) < len(self._threads):
+            return 0.0
+        begun = list(self._begun_s.values())  # a worker may come free meanwhile
         return time.monotonic() - max(begun) if len(begun) == len(self._threads) else 0.0
 
     def _work(self) -> None:

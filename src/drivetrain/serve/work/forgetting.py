@@ -15,7 +15,7 @@ from ...core.retention import Retention
 log = logging.getLogger(__name__)
 
 # How often, in seconds.
-LOOK_S = 600.0
+FORGET_S = 600.0
 
 
 def running_s() -> float:
@@ -44,14 +44,14 @@ class Forgetting:
         self._written: Calendar | None = None
         self._at_s = 0.0
 
-    def look(self) -> None:
+    def forget(self) -> None:
         """Look at the clock, delete what is too old for sure, and say so."""
         try:
-            self._look()
+            self._forget()
         except StoreError as error:
             log.warning("no image was deleted this time: %s", error)
 
-    def _look(self) -> None:
+    def _forget(self) -> None:
         now, at_s = self._now(), self._seconds()
         before, passed, slack = self._before(now, at_s)
         calendar = before.look(now, passed, slack)

@@ -108,7 +108,7 @@ class Ledger:
             if group:
                 self._commit(group)
             else:
-                self._look()
+                self._check_store()
             self._writing_since_s = None
             del group  # or its images would count as waiting until the next ones come, see `worker`
             if self.failure is not None:
@@ -131,7 +131,7 @@ class Ledger:
                 self._logged = ""
             self._tell(group, None)
 
-    def _look(self) -> None:
+    def _check_store(self) -> None:
         try:
             self._store.check()
         except Exception as error:

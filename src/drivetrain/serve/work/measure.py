@@ -33,7 +33,7 @@ MEASURE_S = 0.06
 QUEUE_SHARE = 0.5
 
 # Runs of a lone image, each way.
-TRIALS = 7
+LONE_RUNS = 7
 
 # Between the workers of an image the decoding, whose share of the work differs from picture to picture, about doubles the
 # network's time for photos of phones. Only the queue's length depends on it, and rejecting early is the safe side.
@@ -86,7 +86,7 @@ def pays_to_widen(predictor: Predictor, clock: Callable[[], float] = time.perf_c
 
     def median_s(wide: bool) -> float:
         took = []
-        for _ in range(TRIALS):
+        for _ in range(LONE_RUNS):
             start_s = clock()
             predictor.run_batch(pixels_NKHW, wide=wide)
             took.append(clock() - start_s)

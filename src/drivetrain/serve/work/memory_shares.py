@@ -4,7 +4,7 @@
 
 base: what the process holds once it has started (interpreter, models, the network's buffers), half of the models' share
 again for a new version beside the old, and fixed rooms for what waits to be stored. bodies: requests under way and what
-reading them takes, as `Limits` divides it. Pictures get what is left, and no picture may take more than all of it.
+reading them takes, as `RequestLimits` divides it. Pictures get what is left, and no picture may take more than all of it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from ...data.image.true_size import FIXED_BYTES, MAX_PIXELS
 # Of the machine's or container's memory the server takes this share if it is not told, but no more than is of use.
 DEFAULT_SHARE, DEFAULT_MOST = 0.5, 4 << 30
 BODIES = 256 << 20
-# Of the largest body there may be: less would not let it in (`Limits.largest_body`).
+# Of the largest body there may be: less would not let it in (`RequestLimits.largest_body`).
 LEAST_BODIES = 4
 # Answers and images that wait to be stored (`ledger.MOST_BYTES`, `pictures.WAITING_BYTES`), kept images that are looked at,
 # threads' stacks, and what the allocator does not give back at once.

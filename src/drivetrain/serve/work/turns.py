@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from ..http.problems import Problem
 
 # Kept images that are loaded and made small at the same time.
-LOOKS = 2
+IMAGES_AT_ONCE = 2
 
 
 class Turns:
