@@ -193,3 +193,13 @@ def test_internal_links_lead_somewhere() -> None:
         for target in re.findall(r"\]\(([^)#]+)\)", page.read_text(encoding="utf-8")):
             if not target.startswith(("http://", "https://")):
                 assert (page.parent / target).exists(), f"{page.name} links to {target}"
+
+
+def test_modules_that_are_named_exist() -> None:
+    files = [
+        f"/{path.relative_to(ROOT)}" for room in ("src", "tests", "web/src") for path in (ROOT / room).rglob("*.*")
+    ]
+    for page in (ROOT / "README.md", ROOT / "CONTRIBUTING.md"):
+        named = set(re.findall(r"`([\w./-]+\.(?:py|ts|svelte))`", page.read_text(encoding="utf-8")))
+        for name in sorted(named):
+            assert any(file.endswith(f"/{name}") for file in files), f"{page.name} names {name}"

@@ -1,4 +1,4 @@
-"""Who may do what: keys, roles, and how many images a minute.
+"""Keys, their roles, and how many images a minute they may send.
 
 As long as the store has never held a key the server is open, and for that reason only reachable from its own machine. From the
 first key on it asks everybody for one, for good: also when the last has been revoked, as revoked keys stay in the store. Keys
@@ -74,7 +74,7 @@ class Guard:
             return
         if keys and not self._closed and self._known and self._loopback:
             log.warning("a key was made: from now on this server asks everybody for one")
-        # Never back: a store that was emptied or put back from before its first key must not open what was closed.
+        # The server never opens again: a store that was emptied, or restored from before its first key, must not open it.
         self._closed = self._closed or bool(keys)
         self._keys, self._known, self._said = keys, True, ""
 
@@ -143,7 +143,7 @@ class Guard:
                 bucket = self._buckets[key.id] = _Bucket(per_minute, per_minute, self._clock())
             wait_s = bucket.take(images, self._clock())
         if wait_s > 0:
-            # Rounded up: who comes back a moment early would be sent away again.
+            # The wait is rounded up: a client that came back a moment early would be sent away again.
             seconds = max(1, math.ceil(wait_s))
             raise Problem(
                 "too-many-requests",

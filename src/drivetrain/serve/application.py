@@ -64,7 +64,7 @@ def create_app(server: Server) -> FastAPI:
         docs_url=None,  # FastAPI's own page would load its script from elsewhere
         redoc_url=None,
         lifespan=_lifespan(server),
-        # An address with a slash too many is no address.
+        # FastAPI would redirect an address that ends with a slash too many; here it is not found.
         redirect_slashes=False,
     )
     predict = prediction.Predict(server)
@@ -144,7 +144,7 @@ def _lifespan(server: Server) -> Callable[[FastAPI], Any]:
                 asyncio.create_task(_every(FORGET_S, lambda: asyncio.to_thread(forgetting.forget), at_once=True))
             )
         if server.settings.watch_s is not None:
-            # Each in its own time: a new version that takes long to try holds up no other model's.
+            # Each model has a task of its own, so that a new version that takes long to load holds up no other's.
             for name in server.shelf.names:
                 load = partial(_load_new_versions, server, name)
                 tasks.append(asyncio.create_task(_every(server.settings.watch_s, load)))
@@ -173,7 +173,7 @@ async def _every(seconds: float, work: Callable[[], Awaitable[None]], *, at_once
     while True:
         try:
             await work()
-        except Exception:  # whatever went wrong this time, the next time is another
+        except Exception:  # the next time may go well
             log.exception("a task in the background failed")
         await asyncio.sleep(seconds)
 

@@ -65,9 +65,9 @@ class Shelf:
         self._load = load
         self._allow_other_classes = allow_other_classes
         self.models = tuple(self._read(path, name) for name, path in bundles)
-        # Loading may take a minute: who looks at one model holds up those who look at the same one only.
+        # Loading may take a minute, and must hold up nobody but those who would load the same model.
         self._loading = tuple(threading.Lock() for _ in self.models)
-        self._change = threading.Lock()  # held for as long as it takes to put another tuple in place
+        self._change = threading.Lock()  # held only while another tuple is put in place
         seen = [(model.name, model.version) for model in self.models]
         for served, version in seen:
             if seen.count((served, version)) > 1:
@@ -141,8 +141,11 @@ class Shelf:
 
 
 def file_states(path: Path) -> tuple[object, ...]:
-    """As `look`, with every file of a folder: files that are copied over one by one are refused while some are old, and the
-    last of them may be any."""
+    """The state of a bundle and of each of its files, in which a new version shows.
+
+    The files of a folder are copied over one by one, and it is refused until the last has come; as any may be the last, each
+    is looked at.
+    """
     seen: list[object] = [look(path)]
     try:
         for file in islice(sorted(path.rglob("*")), MAX_FILES):

@@ -20,8 +20,8 @@ from .work.ledger import Ledger
 from .work.memory_shares import MemoryShares
 from .work.pictures import Pictures
 
-# Seconds without anything getting through, after which the server says that it is not ready. The largest picture that may
-# be sent takes less, and a store that is only slow answers sooner.
+# A server says that it is not ready after so many seconds in which no image got through. The largest picture that may be sent
+# takes less, and a store that is only slow answers sooner.
 STUCK_S = 15.0
 
 
@@ -86,7 +86,7 @@ class Server:
 
 @dataclass
 class State:
-    """Where the server stands."""
+    """What changes while the server runs."""
 
     draining: bool = False
 

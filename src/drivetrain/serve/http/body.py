@@ -21,14 +21,14 @@ from .problems import Problem
 
 T = TypeVar("T")
 
-# Seconds that a request may wait for memory others hold.
+# A request waits so many seconds for memory that others hold.
 PATIENCE_S = 5.0
 
-# While others wait for the memory it holds, an upload has to go on by so many bytes in so many seconds.
+# While others wait for the memory that a body holds, so many bytes of it have to arrive in so many seconds.
 STEP = 256 << 10
 STEP_S = 2.0
 
-# Pieces as small as senders like would cost more than what is in them; they are put together to this size.
+# Pieces are put together to this size, as each small one would cost more memory than it holds.
 _PIECE = 1 << 20
 
 
@@ -38,7 +38,8 @@ class Gone(Exception):  # noqa: N818  # a state, not a fault
 
 @dataclass(eq=False)
 class _Arrival:
-    """A body under way. ``held`` is what it holds of the memory, ``received`` what has come; moments are the loop's."""
+    """A body that is arriving: it holds ``held`` bytes of the memory and ``received`` of it have come. Moments are on the
+    loop's clock."""
 
     client: str
     since_s: float
@@ -46,7 +47,7 @@ class _Arrival:
     received: int = 0
     step: int = 0
     step_s: float = 0.0
-    """What had been received when it had last gone on by a step, and when that was."""
+    """How much had been received when the last whole step was, and when that was."""
     waits: bool = False
     """Whether it is kept waiting for memory itself."""
     patience: asyncio.Timeout | None = None
@@ -59,7 +60,7 @@ class _Arrival:
         return self.patience is not None and not self.waits and now_s > self.step_s + STEP_S
 
     def receive(self, count: int, now_s: float) -> None:
-        """So many bytes more have come."""
+        """Count bytes that have come."""
         self.received += count
         if self.received >= self.step + STEP:
             self.step, self.step_s = self.received, now_s
@@ -73,14 +74,15 @@ class Body:
         self._budget = budget
 
     async def read(self, work: Callable[[bytes], T], *, cost: int, aside: bool) -> T:
-        """What ``work`` makes of it; ``cost`` is what that takes beside it. ``aside``: in a thread, not on the event loop.
+        """Return what ``work`` makes of the body, which takes ``cost`` bytes beside it. ``aside``: in a thread, not on the
+        event loop.
 
         Raises:
             Problem: it takes more than there is (413), or others are in the way for too long (503).
         """
         if not aside:
             return work(self._whole())
-        # Put together, it is there twice for a moment.
+        # The body is there twice while its pieces are put together.
         async with self._budget.taken(max(self.size, cost)):
             return await asyncio.to_thread(lambda: work(self._whole()))
 
@@ -90,7 +92,7 @@ class Body:
 
 
 class ReadingBudget:
-    """Memory that is taken for a moment, in the order of asking."""
+    """Memory for reading bodies, which is taken for a moment, in the order of asking."""
 
     def __init__(self, size: int) -> None:
         self.size = size
@@ -99,7 +101,7 @@ class ReadingBudget:
 
     @asynccontextmanager
     async def taken(self, count: int) -> AsyncIterator[None]:
-        """So many bytes, until the end of the block.
+        """Hold ``count`` bytes until the end of the block.
 
         Raises:
             Problem: there will never be so many (413), or others hold them for too long (503).
@@ -143,7 +145,7 @@ class ReadingBudget:
 
 @dataclass
 class BodyReader:
-    """Counts what all requests hold together, and each client."""
+    """Counts the bytes that all requests hold together, and those of each client."""
 
     limits: RequestLimits
     _held: dict[str, int] = field(default_factory=dict)
@@ -155,12 +157,12 @@ class BodyReader:
 
     @property
     def held_bytes(self) -> int:
-        """What all requests hold together."""
+        """Bytes that all requests hold together."""
         return sum(self._held.values())
 
     @asynccontextmanager
     async def read(self, request: Request, client: str, most: int | None = None) -> AsyncIterator[Body]:
-        """The whole body of up to ``most`` bytes, counted as the client's until the end of the block.
+        """Read the whole body of up to ``most`` bytes; it counts as the client's until the end of the block.
 
         Raises:
             Problem: too large (413), too slow (408), or there is no memory for it: the client has its share (429), or
@@ -227,7 +229,7 @@ class BodyReader:
             if left_s <= 0:
                 raise self._refused(arrival)
             arrival.waits = True
-            # No longer than until the next upload may be found slow.
+            # Another body may be found slow by then.
             with suppress(TimeoutError):
                 async with asyncio.timeout(min(left_s, 0.25)):
                     await self._freed.wait()
@@ -251,7 +253,7 @@ class BodyReader:
         return Problem("overloaded", "the images under way fill the memory set aside for them", retry_after_s=1)
 
     def _hurry(self, waiting: _Arrival, now_s: float) -> None:
-        """Give up slow uploads, as one waits for what they hold: its client's own, or those of whoever holds most."""
+        """Give up slow bodies, as ``waiting`` needs their memory: its client's own, or those of the client that holds most."""
         has_some = self._held.get(waiting.client, 0) > waiting.held
         client = waiting.client if has_some else max(self._held, key=self._held.__getitem__, default="")
         for arrival in self._arrivals:

@@ -38,16 +38,17 @@ _POLICY = CONSOLE_POLICY.encode()
 
 _HOST = re.compile(r"(\[[0-9a-f:.]*\]|[^:\[\]]*)(?::[0-9]*)?")
 
-# They change nothing, and browsers send them without asking.
+# These methods change nothing, and browsers send them without asking.
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
-# Of two of these one reader takes the first and another the last, so that what was checked is not what counts.
+# A head that has one of these twice is refused: one reader takes the first and another the last, so that the one that was
+# checked need not be the one that counts.
 _ONCE = frozenset(
     {b"host", b"authorization", b"x-api-key", b"origin", b"sec-fetch-site", b"content-type", b"content-length"}
 )
 
-# What proxies, load balancers and tunnels add to what they pass on.
+# Proxies, load balancers and tunnels add these headers to what they pass on.
 _PASSED_ON = frozenset(
     {
         b"forwarded",

@@ -1,8 +1,8 @@
-"""Who is connected, and who has to go when there are too many.
+"""The connections of a process, and which of them ends when there are too many.
 
-A connection costs a file descriptor and some memory, and a client can open thousands for nothing. So there is a most of them;
-beyond it each new one takes the place of the one the server has waited for longest, first among those of whoever has most. Only
-where every connection is at work is a new one refused.
+A connection costs a file descriptor and some memory, and a client can open thousands for nothing. So their number is bounded:
+beyond it each new one takes the place of the one the server has waited for longest, first among those of the address that has
+most. A new one is refused only where every connection is at work.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ if sys.platform != "win32":  # which has no such limits
 
 log = logging.getLogger(__name__)
 
-# Of one process. Idle, they take some tens of megabytes.
+# A process holds at most so many connections; idle, they take some tens of megabytes.
 MOST = 2048
 
-# Beyond this part of them, who has its answer must ask again soon, or go.
+# While more than this part of them are taken, a client that has its answer must ask again within so many seconds.
 BUSY = 1 / 2
 KEEP_ALIVE_S = 5
 
-# File descriptors left to everything else: the store, bundles, libraries.
+# So many file descriptors are left to everything else: the store, bundles, libraries.
 SPARE = 48
 
 # More descriptors than this are no use, and some libraries count through all they may have.
@@ -51,7 +51,7 @@ class Connection(Protocol):
 
 
 class Connections:
-    """Those of one process, by address; of each address, who has been waited for longest comes first."""
+    """The connections of one process, by address; of each address the one that has been waited for longest comes first."""
 
     def __init__(self, most: int = MOST) -> None:
         self._most = most
@@ -63,11 +63,12 @@ class Connections:
 
     @property
     def are_many(self) -> bool:
-        """Whether there will soon be too many."""
+        """Whether the places will soon be taken."""
         return self._count > self._most * BUSY
 
     def enter(self, connection: Connection, host: str, descriptor: int) -> bool:
-        """A new one; False if there is no place for it. ``descriptor`` is its file's: systems give the lowest that is free."""
+        """Take in a new connection; False if there is no place for it. ``descriptor`` is the number of its file: systems give
+        the lowest that is free, so it tells how many are taken."""
         self._by_address.setdefault(_network(host), OrderedDict())[connection] = None
         self._count += 1
         if self._count <= self._most and descriptor < _descriptors() - SPARE:
@@ -79,7 +80,7 @@ class Connections:
         return True
 
     def leave(self, connection: Connection, host: str) -> None:
-        """It is closed."""
+        """Forget a connection that is closed."""
         network = _network(host)
         line = self._by_address.get(network)
         if line is not None and connection in line:
@@ -89,7 +90,7 @@ class Connections:
                 del self._by_address[network]
 
     def answered(self, connection: Connection, host: str) -> None:
-        """It has its answer: from now on it is waited for anew."""
+        """Note that a connection has its answer: the server waits for it anew from now on."""
         line = self._by_address.get(_network(host))
         if line is not None and connection in line:
             line.move_to_end(connection)
@@ -104,7 +105,7 @@ class Connections:
 
 
 def _network(host: str) -> str:
-    """What counts as one address: of IPv6 the network, as everybody has a whole one."""
+    """The part of an address that counts as one: of IPv6 its network, as every customer is given a whole one."""
     if ":" not in host:
         return host
     try:
@@ -115,7 +116,7 @@ def _network(host: str) -> str:
 
 
 def _descriptors() -> int:
-    """How many this process may have."""
+    """How many file descriptors this process may have."""
     if sys.platform == "win32":
         return DESCRIPTORS
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)

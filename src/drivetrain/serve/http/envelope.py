@@ -16,7 +16,7 @@ from .browser import check_browser, check_direct, check_once, with_security_head
 from .problems import Problem
 
 REQUEST_ID = b"x-request-id"
-# Where no answer began: the request was given up. Not of HTTP, but what others log for it.
+# The status that is logged where no answer began, as the client left. HTTP has none; other servers log this one.
 LEFT = 499
 
 _GOOD_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
@@ -26,7 +26,7 @@ log = logging.getLogger("drivetrain.requests")
 
 @dataclass(frozen=True, slots=True)
 class FinishedRequest:
-    """One request and its answer, for those who count."""
+    """A request that has its answer, as the metrics count it."""
 
     method: str
     route: str
@@ -74,7 +74,7 @@ class Envelope:
         request_id = given.decode() if _GOOD_ID.fullmatch(given) else new_id()
         method = scope["method"]
         if method == "HEAD":
-            # Wherever GET answers, HEAD does, without the body.
+            # HEAD answers wherever GET does, without the body.
             scope = {**scope, "method": "GET"}
         scope.setdefault("state", {})["request_id"] = request_id
         answer = _Answer(send, method, request_id)
@@ -108,7 +108,7 @@ class Envelope:
         self._finished(FinishedRequest(method, pattern, status, seconds))
         if log.isEnabledFor(logging.INFO):
             client = scope.get("client")
-            # Neither query nor body: what people sent does not belong in a log.
+            # The log names neither query nor body: what people sent does not belong there.
             log.info(
                 "%s %s %d",
                 method,

@@ -16,7 +16,7 @@ from pydantic_core import from_json
 
 from .problems import Problem
 
-# Values that what describes images may have, all of them together: a hundred an image, where there are 64.
+# The metadata of all images of a request may have so many values together: more than a hundred for each of 64.
 MOST_VALUES = 16_384
 
 # Bytes of Python's that a value costs at most, by the sign that announces it; measured, and rounded up.
@@ -49,7 +49,7 @@ class Cost:
 
 
 def cost_of(pieces: Iterable[bytes]) -> Cost:
-    """What the document in these pieces would cost; nothing is read yet."""
+    """Count what reading the document in these pieces would cost; nothing is read yet."""
     size = commas = lists = braces = colons = quotes = 0
     wide = False
     for piece in pieces:
@@ -65,7 +65,7 @@ def cost_of(pieces: Iterable[bytes]) -> Cost:
 
 
 def read_json(data: bytes, what: str, *, values: int = MOST_VALUES, numbers: int = 0) -> Any:
-    """What ``data`` says, if it has no more than so many values. ``numbers`` may come on top, in lists.
+    """Read ``data`` if it has no more than ``values`` values; ``numbers`` may come on top, in lists.
 
     Raises:
         Problem: it has more (413), or is no JSON or deeper than 200 (400).

@@ -39,7 +39,7 @@ class Metrics:
         self._lag = Histogram(
             "drivetrain_store_seconds", "From an answer until it is stored", buckets=SECONDS, registry=own
         )
-        # Only the process that is asked knows what is so now; what others wrote when they were asked is out of date.
+        # These say what is so now, which only the process that is asked knows; what others wrote earlier is out of date.
         self._queue = Gauge("drivetrain_queue_images", "Images that wait", multiprocess_mode="mostrecent", registry=own)
         self._store_up = Gauge(
             "drivetrain_store_up", "1 while answers can be stored", multiprocess_mode="mostrecent", registry=own
@@ -64,24 +64,24 @@ class Metrics:
         )
 
     def request(self, finished: FinishedRequest) -> None:
-        """An answer was sent."""
+        """Count a request that has its answer."""
         method = finished.method if finished.method in METHODS else "other"
         self._requests.labels(method, finished.route, str(finished.status)).inc()
         self._latency.labels(finished.route).observe(finished.seconds)
 
     def batch(self, model: str, size: int, network_s: float) -> None:
-        """A worker was done with a batch."""
+        """Count a batch that a worker has answered."""
         self._batch.labels(model).observe(size)
         self._work.labels(model).observe(network_s)
 
     def answered(self, entry: Entry) -> None:
-        """An image has its answer."""
+        """Count an image that has its answer."""
         record = entry.record
         self._verdicts.labels(record.model, str(record.prediction.verdict)).inc()
         self._queue_wait.observe(record.timings.queue_s)
 
     def lag(self, seconds: float) -> None:
-        """A request's answers are stored."""
+        """Count the seconds until a request's answers were stored."""
         self._lag.observe(seconds)
 
     def page(

@@ -12,7 +12,7 @@ from starlette.responses import Response
 
 MEDIA_TYPE = "application/problem+json"
 
-# Of what pydantic finds: so many faults are told, each with a place of so many steps, and signs a step.
+# An answer names so many of the faults that pydantic finds, each with a place of so many steps of so many characters.
 MOST_FAULTS = 20
 MOST_STEPS = 16
 MOST_SIGNS = 80
@@ -100,7 +100,7 @@ KINDS: Mapping[Slug, tuple[int, str]] = {
 }
 
 
-# What a route may answer with that takes images.
+# A route that takes images may answer with any of these.
 TAKING_IMAGES: tuple[Slug, ...] = (
     "bad-request",
     "unauthorized",

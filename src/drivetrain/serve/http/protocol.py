@@ -29,10 +29,10 @@ from .problems import Problem
 HEAD_S = 10.0
 HEAD_BYTES = 64 << 10
 
-# Headers a request may have: a line of a few bytes becomes some hundred.
+# A request may have so many headers; each line of a few bytes becomes some hundred in memory.
 HEADERS = 128
 
-# Requests that may wait for their turn on one connection. Of those after them the connection hears nothing, and is closed.
+# So many requests may wait for their turn on one connection; after them it reads no more and is closed.
 PIPELINED = 8
 
 # Bytes of framing a byte of a chunked body may have; sent one by one, each has five.

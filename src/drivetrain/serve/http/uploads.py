@@ -28,7 +28,7 @@ from ..work.job import Upload
 from .json_body import read_json
 from .problems import Fault, Place, Problem, invalid
 
-# Of one part of a form: far more than any name needs.
+# One part of a form may have so many headers, and so many bytes of them: far more than any name needs.
 MAX_PART_HEADERS = 16
 MAX_HEADER_BYTES = 8192
 MAX_NAME = 255

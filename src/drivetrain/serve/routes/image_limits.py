@@ -43,7 +43,7 @@ def check_pixels(uploads: Sequence[Upload], most: int, place: Place = ("images",
         size = _size(upload.data)
         if size is None or size.width * size.height <= most:
             continue
-        # Rounded up here and down there, so that none is told as what may pass.
+        # The size is rounded up and the bound down, so that no refused size reads as one that may pass.
         millions = math.ceil(size.width * size.height / 1e4) / 100
         fault = (
             f"{millions:g} million pixels ({size.width}×{size.height}); at most {math.floor(most / 1e4) / 100:g} million: "

@@ -40,7 +40,7 @@ class Plan:
 
 
 class Gauge(Protocol):
-    """Who wants to know what the engine does; called from worker threads."""
+    """Counts what the engine does; called from worker threads."""
 
     def batch(self, model: str, size: int, network_s: float) -> None: ...
 
@@ -85,7 +85,7 @@ class Engine:
         return ticket
 
     def drop(self, ticket: Ticket) -> None:
-        """Nobody waits for it any more; what still waits in the queue is forgotten, with the bytes it holds."""
+        """Cancel a request that nobody waits for: its images leave the queue, and their bytes are given up."""
         ticket.cancel()
         self.queue.sweep()
 

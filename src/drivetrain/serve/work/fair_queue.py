@@ -13,12 +13,13 @@ from collections.abc import Callable, Sequence
 
 from .job import Job
 
-# Of the queue this part stays free for clients that have nothing in it, or one who keeps it full would keep them out.
+# This part of the queue stays free for clients that have nothing in it; a client that keeps the queue full would otherwise
+# keep them out.
 KEPT_FREE = 1 / 8
 
 
 class QueueFull(Exception):  # noqa: N818  # a state, not a fault
-    """There is no room. ``own``: the client itself has filled its share while others wait."""
+    """The queue has no room. ``own``: the client itself has filled its share while others wait."""
 
     def __init__(self, own: bool, waiting: int) -> None:
         super().__init__(own, waiting)
@@ -60,7 +61,7 @@ class FairQueue:
             self._ready.notify(len(jobs))
 
     def put_back(self, jobs: Sequence[Job]) -> None:
-        """Jobs that were taken and not begun: the next turns are their clients', in the order in which they were taken."""
+        """Return jobs that were taken and not begun: their clients have the next turns, in the order in which they were taken."""
         with self._ready:
             for job in reversed(jobs):
                 self._lines.setdefault(job.client, deque()).appendleft(job)
@@ -69,7 +70,7 @@ class FairQueue:
             self._ready.notify(len(jobs))
 
     def check_room(self, client: str, count: int) -> None:
-        """What `put` would say now.
+        """Raise what `put` would raise now for so many jobs of the client.
 
         Raises:
             QueueFull: there is no room.
@@ -80,7 +81,7 @@ class FairQueue:
     def _check_room(self, client: str, count: int) -> None:
         refused = self._refused(client, count)
         if refused is not None:
-            # Places of those who have left are free, though nobody came by to clear them.
+            # Jobs of clients that have left keep their places until somebody clears them.
             self._sweep()
             refused = self._refused(client, count)
         if refused is not None:
@@ -89,17 +90,17 @@ class FairQueue:
     def _refused(self, client: str, count: int) -> QueueFull | None:
         own = len(self._lines.get(client, ()))
         others = len(self._lines) - (client in self._lines)
-        # While others wait nobody may hold more than an equal share.
+        # A client may hold no more than an equal share while others wait.
         if own and others and own + count > self.size // (others + 1):
             return QueueFull(own=True, waiting=self._count)
         room = self.size - (round(self.size * KEPT_FREE) if own else 0)
-        # A request larger than the whole queue is taken when nothing waits: "ask again" would never come true for it.
+        # The queue takes a request larger than itself when nothing waits: it would never have room for it otherwise.
         if self._closed or (self._count and self._count + count > room):
             return QueueFull(own=False, waiting=self._count)
         return None
 
     def sweep(self) -> None:
-        """Forget what nobody waits for any more."""
+        """Drop the jobs that nobody waits for any more."""
         with self._ready:
             self._sweep()
 
@@ -114,11 +115,11 @@ class FairQueue:
                 del self._lines[client]
 
     def take(self, most: int, wait_s: float) -> list[Job]:
-        """Up to ``most`` jobs of one model; waits for the first as long as it takes, for more at most ``wait_s``.
+        """Take up to ``most`` jobs of one model: wait for the first as long as it takes, and for more at most ``wait_s``.
 
-        Who takes again is done with what it took before. Only while others are at work is there any waiting for more: a
-        lone client sends nothing else until it has its answer. Jobs nobody waits for any more are dropped. An empty list
-        means that the queue was closed and is empty.
+        A worker that calls this has finished the jobs of its call before. It waits for more only while other workers are
+        busy: a lone client sends nothing else until it has its answer. Jobs that nobody waits for any more are dropped. An
+        empty list means that the queue was closed and is empty.
         """
         with self._ready:
             taker = threading.get_ident()
@@ -133,7 +134,7 @@ class FairQueue:
                     taken.append(job)
                 elif taken:
                     left_s = until_s - self._clock()
-                    # What waits now is for another model: nothing that comes is worth its waiting.
+                    # Jobs that wait now are for another model, and must not wait for more of this one.
                     if self._closed or self._count or left_s <= 0 or not self._ready.wait(left_s):
                         break
                 elif self._closed:
@@ -141,14 +142,14 @@ class FairQueue:
                 else:
                     self._ready.wait()
             if self._count:
-                # This thread may have been woken for what it does not take: another must not sleep on beside it.
+                # This thread may have been woken for a job that it does not take; another one must wake for that.
                 self._ready.notify()
             if taken:
                 self._at_work.add(taker)
             return taken
 
     def close(self) -> None:
-        """Take in nothing more; what waits is still handed out."""
+        """Take in nothing more; jobs that wait are still handed out."""
         with self._ready:
             self._closed = True
             self._ready.notify_all()
@@ -166,7 +167,7 @@ class FairQueue:
             elif like is None or line[0].model is like.model:
                 self._count -= 1
                 job = line.popleft()
-                # To the end of the round, or out of it: an empty line must not count as a client that waits.
+                # The client goes to the end of the round; one with an empty line must not count as waiting.
                 if line:
                     self._lines.move_to_end(client)
                 else:

@@ -14,7 +14,7 @@ from ...core.retention import Retention
 
 log = logging.getLogger(__name__)
 
-# How often, in seconds.
+# Seconds from one deletion to the next.
 FORGET_S = 600.0
 
 
@@ -69,7 +69,7 @@ class Forgetting:
             )  # fmt: skip
 
     def _before(self, now: datetime, at_s: float) -> tuple[Calendar, timedelta, timedelta]:
-        """What was known last, how much time has passed since for sure, and how much more may have."""
+        """The calendar of the last time, how much time has passed since for sure, and how much more may have."""
         stored = self._store.calendar()
         if stored is None:
             return Calendar(now), timedelta(), SLACK  # of an empty store nothing can be deleted

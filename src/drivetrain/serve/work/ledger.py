@@ -2,8 +2,8 @@
 
 One thread writes. While it writes, what comes waits, and is written together next (group commit): the store sees few
 large transactions under load, and a lone answer waits for nobody. A store that fails is asked again until it answers;
-meanwhile requests are turned away before any work is done for them. A store that is slow makes those wait who write, and
-so the queue before them fills and turns requests away: memory stays bounded.
+meanwhile requests are turned away before any work is done for them. A slow store makes the workers wait, so the queue before
+them fills and turns requests away: memory stays bounded.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ Written = Callable[[StoreError | None], None]
 # Entries a transaction; a request has at most a few dozen.
 GROUP = 512
 
-# What may wait to be written, in bytes; an entry without its input counts as `ENTRY_BYTES`.
+# So many bytes may wait to be written; an entry without its input counts as `ENTRY_BYTES`.
 MOST_BYTES = 64 << 20
 ENTRY_BYTES = 4 << 10
 
@@ -110,7 +110,7 @@ class Ledger:
             else:
                 self._check_store()
             self._writing_since_s = None
-            del group  # or its images would count as waiting until the next ones come, see `worker`
+            del group  # or memory would be held for its images until the next ones come, see `worker`
             if self.failure is not None:
                 self._wait_for_store()
 
@@ -138,7 +138,7 @@ class Ledger:
             self._failed((), error)
 
     def _take(self) -> list[_Write] | None:
-        """What is to be written; nothing where nothing came for a while, None at the end."""
+        """Wait for writes and take them: none where none came for a while, None at the end."""
         with self._change:
             self._change.wait_for(lambda: self._waiting or self._closed, IDLE_S)
             if self._closed and not self._waiting:
@@ -177,7 +177,7 @@ class Ledger:
         self._tell(group, reason)
 
     def _wait_for_store(self) -> None:
-        """Ask now and then until it is back; what comes meanwhile is told at once."""
+        """Ask the store now and then until it is back; writes that come meanwhile fail at once."""
         ask_s = time.monotonic() + RETRY_S
         while not self._closed:
             with self._change:

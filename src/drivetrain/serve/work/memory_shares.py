@@ -15,10 +15,10 @@ from ...core.errors import UsageError
 from ...core.memory import available_memory, shown_size
 from ...data.image.true_size import FIXED_BYTES, MAX_PIXELS
 
-# Of the machine's or container's memory the server takes this share if it is not told, but no more than is of use.
+# A server that is not told takes this share of the machine's or container's memory, but no more than is of use.
 DEFAULT_SHARE, DEFAULT_MOST = 0.5, 4 << 30
 BODIES = 256 << 20
-# Of the largest body there may be: less would not let it in (`RequestLimits.largest_body`).
+# Bodies have at least so many times the largest body, or that would not get in (`RequestLimits.largest_body`).
 LEAST_BODIES = 4
 # Answers and images that wait to be stored (`ledger.MOST_BYTES`, `pictures.WAITING_BYTES`), kept images that are looked at,
 # threads' stacks, and what the allocator does not give back at once.

@@ -1,4 +1,4 @@
-"""Work that takes long or much, done for a few at a time; the others wait, but not for ever, and hold no thread meanwhile."""
+"""Turns at work that takes long or much memory: a few requests have one, the others wait for a while and hold no thread."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from contextlib import asynccontextmanager
 
 from ..http.problems import Problem
 
-# Kept images that are loaded and made small at the same time.
+# So many kept images are loaded and made small at the same time.
 IMAGES_AT_ONCE = 2
 
 
 class Turns:
-    """``places`` at a time, each of the others waiting up to ``wait_s``."""
+    """Lets ``places`` callers work at a time; each of the others waits up to ``wait_s``, then is told ``busy``."""
 
     def __init__(self, places: int, wait_s: float, busy: str) -> None:
         self._places = asyncio.Semaphore(places)

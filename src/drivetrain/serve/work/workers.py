@@ -20,13 +20,13 @@ class Workers(Multiprocess):
     """Starts the processes, and another for each that dies; ends them all on SIGTERM or Ctrl-C."""
 
     def terminate_all(self) -> None:
-        """End them, after what is under way. Nobody may knock any more where nobody will open."""
+        """Close the port, so that nobody connects where nobody answers, and end the processes after what is under way."""
         for listening in self.sockets:
             listening.close()
         super().terminate_all()
 
     def keep_subprocess_alive(self) -> None:
-        """Start another for each that is gone, and say so."""
+        """Start another process for each that is gone, and say so."""
         before = list(self.processes)
         super().keep_subprocess_alive()
         for old, new in zip(before, self.processes, strict=True):
