@@ -62,6 +62,7 @@ def trained(source: Path, out: Path, *options: str | Path, hash_seed: int) -> di
     return {str(path.relative_to(out)): path.read_bytes() for path in out.rglob("*") if path.is_file()}
 
 
+@pytest.mark.processes
 def test_the_whole_bundle_is_the_same_to_the_byte(few: Path, tmp_path: Path) -> None:
     cache = tmp_path / "cache"
     quiet = trained(few, tmp_path / "quiet", "--cache", cache, "--workers", "1", hash_seed=1)

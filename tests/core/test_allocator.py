@@ -8,6 +8,8 @@ import sys
 
 import pytest
 
+pytestmark = pytest.mark.processes
+
 TIMES = 200
 
 # In a thread, as a server's workers are: each has a share of the heap of its own.
