@@ -24,8 +24,8 @@ FLOORS_NOT    := tests/embed/test_hub.py::test_a_connection_that_breaks_is_taken
 SERVE ?= 1
 PORT  ?= 8000
 
-# How many processes run tests at once: one for each core.
-WORKERS ?= logical
+# How many processes run tests at once: one more than there are cores, as tests of servers and browsers often wait.
+WORKERS ?= $(shell $(PYTHON) -c 'import os; print((os.cpu_count() or 1) + 1)')
 
 # Whole modules go to one process, so that what is made for a module is made once; the tests' own order is kept, longest first.
 PARALLEL := --numprocesses $(WORKERS) --dist loadscope --no-loadscope-reorder
@@ -68,7 +68,7 @@ openapi: web ## write down the API after a change, and generate the console's cl
 test: lint types layers console unit ## everything CI runs but for timm
 
 quick: install ## the tests to run while working: no browser, processes, installs, torch or training; a minute
-	$(BIN)/pytest $(PARALLEL) -m "$(QUICK)" $(UNIMPORTED)
+	$(BIN)/pytest $(PARALLEL) --numprocesses logical -m "$(QUICK)" $(UNIMPORTED)
 
 lint: install
 	$(BIN)/ruff check $(PYTHON_CODE)

@@ -72,13 +72,13 @@ def test_six_large_pictures_at_once(server: Running) -> None:
     assert high_water(server) < GIVEN
 
 
-def test_forty_thumbnails_of_one_large_picture(server: Running) -> None:
+def test_twenty_thumbnails_of_one_large_picture(server: Running) -> None:
     out = BytesIO()
     Image.new("RGB", (5000, 5000), (9, 8, 7)).save(out, "PNG", compress_level=9)
     answer = httpx.post(f"{server.address}/v1/predict", timeout=60, **form(out.getvalue())).json()
     address = f"{server.address}/v1/inputs/{answer['predictions'][0]['input_sha256']}?size=64"
-    with ThreadPoolExecutor(40) as pool:
-        found = list(pool.map(lambda _: httpx.get(address, timeout=120), range(40)))
+    with ThreadPoolExecutor(20) as pool:
+        found = list(pool.map(lambda _: httpx.get(address, timeout=120), range(20)))
     assert {one.status_code for one in found} == {200}
     assert high_water(server) < GIVEN
 

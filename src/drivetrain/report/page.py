@@ -12,10 +12,11 @@ import math
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from html import escape
 from itertools import accumulate
 from statistics import median
-from typing import Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from ..core.types import Interval, Skipped
 from ..core.visible import visible
@@ -25,6 +26,9 @@ from ..draw.plot import Plot
 from ..learn.sections import FILES_LEFT_OUT, OCCURS_AGAIN
 from ..learn.selection import Trial
 from ..stats.mistakes import ClassRow, ReliabilityBin
+
+if TYPE_CHECKING:
+    import jinja2
 
 T = TypeVar("T")
 
@@ -136,12 +140,26 @@ def render(report: Report) -> str:
 
     Raises ValueError where the confusion matrix does not fit the classes.
     """
-    import jinja2  # here, not above: it costs 50 ms, and most commands render nothing
-
     size = len(report.classes)
     if report.confusion_CC and [len(row) for row in report.confusion_CC] != [size] * size:
         widths = sorted({len(row) for row in report.confusion_CC})
         raise ValueError(f"confusion_CC has {len(report.confusion_CC)} rows of {widths} counts for {size} classes")
+    sections = [section for section in SECTIONS if section.filled(report)]
+    groups = list(dict.fromkeys(section.group for section in sections))
+    page = _template().render(
+        report=report,
+        contents=[(group, [section for section in sections if section.group == group]) for group in groups],
+        views={section.id: section.view(report) for section in sections},
+    )
+    # File names may hold any byte: control characters are not HTML, and lone surrogates cannot be written as UTF-8.
+    return visible(page, keep="\t\r\n")
+
+
+@cache
+def _template() -> jinja2.Template:
+    """The page's template, compiled once in a process: it takes longer than all of a small training."""
+    import jinja2  # here, not above: it costs 50 ms, and most commands render nothing
+
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader(__package__),
         autoescape=True,
@@ -159,15 +177,7 @@ def render(report: Report) -> str:
         shorten=charts.shorten,
         data_uri=_data_uri,
     )
-    sections = [section for section in SECTIONS if section.filled(report)]
-    groups = list(dict.fromkeys(section.group for section in sections))
-    page = environment.get_template("report.html.j2").render(
-        report=report,
-        contents=[(group, [section for section in sections if section.group == group]) for group in groups],
-        views={section.id: section.view(report) for section in sections},
-    )
-    # File names may hold any byte: control characters are not HTML, and lone surrogates cannot be written as UTF-8.
-    return visible(page, keep="\t\r\n")
+    return environment.get_template("report.html.j2")
 
 
 def between(interval: Interval) -> str:
