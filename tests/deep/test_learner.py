@@ -53,7 +53,9 @@ def test_it_learns(task: Task, kind: str, metric: str, at_least: float) -> None:
 
 
 @pytest.mark.parametrize(
-    ("task", "kind"), [(SINGLE_LABEL, "single"), (MULTI_LABEL, "multi"), (REGRESSION, "number")], ids=lambda x: str(x)
+    ("task", "kind"),
+    [(SINGLE_LABEL, "single"), (MULTI_LABEL, "multi"), (REGRESSION, "number")],
+    ids=["single", "multi", "number"],
 )
 def test_an_item_counts_its_weight(task: Task, kind: str) -> None:
     """Gradients by hand: the sum over the items, each alone and times its weight, over their number."""
