@@ -6,5 +6,6 @@ from .classes import ClassKind
 from .kind import Kind
 from .labels import LabelKind
 from .numbers import NumberKind
+from .ordinal import OrdinalKind
 
-KINDS: dict[str, type[Kind]] = {kind.task: kind for kind in (ClassKind, LabelKind, NumberKind)}
+KINDS: dict[str, type[Kind]] = {kind.task: kind for kind in (ClassKind, LabelKind, NumberKind, OrdinalKind)}

@@ -1,0 +1,116 @@
+"""Ordered grades: probabilities from cumulative logits β · logits. Shapes: N items, C grades, W = C − 1 logits.
+
+Column k of the logits is the log-odds of “above grade k”; see `stats.ordinal`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from ...core.types import FloatArray, Interval
+from ...stats.metrics import Floats
+from ...stats.ordinal import expected_grade, grade_probabilities, likely_grades
+from ..part import Calibration, Name
+from .kind import Answer, Kind, Tensor, Words
+
+EXPECTED = "expected grade"
+
+# Probability of the grades that are given as the range of the expected one.
+LIKELY = 0.9
+
+
+class OrdinalKind(Kind):
+    """One of several grades that have an order."""
+
+    task: ClassVar[str] = "ordinal"
+    words: ClassVar[Words] = Words(
+        model="An image classifier with {count} ordered grades",
+        tells="Tells which of these grades an image has, from the lowest to the highest: {names}.",
+        asks="Which of these grades does a picture have: {names}?",
+        output="grade",
+        outputs="Grades",
+        hub_tag="image-classification",
+        hub_metric="accuracy",
+    )
+
+    grades: tuple[Name, ...] = Field(min_length=2)
+    """From the lowest to the highest."""
+    calibration: Calibration
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """The grades."""
+        return self.grades
+
+    @property
+    def width(self) -> int:
+        """One threshold between each grade and the next."""
+        return len(self.grades) - 1
+
+    @property
+    def places(self) -> Floats:
+        """(C,) where each grade stands: the numbers that they are, else 1, 2, 3 …"""
+        try:
+            numbers_C = np.asarray([float(grade) for grade in self.grades])
+        except ValueError:
+            numbers_C = np.full(1, np.nan)
+        return numbers_C if np.isfinite(numbers_C).all() else np.arange(1.0, len(self.grades) + 1)
+
+    @property
+    def calibrated(self) -> str:
+        """By one factor."""
+        return f"β = {self.calibration.beta:.3f}"
+
+    def answers(self, logits_NW: FloatArray) -> Floats:
+        """(N, C) probabilities that add up to 1."""
+        return grade_probabilities(logits_NW, self.calibration.beta)
+
+    def answer(self, logits_W: FloatArray) -> Answer:
+        """The most probable grade, whose probability is the confidence, and the expected one with the likely range."""
+        probs_C, places_C = self.answers(logits_W[None])[0], self.places
+        best = int(probs_C.argmax())
+        expected = float(expected_grade(probs_C[None], places_C)[0])
+        ends = sorted([expected, *(float(places_C[grade]) for grade in likely_grades(probs_C, LIKELY))])
+        return Answer(
+            self.grades[best],
+            float(probs_C[best]),
+            {name: float(p) for name, p in zip(self.grades, probs_C, strict=True)},
+            values={EXPECTED: Interval(expected, ends[0], ends[-1], f"likely grades, {LIKELY:.0%}")},
+        )
+
+    def evidence(self, per_logit_W: Floats) -> Floats:
+        """For a grade speaks what speaks for it or one above; for the lowest, which all are at least, what speaks against more."""
+        return np.concatenate([-per_logit_W[:1], per_logit_W])
+
+    @property
+    def target_type(self) -> tuple[type[np.generic], tuple[int, ...]]:
+        """The grade's number."""
+        return np.int64, ()
+
+    def target_text(self, target: NDArray[Any]) -> str:
+        """The grade."""
+        return self.grades[int(target)]
+
+    def target_fault(self, targets_N: NDArray[Any]) -> str | None:
+        """A number that is no grade's."""
+        most = len(self.grades) - 1
+        if len(targets_N) and not 0 <= targets_N.min() <= targets_N.max() <= most:
+            return f"grades outside 0–{most}"
+        return None
+
+    def tensors(self) -> tuple[Tensor, ...]:
+        """Probabilities, the expected grade, and the most probable one."""
+        return (*super().tensors(), Tensor("expected_grade", "FP32", ()), Tensor("label", "BYTES", ()))
+
+    def tensor_row(self, name: str, answer: Answer) -> Sequence[float | str | None]:
+        """The label is empty where an item cannot be read."""
+        if name == "label":
+            return [answer.label or ""]
+        if name == "expected_grade":
+            return [answer.values[EXPECTED].value if EXPECTED in answer.values else None]
+        return super().tensor_row(name, answer)
