@@ -57,12 +57,20 @@ export function inputOf({ input }: Pick<Model, "input">): string {
 
 /** The answer in one line: the label, the labels, or the numbers. */
 export function answerOf(said: Said): string {
-  const values = Object.entries(said.values ?? {});
   if (said.verdict === "unreadable") return "Could not be read";
-  if (values.length > 0) return values.map(([name, v]) => `${name} ${number(v.value)}`).join(", ");
+  if (ofNumbers(said)) {
+    return Object.entries(said.values)
+      .map(([name, v]) => `${name} ${number(v.value)}`)
+      .join(", ");
+  }
   if (said.label !== null && said.label !== undefined) return said.label;
   if ((said.labels ?? []).length > 0) return said.labels.join(", ");
   return isSuggestion(said) ? "none of the labels" : "None of the labels";
+}
+
+/** Whether numbers are the answer, rather than something that is said beside a label. */
+export function ofNumbers(said: Said): boolean {
+  return (said.label === null || said.label === undefined) && Object.keys(said.values ?? {}).length > 0;
 }
 
 /** Whether the answer is no more than a suggestion: a person decides. */
@@ -77,7 +85,7 @@ export function spoken(said: Said): string {
 
 /** Numbers carry no confidence; what could not be read neither. */
 export function hasConfidence(said: Said): boolean {
-  return said.verdict !== "unreadable" && Object.keys(said.values ?? {}).length === 0;
+  return said.verdict !== "unreadable" && !ofNumbers(said);
 }
 
 /** Probabilities, largest first. */

@@ -42,6 +42,8 @@ export function model(changes: Partial<Model> = {}): Model {
     current: true,
     title: "Bears",
     task: "classification",
+    gives: "One label of several",
+    outputs_are: "Classes",
     outputs: ["black", "grizzly", "teddy"],
     created_at: "2026-11-21T18:13:30+00:00",
     images: 1105,

@@ -38,6 +38,7 @@ describe("figures", () => {
 
 describe("answers", () => {
   const numbers = prediction({ label: null, probs: {}, confidence: 0, verdict: "review", values: { age: { value: 31.25, low: 25, high: 37 } } });
+  const graded = prediction({ label: "middle", values: { "expected grade": { value: 1.8, low: 1, high: 2 } } });
   const unreadable = prediction({ label: null, probs: {}, verdict: "unreadable", error: "truncated: ends early" });
 
   it("say the label, the labels or the numbers", () => {
@@ -45,6 +46,7 @@ describe("answers", () => {
     expect(answerOf(prediction({ label: null, labels: ["a", "b"] }))).toBe("a, b");
     expect(answerOf(prediction({ label: null }))).toBe("None of the labels");
     expect(answerOf(numbers)).toBe("age 31.25");
+    expect(answerOf(graded)).toBe("middle");
     expect(answerOf(unreadable)).toBe("Could not be read");
   });
 
@@ -54,7 +56,7 @@ describe("answers", () => {
     expect(meaning(prediction({ verdict: "review" }))).toContain("A person should look");
     expect(meaning(numbers, model({ accept: null }))).toContain("A person should look");
     expect(meaning(unreadable)).toBe("The file could not be read as an image: truncated: ends early");
-    expect([hasConfidence(prediction()), hasConfidence(numbers), hasConfidence(unreadable)]).toEqual([true, false, false]);
+    expect([prediction(), graded, numbers, unreadable].map(hasConfidence)).toEqual([true, true, false, false]);
   });
 
   it("the rule in words", () => {

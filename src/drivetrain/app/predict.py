@@ -65,7 +65,7 @@ def answer_text(prediction: Prediction) -> str:
     """The answer on one line, for people: label and confidence, labels, or numbers with their intervals."""
     if prediction.error:
         return "-"
-    if prediction.label is None and prediction.values:
+    if prediction.of_numbers:
         return ", ".join(f"{n} {v.value:.4g} ({v.low:.4g} to {v.high:.4g})" for n, v in prediction.values.items())
     label = prediction.label if prediction.label is not None else ", ".join(prediction.labels) or "–"
     return f"{label} {prediction.confidence:.3f}"

@@ -252,9 +252,9 @@ def _line_printer(files: Sequence[Path], classes: Sequence[str], aligned: bool) 
     def show(prediction: Prediction) -> None:
         path = visible(prediction.path)  # a tab in it would add a column, a line break a line
         label = prediction.label if prediction.label is not None else ", ".join(prediction.labels) or "-"
-        if prediction.values:
+        if prediction.of_numbers:
             label = answer_text(prediction)
-        confidence = "-" if prediction.error or prediction.values else f"{prediction.confidence:.3f}"
+        confidence = "-" if prediction.error or prediction.of_numbers else f"{prediction.confidence:.3f}"
         label = visible(label)
         cells = [path, label, confidence, str(prediction.verdict)]
         if prediction.error:

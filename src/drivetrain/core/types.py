@@ -128,7 +128,8 @@ class Prediction:
 
     One label of several: ``label``, and ``probs`` that are calibrated and sum to 1; ``confidence`` is the largest.
     Any number of labels: ``labels``, and ``probs`` of each for itself; ``confidence`` is that of the least certain, the
-    larger of p and 1 − p. Numbers: ``values`` with their intervals; there is no confidence then (0).
+    larger of p and 1 − p. Numbers: ``values`` with their intervals; there is no confidence then (0). Beside a label they
+    say more of it.
     All are empty when the item is unreadable. ``p_in_domain`` is None until the bundle carries an out-of-domain gate.
     """
 
@@ -144,6 +145,11 @@ class Prediction:
     values: Mapping[str, Interval] = field(default_factory=dict)
     reasons: tuple[Reason, ...] = ()
     """Why it is not accepted; empty where it is."""
+
+    @property
+    def of_numbers(self) -> bool:
+        """Whether numbers are the answer, rather than something that is said beside a label."""
+        return self.label is None and bool(self.values)
 
     def to_json(self) -> dict[str, Any]:
         """What ``predict --json`` prints and the server answers."""

@@ -39,7 +39,9 @@ def answer_html(prediction: Prediction, manifest: Manifest) -> str:
     )
     if prediction.verdict is Verdict.UNREADABLE:
         return f'<div class="answer">{_heading("No answer")}{chip}</div>'
-    body = _numbers(prediction) if prediction.values else _bars(prediction, manifest)
+    body = ("" if prediction.of_numbers else _bars(prediction, manifest)) + (
+        _numbers(prediction) if prediction.values else ""
+    )
     if prediction.verdict is Verdict.REVIEW:
         return f'<div class="answer">{_suggestion(prediction)}{chip}{body}</div>'
     return f'<div class="answer">{_heading(label_words(prediction))}{body}{chip}</div>'

@@ -574,7 +574,7 @@ export interface components {
             labels: string[];
             /**
              * Values
-             * @description Of a model that gives numbers
+             * @description Of a model that gives numbers, or more than a label
              */
             values: {
                 [key: string]: components["schemas"]["ValueAnswer"];
@@ -806,9 +806,19 @@ export interface components {
              * Task
              * @enum {string}
              */
-            task: "classification" | "multi-label" | "regression";
+            task: "classification" | "multi-label" | "regression" | "ordinal";
+            /**
+             * Gives
+             * @description What an answer is, in a few words
+             */
+            gives: string;
             /** Outputs */
             outputs: string[];
+            /**
+             * Outputs Are
+             * @description What the outputs are called, as a heading
+             */
+            outputs_are: string;
             /** Created At */
             created_at: string;
             /**
@@ -915,7 +925,7 @@ export interface components {
             labels: string[];
             /**
              * Values
-             * @description Of a model that gives numbers
+             * @description Of a model that gives numbers, or more than a label
              */
             values: {
                 [key: string]: components["schemas"]["ValueAnswer"];
@@ -1062,7 +1072,7 @@ export interface components {
             labels: string[];
             /**
              * Values
-             * @description Of a model that gives numbers
+             * @description Of a model that gives numbers, or more than a label
              */
             values: {
                 [key: string]: components["schemas"]["ValueAnswer"];

@@ -45,6 +45,7 @@ class ClassKind(Kind):
         asks="Which of these does a picture show: {names}?",
         output="class",
         outputs="Classes",
+        gives="One label of several",
         hub_tag="image-classification",
         hub_metric="accuracy",
     )

@@ -50,6 +50,8 @@ class Words:
     """One output: ``class``."""
     outputs: str
     """Several, as a heading: ``Classes``."""
+    gives: str
+    """What an answer is, in a few words: ``One label of several``."""
     hub_tag: str
     """The tag that Hugging Face has for such models."""
     hub_metric: str

@@ -42,6 +42,7 @@ class LabelKind(Kind):
         asks="Which of these, if any, does a picture show: {names}?",
         output="label",
         outputs="Labels",
+        gives="Any number of labels",
         hub_tag="multi-label-image-classification",
         hub_metric="mean_average_precision",
     )

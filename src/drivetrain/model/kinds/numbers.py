@@ -42,6 +42,7 @@ class NumberKind(Kind):
         asks="Reads off a picture: {names}.",
         output="number",
         outputs="Numbers",
+        gives="Numbers",
         hub_tag="image-regression",
         hub_metric="mae",
     )

@@ -34,6 +34,7 @@ class OrdinalKind(Kind):
         asks="Which of these grades does a picture have: {names}?",
         output="grade",
         outputs="Grades",
+        gives="One grade of several, in their order",
         hub_tag="image-classification",
         hub_metric="accuracy",
     )
@@ -84,7 +85,7 @@ class OrdinalKind(Kind):
         )
 
     def evidence(self, per_logit_W: Floats) -> Floats:
-        """For a grade speaks what speaks for it or one above; for the lowest, which all are at least, what speaks against more."""
+        """For a grade speaks what speaks for it or a higher one; for the lowest, what speaks against any higher one."""
         return np.concatenate([-per_logit_W[:1], per_logit_W])
 
     @property

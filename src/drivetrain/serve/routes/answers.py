@@ -39,7 +39,7 @@ class PredictionAnswer(BaseModel):
     confidence: float = Field(ge=0, le=1)
     probs: dict[str, float] = Field(description="Calibrated probability of each class or label")
     labels: list[str] = Field(description="Of a model that gives any number of labels")
-    values: dict[str, ValueAnswer] = Field(description="Of a model that gives numbers")
+    values: dict[str, ValueAnswer] = Field(description="Of a model that gives numbers, or more than a label")
     verdict: Verdict = Field(
         description="accept: the answer may stand; review: a person should look; unreadable: there is no answer"
     )

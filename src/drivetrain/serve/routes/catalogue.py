@@ -87,7 +87,9 @@ class ModelAnswer(BaseModel):
     current: bool = Field(description="It answers for its name where no version is named")
     title: str
     task: Task
+    gives: str = Field(description="What an answer is, in a few words")
     outputs: list[str]
+    outputs_are: str = Field(description="What the outputs are called, as a heading")
     created_at: str
     images: int = Field(description="Images it was trained on")
     metrics: list[MetricAnswer]
@@ -217,7 +219,9 @@ def describe(model: ServedModel, *, default: bool, current: bool) -> dict[str, A
         "current": current,
         "title": manifest.name,
         "task": manifest.task,
+        "gives": manifest.kind.words.gives,
         "outputs": list(manifest.outputs),
+        "outputs_are": manifest.kind.words.outputs,
         "created_at": manifest.created_at,
         "images": manifest.data.images,
         # What could not be reckoned has no value to show.
