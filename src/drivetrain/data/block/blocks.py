@@ -205,7 +205,32 @@ def _label(raw: object) -> str:
 
 
 @dataclass(frozen=True)
-class CategoryBlock(_VocabBlock[str]):
+class OneLabelBlock(_VocabBlock[str]):
+    """One label of several; in arrays its number, int64 of shape (N,)."""
+
+    needs_each_side: ClassVar[bool] = True
+
+    def parse(self, raw: object) -> str:
+        return _label(raw)
+
+    def strata(self, targets: Sequence[str]) -> list[str]:
+        return list(targets)
+
+    def encode(self, target: str) -> IntArray:
+        return np.asarray(self._number(target), np.int64)
+
+    def decode(self, value: Any) -> str:
+        return self.labels[int(value)]
+
+    def stack(self, values: Sequence[NDArray[Any]]) -> IntArray:
+        return np.asarray(values, np.int64)
+
+    def text(self, target: str) -> str:
+        return target
+
+
+@dataclass(frozen=True)
+class CategoryBlock(OneLabelBlock):
     """One label of several; in arrays its number, int64 of shape (N,).
 
     An item without a label is an error, not a class of its own: a class of everything else would be learned and
@@ -215,14 +240,6 @@ class CategoryBlock(_VocabBlock[str]):
     >>> block.vocab, int(block.encode("dog")), block.decode(0)
     (('cat', 'dog'), 1, 'cat')
     """
-
-    needs_each_side: ClassVar[bool] = True
-
-    def parse(self, raw: object) -> str:
-        return _label(raw)
-
-    def strata(self, targets: Sequence[str]) -> list[str]:
-        return list(targets)
 
     def setup(self, targets: Sequence[str]) -> Self:
         """The block with the sorted labels of the training targets.
@@ -239,18 +256,6 @@ class CategoryBlock(_VocabBlock[str]):
                 "more; check get_y, or the folders"
             )
         return replace(self, vocab=known)
-
-    def encode(self, target: str) -> IntArray:
-        return np.asarray(self._number(target), np.int64)
-
-    def decode(self, value: Any) -> str:
-        return self.labels[int(value)]
-
-    def stack(self, values: Sequence[NDArray[Any]]) -> IntArray:
-        return np.asarray(values, np.int64)
-
-    def text(self, target: str) -> str:
-        return target
 
 
 @dataclass(frozen=True)

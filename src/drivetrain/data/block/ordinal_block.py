@@ -1,0 +1,60 @@
+"""The block of grades that have an order."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+from typing import Self
+
+from ...core.errors import DataError
+from ..sources.folder import listed
+from .blocks import OneLabelBlock
+
+
+@dataclass(frozen=True)
+class OrdinalBlock(OneLabelBlock):
+    """One of several grades that have an order: that of ``vocab``, by default of the numbers that the labels are.
+
+    >>> block = OrdinalBlock().setup(["10", ".5", "2", "2"])
+    >>> block.vocab, int(block.encode("2"))
+    (('.5', '2', '10'), 1)
+    """
+
+    def setup(self, targets: Sequence[str]) -> Self:
+        """The block with the training targets' grades in the order of numbers.
+
+        Raises:
+            DataError: they are all the same, not all numbers, or different texts for one number.
+        """
+        if self.vocab is not None:
+            return self
+        known = in_order(set(targets))
+        if len(known) < 2:
+            raise DataError(
+                f"all {len(targets)} training items have the grade {listed(list(known))}; there must be two"
+            )
+        return replace(self, vocab=known)
+
+
+def in_order(grades: Collection[str]) -> tuple[str, ...]:
+    """Grades that are numbers, from the lowest to the highest.
+
+    Raises:
+        DataError: one is no finite number, or two are the same one.
+    """
+    numbers: dict[float, str] = {}
+    for grade in sorted(grades):
+        try:
+            number = float(grade)
+        except ValueError:
+            number = math.nan
+        if not math.isfinite(number):
+            raise DataError(
+                f"the grade {grade!r} is no number, so the labels do not say their order; name them from the lowest to the "
+                f"highest with --order (order=, or OrdinalBlock's vocab): {listed(sorted(grades))}"
+            )
+        if number in numbers:
+            raise DataError(f"the grades {numbers[number]!r} and {grade!r} are the same number; write them alike")
+        numbers[number] = grade
+    return tuple(numbers[number] for number in sorted(numbers))
