@@ -14,6 +14,7 @@ from drivetrain.model.kinds.classes import ClassKind
 from drivetrain.model.kinds.kind import Kind
 from drivetrain.model.kinds.labels import LabelKind
 from drivetrain.model.kinds.numbers import NumberKind
+from drivetrain.model.kinds.ordinal import OrdinalKind
 from drivetrain.model.part import Calibration
 
 BUNDLES = Path(__file__).parent.parent / "bundles"
@@ -62,5 +63,11 @@ EXAMPLES = {
         ("size 12.5, light 180", "size 3, light 240"),
         None,
         "v2-numbers",
+    ),
+    "ordinal": Example(
+        OrdinalKind(grades=("low", "middle {0}", "high"), calibration=CALIBRATION),
+        np.array([0, 2, 1]),
+        ("low", "high"),
+        np.array([0, 3, 1]),
     ),
 }

@@ -46,8 +46,7 @@ def test_the_expected_grade_is_counted_from_one_or_in_the_grades_own_numbers() -
 
 
 def test_evidence_for_a_grade_is_evidence_for_at_least_it_and_for_the_lowest_against_more() -> None:
-    per_logit = np.asarray([[[1.0, 2.0]], [[1.0, 2.0]]])
-    np.testing.assert_array_equal(kind("a", "b", "c").evidence(per_logit)[:, 0], [[-1, -2], [1, 2], [1, 2]])
+    np.testing.assert_array_equal(kind("a", "b", "c").evidence_WC, [[-1, 1, 0], [0, 0, 1]])
 
 
 def test_what_a_server_that_speaks_open_inference_gives() -> None:

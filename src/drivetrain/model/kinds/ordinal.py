@@ -84,9 +84,12 @@ class OrdinalKind(Kind):
             values={EXPECTED: Interval(expected, ends[0], ends[-1], f"likely grades, {LIKELY:.0%}")},
         )
 
-    def evidence(self, per_logit_W: Floats) -> Floats:
+    @property
+    def evidence_WC(self) -> Floats:
         """For a grade speaks what speaks for it or a higher one; for the lowest, what speaks against any higher one."""
-        return np.concatenate([-per_logit_W[:1], per_logit_W])
+        mix_WC = np.eye(self.width, len(self.grades), k=1)
+        mix_WC[0, 0] = -1.0
+        return mix_WC
 
     @property
     def target_type(self) -> tuple[type[np.generic], tuple[int, ...]]:
