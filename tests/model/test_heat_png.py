@@ -35,6 +35,7 @@ def heat_map(
         method="activation",
         input_size=(64, 64),
         placement=Placement.of(size, spec),
+        winner=0,
     )
 
 

@@ -25,6 +25,8 @@ from drivetrain.model.explain.heatmap import HeatMap, Heatmaps, heat_map
 from drivetrain.model.explain.placement import Placement
 from drivetrain.model.explain.places import sample, spread
 from drivetrain.model.export import with_head
+from drivetrain.model.kinds.ordinal import OrdinalKind
+from drivetrain.model.part import Calibration
 from views import FOUR, ONE, TWO
 
 SIDE = 48
@@ -79,6 +81,23 @@ def test_the_shares_add_up_to_the_logits(
         on_input_HW = heat.on_input(label)
         assert on_input_HW.shape == preprocess.resize.size
         assert on_input_HW.sum() == pytest.approx((logits_C - bias_C)[CLASSES.index(label)], abs=1e-4)
+
+
+def test_fewer_logits_than_classes_are_mixed_and_the_kind_says_which_wins() -> None:
+    """A cumulative-logit head: one row of weights, two thresholds, three grades."""
+    backbone = resolve("efficientnet-lite0")
+    graph = backbone.build(("head",))
+    weight_D1 = np.random.default_rng(1).normal(size=(1280, 1)).astype(np.float32)
+    model = with_head(graph, np.repeat(weight_D1, 2, axis=1), np.float32([1.0, -1.0]))
+    kind = OrdinalKind(grades=CLASSES, calibration=Calibration(beta=1.0, fitted_on="nothing"))
+    maps = Heatmaps(model, CLASSES, backbone.preprocess, mix_WC=kind.evidence_WC, answers=kind.answers)
+    heat = maps.of(photo(300, 300))
+    logits_W = Session(model).run(apply(photo(300, 300), backbone.preprocess)[None], ["logits"])[0][0]
+    at_least = [heat.contributions(grade) for grade in CLASSES]
+    np.testing.assert_allclose(at_least[1], at_least[2], atol=1e-6)
+    np.testing.assert_allclose(at_least[0], -at_least[1], atol=1e-6)
+    np.testing.assert_allclose(heat.logits_C, [-logits_W[0], logits_W[0], logits_W[1]], atol=1e-4)
+    np.testing.assert_array_equal(heat.contributions(), heat.contributions(kind.answer(logits_W).label))
 
 
 def bright_graph(*, form: str = "own", divide: bool = True, size: tuple[int, int] = (SIDE, SIDE)) -> onnx.ModelProto:

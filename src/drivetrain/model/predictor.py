@@ -228,8 +228,8 @@ class Predictor:
         # The id is only what the bundle says of itself; another graph under it has not been tried by anybody.
         if found != manifest.bundle_id or hashlib.sha256(model).hexdigest() != self.model_sha256:
             raise BundleError(f"{self.path} holds another bundle now, {found}, not {manifest.bundle_id}")
-        mix_WC = manifest.kind.evidence_WC
-        return Heatmaps(model, self.classes, manifest.input.preprocess, method=method, mix_WC=mix_WC)
+        kind, spec = manifest.kind, manifest.input.preprocess
+        return Heatmaps(model, self.classes, spec, method=method, mix_WC=kind.evidence_WC, answers=kind.answers)
 
     def judge(self, path: str, seen: Seen) -> Prediction:
         """Calibrated answer and verdict from what the network saw."""

@@ -16,7 +16,7 @@ Shapes: N batch, K channels, W logits, C classes, h and w places, H and W pixels
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from io import BytesIO
@@ -70,6 +70,8 @@ class HeatMap:
     input_size: tuple[int, int]
     """(H, W) of the network's input."""
     placement: Placement
+    winner: int
+    """Row of the class that the model answers with."""
 
     def __repr__(self) -> str:
         rows, columns = self.contributions_Chw.shape[1:]
@@ -153,7 +155,7 @@ class HeatMap:
 
     def _row(self, class_name: str | None) -> int:
         if class_name is None:
-            return int(self.logits_C.argmax())
+            return self.winner
         if class_name not in self.classes:
             known = ", ".join(self.classes[:10]) + (", …" if len(self.classes) > 10 else "")
             raise UsageError(f"the model has no class “{class_name}”; its classes are {known}")
@@ -171,10 +173,12 @@ class Heatmaps:
         *,
         method: Method | None = None,
         mix_WC: Floats | None = None,
+        answers: Callable[[FloatArray], Floats] | None = None,
     ) -> None:
         """``method`` None: activation where the graph allows it, else occlusion.
 
         ``mix_WC``: how much each of the W logits speaks for each class; None where each class has a logit of its own.
+        ``answers``: (N, W) logits → (N, C), the largest of which wins; None where that is the one with the largest logit.
 
         Raises:
             BundleError: the graph cannot be trusted.
@@ -189,7 +193,7 @@ class Heatmaps:
         audit_graph(model)
         self._evidence: Evidence | None = None
         self._session = Session(model)
-        self._mix_WC = mix_WC
+        self._mix_WC, self._answers = mix_WC, answers
         self._width = len(self.classes) if mix_WC is None else len(mix_WC)
         if self._session.outputs.get(LOGITS) != (self._width,):
             raise SchemaError(
@@ -223,6 +227,7 @@ class Heatmaps:
         else:
             grid_Whw, logits_W = self._activations(to_tensor(fitted, self.preprocess), self._evidence)
         grid_Chw, logits_C = self._of_classes(grid_Whw), self._of_classes(logits_W)
+        answers_C = logits_C if self._answers is None else self._answers(logits_W[None].astype(np.float32))[0]
         return HeatMap(
             image=image,
             classes=self.classes,
@@ -232,6 +237,7 @@ class Heatmaps:
             method=self.method,
             input_size=self.preprocess.resize.size,
             placement=Placement.of(image.size, self.preprocess.resize),
+            winner=int(answers_C.argmax()),
         )
 
     def _of_classes(self, per_logit: Floats) -> Floats:
