@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -64,3 +66,26 @@ def test_what_is_not_given_has_its_default() -> None:
     settings = Settings.of(ServeOptions(("b",)))
     assert (settings.target_ms, settings.max_batch, settings.limits.body_bytes) == (500.0, None, 64 << 20)
     assert (settings.loopback, Settings.of(ServeOptions(("b",), host="10.0.0.1")).loopback) == (True, False)
+
+
+@pytest.mark.processes
+@pytest.mark.parametrize("package", ["starlette", "sqlalchemy", "prometheus_client"])
+def test_a_package_that_is_not_installed_is_said_in_one_line(package: str) -> None:
+    # In a process of its own, in which importing the package fails as it does where there is none.
+    program = f"""
+import sys
+class Absent:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition('.')[0] == {package!r}:
+            raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
+sys.meta_path.insert(0, Absent())
+from drivetrain.core.errors import UsageError
+from drivetrain.serve.options import ServeOptions
+from drivetrain.serve.start import build
+try:
+    build(ServeOptions(("b",)))
+except UsageError as error:
+    print(error)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert f"serving needs more packages ({package}" in done.stdout

@@ -18,6 +18,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict, replace
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -54,12 +55,11 @@ def build(options: ServeOptions) -> Server:
         StoreError: the store cannot be opened.
         UsageError: an option is out of range, or the address is open to others and there is no key.
     """
-    try:
-        from ..store.sql_store import open_store
-        from .http.metrics import Metrics
-        from .work.measure import plan
-    except ModuleNotFoundError as error:
-        raise _missing(error) from None
+    _check_installed(".server", "..store.sql_store")
+    from ..store.sql_store import open_store
+    from .http.metrics import Metrics
+    from .work.measure import plan
+
     settings = Settings.of(options)
     return_large_blocks()
     shelf = _shelf(options, settings)
@@ -178,10 +178,9 @@ def run(options: ServeOptions, started: Callable[[Server, str], None]) -> None:
     Raises:
         BundleError, StoreError, UsageError: as `build`; or the address is taken or not this machine's.
     """
-    try:
-        import uvicorn
-    except ModuleNotFoundError as error:
-        raise _missing(error) from None
+    _check_installed("uvicorn")
+    import uvicorn
+
     options.check()
     from .http.connections import raise_descriptors
 
@@ -305,5 +304,16 @@ def _address(host: str, listening: socket.socket) -> str:
     return f"http://{f'[{host}]' if ':' in host else host}:{port}"
 
 
-def _missing(error: ModuleNotFoundError) -> UsageError:
-    return UsageError(f"serving needs more packages ({error.name} is not there); {install_command('serve')}")
+def _check_installed(*modules: str) -> None:
+    """Whether the packages that these modules need are there.
+
+    Raises:
+        UsageError: one is not; says how to install it.
+    """
+    try:
+        for module in modules:
+            import_module(module, __package__)
+    except ModuleNotFoundError as error:
+        raise UsageError(
+            f"serving needs more packages ({error.name} is not there); {install_command('serve')}"
+        ) from None
