@@ -252,7 +252,7 @@ def test_balance_and_resize_are_recorded_and_change_the_model(
         assert drivetrain("train", few, "--out", out, *LITE0, *choices).code == 0
         manifest = json.loads((out / "manifest.json").read_text())
         assert manifest["training"]["balance"] == ("classes" if "classes" in choices else "none")
-        assert manifest["preprocess"]["resize"]["method"] == ("pad" if "pad" in choices else "crop")
+        assert manifest["input"]["preprocess"]["resize"]["method"] == ("pad" if "pad" in choices else "crop")
         models.add((out / "model.onnx").read_bytes())
     assert len(models) == 3
 
