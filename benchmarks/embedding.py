@@ -20,8 +20,6 @@ from typing import Any
 
 from drivetrain.core.cores import available_cores
 from drivetrain.core.types import FloatArray, Item
-from drivetrain.data.image.decode import decode
-from drivetrain.data.image.facts import facts_of
 from drivetrain.data.sources.opening import open_source
 from drivetrain.embed.cache import EmbeddingCache
 from drivetrain.embed.embedder import Embedder
@@ -46,15 +44,15 @@ def main() -> None:
     backbone = resolve(options.backbone)
     recipe = Recipe(backbone)
     session = Session(backbone.build(backbone.block_names).SerializeToString())
-    tensors = [recipe.tensor(decode(item.path.read_bytes(), backbone.preprocess.decode_size).image) for item in items]
+    tensors = [recipe.tensor(backbone.preprocess.read(item.path.read_bytes())) for item in items]
     cores = available_cores()
 
     def decode_one(item: Item) -> None:
         data = item.path.read_bytes()
         sha256 = hashlib.sha256(data).hexdigest()
-        decoded = decode(data, backbone.preprocess.decode_size)
-        recipe.tensor(decoded.image)
-        facts_of(sha256, decoded)
+        content = backbone.preprocess.read(data)
+        recipe.tensor(content)
+        backbone.preprocess.facts(sha256, content)
 
     def run_one(tensor: FloatArray) -> None:
         session.run(tensor[None])

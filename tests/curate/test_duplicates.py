@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageOps
 
-from drivetrain.core.types import FloatArray, ImageFacts, Item
+from drivetrain.core.types import FloatArray, Item, ItemFacts
 from drivetrain.curate.duplicates import copies_of, find_duplicates, merge_groups
 from drivetrain.data.image import phash
 from drivetrain.data.image.copies import joined
@@ -43,7 +43,7 @@ def saved(image: Image.Image, kind: str = "PNG", **options: object) -> bytes:
     return buffer.getvalue()
 
 
-def facts(*files: bytes) -> tuple[ImageFacts, ...]:
+def facts(*files: bytes) -> tuple[ItemFacts, ...]:
     return tuple(facts_of(f"{row:064x}", decode(data)) for row, data in enumerate(files))
 
 
@@ -159,8 +159,8 @@ def test_joining_is_transitive_and_merging_joins_both() -> None:
 
 def test_copies_of_training_images_are_recognised() -> None:
     training = facts(*(saved(scene(seed)) for seed in range(10)))
-    digests = np.stack([np.frombuffer(bytes.fromhex(fact.pixels_sha256), np.uint8) for fact in training])
-    frequencies = phash.frequencies([fact.dct for fact in training])
+    digests = np.stack([np.frombuffer(bytes.fromhex(fact.content_sha256), np.uint8) for fact in training])
+    frequencies = phash.frequencies([fact.fingerprint or b"" for fact in training])
     new = facts(saved(scene(50)), saved(scene(3)), saved(scene(6), "JPEG", quality=70))
     assert copies_of(new, digests, frequencies) == {1: 3, 2: 6}
     assert copies_of((), digests, frequencies) == {}

@@ -21,7 +21,8 @@ import pytest
 from PIL import Image
 
 from drivetrain.core.errors import CacheError
-from drivetrain.core.types import FloatArray, ImageFacts, Item
+from drivetrain.core.types import FloatArray, Item, ItemFacts
+from drivetrain.data.image.preprocess import Preprocess
 from drivetrain.embed.cache import (
     DAY_S,
     ENVIRONMENT,
@@ -36,17 +37,18 @@ from drivetrain.embed.recipe import Recipe
 from drivetrain.embed.registry import resolve
 
 WIDTH = 1000
-DECODE = "full"
+PREPARED = Preprocess()
 RECIPE = "0123456789abcdef" * 2
-FACTS_KIND = f"facts-{FACTS_VERSION}-{DECODE}"
+FACTS_KIND = f"facts-{FACTS_VERSION}-full"
 
 
 def sha(number: int) -> str:
     return hashlib.sha256(str(number).encode()).hexdigest()
 
 
-def facts(number: int) -> ImageFacts:
-    return ImageFacts(sha(number), 640, 480, "JPEG", "RGB", 2, sha(-number), bytes([number % 256]) * 512)
+def facts(number: int) -> ItemFacts:
+    details = {"width": 640, "height": 480, "format": "JPEG", "mode": "RGB", "reduced": 2}
+    return ItemFacts(sha(number), sha(-number), details, bytes([number % 256]) * 512)
 
 
 def vector(number: int) -> FloatArray:
@@ -54,7 +56,7 @@ def vector(number: int) -> FloatArray:
 
 
 def put(cache: EmbeddingCache, *numbers: int) -> None:
-    cache.put(DECODE, [(sha(n), facts(n)) for n in numbers], [(sha(n), RECIPE, vector(n)) for n in numbers])
+    cache.put(PREPARED, [(sha(n), facts(n)) for n in numbers], [(sha(n), RECIPE, vector(n)) for n in numbers])
 
 
 def found(cache: EmbeddingCache, *numbers: int) -> list[int]:
@@ -68,7 +70,7 @@ def found(cache: EmbeddingCache, *numbers: int) -> list[int]:
 
 
 def facts_found(cache: EmbeddingCache, *numbers: int) -> list[int]:
-    known = cache.facts([sha(n) for n in numbers], DECODE)
+    known = cache.facts([sha(n) for n in numbers], PREPARED)
     for n in numbers:
         assert known.get(sha(n)) in (None, facts(n))
     return [n for n in numbers if sha(n) in known]
@@ -102,11 +104,11 @@ class Clock:
 def test_what_is_put_is_found(tmp_path: Path, folder: str | None) -> None:
     cache = EmbeddingCache(tmp_path / folder if folder else None)
     put(cache, *range(1200))  # more than one query looks up
-    cache.put(DECODE, [(sha(5000), Failure("truncated", "cut short"))], [])
+    cache.put(PREPARED, [(sha(5000), Failure("truncated", "cut short"))], [])
     assert found(cache, *range(1202)) == list(range(1200))
     assert facts_found(cache, 3, 1300, 4) == [3, 4]
-    assert cache.facts([sha(5000)], DECODE) == {sha(5000): Failure("truncated", "cut short")}
-    assert cache.facts([sha(1)], "another decode") == {}
+    assert cache.facts([sha(5000)], PREPARED) == {sha(5000): Failure("truncated", "cut short")}
+    assert cache.facts([sha(1)], Preprocess(decode_floor=448)) == {}
     assert cache.features([sha(1)], "another recipe", WIDTH) == {}
     assert cache.features([sha(1)], RECIPE, WIDTH + 1) == {}
     assert cache.features([], RECIPE, WIDTH) == {}
@@ -117,7 +119,7 @@ def test_it_is_there_the_next_time_and_can_be_replaced(tmp_path: Path) -> None:
     filled(tmp_path / "a" / "b", 10)
     cache = EmbeddingCache(tmp_path / "a" / "b")
     assert found(cache, *range(12)) == list(range(10))
-    cache.put(DECODE, [], [(sha(1), RECIPE, np.zeros(WIDTH, np.float32))])
+    cache.put(PREPARED, [], [(sha(1), RECIPE, np.zeros(WIDTH, np.float32))])
     assert not cache.features([sha(1)], RECIPE, WIDTH)[sha(1)].any()
 
 
@@ -132,7 +134,7 @@ def test_notes(tmp_path: Path) -> None:
 def test_info_counts_images_once(tmp_path: Path) -> None:
     cache = EmbeddingCache(tmp_path)
     put(cache, 1, 2, 3)
-    cache.put("reduced", [(sha(1), facts(1))], [(sha(1), "second recipe", vector(1))])
+    cache.put(Preprocess(decode_floor=448), [(sha(1), facts(1))], [(sha(1), "second recipe", vector(1))])
     cache.set_note("speed", "1")
     info = cache.info()
     assert (info.images, info.embeddings, info.path) == (3, 4, str(tmp_path / FILE_NAME))
@@ -306,7 +308,7 @@ def test_the_good_form_is_the_one_that_is_found(tmp_path: Path) -> None:
         sha(1),
         FACTS_KIND,
     )
-    assert EmbeddingCache(tmp_path).facts([sha(1)], DECODE) == {sha(1): replace(facts(1), dct=b"\1" * 512)}
+    assert EmbeddingCache(tmp_path).facts([sha(1)], PREPARED) == {sha(1): replace(facts(1), fingerprint=b"\1" * 512)}
 
 
 # Files that are not what was written

@@ -29,7 +29,7 @@ from drivetrain.core.cores import available_cores
 from drivetrain.core.errors import WeightsError
 from drivetrain.core.types import Embeddings, FloatArray, Item
 from drivetrain.data.image.decode import MAX_BYTES, decode
-from drivetrain.data.image.facts import facts_of
+from drivetrain.data.image.facts import facts_of, pixel_size
 from drivetrain.data.image.preprocess import Preprocess, Resize
 from drivetrain.embed.backbone import INPUT, OUTPUT, Backbone, Block
 from drivetrain.embed.cache import FACTS_VERSION, FILE_NAME, EmbeddingCache
@@ -117,8 +117,8 @@ def one_by_one(items: Sequence[Item], recipe: Recipe) -> FloatArray:
     session = Session(recipe.backbone.build(recipe.backbone.block_names).SerializeToString())
     rows = []
     for item in items:
-        image = decode(item.path.read_bytes(), recipe.backbone.preprocess.decode_size).image
-        rows.append(session.run(recipe.tensor(image)[None])[0][0])
+        content = recipe.backbone.preprocess.read(item.path.read_bytes())
+        rows.append(session.run(recipe.tensor(content)[None])[0][0])
     return np.stack(rows)
 
 
@@ -196,7 +196,7 @@ def test_facts_are_those_of_the_decode(pictures: Path) -> None:
     for item, fact in zip(items, embed(items).facts, strict=True):
         data = item.path.read_bytes()
         assert fact == facts_of(hashlib.sha256(data).hexdigest(), decode(data, SPEC.decode_size))
-        assert (fact.width, fact.height, fact.reduced) == (96, 80, 2)
+        assert (pixel_size(fact), fact.details["reduced"]) == ((96, 80), 2)
 
 
 def test_nothing_to_embed() -> None:

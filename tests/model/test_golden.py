@@ -13,7 +13,9 @@ from tampering import edit_arrays, edit_graph, edit_json, reseal, rewrite
 
 import drivetrain as dt
 from drivetrain.core.errors import DataError, ParityError, SchemaError
-from drivetrain.model.golden import EXPECTED, LONGEST_SIDE, encode_golden, write_golden
+from drivetrain.data.image.preprocess import Preprocess
+from drivetrain.model.golden import EXPECTED, write_golden
+from drivetrain.model.inputs.image import LONGEST_SIDE, ImageInput
 
 INDEX = "golden/golden.json"
 
@@ -115,7 +117,7 @@ def test_a_replay_of_nothing_certifies_nothing(bundle: Path) -> None:
     with pytest.raises(SchemaError, match="malformed"):
         dt.load(bundle)
     with pytest.raises(DataError, match="none of the images can be read any more"):
-        write_golden([], dt.load(bundle, golden=False).manifest.input.preprocess, None)  # type: ignore[arg-type]
+        write_golden([], dt.load(bundle, golden=False).manifest.input, None)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -187,7 +189,8 @@ def test_a_golden_copy_is_small_and_carries_no_metadata(lossless: bool, kind: st
     image.info["comment"] = b"taken at 51.5 N"
     image.info["icc_profile"] = b"of my camera"
     image.getexif()[0x010E] = "Where I live"
-    (tmp_path / "g").write_bytes(encode_golden(image, lossless))
+    form = ImageInput(preprocess=Preprocess())
+    (tmp_path / "g").write_bytes(form.golden_file(form.read(image), lossless=lossless))
     with Image.open(tmp_path / "g") as copy:
         assert copy.format == kind
         assert copy.size == (LONGEST_SIDE, 120)

@@ -361,7 +361,7 @@ def test_prepared_pixels_give_the_answer_of_their_image(make_bench: MakeBench) -
     bench = make_bench()
     spec = bench.model.predictor.manifest.input.preprocess
     tensor_KHW = apply(decode(RED, spec.decode_size).image, spec)
-    by_file, by_tensor = bench.send(Upload("", RED), Upload("", b"", tensor_KHW=tensor_KHW)).entries()
+    by_file, by_tensor = bench.send(Upload("", RED), Upload("", b"", tensor=tensor_KHW)).entries()
     assert by_tensor.record.prediction == by_file.record.prediction
     assert by_tensor.record.input_sha256 is None
     assert by_tensor.input is None

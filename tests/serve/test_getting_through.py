@@ -18,8 +18,8 @@ sys.path.insert(0, str(Path(__file__).parent.parent / "data"))
 import forged
 
 from drivetrain.core.memory_budget import MemoryBudget
+from drivetrain.data.image import metadata
 from drivetrain.serve import server as server_module
-from drivetrain.serve.work import pictures as pictures_module
 from drivetrain.serve.work.job import Upload
 
 __all__ = ["make_bench"]
@@ -76,7 +76,7 @@ def test_a_server_through_which_nothing_gets_is_not_ready(tmp_path: Path, monkey
 def test_a_picture_too_large_to_be_written_anew_leaves_its_hash(
     make_client: MakeClient, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
-    monkeypatch.setattr(pictures_module, "KEPT_PIXELS", 100 * 100)
+    monkeypatch.setattr(metadata, "KEPT_PIXELS", 100 * 100)
     client = make_client(images="keep")
     answer = client.post(
         "/v1/predict", **form(forged.tiff_deflated(101, 100, kind), forged.tiff_deflated(100, 100, kind))

@@ -17,11 +17,12 @@ from odd_values import MODEL
 from running import form, jpeg
 from starlette.testclient import TestClient
 
+from drivetrain.data.image.preprocess import Preprocess
 from drivetrain.data.image.true_size import TrueSize
+from drivetrain.model.inputs import image
 from drivetrain.serve.http.problems import Problem
 from drivetrain.serve.http.uploads import MAX_DEPTH, MAX_METADATA_BYTES
-from drivetrain.serve.routes import image_limits
-from drivetrain.serve.routes.image_limits import pixels_checked
+from drivetrain.serve.routes.input_limits import sizes_checked
 from drivetrain.serve.work.job import Upload
 
 
@@ -97,6 +98,9 @@ def test_an_unknown_output_is_refused_before_the_work(client: TestClient) -> Non
     assert client.get("/v1/predictions").json()["predictions"] == []
 
 
+FORM = image.ImageInput(preprocess=Preprocess())
+
+
 def _text_bomb() -> bytes:
     """A PNG of 64 KiB with 60 MiB of text, which a reader of the header unpacks."""
 
@@ -116,14 +120,14 @@ def test_headers_that_take_long_are_not_read_on_the_loop(
     monkeypatch: pytest.MonkeyPatch, data: bytes, aside: bool
 ) -> None:
     threads: list[int] = []
-    read: Callable[[bytes], TrueSize | None] = image_limits.true_size
+    read: Callable[[bytes], TrueSize | None] = image.true_size
 
     def noted(given: bytes) -> TrueSize | None:
         threads.append(threading.get_ident())
         return read(given)
 
-    monkeypatch.setattr(image_limits, "true_size", noted)
-    asyncio.run(pixels_checked([Upload("a", data)], 1000_000))
+    monkeypatch.setattr(image, "true_size", noted)
+    asyncio.run(sizes_checked(FORM, [Upload("a", data)], 1000_000))
     assert [one != threading.get_ident() for one in threads] == [aside]
 
 
@@ -131,4 +135,4 @@ def test_too_many_pixels_are_refused_from_aside_as_well() -> None:
     header = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + struct.pack(">IIBBBBB", 9000, 9000, 8, 0, 0, 0, 0)
     data = header + struct.pack(">I", zlib.crc32(header[12:])) + struct.pack(">I", 0) + b"IDAT" + b"\0" * 4
     with pytest.raises(Problem, match="9000×9000"):
-        asyncio.run(pixels_checked([Upload("a", data)], 50_000_000))
+        asyncio.run(sizes_checked(FORM, [Upload("a", data)], 50_000_000))

@@ -50,7 +50,7 @@ def demo_dataset() -> Dataset:
         rows = [row for row in csv.reader(file, delimiter=" ", skipinitialspace=True) if row]
     items = tuple(
         Item(
-            path=root / row[0],
+            reference=root / row[0],
             name=Path(row[0]).name,
             label="defective" if float(row[1]) > DEFECTIVE_ABOVE else "functional",
             group=f"cells {index // CELLS_PER_GROUP * CELLS_PER_GROUP + 1}–{(index // CELLS_PER_GROUP + 1) * CELLS_PER_GROUP}",

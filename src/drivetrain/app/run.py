@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 from ..core.ports import Progress, Silent
+from ..core.reference import local_file
 from ..data.block.datablock import DataBlock
 from ..embed.cache import EmbeddingCache, default_folder
 from ..embed.quarantine import Quarantine
@@ -93,6 +94,6 @@ def write(trained: Trained, out: Path, watch: Stopwatch) -> TrainResult:
         fine_tuning=trained.verdict_on_tuning,
         warnings=trained.warnings,
         seconds=watch.totals(),
-        example=trained.items[0].path,
+        example=local_file(trained.items[0].reference),
         untouched_split="test" if len(splits) > 1 else None,
     )

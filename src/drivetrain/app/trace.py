@@ -10,11 +10,11 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from ..core.errors import ImageError
+from ..core.errors import ImageError, InputError
 from ..core.local_path import local_path
 from ..core.plain_file import read_plain
 from ..data.image.decode import Decoded, decode
-from ..data.image.preprocess import resize_image, to_tensor
+from ..data.image.preprocess import for_images, resize_image, to_tensor
 from ..model.predictor import load
 from .predict import answer_text
 
@@ -48,11 +48,11 @@ def trace(image: str | Path, bundle: str | Path, *, golden: bool = True) -> list
     """
     image = local_path(image)
     predictor = load(bundle, golden=golden)
-    kind, spec = predictor.manifest.kind, predictor.manifest.input.preprocess
+    kind, spec = predictor.manifest.kind, for_images(predictor.manifest.input.preprocess)
     try:
         data, read_ms = _timed(lambda: read_plain(image))
         decoded, decode_ms = _timed(lambda: decode(data, spec.decode_size))
-    except ImageError as error:
+    except InputError as error:
         raise ImageError(error.reason, f"{image}: {error.detail}") from None
     except OSError as error:
         reason = "missing" if isinstance(error, FileNotFoundError) else "unreadable"

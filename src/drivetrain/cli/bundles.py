@@ -38,12 +38,11 @@ def _print_bundle(predictor: Predictor) -> None:
     from .console import print_pairs
 
     manifest, parity = predictor.manifest, predictor.parity
-    spec, tuned = manifest.input.preprocess, manifest.training.fine_tuning
-    height, width = spec.resize.size
+    tuned = manifest.training.fine_tuning
     replayed = "not checked"
     if parity:
         gap = f"answers within {parity.max_probability:.1g}" if parity.max_probability else "to the last bit"
-        replayed = f"{parity.images} golden images give the same answers here, {gap}"
+        replayed = f"{parity.images} golden {manifest.input.noun}s give the same answers here, {gap}"
     print_pairs(
         [
             ("Name", manifest.name),
@@ -62,7 +61,7 @@ def _print_bundle(predictor: Predictor) -> None:
                 else []
             ),
             ("Features", f"{', '.join(manifest.backbone.blocks)}; views: {', '.join(manifest.backbone.views)}"),
-            ("Input", f"{spec.resize.method} to {width}×{height}, {spec.resize.filter}"),
+            ("Input", manifest.input.words),
             ("Made with", ", ".join(f"{name} {version}" for name, version in manifest.versions.items())),
             ("Files", "whole: every checksum matches"),
             ("Parity", replayed),

@@ -29,7 +29,7 @@ def next_steps(result: TrainResult, source: str, delimiter: str | None = None) -
                 f"drivetrain evaluate {bundle} {quoted(source)} --split {result.untouched_split}{between}",
             )
         )
-    else:
+    elif result.example is not None:
         steps.append(
             ("ask it about a picture, here one of its own", f"drivetrain predict {bundle} {quoted(result.example)}")
         )

@@ -50,8 +50,8 @@ class StepError(DataError):
         return f"{self.step} failed on {self.item}: {self.detail}"
 
 
-class ImageError(DataError):
-    """One file is not a usable image; ``reason`` is a short stable code for counting.
+class InputError(DataError):
+    """One file is not usable as an input; ``reason`` is a short stable code for counting.
 
     Codes that speak of the bytes: ``empty``, ``not an image``, ``truncated``, ``too large``, ``damaged``; of the moment:
     those in ``PASSING``.
@@ -67,6 +67,10 @@ class ImageError(DataError):
 
     def __str__(self) -> str:
         return f"{self.reason}: {self.detail}"
+
+
+class ImageError(InputError):
+    """One file is not a usable image."""
 
 
 class CacheError(DrivetrainError):

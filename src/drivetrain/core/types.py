@@ -5,14 +5,16 @@ Plain frozen data; what is done with them stands in the packages above. Shape su
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from .errors import UsageError
+from .reference import Reference
 from .verdict import Reason, Verdict
 
 __all__ = [
@@ -20,10 +22,11 @@ __all__ = [
     "Embeddings",
     "Facts",
     "FloatArray",
-    "ImageFacts",
     "IntArray",
     "Interval",
     "Item",
+    "ItemFacts",
+    "ItemId",
     "Prediction",
     "Reason",
     "Skipped",
@@ -48,10 +51,20 @@ class Interval:
 
 
 @dataclass(frozen=True, slots=True)
-class Item:
-    """One labelled (or unlabelled) file."""
+class ItemId:
+    """What an item is known by, wherever its source lies: its name within that, and what it holds."""
 
-    path: Path
+    name: str
+    sha256: str | None
+    """Of its bytes; None as long as nobody has read them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One labelled (or unlabelled) input."""
+
+    reference: Reference
+    """Where its bytes are: a path, or anything else that gives bytes."""
     name: str
     """As the source calls it, with forward slashes; what people and reports see."""
     label: str | None = None
@@ -60,6 +73,24 @@ class Item:
     split: str | None = None
     """``train``, ``valid`` or ``test`` where the source says so."""
     weight: float = 1.0
+    sha256: str | None = None
+    """Of its bytes, once they have been read."""
+
+    @property
+    def id(self) -> ItemId:
+        """The same for the same bytes of the same name, on every machine."""
+        return ItemId(self.name, self.sha256)
+
+    @property
+    def path(self) -> Path:
+        """The file on this machine.
+
+        Raises:
+            UsageError: it is none.
+        """
+        if isinstance(self.reference, Path):
+            return self.reference
+        raise UsageError(f"{self.name} is no file on this machine; read it with read_reference(item.reference)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,23 +121,18 @@ class Dataset:
 
 
 @dataclass(frozen=True, slots=True)
-class ImageFacts:
-    """What one decode of a file taught about it."""
+class ItemFacts:
+    """What reading an item once taught about it."""
 
     sha256: str
-    """Of the file's bytes."""
-    width: int
-    height: int
-    """Upright, in pixels, before any reduced-scale decoding."""
-    format: str
-    mode: str
-    """As stored: ``JPEG`` and ``RGB``, ``PNG`` and ``P``, …"""
-    reduced: int
-    """Decoded at 1/reduced of the stored size."""
-    pixels_sha256: str
-    """Of the decoded RGB pixels with their size: equal for re-encodes without loss."""
-    dct: bytes
-    """16×16 float16 low frequencies of the grey thumbnail: the perceptual fingerprint."""
+    """Of its bytes."""
+    content_sha256: str
+    """Of what they hold, however it is written: of an image the decoded pixels with their size, which are equal for
+    re-encodes without loss."""
+    details: Facts
+    """By name, as the input states it: of an image ``width``, ``height``, ``format``, ``mode`` and ``reduced``."""
+    fingerprint: bytes | None = None
+    """By which copies that are not equal are found, where the input has such a thing."""
 
 
 @dataclass(frozen=True)
@@ -118,8 +144,14 @@ class Embeddings:
 
     features_ND: FloatArray
     rows_N: NDArray[np.intp]
-    facts: tuple[ImageFacts, ...]
+    facts: tuple[ItemFacts, ...]
     skipped: tuple[Skipped, ...]
+
+    def of(self, items: Sequence[Item]) -> tuple[Item, ...]:
+        """The usable ones among the items that were embedded, with the hashes that are known of them now."""
+        return tuple(
+            replace(items[row], sha256=facts.sha256) for row, facts in zip(self.rows_N, self.facts, strict=True)
+        )
 
 
 @dataclass(frozen=True, slots=True)

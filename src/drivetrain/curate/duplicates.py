@@ -1,6 +1,6 @@
 """Exact and near-duplicates: pictures that must not stand on both sides of a split.
 
-Three looks, from the surest to the widest: equal decoded pixels; equal perceptual hash confirmed by the likeness of the
+Three looks, from the surest to the widest: equal content (decoded pixels); equal perceptual hash confirmed by the likeness of the
 pictures' frequencies (re-encoded, resized, mirrored or turned copies); a cosine of embeddings so high that only copies
 reach it (crops, recoloured copies, frames of one video). How high is measured on the data itself.
 Shapes: N images, D features, P pairs.
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..core.types import FloatArray, ImageFacts, IntArray
+from ..core.types import FloatArray, IntArray, ItemFacts
 from ..data.image import phash
 from ..data.image.copies import LEAST_LIKENESS, MAX_HASH_DISTANCE, joined
 
@@ -49,14 +49,14 @@ class Duplicates:
 
 
 def find_duplicates(
-    facts: tuple[ImageFacts, ...], features_ND: FloatArray, probe_cosines: FloatArray | None = None
+    facts: tuple[ItemFacts, ...], features_ND: FloatArray, probe_cosines: FloatArray | None = None
 ) -> Duplicates:
-    """Find duplicates among N images.
+    """Find duplicates among N items.
 
     ``features_ND`` rows need not be normalised. ``probe_cosines`` are the cosines between some images and slightly
     altered copies of themselves; without them the cosine of embeddings is not used.
     """
-    exact = [(i, j, "exact", 1.0) for i, j in _equal_pixels(facts)]
+    exact = [(i, j, "exact", 1.0) for i, j in _equal_content(facts)]
     near = _by_hash(facts)
     wide: list[tuple[int, int, str, float]] = []
     threshold = None
@@ -72,26 +72,25 @@ def find_duplicates(
     return Duplicates(joined(len(facts), i_P, j_P), tuple(pairs), threshold)
 
 
-def copies_of(
-    facts: Sequence[ImageFacts], known_sha256_M32: NDArray[np.uint8], known_NKK: FloatArray
-) -> dict[int, int]:
+def copies_of(facts: Sequence[ItemFacts], known_sha256_M32: NDArray[np.uint8], known_NKK: FloatArray) -> dict[int, int]:
     """Images that are copies of known ones: row in ``facts`` → row among the known, by pixels or perceptual hash."""
     digests = {row.tobytes(): index for index, row in enumerate(known_sha256_M32)}
     found = {}
     for row, fact in enumerate(facts):
-        index = digests.get(bytes.fromhex(fact.pixels_sha256))
+        index = digests.get(bytes.fromhex(fact.content_sha256))
         if index is not None:
             found[row] = index
-    if not facts:
+    with_print = [row for row, fact in enumerate(facts) if fact.fingerprint is not None]
+    if not with_print or not len(known_NKK):
         return found
-    frequencies_NKK = np.concatenate([known_NKK, phash.frequencies([fact.dct for fact in facts])])
+    frequencies_NKK = np.concatenate([known_NKK, _frequencies(facts)])
     offset = len(known_NKK)
     for i_P, j_P in phash.near_pairs(phash.hashes(frequencies_NKK), MAX_HASH_DISTANCE):
         across = (i_P < offset) & (j_P >= offset)
         i_P, j_P = i_P[across], j_P[across]
         kept = phash.likeness(frequencies_NKK, i_P, j_P) >= LEAST_LIKENESS
         for known, row in zip(i_P[kept].tolist(), (j_P[kept] - offset).tolist(), strict=True):
-            found.setdefault(row, known)
+            found.setdefault(with_print[row], known)
     return dict(sorted(found.items()))
 
 
@@ -106,27 +105,34 @@ def merge_groups(a_N: IntArray, b_N: IntArray) -> IntArray:
     return joined(size, np.concatenate([rows, rows]), np.concatenate([a_nodes, b_nodes]))[:n]
 
 
-def _equal_pixels(facts: tuple[ImageFacts, ...]) -> list[tuple[int, int]]:
+def _equal_content(facts: tuple[ItemFacts, ...]) -> list[tuple[int, int]]:
     first: dict[str, int] = {}
     pairs = []
     for row, fact in enumerate(facts):
-        other = first.setdefault(fact.pixels_sha256, row)
+        other = first.setdefault(fact.content_sha256, row)
         if other != row:
             pairs.append((other, row))
     return pairs
 
 
-def _by_hash(facts: tuple[ImageFacts, ...]) -> list[tuple[int, int, str, float]]:
-    frequencies_NKK = phash.frequencies([fact.dct for fact in facts])
+def _by_hash(facts: tuple[ItemFacts, ...]) -> list[tuple[int, int, str, float]]:
+    """Pairs that only pictures have: of inputs without a fingerprint copies are equal or unknown."""
+    row_F = [row for row, fact in enumerate(facts) if fact.fingerprint is not None]
+    frequencies_NKK = _frequencies(facts)
     found: list[tuple[int, int, str, float]] = []
     for i_P, j_P in phash.near_pairs(phash.hashes(frequencies_NKK), MAX_HASH_DISTANCE):
         likeness_P = phash.likeness(frequencies_NKK, i_P, j_P)
         kept = likeness_P >= LEAST_LIKENESS
         found += [
-            (int(i), int(j), "hash", float(score))
+            (row_F[i], row_F[j], "hash", float(score))
             for i, j, score in zip(i_P[kept], j_P[kept], likeness_P[kept], strict=True)
         ]
     return found
+
+
+def _frequencies(facts: Sequence[ItemFacts]) -> FloatArray:
+    """(F, K, K) of the F facts that have a fingerprint."""
+    return phash.frequencies([fact.fingerprint for fact in facts if fact.fingerprint is not None])
 
 
 def _by_cosine(

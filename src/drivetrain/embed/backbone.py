@@ -1,4 +1,4 @@
-"""What a backbone is: a frozen network that turns an image tensor into an embedding, with all it needs to be used.
+"""What a backbone is: a frozen network that turns a tensor into an embedding, with all it needs to be used.
 
 An embedding is a row of blocks: the pooled last layer (``head``) and, where the network offers them, pooled outputs of
 earlier stages, which help on textures and materials. Each block has unit length, so none drowns the others.
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from ..data.image.preprocess import Preprocess
+from ..data.preparation import Preparation
 
 if TYPE_CHECKING:
     import onnx
@@ -38,7 +38,8 @@ class Block:
 class Backbone:
     """A frozen network with its own preprocessing, licence and identity.
 
-    ``build(blocks)`` gives the ONNX graph that maps ``pixels`` (N, 3, H, W) to ``embedding`` (N, D), D the sum of the
+    ``build(blocks)`` gives the ONNX graph that maps ``pixels`` (N, 3, H, W), or the tensor that another input names, to
+    ``embedding`` (N, D), D the sum of the
     widths of the named blocks, each block of unit length, in the order of ``self.blocks``.
     """
 
@@ -47,7 +48,7 @@ class Backbone:
     """SHA-256 (hex) over the weights: what caches and manifests know it by."""
     licence: str
     source: str
-    preprocess: Preprocess
+    preprocess: Preparation
     blocks: tuple[Block, ...]
     build: Callable[[tuple[str, ...]], onnx.ModelProto]
     imagenet_top1: float | None = None

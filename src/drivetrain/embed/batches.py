@@ -2,12 +2,13 @@
 
 A graph from elsewhere can ask for its batch's size and make something of it, so that a batch of three takes terabytes where
 one of two took nothing. What has been run once on a size takes as much the next time (`drivetrain.embed.operators`).
-Shapes: N images of any number, K channels, H and W pixels.
+Shapes: N tensors of any number; of an image (K, H, W): K channels, H and W pixels.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from math import prod
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,20 +20,21 @@ MOST = 8
 MOST_PIXELS = MOST * 300 * 300
 
 
-def batch_sizes(height: int, width: int) -> tuple[int, ...]:
-    """Sizes of batches of such images that a network is run on, the smallest first.
+def batch_sizes(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Sizes of batches of tensors of that shape, the channels first, that a network is run on, the smallest first.
 
-    >>> batch_sizes(224, 224), batch_sizes(512, 512)
-    ((1, 2, 4, 8), (1, 2))
+    >>> batch_sizes((3, 224, 224)), batch_sizes((3, 512, 512)), batch_sizes((5,))
+    ((1, 2, 4, 8), (1, 2), (1, 2, 4, 8))
     """
-    return tuple(size for size in (1, 2, 4, MOST) if size == 1 or size * height * width <= MOST_PIXELS)
+    places = prod(shape[1:])
+    return tuple(size for size in (1, 2, 4, MOST) if size == 1 or size * places <= MOST_PIXELS)
 
 
-def in_batches(images_NKHW: NDArray[np.float32]) -> Iterator[NDArray[np.float32]]:
-    """The images in their order, in as few batches of those sizes as will do."""
-    sizes = batch_sizes(*images_NKHW.shape[2:])
+def in_batches(tensors: NDArray[np.float32]) -> Iterator[NDArray[np.float32]]:
+    """(N, …) tensors in their order, in as few batches of those sizes as will do."""
+    sizes = batch_sizes(tensors.shape[1:])
     start = 0
-    while start < len(images_NKHW):
-        size = max(size for size in sizes if start + size <= len(images_NKHW))
-        yield images_NKHW[start : start + size]
+    while start < len(tensors):
+        size = max(size for size in sizes if start + size <= len(tensors))
+        yield tensors[start : start + size]
         start += size

@@ -14,7 +14,7 @@ import sqlite3
 import time
 import zlib
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -22,13 +22,16 @@ import PIL
 import platformdirs
 
 from ..core.errors import CacheError
-from ..core.types import FloatArray, ImageFacts
-from ..data.image.phash import STORED_BYTES
+from ..core.types import FloatArray, ItemFacts
+from ..data.preparation import Preparation
 
 FILE_NAME = "embeddings.sqlite"
 ENVIRONMENT = "DRIVETRAIN_CACHE"
 # Part of every facts key: bump it when decoding or fingerprinting changes its results.
 FACTS_VERSION = 1
+
+# What the rows call what every input has; the names are those of the first version, which knew images only.
+_CONTENT, _FINGERPRINT = "pixels_sha256", "dct"
 
 # How long another process may hold the database, in seconds, before this one goes on without waiting.
 PATIENCE_S = 10.0
@@ -54,7 +57,7 @@ class Failure:
     detail: str
 
 
-Facts = ImageFacts | Failure
+Facts = ItemFacts | Failure
 
 
 @dataclass(frozen=True)
@@ -124,11 +127,11 @@ class EmbeddingCache:
         self._warn(f"the cache was damaged ({error}); it is kept as {aside.name} and a new one is begun")
         return fresh
 
-    def facts(self, hashes: Sequence[str], decode_key: str) -> dict[str, Facts]:
-        """What is known of the files with these hashes, decoded the way ``decode_key`` names."""
+    def facts(self, hashes: Sequence[str], preparation: Preparation) -> dict[str, Facts]:
+        """What is known of the files with these hashes, read the way of ``preparation``."""
         found: dict[str, Facts] = {}
-        for sha256, value in self._get(hashes, _facts_kind(decode_key)).items():
-            known = _parse_facts(sha256, value)
+        for sha256, value in self._get(hashes, _facts_kind(preparation)).items():
+            known = _parse_facts(sha256, value, preparation)
             if known is not None:
                 found[sha256] = known
         return found
@@ -140,12 +143,12 @@ class EmbeddingCache:
 
     def put(
         self,
-        decode_key: str,
+        preparation: Preparation,
         facts: Iterable[tuple[str, Facts]],
         features: Iterable[tuple[str, str, FloatArray]],
     ) -> None:
         """Store facts (hash, facts) and embeddings (hash, recipe key, vector) in one transaction."""
-        rows = [(sha256, _facts_kind(decode_key), _facts_value(fact)) for sha256, fact in facts]
+        rows = [(sha256, _facts_kind(preparation), _facts_value(fact)) for sha256, fact in facts]
         rows += [(sha256, key, vector.tobytes()) for sha256, key, vector in features]
         self._put(rows)
 
@@ -290,33 +293,36 @@ class EmbeddingCache:
         self._db.execute(f"PRAGMA busy_timeout = {int(seconds * 1000)}")
 
 
-def _facts_kind(decode_key: str) -> str:
-    return f"facts-{FACTS_VERSION}-{decode_key}"
+def _facts_kind(preparation: Preparation) -> str:
+    return f"facts-{FACTS_VERSION}-{preparation.reading}"
 
 
 def _facts_value(facts: Facts) -> bytes:
-    values = asdict(facts)
-    if isinstance(facts, ImageFacts):
-        del values["sha256"]
-        values["dct"] = facts.dct.hex()
+    values: dict[str, object]
+    if isinstance(facts, ItemFacts):
+        values = {**facts.details, _CONTENT: facts.content_sha256}
+        if facts.fingerprint is not None:
+            values[_FINGERPRINT] = facts.fingerprint.hex()
     else:
-        values["pillow"] = PIL.__version__
+        values = {**asdict(facts), "pillow": PIL.__version__}
     return json.dumps(values).encode()
 
 
-def _parse_facts(sha256: str, value: bytes) -> Facts | None:
+def _parse_facts(sha256: str, value: bytes, preparation: Preparation) -> Facts | None:
     """Facts from a row, or None where it is not what this version writes (or Pillow has changed its mind since)."""
     try:
         values = json.loads(value)
         if "reason" in values:
             current = values.pop("pillow", None) == PIL.__version__
             return Failure(**values) if current else None
-        values["dct"] = bytes.fromhex(values["dct"])
-        facts = ImageFacts(sha256=sha256, **values)
+        content = values.pop(_CONTENT)
+        fingerprint = bytes.fromhex(values.pop(_FINGERPRINT)) if preparation.fingerprint_bytes else None
     except (ValueError, TypeError, KeyError, AttributeError):
         return None
-    as_annotated = all(type(getattr(facts, field.name)).__name__ == field.type for field in fields(facts))
-    return facts if as_annotated and len(facts.dct) == STORED_BYTES else None
+    as_stated = {name: type(detail) for name, detail in values.items()} == dict(preparation.details)
+    if not as_stated or type(content) is not str or len(fingerprint or b"") != preparation.fingerprint_bytes:
+        return None
+    return ItemFacts(sha256, content, values, fingerprint)
 
 
 def _connect(path: str, patience_s: float) -> sqlite3.Connection:

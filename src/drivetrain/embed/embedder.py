@@ -1,4 +1,4 @@
-"""The embedding pass: every file is read and decoded once, verified on the way, and run through the network.
+"""The embedding pass: every item is read and decoded once, verified on the way, and run through the network.
 
 Threads do the work (Pillow and ONNX Runtime let go of the interpreter lock); results come back in the order of the
 items; memory is bounded by the chunk, not by the data set; what is done is committed chunk by chunk.
@@ -18,13 +18,12 @@ from pathlib import Path
 import numpy as np
 
 from ..core.cores import available_cores
-from ..core.errors import ImageError
-from ..core.plain_file import open_plain, read_plain
+from ..core.errors import ImageError, InputError
+from ..core.plain_file import open_plain
 from ..core.ports import Progress, Silent
-from ..core.types import Embeddings, FloatArray, ImageFacts, Item, Skipped
-from ..data.image.decode import MAX_BYTES, decode
-from ..data.image.facts import facts_of
-from ..data.image.preprocess import Preprocess
+from ..core.reference import MAX_BYTES, Reference, read_reference
+from ..core.types import Embeddings, FloatArray, Item, ItemFacts, Skipped
+from ..data.preparation import Preparation
 from .cache import EmbeddingCache, Facts, Failure
 from .recipe import Recipe
 from .session import Session
@@ -42,14 +41,14 @@ KEPT_BYTES = 8 << 20
 
 
 Network = Callable[[FloatArray], FloatArray]
-"""Pixels (N, 3, H, W) → embeddings (N, D); called from several threads at once."""
+"""Tensors (N, …), of images (N, 3, H, W) → embeddings (N, D); called from several threads at once."""
 
 
 @dataclass(frozen=True)
 class _Read:
     """A file's hash and, unless it is large, its bytes; or why there are none."""
 
-    path: Path
+    reference: Reference
     sha256: str
     data: bytes | None
     failure: Failure | None = None
@@ -63,7 +62,7 @@ class _Read:
         if self.data is not None:
             return self.data
         try:
-            data = read_plain(self.path)
+            data = read_reference(self.reference)
         except OSError as error:
             raise ImageError("unreadable", error.strerror or str(error)) from None
         if hashlib.sha256(data).hexdigest() != self.sha256:
@@ -142,7 +141,9 @@ class Embedder:
     ) -> _Chunk:
         """Look files up by their hash and begin what the cache lacks."""
         hashes = list(reads)
-        facts = self._cache.facts(hashes, _decode_key(recipes[0]))
+        # Facts depend on how the content was read; the first recipe's way is the one recorded.
+        preparation = recipes[0].backbone.preprocess
+        facts = self._cache.facts(hashes, preparation)
         cached = {recipe.key: self._cache.features(hashes, recipe.key, recipe.width) for recipe in recipes}
         work: list[tuple[_Read, list[Recipe]]] = []
         for sha256, read in reads.items():
@@ -154,10 +155,10 @@ class Embedder:
         networks = {recipe.key: self._network(recipe) for _, missing in work for recipe in missing}
         batch = max(1, min(BATCH, len(work) // self._workers))
         jobs = [
-            workers.submit(_compute, work[start : start + batch], networks, recipes[0].backbone.preprocess)
+            workers.submit(_compute, work[start : start + batch], networks, preparation)
             for start in range(0, len(work), batch)
         ]
-        return _Chunk(n_items, facts, cached, jobs, _decode_key(recipes[0]))
+        return _Chunk(n_items, facts, cached, jobs, preparation)
 
     def _finish(self, chunk: _Chunk) -> dict[str, _Known]:
         """Wait for a chunk, commit what is new and return all that is known of it, by hash."""
@@ -165,7 +166,7 @@ class Embedder:
         lasting = {sha256: result for sha256, result in done.items() if not _is_passing(result.facts)}
         if lasting:
             self._cache.put(
-                chunk.decode_key,
+                chunk.preparation,
                 [(sha256, result.facts) for sha256, result in lasting.items()],
                 [
                     (sha256, key, vector)
@@ -198,13 +199,7 @@ class _Chunk:
     facts: dict[str, Facts]
     cached: dict[str, dict[str, FloatArray]]
     jobs: list[Future[dict[str, _Known]]]
-    decode_key: str
-
-
-def _decode_key(recipe: Recipe) -> str:
-    """Facts of the pixels depend on the scale they were decoded at; the first recipe's decode is the one recorded."""
-    spec = recipe.backbone.preprocess
-    return f"{spec.decode_floor or 'full'}{'-long' if spec.resize.method == 'pad' else ''}"
+    preparation: Preparation
 
 
 def _read_ahead(items: Sequence[Item], readers: ThreadPoolExecutor) -> Iterator[list[_Read]]:
@@ -218,35 +213,42 @@ def _read_ahead(items: Sequence[Item], readers: ThreadPoolExecutor) -> Iterator[
 
 def _read(item: Item) -> _Read:
     def failed(reason: str, detail: str) -> _Read:
-        return _Read(item.path, "", None, Failure(reason, detail))
+        return _Read(reference, "", None, Failure(reason, detail))
 
+    reference = item.reference
     try:
-        with open_plain(item.path) as file:
-            size = os.fstat(file.fileno()).st_size
-            if size > MAX_BYTES:
-                return failed("too large", f"{size >> 20} MiB; at most {MAX_BYTES >> 20} MiB")
-            if size > KEPT_BYTES:
-                return _Read(item.path, hashlib.file_digest(file, "sha256").hexdigest(), None)
-            data = file.read()
+        if isinstance(reference, Path):
+            with open_plain(reference) as file:
+                size = os.fstat(file.fileno()).st_size
+                if size > MAX_BYTES:
+                    return failed("too large", f"{size >> 20} MiB; at most {MAX_BYTES >> 20} MiB")
+                if size > KEPT_BYTES:
+                    return _Read(reference, hashlib.file_digest(file, "sha256").hexdigest(), None)
+                data = file.read()
+        else:
+            data = reference.read_bytes()
+            if len(data) > MAX_BYTES:
+                return failed("too large", f"{len(data) >> 20} MiB; at most {MAX_BYTES >> 20} MiB")
     except FileNotFoundError:
         return failed("missing", "no such file")
     except (OSError, ValueError) as error:  # ValueError: the path contains a null character
         return failed("unreadable", getattr(error, "strerror", None) or str(error))
     except MemoryError:
         return failed("out of memory", "not enough memory to read it")
-    return _Read(item.path, hashlib.sha256(data).hexdigest(), data)
+    kept = data if len(data) <= KEPT_BYTES else None
+    return _Read(reference, hashlib.sha256(data).hexdigest(), kept)
 
 
 def _compute(
-    work: Sequence[tuple[_Read, Sequence[Recipe]]], networks: Mapping[str, Network], spec: Preprocess
+    work: Sequence[tuple[_Read, Sequence[Recipe]]], networks: Mapping[str, Network], preparation: Preparation
 ) -> dict[str, _Known]:
-    """Decode each file once, then run every recipe that is missing. ``spec`` is how facts are decoded."""
+    """Read each item once, then run every recipe that is missing. ``preparation`` is how facts are read."""
     facts: dict[str, Facts] = {}
     tensors: dict[str, list[tuple[str, FloatArray]]] = {}
     for read, missing in work:
         try:
-            own, facts[read.sha256] = _prepare(read, missing, spec)
-        except ImageError as error:
+            own, facts[read.sha256] = _prepare(read, missing, preparation)
+        except InputError as error:
             facts[read.sha256] = Failure(error.reason, error.detail)
         except MemoryError:
             facts[read.sha256] = Failure("out of memory", "not enough memory to decode and resize it")
@@ -264,26 +266,27 @@ def _first_output(session: Session, tensors_NKHW: FloatArray) -> FloatArray:
     return session.run(tensors_NKHW)[0]
 
 
-def _prepare(read: _Read, recipes: Sequence[Recipe], spec: Preprocess) -> tuple[dict[str, FloatArray], ImageFacts]:
-    """Each recipe's input (3, H, W), by its key, and what was learnt of the file."""
+def _prepare(
+    read: _Read, recipes: Sequence[Recipe], preparation: Preparation
+) -> tuple[dict[str, FloatArray], ItemFacts]:
+    """Each recipe's tensor, by its key, and what was learnt of the item."""
     data = read.bytes()
-    decoded = decode(data, spec.decode_size)
+    content = preparation.read(data)
     tensors = {}
     for recipe in recipes:
-        # Packaged backbones share one decode; one that asks for another gets another, never somebody else's.
+        # Packaged backbones share one reading; one that asks for another gets another, never somebody else's.
         own = recipe.backbone.preprocess
-        shared = own.decode_floor == spec.decode_floor and own.resize.method == spec.resize.method
-        tensors[recipe.key] = recipe.tensor(decoded.image if shared else decode(data, own.decode_size).image)
-    return tensors, facts_of(read.sha256, decoded)
+        tensors[recipe.key] = recipe.tensor(content if own.reading == preparation.reading else own.read(data))
+    return tensors, preparation.facts(read.sha256, content)
 
 
 def _is_passing(facts: Facts) -> bool:
     """Whether a failure says nothing of the bytes: next time the file may well be usable."""
-    return isinstance(facts, Failure) and facts.reason in ImageError.PASSING
+    return isinstance(facts, Failure) and facts.reason in InputError.PASSING
 
 
 def _assemble(items: Sequence[Item], known: Sequence[_Known], recipe: Recipe) -> Embeddings:
-    usable = [(row, one, one.facts) for row, one in enumerate(known) if isinstance(one.facts, ImageFacts)]
+    usable = [(row, one, one.facts) for row, one in enumerate(known) if isinstance(one.facts, ItemFacts)]
     features_ND = np.empty((len(usable), recipe.width), np.float32)
     for position, (_, one, _) in enumerate(usable):
         features_ND[position] = one.features[recipe.key]

@@ -1,19 +1,17 @@
-"""A recipe: one backbone looking at one view of an image. What a cached embedding is keyed by."""
+"""A recipe: one backbone looking at one view of an input. What a cached embedding is keyed by."""
 
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
-from PIL import Image
 
-from ..data.image import preprocess
+from ..core.types import FloatArray
 from .backbone import Backbone
 
 # Part of every cache key: bump it when the same recipe would give other numbers than before.
@@ -21,7 +19,7 @@ RECIPE_VERSION = 1
 
 
 class View(StrEnum):
-    """How the image is shown to the network."""
+    """How the input is shown to the network; but for the plain one, of images."""
 
     PLAIN = "plain"
     MIRROR = "mirror"
@@ -63,19 +61,8 @@ class Recipe:
         """Length of the embedding."""
         return sum(block.width for block in self.backbone.blocks)
 
-    def tensor(self, image: Image.Image) -> NDArray[np.float32]:
-        """Upright RGB image → the network's input, (3, H, W) float32."""
-        if self.view is View.PROBE:
-            image = _perturbed(image)
-        tensor = preprocess.apply(image, self.backbone.preprocess)
+    def tensor(self, content: Any) -> FloatArray:
+        """What the backbone's preparation has read → the network's input, float32 of the shape it states."""
+        preparation = self.backbone.preprocess
+        tensor = preparation.tensor(preparation.altered(content) if self.view is View.PROBE else content)
         return np.ascontiguousarray(np.flip(tensor[None], self.view.reversed_axes)[0])
-
-
-def _perturbed(image: Image.Image) -> Image.Image:
-    """The middle 95 % of the picture, saved once more as a JPEG: what copies on the web have been through."""
-    width, height = image.size
-    margin_x, margin_y = width // 40, height // 40
-    cropped = image.crop((margin_x, margin_y, width - margin_x, height - margin_y))
-    buffer = io.BytesIO()
-    cropped.save(buffer, "JPEG", quality=75)
-    return Image.open(buffer, formats=("JPEG",)).convert("RGB")

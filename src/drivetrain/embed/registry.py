@@ -3,23 +3,58 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import partial
 
 from ..core.errors import UsageError
 from ..core.local_path import local_path
+from ..data.image.preprocess import Preprocess
+from ..data.preparation import Preparation
 from . import efficientnet_lite
 from .backbone import Backbone
 from .foreign import onnx_file
 
+Load = Callable[..., Backbone]
+"""Takes ``side``: of the network's input in pixels, None for its own."""
+
 # A new packaged backbone is one module and one line here.
-PACKAGED: Mapping[str, Callable[..., Backbone]] = {
+PACKAGED: dict[str, Load] = {
     "efficientnet-lite0": partial(efficientnet_lite.load, efficientnet_lite.LITE0),
     "efficientnet-lite1": partial(efficientnet_lite.load, efficientnet_lite.LITE1),
     "efficientnet-lite2": partial(efficientnet_lite.load, efficientnet_lite.LITE2),
 }
 
 HUB_PREFIX = "hub:"
+
+_IMAGE = Preprocess.input_type
+_TAKES: dict[str, str] = {}
+"""The type of input of those that do not take images."""
+
+
+def register(name: str, load: Load, takes: str = _IMAGE) -> None:
+    """Have a backbone known by a name, and tried where any of its input will do; ``takes``: `Preparation.input_type`.
+
+    Raises:
+        ValueError: another one has that name.
+    """
+    if PACKAGED.setdefault(name, load) is not load:
+        raise ValueError(f"there is a backbone “{name}” already")
+    _TAKES[name] = takes
+
+
+def packaged(takes: str) -> tuple[str, ...]:
+    """Names of the backbones for a type of input, the smallest first."""
+    return tuple(name for name in PACKAGED if _TAKES.get(name, _IMAGE) == takes)
+
+
+def resolve_like(name: str, preparation: Preparation) -> Backbone:
+    """The packaged backbone with an input as large as ``preparation`` makes it.
+
+    Raises:
+        WeightsError: the weights cannot be read.
+    """
+    side = preparation.resize.size[0] if isinstance(preparation, Preprocess) else None
+    return PACKAGED[name](side=side)
 
 
 def resolve(name: str, side: int | None = None) -> Backbone:

@@ -15,17 +15,17 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ..core.errors import BundleError, ImageError, UsageError, WeightsError
+from ..core.errors import BundleError, InputError, UsageError, WeightsError
 from ..core.ports import Progress
 from ..core.types import Embeddings, FloatArray, Item
 from ..embed.backbone import OUTPUT, Backbone, Block
 from ..embed.cache import EmbeddingCache
 from ..embed.embedder import Embedder, Network
 from ..embed.recipe import Recipe, View
-from ..embed.registry import PACKAGED, resolve
+from ..embed.registry import PACKAGED, resolve_like
 from ..learn.selection import Features
 from ..model.export import LOGITS, head_of
-from ..model.predictor import Predictor, decode_source
+from ..model.predictor import Predictor
 from ..model.storage import MODEL, read_files
 
 # Images answered by the bundle's own graph as well.
@@ -113,7 +113,7 @@ def _backbone_of(predictor: Predictor) -> Backbone | None:
     if manifest.training.fine_tuning is not None or about.name not in PACKAGED:
         return None
     try:
-        backbone = resolve(about.name, side=spec.resize.size[0])
+        backbone = resolve_like(about.name, spec)
     except (UsageError, WeightsError):
         return None
     known = set(backbone.block_names)
@@ -168,10 +168,9 @@ def _largest_difference(predictor: Predictor, items: Sequence[Item], answered: A
     rows_N, gap = answered.embeddings.rows_N, 0.0
     for row in np.random.default_rng(0).permutation(len(rows_N))[:SAMPLE]:
         try:
-            image = decode_source(items[rows_N[row]].path, predictor.manifest).image
-        except ImageError:
+            logits_O, _ = predictor.run(items[rows_N[row]].reference)
+        except InputError:
             continue  # gone since it was embedded
-        logits_O, _ = predictor.run(image)
         both = predictor.manifest.kind.comparable(np.stack([logits_O, answered.logits_NO[row]]))
         difference = float(np.abs(both[0] - both[1]).max())
         # NaN, as a damaged head gives, is no agreement.

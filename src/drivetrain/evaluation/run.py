@@ -12,7 +12,7 @@ import numpy as np
 
 from ..core.errors import DataError, UsageError
 from ..core.ports import Progress, Silent
-from ..core.types import Dataset, ImageFacts, IntArray, Interval, Item, Skipped
+from ..core.types import Dataset, IntArray, Interval, Item, ItemFacts, Skipped
 from ..curate.duplicates import copies_of, find_duplicates, merge_groups
 from ..data.block.blocks import CategoryBlock, MultiCategoryBlock, RegressionBlock, TargetBlock
 from ..data.block.datablock import DataBlock
@@ -315,6 +315,6 @@ def _nothing_left(source: str, skipped: Sequence[Skipped], leaks: int) -> str:
     return f"none of the {len(skipped)} files of {source} can be judged ({first}); give images that can be read"
 
 
-def _leaks(predictor: Predictor, facts: Sequence[ImageFacts]) -> dict[int, int]:
+def _leaks(predictor: Predictor, facts: Sequence[ItemFacts]) -> dict[int, int]:
     arrays = predictor.arrays()
     return copies_of(facts, arrays.pixels_sha256_T32, arrays.frequencies_TKK.astype(np.float32))

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Protocol, TypeVar
 
 from PIL import Image, ImageFont
 
-from ..core.errors import ImageError
-from ..core.plain_file import read_plain
+from ..core.errors import InputError
+from ..core.reference import Reference, read_reference
 from ..data.image.contact_sheet import CELL, FONT_SIZE, contact_sheet
 from ..data.image.decode import decode
 from ..draw.charts import shorten
@@ -22,10 +21,10 @@ MISSING = (236, 238, 241)
 
 
 class Pictured(Protocol):
-    """A file with the name people know it by; `core.types.Item` is one."""
+    """Where a picture is, with the name people know it by; `core.types.Item` is one."""
 
     @property
-    def path(self) -> Path: ...
+    def reference(self) -> Reference: ...
 
     @property
     def name(self) -> str: ...
@@ -50,8 +49,8 @@ def loss_sheet(
 
 def _picture(item: Pictured) -> Image.Image:
     try:
-        return decode(read_plain(item.path), _thumbnail).image
-    except (ImageError, OSError):
+        return decode(read_reference(item.reference), _thumbnail).image
+    except (InputError, OSError):
         return Image.new("RGB", (CELL, CELL), MISSING)
 
 

@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core.errors import DataError, StepError, UsageError
+from ..core.reference import Reference
 from ..core.types import Dataset, Item
-from ..data.block.blocks import CategoryBlock, ImageBlock, MultiCategoryBlock, RegressionBlock, TargetBlock
+from ..data.block.blocks import CategoryBlock, ImageBlock, InputBlock, MultiCategoryBlock, RegressionBlock, TargetBlock
 from ..data.block.datablock import LEAK_FREE, DataBlock
 from ..data.block.datasets import View
 from ..data.block.sample import Sample, folder_of
@@ -32,7 +33,7 @@ class Read:
 
     dataset: Dataset
     targets: Targets
-    image_block: ImageBlock
+    input_block: InputBlock
 
 
 def block_for(options: TargetOptions) -> DataBlock:
@@ -94,7 +95,7 @@ def read(source: Source, options: TargetOptions, block: DataBlock | None, unpack
     block = block or block_for(options)
     marked = _marked(block, samples)
     described = Dataset(dataset.source, tuple(item_of(sample, target) for sample in marked), dataset.skipped)
-    return Read(described, targets_of(target, marked, options.target_names), block.image_block)
+    return Read(described, targets_of(target, marked, options.target_names), block.input_block)
 
 
 def samples_of(
@@ -227,6 +228,6 @@ def item_of(sample: Sample, block: TargetBlock[Any]) -> Item:
     Raises:
         UsageError: it has none.
     """
-    if sample.path is None:
+    if not isinstance(sample.x, Reference):
         raise UsageError(f"{sample} is no file; a bundle is trained on files, so that it can tell copies of them later")
-    return Item(sample.path, sample.name, block.text(sample.target), sample.group, sample.split, sample.weight)
+    return Item(sample.x, sample.name, block.text(sample.target), sample.group, sample.split, sample.weight)

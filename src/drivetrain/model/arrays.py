@@ -42,8 +42,9 @@ class TrainingArrays:
     unseen_rows_M: IntArray
     """Which images: all of them where logits are out of fold, those held out where the network was fine-tuned."""
     pixels_sha256_T32: NDArray[np.uint8]
+    """Of each item's content, see `ItemFacts.content_sha256`; the name is older than inputs other than images."""
     frequencies_TKK: NDArray[np.float16]
-    """Perceptual fingerprints, see `drivetrain.data.image.phash`."""
+    """Perceptual fingerprints, see `drivetrain.data.image.phash`; none where the input has no such thing."""
     frozen_NF: NDArray[np.float16] | None = None
     """Embeddings before fine-tuning, as ``frozen.onnx`` gives them: fine-tuning blurs what tells domains apart."""
 
@@ -91,7 +92,7 @@ class TrainingArrays:
             "unseen_logits_MC": (np.float32, (m, kind.width)),
             "unseen_rows_M": (np.int64, (m,)),
             "pixels_sha256_T32": (np.uint8, (t, 32)),
-            "frequencies_TKK": (np.float16, (t, KEPT, KEPT)),
+            "frequencies_TKK": (np.float16, (t if manifest.input.preprocess.fingerprint_bytes else 0, KEPT, KEPT)),
         }
         if manifest.frozen_width is not None:
             wanted["frozen_NF"] = (np.float16, (n, manifest.frozen_width))

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from importlib import import_module
 from typing import Any
-
-import numpy as np
 
 from ..core.child import Work, answer
 from ..core.errors import BundleError
@@ -23,14 +22,16 @@ def _prepare() -> Work:
     Image.init()
 
     def work(request: Mapping[str, Any], files: Mapping[str, bytes]) -> None:
+        for name in request.get("inputs", ()):  # as the asking process has them; a bundle names none
+            import_module(name)
         predictor = construct(files, golden=request["golden"])
-        height, width = predictor.manifest.input.preprocess.resize.size
+        form = predictor.manifest.input
         name = FROZEN
         try:
-            predictor.run_frozen(np.zeros((3, height, width), np.float32))
+            predictor.run_frozen(form.blank()[0])
             name = MODEL
-            for size in batch_sizes(height, width):
-                predictor.run_batch(np.zeros((size, 3, height, width), np.float32))
+            for size in batch_sizes(form.shape):
+                predictor.run_batch(form.blank(size))
         except Exception as error:  # ONNX Runtime raises a dozen unrelated classes
             raise BundleError(f"{name} does not run: {' '.join(str(error).split())[:300]}") from None
 

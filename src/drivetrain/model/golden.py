@@ -1,28 +1,26 @@
-"""Golden images: a few inputs with the answers the training machine gave, replayed before a bundle is trusted.
+"""Golden examples: a few inputs with the answers the training machine gave, replayed before a bundle is trusted.
 
-Each carries the resized pixels (which any decoder of a lossless image must reproduce to the bit), the logits and the
-answer. One is a JPEG, whose decoders may differ by a grey level. Shapes: G images, H, W pixels, K = 3 channels, C logits.
+Each carries what every machine has to read alike from it (of images the resized pixels, see `Input.compared`), the logits and
+the answer. The last may be of a lossy format, whose readers may differ a little. Shapes: G examples, C logits.
 """
 
 from __future__ import annotations
 
-import io
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from ..core.errors import DataError, ImageError, ParityError, SchemaError
+from ..core.errors import DataError, InputError, ParityError, SchemaError
 from ..core.types import FloatArray, Prediction
-from ..data.image.decode import decode
-from ..data.image.preprocess import Preprocess, resize_image, to_tensor
 from ..embed.backbone import OUTPUT
 from ..embed.session import Session
 from .export import LOGITS
+from .inputs.input import Input
 from .manifest import Manifest
 from .policy import judge
 from .seen import Seen
@@ -31,9 +29,8 @@ from .tensors import load_tensors
 
 EXPECTED = "golden/expected.safetensors"
 
-# Parity between runtimes: pixels of the 99th percentile within one grey level, probabilities within 0.01, numbers
-# within a hundredth of their spread.
-MAX_PIXEL_P99 = 1.0
+# Parity between runtimes: what is read as near as the input asks for, probabilities within 0.01, numbers within a hundredth of
+# their spread.
 MAX_PROBABILITY = 0.01
 
 MAX_INDEX_BYTES = 1 << 20
@@ -41,11 +38,8 @@ MAX_INDEX_BYTES = 1 << 20
 # Confidences in golden.json are rounded to six places.
 ROUNDING = 1e-4
 
-# Longest side of a golden image; larger than any packaged backbone's input, so that resizing is exercised.
-LONGEST_SIDE = 480
 
-
-class GoldenImage(BaseModel):
+class GoldenExample(BaseModel):
     """One entry of golden.json."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -61,7 +55,7 @@ class GoldenImage(BaseModel):
 class _GoldenList(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    images: tuple[GoldenImage, ...] = Field(min_length=1, max_length=64)
+    images: tuple[GoldenExample, ...] = Field(min_length=1, max_length=64)
     """A replay of nothing would certify anything."""
 
 
@@ -71,79 +65,66 @@ class Parity:
 
     images: int
     max_pixel: float
-    """Largest 99th percentile of pixel differences, in grey levels."""
+    """Largest difference of what was read: of images the 99th percentile of pixels, in grey levels."""
     max_probability: float
     """Largest difference of a probability; of a number, in spreads of the training data."""
 
 
-def encode_golden(image: Image.Image, lossless: bool) -> bytes:
-    """A copy without metadata, at most 480 pixels wide or high, as PNG or (lossy) JPEG."""
-    small = image.copy()
-    small.thumbnail((LONGEST_SIDE, LONGEST_SIDE), Image.Resampling.BICUBIC)
-    small.info.clear()  # comments and colour profiles would be written along
-    buffer = io.BytesIO()
-    if lossless:
-        small.save(buffer, "PNG", optimize=False, compress_level=6)
-    else:
-        small.save(buffer, "JPEG", quality=90)
-    return buffer.getvalue()
+def answer(data: bytes, form: Input, session: Session) -> tuple[NDArray[Any], Seen]:
+    """What is read from one file, as machines compare it, and what the network sees in it."""
+    compared, tensor = form.compared(form.read_bytes(data))
+    logits_NC, embedding_ND = session.run(tensor[None], [LOGITS, OUTPUT])
+    return compared, Seen(logits_NC[0], embedding_ND[0])
 
 
-def answer(data: bytes, spec: Preprocess, session: Session) -> tuple[NDArray[np.uint8], Seen]:
-    """Resized pixels (H, W, 3) of one image file, and what the network sees in them."""
-    resized = resize_image(decode(data, spec.decode_size).image, spec.resize)
-    logits_NC, embedding_ND = session.run(to_tensor(resized, spec)[None], [LOGITS, OUTPUT])
-    return np.asarray(resized), Seen(logits_NC[0], embedding_ND[0])
-
-
-def write_golden(images: list[tuple[bytes, GoldenImage]], spec: Preprocess, session: Session) -> dict[str, bytes]:
-    """The files of ``golden/``: images, expected pixels and logits, and their index.
+def write_golden(examples: list[tuple[bytes, GoldenExample]], form: Input, session: Session) -> dict[str, bytes]:
+    """The files of ``golden/``: examples, what is read from them and logits, and their index.
 
     Raises:
-        DataError: there are no images.
+        DataError: there are none.
     """
     from safetensors.numpy import save
 
-    if not images:
+    if not examples:
         raise DataError(
-            "none of the images can be read any more, so there is nothing to check a bundle by; train again"
+            f"none of the {form.noun}s can be read any more, so there is nothing to check a bundle by; train again"
         )
-    answers = [answer(data, spec, session) for data, _ in images]
-    files = {f"golden/{entry.file}": data for data, entry in images}
+    answers = [answer(data, form, session) for data, _ in examples]
+    files = {f"golden/{entry.file}": data for data, entry in examples}
     files[EXPECTED] = save(
         {
-            "pixels_GHWK": np.stack([pixels for pixels, _ in answers]),
+            form.golden_name: np.stack([compared for compared, _ in answers]),
             "logits_GC": np.stack([seen.logits_W for _, seen in answers]),
         }
     )
-    index = _GoldenList(images=tuple(entry for _, entry in images))
+    index = _GoldenList(images=tuple(entry for _, entry in examples))
     files[GOLDEN] = (json.dumps(index.model_dump(mode="json"), indent=2, ensure_ascii=False) + "\n").encode()
     return files
 
 
 def replay(files: Mapping[str, bytes], manifest: Manifest, session: Session) -> Parity:
-    """Run every golden image and compare.
+    """Run every golden example and compare.
 
     Raises:
         SchemaError: the golden files are malformed, or do not fit the manifest or each other.
-        ParityError: this machine gives other pixels or other probabilities.
+        ParityError: this machine reads something else or gives other probabilities.
     """
-    index, pixels_GHWK, logits_GC = _parse(files, manifest)
-    kind = manifest.kind
+    index, compared_G, logits_GC = _parse(files, manifest)
+    kind, form = manifest.kind, manifest.input
     expected_GO = kind.comparable(logits_GC)
     worst_pixel = worst_probability = 0.0
-    for entry, pixels_HWK, logits_C, expected_O in zip(index.images, pixels_GHWK, logits_GC, expected_GO, strict=True):
+    for entry, compared, logits_C, expected_O in zip(index.images, compared_G, logits_GC, expected_GO, strict=True):
         try:
-            got_HWK, got = answer(files[f"golden/{entry.file}"], manifest.input.preprocess, session)
-        except (KeyError, ImageError) as error:
-            raise SchemaError(f"golden image {entry.file} cannot be used: {error}") from None
-        pixel = float(np.quantile(np.abs(got_HWK.astype(int) - pixels_HWK.astype(int)), 0.99))
+            got_read, got = answer(files[f"golden/{entry.file}"], form, session)
+        except (KeyError, InputError) as error:
+            raise SchemaError(f"golden {form.noun} {entry.file} cannot be used: {error}") from None
+        pixel = form.difference(got_read, compared)
         probability = float(np.abs(kind.comparable(got.logits_W[None]) - expected_O).max())
         # Written so that a network that answers NaN fails as well.
-        if not (pixel <= MAX_PIXEL_P99 and probability <= MAX_PROBABILITY):
+        if not (pixel <= form.most_difference and probability <= MAX_PROBABILITY):
             raise ParityError(
-                f"this machine does not reproduce golden image {entry.file}: pixels differ by {pixel:.0f} grey levels, "
-                f"{kind.unit} by {probability:.3f} (at most {MAX_PIXEL_P99:.0f} and {MAX_PROBABILITY}); "
+                f"this machine does not reproduce golden {form.noun} {entry.file}: {form.difference_words(pixel)}, "
+                f"{kind.unit} by {probability:.3f} (at most {form.most_words} and {MAX_PROBABILITY}); "
                 "compare the versions in manifest.json, or skip the replay (--no-golden, golden=False) to override"
             )
         _check_entry(entry, replace(got, logits_W=logits_C), manifest)
@@ -151,28 +132,29 @@ def replay(files: Mapping[str, bytes], manifest: Manifest, session: Session) -> 
     return Parity(len(index.images), worst_pixel, worst_probability)
 
 
-def _parse(files: Mapping[str, bytes], manifest: Manifest) -> tuple[_GoldenList, NDArray[np.uint8], FloatArray]:
+def _parse(files: Mapping[str, bytes], manifest: Manifest) -> tuple[_GoldenList, NDArray[Any], FloatArray]:
     try:
         if len(files[GOLDEN]) > MAX_INDEX_BYTES:
             raise ValueError(f"{GOLDEN} has {len(files[GOLDEN])} bytes; at most {MAX_INDEX_BYTES}")
         index = _GoldenList.model_validate_json(files[GOLDEN])
         expected = load_tensors(files[EXPECTED], EXPECTED)
-        pixels_GHWK, logits_GC = expected["pixels_GHWK"], expected["logits_GC"]
+        compared_G, logits_GC = expected[manifest.input.golden_name], expected["logits_GC"]
     except (KeyError, ValidationError, ValueError) as error:
         raise SchemaError(f"the golden files are malformed: {' '.join(str(error).split())}") from None
     images = len(index.images)
-    pixels_shape, logits_shape = (images, *manifest.input.preprocess.resize.size, 3), (images, manifest.kind.width)
-    if pixels_GHWK.shape != pixels_shape or pixels_GHWK.dtype != np.uint8:
-        raise SchemaError(f"golden pixels are {pixels_GHWK.dtype} {pixels_GHWK.shape}, not uint8 {pixels_shape}")
+    (dtype, shape), logits_shape = manifest.input.compared_form, (images, manifest.kind.width)
+    if compared_G.shape != (images, *shape) or compared_G.dtype != dtype:
+        named, wanted = manifest.input.tensor_name, (images, *shape)
+        raise SchemaError(f"golden {named} are {compared_G.dtype} {compared_G.shape}, not {dtype} {wanted}")
     if logits_GC.shape != logits_shape or logits_GC.dtype != np.float32 or not np.isfinite(logits_GC).all():
         raise SchemaError(f"golden logits are {logits_GC.dtype} {logits_GC.shape}, not finite float32 {logits_shape}")
-    return index, pixels_GHWK, logits_GC
+    return index, compared_G, logits_GC
 
 
-def entry_of(file: str, lossless: bool, seen: Seen, manifest: Manifest) -> GoldenImage:
-    """What golden.json says of an image in which this was seen."""
+def entry_of(file: str, lossless: bool, seen: Seen, manifest: Manifest) -> GoldenExample:
+    """What golden.json says of an input in which this was seen."""
     said = judge(manifest, file, seen)
-    return GoldenImage(
+    return GoldenExample(
         file=file,
         lossless=lossless,
         label=answer_words(said),
@@ -188,7 +170,7 @@ def answer_words(said: Prediction) -> str:
     return ", ".join(f"{name} {value.value:.4g}" for name, value in said.values.items()) or ", ".join(said.labels)
 
 
-def _check_entry(entry: GoldenImage, seen: Seen, manifest: Manifest) -> None:
+def _check_entry(entry: GoldenExample, seen: Seen, manifest: Manifest) -> None:
     """What the index says in words is what the logits say in numbers; a class list in another order shows here."""
     said = entry_of(entry.file, entry.lossless, seen, manifest)
     # Of what stands on a threshold, another machine's last bit decides.
@@ -200,6 +182,7 @@ def _check_entry(entry: GoldenImage, seen: Seen, manifest: Manifest) -> None:
     )
     if not (same and rounding and verdict):
         raise SchemaError(
-            f"golden image {entry.file}: golden.json says {entry.label} at {entry.confidence:.3f} ({entry.verdict}), "
+            f"golden {manifest.input.noun} {entry.file}: golden.json says "
+            f"{entry.label} at {entry.confidence:.3f} ({entry.verdict}), "
             f"the expected logits {said.label} at {said.confidence:.3f} ({said.verdict})"
         )

@@ -23,7 +23,7 @@ from pydantic import Field, ValidationError, model_validator
 from ..core.errors import SchemaError
 from ..core.figure import Figure
 from .figure_row import FigureRow
-from .inputs.image import ImageInput
+from .inputs.input import Input
 from .inputs.registry import INPUTS
 from .kinds.kind import Kind
 from .kinds.registry import KINDS
@@ -133,7 +133,7 @@ class _About(Part):
 class Manifest(_About):
     """`manifest.json`."""
 
-    input: ImageInput
+    input: Input
     kind: Kind
     """What is predicted; its fields stand in the document beside the others."""
 
@@ -164,8 +164,9 @@ class Manifest(_About):
 
     def document(self) -> dict[str, Any]:
         """As JSON of the present version."""
-        about = self.model_dump(mode="json", exclude={"kind", "schema_version"})
-        head = {name: about.pop(name) for name in ("name", "bundle_id", "created_at", "input")}
+        about = self.model_dump(mode="json", exclude={"kind", "input", "schema_version"})
+        head = {name: about.pop(name) for name in ("name", "bundle_id", "created_at")}
+        head["input"] = self.input.model_dump(mode="json")
         tail = {name: about.pop(name) for name in ("accept", "figures")}
         kind = self.kind.model_dump(mode="json")
         return {"schema_version": SCHEMA_VERSION, "task": self.task, **head, **about, **kind, **tail}

@@ -1,12 +1,12 @@
-"""A loaded bundle: image in, prediction out. Parse, audit, construct; nothing from disk is executed.
+"""A loaded bundle: input in, prediction out. Parse, audit, construct; nothing from disk is executed.
 
-Shapes: N images, D embedding, F frozen embedding, W logits, C outputs; 3 × H × W pixels of a tensor.
+Shapes: N images, D embedding, F frozen embedding, W logits, C outputs; a tensor is of the
+shape that the manifest's input states.
 """
 
 from __future__ import annotations
 
 import hashlib
-import os
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -15,17 +15,15 @@ from functools import cached_property
 from itertools import islice
 from os import PathLike
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from PIL import Image, ImageOps
 
 from ..core.cores import available_cores
-from ..core.errors import BundleError, ImageError, SchemaError, UsageError, WeightsError
+from ..core.errors import BundleError, InputError, SchemaError, UsageError, WeightsError
 from ..core.local_path import local_path
 from ..core.types import FloatArray, Prediction
-from ..data.image.decode import Decoded, decode, to_rgb
-from ..data.image.picture import read_bytes
-from ..data.image.preprocess import apply
+from ..data.image.preprocess import for_images
 from ..embed.backbone import INPUT, OUTPUT
 from ..embed.batches import in_batches
 from ..embed.quarantine import Quarantine
@@ -46,7 +44,8 @@ from .try_first import try_first
 
 _QUARANTINE = Quarantine()
 
-Source = str | PathLike[str] | bytes | Image.Image
+Source = object
+"""What the manifest's input is read from: a path, the bytes of a file, of images a Pillow image."""
 
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
@@ -87,7 +86,7 @@ class Predictor:
         return self._files.get(name)
 
     def predict(self, source: Source) -> Prediction:
-        """Predict one image: a path, the bytes of a file, or a Pillow image.
+        """Predict one input: a path, the bytes of a file, or an object of the input's own: a Pillow image.
 
         A file that cannot be used gives verdict ``unreadable`` with the reason in ``error``; nothing is raised for it.
 
@@ -96,13 +95,12 @@ class Predictor:
         """
         name = str(source) if isinstance(source, (str, PathLike)) else ""
         try:
-            decoded = decode_source(source, self.manifest)
-            tensor_KHW = self._tensor(decoded.image)
-        except ImageError as error:
+            content = self.manifest.input.read(source)
+            tensor = self.tensor(content)
+        except InputError as error:
             return unreadable(name, f"{error.reason}: {error.detail}", self.manifest.bundle_id)
-        seen = self.see_batch(tensor_KHW[None])[0]
-        facts = {"width": decoded.width, "height": decoded.height}
-        return self.judge(name, replace(seen, facts=facts))
+        seen = self.see_batch(tensor[None])[0]
+        return self.judge(name, replace(seen, facts=self.manifest.input.facts(content)))
 
     def predict_many(self, sources: Iterable[Source], workers: int | None = None) -> Iterator[Prediction]:
         """Predict many, in order, as they become ready; ``sources`` is read a few ahead, so it may be endless.
@@ -112,8 +110,9 @@ class Predictor:
         Raises:
             UsageError: a single source instead of several, or fewer than one worker.
         """
-        if isinstance(sources, (str, PathLike, bytes, Image.Image)):
-            raise UsageError(f"predict_many takes several images, received one {type(sources).__name__}; use predict")
+        if self.manifest.input.is_one(sources) or not isinstance(sources, Iterable):
+            noun = self.manifest.input.noun
+            raise UsageError(f"predict_many takes several {noun}s, received one {type(sources).__name__}; use predict")
         if workers is not None and workers < 1:
             raise UsageError(f"predict_many needs at least one worker, received {workers}")
         return self._predict_many(iter(sources), workers or available_cores() + 1)
@@ -133,43 +132,47 @@ class Predictor:
             finally:
                 pool.shutdown(wait=False, cancel_futures=True)
 
-    def run(self, image: Image.Image) -> tuple[FloatArray, FloatArray]:
-        """Upright RGB image → logits (W,) and embedding (D,).
+    def run(self, source: Source) -> tuple[FloatArray, FloatArray]:
+        """Input, as `predict` takes it → logits (W,) and embedding (D,).
 
         Raises:
-            ImageError: the image has no pixels, or memory does not suffice for it.
+            InputError: it cannot be used, or memory does not suffice for it.
+            UsageError: ``source`` is something else altogether.
         """
-        return self.run_tensor(self._tensor(image))
+        return self.run_tensor(self.tensor(self.manifest.input.read(source)))
 
     def run_tensor(self, tensor: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Preprocessed image (3, H, W) → logits (W,) and embedding (D,)."""
+        """Preprocessed input, of the input's shape → logits (W,) and embedding (D,)."""
         logits_NW, embedding_ND = self.run_batch(tensor[None])
         return logits_NW[0], embedding_ND[0]
 
-    def see_batch(self, tensors_NKHW: FloatArray, *, wide: bool = False) -> list[Seen]:
-        """Preprocessed images (N, 3, H, W) → all that their verdicts need; ``wide`` as `run_batch` has it."""
-        logits_NW, embedding_ND = self.run_batch(tensors_NKHW, wide=wide)
+    def see_batch(self, tensors: FloatArray, *, wide: bool = False) -> list[Seen]:
+        """Preprocessed inputs (N, …) → all that their verdicts need; ``wide`` as `run_batch` has it."""
+        logits_NW, embedding_ND = self.run_batch(tensors, wide=wide)
         if not self.policy.needs_frozen:
             return [Seen(logits_W, embedding_D) for logits_W, embedding_D in zip(logits_NW, embedding_ND, strict=True)]
         # Without fine-tuning both are one.
-        frozen_NF = embedding_ND if self._frozen_graph is None else map(self.run_frozen, tensors_NKHW)
+        frozen_NF = embedding_ND if self._frozen_graph is None else map(self.run_frozen, tensors)
         return [Seen(*parts) for parts in zip(logits_NW, embedding_ND, frozen_NF, strict=True)]
 
-    def _tensor(self, image: Image.Image) -> FloatArray:
-        if 0 in image.size:
-            raise ImageError("damaged", f"the image is {image.width}×{image.height} pixels")
-        try:
-            return apply(image, self.manifest.input.preprocess)
-        except MemoryError:
-            raise ImageError("too large", "not enough memory to prepare it") from None
+    def tensor(self, content: Any) -> FloatArray:
+        """What the network sees of content that the manifest's input has read.
 
-    def run_batch(self, tensors_NKHW: FloatArray, *, wide: bool = False) -> tuple[FloatArray, FloatArray]:
-        """Preprocessed images (N, 3, H, W) → logits (N, W) and embeddings (N, D), in runs of `batch_sizes` each.
+        Raises:
+            InputError: nothing, or memory does not suffice for it.
+        """
+        try:
+            return self.manifest.input.tensor(content)
+        except MemoryError:
+            raise InputError("too large", "not enough memory to prepare it") from None
+
+    def run_batch(self, tensors: FloatArray, *, wide: bool = False) -> tuple[FloatArray, FloatArray]:
+        """Preprocessed inputs (N, …) → logits (N, W) and embeddings (N, D), in runs of `batch_sizes` each.
 
         ``wide``: with all the threads `load` was told of, sooner done where nothing else is to do.
         """
         session = self._wide if wide and self._wide is not None else self._session
-        runs = [session.run(tensors, [LOGITS, OUTPUT]) for tensors in in_batches(tensors_NKHW)]
+        runs = [session.run(tensors, [LOGITS, OUTPUT]) for tensors in in_batches(tensors)]
         if len(runs) == 1:
             logits_NW, embedding_ND = runs[0]
         else:
@@ -186,7 +189,7 @@ class Predictor:
         self._session.release()
 
     def run_frozen(self, tensor: FloatArray) -> FloatArray:
-        """Preprocessed image (3, H, W) → what the network saw in it before fine-tuning, (F,).
+        """Preprocessed input → what the network saw in it before fine-tuning, (F,).
 
         Without fine-tuning that is the embedding itself.
         """
@@ -228,46 +231,12 @@ class Predictor:
         # The id is only what the bundle says of itself; another graph under it has not been tried by anybody.
         if found != manifest.bundle_id or hashlib.sha256(model).hexdigest() != self.model_sha256:
             raise BundleError(f"{self.path} holds another bundle now, {found}, not {manifest.bundle_id}")
-        kind, spec = manifest.kind, manifest.input.preprocess
+        kind, spec = manifest.kind, for_images(manifest.input.preprocess)
         return Heatmaps(model, self.classes, spec, method=method, mix_WC=kind.evidence_WC, answers=kind.answers)
 
     def judge(self, path: str, seen: Seen) -> Prediction:
         """Calibrated answer and verdict from what the network saw."""
         return self.policy.judged(path, seen, self.manifest.kind.answer(seen.logits_W), self.manifest.bundle_id)
-
-
-def decode_source(source: Source, manifest: Manifest) -> Decoded:
-    """A path, bytes or Pillow image → upright RGB image.
-
-    A Pillow image is taken at the size it has, so a large JPEG may differ by a trace from the same file's bytes, which
-    are decoded at a reduced scale.
-
-    Raises:
-        ImageError: missing, unreadable or not an image.
-        UsageError: ``source`` is none of these.
-    """
-    if isinstance(source, Image.Image):
-        return _decode_pillow(source)
-    if isinstance(source, bytes):
-        return decode(source, manifest.input.preprocess.decode_size)
-    try:
-        os.fspath(source)
-    except TypeError:
-        kind = type(source).__name__
-        raise UsageError(
-            f"an image is a path, the bytes of a file or a Pillow image; received one of type {kind}"
-        ) from None
-    return decode(read_bytes(source), manifest.input.preprocess.decode_size)
-
-
-def _decode_pillow(image: Image.Image) -> Decoded:
-    try:
-        upright = ImageOps.exif_transpose(image)
-        return Decoded(to_rgb(upright), *upright.size, format=image.format or "", mode=image.mode, reduced=1)
-    except ImageError:
-        raise
-    except Exception as error:  # the pixels of a file are read only now, and damage shows as any exception
-        raise ImageError("damaged", " ".join(str(error).split())) from None
 
 
 @dataclass(frozen=True)
@@ -378,16 +347,16 @@ def _frozen_graph(files: Mapping[str, bytes], manifest: Manifest) -> bytes | Non
 
 def _check_fit(session: Session, manifest: Manifest) -> None:
     """Whether the graph takes and gives what the manifest says: as declared, and when run."""
-    height, width = manifest.input.preprocess.resize.size
-    if session.inputs != {INPUT: (3, height, width)}:
-        raise SchemaError(f"the graph takes {session.inputs}, the manifest says {INPUT} (3, {height}, {width})")
+    shape = manifest.input.shape
+    if session.inputs != {INPUT: shape}:
+        raise SchemaError(f"the graph takes {session.inputs}, the manifest says {INPUT} {shape}")
     wanted = {OUTPUT: (manifest.embedding_width,), LOGITS: (manifest.kind.width,)}
     if session.outputs != wanted:
         raise SchemaError(f"the graph gives {session.outputs}, the manifest says {wanted}")
     try:
-        grey = session.run(np.zeros((1, 3, height, width), np.float32), list(wanted))
+        blank = session.run(manifest.input.blank(), list(wanted))
     except Exception as error:  # ONNX Runtime raises a dozen unrelated classes here
         raise SchemaError(f"the graph does not run: {' '.join(str(error).split())[:300]}") from None
-    for (name, shape), array in zip(wanted.items(), grey, strict=True):
+    for (name, shape), array in zip(wanted.items(), blank, strict=True):
         if array.dtype != np.float32 or array.shape != (1, *shape):
             raise SchemaError(f"the graph gives {name} as {array.dtype} {array.shape}, not float32 {(1, *shape)}")

@@ -12,10 +12,12 @@ from typing import Any
 
 from PIL import Image
 
-from ..core.errors import DrivetrainError, ImageError, UsageError
+from ..core.errors import DrivetrainError, InputError, UsageError
 from ..core.installation import install_command
 from ..core.types import Prediction
-from ..model.predictor import Predictor, decode_source, load
+from ..data.image.decode import decode
+from ..data.image.preprocess import for_images
+from ..model.predictor import Predictor, load
 from .answer import answer_html, hint_html, task_words
 
 # Pictures answered at one press, and longest side of what is shown of each in pixels.
@@ -127,8 +129,8 @@ class ClassifyApp:
     def _picture(self, upload: Upload) -> str:
         """Drawn anew from what was decoded, so that it shows where a browser does not know the format."""
         try:
-            image = decode_source(upload.data, self._predictor.manifest).image.copy()
-        except ImageError:
+            image = decode(upload.data, for_images(self._predictor.manifest.input.preprocess).decode_size).image.copy()
+        except InputError:
             return ""
         image.thumbnail((SHOWN_SIDE, SHOWN_SIDE), Image.Resampling.BICUBIC)
         image.info.clear()

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core.cores import available_cores
-from ..core.errors import ImageError
-from ..core.plain_file import read_plain
+from ..core.errors import InputError
+from ..core.reference import read_reference
 from ..core.types import IntArray, Item
 from ..data.image.facts import thumbnail
 from ..learn.figures import AnyFigures, LabelFigures, NumberFigures
@@ -170,8 +170,8 @@ def pictures_of(items: Sequence[Item]) -> list[Thumbnail]:
 
     def one(item: Item) -> Thumbnail:
         try:
-            return Thumbnail(item.name, thumbnail(read_plain(item.path)))
-        except (OSError, ImageError):
+            return Thumbnail(item.name, thumbnail(read_reference(item.reference)))
+        except (OSError, InputError):
             return Thumbnail(item.name, b"")
 
     with ThreadPoolExecutor(available_cores()) as pool:

@@ -10,11 +10,13 @@ import numpy as np
 
 from .._version import __version__
 from ..core.cores import available_cores
-from ..core.errors import ImageError
-from ..core.plain_file import read_plain
+from ..core.errors import InputError
+from ..core.reference import read_reference
 from ..core.types import Interval
 from ..data.image.decode import decode
-from ..data.image.preprocess import apply
+from ..data.image.facts import pixel_size
+from ..data.image.preprocess import Preprocess, apply, for_images
+from ..data.preparation import Preparation
 from ..draw.charts import NBSP, percent
 from ..draw.plot import Plot
 from ..embed.session import Session
@@ -69,8 +71,8 @@ def training_report(trained: Trained, files: Mapping[str, bytes], created_at: st
         contradictions_total=len(trained.contradictory),
         duplicates_note=_duplicates_note(trained),
         skipped=trained.skipped,
-        image_sizes=tuple((fact.width, fact.height) for fact in embeddings.facts),
-        input_size=features.backbone.preprocess.resize.size,
+        image_sizes=tuple(pixel_size(fact) for fact in embeddings.facts if "width" in fact.details),
+        input_size=_input_size(features.backbone.preprocess),
         trials=trained.chosen.trials,
         trials_note=_trials_note(trained.chosen.trials),
         loss=LOSSES[targets.task],
@@ -264,8 +266,6 @@ def _duplicates_note(trained: Trained) -> str:
 
 def _run(trained: Trained) -> tuple[tuple[str, str], ...]:
     features, options = trained.chosen.features, trained.options
-    spec = features.backbone.preprocess
-    height, width = spec.resize.size
     return (
         ("Source", trained.dataset.source),
         ("Images", f"{len(trained.items)} for training, {len(trained.skipped)} skipped"),
@@ -275,13 +275,18 @@ def _run(trained: Trained) -> tuple[tuple[str, str], ...]:
         ),
         ("Features", f"{features.name} ({features.backbone.licence})"),
         ("Choice", trained.chosen.note),
-        ("Preprocessing", f"{spec.resize.method} to {width}×{height}, {spec.resize.filter}"),
+        ("Preprocessing", features.backbone.preprocess.words),
         ("Head", _head(trained)),
         *((("Fine-tuning", trained.verdict_on_tuning),) if trained.verdict_on_tuning else ()),
         ("Seed", str(options.seed)),
         ("Machine", f"{platform.system()} {platform.machine()}, {available_cores()} cores"),
         ("Versions", f"drivetrain {__version__}, Python {platform.python_version()}"),
     )
+
+
+def _input_size(preparation: Preparation) -> tuple[int, int] | None:
+    """(height, width) that the network sees of an image."""
+    return preparation.resize.size if isinstance(preparation, Preprocess) else None
 
 
 def _head(trained: Trained) -> str:
@@ -330,18 +335,20 @@ def _notes(trained: Trained, files: Mapping[str, bytes]) -> tuple[str, ...]:
 def _reduced_effect(trained: Trained, files: Mapping[str, bytes]) -> tuple[str, ...]:
     """What decoding large JPEGs at a reduced scale does to probabilities, measured on some of them."""
     reduced = [
-        item for item, fact in zip(trained.all_items, trained.chosen.embeddings.facts, strict=True) if fact.reduced > 1
+        item
+        for item, fact in zip(trained.all_items, trained.chosen.embeddings.facts, strict=True)
+        if fact.details.get("reduced", 1) != 1
     ]
     if not reduced:
         return ()
-    spec = trained.chosen.features.backbone.preprocess
+    spec = for_images(trained.chosen.features.backbone.preprocess)
     session = Session(files[storage.MODEL])
     worst, changed, checked = 0.0, 0, 0
     for item in reduced[:: max(1, len(reduced) // REDUCED_CHECKED)][:REDUCED_CHECKED]:
         try:
-            data = read_plain(item.path)
+            data = read_reference(item.reference)
             tensors = [apply(decode(data, size).image, spec) for size in (spec.decode_size, None)]
-        except (OSError, ImageError):
+        except (OSError, InputError):
             continue
         logits = [session.run(t[None], [LOGITS])[0] for t in tensors]
         quick, full = (trained.targets.answers(one, trained.beta)[0] for one in logits)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ..core.reference import size_of
 from ..core.types import Item
 from ..embed.backbone import Backbone
 from ..embed.cache import EmbeddingCache
@@ -39,7 +40,7 @@ def plan(
     costs_s = [smallest_s, *(cost_s + smallest_s * n_compared / max(n, 1) for cost_s in larger_s)]
     largest = max((i for i, cost_s in enumerate(costs_s) if cost_s <= budget_s), default=0)
     chosen = backbones[:1] if largest == 0 else (backbones[0], backbones[largest])
-    mirror = 2 * costs_s[largest] <= budget_s
+    mirror = 2 * costs_s[largest] <= budget_s and backbones[largest].preprocess.can_be_varied
     return Candidates(tuple(chosen), mirror), _note(backbones, costs_s, largest, budget_s)
 
 
@@ -60,7 +61,7 @@ def _about(seconds: float) -> str:
 
 def reading_seconds(items: Sequence[Item]) -> float:
     """Nominal time to read and decode all ``items``; a file that is not there takes as long as an empty one."""
-    return (S_PER_FILE * len(items) + sum(_size(item) for item in items) / BYTES_PER_S) / CORES
+    return (S_PER_FILE * len(items) + sum(size_of(item.reference) for item in items) / BYTES_PER_S) / CORES
 
 
 def network_seconds(backbone: Backbone, cache: EmbeddingCache) -> float:
@@ -78,10 +79,3 @@ def _multiply_adds(backbone: Backbone, cache: EmbeddingCache) -> int:
         known = str(multiply_adds(backbone.build(backbone.block_names)))
         cache.set_note(key, known)
     return int(known)
-
-
-def _size(item: Item) -> int:
-    try:
-        return item.path.stat().st_size
-    except (OSError, ValueError):  # ValueError: the path contains a null character
-        return 0

@@ -15,12 +15,11 @@ import numpy as np
 
 from .._version import __version__
 from ..core.cores import available_cores
-from ..core.errors import ImageError
+from ..core.errors import InputError
 from ..core.ordered_map import ordered_map
-from ..core.plain_file import read_plain
+from ..core.reference import read_reference
 from ..core.types import FloatArray, Item
 from ..data.image import phash
-from ..data.image.decode import decode
 from ..embed.session import Session
 from ..learn.accept_rule import accept_rule, class_confidence, label_confidence
 from ..learn.figures import COVERAGE, ClassFigures, LabelFigures, NumberFigures
@@ -31,8 +30,8 @@ from ..model.arrays import TrainingArrays
 from ..model.card import render_card
 from ..model.export import with_head
 from ..model.figure_row import rows_of
-from ..model.golden import GoldenImage
-from ..model.inputs.image import ImageInput
+from ..model.golden import GoldenExample
+from ..model.inputs.registry import INPUTS
 from ..model.kinds.classes import ClassKind, ClassMetrics
 from ..model.kinds.kind import Kind
 from ..model.kinds.labels import LabelKind, LabelMetrics
@@ -42,13 +41,13 @@ from ..model.part import Amount, Calibration, Part, Share
 from .checks import per_output
 from .trained import Trained
 
-GOLDEN_IMAGES = 4
+GOLDEN_EXAMPLES = 4
 
 
 def bundle_files(trained: Trained, created_at: str) -> dict[str, bytes]:
     """Every file of the bundle but the report and the sums."""
     features = trained.chosen.features
-    backbone, spec = features.backbone, features.backbone.preprocess
+    backbone = features.backbone
     files: dict[str, bytes] = {}
     if trained.tuned is None:
         head = trained.fitted.head
@@ -75,7 +74,7 @@ def bundle_files(trained: Trained, created_at: str) -> dict[str, bytes]:
         storage.MANIFEST: described.to_json().encode(),
         storage.CARD: render_card(described).encode(),
     }
-    return files | golden.write_golden(_golden_images(trained, described, session), spec, session)
+    return files | golden.write_golden(_golden_examples(trained, described, session), described.input, session)
 
 
 def _identity(model: bytes, beta: float, arrays: bytes) -> str:
@@ -99,7 +98,7 @@ def _arrays(trained: Trained, embeddings_AD: FloatArray, frozen_AF: FloatArray |
         groups = np.concatenate([groups, judged.groups_J[outside]])
         unseen_rows, unseen_logits = np.asarray([place[int(row)] for row in judged.rows_J]), judged.logits_JO
     facts = [trained.chosen.embeddings.facts[row] for row in trained.rows_N]
-    digests = np.frombuffer(bytes.fromhex("".join(fact.pixels_sha256 for fact in facts)), np.uint8)
+    digests = np.frombuffer(bytes.fromhex("".join(fact.content_sha256 for fact in facts)), np.uint8)
     return TrainingArrays(
         embeddings_ND=embeddings_AD[rows].astype(np.float16),
         targets_N=targets,
@@ -107,7 +106,9 @@ def _arrays(trained: Trained, embeddings_AD: FloatArray, frozen_AF: FloatArray |
         unseen_logits_MC=np.asarray(unseen_logits, np.float32),
         unseen_rows_M=unseen_rows.astype(np.int64),
         pixels_sha256_T32=digests.reshape(-1, 32),
-        frequencies_TKK=phash.frequencies([fact.dct for fact in facts]).astype(np.float16),
+        frequencies_TKK=phash.frequencies([f.fingerprint for f in facts if f.fingerprint is not None]).astype(
+            np.float16
+        ),
         frozen_NF=None if frozen_AF is None else frozen_AF[rows].astype(np.float16),
     )
 
@@ -120,7 +121,7 @@ def _manifest(trained: Trained, created_at: str, bundle_id: str) -> Manifest:
         "name": options.name or Path(trained.dataset.source).stem or "model",
         "bundle_id": bundle_id,
         "created_at": created_at,
-        "input": ImageInput(preprocess=backbone.preprocess),
+        "input": INPUTS[backbone.preprocess.input_type].of(backbone.preprocess),
         "embedding_width": frozen_width if tuned is None else tuned.embeddings_AD.shape[1],
         "frozen_width": frozen_width if tuned else None,
         "backbone": manifest.BackboneInfo(
@@ -270,29 +271,29 @@ def _pictures(trained: Trained, remembered: TrainingArrays) -> dict[int, bytes]:
 
 def _picture(items: Sequence[Item], row: int) -> bytes | None:
     try:
-        return gallery.picture_of(read_plain(items[row].path))
-    except (OSError, ImageError):
+        return gallery.picture_of(read_reference(items[row].reference))
+    except (OSError, InputError):
         return None  # gone since it was embedded; the others will do
 
 
-def _golden_images(trained: Trained, described: Manifest, session: Session) -> list[tuple[bytes, GoldenImage]]:
+def _golden_examples(trained: Trained, described: Manifest, session: Session) -> list[tuple[bytes, GoldenExample]]:
     """One image of each of the first classes, chosen by confidence nearest 0.9: clear, yet able to move.
 
     Of labels and numbers, images from the whole range of losses.
     """
-    judged = unseen(trained)
-    images: list[tuple[bytes, GoldenImage]] = []
+    judged, form = unseen(trained), described.input
+    images: list[tuple[bytes, GoldenExample]] = []
     for row in _candidates(judged):
-        if len(images) == GOLDEN_IMAGES:
+        if len(images) == GOLDEN_EXAMPLES:
             break
-        lossless = len(images) < GOLDEN_IMAGES - 1
+        lossless = len(images) < GOLDEN_EXAMPLES - 1
         try:
-            image = decode(read_plain(trained.all_items[row].path), described.input.preprocess.decode_size).image
-        except (OSError, ImageError):
+            content = form.read(trained.all_items[row].reference)
+        except InputError:
             continue  # gone since it was embedded; another will do
-        data = golden.encode_golden(image, lossless)
-        _, seen = golden.answer(data, described.input.preprocess, session)
-        file = f"{len(images)}.{'png' if lossless else 'jpg'}"
+        data = form.golden_file(content, lossless=lossless)
+        _, seen = golden.answer(data, form, session)
+        file = f"{len(images)}.{form.golden_ending(lossless=lossless)}"
         images.append((data, golden.entry_of(file, lossless, seen, described)))
     return images
 
@@ -301,9 +302,9 @@ def _candidates(judged: Judged) -> list[int]:
     """Rows among all usable images, those to be tried first ahead."""
     if not isinstance(judged.targets, ClassTargets):
         order = np.argsort(judged.losses_J, kind="stable")
-        spaced = order[np.linspace(0, len(order) - 1, GOLDEN_IMAGES).astype(int)].tolist()
+        spaced = order[np.linspace(0, len(order) - 1, GOLDEN_EXAMPLES).astype(int)].tolist()
         return [int(judged.rows_J[j]) for j in dict.fromkeys([*spaced, *order.tolist()])]
     order = np.argsort(np.abs(judged.answers_JO.max(axis=1) - 0.9), kind="stable")
     by_class = [[j for j in order if judged.targets.values[j] == c] for c in range(len(judged.targets.names))]
-    chosen = [rows[depth] for depth in range(GOLDEN_IMAGES) for rows in by_class if depth < len(rows)]
+    chosen = [rows[depth] for depth in range(GOLDEN_EXAMPLES) for rows in by_class if depth < len(rows)]
     return [int(judged.rows_J[j]) for j in chosen]

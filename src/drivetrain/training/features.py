@@ -9,16 +9,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core.cores import available_cores
-from ..core.errors import DataError
+from ..core.errors import DataError, UsageError
 from ..core.ports import Progress
 from ..core.types import Embeddings, FloatArray, IntArray, Item
 from ..curate.duplicates import find_duplicates, merge_groups
-from ..data.block.blocks import Mode
+from ..data.block.blocks import InputBlock
 from ..embed.backbone import Backbone
 from ..embed.cache import EmbeddingCache
 from ..embed.embedder import Embedder
 from ..embed.recipe import Recipe, View
-from ..embed.registry import PACKAGED
+from ..embed.registry import packaged
 from ..learn.selection import PILOT_IMAGES, Candidates, Features, Pilot, Trial, choose
 from ..learn.targets import Targets
 from ..stats.folds import fold_count, grouped_folds
@@ -118,22 +118,19 @@ def pilot_sample(labels_N: IntArray, size: int, seed: int) -> NDArray[np.intp]:
     return np.sort(np.concatenate(chosen))
 
 
-def candidates(options: TrainOptions, mode: Mode) -> list[Backbone]:
-    """The backbones that a run may choose from, smallest first, with images prepared as it wants them."""
-    fixed = options.backbone != AUTO
-    return [
-        _prepared(resolve(name, options.size), options, mode) for name in ([options.backbone] if fixed else PACKAGED)
-    ]
+def candidates(options: TrainOptions, block: InputBlock) -> list[Backbone]:
+    """The backbones that a run may choose from, smallest first, with inputs prepared as it wants them.
 
-
-def _prepared(backbone: Backbone, options: TrainOptions, mode: Mode) -> Backbone:
-    spec = backbone.preprocess
-    changes: dict[str, object] = {}
-    if options.resize is not None and options.resize != spec.resize.method:
-        changes["resize"] = spec.resize.model_copy(update={"method": options.resize})
-    if mode != spec.mode:
-        changes["mode"] = mode
-    return replace(backbone, preprocess=spec.model_copy(update=changes)) if changes else backbone
+    Raises:
+        UsageError: one takes another input than ``block`` reads, or none takes that.
+    """
+    names = [options.backbone] if options.backbone != AUTO else packaged(block.input_type)
+    if not names:
+        raise UsageError(
+            f"no packaged network takes the input “{block.input_type}”; name one with --backbone (backbone=)"
+        )
+    found = [resolve(name, options.size) for name in names]
+    return [replace(one, preprocess=block.prepared(one.preprocess, options.resize)) for one in found]
 
 
 def _compare(
@@ -170,7 +167,9 @@ def _probe(
     seed: int,
     embedder: Embedder,
 ) -> FloatArray:
-    """Cosines between some images and slightly altered copies of themselves."""
+    """Cosines between some images and slightly altered copies of themselves; none of inputs of which no such copy is made."""
+    if not features.backbone.preprocess.can_be_varied:
+        return np.empty(0, np.float32)
     sample = np.sort(np.random.default_rng(seed).permutation(len(rows_N))[:PROBES])
     recipe = Recipe(features.backbone, View.PROBE)
     probed = embedder.embed([items[rows_N[row]] for row in sample], [recipe], stage="look for copies")[recipe.key]

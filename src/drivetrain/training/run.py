@@ -53,14 +53,14 @@ def fit(
     weights_M = np.asarray([item.weight for item in everything], np.float32)
     check_groups(user_groups_M, options.balance)
     with watch("embed"):
-        backbones = [backbone] if backbone else candidates(options, found.image_block.mode)
+        backbones = [backbone] if backbone else candidates(options, found.input_block)
         chosen = choose_and_embed(
             everything, targets_M, user_groups_M, weights_M, options, embedder, cache, progress, backbones
         )
     with watch("fit"):
         embeddings = chosen.embeddings
         rows = embeddings.rows_N
-        items, targets = tuple(everything[row] for row in rows), targets_M.take(rows)
+        items, targets = embeddings.of(everything), targets_M.take(rows)
         skipped = (*found.dataset.skipped, *embeddings.skipped)
         check_usable(targets, skipped)
         duplicates = find_duplicates(embeddings.facts, embeddings.features_ND, chosen.probe_cosines)
@@ -86,7 +86,7 @@ def fit(
 
         with watch("fine-tune"):
             ready = Ready(items, targets, groups_A, weights_M[rows], training, held, judged, chosen, fitted, options)
-            attempt = fine_tune(ready, found.image_block, progress) if tuner is None else tuner(ready)
+            attempt = fine_tune(ready, found.input_block, progress) if tuner is None else tuner(ready)
         better = attempt.loss < attempt.frozen_loss
         tuned = attempt if better or tuner is not None else None
         judged = tuned.judged if tuned else judged

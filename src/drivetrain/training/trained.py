@@ -162,8 +162,8 @@ class TrainResult:
     """What became of it, in words; None where it was not asked for."""
     warnings: tuple[str, ...]
     seconds: dict[str, float]
-    example: Path
-    """One of the images it was trained on."""
+    example: Path | None
+    """One of the files it was trained on; None where they are none of this machine."""
     untouched_split: str | None
     """A split of the data that was neither trained on nor judged by."""
 

@@ -23,12 +23,13 @@ from ..core.cores import available_cores
 from ..core.errors import DataError, UsageError
 from ..core.ports import Progress
 from ..core.types import FloatArray, IntArray
-from ..data.block.blocks import ImageBlock
+from ..data.block.blocks import ImageBlock, InputBlock
 from ..data.block.datasets import Datasets, View
 from ..data.block.item_transforms import Resize, ResizeMethod
 from ..data.block.loader import DataLoader, DataLoaders, Loading
 from ..data.block.sample import Sample
 from ..data.image import preprocess
+from ..data.image.facts import pixel_size
 from ..embed.cache import EmbeddingCache, default_folder
 from ..embed.embedder import Embedder
 from ..embed.recipe import Recipe
@@ -58,7 +59,7 @@ SWA_START = 0.3
 CPU_STAGES = 3
 
 
-def fine_tune(ready: Ready, image_block: ImageBlock, progress: Progress) -> Tuned:
+def fine_tune(ready: Ready, input_block: InputBlock, progress: Progress) -> Tuned:
     """Train and judge.
 
     Raises:
@@ -72,17 +73,19 @@ def fine_tune(ready: Ready, image_block: ImageBlock, progress: Progress) -> Tune
     from ..learn.deep.networks import network
     from ..learn.deep.stepper import Options
 
+    if not isinstance(input_block, ImageBlock):
+        raise UsageError("only networks that take images are fine-tuned; leave out --deep (deep=True)")
     tuning = ready.options.deep or Tuning()
     features = ready.chosen.features
     backbone = network(features.backbone.name)
-    backbone.prepare(features.backbone.preprocess)
+    backbone.prepare(preprocess.for_images(features.backbone.preprocess))
     train, held, base, frozen = _sides(ready)
     progress.say(f"fine-tuning {features.backbone.name} on {len(train)} images, judged on {len(held.rows_J)} others")
     scale = Scale.of(ready.targets.take(train))
     model = HeadedNetwork.from_head(backbone, scale.inward(_for_embedding(base.head, features.blocks)), features.blocks)
     if tuning.maxima:
         model = model.widened(backbone.add_maxima(features.blocks))
-    loaders = loaders_of(ready, train, held.rows_J, scale, image_block, backbone.about.preprocess.resize)
+    loaders = loaders_of(ready, train, held.rows_J, scale, input_block, backbone.about.preprocess.resize)
     weights_A = np.ones(len(ready.items), np.float32)
     weights_A[train] = _weights(ready, train)
     device = tuning.device or best_device()
@@ -298,11 +301,11 @@ def loaders_of(
     answers for in production."""
     targets = ready.targets
     samples = [
-        Sample(row, item.name, item, item.path, targets.text(row), group=item.group)
+        Sample(row, item.name, item, item.reference, targets.text(row), group=item.group)
         for row, item in enumerate(ready.items)
     ]
     method, facts = ResizeMethod(resize.method), ready.chosen.embeddings.facts
-    roomy = roomy_size([(facts[row].height, facts[row].width) for row in train], resize)
+    roomy = roomy_size([pixel_size(facts[row])[::-1] for row in train], resize)
     views = [
         View(tuple(samples[row] for row in rows), image_block, None, scale.encode(targets.values[rows]), training)
         for rows, training in ((train, True), (valid, False))

@@ -675,6 +675,11 @@ export interface components {
              */
             type: string;
             /**
+             * Media Types
+             * @description Of the files
+             */
+            media_types: string[];
+            /**
              * Shape
              * @description Of the tensor that the network sees; of an image 3 channels, height and width
              */
@@ -1189,9 +1194,9 @@ export interface components {
         InferInput: {
             /**
              * Name
-             * @enum {string}
+             * @description As the model's metadata names its inputs: of images `image` or `pixels`
              */
-            name: "image" | "pixels";
+            name: string;
             /**
              * Datatype
              * @enum {string}

@@ -25,6 +25,8 @@ from ...core.errors import DataError, UsageError
 from ...core.types import FloatArray, IntArray
 from ..image.decode import DecodeSize
 from ..image.picture import from_array, read_picture
+from ..image.preprocess import Preprocess, for_images
+from ..preparation import Preparation
 from ..sources.folder import listed
 from ..sources.table import text_of
 from .describe import describe
@@ -36,13 +38,32 @@ Target = TypeVar("Target")
 STRATA = 5
 
 
+class InputBlock(ABC):
+    """What is predicted from."""
+
+    input_type: ClassVar[str]
+    """As a bundle's manifest calls it; backbones that take it are chosen from."""
+
+    @abstractmethod
+    def prepared(self, preparation: Preparation, resize: str | None) -> Preparation:
+        """How the items of this block are made ready for a network that wants them as ``preparation`` has it.
+
+        ``resize``: the way asked for of bringing images to the network's size.
+
+        Raises:
+            UsageError: the network takes another input, or there is nothing to resize.
+        """
+
+
 @dataclass(frozen=True)
-class ImageBlock:
+class ImageBlock(InputBlock):
     """Pictures: ``RGB``, or ``L`` for greyscale. Whatever a file holds is brought to that mode.
 
     >>> ImageBlock("L").open(np.zeros((4, 6, 3), np.uint8)).mode
     'L'
     """
+
+    input_type: ClassVar[str] = Preprocess.input_type
 
     mode: Mode = "RGB"
 
@@ -54,6 +75,16 @@ class ImageBlock:
     def channels(self) -> int:
         """K: 3 or 1."""
         return len(self.mode)
+
+    def prepared(self, preparation: Preparation, resize: str | None) -> Preprocess:
+        """In the block's mode, and resized by the way asked for."""
+        spec = for_images(preparation)
+        changes: dict[str, object] = {}
+        if resize is not None and resize != spec.resize.method:
+            changes["resize"] = spec.resize.model_copy(update={"method": resize})
+        if self.mode != spec.mode:
+            changes["mode"] = self.mode
+        return spec.model_copy(update=changes) if changes else spec
 
     def open(self, x: object, decode_size: DecodeSize | None = None) -> Image.Image:
         """Upright image of the block's mode; see `read_picture` for what ``x`` may be.

@@ -26,7 +26,7 @@ from ...core.ports import Progress, Silent
 from ...core.types import Dataset, Item, Skipped
 from ..image.decoded_store import KEEP_BYTES
 from .batch import BatchTransform
-from .blocks import CategoryBlock, ImageBlock, TargetBlock
+from .blocks import CategoryBlock, ImageBlock, InputBlock, TargetBlock
 from .datasets import Datasets, View
 from .describe import called, describe
 from .getters import get_image_files
@@ -37,7 +37,7 @@ from .splitter import PlainSplitter, Split, Splitter, check_labels, split_sample
 from .splitters import LeakFreeSplitter
 from .summary import Summary, summarise
 
-Blocks = tuple[ImageBlock] | tuple[ImageBlock, TargetBlock[Any]]
+Blocks = tuple[InputBlock] | tuple[InputBlock, TargetBlock[Any]]
 Getter = Callable[[Any], object]
 
 LEAK_FREE = LeakFreeSplitter()
@@ -47,7 +47,7 @@ LEAK_FREE = LeakFreeSplitter()
 class DataBlock:
     """How to get from a source to batches.
 
-    ``blocks``: an `ImageBlock` and the target's block (or the former alone), as classes or objects. ``get_items``: a
+    ``blocks``: the input's block (`ImageBlock`) and the target's (or the former alone), as classes or objects. ``get_items``: a
     function of the source that gives `Item`s, paths, rows of a table or pictures; `open_source` also does. Of an `Item`
     or path, ``get_x`` is the path itself by default, and ``get_y`` the label that an `Item` carries. ``item_tfms`` and
     ``batch_tfms`` take one transform or several.
@@ -76,10 +76,22 @@ class DataBlock:
         object.__setattr__(self, "batch_tfms", _checked_tfms(self.batch_tfms, "batch_tfms", "(batch, rng)"))
 
     @property
-    def image_block(self) -> ImageBlock:
-        """What the pictures become."""
-        block: ImageBlock = self.blocks[0]
+    def input_block(self) -> InputBlock:
+        """What is predicted from."""
+        block: InputBlock = self.blocks[0]
         return block
+
+    @property
+    def image_block(self) -> ImageBlock:
+        """What the pictures become.
+
+        Raises:
+            UsageError: there are none.
+        """
+        block = self.input_block
+        if isinstance(block, ImageBlock):
+            return block
+        raise UsageError(f"data sets and loaders are for pictures; this DataBlock reads {called(block)}")
 
     @property
     def target_block(self) -> TargetBlock[Any] | None:
@@ -255,7 +267,7 @@ def _reason(error: Exception) -> str:
 def _checked_blocks(given: Any) -> Blocks:
     parts = tuple(given) if isinstance(given, tuple | list) else (given,)
     blocks = tuple(part() if inspect.isclass(part) else part for part in parts)
-    kinds = [ImageBlock, TargetBlock]
+    kinds = [InputBlock, TargetBlock]
     if not 1 <= len(blocks) <= 2 or not all(isinstance(b, kind) for b, kind in zip(blocks, kinds, strict=False)):
         names = ", ".join(describe(block) for block in blocks) or "none"
         raise UsageError(f"blocks are {names}; give an ImageBlock and the target's, e.g. (ImageBlock, CategoryBlock)")

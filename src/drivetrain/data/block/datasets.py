@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from ...core.errors import ImageError, StepError
+from ...core.errors import InputError, StepError
 from ...core.types import IntArray, Skipped
 from ..image.decode import DecodeSize
 from .blocks import ImageBlock, TargetBlock
@@ -38,7 +38,7 @@ class View:
         sample = self.samples[position]
         try:
             return self.open(sample), sample.target
-        except ImageError as error:
+        except InputError as error:
             raise StepError("ImageBlock", str(sample), str(error)) from None
 
     def __iter__(self) -> Iterator[tuple[Image.Image, Any]]:

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ...core.cores import available_cores
-from ...core.errors import DataError, ImageError, StepError, UsageError
+from ...core.errors import DataError, InputError, StepError, UsageError
 from ...core.ordered_map import ordered_map
 from ...core.types import Skipped
 from ..image.contact_sheet import contact_sheet, pictures
@@ -261,7 +261,7 @@ class DataLoader:
                 image = make(decode_size)
             else:
                 image = self.decoded.picture(sample.path, (self._maker, fixed), decode_size, make)
-        except ImageError as error:
+        except InputError as error:
             return Skipped(sample.name, error.reason, error.detail)
         for step in range(fixed, len(plans)):
             image = self._apply(step, plans[step], sample, image)
@@ -270,7 +270,7 @@ class DataLoader:
     def _open(self, sample: Sample, decode_size: DecodeSize) -> Image.Image:
         try:
             return self.view.open(sample, decode_size)
-        except ImageError:
+        except InputError:
             raise
         except DataError as error:
             raise StepError("ImageBlock", str(sample), str(error)) from None

@@ -11,6 +11,7 @@ import numpy as np
 from PIL import Image
 
 from ...core.errors import DataError
+from ...core.reference import Reference
 from ...core.types import Item
 from ..sources.folder import shown
 from .describe import describe
@@ -27,7 +28,8 @@ class Sample:
     item: object
     """As ``get_items`` gave it."""
     x: object
-    """What the image is read from: a path, bytes, a Pillow image or a uint8 array; None for a row without one."""
+    """What the input is read from: a path or another reference, bytes, a Pillow image or a uint8 array; None for a row without
+    one."""
     target: object = None
     """What ``get_y`` gave, parsed by the target's block (a text, a tuple of texts, a tuple of numbers)."""
     stratum: str | None = None
@@ -55,11 +57,11 @@ def default_x(item: object) -> object:
         DataError: the item is no path, image or `Item`.
     """
     match item:
-        case Item(path=path):
-            return path
+        case Item(reference=reference):
+            return reference
         case str() | os.PathLike():
             return Path(item)
-        case bytes() | Image.Image() | np.ndarray():
+        case bytes() | Image.Image() | np.ndarray() | Reference():
             return item
     raise DataError(f"received {describe(item)}; give get_x, a function from it to the path of an image")
 
@@ -81,6 +83,8 @@ def names_of(items: Sequence[object], xs: Sequence[object], root: Path | None = 
             names.append(item.name)
         elif isinstance(x, Path):
             names.append(_below(x, base))
+        elif isinstance(x, Reference):
+            names.append(shown(x.name))
         else:
             names.append(f"number {row}")
     return names

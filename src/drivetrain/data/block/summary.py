@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ...core.errors import DataError, DrivetrainError, ImageError, StepError
+from ...core.errors import DataError, DrivetrainError, InputError, StepError
 from .datasets import View
 from .describe import called, describe
 from .loader import DataLoader, Loading
@@ -144,7 +144,7 @@ def _first_readable(view: View) -> tuple[Sample, tuple[str, ...]]:
     for sample in view.samples:
         try:
             view.open(sample)
-        except ImageError as error:
+        except InputError as error:
             notes.append(f"{sample} would be skipped: {error}")
         else:
             return sample, tuple(notes[:MOST_NOTES])

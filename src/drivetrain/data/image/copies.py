@@ -16,7 +16,7 @@ import numpy as np
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
-from ...core.errors import DataError, ImageError, StepError
+from ...core.errors import DataError, InputError, StepError
 from ...core.ordered_map import ordered_map
 from ...core.ports import Progress
 from ...core.types import IntArray, Skipped
@@ -84,7 +84,7 @@ def _fingerprint_or_reason(sample: Sample) -> bytes | Skipped:
         if isinstance(sample.x, Path):
             return _of_file(sample.x, *_version(sample.x))
         return phash.low_frequencies(read_picture(sample.x, _enough))
-    except ImageError as error:
+    except InputError as error:
         return Skipped(sample.name, error.reason, error.detail)
     except DataError as error:
         raise StepError("ImageBlock", str(sample), str(error)) from None

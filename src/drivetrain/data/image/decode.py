@@ -35,6 +35,7 @@ from PIL import (
 )
 
 from ...core.errors import ImageError
+from ...core.reference import MAX_BYTES
 from ..sources.foreign_files import TEXT, WEB_PAGE, foreign_file, raw_photo
 from .jpeg_scan import check_scans
 from .true_size import JPEG_SIGNATURE, MAX_PIXELS, PNG_SIGNATURE, check_size, true_size
@@ -86,7 +87,6 @@ EXTENSIONS = frozenset(
     }
 )
 
-MAX_BYTES = 512 << 20
 # Of a picture with transparency so much is turned to RGB at a time.
 BAND_PIXELS = 1 << 17
 # At which fractions the JPEG decoder can give a picture, the smallest first.

@@ -21,7 +21,7 @@ from typing import Any
 
 from PIL import Image
 
-from ...core.errors import ImageError
+from ...core.errors import ImageError, InputError
 from .decode import DecodeSize, reduction
 
 KEEP_BYTES = 1 << 30
@@ -123,7 +123,7 @@ class DecodedStore:
 
         try:
             image = make(noting)
-        except ImageError as error:
+        except InputError as error:
             if error.reason not in ImageError.PASSING:
                 failure = _Failure(error.reason, error.detail)
                 self._keep((maker, path), stamp, asked, scale, ENTRY_BYTES + _weight(error.detail), lambda: failure)

@@ -8,26 +8,31 @@ from math import ceil
 
 from PIL import Image
 
-from ...core.types import ImageFacts
+from ...core.types import ItemFacts
 from .decode import Decoded, DecodeSize, decode
 from .phash import low_frequencies
 
 THUMBNAIL_SIDE = 160
 
+DETAILS: dict[str, type] = {"width": int, "height": int, "format": str, "mode": str, "reduced": int}
+"""Of a decoded file: upright in pixels, before any decoding at a reduced scale; format and mode as stored (``JPEG`` and
+``RGB``, ``PNG`` and ``P``, …); decoded at 1/reduced of the stored size."""
 
-def facts_of(sha256: str, decoded: Decoded) -> ImageFacts:
+
+def facts_of(sha256: str, decoded: Decoded) -> ItemFacts:
     """Facts of a decoded file; ``sha256`` is of its bytes."""
     size = repr(decoded.image.size).encode()
-    return ImageFacts(
+    return ItemFacts(
         sha256=sha256,
-        width=decoded.width,
-        height=decoded.height,
-        format=decoded.format,
-        mode=decoded.mode,
-        reduced=decoded.reduced,
-        pixels_sha256=hashlib.sha256(size + decoded.image.tobytes()).hexdigest(),
-        dct=low_frequencies(decoded.image),
+        content_sha256=hashlib.sha256(size + decoded.image.tobytes()).hexdigest(),
+        details={name: getattr(decoded, name) for name in DETAILS},
+        fingerprint=low_frequencies(decoded.image),
     )
+
+
+def pixel_size(facts: ItemFacts) -> tuple[int, int]:
+    """(width, height) of an image, upright and as stored."""
+    return int(facts.details["width"]), int(facts.details["height"])
 
 
 def thumbnail(data: bytes, side: int = THUMBNAIL_SIDE) -> bytes:

@@ -20,7 +20,7 @@ from collections.abc import Iterable, Iterator
 from PIL import ExifTags, Image, JpegImagePlugin, PngImagePlugin
 
 from ...core.errors import ImageError
-from .decode import UPRIGHT, decode
+from .decode import UPRIGHT, Decoded, decode
 from .jpeg_scan import APP0, APP1, APP15, CODING, COM, EOI, SCAN_END, SOS
 from .true_size import JPEG_SIGNATURE, PNG_SIGNATURE
 
@@ -47,6 +47,11 @@ _PNG_KEYWORDS = (b"Raw profile type exif\0", b"XML:com.adobe.xmp\0")
 WEBP_BITMAPS = frozenset({b"VP8 ", b"VP8L"})
 WEBP_KEPT = WEBP_BITMAPS | {b"ICCP", b"ALPH", b"ANIM", b"ANMF"}
 WEBP_EXIF, WEBP_XMP = 0x08, 0x04
+
+# Of an image that must be written anew to be kept without metadata (all but JPEG, PNG and WebP, and some odd ones of those):
+# more pixels take seconds to pack, and as PNG it may be many times as large as it was.
+KEPT_PIXELS = 24_000_000
+KEPT_TIMES, KEPT_LEAST, KEPT_MOST = 32, 1 << 20, 32 << 20
 
 # Pixels of a picture that is written as PNG with care for its size.
 PACKED_WELL = 4_000_000
@@ -104,6 +109,15 @@ class _Bounded(io.BytesIO):
         if self._most is not None and self.tell() + len(data) > self._most:
             raise _FullError
         return super().write(data)
+
+
+def rewritten(data: bytes, decoded: Decoded) -> tuple[bytes, str] | None:
+    """An image file as PNG, of the whole picture in it, which loses what it says of itself; None where it would be too large."""
+    if decoded.width * decoded.height > KEPT_PIXELS:
+        return None
+    most = min(max(KEPT_TIMES * len(data), KEPT_LEAST), KEPT_MOST)
+    png = as_png(decoded.image, most)
+    return None if png is None else (png, "image/png")
 
 
 def as_png(image: Image.Image, most: int | None = None) -> bytes | None:

@@ -2,61 +2,49 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-from ...core.errors import DataError, ImageError
-from ...core.local_path import not_local
-from ...core.plain_file import read_plain
+from ...core.errors import DataError, ImageError, InputError
+from ...core.reference import Reference, read_bounded
 from ..block.describe import describe
-from .decode import MAX_BYTES, DecodeSize, decode, to_rgb
+from .decode import DecodeSize, decode, to_rgb
 
 
 def read_picture(x: object, decode_size: DecodeSize | None = None) -> Image.Image:
     """Upright RGB image, never the caller's own object.
 
-    ``x``: the path or the bytes of an image file, a Pillow image (taken as it is, EXIF or not), or a uint8 array, (H, W)
-    grey or (H, W, K) with 1, 3 or 4 channels. ``decode_size`` is for JPEGs, see `decode`.
+    ``x``: a path or another reference, the bytes of an image file, a Pillow image (taken as it is, EXIF or not), or a uint8
+    array, (H, W) grey or (H, W, K) with 1, 3 or 4 channels. ``decode_size`` is for JPEGs, see `decode`.
 
     >>> read_picture(np.zeros((4, 6), np.uint8)).size
     (6, 4)
 
     Raises:
-        ImageError: the file or bytes are not a usable image.
+        ImageError: the file or bytes are not a usable image, or cannot be had.
         DataError: the array or object is none of these.
     """
     match x:
-        case str() | Path():
-            return decode(read_bytes(Path(x)), decode_size).image
+        case str():
+            return decode(_bytes_of(Path(x)), decode_size).image
         case bytes():
             return decode(x, decode_size).image
         case Image.Image():
             return to_rgb(x).copy()
         case np.ndarray():
             return to_rgb(from_array(x))
+        case Reference():
+            return decode(_bytes_of(x), decode_size).image
     raise DataError(f"received {describe(x)}; give a path, bytes, a Pillow image or a uint8 array")
 
 
-def read_bytes(path: str | os.PathLike[str]) -> bytes:
-    """The bytes of a regular file of bearable size.
-
-    Raises:
-        ImageError: missing, unreadable, too large, or not enough memory just now.
-    """
+def _bytes_of(reference: Reference) -> bytes:
     try:
-        size = os.stat(path).st_size  # noqa: PTH116  # as it was given: a Path would change an address
-        if size > MAX_BYTES:
-            raise ImageError("too large", f"{size >> 20} MiB; at most {MAX_BYTES >> 20} MiB")
-        return read_plain(path, MAX_BYTES)
-    except FileNotFoundError:
-        raise ImageError("missing", not_local(os.fspath(path)) or "no such file") from None
-    except (OSError, ValueError) as error:  # ValueError: the path contains a null character
-        raise ImageError("unreadable", getattr(error, "strerror", None) or str(error)) from None
-    except MemoryError:
-        raise ImageError("out of memory", "not enough memory to read it") from None
+        return read_bounded(reference)
+    except InputError as error:
+        raise ImageError(error.reason, error.detail) from None
 
 
 def from_array(pixels: np.ndarray[tuple[int, ...], np.dtype[np.generic]]) -> Image.Image:

@@ -8,14 +8,24 @@ Shapes: H, W pixels, K = 3 channels.
 
 from __future__ import annotations
 
+import io
+from collections.abc import Mapping
+from dataclasses import replace
 from functools import lru_cache
 from math import ceil
-from typing import Annotated, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from ...core.errors import ImageError, UsageError
+from ...core.types import ItemFacts
+from ..preparation import Preparation
+from .decode import Decoded, decode
+from .facts import DETAILS, facts_of
+from .phash import STORED_BYTES
 
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 Triple = tuple[Finite, Finite, Finite]
@@ -46,9 +56,14 @@ class Resize(BaseModel):
 
 
 class Preprocess(BaseModel):
-    """The whole way from an upright image to a tensor. ``mean`` and ``std`` are for values in 0–1."""
+    """The whole way from an image to a tensor; see `drivetrain.data.preparation`. ``mean`` and ``std`` are for values in 0–1."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+    input_type: ClassVar[str] = "image"
+    details: ClassVar[Mapping[str, type]] = DETAILS
+    fingerprint_bytes: ClassVar[int] = STORED_BYTES
+    can_be_varied: ClassVar[bool] = True
 
     orient: Literal["exif"] = "exif"
     mode: Literal["RGB", "L"] = "RGB"
@@ -80,6 +95,68 @@ class Preprocess(BaseModel):
         side = max(width, height) if self.resize.method == "pad" else min(width, height)
         scale = self.decode_floor / side
         return (ceil(width * scale), ceil(height * scale)) if scale < 1 else None
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(3, H, W)."""
+        return (3, *self.resize.size)
+
+    @property
+    def words(self) -> str:
+        """``squish to 224×224, bilinear``."""
+        height, width = self.resize.size
+        return f"{self.resize.method} to {width}×{height}, {self.resize.filter}"
+
+    @property
+    def reading(self) -> str:
+        """By the scale that large JPEGs are decoded at."""
+        return f"{self.decode_floor or 'full'}{'-long' if self.resize.method == 'pad' else ''}"
+
+    def read(self, data: bytes) -> Decoded:
+        """Upright RGB image.
+
+        Raises:
+            ImageError: as `decode`.
+        """
+        return decode(data, self.decode_size)
+
+    def facts(self, sha256: str, content: Decoded) -> ItemFacts:
+        """See `facts_of`."""
+        return facts_of(sha256, content)
+
+    def altered(self, content: Decoded) -> Decoded:
+        """The middle 95 % of the picture, saved once more as a JPEG: what copies on the web have been through."""
+        return replace(content, image=_perturbed(content.image))
+
+    def tensor(self, content: Decoded) -> NDArray[np.float32]:
+        """See `apply`.
+
+        Raises:
+            ImageError: the image has no pixels.
+        """
+        if 0 in content.image.size:
+            raise ImageError("damaged", f"the image is {content.image.width}×{content.image.height} pixels")
+        return apply(content.image, self)
+
+
+def for_images(preparation: Preparation) -> Preprocess:
+    """The preparation of a network that takes images.
+
+    Raises:
+        UsageError: it takes something else.
+    """
+    if isinstance(preparation, Preprocess):
+        return preparation
+    raise UsageError(f"this is for networks that take images; this one takes the input “{preparation.input_type}”")
+
+
+def _perturbed(image: Image.Image) -> Image.Image:
+    width, height = image.size
+    margin_x, margin_y = width // 40, height // 40
+    cropped = image.crop((margin_x, margin_y, width - margin_x, height - margin_y))
+    buffer = io.BytesIO()
+    cropped.save(buffer, "JPEG", quality=75)
+    return Image.open(buffer, formats=("JPEG",)).convert("RGB")
 
 
 def resize_image(image: Image.Image, spec: Resize) -> Image.Image:

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from ...core.cores import available_cores
-from ...core.errors import ImageError
+from ...core.errors import InputError
 from .picture import read_picture
 
 
@@ -17,7 +17,7 @@ def verify_images(paths: Iterable[str | Path]) -> list[Path]:
     def broken(path: Path) -> bool:
         try:
             read_picture(path)
-        except ImageError:
+        except InputError:
             return True
         return False
 

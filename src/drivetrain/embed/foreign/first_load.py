@@ -35,8 +35,8 @@ def _prepare() -> Work:
             graph = embedding_graph(model, spec.resize.size, sidecar.output, where, free_batch=free_batch)
             if free_batch:
                 trial = Trial(graph, where)
-                for count in batch_sizes(*spec.resize.size):
-                    trial.run(np.zeros((count, 3, *spec.resize.size), np.float32))
+                for count in batch_sizes(spec.shape):
+                    trial.run(np.zeros((count, *spec.shape), np.float32))
 
     return work
 

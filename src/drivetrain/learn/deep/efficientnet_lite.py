@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ...core.errors import UsageError, WeightsError
-from ...data.image.preprocess import Preprocess
+from ...data.image.preprocess import Preprocess, for_images
 from ...embed import efficientnet_lite as onnx_twin
 from ...embed.backbone import MAXIMA, Block
 from ...embed.efficientnet_lite import BATCH_NORM_EPS, SMALLEST, TAPS, Variant, block_strides, stage_blocks
@@ -41,7 +41,7 @@ def load(variant: Variant) -> EfficientNetLite:
         WeightsError: the package with the weights is not installed, or they are not those of this variant.
     """
     twin = onnx_twin.load(variant)
-    about = About(twin.name, twin.licence, twin.source, twin.preprocess, twin.blocks, twin.fingerprint)
+    about = About(twin.name, twin.licence, twin.source, for_images(twin.preprocess), twin.blocks, twin.fingerprint)
     network = EfficientNetLite(about, variant, read_torch_file(onnx_twin.weight_file(variant)))
     network.eval()
     return network

@@ -1,16 +1,32 @@
-"""Images as what a model takes."""
+"""Images as what a model is asked with. Shapes: H, W pixels of the network's input, K = 3 channels."""
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+import io
+import math
+from typing import Annotated, Any, ClassVar, Literal
 
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps
 from pydantic import AfterValidator
 
-from ...data.image.preprocess import Preprocess
-from ..part import Part
+from ...core.errors import ImageError, InputError, UsageError
+from ...core.types import Facts
+from ...data.image.decode import Decoded, decode, decoding_bytes, to_rgb
+from ...data.image.metadata import rewritten, without_metadata
+from ...data.image.preprocess import Preprocess, resize_image, to_tensor
+from ...data.image.true_size import JPEG_SIGNATURE, MAX_PIXELS, true_size
+from .input import Input, Pictured
 
 # Pixels a side of the network's input: beyond any classifier's, within any memory.
 MAX_INPUT_SIDE = 4096
+
+# Longest side of a golden image; larger than any packaged backbone's input, so that resizing is exercised.
+LONGEST_SIDE = 480
+
+# The header of a JPEG no larger than this is read in microseconds, whoever made it; 64 KiB of PNG can hold 64 MiB of text.
+QUICK = 128 << 10
 
 
 def _fits_memory(spec: Preprocess) -> Preprocess:
@@ -19,8 +35,130 @@ def _fits_memory(spec: Preprocess) -> Preprocess:
     return spec
 
 
-class ImageInput(Part):
-    """An image of any size, brought to the network's by ``preprocess``."""
+class ImageInput(Input):
+    """An image of any size, brought to the network's by ``preprocess``. Its content is `Decoded`."""
 
     type: Literal["image"] = "image"
     preprocess: Annotated[Preprocess, AfterValidator(_fits_memory)]
+
+    noun: ClassVar[str] = "image"
+    tensor_name: ClassVar[str] = "pixels"
+    media_types: ClassVar[tuple[str, ...]] = (
+        *("image/jpeg", "image/png", "image/webp", "image/avif", "image/gif", "image/bmp", "image/tiff"),
+        *("image/x-portable-anymap", "image/vnd.microsoft.icon", "image/jp2", "image/x-tga"),
+    )
+    golden_name: ClassVar[str] = "pixels_GHWK"
+    # Of the 99th percentile: one grey level, by which decoders of JPEG may differ.
+    most_difference: ClassVar[float] = 1.0
+
+    def read_bytes(self, data: bytes, most: int | None = None, *, whole: bool = False) -> Decoded:
+        """Upright RGB image, of a large JPEG at a reduced scale unless ``whole``; see `decode`."""
+        size = None if whole else self.preprocess.decode_size
+        return decode(data, size, max_pixels=MAX_PIXELS if most is None else most)
+
+    def read_object(self, source: object) -> Decoded:
+        """A Pillow image, at the size it has: a large JPEG may differ by a trace from the same file's bytes, which are
+        decoded at a reduced scale."""
+        if isinstance(source, Image.Image):
+            return _decode_pillow(source)
+        kind = type(source).__name__
+        raise UsageError(f"an image is a path, the bytes of a file or a Pillow image; received one of type {kind}")
+
+    def is_one(self, source: object) -> bool:
+        """A Pillow image, too."""
+        return isinstance(source, Image.Image) or super().is_one(source)
+
+    def facts(self, content: Decoded) -> Facts:
+        """Width and height, upright and as stored, in pixels."""
+        return {"width": content.width, "height": content.height}
+
+    def size_fault(self, data: bytes, most: int) -> str | None:
+        """By what its headers say."""
+        try:
+            size = true_size(data)
+        except InputError:
+            return None
+        if size is None or size.width * size.height <= most:
+            return None
+        # Rounded up here and down there, so that none is told as what may pass.
+        millions = math.ceil(size.width * size.height / 1e4) / 100
+        return (
+            f"{millions:g} million pixels ({size.width}×{size.height}); at most {math.floor(most / 1e4) / 100:g} million: "
+            "send it smaller"
+        )
+
+    def size_is_quick(self, data: bytes) -> bool:
+        """Of a small JPEG."""
+        return data.startswith(JPEG_SIGNATURE) and len(data) <= QUICK
+
+    def memory(self, data: bytes, most: int, *, whole: bool = False) -> int:
+        """See `decoding_bytes`."""
+        return decoding_bytes(data, None if whole else self.preprocess.decode_size, max_pixels=most)
+
+    def media_type(self, content: Decoded) -> str:
+        """By the format found in the file, whatever it is called."""
+        return f"image/{content.format.lower()}"
+
+    def is_whole(self, content: Decoded) -> bool:
+        """Whether it was decoded at full size."""
+        return content.reduced == 1
+
+    def without_metadata(self, data: bytes) -> tuple[bytes, str] | None:
+        """JPEG, PNG and WebP, in place."""
+        return without_metadata(data)
+
+    def rewritten(self, data: bytes, content: Decoded) -> tuple[bytes, str] | None:
+        """As PNG."""
+        return rewritten(data, content)
+
+    def pictured(self, content: Decoded, longest: int) -> Pictured:
+        """Itself."""
+        image, spec = content.image, self.preprocess
+        scale = longest / max(image.size)
+        drawn = max(1, round(image.width * scale)), max(1, round(image.height * scale))
+        fitted = resize_image(image, spec.resize)
+        return Pictured(image.size, fitted, image.resize(drawn, Image.Resampling.BILINEAR), to_tensor(fitted, spec))
+
+    def golden_file(self, content: Decoded, *, lossless: bool) -> bytes:
+        """At most 480 pixels wide or high, as PNG or (lossy) JPEG."""
+        small = content.image.copy()
+        small.thumbnail((LONGEST_SIDE, LONGEST_SIDE), Image.Resampling.BICUBIC)
+        small.info.clear()  # comments and colour profiles would be written along
+        buffer = io.BytesIO()
+        if lossless:
+            small.save(buffer, "PNG", optimize=False, compress_level=6)
+        else:
+            small.save(buffer, "JPEG", quality=90)
+        return buffer.getvalue()
+
+    def golden_ending(self, *, lossless: bool) -> str:
+        """``png`` or ``jpg``."""
+        return "png" if lossless else "jpg"
+
+    def compared(self, content: Decoded) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+        """The resized pixels (H, W, K), which any decoder of a lossless image must reproduce to the bit."""
+        resized = resize_image(content.image, self.preprocess.resize)
+        return np.asarray(resized), to_tensor(resized, self.preprocess)
+
+    @property
+    def compared_form(self) -> tuple[np.dtype[Any], tuple[int, ...]]:
+        """uint8 (H, W, K)."""
+        return np.dtype(np.uint8), (*self.preprocess.resize.size, 3)
+
+    def difference(self, got: NDArray[Any], expected: NDArray[Any]) -> float:
+        """99th percentile, in grey levels."""
+        return float(np.quantile(np.abs(got.astype(int) - expected.astype(int)), 0.99))
+
+    def difference_words(self, difference: float) -> str:
+        """In grey levels."""
+        return f"pixels differ by {difference:.0f} grey levels"
+
+
+def _decode_pillow(image: Image.Image) -> Decoded:
+    try:
+        upright = ImageOps.exif_transpose(image)
+        return Decoded(to_rgb(upright), *upright.size, format=image.format or "", mode=image.mode, reduced=1)
+    except InputError:
+        raise
+    except Exception as error:  # the pixels of a file are read only now, and damage shows as any exception
+        raise ImageError("damaged", " ".join(str(error).split())) from None

@@ -58,6 +58,7 @@ class InputAnswer(BaseModel):
     """What the model is asked with."""
 
     type: str = Field(description="What the files are: `image`")
+    media_types: list[str] = Field(description="Of the files")
     shape: list[int] = Field(
         description="Of the tensor that the network sees; of an image 3 channels, height and width"
     )
@@ -210,7 +211,6 @@ def describe(model: ServedModel, *, default: bool, current: bool) -> dict[str, A
     predictor = model.predictor
     manifest, parity = predictor.manifest, predictor.parity
     accept = manifest.accept
-    height, width = manifest.input.preprocess.resize.size
     below = f"/v1/models/{model.name}/versions/{model.version}"
     return {
         "name": model.name,
@@ -227,7 +227,7 @@ def describe(model: ServedModel, *, default: bool, current: bool) -> dict[str, A
         # What could not be reckoned has no value to show.
         "metrics": [metric_json(figure) for figure in manifest.rows if figure.value is not None],
         "accept": accept and {"confidence": accept.confidence, "coverage": accept.coverage},
-        "input": {"type": "image", "shape": [3, height, width]},
+        "input": dict(manifest.input.described()),
         "backbone": manifest.backbone.name,
         "parity": parity and {"images": parity.images, "max_probability": parity.max_probability},
         "gallery": _pictures(predictor.gallery),

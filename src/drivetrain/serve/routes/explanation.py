@@ -8,18 +8,17 @@ from dataclasses import replace
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query
-from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from ...core.errors import BundleError, ImageError, StoreError, UsageError
+from ...core.errors import BundleError, InputError, StoreError, UsageError
 from ...core.records import Role
 from ...core.types import Verdict
-from ...data.image.preprocess import resize_image, to_tensor
 from ...model.explain.heat_png import heat_png
 from ...model.explain.heatmap import heat_map
 from ...model.explain.similar import most_similar
+from ...model.inputs.input import Pictured
 from ..access import Caller
 from ..http.body import Body, Gone
 from ..http.json_body import read_json
@@ -32,7 +31,7 @@ from ..work.pictures import Pictures
 from ..work.turns import Turns
 from .answers import PredictionAnswer
 from .history import unavailable
-from .image_limits import pixels_checked
+from .input_limits import sizes_checked
 from .prediction import GONE, ModelName, ModelVersion, check_open, uploads_of
 
 # The overlay's longest side in pixels: more than a console shows.
@@ -139,7 +138,7 @@ def explanation_routes(server: Server) -> APIRouter:
                 server.guard.count(caller, 1)
                 # Before a kept image is loaded: those who wait must not hold one each.
                 async with turns.turn():
-                    upload = await _image(server, request, caller, body)
+                    upload = await _upload(server, request, caller, body, served)
                     found = await asyncio.to_thread(
                         explained, server.pictures, served, upload, output, similar, heatmap=heatmap
                     )
@@ -160,7 +159,7 @@ def _largest(server: Server, request: Request) -> int:
     return MOST_JSON if is_json(request.headers.get("content-type", "")) else server.settings.limits.largest_body
 
 
-async def _image(server: Server, request: Request, caller: Caller, body: Body) -> Upload:
+async def _upload(server: Server, request: Request, caller: Caller, body: Body, served: ServedModel) -> Upload:
     limits = server.settings.limits
     if is_json(request.headers.get("content-type", "")):
         if not caller.role.may(Role.REVIEW):
@@ -171,7 +170,7 @@ async def _image(server: Server, request: Request, caller: Caller, body: Body) -
     uploads = await uploads_of(server, request, body, "image")
     if len(uploads) != 1:
         raise Problem("unprocessable", f"{len(uploads)} images; send one")
-    await pixels_checked(uploads, limits.pixels, ("image",))
+    await sizes_checked(served.predictor.manifest.input, uploads, limits.pixels, ("image",))
     return uploads[0]
 
 
@@ -197,18 +196,18 @@ def explained(
 ) -> dict[str, Any]:
     """As `ExplainAnswer`."""
     predictor = served.predictor
-    spec = predictor.manifest.input.preprocess
+    form = predictor.manifest.input
     answer: dict[str, Any] = {"model": served.name, "bundle_id": served.version, "heatmap": None, "similar": []}
     try:
-        with pictures.decoded(upload.data, spec.decode_size) as decoded:
-            # What is left of the picture is small: a map takes long to make, and must not hold what others wait for.
-            size, fitted = decoded.image.size, resize_image(decoded.image, spec.resize)
-            shown = decoded.image.resize(_overlay(*size), Image.Resampling.BILINEAR)
-            del decoded
-        seen = predictor.see_batch(to_tensor(fitted, spec)[None])[0]
-    except ImageError as error:
-        raise Problem("unprocessable", f"the image cannot be read: {error}") from None
-    prediction = predictor.judge(upload.name, replace(seen, facts={"width": size[0], "height": size[1]}))
+        with pictures.read(form, upload.data) as content:
+            # What is left of it is small: a map takes long to make, and must not hold what others wait for.
+            pictured, facts = form.pictured(content, OVERLAY), form.facts(content)
+            tensor = pictured.tensor if pictured else form.tensor(content)
+            del content
+        seen = predictor.see_batch(tensor[None])[0]
+    except InputError as error:
+        raise Problem("unprocessable", f"the {form.noun} cannot be read: {error}") from None
+    prediction = predictor.judge(upload.name, replace(seen, facts=facts))
     answer["prediction"] = prediction.to_json()
     gallery = predictor.gallery
     if count:
@@ -223,21 +222,15 @@ def explained(
             }
             for one in most_similar(predictor, seen.embedding_D, count, only_rows=rows)
         ]
-    if heatmap and prediction.verdict is not Verdict.UNREADABLE:
-        found = _heat(served, shown, fitted, output or prediction.label)
-        answer["heatmap"] = found and {**found, "width": size[0], "height": size[1]}
+    if heatmap and pictured and prediction.verdict is not Verdict.UNREADABLE:
+        found = _heat(served, pictured, output or prediction.label)
+        answer["heatmap"] = found and {**found, "width": pictured.size[0], "height": pictured.size[1]}
     return answer
 
 
-def _overlay(width: int, height: int) -> tuple[int, int]:
-    """The size the map is drawn at, of the picture's shape."""
-    scale = OVERLAY / max(width, height)
-    return max(1, round(width * scale)), max(1, round(height * scale))
-
-
-def _heat(served: ServedModel, picture: Image.Image, fitted: Image.Image, output: str | None) -> dict[str, Any] | None:
+def _heat(served: ServedModel, pictured: Pictured, output: str | None) -> dict[str, Any] | None:
     try:
-        found = heat_map(served.predictor, picture, fitted=fitted)
+        found = heat_map(served.predictor, pictured.shown, fitted=pictured.fitted)
         shown = output or served.predictor.classes[0]
         # Numbers have units of their own, so that one cannot be drawn on the scale of another.
         png = heat_png(found, shown, longest=OVERLAY, alone=not served.predictor.manifest.kind.one_scale)

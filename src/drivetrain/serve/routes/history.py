@@ -10,7 +10,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query
 from starlette.responses import JSONResponse, Response
 
-from ...core.errors import ImageError, StoreError, UsageError
+from ...core.errors import InputError, StoreError, UsageError
 from ...core.records import Record, RecordFilter, Role
 from ...core.types import Verdict
 from ..http.browser import IMAGE_POLICY
@@ -165,7 +165,7 @@ def shown(server: Server, sha256: str, size: int | None) -> tuple[bytes, str]:
         return stored.data, stored.media_type
     try:
         return server.pictures.thumbnail(stored.data, size), "image/jpeg"
-    except ImageError as error:
+    except InputError as error:
         raise Problem("not-found", f"the image cannot be shown: {error}") from None
 
 

@@ -1,13 +1,15 @@
 """The Open Inference Protocol, version 2 (as KServe, Triton and others speak it): health, metadata, inference.
 
-Inputs: ``image``, BYTES of shape [N], each an image file in base64; or ``pixels``, FP32 of shape [N, 3, H, W], prepared as the
-bundle's manifest says. Outputs: ``probabilities`` (``values`` of a model of numbers), ``label`` and ``verdict``.
-Shapes: N images, C outputs, K = 3 channels, H and W pixels.
+Inputs, of images: ``image``, BYTES of shape [N], each an image file in base64; or ``pixels``, FP32 of shape [N, 3, H, W],
+prepared as the bundle's manifest says. Another input has names and a shape of its own. Outputs: ``probabilities`` (``values``
+of a model of numbers), ``label`` and ``verdict``.
+Shapes: N inputs, C outputs.
 """
 
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal
@@ -21,18 +23,19 @@ from starlette.responses import JSONResponse, Response
 from ..._version import __version__
 from ...core.records import Entry, Role
 from ...core.types import FloatArray
+from ...model.inputs.input import Input
 from ...model.kinds.kind import Answer, Tensor
 from ...model.manifest import Manifest
 from ..access import Caller
 from ..http.body import Body, Gone
 from ..http.json_body import MOST_VALUES, cost_of, read_json
-from ..http.problems import Problem, documented
+from ..http.problems import Fault, Problem, documented
 from ..http.uploads import from_base64, unprocessable
 from ..served import ServedModel
 from ..server import Server
 from ..settings import RequestLimits
 from ..work.job import Upload
-from .image_limits import pixels_checked
+from .input_limits import sizes_checked
 from .prediction import GONE, JSON_IN_THREAD, answered, check_open
 
 PLATFORM = "onnx_drivetrain"
@@ -70,7 +73,9 @@ class InferInput(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    name: Literal["image", "pixels"]
+    name: str = Field(
+        description="As the model's metadata names its inputs: of images `image` or `pixels`", max_length=200
+    )
     datatype: Literal["BYTES", "FP32"]
     shape: list[Annotated[int, Field(ge=1, le=1 << 31)]] = Field(min_length=1, max_length=4)
     data: list[JsonValue] = Field(description="BYTES: base64; FP32: numbers, flat or nested")
@@ -218,7 +223,7 @@ async def _inferred(server: Server, request: Request, caller: Caller, model: Ser
     limits = server.settings.limits
     async with server.bodies.read(request, caller.client, limits.largest_json) as body:
         asked, uploads = await _read(body, model, limits)
-        await pixels_checked(uploads, limits.pixels, ("inputs", 0, "data"))
+        await sizes_checked(model.predictor.manifest.input, uploads, limits.pixels, ("inputs", 0, "data"))
         server.guard.count(caller, len(uploads))
         deadline_s = time.monotonic() + server.settings.deadline_s
         entries, _ = await answered(server, request, caller, model, uploads, deadline_s)
@@ -232,15 +237,15 @@ SCHEMAS = (InferRequest,)
 def metadata_of(server: Server, model: ServedModel) -> dict[str, Any]:
     """As `ModelMetadata`."""
     manifest = model.predictor.manifest
-    height, width = manifest.input.preprocess.resize.size
+    form = manifest.input
     versions = [other.version for other in server.shelf.models if other.name == model.name]
     return {
         "name": model.name,
         "versions": versions,
         "platform": PLATFORM,
         "inputs": [
-            {"name": "image", "datatype": "BYTES", "shape": [-1]},
-            {"name": "pixels", "datatype": "FP32", "shape": [-1, 3, height, width]},
+            {"name": form.type, "datatype": "BYTES", "shape": [-1]},
+            {"name": form.tensor_name, "datatype": "FP32", "shape": [-1, *form.shape]},
         ],
         "outputs": [
             {"name": tensor.name, "datatype": tensor.datatype, "shape": [-1, *tensor.shape]}
@@ -272,8 +277,8 @@ def _understood(data: bytes, model: ServedModel, limits: RequestLimits) -> tuple
 
 def _most_numbers(model: ServedModel, limits: RequestLimits) -> int:
     """Numbers, and lists of them, that all of the images of a request may have."""
-    height, width = model.predictor.manifest.input.preprocess.resize.size
-    return limits.images * (3 * height * (width + 1) + 4)
+    *outer, inner = model.predictor.manifest.input.shape
+    return limits.images * (math.prod(outer) * (inner + 1) + 4)
 
 
 def _parse(data: bytes, numbers: int) -> InferRequest:
@@ -286,42 +291,45 @@ def _parse(data: bytes, numbers: int) -> InferRequest:
 def _uploads(tensor: InferInput, model: ServedModel, most: int) -> list[Upload]:
     if tensor.shape[0] > most:
         raise Problem("too-large", f"{tensor.shape[0]} images in one request; at most {most}")
-    if tensor.name == "image":
-        return _images(tensor)
-    height, width = model.predictor.manifest.input.preprocess.resize.size
-    return [Upload("", b"", tensor_KHW=pixels) for pixels in _pixels(tensor, (3, height, width))]
+    form = model.predictor.manifest.input
+    if tensor.name == form.type:
+        return _files(tensor, form)
+    if tensor.name == form.tensor_name:
+        return [Upload("", b"", tensor=values) for values in _values(tensor, form)]
+    fault = Fault(loc=("inputs", 0, "name"), msg=f"Input should be '{form.type}' or '{form.tensor_name}'")
+    raise Problem("unprocessable", f"{fault.place}: {fault.msg}", errors=[fault])
 
 
-def _images(tensor: InferInput) -> list[Upload]:
+def _files(tensor: InferInput, form: Input) -> list[Upload]:
     if tensor.datatype != "BYTES" or tensor.shape != [len(tensor.data)]:
         raise Problem(
             "unprocessable",
-            f"image is {tensor.datatype} {tensor.shape} of {len(tensor.data)} entries; send BYTES [N] with N of them",
+            f"{form.type} is {tensor.datatype} {tensor.shape} of {len(tensor.data)} entries; send BYTES [N] with N of them",
         )
     uploads = []
     for place, text in enumerate(tensor.data):
         if not isinstance(text, str):
-            raise Problem("unprocessable", f"image {place} is no text; send each image file in base64")
+            raise Problem("unprocessable", f"{form.noun} {place} is no text; send each {form.noun} file in base64")
         uploads.append(Upload("", from_base64(text, "inputs", 0, "data", place)))
     return uploads
 
 
-def _pixels(tensor: InferInput, wanted: Sequence[int]) -> FloatArray:
-    shape = tuple(tensor.shape)
-    if tensor.datatype != "FP32" or shape[1:] != tuple(wanted):
+def _values(tensor: InferInput, form: Input) -> FloatArray:
+    shape, name, wanted = tuple(tensor.shape), form.tensor_name, form.shape
+    if tensor.datatype != "FP32" or shape[1:] != wanted:
         raise Problem(
-            "unprocessable", f"pixels is {tensor.datatype} {list(shape)}; send FP32 [N, {', '.join(map(str, wanted))}]"
+            "unprocessable", f"{name} is {tensor.datatype} {list(shape)}; send FP32 [N, {', '.join(map(str, wanted))}]"
         )
     try:
         with np.errstate(over="ignore"):  # too large for FP32 is infinite, and refused below
             values = np.asarray(tensor.data, np.float32)
     except (ValueError, TypeError, OverflowError):
         raise Problem(
-            "unprocessable", "pixels holds something that is no number, or rows of different lengths"
+            "unprocessable", f"{name} holds something that is no number, or rows of different lengths"
         ) from None
     if values.size != np.prod(shape, dtype=np.int64) or not np.isfinite(values).all():
         raise Problem(
-            "unprocessable", f"pixels holds {values.size} numbers for the shape {list(shape)}; all must be finite"
+            "unprocessable", f"{name} holds {values.size} numbers for the shape {list(shape)}; all must be finite"
         )
     return np.ascontiguousarray(values.reshape(shape))
 

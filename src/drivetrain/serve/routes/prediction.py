@@ -28,7 +28,7 @@ from ..server import Server, request_id
 from ..work.fair_queue import QueueFull
 from ..work.job import Job, Ticket, Upload, jobs_of
 from .answers import PredictAnswer, milliseconds, stored_json
-from .image_limits import pixels_checked
+from .input_limits import sizes_checked
 
 # Parsing bodies above these sizes would keep the event loop from others for a noticeable time: a form is searched for its
 # boundary, JSON is read and checked sign by sign.
@@ -105,7 +105,7 @@ class Predict:
             check_open(server, caller, 1)
             async with server.bodies.read(request, caller.client, largest_of(server, request)) as body:
                 uploads = await uploads_of(server, request, body)
-                await pixels_checked(uploads, server.settings.limits.pixels)
+                await sizes_checked(served.predictor.manifest.input, uploads, server.settings.limits.pixels)
                 check_open(server, caller, len(uploads))  # what is refused must not count against the key
                 server.guard.count(caller, len(uploads))
                 entries, ready_s = await answered(server, request, caller, served, uploads, until_s)

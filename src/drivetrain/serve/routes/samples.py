@@ -12,10 +12,12 @@ from fastapi import Path as InPath
 from pydantic import BaseModel
 from starlette.responses import JSONResponse, Response
 
-from ...core.errors import DataError, ImageError, UsageError
+from ...core.errors import DataError, InputError, UsageError
 from ...core.plain_file import read_plain
 from ...core.records import Role
+from ...data.image.preprocess import Preprocess
 from ...data.sources.opening import open_source
+from ...model.inputs.image import ImageInput
 from ..http.problems import Problem, documented
 from ..server import Server
 from ..work.turns import IMAGES_AT_ONCE, Turns
@@ -23,6 +25,9 @@ from .history import picture
 
 # More than anyone looks through.
 MOST = 60
+
+_PICTURE = ImageInput(preprocess=Preprocess())
+"""How a picture is read to be shown."""
 
 
 class SampleAnswer(BaseModel):
@@ -105,8 +110,8 @@ def sample_routes(server: Server) -> APIRouter:
 def _shown(server: Server, sample: Sample) -> tuple[bytes, str]:
     """Without metadata, and as a kind that browsers show."""
     try:
-        stripped = server.pictures.stripped(read_plain(sample.path))
-    except (OSError, ImageError):
+        stripped = server.pictures.stripped(_PICTURE, read_plain(sample.path))
+    except (OSError, InputError):
         stripped = None
     if stripped is None:
         raise Problem("not-found", "this sample is no longer there, cannot be read, or is too large to be shown")

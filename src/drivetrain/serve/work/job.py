@@ -1,4 +1,4 @@
-"""One image on its way through the server, and the request it belongs to."""
+"""One input on its way through the server, and the request it belongs to."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from ..served import ServedModel
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """An image as it came: its name without folders, its bytes, and what the caller says of it.
+    """An input as it came: its name without folders, its bytes, and what the caller says of it.
 
-    ``tensor_KHW`` where the caller has prepared it; there are no bytes then.
+    ``tensor``, of the shape that the model's input states, where the caller has prepared it; there are no bytes then.
     """
 
     name: str
     data: bytes
     context: Context = field(default_factory=Context)
-    tensor_KHW: FloatArray | None = None
+    tensor: FloatArray | None = None
 
 
 class Ticket:

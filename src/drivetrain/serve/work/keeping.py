@@ -1,15 +1,16 @@
-"""What of an image that was answered goes into the store: nothing, its hash, or the file without what it says of people."""
+"""What of an input that was answered goes into the store: nothing, its hash, or the file without what it says of people."""
 
 from __future__ import annotations
 
 import hashlib
 import logging
 from dataclasses import dataclass
+from typing import Any
 
-from ...core.errors import ImageError
+from ...core.errors import InputError
 from ...core.records import StoredInput
 from ...core.retention import Retention
-from ...data.image.decode import Decoded
+from ...model.inputs.input import Input
 from .pictures import Pictures
 
 log = logging.getLogger(__name__)
@@ -17,19 +18,25 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Keeping:
-    """The rule. Workers follow it when they have decoded an image; whoever writes to the store does no such work."""
+    """The rule. Workers follow it when they have read an input; whoever writes to the store does no such work."""
 
     retention: Retention
     keep_metadata: bool = False
 
     def sha256(self, data: bytes) -> str | None:
-        """By which the image is named, of the file as it was received."""
+        """By which the input is named, of the file as it was received."""
         return hashlib.sha256(data).hexdigest() if self.retention.keeps_hash else None
 
     def kept(
-        self, data: bytes, sha256: str | None, media_type: str, pictures: Pictures, decoded: Decoded | None = None
+        self,
+        form: Input,
+        data: bytes,
+        sha256: str | None,
+        media_type: str,
+        pictures: Pictures,
+        content: Any = None,
     ) -> StoredInput | None:
-        """The file that is kept, if one is; ``decoded`` is what is in it, whole, if the caller holds it.
+        """The file that is kept, if one is; ``content`` is what is in it, whole, if the caller holds it.
 
         Without metadata it may be too large, or refuse to be had; then it is not kept, and the hash stands alone.
         """
@@ -38,8 +45,8 @@ class Keeping:
         if self.keep_metadata:
             return StoredInput(sha256, data, media_type)
         try:
-            stripped = pictures.stripped(data, decoded)
-        except ImageError as error:
+            stripped = pictures.stripped(form, data, content)
+        except InputError as error:
             log.warning("an image was not kept, only its hash: its metadata cannot be taken out: %s", error)
             return None
         if stripped is None:

@@ -14,8 +14,6 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
-import numpy as np
-
 from ...model.predictor import Predictor
 from ..settings import Settings
 from .engine import Plan
@@ -71,24 +69,22 @@ def plan(settings: Settings, predictors: Sequence[Predictor], clock: Callable[[]
 
 def warm(predictor: Predictor, batch: int, workers: int) -> None:
     """Set aside now what runs of all workers at once will need: the first requests are then as quick as the later."""
-    height, width = predictor.manifest.input.preprocess.resize.size
-    pixels_NKHW = np.zeros((batch, 3, height, width), np.float32)
+    blank = predictor.manifest.input.blank(batch)
     with ThreadPoolExecutor(workers) as pool:
-        list(pool.map(lambda _: predictor.run_batch(pixels_NKHW), range(2 * workers)))
+        list(pool.map(lambda _: predictor.run_batch(blank), range(2 * workers)))
 
 
 def pays_to_widen(predictor: Predictor, clock: Callable[[], float] = time.perf_counter) -> bool:
     """Whether a lone image is answered noticeably sooner on all cores than on one."""
     if not predictor.is_wide:
         return False
-    height, width = predictor.manifest.input.preprocess.resize.size
-    pixels_NKHW = np.zeros((1, 3, height, width), np.float32)
+    blank = predictor.manifest.input.blank()
 
     def median_s(wide: bool) -> float:
         took = []
         for _ in range(LONE_RUNS):
             start_s = clock()
-            predictor.run_batch(pixels_NKHW, wide=wide)
+            predictor.run_batch(blank, wide=wide)
             took.append(clock() - start_s)
         return statistics.median(took)
 
@@ -100,12 +96,11 @@ def image_seconds(
     predictor: Predictor, sizes: Sequence[int], threads: int, clock: Callable[[], float] = time.perf_counter
 ) -> dict[int, float]:
     """Batch size → seconds an image, with as many calls at once as ``threads``."""
-    height, width = predictor.manifest.input.preprocess.resize.size
     found = {}
     for size in sizes:
-        pixels_NKHW = np.zeros((size, 3, height, width), np.float32)
-        predictor.run_batch(pixels_NKHW)  # the first run of a shape sets memory aside
-        found[size] = 1 / _rate(partial(predictor.run_batch, pixels_NKHW), size, threads, clock)
+        blank = predictor.manifest.input.blank(size)
+        predictor.run_batch(blank)  # the first run of a shape sets memory aside
+        found[size] = 1 / _rate(partial(predictor.run_batch, blank), size, threads, clock)
     predictor.release()  # the memory of batches that are not chosen must not stay
     return found
 

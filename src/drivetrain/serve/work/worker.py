@@ -1,7 +1,4 @@
-"""What a worker thread does with the images it takes: bytes to tensor, one run of the network, answers as entries.
-
-Shapes: N images of a batch, K = 3 channels, H and W pixels.
-"""
+"""What a worker thread does with the inputs it takes: bytes to tensor, one run of the network, answers as entries."""
 
 from __future__ import annotations
 
@@ -14,11 +11,10 @@ from weakref import finalize
 
 import numpy as np
 
-from ...core.errors import ImageError
+from ...core.errors import InputError
 from ...core.identifiers import new_id
 from ...core.records import Entry, Record, StoredInput, Timings
 from ...core.types import Facts, FloatArray
-from ...data.image.preprocess import apply
 from ...model.policy import unreadable
 from ...model.seen import Seen
 from .job import Job
@@ -35,13 +31,13 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True)
 class Prepared:
-    """An image made ready for the network, or found to be none."""
+    """An input made ready for the network, or found to be none."""
 
     job: Job
     taken_s: float
     decode_s: float
-    tensor_KHW: FloatArray | None
-    """None where the image cannot be read."""
+    tensor: FloatArray | None
+    """None where the input cannot be read."""
     facts: Facts = field(default_factory=dict)
     error: str | None = None
     sha256: str | None = None
@@ -66,11 +62,11 @@ def answer(prepared: Sequence[Prepared], *, wide: bool = False) -> list[Entry]:
     ``wide``: on all cores, as nothing else is to do.
     """
     predictor = prepared[0].job.model.predictor
-    tensors = [one.tensor_KHW for one in prepared if one.tensor_KHW is not None]
+    tensors = [one.tensor for one in prepared if one.tensor is not None]
     start_s = time.monotonic()
     seen = iter(predictor.see_batch(_batch(tensors), wide=wide) if tensors else ())
     end_s = time.monotonic()
-    return [_entry(one, None if one.tensor_KHW is None else next(seen), end_s - start_s) for one in prepared]
+    return [_entry(one, None if one.tensor is None else next(seen), end_s - start_s) for one in prepared]
 
 
 def _batch(tensors: Sequence[FloatArray]) -> FloatArray:
@@ -78,33 +74,29 @@ def _batch(tensors: Sequence[FloatArray]) -> FloatArray:
 
 
 def _prepare(job: Job, keeping: Keeping, pictures: Pictures) -> Prepared:
-    """Decoded, fitted, and put in order for the store: all that the picture itself is needed for, so that it can go."""
+    """Read, fitted, and put in order for the store: all that the content itself is needed for, so that it can go."""
     start_s = time.monotonic()
-    spec = job.model.predictor.manifest.input.preprocess
-    data = job.upload.data
-    if job.upload.tensor_KHW is not None:
-        return Prepared(job, start_s, 0.0, job.upload.tensor_KHW)
+    form, data = job.model.predictor.manifest.input, job.upload.data
+    if job.upload.tensor is not None:
+        return Prepared(job, start_s, 0.0, job.upload.tensor)
     sha256 = keeping.sha256(data)
     kept: StoredInput | None = None
     try:
-        with pictures.decoded(data, spec.decode_size) as decoded:
-            if 0 in decoded.image.size:
-                raise ImageError("damaged", "the image has no pixels")
-            tensor_KHW = apply(decoded.image, spec)
+        with pictures.read(form, data) as content:
+            tensor = form.tensor(content)
             decode_s = time.monotonic() - start_s
-            facts, reduced = {"width": decoded.width, "height": decoded.height}, decoded.reduced
-            media_type = f"image/{decoded.format.lower()}"
-            if reduced == 1:
-                kept = keeping.kept(data, sha256, media_type, pictures, decoded)
-            del decoded  # before what it took is given back
-        if reduced != 1:
-            kept = keeping.kept(data, sha256, media_type, pictures)
-    except ImageError as error:
+            facts, media_type, whole = form.facts(content), form.media_type(content), form.is_whole(content)
+            if whole:
+                kept = keeping.kept(form, data, sha256, media_type, pictures, content)
+            del content  # before what it took is given back
+        if not whole:
+            kept = keeping.kept(form, data, sha256, media_type, pictures)
+    except InputError as error:
         return Prepared(job, start_s, time.monotonic() - start_s, None, error=str(error), sha256=sha256)
     except MemoryError:
         reason = "out of memory: not enough memory to prepare it"
         return Prepared(job, start_s, time.monotonic() - start_s, None, error=reason, sha256=sha256)
-    return Prepared(job, start_s, decode_s, tensor_KHW, facts, sha256=sha256, kept=_with_room(job, kept, pictures))
+    return Prepared(job, start_s, decode_s, tensor, facts, sha256=sha256, kept=_with_room(job, kept, pictures))
 
 
 def _with_room(job: Job, kept: StoredInput | None, pictures: Pictures) -> StoredInput | None:

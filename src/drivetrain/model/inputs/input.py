@@ -1,0 +1,203 @@
+"""What a bundle is asked with: the part of a manifest that says so, with all that differs from one kind of input to another.
+
+Whoever loads, asks, serves, explains or checks a model goes by this class and never asks which input it is; a further one is a
+module beside `image`, and one call of `registry.register`. ``content`` is whatever the input's own `read` gives, and nobody
+else looks into it. Shapes: N items; a tensor is of `Input.shape`.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from os import PathLike
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from ...core.reference import Reference, read_bounded
+from ...core.types import Facts, FloatArray
+from ...data.preparation import Preparation
+from ..part import Part
+
+
+@dataclass(frozen=True, slots=True)
+class Pictured:
+    """An input as places that a heat map can be laid over: its size (width, height), what the network sees of it, and a small
+    picture of its own shape to draw on."""
+
+    size: tuple[int, int]
+    fitted: Image.Image
+    shown: Image.Image
+    tensor: FloatArray
+
+
+class Input(Part, ABC):
+    """What a bundle is asked with. A subclass has a literal ``type``, by which the registry knows it, and ``preprocess``."""
+
+    type: str
+    if TYPE_CHECKING:
+        preprocess: Preparation  # a protocol, of which pydantic can make nothing: each subclass has its own
+
+    noun: ClassVar[str]
+    """What one is called in messages: ``image``."""
+    tensor_name: ClassVar[str] = "values"
+    """What the Open Inference Protocol calls its tensor; its bytes are called by ``type``."""
+    media_types: ClassVar[tuple[str, ...]]
+    """Of the files it is read from."""
+    golden_name: ClassVar[str] = "tensors_G"
+    """What the golden files call what is compared between machines, see `compared`."""
+    most_difference: ClassVar[float] = 0.0
+    """Between two machines' `compared`, by `difference`."""
+
+    @classmethod
+    def of(cls, preparation: Preparation) -> Input:
+        """The input of a network that is given what ``preparation`` makes."""
+        return cls(preprocess=preparation)  # type: ignore[call-arg]  # a subclass's type has a default
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of one tensor."""
+        return self.preprocess.shape
+
+    @property
+    def words(self) -> str:
+        """What is done with an input, for a person."""
+        return self.preprocess.words
+
+    def blank(self, count: int = 1) -> FloatArray:
+        """(N, …) zeros, by which a network is tried, warmed and measured."""
+        return np.zeros((count, *self.shape), np.float32)
+
+    # Reading.
+
+    def read(self, source: object, most: int | None = None) -> Any:
+        """The content of a path, another reference, the bytes of a file, or a Python object of the input's own.
+
+        ``most``: as `size_fault`; what is larger is not read.
+
+        Raises:
+            InputError: missing, unreadable, or none.
+            UsageError: ``source`` is none of these.
+        """
+        if isinstance(source, bytes):
+            return self.read_bytes(source, most)
+        if isinstance(source, str | PathLike | Reference):
+            return self.read_bytes(read_bounded(source), most)
+        return self.read_object(source)
+
+    def read_bytes(self, data: bytes, most: int | None = None, *, whole: bool = False) -> Any:  # noqa: ARG002  # for subclasses
+        """The content of a file, given as its bytes; ``whole``: with all of it, see `is_whole`.
+
+        Raises:
+            InputError: there is none.
+        """
+        return self.preprocess.read(data)
+
+    @abstractmethod
+    def read_object(self, source: object) -> Any:
+        """The content of a Python object.
+
+        Raises:
+            InputError: it cannot be used.
+            UsageError: it is of another type.
+        """
+
+    def is_one(self, source: object) -> bool:
+        """Whether this is a single source, where several are wanted."""
+        return isinstance(source, str | bytes | PathLike | Reference)
+
+    def tensor(self, content: Any) -> FloatArray:
+        """What the network sees.
+
+        Raises:
+            InputError: there is nothing to see.
+        """
+        return self.preprocess.tensor(content)
+
+    @abstractmethod
+    def facts(self, content: Any) -> Facts:
+        """What a record keeps of it."""
+
+    # What a server has to know of a file before it reads it, and what it keeps of it.
+
+    def size_fault(self, data: bytes, most: int) -> str | None:  # noqa: ARG002  # for subclasses
+        """What to tell who sent a file that would be read to more than ``most`` values a channel (pixels of an image); None where
+        it may pass, as may what is no input at all: it is answered as unreadable."""
+        return None
+
+    def size_is_quick(self, data: bytes) -> bool:  # noqa: ARG002  # for subclasses
+        """Whether `size_fault` takes microseconds, whoever made the file."""
+        return True
+
+    def memory(self, data: bytes, most: int, *, whole: bool = False) -> int:  # noqa: ARG002  # for subclasses
+        """Bytes that `read_bytes` takes with the same arguments, besides the file.
+
+        Raises:
+            InputError: it is none, or too large.
+        """
+        return len(data)
+
+    def media_type(self, content: Any) -> str:  # noqa: ARG002  # for subclasses
+        """Of the file that the content was read from."""
+        return self.media_types[0]
+
+    def is_whole(self, content: Any) -> bool:  # noqa: ARG002  # for subclasses
+        """Whether all of the file is in the content, so that `rewritten` can be made of it."""
+        return True
+
+    def without_metadata(self, data: bytes) -> tuple[bytes, str] | None:
+        """The file without what it says of people and places, and its media type; None where `rewritten` has to be asked.
+
+        Raises:
+            InputError: it refuses to be had.
+        """
+        return data, self.media_types[0]
+
+    def rewritten(self, data: bytes, content: Any) -> tuple[bytes, str] | None:  # noqa: ARG002  # for subclasses
+        """The file written anew, of content that is whole; None where it would be too large."""
+        return None
+
+    def pictured(self, content: Any, longest: int) -> Pictured | None:  # noqa: ARG002  # for subclasses
+        """The input as a picture with sides up to ``longest`` pixels; None where it has no places."""
+        return None
+
+    # Golden examples: files that every machine reads alike before it is trusted.
+
+    @abstractmethod
+    def golden_file(self, content: Any, *, lossless: bool) -> bytes:
+        """A small file of such content, without metadata."""
+
+    @abstractmethod
+    def golden_ending(self, *, lossless: bool) -> str:
+        """Of such a file's name, without the dot."""
+
+    def compared(self, content: Any) -> tuple[NDArray[Any], FloatArray]:
+        """What two machines have to have alike of an input (before it becomes floating point, where there is such a stage),
+        and the tensor."""
+        tensor = self.tensor(content)
+        return tensor, tensor
+
+    @property
+    def compared_form(self) -> tuple[np.dtype[Any], tuple[int, ...]]:
+        """Type and shape of what `compared` gives first."""
+        return np.dtype(np.float32), self.shape
+
+    def difference(self, got: NDArray[Any], expected: NDArray[Any]) -> float:
+        """How far two machines are apart; NaN is no agreement."""
+        return float(np.abs(got.astype(np.float64) - expected.astype(np.float64)).max())
+
+    def difference_words(self, difference: float) -> str:
+        """``pixels differ by 3 grey levels``."""
+        return f"{self.tensor_name} differ by {difference:.3g}"
+
+    @property
+    def most_words(self) -> str:
+        """`most_difference` as a number."""
+        return f"{self.most_difference:g}"
+
+    def described(self) -> Mapping[str, Any]:
+        """As the server shows it: ``type``, ``shape`` and ``media_types``."""
+        return {"type": self.type, "shape": list(self.shape), "media_types": list(self.media_types)}
