@@ -19,10 +19,10 @@ import pytest
 from PIL import Image
 
 from drivetrain.core.errors import SourceError
-from drivetrain.data.sources.archive import LIMITS, Limits, is_archive, top_folder, unpack
+from drivetrain.data.sources.archive import LIMITS, UnpackLimits, is_archive, top_folder, unpack
 from drivetrain.data.sources.opening import open_source
 
-TINY = Limits(total_bytes=64 << 10, free_bytes=8 << 10, ratio=4, members=20)
+TINY = UnpackLimits(total_bytes=64 << 10, free_bytes=8 << 10, ratio=4, members=20)
 
 
 def jpeg(colour: str = "red") -> bytes:
@@ -63,7 +63,7 @@ def tar_with(path: Path, **fields: object) -> Path:
 PETS = {"cat/1.jpg": jpeg("red"), "cat/2.jpg": jpeg("blue"), "dog/1.jpg": jpeg("green")}
 
 
-def refused(archive: Path, match: str, limits: Limits = LIMITS) -> None:
+def refused(archive: Path, match: str, limits: UnpackLimits = LIMITS) -> None:
     """Refused, with one line that names the matter, and nothing left behind."""
     into = archive.parent / "unpacked"
     with pytest.raises(SourceError, match=match) as caught:
@@ -228,14 +228,14 @@ def test_a_tar_is_charged_for_what_is_passed_over_and_for_headers(tmp_path: Path
 
 def test_the_total_binds_even_where_the_ratio_is_kept(tmp_path: Path) -> None:
     archive = make_zip(tmp_path / "big.zip", {"cat/1.jpg": os.urandom(20_000)}, zipfile.ZIP_STORED)
-    refused(archive, "would unpack to more than", Limits(total_bytes=10_000))
+    refused(archive, "would unpack to more than", UnpackLimits(total_bytes=10_000))
 
 
 @pytest.mark.parametrize("suffix", ["zip", "tar"])
 def test_too_many_members(tmp_path: Path, suffix: str) -> None:
     make: Callable[[Path, dict[str, bytes]], Path] = make_zip if suffix == "zip" else make_tar
     archive = make(tmp_path / f"many.{suffix}", {f"cat/{n}.jpg": b"" for n in range(21)})
-    refused(archive, "more than 20 members", Limits(members=20))
+    refused(archive, "more than 20 members", UnpackLimits(members=20))
 
 
 def patch_sizes(path: Path, size: int) -> None:

@@ -31,6 +31,8 @@ from drivetrain.model.inputs import registry as inputs
 from drivetrain.model.inputs.image import ImageInput
 from drivetrain.store.sql_store import open_store
 
+pytestmark = pytest.mark.processes
+
 HERE = Path(__file__).parent
 CLASSES = ("low", "middle", "high")
 BLOCK = DataBlock((VectorBlock, CategoryBlock), get_items=vector_items)

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any, Protocol
 
 from ...core.errors import DataError, DrivetrainError, InputError, StepError
+from ...core.types import Skipped
+from .blocks import ImageBlock, TargetBlock
 from .datasets import View
 from .describe import called, describe
 from .loader import DataLoader, Loading
 from .sample import Sample, folder_of
-
-if TYPE_CHECKING:
-    from .datablock import DataBlock
+from .splitter import Split
 
 # Items of the small batch that is put together at the end.
 BATCH_ITEMS = 4
@@ -50,6 +52,42 @@ class Summary:
         return "\n".join(lines)
 
 
+class Described(Protocol):
+    """A description whose steps can be walked one by one: a `DataBlock`."""
+
+    @property
+    def get_items(self) -> Callable[[Any], object]: ...
+
+    @property
+    def get_x(self) -> Callable[[Any], object] | None: ...
+
+    @property
+    def get_y(self) -> Callable[[Any], object] | None: ...
+
+    @property
+    def splitter(self) -> object: ...
+
+    @property
+    def item_tfms(self) -> Any: ...
+
+    @property
+    def batch_tfms(self) -> Any: ...
+
+    @property
+    def image_block(self) -> ImageBlock: ...
+
+    @property
+    def target_block(self) -> TargetBlock[Any] | None: ...
+
+    def items(self, source: Any) -> tuple[tuple[object, ...], tuple[Skipped, ...]]: ...
+
+    def samples(self, items: Sequence[object], root: Path | None = None) -> tuple[Sample, ...]: ...
+
+    def split(self, samples: Sequence[Sample]) -> Split: ...
+
+    def encoded(self, samples: Sequence[Sample], split: Split) -> tuple[View, View]: ...
+
+
 class _Narration:
     """What has been told so far, and what is being done."""
 
@@ -67,7 +105,7 @@ class _Narration:
         self.steps.append(Step(self.name, self.by, received, gave, notes))
 
 
-def summarise(block: DataBlock, source: Any) -> Summary:
+def summarise(block: Described, source: Any) -> Summary:
     """See `DataBlock.summary`. What fails is told, not raised."""
     narration = _Narration()
     try:
@@ -78,7 +116,7 @@ def summarise(block: DataBlock, source: Any) -> Summary:
     return Summary(tuple(narration.steps))
 
 
-def _narrate(block: DataBlock, source: Any, narration: _Narration) -> None:
+def _narrate(block: Described, source: Any, narration: _Narration) -> None:
     narration.begin("get_items", block.get_items)
     items, skipped = block.items(source)
     told = (f"{len(skipped)} skipped, first {skipped[0].name}: {skipped[0].reason}",) if skipped else ()
@@ -112,7 +150,7 @@ def _narrate_target(train: View, narration: _Narration) -> None:
     narration.tell(describe(target), f"{value.tolist()} ({value.dtype}), and back: {block.decode(value)!r}")
 
 
-def _narrate_pictures(block: DataBlock, train: View, narration: _Narration) -> None:
+def _narrate_pictures(block: Described, train: View, narration: _Narration) -> None:
     plain = DataLoader(train, Loading(min(BATCH_ITEMS, len(train)), workers=1), block.item_tfms)
     narration.begin("open", block.image_block)
     sample, notes = _first_readable(train)

@@ -58,7 +58,7 @@ PLAIN_ONLY = "only plain files and folders are unpacked; pack it again without"
 
 
 @dataclass(frozen=True)
-class Limits:
+class UnpackLimits:
     """How much an archive may unpack to: at most ``total_bytes``, and at most ``ratio`` times its own size.
 
     The ratio stops bombs (images hardly compress; tables do by less than 20), and does not apply below ``free_bytes``.
@@ -74,7 +74,7 @@ class Limits:
         return min(self.total_bytes, max(self.free_bytes, self.ratio * archive_bytes))
 
 
-LIMITS = Limits()
+LIMITS = UnpackLimits()
 
 
 class Member(NamedTuple):
@@ -116,7 +116,7 @@ def is_archive(path: Path) -> bool:
     return head.startswith((b"PK\3\4", b"PK\5\6", b"\x1f\x8b", b"BZh", b"\xfd7zXZ\0")) or head[257:262] == b"ustar"
 
 
-def unpack(archive: Path, into: Path, limits: Limits = LIMITS) -> Path:
+def unpack(archive: Path, into: Path, limits: UnpackLimits = LIMITS) -> Path:
     """The folder ``into``/<sha256 of the archive> with the archive's files; unpacked only if it is not there yet.
 
     The folder appears under that name when it is complete, by a rename, so any number of processes may try at once.
@@ -167,7 +167,7 @@ def top_folder(folder: Path) -> Path:
         folder = only
 
 
-def _unpack(file: IO[bytes], into: Path, title: str, limits: Limits) -> None:
+def _unpack(file: IO[bytes], into: Path, title: str, limits: UnpackLimits) -> None:
     allowed = limits.bytes_for(file.seek(0, 2))
     file.seek(0)
     is_zip = file.read(4) in (b"PK\3\4", b"PK\5\6") or title.lower().endswith(".zip")

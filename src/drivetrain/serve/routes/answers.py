@@ -13,7 +13,7 @@ from ...core.types import Verdict
 from ...model.kinds.registry import KINDS
 from ..http.uploads import Metadata
 
-Task = Annotated[str, Field(json_schema_extra={"enum": list(KINDS)})]
+TaskName = Annotated[str, Field(json_schema_extra={"enum": list(KINDS)})]
 
 
 class ValueAnswer(BaseModel):

@@ -21,7 +21,7 @@ from ..http.problems import Problem, documented
 from ..served import ServedModel
 from ..server import Server
 from ..work.background import apart
-from .answers import Task
+from .answers import TaskName
 from .history import picture
 
 BUNDLE = "/v1/models/{name}/versions/{version}"
@@ -87,7 +87,7 @@ class ModelAnswer(BaseModel):
     default: bool = Field(description="It answers where no model is named")
     current: bool = Field(description="It answers for its name where no version is named")
     title: str
-    task: Task
+    task: TaskName
     gives: str = Field(description="What an answer is, in a few words")
     outputs: list[str]
     outputs_are: str = Field(description="What the outputs are called, as a heading")
