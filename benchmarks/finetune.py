@@ -22,7 +22,6 @@ import drivetrain as dt
 from drivetrain.app.demo import demo_dataset
 from drivetrain.core.types import Dataset, Item
 from drivetrain.data.sources.opening import open_source
-from drivetrain.learn.figures import ClassFigures, NumberFigures
 
 from .record import data_root, parser, record
 
@@ -104,16 +103,12 @@ def _train(source: Dataset, seed: int, **choices: Any) -> dt.TrainResult:
 
 def _of(result: dt.TrainResult, targets: dict[str, float]) -> dict[str, Any]:
     figures = result.figures
-    found: dict[str, float]
-    match figures:
-        case ClassFigures():
-            found = {"accuracy": figures.accuracy.value, "auc": figures.auc or 0.0}
-            reached = all(found[name] >= least for name, least in targets.items())
-        case NumberFigures():
-            found = {"mean_absolute_error": figures.mean_absolute_error[0].value}
-            reached = all(found[name] <= most for name, most in targets.items())
-        case _:
-            raise TypeError(figures)
+    rows = {name: figures[name.replace("_", "-")] for name in targets}
+    found = {name: row.value or 0.0 for name, row in rows.items()}
+    reached = all(
+        found[name] >= wanted if rows[name].better == "higher" else found[name] <= wanted
+        for name, wanted in targets.items()
+    )
     return {
         **{name: round(found[name], 4) for name in targets},
         "targets": targets,

@@ -143,9 +143,13 @@ def test_every_json_field_is_documented_and_every_documented_field_is_there(tabl
     )
     train["classes"] = "by name"
     assert train["task"] == task
+    train["figures"] = rows_of(train["figures"], "figures")
+    train["findings"] = rows_of(train["findings"], "findings")
     assert fields(train) == documented("drivetrain train", task)
     evaluate = json.loads(shell(f"drivetrain evaluate {bundle} {fresh} --json", tables))
     evaluate["skipped_files"] = "a list"
+    evaluate["figures"] = rows_of(evaluate["figures"], "figures")
+    evaluate["findings"] = rows_of(evaluate["findings"], "findings")
     assert fields(evaluate) == documented("drivetrain evaluate", task)
     predict = json.loads(shell(f"drivetrain predict {bundle} photos missing.jpg --json", tables))
     assert [answer["verdict"] for answer in predict][1] == "unreadable"
@@ -153,6 +157,15 @@ def test_every_json_field_is_documented_and_every_documented_field_is_there(tabl
     inspect = json.loads(shell(f"drivetrain inspect {bundle} --json", tables))
     named = documented("drivetrain inspect", task)
     assert {documented_name(field, named) for field in fields(inspect)} == named
+
+
+def rows_of(rows: list[dict[str, object]], name: str) -> str:
+    """That they are rows, every field of which is explained where ``name`` is."""
+    line = next(
+        line for line in (ROOT / "docs" / "json.md").read_text(encoding="utf-8").splitlines() if f"| `{name}` |" in line
+    )
+    assert all(set(row) <= set(re.findall(r"`([^`]+)`", line)) for row in rows)
+    return "rows"
 
 
 def documented_name(field: str, named: set[str]) -> str:

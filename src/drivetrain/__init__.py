@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from .app.train import train
     from .core.errors import DrivetrainError
     from .core.types import Item, Prediction, Verdict
-    from .evaluation.run import Evaluation, evaluate
+    from .evaluation.evaluation import Evaluation
+    from .evaluation.run import evaluate
     from .model.predictor import Predictor, load
     from .training.trained import TrainResult
 
@@ -30,7 +31,7 @@ _HOMES = {
     "train": "app.train",
     "TrainResult": "training.trained",
     "evaluate": "evaluation.run",
-    "Evaluation": "evaluation.run",
+    "Evaluation": "evaluation.evaluation",
     "load": "model.predictor",
     "Predictor": "model.predictor",
     "Prediction": "core.types",

@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 
 from drivetrain.core.types import Interval
-from drivetrain.evaluation.accepted import Accepted
 from drivetrain.evaluation.against_training import Standing, against_training, worse_than_claimed
-from drivetrain.learn.figures import ClassFigures, NumberFigures
+from drivetrain.learn.accept_rule import Accepted
+from drivetrain.learn.figures import Figures, figure
 from drivetrain.model.figure_row import rows_of
 from drivetrain.model.kinds.numbers import NumberKind, NumberMetrics
 from drivetrain.model.manifest import Accept, Manifest, parse_manifest
@@ -32,6 +32,11 @@ from drivetrain.stats.number_metrics import mean_absolute_error
 
 KEPT = Path(__file__).parent.parent / "bundles" / "v1"
 RUNS, MOST = 1000, 66
+
+
+def found_here(accuracy: Interval) -> Figures:
+    """The figures of an evaluation."""
+    return Figures((figure("accuracy", "accuracy", accuracy, "percent", "higher", "so many images"),), "so many images")
 
 
 class Drawn:
@@ -57,8 +62,8 @@ class Drawn:
         return Accepted(0.9, wilson(n, len(self.right_J)), n, wrong, error)
 
     @property
-    def figures(self) -> ClassFigures:
-        return ClassFigures(self.accuracy, 0.1, 0.01, None, 0.9, "one", "always naming “one”", 0.5, "so many images")
+    def figures(self) -> Figures:
+        return found_here(self.accuracy)
 
     @property
     def manifest(self) -> Manifest:
@@ -117,7 +122,7 @@ def manifest_and_figures(right: int, of: int, claimed: int, of_claimed: int) -> 
     rng = np.random.default_rng(0)
     drawn = Drawn(rng, 10, 5)
     manifest = drawn.manifest
-    figures = ClassFigures(wilson(right, of), 0.1, 0.01, None, 0.9, "one", "always naming “one”", 0.5, "so many")
+    figures = found_here(wilson(right, of))
     nothing = Accepted(0.9, wilson(0, of), 0, 0, wilson(0, 0))
     (only,) = against_training(figures, nothing, claiming(manifest, wilson(claimed, of_claimed)))
     return only.standing
@@ -134,10 +139,11 @@ def test_too_few_images_are_not_called_fine() -> None:
 
 def test_the_sentences_say_what_was_claimed_and_what_was_found() -> None:
     kept = Drawn(np.random.default_rng(0), 10, 5).manifest
-    figures = ClassFigures(wilson(170, 200), 0.1, 0.01, None, 0.9, "one", "always naming “one”", 0.5, "so many")
+    figures = found_here(wilson(170, 200))
     compared = against_training(figures, None, claiming(kept, wilson(980, 1000)))
-    (sentence,) = worse_than_claimed(compared)
-    assert sentence.startswith(
+    (found,) = worse_than_claimed(compared)
+    assert found.code == "worse-than-claimed"
+    assert found.sentence.startswith(
         "Significantly worse than training claimed: accuracy 85.0 % here, 98.0 % then (worse by 8"
     )
     assert compared[0].line().startswith("accuracy 98.0 %  (96.9 % to 98.7 %); here worse by 8")
@@ -152,7 +158,10 @@ def test_numbers_are_compared_by_their_mean_error(factor: float, worse: bool) ->
         return mean_absolute_error(rng.normal(0, spread, n), np.zeros(n), np.arange(n), seed=0)
 
     claim, found = mean_error(400, 1.0), mean_error(200, factor)
-    figures = NumberFigures(("years",), (found,), (2.0,), (1.0,), (0.5,), (2.0,), (wilson(180, 200),), "so many")
+    figures = Figures(
+        (figure("mean-absolute-error", "mean absolute error", found, "significant", "lower", "so many", of="years"),),
+        "so many",
+    )
     kept = Drawn(np.random.default_rng(0), 10, 5).manifest
     kind = NumberKind(targets=("years",), half_widths=(2.0,), coverage=0.9, spreads=(1.0,))
     claims = NumberMetrics(

@@ -5,37 +5,27 @@ from __future__ import annotations
 import pytest
 
 from drivetrain.core.types import Interval
-from drivetrain.learn.figures import AnyFigures, ClassFigures, NumberFigures
+from drivetrain.learn.figures import Figures, figure
 from drivetrain.training.random_split import claim, meaning
 
 
-def classes(accuracy: float, random: float | None) -> ClassFigures:
-    return ClassFigures(
-        accuracy=Interval(accuracy, accuracy - 0.05, accuracy + 0.02, ""),
-        log_loss=0.1,
-        ece=0.02,
-        auc=None,
-        balanced_accuracy=accuracy,
-        commonest="black",
-        constant="always naming “black”, the commonest class",
-        baseline=0.4,
-        how="out of fold",
-        random_split=random,
-    )
+def classes(accuracy: float, random: float | None) -> Figures:
+    limits = Interval(accuracy, accuracy - 0.05, accuracy + 0.02, "")
+    rows = [figure("accuracy", "accuracy", limits, "percent", "higher", "out of fold")]
+    if random is not None:
+        rows.append(
+            figure("accuracy-random-split", "accuracy of a random split", random, "percent", None, "out of fold")
+        )
+    return Figures(tuple(rows), "out of fold")
 
 
-def numbers(error: float, random: float) -> NumberFigures:
-    return NumberFigures(
-        names=("years",),
-        mean_absolute_error=(Interval(error, error - 1, error + 1, ""),),
-        baseline=(16.0,),
-        root_mean_squared_error=(12.0,),
-        r_squared=(0.5,),
-        half_widths=(20.0,),
-        covered=(Interval(0.9, 0.88, 0.92, ""),),
-        how="out of fold",
-        random_split=random,
+def numbers(error: float, random: float, unit: str = "") -> Figures:
+    slug, name, limits = "mean-absolute-error", "mean absolute error", Interval(error, error - 1, error + 1, "")
+    rows = (
+        figure(slug, name, limits, "significant", "lower", "out of fold", of="years"),
+        figure(f"{slug}-random-split", name, random, "significant", None, "out of fold", unit=unit),
     )
+    return Figures(rows, "out of fold")
 
 
 @pytest.mark.parametrize(
@@ -56,7 +46,7 @@ def numbers(error: float, random: float) -> NumberFigures:
         (numbers(10.7, 11.2), "11.2", "it is off by more than the figure of this model, by 0.5: that is chance"),
     ],
 )
-def test_each_case_has_its_words(figures: AnyFigures, claimed: str, words: str) -> None:
+def test_each_case_has_its_words(figures: Figures, claimed: str, words: str) -> None:
     assert claim(figures) == claimed
     assert words in meaning(figures, held_out=False, grouped=True)
 
@@ -73,3 +63,4 @@ def test_beside_a_given_split_it_is_about_other_images() -> None:
 
 def test_where_there_is_none_nothing_is_claimed() -> None:
     assert claim(classes(0.9, None)) is None
+    assert claim(numbers(10.7, 0.6, unit="standard deviations")) is None

@@ -22,10 +22,9 @@ from drivetrain.embed.cache import EmbeddingCache
 from drivetrain.embed.recipe import View
 from drivetrain.embed.registry import PACKAGED, resolve
 from drivetrain.learn.crossval import OutOfFold
+from drivetrain.learn.kinds.classes import ClassTargets
 from drivetrain.learn.reading import read
 from drivetrain.learn.selection import default_features
-from drivetrain.learn.targets import ClassTargets
-from drivetrain.training.checks import _about_counts
 from drivetrain.training.options import TrainOptions
 from drivetrain.training.run import fit
 from drivetrain.training.stopwatch import Stopwatch
@@ -86,7 +85,7 @@ def test_every_winner_becomes_a_bundle(
     widths = {name: len(network.columns(chosen)) for name, chosen in choices.items()}
     options = TrainOptions("auto" if backbone != "efficientnet-lite1" else backbone, cache=cache_folder)
     items = tuple(Item(path, path.name, label) for label in ("0", "1") for path in digits[label][:6])
-    found = read(Dataset("digits", items), options, None, cache_folder)
+    found = read(Dataset("digits", items), options.targets, None, cache_folder)
     forced = Forced(
         found.targets.names, found.targets.values, frozenset(widths.values()), widths[blocks], mirrored=mirrored
     )
@@ -222,5 +221,5 @@ def test_a_file_that_goes_while_features_are_compared(
 
 def test_of_many_small_classes_some_are_named_and_the_others_counted() -> None:
     names = tuple("abcdefgh")
-    (line,) = _about_counts(ClassTargets(names, np.repeat(np.arange(8), 5)), TrainOptions())
-    assert "“e” 5, “f” 5 and 2 more. Their" in line
+    (found,) = ClassTargets(names, np.repeat(np.arange(8), 5)).about_counts("none")
+    assert "“e” 5, “f” 5 and 2 more. Their" in found.sentence

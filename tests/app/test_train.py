@@ -16,12 +16,14 @@ from drivetrain.core.ports import Silent
 from drivetrain.core.types import Dataset
 from drivetrain.data.sources.opening import open_source
 from drivetrain.embed.cache import EmbeddingCache
+from drivetrain.learn.figures import interval_of
+from drivetrain.learn.kinds.classes import ClassTargets
 from drivetrain.learn.reading import read
-from drivetrain.learn.targets import ClassTargets
 from drivetrain.stats.metrics import softmax
 from drivetrain.training.features import candidates, choose_and_embed, pilot_sample
 from drivetrain.training.options import TrainOptions
 from drivetrain.training.run import fit
+from drivetrain.training.sample import Sample
 from drivetrain.training.stopwatch import Stopwatch
 
 pytestmark = pytest.mark.trains
@@ -42,7 +44,7 @@ def test_a_trained_bundle_predicts_what_its_figures_promise(
 ) -> None:
     result = train(digits_folder, tmp_path / "digits.bundle", cache_folder)
     assert result.classes == {"0": 40, "1": 40, "3": 40, "8": 40}
-    accuracy = result.figures.accuracy
+    accuracy = interval_of(result.figures["accuracy"])
     assert accuracy.value > 0.9
     assert accuracy.low < accuracy.value < accuracy.high
     predictor = dt.load(result.bundle)
@@ -65,8 +67,8 @@ def test_the_head_on_cached_features_is_the_head_in_the_graph(
     train(digits_folder, tmp_path / "b", cache_folder)
     predictor = dt.load(tmp_path / "b")
     probs = softmax(trained.fitted.head.logits(trained.chosen.embeddings.features_ND), trained.fitted.head.beta)
-    for row in range(0, len(trained.items), 17):
-        got = predictor.predict(trained.items[row].path).probs
+    for row in range(0, len(trained.sample), 17):
+        got = predictor.predict(trained.sample.items[row].path).probs
         np.testing.assert_allclose(list(got.values()), probs[row], atol=1e-4)
 
 
@@ -110,7 +112,7 @@ def test_user_groups_are_kept_together_and_counted(digits_folder: Path, cache_fo
     found = read(Dataset("digits", items), options(cache_folder).targets, None, cache_folder)
     trained = fit(found, options(cache_folder), cache, Silent(), Stopwatch(lambda: 0.0))
     cache.close()
-    assert trained.user_groups == 7
+    assert trained.sides.user_groups == 7
     for group in range(7):
         assert len(set(trained.fitted.folds_N[group::7].tolist())) == 1
 
@@ -174,10 +176,7 @@ def test_the_budget_decides_what_is_tried(digits_folder: Path, cache_folder: Pat
     tried = {}
     for budget_s in (0.0, 1e6):
         chosen = choose_and_embed(
-            items,
-            ClassTargets(("0", "1", "3", "8"), labels),
-            alone,
-            ones,
+            Sample(items, ClassTargets(("0", "1", "3", "8"), labels), alone, ones, ones[:, None]),
             options(cache_folder, backbone="auto", budget_s=budget_s),
             Embedder(cache),
             cache,

@@ -14,6 +14,7 @@ import pytest
 
 from drivetrain.core.types import Interval, Skipped
 from drivetrain.draw import charts
+from drivetrain.draw.numbers import percent, span, unbroken
 from drivetrain.draw.plot import Plot
 from drivetrain.learn.selection import Trial
 from drivetrain.report.page import (
@@ -23,7 +24,6 @@ from drivetrain.report.page import (
     Mistake,
     Report,
     Thumbnail,
-    between,
     duration,
     render,
 )
@@ -180,7 +180,7 @@ def test_an_empty_report_has_neither_contents_nor_sections() -> None:
     page = Page(render(BARE))
     assert page.contents == []
     assert page.all("nav") == page.all("section") == page.all("svg") == []
-    assert "95.7 %" in page.text
+    assert unbroken("95.7 %") in page.text
 
 
 @pytest.mark.parametrize("count", [2, 3, 7, 30, 31, 100])
@@ -412,8 +412,8 @@ def test_names_are_cut_in_the_middle(text: str, columns: int, expected: str) -> 
 
 
 def test_figures_in_words() -> None:
-    assert charts.percent(0.9731) == f"97.3{NBSP}%"
-    assert between(interval(0.941, 0.955, 0.973)) == f"94.1–97.3{NBSP}%"
+    assert unbroken(percent(0.9731)) == f"97.3{NBSP}%"
+    assert unbroken(span(0.941, 0.973)) == f"94.1–97.3{NBSP}%"
     seconds = (0.42, 42, 59.96, 192, 3840)
     assert [duration(s).replace(NBSP, " ") for s in seconds] == [
         "0.42 s",

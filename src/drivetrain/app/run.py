@@ -15,7 +15,7 @@ from ..learn.reading import Source, read
 from ..model import storage
 from ..report.training import training_report
 from ..training.bundling import bundle_files
-from ..training.checks import check_classes, per_output
+from ..training.checks import check_read
 from ..training.dating import created_at
 from ..training.options import TrainOptions
 from ..training.random_split import claim, meaning
@@ -48,7 +48,7 @@ def train(
     cache_folder = options.cache or default_folder()
     with watch("read"):
         found = read(source, options.targets, block, cache_folder / "archives")
-        check_classes(found.dataset, found.targets)
+        check_read(found.dataset, found.targets)
     cache = EmbeddingCache(cache_folder if options.use_cache else None, progress.say)
     try:
         trained = fit(found, options, cache, progress, watch)
@@ -69,31 +69,34 @@ def write(trained: Trained, out: Path, watch: Stopwatch) -> TrainResult:
         sums = storage.write_files({**files, storage.REPORT: page.encode()}, out)
         if trained.options.use_cache and trained.options.cache is None:
             Quarantine().note(sums)  # it was made and run here, and need not be tried when it is first loaded
-    tuned, claimed = trained.tuned, claim(trained.figures)
-    splits = [split for split in ("valid", "test") if any(item.split == split for item in trained.all_items)]
-    means = (
-        meaning(trained.figures, held_out=trained.on_given_split, grouped=trained.grouped)
-        if claimed is not None
-        else ""
-    )
+    return _result(trained, out, watch)
+
+
+def _result(trained: Trained, out: Path, watch: Stopwatch) -> TrainResult:
+    tuned, claimed, sides = trained.tuned, claim(trained.figures), trained.sides
+    splits = [split for split in ("valid", "test") if any(item.split == split for item in trained.sample.items)]
+    means = ""
+    if claimed is not None:
+        means = meaning(trained.figures, held_out=trained.on_given_split, grouped=trained.grouped)
     return TrainResult(
         bundle=out,
         report=out / storage.REPORT if out.suffix.lower() != ".zip" else None,
-        images_used=len(trained.items),
-        skipped=trained.skipped,
+        images_used=len(trained.trained_on),
+        skipped=sides.skipped,
         task=trained.targets.task,
-        classes=per_output(trained.targets),
+        classes=trained.targets.counts(),
         figures=trained.figures,
-        groups_duplicates=len(trained.duplicates.clusters()),
-        groups_user=trained.user_groups,
+        groups_duplicates=len(sides.duplicates.clusters()),
+        groups_user=sides.user_groups,
         random_split=f"{claimed}: {means}" if claimed is not None else None,
         worst=trained.worst,
         contradictory=trained.contradictory,
         leak=trained.leak,
         features=tuned.name if tuned else trained.chosen.features.name,
-        fine_tuning=trained.verdict_on_tuning,
-        warnings=trained.warnings,
+        fine_tuning=trained.outcome.words if trained.outcome else None,
+        findings=trained.findings,
+        ignored=trained.ignored,
         seconds=watch.totals(),
-        example=local_file(trained.items[0].reference),
+        example=local_file(trained.trained_on.items[0].reference),
         untouched_split="test" if len(splits) > 1 else None,
     )

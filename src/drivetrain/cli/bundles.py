@@ -75,7 +75,7 @@ def _answers(manifest: Manifest) -> list[tuple[str, str]]:
     from ..model.figure_words import hows, named, with_limits
 
     rows, untold = manifest.kind.facts(manifest.data.per_class), set(hows(manifest.rows))
-    for figure in manifest.rows:
+    for figure in (row for row in manifest.rows if row.better):
         name = named(figure)
         rows.append((name[:1].upper() + name[1:], with_limits(figure)))
         if figure.how in untold:

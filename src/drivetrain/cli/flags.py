@@ -27,6 +27,8 @@ NoCache = Annotated[bool, typer_option(_TRAIN["use_cache"])]
 
 NoGolden = Annotated[bool, typer_option(_SERVE["golden"])]
 
+IgnoreOption = Annotated[list[str] | None, typer_option(_TRAIN["ignore"])]
+
 Verify = Annotated[Path | None, typer_option(_SERVE["verify"])]
 
 

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..core.local_path import local_path
-from .flags import BundleArgument, CacheOption, JsonFlag, NoCache, NoGolden, Verify, check_cache
+from .flags import BundleArgument, CacheOption, IgnoreOption, JsonFlag, NoCache, NoGolden, Verify, check_cache
 
 if TYPE_CHECKING:
     from ..app.predict import Found
     from ..core.types import Prediction
-    from ..evaluation.run import Evaluation
+    from ..evaluation.evaluation import Evaluation
     from ..model.predictor import Predictor
     from .tally import Tally
 
@@ -110,6 +110,7 @@ def evaluate(
     delimiter: Delimiter = None,
     cache: CacheOption = None,
     no_cache: NoCache = False,
+    ignore: IgnoreOption = None,
     json: JsonFlag = False,
 ) -> None:
     """Judge a bundle on labelled images it has not seen.
@@ -135,6 +136,7 @@ def evaluate(
         delimiter=delimiter,
         cache=cache,
         use_cache=not no_cache,
+        ignore=ignore or (),
         progress=ConsoleProgress(),
     )
     if report is not None:
@@ -285,7 +287,7 @@ def _json_printer() -> Callable[[Prediction], None]:
 def _print_evaluation(result: Evaluation, report: Path | None) -> None:
     from .console import print_line, print_pairs, print_table
 
-    one_label = result.judged.targets.task == "classification"
+    one_label = result.has_confusion
     few = one_label and len(result.classes) <= 12
     rows = [("Images", f"{len(result.items)} judged, {len(result.skipped)} skipped"), *result.figures.lines()]
     rows += result.accepted.lines() if result.accepted else [("Accepted", "none: numbers always go before a person")]

@@ -114,6 +114,8 @@ def demo(
 def _print_summary(result: TrainResult) -> None:
     """What was done first, and what came of it last: that stays on the screen."""
     from ..data.reasons import reasons
+    from ..learn.figures import sentence_case
+    from ..learn.kinds.registry import KINDS
     from .console import print_line, print_pairs
 
     names = [f"{name} ({count})" for name, count in result.classes.items()]
@@ -121,9 +123,11 @@ def _print_summary(result: TrainResult) -> None:
     if result.skipped:
         images += f" ({reasons(result.skipped)}; the report lists them under “{_left_out()}”)"
     rows = [("Images", images)]
-    if result.task != "regression":
-        title = "Classes" if result.task == "classification" else "Labels"
-        rows.insert(0, (title, f"{len(names)}: {', '.join(names[:8])}{', …' if len(names) > 8 else ''}"))
+    kind = KINDS[result.task]
+    if kind.counted:
+        rows.insert(
+            0, (sentence_case(kind.many), f"{len(names)}: {', '.join(names[:8])}{', …' if len(names) > 8 else ''}")
+        )
     rows += [
         ("Groups", f"{result.groups_duplicates} of copies or near-copies, {result.groups_user} given with the data"),
         ("Features", result.features),
@@ -141,8 +145,7 @@ def _print_summary(result: TrainResult) -> None:
     if result.random_split:
         rows.append(("Random split", result.random_split))
     if result.worst:
-        kind = {"recall": "class", "average precision": "label", "mean absolute error": "range"}[result.worst.measure]
-        rows.append((f"Worst {kind}", result.worst.sentence()))
+        rows.append((f"Worst {result.worst.what}", result.worst.sentence()))
     print_pairs(rows)
     if result.warnings:
         print_line("")

@@ -24,17 +24,10 @@ if TYPE_CHECKING:
 
 Matrix = Sequence[Sequence[int]]
 
-NBSP = "\N{NO-BREAK SPACE}"
-
 # Row shares at which a cell of the confusion matrix gets darker. A share of 3 % is nothing on the diagonal and a
 # finding beside it, hence two scales. Each has the six steps the style sheet knows as b1…b6 and o1…o6.
 RIGHT_STEPS = (0.5, 0.7, 0.8, 0.9, 0.97)
 WRONG_STEPS = (0.02, 0.05, 0.1, 0.2, 0.4)
-
-
-def percent(fraction: float) -> str:
-    """0.9731 as ``97.3 %``."""
-    return f"{100 * fraction:.1f}{NBSP}%"
 
 
 def shorten(text: str, columns: int) -> str:

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from ..core.types import Interval
 from ..stats.metrics import Floats
-from .charts import Axis, nice_ticks, percent, shorten, value_axis
+from .charts import Axis, nice_ticks, shorten, value_axis
+from .numbers import percent, unbroken
 from .svg import BAND, BLUE, EDGE, GRID, INK, MUTED, ORANGE, PAPER, Svg, drawing, text
 
 LEFT, TOP, SIDE, BOTTOM = 70, 58, 330, 52
@@ -115,7 +116,7 @@ def _coverage_line(coverage: Interval, half_width: float, n: int) -> str:
     if not math.isfinite(half_width):
         return f"{n:,} items; too few were held out for an interval"
     return (
-        f"{percent(coverage.value)} of {n:,} within ± {number(half_width)} "
+        f"{unbroken(percent(coverage.value))} of {n:,} within ± {number(half_width)} "
         f"({100 * coverage.low:.1f}–{100 * coverage.high:.1f})"
     )
 

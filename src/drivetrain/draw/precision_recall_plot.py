@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from ..stats.label_metrics import LabelRow
 from ..stats.metrics import Floats
-from .charts import percent, shorten
+from .charts import shorten
+from .numbers import percent, unbroken
 from .svg import BAND, BLUE, EDGE, GRID, INK, MUTED, ORANGE, Svg, drawing, text
 
 PANEL, EDGE_LENGTH, LEFT, TOP = 212, 150, 44, 48
@@ -57,7 +58,7 @@ def _panel(row: LabelRow, curve: Curve, x: float, y: float) -> list[str]:
     def place(recall: float, precision: float) -> tuple[float, float]:
         return x + EDGE_LENGTH * recall, y + EDGE_LENGTH * (1 - precision)
 
-    figure = "no item has it" if row.average_precision is None else f"AP {percent(row.average_precision)}"
+    figure = "no item has it" if row.average_precision is None else f"AP {unbroken(percent(row.average_precision))}"
     parts = [
         text(x, y - 24, shorten(" ".join(row.label.split()), NAME_COLUMNS), bold=True),
         text(x, y - 9, f"{figure}, {row.count:,} items" if row.count else figure, size=11, fill=MUTED),
@@ -80,7 +81,8 @@ def _panel(row: LabelRow, curve: Curve, x: float, y: float) -> list[str]:
         parts.append(f'<path d="M{line}" fill="none" stroke="{BLUE}" stroke-width="1.8" stroke-linejoin="round"/>')
         if row.precision is not None and row.recall is not None:
             dot_x, dot_y = place(row.recall.value, row.precision.value)
-            tip = f"threshold {row.threshold:.2f}: {percent(row.recall.value)} found, {percent(row.precision.value)} right"
+            found, right = (unbroken(percent(share.value)) for share in (row.recall, row.precision))
+            tip = f"threshold {row.threshold:.2f}: {found} found, {right} right"
             parts.append(
                 f'<circle cx="{dot_x:.1f}" cy="{dot_y:.1f}" r="4.5" fill="{ORANGE}" stroke="white">'
                 f"<title>{tip}</title></circle>"

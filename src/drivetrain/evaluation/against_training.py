@@ -18,19 +18,23 @@ from typing import Any
 
 import numpy as np
 
-from ..core.figure import Figure
+from ..core.figure import Figure, Format
+from ..core.finding import Finding
 from ..core.types import Interval
-from ..learn.figures import AnyFigures, ClassFigures, LabelFigures, NumberFigures
+from ..draw.numbers import between, percent_number, significant, written
+from ..learn.accept_rule import Accepted
+from ..learn.figures import Figures, interval_of
+from ..learn.findings import WORSE_THAN_CLAIMED, finding
+from ..learn.kinds.registry import KINDS
 from ..model.manifest import Manifest
 from ..stats.metrics import Z_95, clopper_pearson, difference, independent_trials
-from .accepted import Accepted
 
 # One-sided, over all figures of a bundle, which are counted as two where there is one.
 LEVEL = 0.05
 FEWEST = 2
 
-# Only what surely stays within this of the claim is called as claimed: of an accuracy, of the error among accepted
-# answers (which is small, or nothing would be accepted), and as a part of a mean absolute error.
+# Only what surely stays within this of the claim is called as claimed: of a share, of the error among accepted
+# answers (which is small, or nothing would be accepted), and as a part of a figure in a unit of its own.
 MARGIN = 0.05
 ACCEPTED_MARGIN = 0.02
 PART = 0.1
@@ -52,17 +56,17 @@ class _Claim:
     claimed: Interval
     found: Interval
     margin: float
-    is_share: bool = True
-    more_is_better: bool = True
+    form: Format
+    more_is_better: bool
 
     def compared(self, tail: float) -> Comparison:
         claimed, found = (self._limits(figure, tail) for figure in (self.claimed, self.found))
         worse_by = difference(claimed, found) if self.more_is_better else difference(found, claimed)
-        return Comparison(self.name, self.claimed, self.found, worse_by, self.margin, self.is_share)
+        return Comparison(self.name, self.claimed, self.found, worse_by, self.margin, self.form)
 
     def _limits(self, figure: Interval, tail: float) -> Interval:
         """The figure with limits that it exceeds, to either side, with probability ``tail``."""
-        if self.is_share:
+        if self.form == "percent":
             trials = independent_trials(figure)
             # A claim may be a point, or know nothing; its own limits then say all there is.
             return clopper_pearson(figure.value * trials, trials, tail) if 0 < trials < np.inf else figure
@@ -81,7 +85,7 @@ class Comparison:
     worse_by: Interval
     """In the figure's own unit; positive where what was found is worse, with the interval of the test."""
     margin: float
-    is_share: bool
+    form: Format
 
     @property
     def standing(self) -> Standing:
@@ -92,8 +96,8 @@ class Comparison:
 
     def line(self) -> str:
         """For people, on one line."""
-        low, high = self.claimed.low, self.claimed.high
-        claim = f"{self.name} {self._amount(self.claimed.value)}  ({self._amount(low)} to {self._amount(high)})"
+        limits = between(self.claimed.low, self.claimed.high, self.form)
+        claim = f"{self.name} {written(self.claimed.value, self.form)}  ({limits})"
         match self.standing:
             case Standing.WORSE:
                 return f"{claim}; here worse by {self._range()}"
@@ -104,7 +108,7 @@ class Comparison:
 
     def here_and_then(self) -> str:
         """Both figures, as a part of a sentence."""
-        here, then = self._amount(self.found.value), self._amount(self.claimed.value)
+        here, then = (written(figure.value, self.form) for figure in (self.found, self.claimed))
         return f"{self.name} {here} here, {then} then (worse by {self._range()})"
 
     def to_json(self) -> dict[str, Any]:
@@ -117,57 +121,55 @@ class Comparison:
             "standing": str(self.standing),
         }
 
-    def _amount(self, value: float) -> str:
-        return f"{100 * value:.1f} %" if self.is_share else f"{value:.3g}"
-
     def _step(self, value: float) -> str:
-        return f"{100 * value:.1f} points" if self.is_share else f"{value:.3g}"
+        return f"{percent_number(value)} points" if self.form == "percent" else significant(value)
 
     def _range(self) -> str:
         low, high = self.worse_by.low, self.worse_by.high
-        return f"{100 * low:.1f} to {100 * high:.1f} points" if self.is_share else f"{low:.3g} to {high:.3g}"
+        if self.form == "percent":
+            return f"{percent_number(low)} to {percent_number(high)} points"
+        return between(low, high, "significant")
 
 
-def against_training(figures: AnyFigures, accepted: Accepted | None, manifest: Manifest) -> tuple[Comparison, ...]:
+def against_training(figures: Figures, accepted: Accepted | None, manifest: Manifest) -> tuple[Comparison, ...]:
     """Every claim of training that has a figure here."""
     claims = list(_claims(figures, accepted, manifest))
     tail = LEVEL / max(FEWEST, len(claims))
     return tuple(claim.compared(tail) for claim in claims)
 
 
-def worse_than_claimed(comparisons: Sequence[Comparison]) -> list[str]:
-    """A sentence, where anything is significantly worse than training claimed."""
+def worse_than_claimed(comparisons: Sequence[Comparison]) -> list[Finding]:
+    """A finding, where anything is significantly worse than training claimed."""
     worse = [one.here_and_then() for one in comparisons if one.standing is Standing.WORSE]
     if not worse:
         return []
     found = f"Significantly worse than training claimed: {'; '.join(worse)}. "
     reasons = "These images are of another kind than those trained on, or labelled by other rules; "
-    return [found + reasons + "look at what is wrong (--report FILE), and train with some of them."]
+    sentence = found + reasons + "look at what is wrong (--report FILE), and train with some of them."
+    return [finding(WORSE_THAN_CLAIMED, sentence)]
 
 
-def _claims(figures: AnyFigures, accepted: Accepted | None, manifest: Manifest) -> Iterator[_Claim]:
-    match figures:
-        case ClassFigures():
-            if claim := _interval(manifest.figure("accuracy")):
-                yield _Claim("accuracy", claim, figures.accuracy, MARGIN)
-        case LabelFigures():
-            # Not the mean average precision: its bootstrap intervals are too short on few images.
-            if claim := _interval(manifest.figure("all-labels-right")):
-                yield _Claim("all labels right", claim, figures.exact, MARGIN)
-        case NumberFigures():
-            for m, of in enumerate(figures.names):
-                if claim := _interval(manifest.figure("mean-absolute-error", of)):
-                    name = "mean absolute error" + (f" of {of}" if len(figures.names) > 1 else "")
-                    found, margin = figures.mean_absolute_error[m], PART * claim.value
-                    yield _Claim(name, claim, found, margin, is_share=False, more_is_better=False)
-    error = manifest.accept.error if manifest.accept is not None else None
-    if accepted is not None and accepted.n and error is not None:
-        claim = Interval(error.value, error.low, error.high, error.method)
-        yield _Claim("error among the accepted", claim, accepted.error, ACCEPTED_MARGIN, more_is_better=False)
+def _claims(figures: Figures, accepted: Accepted | None, manifest: Manifest) -> Iterator[_Claim]:
+    for slug in KINDS[manifest.task].compared:
+        rows = figures.each(slug)
+        for row in rows:
+            claimed = manifest.figure(slug, row.of)
+            if claimed is not None and claimed.value is not None:
+                yield _claim(row, claimed, several=len(rows) > 1)
+    if accepted is not None and accepted.n and manifest.accept is not None and manifest.accept.error is not None:
+        error = manifest.accept.error
+        claimed_error = Interval(error.value, error.low, error.high, error.method)
+        name = "error among the accepted"
+        yield _Claim(name, claimed_error, accepted.error, ACCEPTED_MARGIN, "percent", more_is_better=False)
 
 
-def _interval(figure: Figure | None) -> Interval | None:
-    """A claim that has an interval, without which there is no saying what differs from it."""
-    if figure is None or figure.value is None or figure.low is None or figure.high is None:
-        return None
-    return Interval(figure.value, figure.low, figure.high, figure.how.rpartition("; ")[2])
+def _claim(found: Figure, claimed: Figure, *, several: bool) -> _Claim:
+    claim = interval_of(claimed)
+    return _Claim(
+        f"{found.name} of {found.of}" if several else found.name,
+        claim,
+        interval_of(found),
+        MARGIN if found.format == "percent" else PART * claim.value,
+        found.format,
+        more_is_better=found.better == "higher",
+    )

@@ -32,7 +32,7 @@ class OutOfFold:
 
     @property
     def probs_NC(self) -> Floats:
-        """Calibrated probabilities, (N, C), of one label of several; see `learn.targets` for the other kinds."""
+        """Calibrated probabilities, (N, C), of one label of several; see `learn.kinds` for the other kinds."""
         return softmax(self.logits_NC, self.beta)
 
 

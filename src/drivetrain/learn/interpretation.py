@@ -18,8 +18,8 @@ from PIL import Image
 
 from ..core.errors import DataError
 from ..core.types import IntArray, Interval
-from ..draw.charts import percent
 from ..draw.confusion_plot import confusion_plot
+from ..draw.numbers import percent, percent_number, unbroken
 from ..draw.svg import Svg
 from ..draw.text_table import TextTable
 from ..stats.metrics import Floats, accuracy, confusion, effective_trials, losses, wilson
@@ -199,11 +199,11 @@ def interval_text(interval: Interval | None) -> str:
     """A share with its interval; a dash where there is none."""
     if interval is None:
         return "–"
-    return f"{percent(interval.value)} ({100 * interval.low:.1f}–{100 * interval.high:.1f})"
+    return unbroken(f"{percent(interval.value)} ({percent_number(interval.low)}–{percent_number(interval.high)})")
 
 
 def _f1(row: ClassRow) -> str:
     if row.precision is None or row.recall is None:
         return "–"
     both = row.precision.value + row.recall.value
-    return percent(2 * row.precision.value * row.recall.value / both if both else 0.0)
+    return unbroken(percent(2 * row.precision.value * row.recall.value / both if both else 0.0))

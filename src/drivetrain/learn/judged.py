@@ -1,15 +1,19 @@
-"""What a run is judged by: answers to images whose group it has not seen. Shapes: J images judged, O outputs."""
+"""What a run is judged by: answers to images whose group it has not seen. Shapes: J images judged, W logits, O outputs."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..core.types import FloatArray, IntArray
+from ..core.types import FloatArray, IntArray, Item
 from ..stats.metrics import Floats
-from .targets import Targets
+from .figures import Figures
+from .kinds.targets import Answered, AnyInterpretation, Targets
+from .sections import AnswerSections
+from .worst import Worst
 
 
 @dataclass(frozen=True, eq=False)
@@ -20,7 +24,7 @@ class Judged:
     """Positions among all usable images."""
     targets: Targets
     groups_J: IntArray
-    logits_JO: FloatArray
+    logits_JW: FloatArray
     answers_JO: Floats
     """Calibrated probabilities, or numbers."""
     how: str
@@ -29,3 +33,22 @@ class Judged:
     def losses_J(self) -> Floats:
         """How wrong each answer is, see `Targets.losses`."""
         return self.targets.losses(self.answers_JO)
+
+    def figures(self, seed: int, settings: Sequence[float] | None = None, random_split: float | None = None) -> Figures:
+        """See `Targets.figures`."""
+        return self.targets.figures(self._answered(seed), settings, random_split)
+
+    def worst(self, seed: int) -> Worst | None:
+        """See `Targets.worst`."""
+        return self.targets.worst(self._answered(seed))
+
+    def interpretation(self, items: Sequence[Item], settings: Sequence[float]) -> AnyInterpretation:
+        """What is wrong with the answers to ``items``, to look at."""
+        return self.targets.interpretation(items, self._answered(), settings)
+
+    def sections(self, items: Sequence[Item], settings: Sequence[float], accept: float) -> AnswerSections:
+        """What a report shows of the answers to ``items``; see `Targets.sections`."""
+        return self.targets.sections(items, self._answered(), settings, accept)
+
+    def _answered(self, seed: int = 0) -> Answered:
+        return Answered(self.answers_JO, self.groups_J, self.how, seed)

@@ -16,7 +16,7 @@ from PIL import Image
 
 from ..core.errors import DataError, UsageError
 from ..core.types import FloatArray, IntArray
-from ..draw.charts import percent
+from ..draw.numbers import percent, unbroken
 from ..draw.precision_recall_plot import precision_recall, precision_recall_plot
 from ..draw.svg import Svg
 from ..draw.text_table import TextTable
@@ -74,10 +74,8 @@ class LabelInterpretation(Generic[T]):
             raise DataError("some probabilities are not finite; leave those items out")
 
     def __repr__(self) -> str:
-        exact = float((self.given_NL == self.there_NL).all(axis=1).mean())
-        return (
-            f"<LabelInterpretation of {len(self.items):,} items, {len(self.labels)} labels, {percent(exact)} all right>"
-        )
+        exact = unbroken(percent(float((self.given_NL == self.there_NL).all(axis=1).mean())))
+        return f"<LabelInterpretation of {len(self.items):,} items, {len(self.labels)} labels, {exact} all right>"
 
     @cached_property
     def there_NL(self) -> NDArray[np.bool_]:  # an array carries its shape
@@ -109,7 +107,7 @@ class LabelInterpretation(Generic[T]):
                 f"{row.threshold:.2f}",
                 interval_text(row.precision),
                 interval_text(row.recall),
-                "–" if row.average_precision is None else percent(row.average_precision),
+                "–" if row.average_precision is None else unbroken(percent(row.average_precision)),
             )
             for row in self.label_rows()
         )

@@ -7,24 +7,19 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from ..core.errors import DataError, StepError, UsageError
 from ..core.reference import Reference
 from ..core.types import Dataset, Item
-from ..data.block.blocks import CategoryBlock, ImageBlock, InputBlock, MultiCategoryBlock, RegressionBlock, TargetBlock
+from ..data.block.blocks import InputBlock, TargetBlock
 from ..data.block.datablock import LEAK_FREE, DataBlock
 from ..data.block.datasets import View
 from ..data.block.sample import Sample, folder_of
 from ..data.sources.opening import open_source
-from .target_options import TargetOptions, Task
-from .targets import ClassTargets, LabelTargets, NumberTargets, Targets
+from .kinds.registry import KINDS, kind_of_block
+from .kinds.targets import Targets
+from .target_options import TargetOptions
 
 Source = str | Path | Dataset | Iterable[object]
-
-# Numbers are float32, and what is reckoned with them must stay finite.
-GREATEST_NUMBER = 1e30
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,45 +31,26 @@ class Read:
     input_block: InputBlock
 
 
+@dataclass(frozen=True, eq=False)
+class Labelled:
+    """What a source holds, with the targets as the block reads them."""
+
+    dataset: Dataset
+    samples: tuple[Sample, ...]
+    target: TargetBlock[Any]
+    kind: type[Targets]
+
+
 def block_for(options: TargetOptions) -> DataBlock:
     """The DataBlock of a run that was given none: labels as `open_source` finds them, read as the task has them."""
-    match options.task:
-        case "classification":
-            return DataBlock((ImageBlock, CategoryBlock), open_source)
-        case "multi-label":
-            return DataBlock((ImageBlock, MultiCategoryBlock), open_source, get_y=_Labels(options.delimiter))
-        case "regression":
-            return DataBlock((ImageBlock, RegressionBlock), open_source, get_y=_label)
+    return KINDS[options.task].data_block(options)
 
 
-def task_of_block(block: DataBlock | None) -> Task | None:
+def task_of_block(block: DataBlock | None) -> str | None:
     """What a block's targets are; None without a block, or with one of another kind."""
-    match block.target_block if block is not None else None:
-        case CategoryBlock():
-            return "classification"
-        case MultiCategoryBlock():
-            return "multi-label"
-        case RegressionBlock():
-            return "regression"
-    return None
-
-
-@dataclass(frozen=True)
-class _Labels:
-    """Several labels in one cell."""
-
-    delimiter: str
-
-    def __call__(self, item: Item) -> list[str]:
-        text = (item.label or "").strip()
-        # A table's cells come without spaces around them, so a delimiter alone may have lost its own.
-        if text == self.delimiter.strip():
-            return []
-        return [part.strip() for part in text.split(self.delimiter) if part.strip()]
-
-
-def _label(item: Item) -> str | None:
-    return item.label
+    if block is None:
+        return None
+    return next((task for task, kind in KINDS.items() if kind.reads(block.target_block)), None)
 
 
 def read(source: Source, options: TargetOptions, block: DataBlock | None, unpack_dir: Path) -> Read:
@@ -86,21 +62,17 @@ def read(source: Source, options: TargetOptions, block: DataBlock | None, unpack
         UsageError: the block has transforms, which embeddings know nothing of, or items without files.
         DataError: the block's splitter cannot split the items; no image has a label, or one has no number.
     """
-    dataset, samples, target = samples_of(source, options, block, unpack_dir)
-    if block is None and options.task == "multi-label" and not any(sample.target for sample in samples):
-        raise DataError(
-            f"none of the {len(samples)} images of {dataset.source} has a label; every one has nothing but the delimiter "
-            f"“{options.delimiter}”"
-        )
+    found = samples_of(source, options, block, unpack_dir)
+    dataset, target = found.dataset, found.target
+    if block is None:
+        found.kind.check_samples(dataset.source, found.samples, options)
     block = block or block_for(options)
-    marked = _marked(block, samples)
+    marked = _marked(block, found.samples)
     described = Dataset(dataset.source, tuple(item_of(sample, target) for sample in marked), dataset.skipped)
-    return Read(described, targets_of(target, marked, options.target_names), block.input_block)
+    return Read(described, targets_of(found.kind, target, marked, options), block.input_block)
 
 
-def samples_of(
-    source: Source, options: TargetOptions, block: DataBlock | None, unpack_dir: Path
-) -> tuple[Dataset, tuple[Sample, ...], TargetBlock[Any]]:
+def samples_of(source: Source, options: TargetOptions, block: DataBlock | None, unpack_dir: Path) -> Labelled:
     """What a source holds, with the targets as the block reads them. Raises what `read` does."""
     if block is not None and (block.item_tfms or block.batch_tfms):
         raise UsageError(
@@ -112,69 +84,36 @@ def samples_of(
     target = block.target_block
     if target is None:
         raise UsageError("the DataBlock has no target; give blocks such as (ImageBlock, CategoryBlock)")
+    kind = KINDS[options.task] if given is None else kind_of_block(target)
     if own_reader:
         items, skipped = block.items(source)
         title = str(source) if isinstance(source, str | Path) else f"Python {type(source).__name__}"
-        return Dataset(title, (), tuple(skipped)), block.samples(items, folder_of(source)), target
+        return Labelled(Dataset(title, (), tuple(skipped)), block.samples(items, folder_of(source)), target, kind)
     dataset = open_source(source, unpack_dir=unpack_dir)
     # What carries no label cannot teach one; with a get_y of its own, a block may know better.
     knows_better = given is not None and given.get_y is not None
     labelled = [item for item in dataset.items if item.label is not None or knows_better]
-    if given is None and options.task == "regression":
-        _check_numbers(labelled)
-    return dataset, block.samples(labelled), target
+    if given is None:
+        kind.check_labels(labelled)
+    return Labelled(dataset, block.samples(labelled), target, kind)
 
 
-def _check_numbers(items: Sequence[Item]) -> None:
-    """In the words of somebody who has never heard of blocks.
-
-    Raises:
-        DataError: a label is no number.
-    """
-    for item in items:
-        try:
-            RegressionBlock().parse(item.label)
-        except DataError:
-            comma = "; write a decimal point, not a comma" if "," in (item.label or "") else ""
-            raise DataError(
-                f"{item.name} is labelled {item.label!r}, which is no finite number; regression needs a plain number, "
-                f"without a unit, for every image{comma}"
-            ) from None
-
-
-def with_vocab(block: TargetBlock[Any], outputs: tuple[str, ...]) -> TargetBlock[Any]:
-    """The block with a bundle's outputs for its vocabulary."""
-    return replace(block, vocab=outputs) if isinstance(block, CategoryBlock | MultiCategoryBlock) else block
-
-
-def targets_of(block: TargetBlock[Any], samples: Sequence[Sample], names: tuple[str, ...] = ()) -> Targets:
+def targets_of(
+    kind: type[Targets], block: TargetBlock[Any], samples: Sequence[Sample], options: TargetOptions
+) -> Targets:
     """The samples' targets as one array, with the vocabulary of all of them unless the block has one.
 
     Raises:
         DataError: one of them has no place in the vocabulary, or is too large a number.
     """
-    if isinstance(block, CategoryBlock) and block.vocab is None:
-        # Whether there are classes enough is asked later, of the images that can be used.
-        block = replace(block, vocab=tuple(sorted({str(sample.target) for sample in samples})))
-    known = block.setup([sample.target for sample in samples])
+    known = kind.known(block, samples)
     rows = []
     for sample in samples:
-        if isinstance(block, RegressionBlock):
-            _check_reach(sample)
         try:
             rows.append(known.encode(sample.target))
         except DataError as error:
             raise StepError(type(block).__name__, str(sample), str(error)) from None
-    return _targets(known, known.stack(rows), names)
-
-
-def _check_reach(sample: Sample) -> None:
-    numbers = np.asarray(sample.target, np.float64)
-    if not (np.abs(numbers) <= GREATEST_NUMBER).all():
-        found = ", ".join(f"{number:.4g}" for number in np.ravel(numbers))
-        raise DataError(
-            f"{sample.name} has the number {found}; numbers may reach {GREATEST_NUMBER:g}, so give it in a larger unit"
-        )
+    return kind.of_block(known, known.stack(rows), options)
 
 
 def targets_in(view: View) -> Targets:
@@ -185,32 +124,7 @@ def targets_in(view: View) -> Targets:
     """
     if view.target_block is None or view.targets_N is None:
         raise UsageError("there is no target; give the DataBlock a block for it, e.g. CategoryBlock")
-    return _targets(view.target_block, view.targets_N, ())
-
-
-def _targets(known: TargetBlock[Any], values: NDArray[Any], names: tuple[str, ...]) -> Targets:
-    match known:
-        case CategoryBlock():
-            return ClassTargets(known.labels, np.asarray(values, np.int64))
-        case MultiCategoryBlock():
-            return LabelTargets(known.labels, np.asarray(values, np.float32))
-        case RegressionBlock(n_out=count):
-            return NumberTargets(_number_names(names, count), np.asarray(values, np.float32))
-    raise UsageError(f"{type(known).__name__} has no task that can be trained; use one of the blocks of this library")
-
-
-def _number_names(names: tuple[str, ...], count: int) -> tuple[str, ...]:
-    if not names:
-        return ("number",) if count == 1 else tuple(f"number {m + 1}" for m in range(count))
-    if len(names) != count or len(set(names)) != count:
-        raise UsageError(
-            f"{len(names)} target names were given ({', '.join(map(str, names))}) for {count} numbers; name each once"
-        )
-    for name in names:
-        if not isinstance(name, str) or not name.strip():
-            raise UsageError(f"{name!r} was given for the name of a number; give a text, such as years")
-    # What cannot be encoded cannot be written to the manifest either.
-    return tuple(name.strip().encode("utf-8", "replace").decode("utf-8") for name in names)
+    return kind_of_block(view.target_block).of_block(view.target_block, view.targets_N, TargetOptions())
 
 
 def _marked(block: DataBlock, samples: Sequence[Sample]) -> Sequence[Sample]:

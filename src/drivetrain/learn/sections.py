@@ -1,4 +1,68 @@
-"""What sections of a report are called, for sentences that point to them."""
+"""What a report says of answers, as plain data; and what its sections are called, for sentences that point to them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..draw.plot import Plot
+from ..stats.mistakes import ClassRow, ReliabilityBin
 
 FILES_LEFT_OUT = "Files left out"
 OCCURS_AGAIN = "Pictures that occur more than once"
+
+MISTAKES_SHOWN = 24
+
+
+@dataclass(frozen=True)
+class Example:
+    """One of the J answers judged, to be shown beside its picture.
+
+    ``loss`` is −ln ``p_label``, ``confidence`` that of ``predicted``. Where there is no confidence (several labels,
+    numbers), ``facts`` are shown in its place.
+    """
+
+    row: int
+    label: str
+    predicted: str
+    confidence: float = 0.0
+    p_label: float = 0.0
+    loss: float = 0.0
+    facts: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class AnswerSections:
+    """What a report shows of answers, the same for a training run and an evaluation. What is empty is left out."""
+
+    classes: tuple[str, ...] = ()
+    confusion_CC: tuple[tuple[int, ...], ...] = ()
+    """Rows: label; columns: predicted."""
+    class_rows: tuple[ClassRow, ...] = ()
+    several_labels: bool = False
+    """Whether an image may count in several rows of ``class_rows``, or in none."""
+    plots: tuple[Plot, ...] = ()
+    reliability: tuple[ReliabilityBin, ...] = ()
+    ece: float | None = None
+    """Expected calibration error, a fraction."""
+    top_losses: tuple[Example, ...] = ()
+    """Those among ``confident_mistakes`` left out."""
+    confident_mistakes: tuple[Example, ...] = ()
+    confident_note: str = ""
+    """From which confidence on a mistake counts as confident, and how many there are."""
+
+
+def confident_note(sure: int, wrong: int, least: float, accept: float) -> str:
+    """How many of the mistakes were made with confidence, and what that means.
+
+    ``least``: from which confidence on a mistake counts as confident; ``accept``: from which on nobody looks again.
+    """
+    from_ = f"with a confidence of {100 * least:g} % or more"
+    if least == accept:
+        from_ += ", from which on nobody looks at an answer again"
+    if not wrong:
+        return "The model made no mistake on these images."
+    if not sure:
+        made = "the one mistake was not" if wrong == 1 else f"none of the {wrong} mistakes was"
+        return f"There are none: {made} made {from_}."
+    shown = f" The {MISTAKES_SHOWN} surest are shown." if sure > MISTAKES_SHOWN else ""
+    return f"{sure} of {wrong} mistake{'s' * (wrong > 1)} {'was' if sure == 1 else 'were'} made {from_}.{shown}"

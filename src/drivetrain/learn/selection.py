@@ -19,7 +19,7 @@ from ..core.types import FloatArray, IntArray
 from ..embed.backbone import Backbone
 from ..embed.recipe import Recipe, View
 from .crossval import OutOfFold, paired_difference, standard_error
-from .targets import Targets
+from .kinds.targets import Targets
 
 # Pooled middle stages sharpen textures and materials at no cost; of those tried on bears, clothing and solar cells
 # this pair helped most often, so it is the default that others have to beat.

@@ -13,6 +13,7 @@ from typing import Any, Literal
 import numpy as np
 
 from ..core.types import FloatArray, IntArray, Interval
+from ..draw.numbers import between, decimals, percent, significant
 from ..stats.label_metrics import average_precision, mean_average_precision_interval
 from ..stats.metrics import Floats
 from ..stats.mistakes import share
@@ -57,6 +58,11 @@ class Worst:
         """Whether there is anything to better: some of its images were answered wrong."""
         return self.measure == "mean absolute error" or self.part.figure.value < 1
 
+    @property
+    def what(self) -> str:
+        """What the part is: a class, a label or a range."""
+        return {"recall": "class", "average precision": "label", "mean absolute error": "range"}[self.measure]
+
     def to_json(self) -> dict[str, Any]:
         """As ``train --json`` prints it."""
         figure = self.part.figure
@@ -79,12 +85,14 @@ class Worst:
                 if figure.value == 1:
                     return "none: every image of every class was named right"
                 right = f"{round(figure.value * part.count)} of {images} right"
-                between = f"{100 * figure.low:.1f} % to {100 * figure.high:.1f} %"
-                text = f"“{part.name}”: {right}, {100 * figure.value:.1f} % ({between})"
+                limits = between(figure.low, figure.high)
+                text = f"“{part.name}”: {right}, {percent(figure.value)} ({limits})"
             case "average precision":
-                text = f"“{part.name}”, {images}: average precision {figure.value:.3f} ({figure.low:.3f} to {figure.high:.3f})"
+                limits = between(figure.low, figure.high, "decimals")
+                text = f"“{part.name}”, {images}: average precision {decimals(figure.value)} ({limits})"
             case _:
-                text = f"{part.name}, {images}: off by {figure.value:.3g} on average ({figure.low:.3g} to {figure.high:.3g})"
+                limits = between(figure.low, figure.high, "significant")
+                text = f"{part.name}, {images}: off by {significant(figure.value)} on average ({limits})"
         if part.count < FEW:
             return f"{text}; too few images to say more than that it needs a look"
         if not self.clear:

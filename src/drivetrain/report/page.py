@@ -18,10 +18,10 @@ from itertools import accumulate
 from statistics import median
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
-from ..core.types import Interval, Skipped
+from ..core.types import Skipped
 from ..core.visible import visible
 from ..draw import charts
-from ..draw.charts import NBSP, percent
+from ..draw.numbers import NBSP, percent, percent_number, points, span, unbroken
 from ..draw.plot import Plot
 from ..learn.sections import FILES_LEFT_OUT, OCCURS_AGAIN
 from ..learn.selection import Trial
@@ -169,20 +169,17 @@ def _template() -> jinja2.Template:
     )
     environment.filters.update(
         inline=_inline,
-        unbroken=_unbroken,
+        unbroken=unbroken,
         linked=_linked,
-        percent=percent,
-        between=between,
+        percent=lambda share: unbroken(percent(share)),
+        number=percent_number,
+        points=points,
+        between=lambda interval: unbroken(span(interval.low, interval.high)),
         duration=duration,
         shorten=charts.shorten,
         data_uri=_data_uri,
     )
     return environment.get_template("report.html.j2")
-
-
-def between(interval: Interval) -> str:
-    """The bounds of an interval of fractions, as ``94.1–97.3 %``."""
-    return f"{100 * interval.low:.1f}–{percent(interval.high)}"
 
 
 def duration(seconds: float) -> str:
@@ -193,11 +190,6 @@ def duration(seconds: float) -> str:
     if minutes < 60:
         return f"{minutes}{NBSP}min {rest:02d}{NBSP}s"
     return f"{minutes // 60}{NBSP}h {minutes % 60:02d}{NBSP}min"
-
-
-def _unbroken(text: str) -> str:
-    """Text whose signs of per cent stay with their numbers."""
-    return text.replace(" %", f"{NBSP}%")
 
 
 def _linked(text: str, contents: Sequence[tuple[str, Sequence[Section]]]) -> str:

@@ -11,6 +11,7 @@ from ..core.given import is_chosen, read_given
 from ..core.option import Row, filled
 from ..data.block.datablock import DataBlock
 from ..learn.balance import Balance
+from ..learn.findings import check_codes
 from ..learn.reading import task_of_block
 from ..learn.target_options import Task
 from .options import Resize, TrainOptions, table
@@ -47,6 +48,7 @@ class Choices(TypedDict, total=False):
     gallery: int | None
     cache: str | PathLike[str] | None
     use_cache: bool | None
+    ignore: Sequence[str] | None
     workers: int | None
 
 
@@ -66,6 +68,7 @@ def options_of(given: Mapping[str, object], block: DataBlock | None = None) -> T
     if chosen.get("turns") and chosen.get("flip_vertical"):
         raise UsageError("turns (--turns) exchanges top and bottom already; leave out flip_vertical (--flip-vertical)")
     _check_switches(chosen)
+    check_codes(cast("Sequence[str]", chosen.get("ignore", ())))
     # What cannot be encoded cannot be written to the manifest either.
     name = str(chosen.pop("name", "")).encode("utf-8", "replace").decode("utf-8")
     return filled(TrainOptions, {**chosen, "task": task, **({"name": name} if name else {})})

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ..core.types import Item
 from ..curate.contradictions import contradictions
 from ..curate.duplicates import Duplicates
-from ..learn.targets import NumberTargets, Targets
+from .sample import Sample
 
 
 @dataclass(frozen=True)
@@ -34,8 +32,9 @@ class Contradictory:
         }
 
 
-def contradictory(duplicates: Duplicates, items: Sequence[Item], targets: Targets) -> tuple[Contradictory, ...]:
-    """One pair for each picture that contradicts itself; ``items`` and ``targets`` are what ``duplicates`` numbers."""
+def contradictory(duplicates: Duplicates, sample: Sample) -> tuple[Contradictory, ...]:
+    """One pair for each picture that contradicts itself; ``sample`` is what ``duplicates`` numbers."""
+    items, targets = sample.items, sample.targets
     return tuple(
         Contradictory(
             first=items[found.first].name,
@@ -45,5 +44,5 @@ def contradictory(duplicates: Duplicates, items: Sequence[Item], targets: Target
             kind=found.kind,
             rows=(found.first, found.second),
         )
-        for found in contradictions(duplicates, targets.values, are_numbers=isinstance(targets, NumberTargets))
+        for found in contradictions(duplicates, targets.values, are_numbers=targets.measured)
     )

@@ -20,11 +20,11 @@ from ..embed.embedder import Embedder
 from ..embed.recipe import Recipe, View
 from ..embed.registry import packaged
 from ..learn.selection import PILOT_IMAGES, Candidates, Features, Pilot, Trial, choose
-from ..learn.targets import Targets
 from ..stats.folds import fold_count, grouped_folds
 from .backbones import resolve
 from .budget import plan
 from .options import AUTO, TrainOptions
+from .sample import Sample
 
 # Images whose altered copies show how far an embedding moves when the picture stays the same.
 PROBES = 64
@@ -43,10 +43,7 @@ class Chosen:
 
 
 def choose_and_embed(
-    items: Sequence[Item],
-    targets: Targets,
-    user_groups_N: IntArray,
-    weights_N: FloatArray,
+    sample: Sample,
     options: TrainOptions,
     embedder: Embedder,
     cache: EmbeddingCache,
@@ -58,16 +55,13 @@ def choose_and_embed(
     Raises:
         DataError: no item can be decoded.
     """
-    n = len(items)
-    pilot_rows = pilot_sample(targets.strata_N, PILOT_IMAGES, options.seed)
+    items, n = sample.items, len(sample)
+    pilot_rows = pilot_sample(sample.targets.strata_N, PILOT_IMAGES, options.seed)
     fitting, note = plan(backbones, items, len(pilot_rows), options.budget_s, cache)
     features, trials = fitting.untried
     if fitting.several:
-        sample = _Sample([items[row] for row in pilot_rows], fitting.recipes, embedder)
-        usable = pilot_rows[sample.rows_S]
-        features, trials = _compare(
-            fitting, sample, targets.take(usable), user_groups_N[usable], weights_N[usable], options
-        )
+        looks = _Looks([items[row] for row in pilot_rows], fitting.recipes, embedder)
+        features, trials = _compare(fitting, looks, sample.take(pilot_rows[looks.rows_S]), options)
 
     everything = embedder.embed(items, features.recipes)
     first = everything[features.recipes[0].key]
@@ -81,7 +75,7 @@ def choose_and_embed(
     return Chosen(features, replace(first, features_ND=matrix_ND), probes, trials, note)
 
 
-class _Sample:
+class _Looks:
     """The images that features are compared on, S of them usable.
 
     An embedding that is not there yet is made when it is asked for, so whatever may be chosen can be looked at.
@@ -134,17 +128,13 @@ def candidates(options: TrainOptions, block: InputBlock) -> list[Backbone]:
 
 
 def _compare(
-    candidates: Candidates,
-    sample: _Sample,
-    targets: Targets,
-    user_groups_N: IntArray,
-    weights_N: FloatArray,
-    options: TrainOptions,
+    candidates: Candidates, looks: _Looks, sample: Sample, options: TrainOptions
 ) -> tuple[Features, tuple[Trial, ...]]:
-    first_ND = sample.embedded(candidates.recipes[0])
+    """The best features for the images looked at; ``sample`` holds those of them that can be used."""
+    first_ND, targets = looks.embedded(candidates.recipes[0]), sample.targets
     if first_ND is None or not len(targets) or np.ptp(targets.values, axis=0).max() == 0:  # nothing to tell apart here
         return candidates.untried
-    groups_N = merge_groups(user_groups_N, find_duplicates(sample.facts, first_ND).groups_N)
+    groups_N = merge_groups(sample.groups_N, find_duplicates(looks.facts, first_ND).groups_N)
     if len(np.unique(groups_N)) < 2:  # all of them are one picture: nothing can be held out
         return candidates.untried
     _, dense_N = np.unique(targets.strata_N, return_inverse=True)
@@ -153,10 +143,10 @@ def _compare(
         targets=targets,
         groups_N=groups_N,
         folds_N=grouped_folds(dense_N, groups_N, fold_count(dense_N, groups_N), options.seed),
-        weights_N=targets.weights(weights_N, options.balance, groups_N),
+        weights_N=targets.weights(sample.weights_N, options.balance, groups_N),
         threads=available_cores(),
     )
-    return choose(candidates, pilot, sample.embedded)
+    return choose(candidates, pilot, looks.embedded)
 
 
 def _probe(

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from ..core.errors import DataError
 from ..core.types import FloatArray, IntArray, Item
 from ..curate.duplicates import Duplicates
-from ..learn.figures import headline
+from ..learn.figures import Figures
 from ..learn.head import FittedHead
 from ..learn.judged import Judged
-from ..learn.targets import Targets
+from .sample import Sample
 
 TRAINING = (None, "train")
 
@@ -33,6 +33,11 @@ class HeldOut:
     """A training item and the held-out item that gives it away."""
 
     @property
+    def all_rows(self) -> NDArray[np.intp]:
+        """Positions of the leaking ones too."""
+        return np.sort(np.concatenate([self.rows_H, self.leaking]))
+
+    @property
     def how(self) -> str:
         """In words."""
         left_out = f", {len(self.leaking)} leaking ones left out" if len(self.leaking) else ""
@@ -44,13 +49,13 @@ def held_out_rows(items: Sequence[Item]) -> NDArray[np.bool_]:
     return np.asarray([item.split not in TRAINING for item in items], bool)
 
 
-def held_out(items: Sequence[Item], held_N: NDArray[np.bool_], groups_N: IntArray, duplicates: Duplicates) -> HeldOut:
+def held_out(sample: Sample, held_N: NDArray[np.bool_], duplicates: Duplicates) -> HeldOut:
     """What to judge by: ``valid`` (``test`` where there is no ``valid``), without what leaks.
 
     Raises:
         DataError: every held-out item leaks.
     """
-    held = np.flatnonzero(held_N).tolist()
+    items, groups_N, held = sample.items, sample.groups_N, np.flatnonzero(held_N).tolist()
     split = "valid" if any(items[row].split == "valid" for row in held) else "test"
     rows = np.asarray([row for row in held if items[row].split == split], np.intp)
     leaks = np.isin(groups_N[rows], np.unique(groups_N[~held_N]))
@@ -60,28 +65,30 @@ def held_out(items: Sequence[Item], held_N: NDArray[np.bool_], groups_N: IntArra
     return HeldOut(rows[~leaks], rows[leaks], split, pair)
 
 
-def judge_head(
-    rows_J: NDArray[np.intp],
-    how: str,
-    targets: Targets,
-    groups_A: IntArray,
-    features_AD: FloatArray,
-    fitted: FittedHead,
-) -> Judged:
-    """The frozen head's answers for held-out items; targets, groups and features are those of all A usable items."""
-    logits = fitted.head.logits(features_AD[rows_J])
-    answers = targets.answers(logits, fitted.head.beta)
-    return Judged(rows_J, targets.take(rows_J), groups_A[rows_J], logits, answers, how)
+def judge_head(rows_J: NDArray[np.intp], how: str, sample: Sample, fitted: FittedHead) -> Judged:
+    """The frozen head's answers for held-out rows of all usable images."""
+    judged = sample.take(rows_J)
+    return _judged(rows_J, how, judged, fitted.head.logits(judged.features_ND), fitted)
 
 
-def leak_of(held: HeldOut, with_leak: Judged) -> str | None:
-    """What a reader must be told of a split that leaks; ``with_leak`` holds all its items."""
+def out_of_fold(rows_N: NDArray[np.intp], trained_on: Sample, fitted: FittedHead, how: str) -> Judged:
+    """The answers to the images trained on, each by a head that has not seen its group; ``rows_N`` are their positions."""
+    return _judged(rows_N, how, trained_on, fitted.out_of_fold.logits_NC, fitted)
+
+
+def _judged(rows_J: NDArray[np.intp], how: str, judged: Sample, logits_JW: FloatArray, fitted: FittedHead) -> Judged:
+    answers_JO = judged.targets.answers(logits_JW, fitted.head.beta)
+    return Judged(rows_J, judged.targets, judged.groups_N, logits_JW, answers_JO, how)
+
+
+def leak_of(held: HeldOut, leaky: Figures) -> str | None:
+    """What a reader must be told of a split that leaks; ``leaky``: the figures of all its items."""
     if held.first_pair is None:
         return None
     a, b = held.first_pair
     return (
         f"{len(held.leaking)} of {len(held.leaking) + len(held.rows_H)} {held.name} images are near-duplicates or group "
-        f"members of training images and are left out of the figures; with them the {headline(with_leak)}. "
+        f"members of training images and are left out of the figures; with them the {leaky.sentence()}. "
         f"First pair: {a}, {b}"
     )
 

@@ -222,6 +222,15 @@ class TrainOptions:
             flag="--no-cache",
         ),
     )
+    ignore: tuple[str, ...] = option(
+        (),
+        Option(
+            "Leave findings of this code out of what is said and written; see docs/findings. Several times for several.",
+            about="codes of findings to leave out of warnings and report, such as ``too-few-images``; see docs/findings.",
+            metavar="CODE",
+            repeated=True,
+        ),
+    )
     workers: int | None = option(
         None,
         Option(

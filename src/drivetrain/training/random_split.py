@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-from ..learn.figures import AnyFigures, ClassFigures, LabelFigures, NumberFigures
+from ..core.figure import Figure
+from ..draw.numbers import shown, step
+from ..learn.figures import Figures
+
+# Of a number in a unit of its own, the part of it that a difference has to exceed to be spoken of.
+LEAST_PART = 5e-3
 
 
-def claim(figures: AnyFigures) -> str | None:
+def claim(figures: Figures) -> str | None:
     """The figure that a random split would have given; None where there is none to compare with."""
     claimed = figures.random_split
-    match figures:
-        case _ if claimed is None:
-            return None
-        case ClassFigures():
-            return f"{100 * claimed:.1f} %"
-        case LabelFigures():
-            return f"{claimed:.3f}"
-        case _:
-            # Of several numbers it is in standard deviations, which no other figure is.
-            return f"{claimed:.3g}" if len(figures.names) == 1 else None
+    # Of several numbers it is in standard deviations, which no other figure is.
+    return shown(claimed) if claimed is not None and claimed.unit == figures.headline.unit else None
 
 
-def meaning(figures: AnyFigures, *, held_out: bool, grouped: bool) -> str:
+def meaning(figures: Figures, *, held_out: bool, grouped: bool) -> str:
     """What to think of it. ``held_out``: the figures are of a split that came with the data; ``grouped``: some images had
     to be kept together."""
     claimed = figures.random_split
@@ -33,26 +30,20 @@ def meaning(figures: AnyFigures, *, held_out: bool, grouped: bool) -> str:
     if not grouped:
         return "the same, as no copies and no groups were found that a random split could tear apart"
     dealt = "images dealt at random into training and test, copies and group members on both sides"
-    better, gap = _gap(figures, claimed)
+    better, gap = _gap(figures.headline, claimed)
     if not gap:
         return f"{dealt}; here it comes to the same"
     if better > 0:
         return f"{dealt}; it looks better by {gap}, which is memory of copies or chance, not skill"
-    worse = "here it is off by more than" if isinstance(figures, NumberFigures) else "here it lies below"
+    worse = "here it is off by more than" if figures.headline.better == "lower" else "here it lies below"
     return f"{dealt}; {worse} the figure of this model, by {gap}: that is chance, and no copies flattered it"
 
 
-def _gap(figures: AnyFigures, claimed: float) -> tuple[float, str]:
+def _gap(headline: Figure, claimed: Figure) -> tuple[float, str]:
     """By how much a random split looks better, and that in words; no words where it does not show."""
-    match figures:
-        case ClassFigures():
-            better = claimed - figures.accuracy.value
-            points = f"{100 * abs(better):.1f}"
-            return better, "" if points == "0.0" else f"{points} percentage points"
-        case LabelFigures():
-            better = claimed - figures.mean_average_precision.value
-            points = f"{abs(better):.3f}"
-            return better, "" if points == "0.000" else points
-        case _:
-            better = figures.mean_absolute_error[0].value - claimed
-            return better, f"{abs(better):.2g}" if abs(better) > 5e-3 * claimed else ""
+    if claimed.value is None or headline.value is None:
+        return 0.0, ""
+    better = (claimed.value - headline.value) * (-1 if headline.better == "lower" else 1)
+    if headline.format == "significant" and abs(better) <= LEAST_PART * claimed.value:
+        return better, ""
+    return better, step(better, headline.format)

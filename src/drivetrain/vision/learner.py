@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from ..app.run import write
 from ..core.errors import DataError, UsageError
 from ..core.ports import Progress
-from ..core.types import Dataset, FloatArray, IntArray, Interval, Item, Prediction, Verdict
+from ..core.types import Dataset, FloatArray, IntArray, Item, Prediction, Verdict
 from ..data.block.batch import BatchTransform
 from ..data.block.datasets import View
 from ..data.block.item_transforms import RandomResizedCrop
@@ -47,21 +47,20 @@ from ..learn.deep.recorder import Recorder
 from ..learn.deep.schedule import Rate
 from ..learn.deep.stepper import Options
 from ..learn.deep.task import Metric, Task
-from ..learn.figures import figures_of
 from ..learn.head import Head
-from ..learn.interpretations import AnyInterpretation, interpretation_of
 from ..learn.judged import Judged
+from ..learn.kinds.targets import AnyInterpretation, Targets
 from ..learn.reading import Read, item_of, targets_in
-from ..learn.targets import ClassTargets, LabelTargets, NumberTargets, Targets
-from ..model.kinds.labels import some_labels
+from ..learn.scale import Scale
 from ..model.storage import check_out
 from ..notebook.progress import here
 from ..stats.metrics import Floats
 from ..training.options import TrainOptions, Tuning
+from ..training.ready import Ready, Tuned
 from ..training.run import fit
 from ..training.stopwatch import Stopwatch
-from ..training.trained import Ready, TrainResult, Tuned
-from ..training.tuning import Scale, judge_network, task_of
+from ..training.trained import TrainResult
+from ..training.tuning import judge_network
 
 Metrics = Metric | Sequence[Metric]
 
@@ -96,10 +95,10 @@ def vision_learner(
     net = network(backbone)
     net.prepare(_prepared(net.about.preprocess, dls))
     train, valid = (targets_in(view) for view in (dls.datasets.train, dls.datasets.valid))
-    scale = Scale.of(train)
+    scale = train.scale()
     loaders, augment = _split_off(dls, scale)
-    model = HeadedNetwork(net, len(train.names), seed=seed)
-    task = _with_metrics(task_of(train), metrics, scale)
+    model = HeadedNetwork(net, train.width, seed=seed)
+    task = _with_metrics(train.deep_task(), metrics, scale)
     options, device = options or Options(seed=seed), device or best_device()
     learner = Learner(loaders, model, task, augment, options, progress=progress, device=device)
     made = VisionLearner(dls, train, valid, scale, backbone, learner, progress)
@@ -207,7 +206,7 @@ class VisionLearner:
     def interpretation(self) -> AnyInterpretation:
         """What it gets wrong among the validation items."""
         judged, items = self.judged()
-        return interpretation_of(judged, items, figures_of(judged, self.learner.options.seed))
+        return judged.interpretation(items, judged.figures(self.learner.options.seed).settings)
 
     def class_answers(self) -> tuple[tuple[Item, ...], IntArray, Floats, IntArray, tuple[str, ...]]:
         """Items, labels (V,), probabilities (V, C), groups (V,) and classes of the validation items.
@@ -216,7 +215,7 @@ class VisionLearner:
             UsageError: the learner gives no classes.
             DataError: there are no validation items.
         """
-        if not isinstance(self.targets, ClassTargets):
+        if not self.targets.one_label:
             raise UsageError(f"a learner for {self.targets.task} gives no classes; use interpretation()")
         judged, items = self.judged()
         return items, judged.targets.values, judged.answers_JO, judged.groups_J, judged.targets.names
@@ -230,20 +229,17 @@ class VisionLearner:
         tensor = apply(read_picture(picture, spec.decode_size), spec)
         outputs_1O = self.learner.outputs(tensor[None])
         answers_O = self.targets.answers(self.scale.decode(outputs_1O), 1.0)[0]
-        name, names = str(picture) if isinstance(picture, str | Path) else "", self.targets.names
-        match self.targets:
-            case NumberTargets():
-                values = {
-                    n: Interval(float(x), float("nan"), float("nan"), "") for n, x in zip(names, answers_O, strict=True)
-                }
-                return Prediction(name, None, 0.0, {}, Verdict.REVIEW, "", values=values)
-            case LabelTargets():
-                said = some_labels(names, answers_O, np.full(len(names), 0.5))
-                return Prediction(name, None, said.confidence, said.probs, Verdict.REVIEW, "", labels=said.labels)
-            case _:
-                best = int(answers_O.argmax())
-                probs = {n: float(p) for n, p in zip(names, answers_O, strict=True)}
-                return Prediction(name, names[best], float(answers_O[best]), probs, Verdict.REVIEW, "")
+        found = self.targets.answer(answers_O)
+        return Prediction(
+            path=str(picture) if isinstance(picture, str | Path) else "",
+            label=found.label,
+            confidence=found.confidence,
+            probs=found.probs,
+            verdict=Verdict.REVIEW,
+            bundle_id="",
+            labels=found.labels,
+            values=found.values,
+        )
 
     def export(
         self,

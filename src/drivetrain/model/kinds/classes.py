@@ -122,4 +122,4 @@ class ClassKind(Kind):
     def metrics(self, figures: Sequence[Figure]) -> dict[str, Any]:
         """As versions 1 and 2 have them."""
         slugs = {field: field.replace("_", "-") for field in ClassMetrics.model_fields} | {"ece": "calibration-error"}
-        return metrics_by_slug(figures, slugs)
+        return metrics_by_slug(figures, slugs, ClassMetrics)

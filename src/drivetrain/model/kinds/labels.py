@@ -112,7 +112,7 @@ class LabelKind(Kind):
     def metrics(self, figures: Sequence[Figure]) -> dict[str, Any]:
         """As version 2 has them."""
         slugs = {field: field.replace("_", "-") for field in LabelMetrics.model_fields} | {"exact": "all-labels-right"}
-        return metrics_by_slug(figures, slugs)
+        return metrics_by_slug(figures, slugs, LabelMetrics)
 
 
 def some_labels(names: tuple[str, ...], probs_L: Floats, thresholds_L: Floats) -> Answer:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ...core.figure import Better, Figure, Format
-from ..part import Amount
+from ..part import Amount, Part, Share
 
 CLAIMED = "what folds that ignore groups would have claimed"
 
@@ -51,7 +51,14 @@ def metric_of(one: Figure | None, how: str) -> Any:
     return {"value": one.value, "low": one.low, "high": one.high, "method": one.how.removeprefix(f"{how}; ")}
 
 
-def metrics_by_slug(figures: Sequence[Figure], slugs: Mapping[str, str]) -> dict[str, Any]:
-    """Figures of the model as a whole: field to slug → field to what `metric_of` gives, with ``how``."""
+def metrics_by_slug(figures: Sequence[Figure], slugs: Mapping[str, str], form: type[Part]) -> dict[str, Any]:
+    """Figures of the model as a whole: field to slug → field to what `metric_of` gives, with ``how``.
+
+    Only the fields that ``form`` has an interval for get one.
+    """
     how, whole = how_of(figures), {one.slug: one for one in figures if one.of is None}
-    return {field: metric_of(whole.get(slug), how) for field, slug in slugs.items()} | {"how": how}
+    found = {field: metric_of(whole.get(slug), how) for field, slug in slugs.items()} | {"how": how}
+    for field, metric in found.items():
+        if isinstance(metric, dict) and form.model_fields[field].annotation is not Share:
+            found[field] = metric["value"]
+    return found

@@ -1,0 +1,115 @@
+"""What an evaluation found. Shapes: J images judged, C classes."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+
+from ..core.errors import DataError
+from ..core.finding import Finding
+from ..core.types import IntArray, Interval, Item, Skipped
+from ..learn.accept_rule import Accepted
+from ..learn.figures import Figures, interval_of
+from ..learn.judged import Judged
+from ..learn.kinds.targets import AnyInterpretation
+from .against_training import Comparison
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """Figures of a bundle on a source. ``near_duplicates_of_training`` images were left out of every figure."""
+
+    source: str
+    items: tuple[Item, ...] = field(repr=False)
+    judged: Judged = field(repr=False)
+    """Answers with the truth, in the order of ``items``."""
+    skipped: tuple[Skipped, ...] = field(repr=False)
+    near_duplicates_of_training: int
+    figures: Figures
+    accepted: Accepted | None
+    """What would have passed without a person; None for numbers, which never do."""
+    against_training: tuple[Comparison, ...]
+    """The claims of training, each beside the figure found here."""
+    seconds: float
+    findings: tuple[Finding, ...]
+    """What a reader must not miss, most important first."""
+    ignored: tuple[str, ...]
+    """Codes of findings that were left out as asked."""
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """The findings' sentences."""
+        return tuple(one.sentence for one in self.findings)
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the classes, labels or numbers."""
+        return self.judged.targets.names
+
+    @property
+    def accuracy(self) -> Interval:
+        """Share of right answers with its 95 % interval.
+
+        Raises:
+            AttributeError: the model does not give one label of several; see ``figures``.
+        """
+        found = self.figures.find("accuracy")
+        if found is None:
+            raise self._lacking("accuracy")
+        return interval_of(found)
+
+    @property
+    def auc(self) -> float | None:
+        """With two classes, both of them present; else None. Raises what ``accuracy`` does."""
+        if not self.judged.targets.one_label:
+            raise self._lacking("auc")
+        found = self.figures.find("auc")
+        return found.value if found else None
+
+    @property
+    def log_loss(self) -> float:
+        """Mean loss of the answers, see `Targets.losses`."""
+        return float(self.judged.losses_J.mean())
+
+    @property
+    def confusion_CC(self) -> IntArray:
+        """Counts, labels in rows and answers in columns. Raises what ``accuracy`` does."""
+        try:
+            return self.judged.targets.confusion_CC(self.judged.answers_JO)
+        except DataError:
+            raise self._lacking("confusion matrix") from None
+
+    @property
+    def has_confusion(self) -> bool:
+        """Whether answers are one label of several."""
+        return self.judged.targets.one_label
+
+    def interpretation(self) -> AnyInterpretation:
+        """What is wrong, to look at: tables, plots, top losses and slices, as the task has them."""
+        return self.judged.interpretation(self.items, self.figures.settings)
+
+    def _lacking(self, what: str) -> AttributeError:
+        return AttributeError(f"a model for {self.judged.targets.task} has no {what}; see figures")
+
+    def to_json(self) -> dict[str, object]:
+        """The document that ``evaluate --json`` prints."""
+        targets = self.judged.targets
+        document: dict[str, object] = {
+            "n": len(self.items),
+            "skipped": len(self.skipped),
+            "skipped_files": [asdict(skipped) for skipped in self.skipped],
+            "near_duplicates_of_training": self.near_duplicates_of_training,
+            "task": targets.task,
+            **targets.document(self.figures),
+            "figures": self.figures.to_json(),
+            "accepted": self.accepted.to_json() if self.accepted else None,
+            "against_training": [comparison.to_json() for comparison in self.against_training],
+            "warnings": list(self.warnings),
+            "findings": [asdict(one) for one in self.findings],
+            "ignored": list(self.ignored),
+            "seconds": round(self.seconds, 3),
+        }
+        if targets.one_label:
+            document["confusion"] = {"labels": list(self.classes), "counts": self.confusion_CC.tolist()}
+            if len(self.classes) == 2:
+                document["auc"] = self.auc
+        return document

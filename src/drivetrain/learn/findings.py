@@ -1,0 +1,82 @@
+"""What a reader must not miss: one table of the rules, and the findings that a person asked not to be told of.
+
+Every code has a page in ``docs/findings``. Codes never change.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from ..core.errors import UsageError
+from ..core.finding import Finding, Severity
+
+
+class Rule(NamedTuple):
+    """How serious what a rule finds is, and what it is called wherever it applies."""
+
+    severity: Severity
+    title: str
+
+
+SPLIT_LEAKS = "split-leaks"
+UNREADABLE_FOLDER = "unreadable-folder"
+CONTRADICTING_COPIES = "contradicting-copies"
+CONFLICTING_ROWS = "conflicting-rows"
+NO_BETTER_THAN_GUESSING = "no-better-than-guessing"
+FINE_TUNING_LEFT_OUT = "fine-tuning-left-out"
+TOO_FEW_IMAGES = "too-few-images"
+UNEQUAL_CLASSES = "unequal-classes"
+RANDOM_SPLIT_FLATTERS = "random-split-flatters"
+FEW_FOLDS = "few-folds"
+MANY_FILES_LEFT_OUT = "many-files-left-out"
+WORSE_THAN_CLAIMED = "worse-than-claimed"
+CACHE_DIFFERS = "cache-differs"
+COPIES_OF_TRAINING = "copies-of-training"
+UNKNOWN_LABELS = "unknown-labels"
+FILES_NOT_JUDGED = "files-not-judged"
+
+RULES: dict[str, Rule] = {
+    SPLIT_LEAKS: Rule(Severity.WARNING, "The split leaks"),
+    UNREADABLE_FOLDER: Rule(Severity.SERIOUS, "A folder cannot be read"),
+    CONTRADICTING_COPIES: Rule(Severity.WARNING, "Copies of a picture contradict each other"),
+    CONFLICTING_ROWS: Rule(Severity.WARNING, "Files are listed twice, with labels that differ"),
+    NO_BETTER_THAN_GUESSING: Rule(Severity.SERIOUS, "No better than guessing"),
+    FINE_TUNING_LEFT_OUT: Rule(Severity.NOTE, "Fine-tuning did not help"),
+    TOO_FEW_IMAGES: Rule(Severity.WARNING, "Too few images"),
+    UNEQUAL_CLASSES: Rule(Severity.NOTE, "Some classes are far commoner than others"),
+    RANDOM_SPLIT_FLATTERS: Rule(Severity.NOTE, "A random split would flatter"),
+    FEW_FOLDS: Rule(Severity.WARNING, "Few folds"),
+    MANY_FILES_LEFT_OUT: Rule(Severity.WARNING, "Many files could not be used"),
+    WORSE_THAN_CLAIMED: Rule(Severity.SERIOUS, "Worse than training claimed"),
+    CACHE_DIFFERS: Rule(Severity.NOTE, "Cached answers differ from the bundle's"),
+    COPIES_OF_TRAINING: Rule(Severity.WARNING, "Copies of training images"),
+    UNKNOWN_LABELS: Rule(Severity.WARNING, "Labels that the bundle does not know"),
+    FILES_NOT_JUDGED: Rule(Severity.WARNING, "Files that do not count"),
+}
+"""By code."""
+
+
+def finding(code: str, sentence: str, where: str | None = None) -> Finding:
+    """A finding of the rule ``code``; ``where``: the section of the report that shows more."""
+    rule = RULES[code]
+    return Finding(code, rule.severity, rule.title, sentence, where)
+
+
+def check_codes(codes: Iterable[str]) -> tuple[str, ...]:
+    """The codes to leave out, each once.
+
+    Raises:
+        UsageError: there is no such rule; names those there are.
+    """
+    given = tuple(dict.fromkeys(codes))
+    for code in given:
+        if code not in RULES:
+            raise UsageError(f"ignore (--ignore): there is no finding {code!r}; the codes are {', '.join(RULES)}")
+    return given
+
+
+def without(found: Sequence[Finding], ignore: Sequence[str]) -> tuple[tuple[Finding, ...], tuple[str, ...]]:
+    """What is left of ``found``, and the codes of what was left out."""
+    left_out = dict.fromkeys(one.code for one in found if one.code in ignore)
+    return tuple(one for one in found if one.code not in ignore), tuple(left_out)

@@ -1,0 +1,396 @@
+"""Any number of labels. Shapes: N items, J of them judged, D features, L labels."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...core.errors import DataError
+from ...core.figure import Figure
+from ...core.finding import Finding
+from ...core.types import FloatArray, IntArray, Interval, Item
+from ...data.block.blocks import ImageBlock, MultiCategoryBlock, TargetBlock
+from ...data.block.datablock import DataBlock
+from ...data.block.sample import Sample
+from ...data.sources.opening import open_source
+from ...draw.numbers import decimals, percent
+from ...draw.plot import Plot
+from ...model.kinds.kind import Answer, Kind
+from ...model.kinds.labels import LabelKind, some_labels
+from ...model.part import Calibration
+from ...stats import metrics, mistakes
+from ...stats.calibrate_binary import fit_beta_binary
+from ...stats.label_metrics import (
+    best_thresholds,
+    binary_losses,
+    label_rows,
+    mean_average_precision_interval,
+    sigmoid,
+)
+from ...stats.metrics import Floats
+from ...stats.mistakes import ClassRow, share
+from ..balance import Balance
+from ..crossval import OutOfFold
+from ..figures import RANDOM_SPLIT, Figures, around, figure
+from ..findings import NO_BETTER_THAN_GUESSING, finding
+from ..head import FittedHead
+from ..label_interpretation import LabelInterpretation
+from ..labels_head import fit_labels_head, look_labels, rarest_labels
+from ..sections import MISTAKES_SHOWN, AnswerSections, Example, confident_note
+from ..target_options import TargetOptions, Task
+from ..worst import Worst, worst_label
+from .targets import Answered, AnyInterpretation, Targets
+from .words import BOOTSTRAP, LOG_LOSS, NOTHING_LEARNED, SURE_AND_RIGHT, few_images, listed_counts, perhaps_numbers
+
+if TYPE_CHECKING:
+    from ..deep.task import Task as DeepTask
+
+
+@dataclass(frozen=True)
+class _Labels:
+    """Reads several labels in one cell."""
+
+    delimiter: str
+
+    def __call__(self, item: Item) -> list[str]:
+        text = (item.label or "").strip()
+        # A table's cells come without spaces around them, so a delimiter alone may have lost its own.
+        if text == self.delimiter.strip():
+            return []
+        return [part.strip() for part in text.split(self.delimiter) if part.strip()]
+
+
+@dataclass(frozen=True, eq=False)
+class LabelTargets(Targets):
+    """Any number of labels; ``values`` (N, L) float32, 0 or 1. The loss is the mean over labels of −log p, in nats.
+
+    ``settings``: the probability from which on each label is given.
+    """
+
+    task: ClassVar[Task] = "multi-label"
+    one: ClassVar[str] = "label"
+    many: ClassVar[str] = "labels"
+    delimited: ClassVar[bool] = True
+    # Not the mean average precision: its bootstrap intervals are too short on few images.
+    compared: ClassVar[tuple[str, ...]] = ("all-labels-right",)
+    loss_is: ClassVar[tuple[str, str]] = ("Log-loss", f"{LOG_LOSS} Here it is the mean over the labels.")
+
+    names: tuple[str, ...]
+    values: FloatArray
+
+    # Reading.
+
+    @classmethod
+    def data_block(cls, options: TargetOptions) -> DataBlock:
+        return DataBlock((ImageBlock, MultiCategoryBlock), open_source, get_y=_Labels(options.delimiter))
+
+    @classmethod
+    def reads(cls, block: TargetBlock[Any] | None) -> bool:
+        return isinstance(block, MultiCategoryBlock)
+
+    @classmethod
+    def of_block(cls, block: TargetBlock[Any], values: NDArray[Any], options: TargetOptions) -> Self:  # noqa: ARG003
+        assert isinstance(block, MultiCategoryBlock)  # what `reads` says yes to
+        return cls(block.labels, np.asarray(values, np.float32))
+
+    @classmethod
+    def check_samples(cls, source: str, samples: Sequence[Sample], options: TargetOptions) -> None:
+        if not any(sample.target for sample in samples):
+            raise DataError(
+                f"none of the {len(samples)} images of {source} has a label; every one has nothing but the delimiter "
+                f"“{options.delimiter}”"
+            )
+
+    @classmethod
+    def with_outputs(cls, block: TargetBlock[Any], outputs: tuple[str, ...]) -> TargetBlock[Any]:
+        return replace(block, vocab=outputs) if isinstance(block, MultiCategoryBlock) else block
+
+    @classmethod
+    def block_for_outputs(cls, outputs: tuple[str, ...]) -> str:  # noqa: ARG003
+        return MultiCategoryBlock.__name__
+
+    @classmethod
+    def foreign(cls, target: Any, outputs: frozenset[str]) -> list[str]:
+        return [str(label) for label in target if label not in outputs]
+
+    @classmethod
+    def nothing_known(cls, source: str, known: str, found: str) -> str:
+        return (
+            f"every image of {source} has labels that the bundle ({known}) does not know; found {found}; name them as the "
+            "bundle does, and say what stands between two of them (--delimiter, delimiter=)"
+        )
+
+    @classmethod
+    def of_unknown(cls) -> str:
+        return "with labels"
+
+    # Whether anything can be learned.
+
+    def check(self, where: str = "", unusable: str = "") -> None:
+        counts = self.counts()
+        few = [name for name, count in counts.items() if not count >= 2]
+        if few:
+            raise DataError(
+                f"every label needs at least two usable images{where}{unusable}: {listed_counts(few, counts)}; add images or "
+                f"remove the label{perhaps_numbers(self.names)}"
+            )
+        everywhere = [name for name, count in counts.items() if count == len(self)]
+        if everywhere:
+            raise DataError(
+                f"all {len(self)} usable images{where} have the label “{everywhere[0]}”, so there is nothing to tell "
+                "apart; remove it, or add images without it"
+            )
+
+    def counts(self) -> dict[str, int]:
+        return dict(zip(self.names, (self.values > 0.5).sum(axis=0).tolist(), strict=True))
+
+    def about_counts(self, balance: Balance) -> list[Finding]:  # noqa: ARG002
+        return few_images(self.counts(), self.many)
+
+    # Learning.
+
+    @property
+    def strata_N(self) -> IntArray:
+        return rarest_labels(self.values)
+
+    def text(self, row: int) -> str:
+        return ", ".join(name for name, on in zip(self.names, self.values[row], strict=True) if on) or "–"
+
+    def fingerprint(self, row: int) -> str:
+        return f"{json.dumps(self.names)} {json.dumps(self.values[row].tolist())}"
+
+    def fit(
+        self, features_ND: FloatArray, groups_N: IntArray, weights_N: FloatArray, *, seed: int, threads: int
+    ) -> FittedHead:
+        return fit_labels_head(features_ND, self.values, groups_N, weights_N, seed=seed, threads=threads)
+
+    def look(self, features_ND: FloatArray, folds_N: IntArray, weights_N: FloatArray) -> OutOfFold:
+        return look_labels(features_ND, self.values, folds_N, weights_N)
+
+    def answers(self, logits_NW: FloatArray, beta: float) -> Floats:
+        return sigmoid(logits_NW, beta)
+
+    def losses(self, answers_NO: Floats) -> Floats:
+        return binary_losses(self.values, answers_NO)
+
+    def beta(self, logits_NW: FloatArray) -> float:
+        return fit_beta_binary(logits_NW, self.values)
+
+    def deep_task(self) -> DeepTask:
+        from ..deep.task import MULTI_LABEL
+
+        return MULTI_LABEL
+
+    # Judging.
+
+    def figures(
+        self, answered: Answered, settings: Sequence[float] | None = None, random_split: float | None = None
+    ) -> Figures:
+        present_JL, probs_JL, groups_J, how = self.values, answered.values_JO, answered.groups_J, answered.how
+        if settings is None and not (present_JL > 0.5).any():
+            raise DataError(f"none of the {len(self)} images to judge by ({how}) has a label; give some that have")
+        thresholds_L = best_thresholds(present_JL, probs_JL) if settings is None else np.asarray(settings)
+        n, (baseline, together) = len(self), self._guessed()
+        mean = mean_average_precision_interval(present_JL, probs_JL, groups_J, answered.seed)
+        exact = share(~self._wrong(probs_JL, thresholds_L), np.ones(n, bool), groups_J)
+        guessing = f"guessing, by how common each label is: {decimals(baseline)}"
+        rows = [
+            figure(
+                "mean-average-precision",
+                "mean average precision",
+                mean,
+                "decimals",
+                "higher",
+                how,
+                n=n,
+                note=guessing if np.isfinite(mean.value) else "none of the labels occurs",
+            ),
+            figure("baseline", "guessing, by how common each label is", baseline, "decimals", None, how, n=n),
+        ]
+        if random_split is not None:
+            name = "mean average precision of a random split"
+            rows.append(figure(f"mean-average-precision{RANDOM_SPLIT}", name, random_split, "decimals", None, how))
+        usual = "always giving the labels that most often go together"
+        rows += [
+            figure(
+                "all-labels-right",
+                "all labels right",
+                exact,
+                "percent",
+                "higher",
+                how,
+                n=n,
+                note=f"{usual}: {percent(together)}",
+            ),
+            figure("baseline-all-labels-right", usual, together, "percent", None, how, n=n),
+            figure(
+                "log-loss",
+                "log-loss",
+                self._log_loss(answered),
+                "decimals",
+                "lower",
+                how,
+                n=n,
+                unit="a label",
+                note=f"0: {SURE_AND_RIGHT}",
+            ),
+            *self._of_each(answered, thresholds_L),
+        ]
+        return Figures(tuple(rows), how, tuple(thresholds_L.tolist()))
+
+    def _guessed(self) -> tuple[float, float]:
+        """Mean average precision of guessing: the mean, over the labels that occur, of the share of images that have them;
+        and the share of images all of whose labels are right when each is given those that most often go together."""
+        shares_L = (self.values > 0.5).mean(axis=0)
+        _, together = np.unique(self.values > 0.5, axis=0, return_counts=True)
+        return float(shares_L[shares_L > 0].mean()) if shares_L.any() else 0.0, float(together.max() / len(self))
+
+    def _wrong(self, probs_JL: Floats, thresholds_L: Floats) -> NDArray[np.bool_]:
+        """(J,) whether one of the labels given or left out is wrong."""
+        wrong: NDArray[np.bool_] = ((probs_JL >= thresholds_L) != (self.values > 0.5)).any(axis=1)
+        return wrong
+
+    def _log_loss(self, answered: Answered) -> Interval:
+        losses_J = self.losses(answered.values_JO)
+        limits = metrics.bootstrap(answered.groups_J, lambda rows: float(losses_J[rows].mean()), answered.seed)
+        return around(float(losses_J.mean()), limits, BOOTSTRAP)
+
+    def _of_each(self, answered: Answered, thresholds_L: Floats) -> list[Figure]:
+        rows: list[Figure] = []
+        for one in label_rows(self.values, answered.values_JO, thresholds_L, answered.groups_J, self.names):
+            label, n, how = one.label, one.count, answered.how
+            note = f"from {one.threshold:.2f} on ({n} images)"
+            rows += [
+                figure("precision", "precision", one.precision, "percent", "higher", how, n=n, of=label, note=note),
+                figure("recall", "recall", one.recall, "percent", "higher", how, n=n, of=label),
+                figure(
+                    "average-precision",
+                    "average precision",
+                    one.average_precision,
+                    "decimals",
+                    "higher",
+                    how,
+                    n=n,
+                    of=label,
+                ),
+            ]
+        return rows
+
+    @classmethod
+    def document(cls, figures: Figures) -> dict[str, Any]:
+        mean, exact = figures["mean-average-precision"], figures["all-labels-right"]
+        document: dict[str, Any] = {
+            "mean_average_precision": {"value": mean.value, "low": mean.low, "high": mean.high, "method": mean.how},
+            "all_labels_right": {"value": exact.value, "low": exact.low, "high": exact.high, "method": exact.how},
+            "baseline": {
+                "mean_average_precision": figures["baseline"].value,
+                "all_labels_right": figures["baseline-all-labels-right"].value,
+            },
+            "log_loss": figures["log-loss"].value,
+            "labels": [
+                {
+                    "label": precision.of,
+                    "count": precision.n,
+                    "threshold": threshold,
+                    "precision": precision.value,
+                    "recall": recall.value,
+                    "average_precision": ranked.value,
+                }
+                for precision, recall, ranked, threshold in zip(
+                    figures.each("precision"),
+                    figures.each("recall"),
+                    figures.each("average-precision"),
+                    figures.settings,
+                    strict=True,
+                )
+            ],
+        }
+        if figures.random_split is not None:
+            document["mean_average_precision_random_split"] = {"value": figures.random_split.value}
+        return document
+
+    def confidence(self, answers_JO: Floats, settings: Sequence[float]) -> tuple[Floats, NDArray[np.bool_]] | None:
+        """An answer is as sure as its least sure label, and wrong if one of the labels given or left out is."""
+        return np.maximum(answers_JO, 1 - answers_JO).min(axis=1), self._wrong(answers_JO, np.asarray(settings))
+
+    def about_guessing(self, figures: Figures) -> list[Finding]:
+        mean, guess = figures["mean-average-precision"], figures["baseline"]
+        if mean.low is not None and guess.value is not None and mean.low > guess.value:
+            return []
+        claim = f"A mean average precision of {decimals(mean.value)} is not clearly better than guessing"
+        return [finding(NO_BETTER_THAN_GUESSING, f"{claim} ({decimals(guess.value)}): {NOTHING_LEARNED}")]
+
+    def worst(self, answered: Answered) -> Worst | None:
+        return worst_label(self.values, answered.values_JO, answered.groups_J, self.names, answered.seed)
+
+    # Showing.
+
+    def interpretation(self, items: Sequence[Item], answered: Answered, settings: Sequence[float]) -> AnyInterpretation:
+        return self._interpreted(items, answered, settings)
+
+    def _interpreted(
+        self, items: Sequence[Item], answered: Answered, settings: Sequence[float]
+    ) -> LabelInterpretation[Item]:
+        thresholds_L = np.asarray(settings)
+        return LabelInterpretation(items, self.values, answered.values_JO, thresholds_L, answered.groups_J, self.names)
+
+    def sections(
+        self, items: Sequence[Item], answered: Answered, settings: Sequence[float], accept: float
+    ) -> AnswerSections:
+        probs_JL, losses_J, thresholds_L = answered.values_JO, self.losses(answered.values_JO), np.asarray(settings)
+        given = self.with_values((probs_JL >= thresholds_L).astype(np.float32))
+        confidence_J = np.maximum(probs_JL, 1 - probs_JL).min(axis=1)
+        wrong_J = self._wrong(probs_JL, thresholds_L)
+        least = max(accept, mistakes.CONFIDENT)
+        sure = np.flatnonzero(wrong_J & (confidence_J >= least))
+        sure = sure[np.argsort(-confidence_J[sure], kind="stable")]
+        order = np.argsort(-losses_J, kind="stable")
+        interpretation = self._interpreted(items, answered, settings)
+
+        def shown(rows: NDArray[np.intp], fact: Callable[[int], str]) -> tuple[Example, ...]:
+            return tuple(Example(j, self.text(j), given.text(j), facts=(fact(j),)) for j in rows.tolist())
+
+        return AnswerSections(
+            class_rows=tuple(ClassRow(r.label, r.count, r.precision, r.recall) for r in interpretation.label_rows()),
+            several_labels=True,
+            top_losses=shown(
+                order[~np.isin(order, sure)][:MISTAKES_SHOWN], lambda j: f"loss {losses_J[j]:.2f} a label"
+            ),
+            confident_mistakes=shown(
+                sure[:MISTAKES_SHOWN], lambda j: f"{percent(confidence_J[j])} sure of every label"
+            ),
+            confident_note=confident_note(len(sure), int(wrong_J.sum()), least, accept),
+            plots=(
+                Plot(
+                    "Precision and recall of each label",
+                    str(interpretation.plot_precision_recall()),
+                    "Precision: of what was given the label, how much has it. Recall: of what has it, how much was given it.",
+                ),
+            ),
+        )
+
+    def method_notes(self, balance: Balance) -> tuple[str, ...]:  # noqa: ARG002
+        return (
+            (
+                "A label is given from the probability on that balances precision and recall best on these very answers (F1), "
+                "which flatters both a little, the more so the rarer the label; average precision knows no threshold."
+            ),
+        )
+
+    def answer(self, answers_O: Floats) -> Answer:
+        return some_labels(self.names, answers_O, np.full(len(self.names), 0.5))
+
+    # Into the bundle and back.
+
+    def described(self, figures: Figures, calibration: Calibration) -> Kind:
+        return LabelKind(labels=self.names, thresholds=figures.settings, calibration=calibration)
+
+    @classmethod
+    def settings_of(cls, kind: Kind) -> tuple[float, ...]:
+        assert isinstance(kind, LabelKind)  # of the same task
+        return kind.thresholds

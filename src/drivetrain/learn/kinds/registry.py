@@ -1,0 +1,33 @@
+"""The kinds of target there are: one line each."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ...core.errors import UsageError
+from ...data.block.blocks import TargetBlock
+from .classes import ClassTargets
+from .labels import LabelTargets
+from .numbers import NumberTargets
+from .targets import Targets
+
+KINDS: dict[str, type[Targets]] = {
+    ClassTargets.task: ClassTargets,
+    LabelTargets.task: LabelTargets,
+    NumberTargets.task: NumberTargets,
+}
+"""By the task that the manifest names."""
+
+
+def kind_of_block(block: TargetBlock[Any]) -> type[Targets]:
+    """The kind of the targets that a DataBlock reads.
+
+    Raises:
+        UsageError: there is none.
+    """
+    found = next((kind for kind in KINDS.values() if kind.reads(block)), None)
+    if found is None:
+        raise UsageError(
+            f"{type(block).__name__} has no task that can be trained; use one of the blocks of this library"
+        )
+    return found

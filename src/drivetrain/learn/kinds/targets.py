@@ -1,0 +1,370 @@
+"""What is to be predicted: all that differs between the kinds of target in a training run, an evaluation and a report.
+
+Each kind is one module beside this one, and one line of `registry`. Nobody else asks of which kind targets are: what a kind
+has to say for itself is asked of it here. Shapes: N items, J of them judged, D features, W columns of the graph's logits,
+O outputs that people read (classes, labels or numbers). W is not always O.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...core.errors import DataError
+from ...core.finding import Finding
+from ...core.types import FloatArray, IntArray, Item
+from ...data.block.blocks import TargetBlock
+from ...data.block.datablock import DataBlock
+from ...data.block.sample import Sample
+from ...model.kinds.kind import Answer, Kind
+from ...model.part import Calibration
+from ...stats.metrics import Floats
+from ..balance import Balance
+from ..crossval import OutOfFold
+from ..figures import Figures
+from ..head import FittedHead
+from ..interpretation import Interpretation
+from ..label_interpretation import LabelInterpretation
+from ..number_interpretation import NumberInterpretation
+from ..scale import Scale
+from ..sections import AnswerSections
+from ..target_options import TargetOptions, Task
+from ..worst import Worst
+
+if TYPE_CHECKING:
+    from ..deep.task import Task as DeepTask
+
+Rows = NDArray[np.intp] | NDArray[np.bool_]
+
+AnyInterpretation = Interpretation[Item] | LabelInterpretation[Item] | NumberInterpretation[Item]
+
+
+@dataclass(frozen=True, eq=False)
+class Answered:
+    """Answers to J items, as figures, reports and thresholds are reckoned from them."""
+
+    values_JO: Floats
+    """Calibrated probabilities, or numbers."""
+    groups_J: IntArray
+    how: str
+    """In words, how they were obtained."""
+    seed: int = 0
+    """Of intervals by bootstrap."""
+
+
+class Targets(ABC):
+    """The targets of N items. What every kind says of itself stands first, then reading, learning, judging and showing."""
+
+    task: ClassVar[Task]
+    """As the manifest names it."""
+    one: ClassVar[str]
+    """What one of the outputs is called: ``class``."""
+    many: ClassVar[str]
+    said: ClassVar[str] = "labels"
+    """What people wrote beside the images."""
+    delimited: ClassVar[bool] = False
+    """Whether several labels may stand in one cell, with a delimiter between them."""
+    competing: ClassVar[bool] = False
+    """Whether outputs compete, so that they can be balanced against each other."""
+    compared: ClassVar[tuple[str, ...]]
+    """Slugs of the figures by which an evaluation is compared with what training claimed. Their intervals have to hold on
+    few images: those of a share, or of a mean error."""
+    loss_is: ClassVar[tuple[str, str]]
+    """What features are compared by, and a sentence that says what it is."""
+    one_label: ClassVar[bool] = False
+    """Whether an answer is one label of several, so that there is a confusion matrix."""
+    measured: ClassVar[bool] = False
+    """Whether targets are measurements, which may differ a little between copies of a picture."""
+    counted: ClassVar[bool] = True
+    """Whether only some of the images have an output, so that counts say anything."""
+    few_groups: ClassVar[str] = "The images stand"
+    """The beginning of the sentence that says why there are few folds."""
+
+    names: tuple[str, ...]
+    """Of the outputs, in their order."""
+    values: NDArray[Any]
+    """(N,) or (N, O), as the bundle keeps them."""
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def take(self, rows: Rows) -> Self:
+        """Those at ``rows``."""
+        return self.with_values(self.values[rows])
+
+    def with_values(self, values: NDArray[Any]) -> Self:
+        """Other targets with the same names."""
+        return replace(self, values=values)  # type: ignore[type-var]  # every kind is a dataclass
+
+    # Reading.
+
+    @classmethod
+    @abstractmethod
+    def data_block(cls, options: TargetOptions) -> DataBlock:
+        """The DataBlock of a run that was given none: targets as `open_source` finds them, read as this kind has them."""
+
+    @classmethod
+    @abstractmethod
+    def reads(cls, block: TargetBlock[Any] | None) -> bool:
+        """Whether a DataBlock's target block gives targets of this kind."""
+
+    @classmethod
+    @abstractmethod
+    def of_block(cls, block: TargetBlock[Any], values: NDArray[Any], options: TargetOptions) -> Self:
+        """From what ``block``, which knows the vocabulary, made of the targets.
+
+        Raises:
+            UsageError: the options name outputs that do not fit.
+        """
+
+    @classmethod  # noqa: B027  # most kinds take any label
+    def check_labels(cls, items: Sequence[Item]) -> None:
+        """Whether the labels of a source can be read without a DataBlock.
+
+        Raises:
+            DataError: one of them cannot, in the words of somebody who has never heard of blocks.
+        """
+
+    @classmethod  # noqa: B027  # most kinds read something from any cell
+    def check_samples(cls, source: str, samples: Sequence[Sample], options: TargetOptions) -> None:
+        """Whether what was read without a DataBlock says anything.
+
+        Raises:
+            DataError: it does not.
+        """
+
+    @classmethod
+    def known(cls, block: TargetBlock[Any], samples: Sequence[Sample]) -> TargetBlock[Any]:
+        """The block with the vocabulary of all samples, unless it has one.
+
+        Raises:
+            DataError: a target cannot be reckoned with.
+        """
+        ready: TargetBlock[Any] = block.setup([sample.target for sample in samples])
+        return ready
+
+    @classmethod
+    def with_outputs(cls, block: TargetBlock[Any], outputs: tuple[str, ...]) -> TargetBlock[Any]:  # noqa: ARG003
+        """The block with a bundle's outputs for its vocabulary."""
+        return block
+
+    @classmethod
+    @abstractmethod
+    def block_for_outputs(cls, outputs: tuple[str, ...]) -> str:
+        """The target block that reads targets for a bundle with these outputs, as it is written in Python."""
+
+    @classmethod
+    def misread(cls, block: TargetBlock[Any], outputs: tuple[str, ...]) -> str | None:  # noqa: ARG003
+        """What the block reads instead, where that cannot be compared with a bundle's answers; None where it can."""
+        return None if cls.reads(block) else type(block).__name__
+
+    @classmethod
+    def foreign(cls, target: Any, outputs: frozenset[str]) -> list[str]:
+        """A target's labels that a bundle does not know."""
+        return [] if target in outputs else [str(target)]
+
+    @classmethod
+    def nothing_known(cls, source: str, known: str, found: str) -> str:
+        """What to say where no image of a source has labels that the bundle knows; both lists in words."""
+        return (
+            f"no image of {source} has a {cls.one} of the bundle ({known}); found {found}; name the folders as the bundle "
+            f"names its {cls.many}"
+        )
+
+    @classmethod
+    def of_unknown(cls) -> str:
+        """What images have that a bundle does not know, in the middle of a sentence."""
+        return f"of a {cls.one}"
+
+    # Whether anything can be learned.
+
+    def check_read(self, source: str, closed: str) -> None:  # noqa: ARG002
+        """Whether there is anything to learn, as read; ``closed``: a remark on a folder that could not be read.
+
+        Raises:
+            DataError: there is not.
+        """
+        self.check()
+
+    @abstractmethod
+    def check(self, where: str = "", unusable: str = "") -> None:
+        """Whether there is anything to learn; ``where`` and ``unusable`` are parts of the sentence that says so.
+
+        Raises:
+            DataError: there is not.
+        """
+
+    def counts(self) -> dict[str, int]:
+        """Images that have each output, by name; of numbers, all images for each."""
+        return dict.fromkeys(self.names, len(self))
+
+    def per_class(self) -> dict[str, int]:
+        """`counts`, as the manifest keeps them: where they say anything."""
+        return self.counts() if self.counted else {}
+
+    def about_counts(self, balance: Balance) -> list[Finding]:  # noqa: ARG002
+        """What a reader must be told of how many images there are of what."""
+        return []
+
+    def occurring(self) -> frozenset[int]:
+        """What has to stand on both sides of a split, so that it can be both learned and checked: class numbers."""
+        return frozenset()
+
+    # Learning.
+
+    @property
+    @abstractmethod
+    def strata_N(self) -> IntArray:
+        """(N,) what folds and samples keep in proportion."""
+
+    @property
+    def width(self) -> int:
+        """W, columns of the logits."""
+        return len(self.names)
+
+    @abstractmethod
+    def text(self, row: int) -> str:
+        """One item's target, as people read it."""
+
+    @abstractmethod
+    def fingerprint(self, row: int) -> str:
+        """One item's target in full: what is hashed of it. Not what people read, which is ambiguous or rounded."""
+
+    def weights(self, weights_N: FloatArray, balance: Balance, groups_N: IntArray) -> FloatArray:  # noqa: ARG002
+        """(N,) item weights of mean 1; only classes compete, and so are balanced."""
+        return np.asarray(weights_N / weights_N.mean(), np.float32)
+
+    def balanced(self, balance: Balance) -> Balance:
+        """How outputs were balanced, as the manifest keeps it."""
+        return balance if self.competing else "none"
+
+    @abstractmethod
+    def fit(
+        self, features_ND: FloatArray, groups_N: IntArray, weights_N: FloatArray, *, seed: int, threads: int
+    ) -> FittedHead:
+        """The head with its out-of-fold evidence.
+
+        Raises:
+            DataError: fewer than two groups.
+        """
+
+    @abstractmethod
+    def look(self, features_ND: FloatArray, folds_N: IntArray, weights_N: FloatArray) -> OutOfFold:
+        """A quick out-of-fold result: enough to compare features."""
+
+    @abstractmethod
+    def answers(self, logits_NW: FloatArray, beta: float) -> Floats:
+        """(N, O) probabilities or numbers."""
+
+    @abstractmethod
+    def losses(self, answers_NO: Floats) -> Floats:
+        """(N,) how wrong each answer is."""
+
+    @abstractmethod
+    def beta(self, logits_NW: FloatArray) -> float:
+        """What calibrates these logits; 1 where there is nothing to calibrate."""
+
+    @abstractmethod
+    def deep_task(self) -> DeepTask:
+        """The loss of a network that is trained itself, and the figures shown meanwhile. Needs torch."""
+
+    def scale(self) -> Scale:
+        """How a network learns the targets; as they are unless a kind says otherwise."""
+        return Scale()
+
+    def head_in_words(self, penalty: str, balance: Balance) -> str:  # noqa: ARG002
+        """What the head is; ``penalty`` says in words how much it is held back."""
+        return f"a logistic regression a {self.one}, {penalty}"
+
+    # Judging. Targets are then those of the J items.
+
+    @abstractmethod
+    def figures(
+        self, answered: Answered, settings: Sequence[float] | None = None, random_split: float | None = None
+    ) -> Figures:
+        """The figures of the answers; ``settings`` are set on them where none are given.
+
+        ``random_split``: what the headline would be with random folds.
+
+        Raises:
+            DataError: there is too little to set them on.
+        """
+
+    @classmethod
+    @abstractmethod
+    def document(cls, figures: Figures) -> dict[str, Any]:
+        """The figures as ``docs/json.md`` describes them for this kind."""
+
+    def confidence(self, answers_JO: Floats, settings: Sequence[float]) -> tuple[Floats, NDArray[np.bool_]] | None:  # noqa: ARG002
+        """(J,) how sure each answer is, 0–1, and whether it is wrong; None where no answer stands without a person."""
+        return None
+
+    @abstractmethod
+    def about_guessing(self, figures: Figures) -> list[Finding]:
+        """Whether anything was learned, beside what always giving the same answer achieves."""
+
+    def about_leakage(self, figures: Figures) -> list[Finding]:  # noqa: ARG002
+        """Whether a random split would have flattered the figures."""
+        return []
+
+    @abstractmethod
+    def worst(self, answered: Answered) -> Worst | None:
+        """The class, label or range that is answered worst; None where there is nothing to compare."""
+
+    def golden(self, answers_JO: Floats, count: int) -> list[int]:
+        """Which of the J answers to try first for ``count`` golden ones: from the whole range of losses."""
+        order = np.argsort(self.losses(answers_JO), kind="stable")
+        spaced = order[np.linspace(0, len(order) - 1, count).astype(int)].tolist()
+        return list(dict.fromkeys([*spaced, *order.tolist()]))
+
+    # Showing.
+
+    @abstractmethod
+    def interpretation(self, items: Sequence[Item], answered: Answered, settings: Sequence[float]) -> AnyInterpretation:
+        """What is wrong, to look at."""
+
+    @abstractmethod
+    def sections(
+        self, items: Sequence[Item], answered: Answered, settings: Sequence[float], accept: float
+    ) -> AnswerSections:
+        """What a report shows of the answers; ``accept``: confidence from which on an answer needs no review."""
+
+    def confusion_CC(self, answers_JO: Floats) -> IntArray:  # noqa: ARG002
+        """Counts, labels in rows and answers in columns.
+
+        Raises:
+            DataError: answers are not one label of several.
+        """
+        raise DataError(f"answers for {self.task} have no confusion matrix")
+
+    def calibration_note(self, beta: float, on: str) -> str:  # noqa: ARG002
+        """How confidences were set right, where a report shows how sure answers are; ``on`` says by which images."""
+        return ""
+
+    def method_notes(self, balance: Balance) -> tuple[str, ...]:  # noqa: ARG002
+        """Methods of this kind in words, for the foot of a report."""
+        return ()
+
+    def moved(self, one_JO: Floats, other_JO: Floats) -> str:
+        """How far two ways of preparing the same J images differ in their answers, in words."""
+        return f"moved probabilities by at most {np.abs(one_JO - other_JO).max():.3f}"
+
+    @abstractmethod
+    def answer(self, answers_O: Floats) -> Answer:
+        """One picture's answer by a network that was not judged yet, so that nothing is set on its answers."""
+
+    # Into the bundle and back.
+
+    @abstractmethod
+    def described(self, figures: Figures, calibration: Calibration) -> Kind:
+        """What the manifest says of the kind; targets are those trained on."""
+
+    @classmethod
+    @abstractmethod
+    def settings_of(cls, kind: Kind) -> tuple[float, ...]:
+        """What was set on the answers judged in training, see `Figures.settings`."""

@@ -1,0 +1,132 @@
+"""What the manifest of a bundle says of the training run."""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+from dataclasses import replace
+from importlib.metadata import version
+from pathlib import Path
+
+from .._version import __version__
+from ..learn.accept_rule import accepted_of
+from ..learn.judged import Judged
+from ..model.figure_row import FigureRow, rows_of
+from ..model.inputs.registry import INPUTS
+from ..model.manifest import Accept, BackboneInfo, DataInfo, FineTuning, Manifest, Training
+from ..model.part import Calibration, Share
+from .holdout import out_of_fold
+from .trained import Trained
+
+MADE_WITH = ("numpy", "pillow", "onnx", "onnxruntime")
+
+
+def manifest_of(trained: Trained, created_at: str, bundle_id: str) -> Manifest:
+    """The whole of it."""
+    features, tuned, targets = trained.chosen.features, trained.tuned, trained.targets
+    preparation = features.backbone.preprocess
+    frozen_width = len(features.backbone.columns(features.blocks))
+    fitted_on = f"out-of-fold logits of {len(trained.trained_on)} images"
+    if tuned is not None:
+        fitted_on = f"logits of {len(tuned.judged.rows_J)} held-out images"
+    return Manifest(
+        name=trained.options.name or Path(trained.dataset.source).stem or "model",
+        bundle_id=bundle_id,
+        created_at=created_at,
+        input=INPUTS[preparation.input_type].of(preparation),
+        embedding_width=frozen_width if tuned is None else tuned.embeddings_AD.shape[1],
+        frozen_width=frozen_width if tuned else None,
+        backbone=_backbone(trained),
+        data=_data(trained),
+        training=_training(trained),
+        versions={
+            "drivetrain": __version__,
+            "python": platform.python_version(),
+            **{name: version(name) for name in MADE_WITH},
+        },
+        kind=targets.described(trained.figures, Calibration(beta=trained.beta, fitted_on=fitted_on)),
+        accept=_accept(trained),
+        figures=_figures(trained),
+    )
+
+
+def unseen(trained: Trained) -> Judged:
+    """Answers from which the accept rule is reckoned: as many as there are of images the model has not seen."""
+    if trained.tuned is not None:
+        return trained.tuned.judged
+    return out_of_fold(trained.sides.training, trained.trained_on, trained.fitted, "out of fold")
+
+
+def _backbone(trained: Trained) -> BackboneInfo:
+    features, tuned = trained.chosen.features, trained.tuned
+    return BackboneInfo(
+        name=features.backbone.name,
+        fingerprint=features.backbone.fingerprint,
+        licence=features.backbone.licence,
+        source=features.backbone.source,
+        blocks=features.blocks,
+        views=tuple(str(view) for view in (features.views if tuned is None else tuned.views)),
+    )
+
+
+def _data(trained: Trained) -> DataInfo:
+    sides = trained.sides
+    return DataInfo(
+        fingerprint=_fingerprint(trained),
+        source=Path(trained.dataset.source).name,
+        images=len(sides.trained_on),
+        skipped=len(sides.skipped),
+        per_class=trained.targets.per_class(),
+        groups_duplicates=len(sides.duplicates.clusters()),
+        groups_user=sides.user_groups,
+    )
+
+
+def _training(trained: Trained) -> Training:
+    return Training(
+        penalty=trained.fitted.head.penalty,
+        balance=trained.targets.balanced(trained.options.balance),
+        seed=trained.options.seed,
+        folds=trained.fitted.n_folds,
+        trials=tuple(f"{trial.name}: {trial.log_loss:.4f}" for trial in trained.chosen.trials),
+        fine_tuning=_fine_tuning(trained),
+    )
+
+
+def _fine_tuning(trained: Trained) -> FineTuning | None:
+    tuned = trained.tuned
+    if tuned is None:
+        return None
+    return FineTuning(
+        epochs=tuned.tuning.epochs,
+        rate=tuned.tuning.rate,
+        trained=tuned.trained,
+        images=tuned.images,
+        held_out=len(tuned.judged.rows_J),
+        loss=tuned.loss,
+        frozen_loss=tuned.frozen_loss,
+    )
+
+
+def _accept(trained: Trained) -> Accept | None:
+    judged = unseen(trained)
+    accepted = accepted_of(judged, trained.figures.settings, trained.options.accept)
+    if accepted is None:
+        return None
+    error = Share.of(accepted.error) if accepted.n else None
+    coverage = accepted.n / len(judged.rows_J)
+    return Accept(confidence=accepted.threshold, coverage=coverage, error=error)
+
+
+def _figures(trained: Trained) -> tuple[FigureRow, ...]:
+    """Those about the model as a whole; of single classes or labels the report tells."""
+    parts = trained.figures.parts
+    rows = [row for row in trained.figures.rows if row not in parts]
+    return rows_of(replace(row, how=row.how[:1].upper() + row.how[1:]) for row in rows)
+
+
+def _fingerprint(trained: Trained) -> str:
+    """SHA-256 over the sorted (file hash, target) pairs: equal for equal training data, whatever the file names."""
+    facts, targets = trained.chosen.embeddings.facts, trained.targets
+    pairs = sorted(f"{facts[row].sha256} {targets.fingerprint(n)}\n" for n, row in enumerate(trained.sides.training))
+    return hashlib.sha256("".join(pairs).encode()).hexdigest()

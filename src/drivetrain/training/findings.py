@@ -1,0 +1,119 @@
+"""What a reader must be told of a training run, the most important first."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ..core.finding import Finding
+from ..core.types import Skipped
+from ..data.reasons import reasons
+from ..data.sources.folder import UNREADABLE_FOLDER as CLOSED
+from ..data.sources.table import CONFLICTING_LABELS
+from ..learn.balance import Balance
+from ..learn.figures import Figures
+from ..learn.findings import (
+    CONFLICTING_ROWS,
+    CONTRADICTING_COPIES,
+    FEW_FOLDS,
+    FINE_TUNING_LEFT_OUT,
+    MANY_FILES_LEFT_OUT,
+    SPLIT_LEAKS,
+    UNREADABLE_FOLDER,
+    finding,
+)
+from ..learn.sections import FILES_LEFT_OUT, OCCURS_AGAIN
+from ..stats.folds import DEFAULT_FOLDS
+from .contradictions import Contradictory
+from .outcome import Outcome
+from .sides import Sides
+
+# Of all files, a share left out that is worth a finding.
+MANY = 0.05
+
+
+@dataclass(frozen=True)
+class Circumstances:
+    """What is told of, beside figures and images."""
+
+    leak: str | None
+    """A sentence, where a given split leaks."""
+    contradictory: tuple[Contradictory, ...]
+    n_folds: int
+    balance: Balance
+    outcome: Outcome | None
+    """What became of fine-tuning."""
+
+
+def findings_of(sides: Sides, figures: Figures, run: Circumstances) -> tuple[Finding, ...]:
+    """All of them, the most important first."""
+    targets, skipped = sides.trained_on.targets, sides.skipped
+    found = [finding(SPLIT_LEAKS, run.leak)] if run.leak else []
+    found += _about_closed_folders(skipped)
+    if run.contradictory:
+        found.append(_about_contradictions(run.contradictory, targets.said))
+    found += _about_conflicts(skipped)
+    found += targets.about_guessing(figures)
+    if run.outcome is not None and not run.outcome.kept:
+        found.append(finding(FINE_TUNING_LEFT_OUT, f"Fine-tuning was {run.outcome.words}."))
+    found += targets.about_counts(run.balance)
+    if sides.held is None:
+        found += targets.about_leakage(figures)
+    if run.n_folds < DEFAULT_FOLDS:
+        found.append(_about_folds(run.n_folds, targets.few_groups))
+    return (*found, *_about_files(skipped, len(targets)))
+
+
+def _about_closed_folders(skipped: Sequence[Skipped]) -> list[Finding]:
+    closed = [one for one in skipped if one.reason == CLOSED]
+    if not closed:
+        return []
+    names = ", ".join(f"“{one.name}”" for one in closed[:5]) + (", …" if len(closed) > 5 else "")
+    sentence = f"What lies in {names} is not in the model, as it cannot be read; check the folder's permissions."
+    return [finding(UNREADABLE_FOLDER, sentence, FILES_LEFT_OUT)]
+
+
+def _about_contradictions(found: tuple[Contradictory, ...], what: str) -> Finding:
+    one = len(found) == 1
+    first = found[0]
+    sentence = (
+        f"{len(found)} picture{'' if one else 's'} occur{'s' if one else ''} with {what} that contradict each other, so at "
+        f"least one of {'them' if one else 'each'} is wrong; {'the' if one else 'first'} pair: {first.first} "
+        f"({first.first_label}) and {first.second} ({first.second_label}). The report shows "
+        f"{'it' if one else 'them'} under “{OCCURS_AGAIN}”."
+    )
+    return finding(CONTRADICTING_COPIES, sentence, OCCURS_AGAIN)
+
+
+def _about_conflicts(skipped: Sequence[Skipped]) -> list[Finding]:
+    """Files that a table names twice, with labels that contradict each other: left out, so that they are no `Contradictory`."""
+    conflicts = {one.name: one.detail for one in skipped if one.reason == CONFLICTING_LABELS}
+    if not conflicts:
+        return []
+    name, detail = next(iter(conflicts.items()))
+    who, first = (
+        ("1 file is", "was left out; it is")
+        if len(conflicts) == 1
+        else (f"{len(conflicts)} files are", "were left out; the first is")
+    )
+    sentence = f"{who} listed with labels that contradict each other, and {first} {name}: {detail}."
+    return [finding(CONFLICTING_ROWS, sentence, FILES_LEFT_OUT)]
+
+
+def _about_folds(n_folds: int, few_groups: str) -> Finding:
+    sentence = (
+        f"{few_groups} in few groups, so there are only {n_folds} folds instead of {DEFAULT_FOLDS} (rounds in which the model "
+        "is tested on groups it has not seen): the figures say less than usual."
+    )
+    return finding(FEW_FOLDS, sentence)
+
+
+def _about_files(skipped: Sequence[Skipped], used: int) -> list[Finding]:
+    total = used + len(skipped)
+    if len(skipped) <= MANY * total:
+        return []
+    sentence = (
+        f"{len(skipped)} of {total} files could not be used ({reasons(skipped)}); the report lists them under "
+        f"“{FILES_LEFT_OUT}”."
+    )
+    return [finding(MANY_FILES_LEFT_OUT, sentence, FILES_LEFT_OUT)]
