@@ -21,7 +21,9 @@ ALLOWED = (ROOT / "learn" / "kinds", ROOT / "model" / "kinds", ROOT / "data" / "
 TASKS = frozenset(LEARNED) | frozenset(KINDS)
 BLOCKS: tuple[type, ...] = (CategoryBlock, MultiCategoryBlock, RegressionBlock)
 HALVES: tuple[type, ...] = (Targets, Kind, *LEARNED.values(), *KINDS.values())
-CLASSES = frozenset(one.__name__ for one in (*BLOCKS, *HALVES))
+# The manifests of a kind each, as they were once.
+OLD = {"ClassManifest", "LabelManifest", "NumberManifest"}
+CLASSES = OLD | {one.__name__ for one in (*BLOCKS, *HALVES)}
 
 
 def decisions(tree: ast.AST) -> Iterator[tuple[int, str]]:
@@ -34,7 +36,10 @@ def decisions(tree: ast.AST) -> Iterator[tuple[int, str]]:
                 yield node.lineno, f"case {ast.unparse(node)}"
             case ast.MatchValue(value=ast.Constant(value=str(text))) if text in TASKS:
                 yield node.lineno, f"case {text!r}"
-            case ast.Compare(left=left, comparators=others) if any(tasks(one) for one in (left, *others)):
+            case ast.Compare(left=left, comparators=others) if any(
+                tasks(one) or (isinstance(one, ast.Name | ast.Attribute) and named(one) & CLASSES)
+                for one in (left, *others)
+            ):
                 yield node.lineno, ast.unparse(node)
             case ast.Dict(keys=keys) if len([key for key in keys if key is not None and tasks(key)]) > 1:
                 yield node.lineno, ast.unparse(node)
@@ -78,6 +83,7 @@ def test_no_other_module_decides_on_the_kind() -> None:
         "match targets:\n    case LabelTargets(): pass",
         "match task:\n    case 'regression': pass",
         "manifest.task != 'multi-label'",
+        "type(kind) is LabelKind",
         "task in ('classification', 'regression')",
         "{'classification': 1, 'regression': 2}[task]",
     ],
