@@ -12,6 +12,8 @@ import numpy as np
 import pytest
 
 from drivetrain.core.types import FloatArray
+from drivetrain.data.image.preprocess import Preprocess, Resize
+from drivetrain.model.inputs.image import ImageInput
 from drivetrain.model.predictor import Predictor, load
 from drivetrain.serve import settings
 from drivetrain.serve.options import ServeOptions
@@ -36,8 +38,7 @@ class Machine:
             with self._lock:
                 self._now_s += cost(len(tensors_NKHW))
 
-        resize = SimpleNamespace(size=(4, 4))
-        manifest = SimpleNamespace(input=SimpleNamespace(preprocess=SimpleNamespace(resize=resize)))
+        manifest = SimpleNamespace(input=ImageInput(preprocess=Preprocess(resize=Resize(size=(4, 4)))))
         return cast(
             Predictor, SimpleNamespace(manifest=manifest, run_batch=run_batch, is_wide=False, release=lambda: None)
         )
