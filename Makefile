@@ -31,8 +31,8 @@ WORKERS ?= $(shell $(PYTHON) -c 'import os; print((os.cpu_count() or 1) + 1)')
 PARALLEL := --numprocesses $(WORKERS) --dist loadscope --no-loadscope-reorder
 QUICK    := not (browser or deep or installs or postgres or processes or serial or thorough or trains)
 
-# Left out by its mark as well; but importing torch alone takes seconds.
-UNIMPORTED := --ignore tests/deep --ignore tests/app/test_deep.py --ignore src/drivetrain/learn/deep
+# Left out by their marks as well; but importing torch and schemathesis alone takes seconds.
+UNIMPORTED := --ignore tests/deep --ignore tests/app/test_deep.py --ignore src/drivetrain/learn/deep --ignore tests/serve/test_openapi_fuzz.py
 
 PYTHON_CODE := src tests benchmarks web/build.py web/openapi.py hatch_build.py
 

@@ -102,6 +102,7 @@ def test_where_nothing_is_worse_the_remark_is_as_rare_as_its_level(
     assert remarks(1, training, here, sure, group) <= MOST
 
 
+@pytest.mark.thorough
 def test_groups_that_are_taken_for_single_images_would_break_the_level() -> None:
     # The check can fail: of frames of one video, each counted as an image of its own.
     rng = np.random.default_rng(2)

@@ -92,6 +92,7 @@ def test_a_byte_order_mark_is_no_part_of_the_first_name(file: Path) -> None:
     assert read_settings(file) == {"seed": 3}
 
 
+@pytest.mark.trains
 def test_a_bundle_is_trained_as_the_file_says(drivetrain: CommandLine, pictures: Path, file: Path) -> None:
     file.write_text('backbone = "efficientnet-lite0"\naccept = 0.75\ngallery = 0\nname = "from the file"\nseed = 7\n')
     out = file.parent / "b"

@@ -119,6 +119,7 @@ TRANSFORMS: dict[str, Any] = {
 }
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("tfms", TRANSFORMS.values(), ids=TRANSFORMS)
 @pytest.mark.parametrize("mode", ["RGB", "L"])
 def test_batches_are_the_same_with_and_without(photos: Path, tfms: Any, mode: str) -> None:

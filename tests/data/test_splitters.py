@@ -334,6 +334,7 @@ def test_copies_are_what_the_embedding_path_calls_copies() -> None:
     assert copies.LEAST_LIKENESS == duplicates.LEAST_LIKENESS
 
 
+@pytest.mark.thorough
 def test_real_copies_at_reduced_scale(data_root: Path, tmp_path: Path) -> None:
     """Photos of megapixels, halved and re-encoded: decoded at a reduced scale, they are still copies."""
     files = [path for path in sorted((data_root / "bears_fullsize").rglob("*.*")) if path.is_file()][:4]

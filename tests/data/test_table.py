@@ -278,6 +278,7 @@ def test_a_hundred_thousand_rows_do_not_stall(photos: Path) -> None:
 MANY = 1_000_000
 
 
+@pytest.mark.thorough
 def test_a_table_of_a_million_columns_ends_with_one_line(tmp_path: Path) -> None:
     names = [f"c{number}" for number in range(MANY)]
     table(tmp_path, ",".join(names) + "\n")

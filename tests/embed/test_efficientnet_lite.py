@@ -23,6 +23,8 @@ from drivetrain.embed.efficientnet_lite import LITE0, LITE1, LITE2, Variant
 from drivetrain.embed.session import Session
 from drivetrain.embed.torch_file import read_torch_file
 
+pytestmark = pytest.mark.trains
+
 VARIANTS = [LITE0, LITE1, LITE2]
 ALL_BLOCKS = ("head", "stage1", "stage2", "stage3", "stage4", "stage5")
 
@@ -141,7 +143,6 @@ def test_sees_a_daisy_in_a_photo_of_a_flower() -> None:
     assert probabilities[DAISY] - np.sort(probabilities)[-2] > 0.05
 
 
-@pytest.mark.trains
 @pytest.mark.skipif(not (DATA / "bears").is_dir(), reason=f"no photos of bears at {DATA} (set DRIVETRAIN_DATA)")
 @every_variant
 def test_knows_bears_it_has_not_been_trained_on_here(variant: Variant) -> None:
@@ -156,7 +157,6 @@ def test_knows_bears_it_has_not_been_trained_on_here(variant: Variant) -> None:
     assert np.mean(hits) >= 0.90
 
 
-@pytest.mark.trains
 @every_variant
 def test_agrees_with_pytorch(variant: Variant) -> None:
     """An independent forward pass in PyTorch, straight from the state dict, layer by layer as published."""

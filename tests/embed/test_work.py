@@ -67,6 +67,7 @@ def test_what_cannot_be_known_is_left_out() -> None:
     assert numpy_helper.to_array(net.graph.initializer[0]).shape == (4, 2)
 
 
+@pytest.mark.trains
 @pytest.mark.parametrize(("name", "side"), [*((name, None) for name in PACKAGED), ("efficientnet-lite0", 96)])
 def test_the_packaged_networks_as_torch_counts_them(name: str, side: int | None) -> None:
     """Published: 407, 631 and 899 million, which count norms and activations too."""

@@ -171,6 +171,7 @@ def test_no_item_influences_its_own_out_of_fold_logits() -> None:
     assert np.abs(before[~own_fold] - after[~own_fold]).max() > 1e-3
 
 
+@pytest.mark.thorough
 def test_out_of_fold_figures_are_what_fresh_items_show() -> None:
     precision_gaps, loss_ratios = [], []
     for seed in range(6):

@@ -51,6 +51,7 @@ def packaged(
     return with_head(graph, weight_DC, rng.normal(size=classes).astype(np.float32), views=views), backbone.preprocess
 
 
+@pytest.mark.trains
 @pytest.mark.parametrize("views", [ONE, TWO, FOUR])
 @pytest.mark.parametrize(
     ("name", "blocks", "places"),
