@@ -68,6 +68,31 @@ def test_what_does_not_count_is_named(drivetrain: CommandLine, kept: Path, label
     assert any(warning.startswith("1 file does not count: 1 ") for warning in document["warnings"])
     unknown = "1 image of a class the bundle does not know (gelb) was not judged; predict shows what it calls it."
     assert unknown in document["warnings"]
+    found = {one["code"]: one for one in document["findings"]}
+    assert [one["sentence"] for one in document["findings"]] == document["warnings"]
+    assert found["unknown-labels"]["sentence"] == unknown
+    assert found["files-not-judged"]["where"] == "Files left out"
+    assert document["ignored"] == []
+
+
+def test_findings_that_are_ignored_are_left_out_everywhere(
+    drivetrain: CommandLine, kept: Path, labelled: Path, tmp_path: Path
+) -> None:
+    (labelled / "rot" / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n cut")
+    (labelled / "gelb").mkdir()
+    shutil.copy(labelled / "rot" / "0.png", labelled / "gelb" / "0.png")
+    page = tmp_path / "page.html"
+    ignored = ("--ignore", "files-not-judged", "--ignore", "few-folds")
+    done = drivetrain("evaluate", kept, labelled, *ignored, "--report", page)
+    assert "file does not count" not in done.out
+    assert "(gelb) was not judged" in done.out
+    assert "file does not count" not in page.read_text(encoding="utf-8")
+    document = drivetrain("evaluate", kept, labelled, *ignored, "--json").document
+    assert [one["code"] for one in document["findings"]] == ["unknown-labels"]
+    assert document["ignored"] == ["files-not-judged"]
+    wrong = drivetrain("evaluate", kept, labelled, "--ignore", "files")
+    assert wrong.code == 2
+    assert "there is no finding 'files'; the codes are split-leaks, " in wrong.err
 
 
 def test_copies_of_training_images_are_left_out(

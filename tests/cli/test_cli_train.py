@@ -89,12 +89,18 @@ def test_two_classes_give_an_auc_and_text_gives_a_table(drivetrain: CommandLine,
     table = dict(line.split(maxsplit=1) for line in done.out.splitlines() if line[:1].isupper())
     assert table["Classes"] == "2: discs (10), stripes (10)"
     assert table["Images"] == "20 used, 0 skipped"
-    assert 0 <= float(table["AUC"]) <= 1
+    auc = float(table["AUC"].split()[0])
+    assert 0 <= auc <= 1
     assert table["Report"] == str(tmp_path / "b" / "report.html")
     assert "! Too few images" in done.out.replace("!  ", "! ")
+    quiet = drivetrain("train", few, "--out", tmp_path / "b", *LITE0, "--ignore", "too-few-images", "--json").document
+    assert "too-few-images" not in {one["code"] for one in quiet["findings"]}
+    assert quiet["ignored"] == ["too-few-images"]
+    assert not any("Too few images" in line for line in quiet["warnings"])
+    assert "Too few images" not in (tmp_path / "b" / "report.html").read_text(encoding="utf-8")
     assert all(line == line.rstrip() for line in done.out.splitlines())
     with_json = drivetrain("train", few, "--out", tmp_path / "b", *LITE0, "--json")
-    assert with_json.document["auc"] == pytest.approx(float(table["AUC"]), abs=5e-4)
+    assert with_json.document["auc"] == pytest.approx(auc, abs=5e-4)
 
 
 def test_the_same_seed_gives_the_same_bundle_to_the_byte(
