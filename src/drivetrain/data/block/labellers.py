@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
@@ -19,7 +19,7 @@ from ..sources.folder import label_of
 from ..sources.table import text_of
 from .describe import columns, describe
 
-ITEM_COLUMNS = tuple(field.name for field in fields(Item))
+ITEM_COLUMNS = ("path", "name", "label", "group", "split", "weight")
 Column = str | int
 
 
