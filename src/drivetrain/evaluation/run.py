@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..core.errors import DataError, UsageError
 from ..core.finding import Finding
@@ -128,17 +129,7 @@ def _judged(
     if not len(rows_J):
         raise DataError(_nothing_left(found.dataset.source, skipped, len(leaks)))
     items = tuple(known.items[row] for row in embeddings.rows_N[rows_J])
-    samples = [known.samples[row] for row in embeddings.rows_N[rows_J]]
-    copies = find_duplicates(tuple(embeddings.facts[row] for row in rows_J), embeddings.features_ND[rows_J])
-    logits_JW = answered.logits_NO[rows_J]
-    judged = Judged(
-        np.arange(len(rows_J)),
-        _targets(kind, found.target, samples, manifest),
-        merge_groups(group_numbers(items), copies.groups_N),
-        logits_JW,
-        manifest.kind.answers(logits_JW),
-        f"{len(rows_J)} images",
-    )
+    judged = _answers(manifest, found, known, answered, rows_J)
     settings = kind.settings_of(manifest.kind)
     figures = judged.figures(0, settings)
     accepted = accepted_of(judged, settings, manifest.accept.confidence) if manifest.accept else None
@@ -161,10 +152,21 @@ def _judged(
     )
 
 
-def _targets(kind: type[Targets], block: TargetBlock[Any], samples: Sequence[Sample], manifest: Manifest) -> Targets:
-    """The truth, numbered as the bundle's outputs are."""
-    options = TargetOptions(kind.task, target_names=manifest.outputs)
-    return targets_of(kind, kind.with_outputs(block, manifest.outputs), samples, options)
+def _answers(
+    manifest: Manifest, found: Labelled, known: _Known, answered: Answered, rows_J: NDArray[np.intp]
+) -> Judged:
+    """The answers to be judged, with the truth; ``rows_J`` are theirs among those answered."""
+    kind, embeddings = KINDS[manifest.task], answered.embeddings
+    items = [known.items[row] for row in embeddings.rows_N[rows_J]]
+    samples = [known.samples[row] for row in embeddings.rows_N[rows_J]]
+    copies = find_duplicates(tuple(embeddings.facts[row] for row in rows_J), embeddings.features_ND[rows_J])
+    # The truth is numbered as the bundle's outputs are.
+    block = kind.with_outputs(found.target, manifest.outputs)
+    targets = targets_of(kind, block, samples, TargetOptions(kind.task, target_names=manifest.outputs))
+    logits_JW = answered.logits_NO[rows_J]
+    groups_J = merge_groups(group_numbers(items), copies.groups_N)
+    how = f"{len(rows_J)} images"
+    return Judged(np.arange(len(rows_J)), targets, groups_J, logits_JW, manifest.kind.answers(logits_JW), how)
 
 
 def _findings(

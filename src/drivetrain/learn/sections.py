@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ..draw.numbers import whole_percent
 from ..draw.plot import Plot
 from ..stats.mistakes import ClassRow, ReliabilityBin
 
@@ -56,7 +57,7 @@ def confident_note(sure: int, wrong: int, least: float, accept: float) -> str:
 
     ``least``: from which confidence on a mistake counts as confident; ``accept``: from which on nobody looks again.
     """
-    from_ = f"with a confidence of {100 * least:g} % or more"
+    from_ = f"with a confidence of {whole_percent(least)} or more"
     if least == accept:
         from_ += ", from which on nobody looks at an answer again"
     if not wrong:

@@ -16,7 +16,7 @@ from ..data.image.decode import decode
 from ..data.image.facts import pixel_size
 from ..data.image.preprocess import Preprocess, apply, for_images
 from ..data.preparation import Preparation
-from ..draw.numbers import percent, span
+from ..draw.numbers import percent, span, whole_percent
 from ..draw.plot import Plot
 from ..embed.session import Session
 from ..learn.accept_rule import accepted_of
@@ -109,7 +109,7 @@ def _accepted_card(trained: Trained) -> Iterator[Headline]:
     if accepted is not None and accepted.n:
         error = accepted.error
         note = f"{percent(error.value)} of those wrong ({span(error.low, error.high)}); the rest goes to review"
-        title = f"Answered at {100 * accepted.threshold:g} % confidence"
+        title = f"Answered at {whole_percent(accepted.threshold)} confidence"
         yield Headline(title, percent(accepted.share.value), note=note)
 
 

@@ -141,12 +141,7 @@ def _train(learner: Learner, tuning: Tuning, n_stages: int, *, resume: bool) -> 
 
 
 def judge_network(
-    ready: Ready,
-    model: HeadedNetwork,
-    scale: Scale,
-    held: Judged,
-    frozen: Judged,
-    progress: Progress,
+    ready: Ready, model: HeadedNetwork, scale: Scale, held: Judged, frozen: Judged, progress: Progress
 ) -> Tuned:
     """What a trained network is worth on held-out images, through the very graph that will answer in production."""
     from ..learn.deep.export import to_backbone
@@ -164,10 +159,10 @@ def judge_network(
     )
     blocks = tuple(block.name for block in backbone.blocks)
     loss = float(judged.losses_J.mean())
+    views = f", mean over {len(tuning.views)} views" if tuning.tta else ""
     return Tuned(
         tuning=tuning,
-        name=f"{ready.chosen.features.backbone.name} fine-tuned"
-        + (f", mean over {len(tuning.views)} views" if tuning.tta else ""),
+        name=f"{ready.chosen.features.backbone.name} fine-tuned{views}",
         fingerprint=backbone.fingerprint,
         views=tuning.views,
         model=with_head(backbone.build(blocks), weight_DW, bias_W, views=tuning.views),

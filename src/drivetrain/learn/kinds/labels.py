@@ -195,39 +195,9 @@ class LabelTargets(Targets):
         if settings is None and not (present_JL > 0.5).any():
             raise DataError(f"none of the {len(self)} images to judge by ({how}) has a label; give some that have")
         thresholds_L = best_thresholds(present_JL, probs_JL) if settings is None else np.asarray(settings)
-        n, (baseline, together) = len(self), self._guessed()
-        mean = mean_average_precision_interval(present_JL, probs_JL, groups_J, answered.seed)
-        exact = share(~self._wrong(probs_JL, thresholds_L), np.ones(n, bool), groups_J)
-        guessing = f"guessing, by how common each label is: {decimals(baseline)}"
         rows = [
-            figure(
-                "mean-average-precision",
-                "mean average precision",
-                mean,
-                "decimals",
-                "higher",
-                how,
-                n=n,
-                note=guessing if np.isfinite(mean.value) else "none of the labels occurs",
-            ),
-            figure("baseline", "guessing, by how common each label is", baseline, "decimals", None, how, n=n),
-        ]
-        if random_split is not None:
-            name = "mean average precision of a random split"
-            rows.append(figure(f"mean-average-precision{RANDOM_SPLIT}", name, random_split, "decimals", None, how))
-        usual = "always giving the labels that most often go together"
-        rows += [
-            figure(
-                "all-labels-right",
-                "all labels right",
-                exact,
-                "percent",
-                "higher",
-                how,
-                n=n,
-                note=f"{usual}: {percent(together)}",
-            ),
-            figure("baseline-all-labels-right", usual, together, "percent", None, how, n=n),
+            *self._ranked(answered, random_split),
+            *self._exact(probs_JL, thresholds_L, groups_J, how),
             figure(
                 "log-loss",
                 "log-loss",
@@ -235,13 +205,40 @@ class LabelTargets(Targets):
                 "decimals",
                 "lower",
                 how,
-                n=n,
+                n=len(self),
                 unit="a label",
                 note=f"0: {SURE_AND_RIGHT}",
             ),
             *self._of_each(answered, thresholds_L),
         ]
         return Figures(tuple(rows), how, tuple(thresholds_L.tolist()))
+
+    def _ranked(self, answered: Answered, random_split: float | None) -> list[Figure]:
+        """How well each label's images are told from the others, whatever the threshold."""
+        slug, name, how, n = "mean-average-precision", "mean average precision", answered.how, len(self)
+        mean = mean_average_precision_interval(self.values, answered.values_JO, answered.groups_J, answered.seed)
+        guessing, (baseline, _) = "guessing, by how common each label is", self._guessed()
+        note = f"{guessing}: {decimals(baseline)}" if np.isfinite(mean.value) else "none of the labels occurs"
+        rows = [
+            figure(slug, name, mean, "decimals", "higher", how, n=n, note=note),
+            figure("baseline", guessing, baseline, "decimals", None, how, n=n),
+        ]
+        if random_split is not None:
+            claimed = f"{name} of a random split"
+            rows.append(figure(f"{slug}{RANDOM_SPLIT}", claimed, random_split, "decimals", None, how))
+        return rows
+
+    def _exact(self, probs_JL: Floats, thresholds_L: Floats, groups_J: IntArray, how: str) -> list[Figure]:
+        """Of how many images every label is given, and no other."""
+        usual, (_, together), n = "always giving the labels that most often go together", self._guessed(), len(self)
+        exact, note = (
+            share(~self._wrong(probs_JL, thresholds_L), np.ones(n, bool), groups_J),
+            f"{usual}: {percent(together)}",
+        )
+        return [
+            figure("all-labels-right", "all labels right", exact, "percent", "higher", how, n=n, note=note),
+            figure("baseline-all-labels-right", usual, together, "percent", None, how, n=n),
+        ]
 
     def _guessed(self) -> tuple[float, float]:
         """Mean average precision of guessing: the mean, over the labels that occur, of the share of images that have them;
