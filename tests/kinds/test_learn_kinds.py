@@ -40,6 +40,7 @@ LABELS: dict[str, Callable[[int], str]] = {
         ";".join(name for bit, name in enumerate(("sea", "sky", "sun")) if n % 7 >> bit & 1) or ";"
     ),
     "regression": lambda n: f"{n % 11 + n / 100}",
+    "ordinal": lambda n: ("0", ".5", "1", "10")[n % 7 % 4],
 }
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from ..core.option import Option, option
+from ..core.option import Option, by_commas, option
 
-Task = Literal["classification", "multi-label", "regression"]
+Task = Literal["classification", "multi-label", "regression", "ordinal"]
 
 
 @dataclass(frozen=True)
@@ -17,9 +17,9 @@ class TargetOptions:
     task: Task = option(
         "classification",
         Option(
-            "One label an image, any number of labels, or a number.",
-            about="``classification`` (one label an image, the default), ``multi-label`` (any number) or ``regression`` (a "
-            "number); with ``block``, what that says.",
+            "One label an image, any number of labels, a number, or one of several grades that have an order.",
+            about="``classification`` (one label an image, the default), ``multi-label`` (any number) ``regression`` (a "
+            "number) or ``ordinal`` (one of several grades that have an order); with ``block``, what that says.",
             shown=True,
         ),
     )
@@ -38,5 +38,15 @@ class TargetOptions:
             about="what the numbers are called.",
             flag="--target",
             tasks=("regression",),
+        ),
+    )
+    order: tuple[str, ...] = option(
+        (),
+        Option(
+            "The grades from the lowest to the highest, for ordinal: low,middle,high (as numbers unless given).",
+            about="the grades from the lowest to the highest; by default in the order of the numbers that they are.",
+            metavar="GRADES",
+            read=by_commas,
+            tasks=("ordinal",),
         ),
     )

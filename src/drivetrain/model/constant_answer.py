@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 
-def always_naming(counts: Mapping[str, int], shown: Callable[[str], str] = "“{}”".format) -> str:
+def always_naming(
+    counts: Mapping[str, int], shown: Callable[[str], str] = "“{}”".format, *, one: str = "class", many: str = "classes"
+) -> str:
     """Of class → images (one class at least): the answer that is right most often, as a part of a sentence.
 
-    Where several classes are equally common none of them is called the commonest.
+    Where several classes are equally common none of them is called the commonest. ``one`` and ``many``: what they are
+    called.
     """
     most = max(counts.values())
     commonest = [name for name, count in counts.items() if count == most]
     if len(commonest) == 1:
-        return f"always naming {shown(commonest[0])}, the commonest class"
+        return f"always naming {shown(commonest[0])}, the commonest {one}"
     if len(commonest) == len(counts):
-        return "always naming one of the classes, which are equally common"
-    return f"always naming one of the {len(commonest)} commonest classes"
+        return f"always naming one of the {many}, which are equally common"
+    return f"always naming one of the {len(commonest)} commonest {many}"

@@ -27,6 +27,7 @@ class Choices(TypedDict, total=False):
     task: Task | None
     delimiter: str | None
     target_names: Sequence[str] | None
+    order: Sequence[str] | None
     deep: bool | None
     epochs: int | None
     stages: int | None

@@ -150,7 +150,7 @@ class TrainOptions:
             "How classes weigh: by their numbers (unless given), half way, all the same, or all the same in every group.",
             about="``none`` (the default): classes weigh by their numbers; ``classes``: all the same; ``sqrt``: half way; "
             "``groups``: all the same within every group, so that where an image comes from says nothing about its class.",
-            tasks=("classification",),
+            tasks=("classification", "ordinal"),
         ),
     )
     resize: Resize | None = option(

@@ -46,7 +46,6 @@ if TYPE_CHECKING:
     from ..learn.deep.augment import Augment
     from ..learn.deep.headed import HeadedNetwork
     from ..learn.deep.learner import Learner
-    from ..learn.deep.network import Network
 
 # Share of the steps from which on weights are averaged, where that is asked for: the rate has passed its peak.
 SWA_START = 0.3
@@ -72,7 +71,10 @@ def fine_tune(ready: Ready, input_block: InputBlock, progress: Progress) -> Tune
     train, held, base, frozen = _sides(ready)
     progress.say(f"fine-tuning {features.backbone.name} on {len(train)} images, judged on {len(held.rows_J)} others")
     scale = ready.sample.targets.take(train).scale()
-    model = _headed(backbone, features.blocks, scale.inward(_for_embedding(base.head, features.blocks)), tuning)
+    head = scale.inward(_for_embedding(base.head, features.blocks))
+    model = ready.sample.targets.deep_task().headed.from_head(backbone, head, features.blocks)
+    if tuning.maxima:
+        model = model.widened(backbone.add_maxima(features.blocks))
     loaders = loaders_of(ready, train, held.rows_J, scale, input_block, backbone.about.preprocess.resize)
     checkpoints = _checkpoints(ready, train, backbone.about.fingerprint)
     if checkpoints is not None and checkpoints.exists():
@@ -88,14 +90,6 @@ def fine_tune(ready: Ready, input_block: InputBlock, progress: Progress) -> Tune
     model.cpu()
     result = judge_network(ready, model, scale, held, frozen, progress)
     return replace(result, tuning=tuning, trained=trained, images=len(train), curve=learner.recorder.plot())
-
-
-def _headed(backbone: Network, blocks: tuple[str, ...], head: Head, tuning: Tuning) -> HeadedNetwork:
-    """The network with the fitted head."""
-    from ..learn.deep.headed import HeadedNetwork
-
-    model = HeadedNetwork.from_head(backbone, head, blocks)
-    return model.widened(backbone.add_maxima(blocks)) if tuning.maxima else model
 
 
 def _learner(

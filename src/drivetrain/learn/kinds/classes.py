@@ -99,9 +99,9 @@ class ClassTargets(Targets):
 
     def check_read(self, source: str, closed: str) -> None:
         if len(self.names) < 2:
-            found = f"one class, “{self.names[0]}” ({len(self)} images{closed})"
+            found = f"one {self.one}, “{self.names[0]}” ({len(self)} images{closed})"
             raise DataError(
-                f"{source} has {found}; a classifier needs two or more classes, each in a folder of its own"
+                f"{source} has {found}; a classifier needs two or more {self.many}, each in a folder of its own"
             )
         self.check()
 
@@ -110,8 +110,8 @@ class ClassTargets(Targets):
         few = [name for name, count in counts.items() if count < 2]
         if few:
             raise DataError(
-                f"every class needs at least two usable images{where}{unusable}: {listed_counts(few, counts)}; add images or "
-                f"remove the class{perhaps_numbers(self.names)}"
+                f"every {self.one} needs at least two usable images{where}{unusable}: {listed_counts(few, counts)}; add images "
+                f"or remove the {self.one}{perhaps_numbers(self.names)}"
             )
 
     def counts(self) -> dict[str, int]:
@@ -125,7 +125,7 @@ class ClassTargets(Targets):
         if counts[commonest] >= UNEQUAL * counts[rarest] and balance == "none":
             sentence = (
                 f"“{commonest}” has {counts[commonest]} images, “{rarest}” {counts[rarest]}: the model follows these shares. "
-                "With --balance classes every class weighs the same."
+                f"With --balance classes every {self.one} weighs the same."
             )
             found.append(finding(UNEQUAL_CLASSES, sentence))
         return found
@@ -190,7 +190,7 @@ class ClassTargets(Targets):
     ) -> Figures:
         labels_J, probs_JC, groups_J, how = self.values, answered.values_JO, answered.groups_J, answered.how
         predicted_J, n, counts = probs_JC.argmax(axis=1), len(self), self.counts()
-        constant, commonest = always_naming(counts), max(counts, key=lambda k: counts[k])
+        constant, commonest = always_naming(counts, one=self.one, many=self.many), max(counts, key=lambda k: counts[k])
         guessed = counts[commonest] / n
         accuracy = metrics.accuracy(labels_J, predicted_J, groups_J)
         rows = [
@@ -240,7 +240,7 @@ class ClassTargets(Targets):
         return f"how often a “{second}” image is rated more so than a “{first}” one (area under ROC); 0.5: by chance"
 
     def _guessing(self) -> str:
-        return f"0: {SURE_AND_RIGHT}; {np.log(len(self.names)):.2f}: every class equally likely"
+        return f"0: {SURE_AND_RIGHT}; {np.log(len(self.names)):.2f}: every {self.one} equally likely"
 
     @classmethod
     def document(cls, figures: Figures) -> dict[str, Any]:
@@ -341,11 +341,9 @@ class ClassTargets(Targets):
     def method_notes(self, balance: Balance) -> tuple[str, ...]:
         if balance == "none":
             return ()
+        weighted = f"{self.many.capitalize()} were weighted ({balance})"
         return (
-            (
-                f"Classes were weighted ({balance}): probabilities refer to a world in which they are more equally frequent "
-                "than in this data."
-            ),
+            f"{weighted}: probabilities refer to a world in which they are more equally frequent than in this data.",
         )
 
     def moved(self, one_JO: Floats, other_JO: Floats) -> str:

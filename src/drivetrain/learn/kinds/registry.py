@@ -9,12 +9,14 @@ from ...data.block.blocks import TargetBlock
 from .classes import ClassTargets
 from .labels import LabelTargets
 from .numbers import NumberTargets
+from .ordinal import OrdinalTargets
 from .targets import Targets
 
 KINDS: dict[str, type[Targets]] = {
     ClassTargets.task: ClassTargets,
     LabelTargets.task: LabelTargets,
     NumberTargets.task: NumberTargets,
+    OrdinalTargets.task: OrdinalTargets,
 }
 """By the task that the manifest names."""
 

@@ -54,15 +54,6 @@ class OrdinalKind(Kind):
         return len(self.grades) - 1
 
     @property
-    def places(self) -> Floats:
-        """(C,) where each grade stands: the numbers that they are, else 1, 2, 3 …"""
-        try:
-            numbers_C = np.asarray([float(grade) for grade in self.grades])
-        except ValueError:
-            numbers_C = np.full(1, np.nan)
-        return numbers_C if np.isfinite(numbers_C).all() else np.arange(1.0, len(self.grades) + 1)
-
-    @property
     def calibrated(self) -> str:
         """By one factor."""
         return f"β = {self.calibration.beta:.3f}"
@@ -73,16 +64,7 @@ class OrdinalKind(Kind):
 
     def answer(self, logits_W: FloatArray) -> Answer:
         """The most probable grade, whose probability is the confidence, and the expected one with the likely range."""
-        probs_C, places_C = self.answers(logits_W[None])[0], self.places
-        best = int(probs_C.argmax())
-        expected = float(expected_grade(probs_C[None], places_C)[0])
-        ends = sorted([expected, *(float(places_C[grade]) for grade in likely_grades(probs_C, LIKELY))])
-        return Answer(
-            self.grades[best],
-            float(probs_C[best]),
-            {name: float(p) for name, p in zip(self.grades, probs_C, strict=True)},
-            values={EXPECTED: Interval(expected, ends[0], ends[-1], f"likely grades, {LIKELY:.0%}")},
-        )
+        return graded(self.grades, self.answers(logits_W[None])[0])
 
     @property
     def evidence_WC(self) -> Floats:
@@ -118,3 +100,29 @@ class OrdinalKind(Kind):
         if name == "expected_grade":
             return [answer.values[EXPECTED].value if EXPECTED in answer.values else None]
         return super().tensor_row(name, answer)
+
+
+def graded(grades: tuple[str, ...], probs_C: Floats) -> Answer:
+    """The answer that follows from the probabilities of the grades."""
+    best, places_C = int(probs_C.argmax()), places_of(grades)
+    expected = float(expected_grade(probs_C[None], places_C)[0])
+    ends = sorted([expected, *(float(places_C[grade]) for grade in likely_grades(probs_C, LIKELY))])
+    return Answer(
+        grades[best],
+        float(probs_C[best]),
+        {name: float(p) for name, p in zip(grades, probs_C, strict=True)},
+        values={EXPECTED: Interval(expected, ends[0], ends[-1], f"likely grades, {LIKELY:.0%}")},
+    )
+
+
+def places_of(grades: tuple[str, ...]) -> Floats:
+    """(C,) where each grade stands: the numbers that they are, else 1, 2, 3 …
+
+    >>> places_of(("0", ".33", "1")).tolist(), places_of(("low", "middle", "high")).tolist()
+    ([0.0, 0.33, 1.0], [1.0, 2.0, 3.0])
+    """
+    try:
+        numbers_C = np.asarray([float(grade) for grade in grades])
+    except ValueError:
+        numbers_C = np.full(1, np.nan)
+    return numbers_C if np.isfinite(numbers_C).all() else np.arange(1.0, len(grades) + 1)
