@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from drivetrain.model.kinds.ordinal import EXPECTED, OrdinalKind
+from drivetrain.model.kinds.ordinal import EXPECTED, OrdinalKind, places_of
 from drivetrain.model.kinds.registry import KINDS
 from drivetrain.model.part import Calibration
 from drivetrain.stats.ordinal import grade_probabilities
@@ -39,8 +39,8 @@ def test_the_expected_grade_is_counted_from_one_or_in_the_grades_own_numbers() -
     assert own.value == pytest.approx(probs_C @ [0, 0.33, 0.67, 1])
     assert (counted.low, counted.high) == (1, 3)
     assert (own.low, own.high) == (0, 0.67)
-    np.testing.assert_array_equal(kind("1", "nan").places, [1, 2])
-    np.testing.assert_array_equal(kind("3", "2", "1").places, [3, 2, 1])
+    np.testing.assert_array_equal(places_of(("1", "nan")), [1, 2])
+    np.testing.assert_array_equal(places_of(("3", "2", "1")), [3, 2, 1])
     falling = kind("3", "2", "1").answer(LOGITS_NW[1, :2]).values[EXPECTED]
     assert falling.low <= falling.value <= falling.high == 3
 

@@ -66,6 +66,10 @@ def options_of(given: Mapping[str, object], block: DataBlock | None = None) -> T
     _check_task(chosen, task)
     if block is not None and "delimiter" in chosen:
         raise UsageError("the block says how labels are read; leave out delimiter, or give it to the block's get_y")
+    if block is not None and "order" in chosen:
+        raise UsageError(
+            "the block says how labels are read; leave out order, or give OrdinalBlock a vocab in that order"
+        )
     if chosen.get("turns") and chosen.get("flip_vertical"):
         raise UsageError("turns (--turns) exchanges top and bottom already; leave out flip_vertical (--flip-vertical)")
     _check_switches(chosen)

@@ -14,6 +14,7 @@ from ..data.block.datablock import DataBlock
 from ..data.block.getters import get_image_files, get_rows
 from ..data.block.item_transforms import RandomResizedCrop, Resize, ResizeMethod
 from ..data.block.labellers import ColReader, RegexLabeller, parent_label
+from ..data.block.ordinal_block import OrdinalBlock
 from ..data.block.splitters import (
     ColSplitter,
     GrandparentSplitter,
@@ -61,6 +62,7 @@ __all__ = [
     "Item",
     "LeakFreeSplitter",
     "MultiCategoryBlock",
+    "OrdinalBlock",
     "Path",
     "Prediction",
     "Predictor",

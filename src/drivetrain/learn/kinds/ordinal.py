@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from ...core.errors import DataError
+from ...core.errors import DataError, UsageError
 from ...core.figure import Figure
 from ...core.finding import Finding
 from ...core.types import FloatArray, IntArray
@@ -62,6 +62,9 @@ class OrdinalTargets(ClassTargets):
 
     @classmethod
     def data_block(cls, options: TargetOptions) -> DataBlock:
+        if len(set(options.order)) < len(options.order):
+            twice = Counter(options.order).most_common(1)[0][0]
+            raise UsageError(f"order (--order) names {twice!r} twice; name each grade once")
         return DataBlock((ImageBlock, OrdinalBlock(options.order or None)), open_source)
 
     @classmethod
@@ -78,9 +81,6 @@ class OrdinalTargets(ClassTargets):
         counts = Counter(str(sample.target) for sample in samples)
         if not options.order:
             return
-        if len(set(options.order)) < len(options.order):
-            twice = Counter(options.order).most_common(1)[0][0]
-            raise DataError(f"order (--order) names {twice!r} twice; name each grade once")
         strange = [grade for grade in options.order if grade not in counts]
         if strange:
             raise DataError(
@@ -161,7 +161,7 @@ class OrdinalTargets(ClassTargets):
         return [
             figure(
                 "mean-absolute-error", "mean absolute error", error, "decimals", "lower", how, n=n, unit="grades",
-                note=f"in grades: 1 is the one next to it; {constant}: {decimals(guessed)}",
+                note=f"1: the grade next to it; {constant}: {decimals(guessed)}",
             ),
             figure(
                 "baseline-mean-absolute-error", constant, guessed, "decimals", None, how, n=n, unit="grades"
