@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,8 @@ from drivetrain.learn.reading import read
 from drivetrain.learn.target_options import TargetOptions
 from drivetrain.model.kinds.ordinal import EXPECTED, OrdinalKind
 from drivetrain.model.part import Calibration
+from drivetrain.report.answers import with_answers
+from drivetrain.report.page import Report, render
 from drivetrain.stats.ordinal import quadratic_weighted_kappa
 
 
@@ -95,3 +98,18 @@ def test_the_answer_is_the_same_in_both_halves() -> None:
     ours = targets.answer(targets.answers(logits_W[None], 0.7)[0])
     assert ours == kind.answer(logits_W)
     assert EXPECTED in ours.values
+
+
+def test_a_report_calls_grades_grades() -> None:
+    targets = targets_of(["0", "1", "2"] * 8)
+    answered = Answered(0.05 + 0.85 * np.eye(3)[np.minimum(targets.values + 1, 2)], np.arange(24), "drawn")
+    items = [Item(Path(f"{n}.png"), f"{n}.png", "0") for n in range(24)]
+    sections = targets.sections(items, answered, (), 0.9)
+    page = render(with_answers(Report("drawn", "", ()), sections, items))
+    for words in ("Which grades it mixes up", "Grade by grade", "Images per grade", "the images of one grade;"):
+        assert words in page
+    read_by_people = re.sub("<style>.*?</style>|<[^>]*>", "", page, flags=re.S)
+    assert not re.search("class(es)?", read_by_people, flags=re.I)
+    worst = targets.worst(answered)
+    assert worst is not None
+    assert worst.what == "grade"

@@ -35,6 +35,8 @@ class Example:
 class AnswerSections:
     """What a report shows of answers, the same for a training run and an evaluation. What is empty is left out."""
 
+    called: tuple[str, str] = ("class", "classes")
+    """What an output is called: one, several."""
     classes: tuple[str, ...] = ()
     confusion_CC: tuple[tuple[int, ...], ...] = ()
     """Rows: label; columns: predicted."""

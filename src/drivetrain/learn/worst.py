@@ -44,6 +44,8 @@ class Worst:
     part: Part
     next: Part
     measure: Measure
+    what: str
+    """What the part is: a class, a label or a range."""
 
     @property
     def clear(self) -> bool:
@@ -57,11 +59,6 @@ class Worst:
     def is_weak(self) -> bool:
         """Whether there is anything to better: some of its images were answered wrong."""
         return self.measure == "mean absolute error" or self.part.figure.value < 1
-
-    @property
-    def what(self) -> str:
-        """What the part is: a class, a label or a range."""
-        return {"recall": "class", "average precision": "label", "mean absolute error": "range"}[self.measure]
 
     def to_json(self) -> dict[str, Any]:
         """As ``train --json`` prints it."""
@@ -83,7 +80,7 @@ class Worst:
         match self.measure:
             case "recall":
                 if figure.value == 1:
-                    return "none: every image of every class was named right"
+                    return f"none: every image of every {self.what} was named right"
                 right = f"{round(figure.value * part.count)} of {images} right"
                 limits = between(figure.low, figure.high)
                 text = f"“{part.name}”: {right}, {percent(figure.value)} ({limits})"
@@ -101,15 +98,17 @@ class Worst:
         return text
 
 
-def worst_class(labels_J: IntArray, predicted_J: IntArray, groups_J: IntArray, names: Sequence[str]) -> Worst | None:
-    """By recall; None where fewer than two classes occur."""
+def worst_class(
+    labels_J: IntArray, predicted_J: IntArray, groups_J: IntArray, names: Sequence[str], what: str = "class"
+) -> Worst | None:
+    """By recall; None where fewer than two classes occur. ``what``: what one of them is called."""
     right_J = labels_J == predicted_J
     parts = []
     for c, name in enumerate(names):
         recall = share(right_J, labels_J == c, groups_J)
         if recall is not None:
             parts.append(Part(name, int((labels_J == c).sum()), recall))
-    return _least(parts, "recall")
+    return _least(parts, "recall", what)
 
 
 def worst_label(
@@ -124,7 +123,7 @@ def worst_label(
     for _, c in sorted(ranked)[:2]:
         figure = mean_average_precision_interval(present_JL[:, [c]], probs_JL[:, [c]], groups_J, seed)
         parts.append(Part(names[c], int(present[:, c].sum()), figure))
-    return _least(parts, "average precision")
+    return _least(parts, "average precision", "label")
 
 
 def worst_range(truth_J: Floats, answers_J: Floats, groups_J: IntArray, name: str, seed: int) -> Worst | None:
@@ -139,13 +138,13 @@ def worst_range(truth_J: Floats, answers_J: Floats, groups_J: IntArray, name: st
         error = mean_absolute_error(truth_J[rows], answers_J[rows], groups_J[rows], seed)
         span = f"{name} {truth_J[rows].min():.4g} to {truth_J[rows].max():.4g}"
         parts.append(Part(span, len(rows), error))
-    return _least(parts, "mean absolute error")
+    return _least(parts, "mean absolute error", "range")
 
 
-def _least(parts: Sequence[Part], measure: Measure) -> Worst | None:
+def _least(parts: Sequence[Part], measure: Measure, what: str) -> Worst | None:
     if len(parts) < 2:
         return None
     sign = -1 if measure == "mean absolute error" else 1
     # Of equal ones that with the more images: there is more behind it.
     first, second, *_ = sorted(parts, key=lambda part: (sign * part.figure.value, -part.count))
-    return Worst(first, second, measure)
+    return Worst(first, second, measure, what)

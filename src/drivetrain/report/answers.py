@@ -22,6 +22,7 @@ def with_answers(report: Report, sections: AnswerSections, items: Sequence[Item]
     """The page with what is to be said of the answers to ``items``."""
     return replace(
         report,
+        called=sections.called,
         classes=sections.classes,
         confusion_CC=sections.confusion_CC,
         class_rows=sections.class_rows,

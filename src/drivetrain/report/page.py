@@ -93,6 +93,8 @@ class Report:
     headlines: tuple[Headline, ...]
     warnings: tuple[str, ...] = ()
     """Sentences a reader must not miss, most important first."""
+    called: tuple[str, str] = ("class", "classes")
+    """What an output is called: one, several."""
     classes: tuple[str, ...] = ()
     confusion_CC: tuple[tuple[int, ...], ...] = ()
     """Rows: label; columns: predicted."""
@@ -144,7 +146,7 @@ def render(report: Report) -> str:
     if report.confusion_CC and [len(row) for row in report.confusion_CC] != [size] * size:
         widths = sorted({len(row) for row in report.confusion_CC})
         raise ValueError(f"confusion_CC has {len(report.confusion_CC)} rows of {widths} counts for {size} classes")
-    sections = [section for section in SECTIONS if section.filled(report)]
+    sections = [section.of(report) for section in SECTIONS if section.filled(report)]
     groups = list(dict.fromkeys(section.group for section in sections))
     page = _template().render(
         report=report,
@@ -345,6 +347,11 @@ class Section(NamedTuple):
     filled: Callable[[Report], bool]
     view: Callable[[Report], dict[str, Any]]
 
+    def of(self, report: Report) -> Section:
+        """The section with outputs called what the report calls them."""
+        one, many = report.called
+        return self._replace(title=self.title.format(one=one, One=one.capitalize(), many=many))
+
 
 def _has_rates(report: Report) -> bool:
     return any(row.precision or row.recall for row in report.class_rows)
@@ -362,8 +369,8 @@ def _as_is(_: Report) -> dict[str, Any]:
 _MODEL, _DATA, _RUN = "What the model gets wrong", "The data", "The run"
 SECTIONS = (
     Section("plots", _MODEL, "Answers against the truth", lambda r: bool(r.plots), _as_is),
-    Section("confusion", _MODEL, "Which classes it mixes up", lambda r: any(map(any, r.confusion_CC)), _confusion),
-    Section("classes", _MODEL, "Class by class", _has_rates, _classes),
+    Section("confusion", _MODEL, "Which {many} it mixes up", lambda r: any(map(any, r.confusion_CC)), _confusion),
+    Section("classes", _MODEL, "{One} by {one}", _has_rates, _classes),
     Section(
         "reliability",
         _MODEL,
@@ -379,15 +386,9 @@ SECTIONS = (
         _as_is,
     ),
     Section("top-losses", _MODEL, "Hardest images", lambda r: bool(r.top_losses), _as_is),
-    Section(
-        "duplicates",
-        _DATA,
-        OCCURS_AGAIN,
-        lambda r: bool(r.duplicates or r.duplicates_note),
-        _duplicates,
-    ),
+    Section("duplicates", _DATA, OCCURS_AGAIN, lambda r: bool(r.duplicates or r.duplicates_note), _duplicates),
     Section("skipped", _DATA, FILES_LEFT_OUT, lambda r: bool(r.skipped), _skipped),
-    Section("balance", _DATA, "Images per class", _has_balance, _balance),
+    Section("balance", _DATA, "Images per {one}", _has_balance, _balance),
     Section("sizes", _DATA, "Image sizes", lambda r: bool(r.image_sizes), _sizes),
     Section("learning", _RUN, "Fine-tuning", lambda r: bool(r.learning), _as_is),
     Section("trials", _RUN, "What was tried", lambda r: bool(r.trials), _trials),

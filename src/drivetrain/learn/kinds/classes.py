@@ -279,7 +279,7 @@ class ClassTargets(Targets):
         return [finding(RANDOM_SPLIT_FLATTERS, sentence)]
 
     def worst(self, answered: Answered) -> Worst | None:
-        return worst_class(self.values, answered.values_JO.argmax(axis=1), answered.groups_J, self.names)
+        return worst_class(self.values, answered.values_JO.argmax(axis=1), answered.groups_J, self.names, self.one)
 
     def golden(self, answers_JO: Floats, count: int) -> list[int]:
         """One of each of the first classes, chosen by confidence nearest 0.9: clear, yet able to move."""
@@ -308,6 +308,7 @@ class ClassTargets(Targets):
         sure = mistakes.confident_mistakes(labels_J, probs_JC, least)
         hardest = mistakes.top_losses(labels_J, probs_JC, MISTAKES_SHOWN, without=sure)
         return AnswerSections(
+            called=(self.one, self.many),
             classes=self.names,
             confusion_CC=tuple(tuple(row) for row in self.confusion_CC(probs_JC).tolist()),
             class_rows=mistakes.class_rows(labels_J, predicted_J, groups_J, self.names),
