@@ -30,7 +30,7 @@ RECORDS = (
         context=Context("+cam", "-site", "@g", None, {"a": [1, None], "n": math.nan}),
     ),
     made_record(2, label=None, labels=("rust", "crack"), path='a\0\ud83d\n,"x.jpg'),
-    made_record(3, label=None, probs={}, values={"age": Interval(3.5, -math.inf, 7.0, "split")}, facts={}),
+    made_record(3, label=None, probs={}, values={"age": Interval(3.5, -math.inf, 7.0, "split")}, facts={}, reasons=()),
 )
 
 
@@ -53,6 +53,8 @@ def test_a_csv_says_what_the_records_said(tmp_path: Path) -> None:
     assert rows[2]["path"] == 'a��\n,"x.jpg'
     assert json.loads(rows[3]["values"]) == {"age": {"value": 3.5, "low": None, "high": 7.0, "method": "split"}}
     assert (rows[3]["facts"], rows[3]["label"]) == ("", "")
+    assert json.loads(first["reasons"]) == ["low-confidence", "a-rule"]
+    assert rows[3]["reasons"] == ""
 
 
 def test_no_cell_of_a_csv_is_a_formula(tmp_path: Path) -> None:
@@ -104,6 +106,10 @@ def test_parquet_holds_every_text_as_it_is(tmp_path: Path) -> None:
         None,
         {"width": 400, "height": 300},
     )
+    assert [None if codes is None else json.loads(codes) for codes in table.column("reasons").to_pylist()[2:4]] == [
+        ["low-confidence", "a-rule"],
+        None,
+    ]
     assert table.slice(2, 1).to_pylist()[0]["path"] == 'a\0�\n,"x.jpg'
 
 

@@ -1,8 +1,8 @@
 """Records as a table in a file: Parquet or CSV.
 
-One row a record, one column a value; what has no fixed columns (probabilities, labels, numbers with their intervals, an
-input's facts, the caller's own values) is JSON text. Records pass through in bunches, so memory does not grow with their
-number, and the file takes its name when it is whole.
+One row a record, one column a value; what has no fixed columns (the codes of reasons, probabilities, labels, numbers with
+their intervals, an input's facts, the caller's own values) is JSON text. Records pass through in bunches, so memory does not
+grow with their number, and the file takes its name when it is whole.
 
 A CSV is made to be opened in a spreadsheet, and a text that begins with = + - @ would be calculated there, with whatever a caller
 named his file: also in full width, and after blanks, quotation marks and signs that are not seen, which one program or another
@@ -43,6 +43,7 @@ _KINDS = {
     "bundle_id": "text",
     "path": "text",
     "verdict": "text",
+    "reasons": "text",
     "label": "text",
     "labels": "text",
     "confidence": "number",
@@ -119,6 +120,7 @@ def _row(record: Record) -> dict[str, Any]:
         "bundle_id": prediction.bundle_id,
         "path": prediction.path,
         "verdict": prediction.verdict.value,
+        "reasons": _json([reason.code for reason in prediction.reasons]) if prediction.reasons else None,
         "label": prediction.label,
         "labels": _json(prediction.labels) if prediction.labels else None,
         "confidence": _finite(prediction.confidence),
