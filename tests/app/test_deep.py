@@ -65,7 +65,7 @@ def test_it_is_kept_where_its_loss_is_lower(tuned: dt.TrainResult) -> None:
 def test_training_sees_pictures_as_sharp_as_they_are_and_its_judging_the_very_pixels_answered_for(
     pictures: Path, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from drivetrain.learn.deep.augment import BatchTransform
+    from drivetrain.learn.deep.augment import InputTransform
 
     made: list[DataLoaders] = []
 
@@ -94,7 +94,7 @@ def test_training_sees_pictures_as_sharp_as_they_are_and_its_judging_the_very_pi
         spec = dt.load(bundle).manifest.input.preprocess
         batch = next(iter(loaders.valid))
         expected = [apply(decode(sample.path.read_bytes(), spec.decode_size).image, spec) for sample in batch.samples]
-        np.testing.assert_allclose(BatchTransform(spec).valid(batch.x).numpy(), expected, atol=1e-5)
+        np.testing.assert_allclose(InputTransform(spec).valid(batch.x).numpy(), expected, atol=1e-5)
 
 
 def test_both_networks_travel_and_agree_with_what_is_remembered_of_the_training_images(

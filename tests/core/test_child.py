@@ -14,4 +14,4 @@ from drivetrain.core.errors import BundleError
 @pytest.mark.skipif(not Path("/proc/self/oom_score_adj").exists(), reason="only Linux has it")
 def test_where_memory_runs_out_the_child_goes_before_the_server() -> None:
     with pytest.raises(BundleError, match=r"^1000$"):
-        child.run("spared", {}, {}, child.Limits(10, 1 << 30))
+        child.run("spared", {}, {}, child.ChildLimits(10, 1 << 30))

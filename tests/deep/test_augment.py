@@ -10,7 +10,7 @@ from sklearn.datasets import load_sample_images
 
 from drivetrain.core.errors import UsageError
 from drivetrain.data.image.preprocess import Preprocess, Resize, apply
-from drivetrain.learn.deep.augment import NONE, Augment, BatchTransform, aug_transforms, draws
+from drivetrain.learn.deep.augment import NONE, Augment, InputTransform, aug_transforms, draws
 from drivetrain.learn.deep.homography import compose, perspective, rotation, scaling, translation, warp
 
 ONE = torch.ones(1, dtype=torch.float64)
@@ -105,13 +105,13 @@ def test_each_image_of_a_batch_gets_its_own_matrix() -> None:
 
 def test_nothing_switched_on_changes_nothing() -> None:
     images = noise(64, 64, 3).byte()
-    transform = BatchTransform(whole((64, 64)), NONE)
+    transform = InputTransform(whole((64, 64)), NONE)
     torch.testing.assert_close(transform.train(images, [0, 1, 2], 0) * 255, images.float(), atol=0.02, rtol=0)
 
 
 def test_flip_alone_is_the_image_or_its_mirror_half_of_the_time() -> None:
     images = noise(16, 16).byte().expand(400, 3, 16, 16)
-    out = BatchTransform(whole((16, 16)), Augment(flip=True, rotate=0, zoom=1, warp=0, lighting=0)).train(
+    out = InputTransform(whole((16, 16)), Augment(flip=True, rotate=0, zoom=1, warp=0, lighting=0)).train(
         images, range(400), 0
     )
     plain = ((out * 255 - images).abs().amax((1, 2, 3)) < 0.02).numpy()
@@ -127,7 +127,7 @@ def test_vertical_flips_exchange_top_and_bottom_and_turn_nothing(
 ) -> None:
     image = noise(*size).byte()
     knobs = Augment(flip=flip, flip_vertical=True, rotate=0, zoom=1, warp=0, lighting=0)
-    out = BatchTransform(whole(size), knobs).train(image.expand(200, 3, *size), range(200), 0)
+    out = InputTransform(whole(size), knobs).train(image.expand(200, 3, *size), range(200), 0)
     four = [image, image.flip(3), image.flip(2), image.flip((2, 3))]
     seen = [next(i for i, view in enumerate(four) if (one * 255 - view[0]).abs().max() < 0.05) for one in out]
     assert set(seen) == expected
@@ -136,7 +136,7 @@ def test_vertical_flips_exchange_top_and_bottom_and_turn_nothing(
 
 def test_turns_are_the_eight_symmetries() -> None:
     image = noise(16, 16).byte()
-    out = BatchTransform(whole((16, 16)), Augment(turns=True, rotate=0, zoom=1, warp=0, lighting=0)).train(
+    out = InputTransform(whole((16, 16)), Augment(turns=True, rotate=0, zoom=1, warp=0, lighting=0)).train(
         image.expand(200, 3, 16, 16), range(200), 0
     )
     eight = [turned for k in range(4) for turned in (image.rot90(k, (2, 3)), image.rot90(k, (2, 3)).flip(3))]
@@ -146,7 +146,7 @@ def test_turns_are_the_eight_symmetries() -> None:
 
 def test_what_an_item_gets_depends_on_seed_epoch_and_row_alone() -> None:
     images = noise(40, 40, 6).byte()
-    transform = BatchTransform(whole((32, 32)), aug_transforms(saturation=0.3), seed=5)
+    transform = InputTransform(whole((32, 32)), aug_transforms(saturation=0.3), seed=5)
     rows = [10, 11, 12, 13, 14, 15]
     together = transform.train(images, rows, 2)
     assert torch.equal(transform.train(images, rows, 2), together)
@@ -155,7 +155,7 @@ def test_what_an_item_gets_depends_on_seed_epoch_and_row_alone() -> None:
     for other in (
         transform.train(images, rows, 3),
         transform.train(images, rows[::-1], 2),
-        BatchTransform(whole((32, 32)), aug_transforms(saturation=0.3), seed=6).train(images, rows, 2),
+        InputTransform(whole((32, 32)), aug_transforms(saturation=0.3), seed=6).train(images, rows, 2),
     ):
         assert ((other - together).abs().amax((1, 2, 3)) > 0.05).all()
 
@@ -169,7 +169,7 @@ def test_draws_are_uniform() -> None:
 
 def test_global_randomness_is_left_alone() -> None:
     state = torch.get_rng_state()
-    BatchTransform(whole((16, 16)), aug_transforms()).train(noise(16, 16).byte(), [0], 0)
+    InputTransform(whole((16, 16)), aug_transforms()).train(noise(16, 16).byte(), [0], 0)
     assert torch.equal(torch.get_rng_state(), state)
 
 
@@ -177,7 +177,7 @@ def test_lighting_is_one_affine_map_of_colours_clipped_to_black_and_white() -> N
     grey = torch.tensor([0, 64, 128, 192, 255], dtype=torch.uint8).reshape(1, 1, 1, 5).expand(300, 3, 5, 5)
     knobs = Augment(flip=False, rotate=0, zoom=1, warp=0, lighting=0.4, saturation=0.5, p_lighting=1)
     spec = Preprocess(resize=Resize(size=(5, 5)), mean=(0.5, 0.4, 0.3), std=(0.2, 0.3, 0.4))
-    out = BatchTransform(spec, knobs).train(grey, range(300), 0)
+    out = InputTransform(spec, knobs).train(grey, range(300), 0)
     values = out * torch.tensor(spec.std).reshape(3, 1, 1) + torch.tensor(spec.mean).reshape(3, 1, 1)
     assert values.min() >= -1e-5
     assert values.max() <= 1 + 1e-5
@@ -196,7 +196,7 @@ def test_lighting_is_one_affine_map_of_colours_clipped_to_black_and_white() -> N
 def test_saturation_keeps_lightness() -> None:
     colours = noise(8, 8, 100).byte() // 4 + 90  # far from where clipping begins
     knobs = Augment(flip=False, rotate=0, zoom=1, warp=0, lighting=0, saturation=0.5, p_lighting=1)
-    out = BatchTransform(whole((8, 8)), knobs).train(colours, range(100), 0)
+    out = InputTransform(whole((8, 8)), knobs).train(colours, range(100), 0)
     luma = torch.tensor([0.299, 0.587, 0.114]).reshape(3, 1, 1)
     torch.testing.assert_close((out * luma).sum(1), (colours / 255 * luma).sum(1), atol=1e-3, rtol=0)
     spread = (out.amax(1) - out.amin(1)).mean((1, 2)) / ((colours.amax(1) - colours.amin(1)) / 255.0).mean((1, 2))
@@ -207,7 +207,7 @@ def test_saturation_keeps_lightness() -> None:
 def test_a_large_image_is_shrunk_without_aliasing() -> None:
     """One-pixel stripes become grey; sampled as they are they would become other stripes."""
     stripes = (torch.arange(512) % 2 * 255).byte().expand(1, 3, 512, 512)
-    out = BatchTransform(whole((128, 128)), NONE).train(stripes, [0], 0)
+    out = InputTransform(whole((128, 128)), NONE).train(stripes, [0], 0)
     assert (out - 0.5).abs().max() < 0.06
 
 
@@ -216,7 +216,7 @@ def test_a_crop_keeps_at_least_its_share_and_stays_inside() -> None:
     places = torch.stack([x, y, torch.zeros_like(x)]).byte().expand(200, 3, 100, 150)
     knobs = Augment(flip=False, rotate=0, zoom=1, warp=0, lighting=0, crop=0.35)
     spec = Preprocess(resize=Resize(method="crop", size=(90, 90)), mean=(0, 0, 0), std=(1, 1, 1))
-    out = BatchTransform(spec, knobs).train(places, range(200), 0) * 255
+    out = InputTransform(spec, knobs).train(places, range(200), 0) * 255
     wide, high = (out[:, 0, 0, -1] - out[:, 0, 0, 0]) * 90 / 89, (out[:, 1, -1, 0] - out[:, 1, 0, 0]) * 90 / 89
     share = (wide * high / 100**2).numpy()
     assert 0.33 < share.min() < 0.45
@@ -234,7 +234,7 @@ def test_validation_is_the_executor(method: str, kernel: str, given: tuple[int, 
     )
     image = photo(*given)
     expected = apply(image, spec)
-    out = BatchTransform(spec).valid(as_batch(image))[0].numpy()
+    out = InputTransform(spec).valid(as_batch(image))[0].numpy()
     levels = np.abs(out - expected) * np.asarray(spec.std)[:, None, None] * 255
     assert levels.max() < 1e-3
 
@@ -242,14 +242,14 @@ def test_validation_is_the_executor(method: str, kernel: str, given: tuple[int, 
 def test_an_image_of_the_target_size_is_only_normalised() -> None:
     spec = Preprocess(resize=Resize(size=(50, 60)), mean=(0.5, 0.4, 0.3), std=(0.2, 0.3, 0.4))
     image = photo(60, 50)
-    np.testing.assert_allclose(BatchTransform(spec).valid(as_batch(image))[0], apply(image, spec), atol=1e-6)
+    np.testing.assert_allclose(InputTransform(spec).valid(as_batch(image))[0], apply(image, spec), atol=1e-6)
 
 
 def test_training_without_variation_is_near_the_validation_path() -> None:
     """Shrunk and warped instead of convolved once: the same picture, a little softer."""
     spec = Preprocess(resize=Resize(method="crop", size=(96, 96)), mean=(0, 0, 0), std=(1, 1, 1))
     image = as_batch(photo(400, 300))
-    transform = BatchTransform(spec)
+    transform = InputTransform(spec)
     # Rows differ in where along the longer side the box lies; this one lies nearly in the middle.
     row = min(range(2000), key=lambda r: abs(float(draws(0, 0, [r])[0, 8]) - 0.5))
     difference = (transform.train(image, [row], 0) - transform.valid(image)).abs() * 255
@@ -259,7 +259,7 @@ def test_training_without_variation_is_near_the_validation_path() -> None:
 @pytest.mark.parametrize("batch", [torch.zeros(2, 3, 8, 8), torch.zeros(2, 4, 8, 8, dtype=torch.uint8)])
 def test_other_batches_are_refused(batch: torch.Tensor) -> None:
     with pytest.raises(UsageError, match=r"uint8 images \(N, 3, H, W\), got"):
-        BatchTransform(whole((8, 8))).valid(batch)
+        InputTransform(whole((8, 8))).valid(batch)
 
 
 def test_a_value_out_of_range_is_named() -> None:
@@ -269,5 +269,5 @@ def test_a_value_out_of_range_is_named() -> None:
 
 def test_grey_images_become_colour_ones_of_equal_channels() -> None:
     grey = noise(8, 8, 2).byte()[:, :1]
-    transform = BatchTransform(whole((8, 8)))
+    transform = InputTransform(whole((8, 8)))
     assert torch.equal(transform.valid(grey), transform.valid(grey.expand(-1, 3, -1, -1)))

@@ -22,7 +22,7 @@ from drivetrain.embed.foreign.determinism import Trial
 from drivetrain.embed.foreign.graph_scan import MAX_NAME, GraphFaultError, scan
 from drivetrain.embed.onnx_runtime import onnx_runtime
 from drivetrain.embed.operators import ALLOWED, SIZED_BY, Step, fault_of
-from drivetrain.embed.quarantine import Limits, Quarantine
+from drivetrain.embed.quarantine import ChildLimits, Quarantine
 from drivetrain.embed.session import Session
 
 pytestmark = pytest.mark.processes
@@ -38,7 +38,7 @@ def saved(folder: Path, net: onnx.ModelProto | bytes) -> Path:
 
 
 def quick(folder: Path, seconds: float = 20, mebibytes: int = 512) -> Quarantine:
-    return Quarantine(folder / "passed", Limits(seconds, mebibytes << 20))
+    return Quarantine(folder / "passed", ChildLimits(seconds, mebibytes << 20))
 
 
 def raw(nodes: list[onnx.NodeProto], weights: dict[str, Any], **more: Any) -> onnx.ModelProto:

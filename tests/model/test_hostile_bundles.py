@@ -20,7 +20,7 @@ from tampering import edit_arrays, edit_graph, edit_json, reseal, rewrite, zippe
 
 import drivetrain as dt
 from drivetrain.core.errors import BundleError, ChecksumError, SchemaError, UsageError
-from drivetrain.embed.quarantine import Limits, Quarantine
+from drivetrain.embed.quarantine import ChildLimits, Quarantine
 from drivetrain.model.storage import check_out, read_files
 
 pytestmark = pytest.mark.processes
@@ -197,7 +197,7 @@ GRAPHS = {
 @pytest.mark.parametrize(("edit", "message"), GRAPHS.values(), ids=GRAPHS)
 def test_a_graph_without_bounds_is_refused(bundle: Path, tmp_path: Path, edit: Any, message: str) -> None:
     edit_graph(bundle, edit)
-    quarantine = Quarantine(tmp_path / "passed", Limits(30, 512 << 20))
+    quarantine = Quarantine(tmp_path / "passed", ChildLimits(30, 512 << 20))
     with pytest.raises(BundleError, match=message) as caught:
         dt.load(bundle, quarantine=quarantine)
     assert str(caught.value).startswith(f"{bundle}: ")
@@ -240,14 +240,14 @@ BATCHES = {
 def test_a_graph_that_takes_more_for_a_batch_is_refused(bundle: Path, tmp_path: Path, edit: Any) -> None:
     edit_graph(bundle, edit)
     with pytest.raises(BundleError, match=f"{BEYOND}|model.onnx does not run: .*allocate|bad_alloc") as caught:
-        dt.load(bundle, quarantine=Quarantine(tmp_path / "passed", Limits(30, 512 << 20)))
+        dt.load(bundle, quarantine=Quarantine(tmp_path / "passed", ChildLimits(30, 512 << 20)))
     assert "\n" not in str(caught.value)
     assert not (tmp_path / "passed").exists()
 
 
 def test_a_graph_that_waits_for_a_batch_of_three_never_sees_one(bundle: Path, tmp_path: Path) -> None:
     edit_graph(bundle, only_for(3))
-    predictor = dt.load(bundle, quarantine=Quarantine(tmp_path / "passed", Limits(30, 512 << 20)))
+    predictor = dt.load(bundle, quarantine=Quarantine(tmp_path / "passed", ChildLimits(30, 512 << 20)))
     tensors_NKHW = noise(predictor, 3)
     singly = [predictor.run_tensor(tensor) for tensor in tensors_NKHW]
     for together, alone in zip(predictor.run_batch(tensors_NKHW), zip(*singly, strict=True), strict=True):
@@ -280,7 +280,7 @@ def endless(model: onnx.ModelProto) -> None:
 def test_a_network_that_takes_too_long_is_given_up(bundle: Path, tmp_path: Path) -> None:
     edit_graph(bundle, endless)
     with pytest.raises(BundleError, match=r"colours\.bundle: loading it takes more than 2 s, so it was refused"):
-        dt.load(bundle, quarantine=Quarantine(tmp_path, Limits(2, 1 << 30)))
+        dt.load(bundle, quarantine=Quarantine(tmp_path, ChildLimits(2, 1 << 30)))
 
 
 def test_the_network_before_fine_tuning_is_tried_as_well(bundle: Path, tmp_path: Path) -> None:
@@ -297,14 +297,14 @@ def test_the_network_before_fine_tuning_is_tried_as_well(bundle: Path, tmp_path:
         pytest.skip("the kept bundle cannot be lifted")
     rewrite(bundle, "frozen.onnx", model.SerializeToString())
     with pytest.raises(BundleError):
-        dt.load(bundle, quarantine=Quarantine(tmp_path / "q", Limits(30, 512 << 20)))
+        dt.load(bundle, quarantine=Quarantine(tmp_path / "q", ChildLimits(30, 512 << 20)))
 
 
 # What has passed
 
 
 def test_what_has_passed_is_known_by_its_bytes_alone(bundle: Path, tmp_path: Path) -> None:
-    quarantine, no_time = Quarantine(tmp_path / "q"), Quarantine(tmp_path / "q", Limits(0, 1 << 30))
+    quarantine, no_time = Quarantine(tmp_path / "q"), Quarantine(tmp_path / "q", ChildLimits(0, 1 << 30))
     dt.load(bundle, quarantine=quarantine)
     dt.load(zipped(bundle, tmp_path / "b.zip"), quarantine=no_time)
     dt.load(bundle, golden=False, quarantine=no_time)
@@ -315,7 +315,7 @@ def test_what_has_passed_is_known_by_its_bytes_alone(bundle: Path, tmp_path: Pat
 
 def test_less_was_tried_without_the_golden_images(bundle: Path, tmp_path: Path) -> None:
     dt.load(bundle, golden=False, quarantine=Quarantine(tmp_path / "q"))
-    no_time = Quarantine(tmp_path / "q", Limits(0, 1 << 30))
+    no_time = Quarantine(tmp_path / "q", ChildLimits(0, 1 << 30))
     dt.load(bundle, golden=False, quarantine=no_time)
     with pytest.raises(BundleError, match="takes more than 0 s"):
         dt.load(bundle, quarantine=no_time)
@@ -327,7 +327,7 @@ def test_a_note_that_the_bundle_brings_along_counts_for_nothing(bundle: Path, tm
     shutil.rmtree(tmp_path / "q")
     reseal(bundle)
     with pytest.raises(BundleError, match="takes more than 0 s"):
-        dt.load(bundle, quarantine=Quarantine(tmp_path / "q", Limits(0, 1 << 30)))
+        dt.load(bundle, quarantine=Quarantine(tmp_path / "q", ChildLimits(0, 1 << 30)))
 
 
 @pytest.mark.skipif(not hasattr(os, "getuid") or os.getuid() != 0, reason="only root can give a file away")
@@ -336,13 +336,13 @@ def test_a_note_of_somebody_else_counts_for_nothing(bundle: Path, tmp_path: Path
     (note,) = (tmp_path / "q").iterdir()
     os.chown(note, 12345, -1)
     with pytest.raises(BundleError, match="takes more than 0 s"):
-        dt.load(bundle, quarantine=Quarantine(tmp_path / "q", Limits(0, 1 << 30)))
+        dt.load(bundle, quarantine=Quarantine(tmp_path / "q", ChildLimits(0, 1 << 30)))
 
 
 @pytest.mark.skipif(not hasattr(os, "getuid"), reason="files have no owner here")
 def test_a_note_in_a_folder_that_others_may_write_to_counts_for_nothing(bundle: Path, tmp_path: Path) -> None:
     """They could give any file of ours the note's name."""
-    no_time = Quarantine(tmp_path / "q", Limits(0, 1 << 30))
+    no_time = Quarantine(tmp_path / "q", ChildLimits(0, 1 << 30))
     dt.load(bundle, quarantine=Quarantine(tmp_path / "q"))
     dt.load(bundle, quarantine=no_time)
     (tmp_path / "q").chmod(0o777)

@@ -20,7 +20,7 @@ from tampering import reseal, zipped
 
 from drivetrain.core.errors import BundleError, ChecksumError, UsageError
 from drivetrain.model import publish, storage
-from drivetrain.model.storage import SUMS, Limits, check_out, parse_sums, read_files, write_files
+from drivetrain.model.storage import SUMS, BundleLimits, check_out, parse_sums, read_files, write_files
 
 DIGEST = "0" * 64
 
@@ -127,9 +127,9 @@ def test_a_link_is_not_followed_even_to_see_whether_it_fits(bundle: Path, tmp_pa
 
 def test_files_beyond_the_bound_are_refused(bundle: Path) -> None:
     size = sum(map(len, read_files(bundle).values()))
-    assert read_files(bundle, Limits(total=size))
+    assert read_files(bundle, BundleLimits(total=size))
     with pytest.raises(ChecksumError, match="is larger than a bundle may be"):
-        read_files(bundle, Limits(total=size - 1))
+        read_files(bundle, BundleLimits(total=size - 1))
 
 
 # Sums
@@ -268,7 +268,7 @@ def test_a_zip_bomb_is_given_up_at_the_bound(bundle: Path, tmp_path: Path) -> No
     assert bomb.stat().st_size < 100_000
     assert read_files(bomb)  # within what is free
     with pytest.raises(ChecksumError, match="unpacks to more than 1 MiB"):
-        read_files(bomb, Limits(zip_free=1 << 20))
+        read_files(bomb, BundleLimits(zip_free=1 << 20))
 
 
 def test_a_zip_member_that_understates_its_size_is_refused(bundle: Path, tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from onnx import helper, numpy_helper
 from resealing import new_version, reseal
 
 from drivetrain.core.errors import BundleError, UsageError
-from drivetrain.embed.quarantine import Limits, Quarantine
+from drivetrain.embed.quarantine import ChildLimits, Quarantine
 from drivetrain.model.predictor import Predictor, load
 from drivetrain.model.signature import make_key, sign
 from drivetrain.serve.application import create_app
@@ -299,7 +299,7 @@ def test_a_new_version_that_is_not_signed_is_refused(bundle: Path, tmp_path: Pat
 
 @pytest.mark.processes
 def test_the_old_version_answers_while_the_new_one_is_tried(bundle: Path, tmp_path: Path) -> None:
-    limits = Quarantine(tmp_path / "passed", Limits(2, 1 << 30))
+    limits = Quarantine(tmp_path / "passed", ChildLimits(2, 1 << 30))
     shelf = Shelf([("x", bundle)], lambda path: load(path, quarantine=limits))
     old, image = shelf.find(), next(bundle.glob("golden/*.png")).read_bytes()
     model = onnx.load(bundle / "model.onnx")

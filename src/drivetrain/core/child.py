@@ -31,7 +31,7 @@ Work = Callable[[Mapping[str, Any], Mapping[str, bytes]], None]
 
 
 @dataclass(frozen=True)
-class Limits:
+class ChildLimits:
     """What a child may take: seconds of computing, and bytes beside the program itself.
 
     It ends after twice the seconds in any case. Where the system has no such limits (Windows; on macOS that of memory),
@@ -46,7 +46,7 @@ class ChildError(Exception):
     """The child was ended by its limits, or died; the message is the end of a sentence (“loading it …”)."""
 
 
-def run(module: str, request: Mapping[str, Any], files: Mapping[str, bytes], limits: Limits) -> None:
+def run(module: str, request: Mapping[str, Any], files: Mapping[str, bytes], limits: ChildLimits) -> None:
     """Have ``module`` (one that calls `answer`) do its work on files.
 
     Raises:
@@ -101,7 +101,7 @@ def _exchange(process: subprocess.Popen[bytes], head: bytes, bodies: Any) -> byt
     return text
 
 
-def _judge(text: bytes, status: int, late: bool, limits: Limits) -> None:
+def _judge(text: bytes, status: int, late: bool, limits: ChildLimits) -> None:
     told: Any = None
     with suppress(ValueError):
         told = json.loads(text)
@@ -128,7 +128,7 @@ def answer(prepare: Callable[[], Work]) -> None:
     source: IO[bytes] = sys.stdin.buffer
     head = json.loads(source.readline())
     work = prepare()
-    _limit(Limits(float(head["seconds"]), int(head["bytes"])))
+    _limit(ChildLimits(float(head["seconds"]), int(head["bytes"])))
     told: dict[str, Any] = {"done": True}
     try:
         files = {name: _exactly(source, int(length)) for name, length in head["files"].items()}
@@ -160,7 +160,7 @@ def _end_with_parent(source: IO[bytes]) -> None:
     os._exit(1)
 
 
-def _limit(limits: Limits) -> None:
+def _limit(limits: ChildLimits) -> None:
     try:
         import resource
     except ImportError:

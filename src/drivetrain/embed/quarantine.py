@@ -20,7 +20,7 @@ from typing import Any
 
 from .._version import __version__
 from ..core import child
-from ..core.child import ChildError, Limits
+from ..core.child import ChildError, ChildLimits
 from .cache import default_folder
 
 FOLDER = "passed"
@@ -36,7 +36,7 @@ class Quarantine:
 
     folder: Path | None = None
     """None: ``passed`` in the default cache folder."""
-    limits: Limits | None = None
+    limits: ChildLimits | None = None
 
     def admit(
         self, module: str, request: Mapping[str, Any], files: Mapping[str, bytes], sums: Mapping[str, str]
@@ -85,8 +85,8 @@ def _versions() -> str:
     return f"{__version__} {version('onnxruntime')} {version('onnx')}\n"
 
 
-def _limits(size: int) -> Limits:
-    return Limits(seconds=60 + 60 * size / (256 << 20), bytes=max(2 << 30, 4 * size))
+def _limits(size: int) -> ChildLimits:
+    return ChildLimits(seconds=60 + 60 * size / (256 << 20), bytes=max(2 << 30, 4 * size))
 
 
-__all__ = ["ChildError", "Limits", "Quarantine"]
+__all__ = ["ChildError", "ChildLimits", "Quarantine"]

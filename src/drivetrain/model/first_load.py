@@ -8,7 +8,7 @@ from typing import Any
 
 from ..core.child import Work, answer
 from ..core.errors import BundleError
-from ..embed.batches import batch_sizes
+from ..embed.batch_sizes import batch_sizes
 from .predictor import construct
 from .storage import FROZEN, MODEL
 

@@ -25,7 +25,7 @@ from ..core.local_path import local_path
 from ..core.types import FloatArray, Prediction
 from ..data.image.preprocess import for_images
 from ..embed.backbone import INPUT, OUTPUT
-from ..embed.batches import in_batches
+from ..embed.batch_sizes import in_batches
 from ..embed.quarantine import Quarantine
 from ..embed.session import Session
 from .arrays import TrainingArrays

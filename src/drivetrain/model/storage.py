@@ -50,7 +50,7 @@ _LARGEST = dict.fromkeys((MODEL, FROZEN, ARRAYS, GALLERY), 2 << 30)
 
 
 @dataclass(frozen=True)
-class Limits:
+class BundleLimits:
     """What a bundle may hold at most, in bytes. ONNX itself stops at 2 GiB, and the rest is smaller than the model.
 
     A zip may unpack to ``zip_free``, or to ``zip_ratio`` times its own size: weights hardly compress, pages and arrays
@@ -85,19 +85,19 @@ class Sealed:
     """SHA256SUMS.sig, where there is one; nobody has looked at it yet."""
 
 
-def read_files(path: Path, limits: Limits | None = None) -> dict[str, bytes]:
+def read_files(path: Path, limits: BundleLimits | None = None) -> dict[str, bytes]:
     """As `read_sealed`, the files alone."""
     return read_sealed(path, limits).files
 
 
-def read_sealed(path: Path, limits: Limits | None = None) -> Sealed:
+def read_sealed(path: Path, limits: BundleLimits | None = None) -> Sealed:
     """Every file that SHA256SUMS names, by its name, checked.
 
     Raises:
         BundleError: there is no bundle at ``path``.
         ChecksumError: a file is missing, cut short, altered, too large or outside the bundle.
     """
-    limits = limits or Limits()
+    limits = limits or BundleLimits()
     try:
         if path.is_dir():
             return _read_folder(path, limits.total)
@@ -164,7 +164,7 @@ def _folder_reader(folder: Path) -> _Read:
     return read
 
 
-def _read_zip(file: io.BufferedReader, path: Path, limits: Limits) -> Sealed:
+def _read_zip(file: io.BufferedReader, path: Path, limits: BundleLimits) -> Sealed:
     most = min(limits.total, max(limits.zip_free, limits.zip_ratio * os.fstat(file.fileno()).st_size))
     try:
         with open_zip(file) as archive:

@@ -12,10 +12,6 @@ from ..core.retention import Retention
 from ..data.image.true_size import MAX_PIXELS
 from .options import TARGET_MS, ServeOptions
 
-# Names under which a loopback server may be asked for; any other Host means that a page of another site made its name
-# point here (DNS rebinding).
-LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]", "::1"})
-
 
 @dataclass(frozen=True)
 class RequestLimits:
@@ -118,7 +114,7 @@ class Settings:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether an address can only be reached from this machine."""
+    """Whether an address can only be reached from this machine; a name but localhost may point anywhere."""
     if host == "localhost":
         return True
     try:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ...core.child import Work, answer
-from ..batches import batch_sizes
+from ..batch_sizes import batch_sizes
 from .sidecar import Sidecar
 from .try_first import MODEL
 

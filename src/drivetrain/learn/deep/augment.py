@@ -85,7 +85,7 @@ class Augment:
             return batch
         channels, height, width = batch.x.shape[1:]
         spec = Preprocess(resize=Resize(size=(height, width)), mean=(0, 0, 0), std=(1, 1, 1))
-        transform = BatchTransform(spec, self, seed=int(rng.integers(2**31)))
+        transform = InputTransform(spec, self, seed=int(rng.integers(2**31)))
         pixels_NKHW = transform.train(batch.x, range(len(batch)), 0)[:, :channels]
         return replace(batch, x=pixels_NKHW.mul(255).round_().clamp_(0, 255).to(torch.uint8).numpy())
 
@@ -127,7 +127,7 @@ def aug_transforms(
     )
 
 
-class BatchTransform:
+class InputTransform:
     """uint8 batches → what the network reads; ``train`` varies, ``valid`` does not."""
 
     def __init__(

@@ -16,9 +16,9 @@ from torch import Tensor
 
 from ...core.errors import DataError, UsageError
 from ...core.ports import Progress
-from .augment import BatchTransform
-from .batches import Batch, Batches, Loaders
+from .augment import InputTransform
 from .distributed import Share, Team
+from .loading import BatchSource, Loaders, TrainingBatch
 from .network import Activation, Prefix
 
 # Of the activations kept, together: half of a small laptop's memory.
@@ -54,7 +54,7 @@ NO_ITEMS = Fed(torch.empty(0), np.empty(0), np.empty(0, np.intp))
 class Sharing(Protocol):
     """Batches that need not be made whole where several processes share them."""
 
-    def shares(self, epoch: int, start: int, rank: int, size: int) -> Iterator[Batch | None]:
+    def shares(self, epoch: int, start: int, rank: int, size: int) -> Iterator[TrainingBatch | None]:
         """What one process takes of each batch; None where that is no item."""
         ...
 
@@ -79,7 +79,7 @@ class ImageFeed:
     """Every image augmented anew each epoch."""
 
     loaders: Loaders
-    transform: BatchTransform
+    transform: InputTransform
     channels_last: bool
     share: Share = Share()  # noqa: RUF009  # frozen
 
@@ -97,7 +97,7 @@ class ImageFeed:
     def valid(self) -> Iterator[Fed]:
         return self.of(self.loaders.valid)
 
-    def of(self, batches: Batches) -> Iterator[Fed]:
+    def of(self, batches: BatchSource) -> Iterator[Fed]:
         """Any batches, without variation."""
         for batch in _shared(batches, 0, 0, self.share):
             if batch is None:
@@ -146,7 +146,7 @@ class _Part:
     rows: NDArray[np.intp]
 
 
-def _shared(batches: Batches, epoch: int, start: int, share: Share) -> Iterator[Batch | None]:
+def _shared(batches: BatchSource, epoch: int, start: int, share: Share) -> Iterator[TrainingBatch | None]:
     """A process's share of each batch; None where it has no item."""
     if share.size == 1:
         yield from batches.batches(epoch, start)
@@ -159,7 +159,7 @@ def _shared(batches: Batches, epoch: int, start: int, share: Share) -> Iterator[
             yield _Part(batch.x[items], None if batch.y is None else batch.y[items], rows) if len(rows) else None
 
 
-def _targets(batch: Batch) -> NDArray[Any]:
+def _targets(batch: TrainingBatch) -> NDArray[Any]:
     if batch.y is None:
         raise DataError(f"items {batch.rows[:3].tolist()} … have no target; training needs one for every item")
     return np.asarray(batch.y)

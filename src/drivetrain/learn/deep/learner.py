@@ -18,12 +18,12 @@ from ...core.errors import UsageError
 from ...core.ports import Progress, Silent
 from ...core.types import FloatArray
 from ..head import Head
-from .augment import Augment, BatchTransform
-from .batches import Batches, Loaders
+from .augment import Augment, InputTransform
 from .distributed import join
 from .feed import Fed, Feed, ImageFeed, PrefixFeed, keep_activations
 from .finder import RateSearch, search
 from .headed import HeadedNetwork
+from .loading import BatchSource, Loaders
 from .recorder import Recorder
 from .run import Run, copied, freeze_to
 from .schedule import Phase, Rate, group_rates
@@ -64,7 +64,7 @@ class Learner:
         self.device = self._team.device
         layout = torch.channels_last if self.options.channels_last else torch.contiguous_format
         self.model = model.to(self.device).to(memory_format=layout)  # type: ignore[call-overload]
-        self.transform = BatchTransform(
+        self.transform = InputTransform(
             model.network.about.preprocess, augment or Augment(), seed=self.options.seed, device=self.device
         )
         self.recorder = Recorder()
@@ -227,7 +227,7 @@ class Learner:
         """Outputs for the validation items."""
         return self.predict(self.loaders.valid)
 
-    def predict(self, batches: Batches) -> Evaluation:
+    def predict(self, batches: BatchSource) -> Evaluation:
         """Outputs for any batches, without variation."""
         dtype = autocast_type(self.options.precision, self.device)
         with self._team.together():

@@ -3,11 +3,10 @@ a request must not say twice, or of a proxy."""
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from collections.abc import Iterable, Mapping
 
-from ..settings import LOOPBACK_NAMES
+from ..settings import is_loopback
 from .problems import Problem
 
 Headers = Mapping[bytes, bytes]
@@ -133,7 +132,7 @@ def check_browser(method: str, headers: Headers, *, open_to_all: bool) -> None:
         Problem: refused (403).
     """
     host = headers.get(b"host", b"").decode("latin-1")
-    if open_to_all and not _is_loopback(_name_of(host)):
+    if open_to_all and not is_loopback(_name_of(host)):
         raise Problem(
             "forbidden",
             f"this server answers for localhost only, not for {host[:80]!r}; to serve others, add a key first",
@@ -150,19 +149,9 @@ def check_browser(method: str, headers: Headers, *, open_to_all: bool) -> None:
 
 
 def _name_of(host: str) -> str:
-    """A Host header without its port; empty if it is none."""
+    """A Host header without its port and the brackets of an IPv6 address; empty if it is none."""
     found = _HOST.fullmatch(host.lower())
-    return found[1] if found else ""
-
-
-def _is_loopback(name: str) -> bool:
-    if name in LOOPBACK_NAMES:
-        return True
-    try:
-        # An address, unlike a name, points where it says.
-        return ipaddress.ip_address(name.strip("[]")).is_loopback
-    except ValueError:
-        return False
+    return found[1].strip("[]") if found else ""
 
 
 def with_security_headers(headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:

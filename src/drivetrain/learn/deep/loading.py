@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-class Batch(Protocol):
+class TrainingBatch(Protocol):
     """Images of one size with what is known of them."""
 
     @property
@@ -31,14 +31,14 @@ class Batch(Protocol):
         ...
 
 
-class Batches(Protocol):
+class BatchSource(Protocol):
     """One side of the split."""
 
     def __len__(self) -> int:
         """Batches an epoch, at most."""
         ...
 
-    def batches(self, epoch: int, start: int = 0) -> Iterator[Batch]:
+    def batches(self, epoch: int, start: int = 0) -> Iterator[TrainingBatch]:
         """The batches of one epoch from number ``start`` on: the same whenever they are asked for."""
         ...
 
@@ -47,7 +47,7 @@ class Loaders(Protocol):
     """Both sides of the split."""
 
     @property
-    def train(self) -> Batches: ...
+    def train(self) -> BatchSource: ...
 
     @property
-    def valid(self) -> Batches: ...
+    def valid(self) -> BatchSource: ...
