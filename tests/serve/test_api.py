@@ -396,7 +396,7 @@ def test_models_are_described(trio: TestClient, kinds: dict[str, Path]) -> None:
     assert models["colours"]["gallery"] == 0
     for name, model in models.items():
         assert model["metrics"]
-        fields = {"slug", "name", "of", "value", "low", "high", "format", "better", "how", "n", "note"}
+        fields = {"slug", "name", "of", "value", "low", "high", "format", "better", "unit", "how", "n", "note"}
         assert all(set(metric) == fields for metric in model["metrics"])
         folder, links = kinds[MODELS[name]], model["links"]
         assert fine(trio.get(links["manifest"]))["bundle_id"] == model["version"]

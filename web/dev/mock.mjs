@@ -102,20 +102,23 @@ function predicted(path, seed, sha) {
 
 const VERSION = "a593aa456b196a30";
 const links = (name, version) => Object.fromEntries(["manifest", "card", "report"].map((k) => [k, `/v1/models/${name}/versions/${version}/${k}`]));
-const metric = (name, value, low = null, high = null) => ({ name, value, low, high, how: "Out of fold, 5 folds that keep groups together" });
+const metric = (name, value, low = null, high = null, format = "percent", unit = "") => ({
+  slug: name.replaceAll(" ", "-"), name, of: null, value, low, high, format, better: "higher", unit, n: null, note: "",
+  how: "Out of fold, 5 folds that keep groups together",
+});
 function models() {
   if (state.has("empty-models")) return [];
   const bears = {
     name: "bears", version: VERSION, default: true, current: true, title: "Bears", task: "classification", gives: "One label of several", outputs: LABELS, outputs_are: "Classes",
     created_at: "2026-11-21T18:13:30+00:00", images: 1105,
-    metrics: [metric("accuracy", 0.962, 0.948, 0.972), metric("balanced_accuracy", 0.957), metric("auc", 0.9931), metric("log_loss", 0.1312), metric("ece", 0.013), metric("accuracy_random_split", 0.979)],
-    accept: { confidence: 0.85, coverage: 0.781 }, input: { type: "image", shape: [3, 260, 260] }, backbone: "efficientnet-lite2",
+    metrics: [metric("accuracy", 0.962, 0.948, 0.972), metric("balanced accuracy", 0.957), metric("AUC", 0.9931, null, null, "decimals"), metric("log-loss", 0.1312, null, null, "decimals"), metric("calibration error", 0.013, null, null, "points"), metric("accuracy of a random split", 0.979)],
+    accept: { confidence: 0.85, coverage: 0.781 }, input: { type: "image", shape: [3, 260, 260], media_types: ["image/jpeg", "image/png"] }, backbone: "efficientnet-lite2",
     parity: { images: 8, max_probability: 0.000012 }, gallery: 1105, problem: null, links: links("bears", VERSION),
   };
   const old = { ...bears, version: "77c0ffee12345678", default: false, current: false, images: 904, created_at: "2026-10-02T08:00:00+00:00", metrics: [metric("accuracy", 0.931, 0.913, 0.946)], links: links("bears", "77c0ffee12345678") };
   const age = {
     ...bears, name: "age", version: "0f1e2d3c4b5a6978", default: false, title: "Age of faces", task: "regression", gives: "Numbers", outputs: ["age"], outputs_are: "Numbers", images: 2000, accept: null,
-    metrics: [metric("mean_absolute_error", 6.12, 5.81, 6.44), metric("baseline", 15.9), metric("root_mean_squared_error", 8.41), metric("r_squared", 0.83)],
+    metrics: [metric("mean absolute error", 6.12, 5.81, 6.44, "significant", "years"), metric("baseline", 15.9, null, null, "significant", "years"), metric("root mean squared error", 8.41, null, null, "significant", "years"), metric("R²", 0.83, null, null, "decimals")],
     problem: "bundle 9c1d22aa03be44f1 was refused: its golden replay differs by 0.31 in image 2 (limit 0.001)", links: links("age", "0f1e2d3c4b5a6978"),
   };
   return [bears, age, old];

@@ -1,6 +1,6 @@
 /** Figures, times and verdicts as a person reads them. */
 
-import type { Model, Said } from "./api/types";
+import type { Metric, Model, Said } from "./api/types";
 
 /** 0.9731 → “97.3%”. Never claims 100 % or 0 % of what is not exactly that. */
 export function percent(fraction: number, digits = 1): string {
@@ -120,28 +120,31 @@ export function acceptRule(model: Model): string {
   );
 }
 
-const METRICS: Record<string, string> = {
-  auc: "Area under the ROC curve",
-  ece: "Calibration error",
-  "log loss": "Log-loss",
-  exact: "All labels right",
-  "r squared": "R²",
-};
-const FRACTIONS = /^(accuracy|balanced accuracy|mean average precision|exact|all labels right|ece|(expected )?calibration error)/;
-
-const plain = (name: string) => name.replaceAll("_", " ").trim().toLowerCase();
-
-/** `balanced_accuracy` → “Balanced accuracy”; what stands after a known name stays as it is. */
+/** A figure's name as a line begins: “accuracy” → “Accuracy”. */
 export function metricName(name: string): string {
-  const text = name.replaceAll("_", " ").trim();
-  return METRICS[plain(name)] ?? text.charAt(0).toUpperCase() + text.slice(1);
+  return name.charAt(0).toUpperCase() + name.slice(1);
 }
 
-/** Whether a figure is a share, told as a percentage. */
-export function isFraction(name: string): boolean {
-  return FRACTIONS.test(plain(name));
+/** Whether a figure is a share of all there is, so that it is drawn between 0 and 1. */
+export function isFraction({ format }: Pick<Metric, "format">): boolean {
+  return format === "percent";
 }
 
-export function metricValue(name: string, value: number): string {
-  return isFraction(name) ? percent(value) : number(value);
+/** A value as the figure states how it is read, without its unit. */
+export function metricNumber({ format }: Pick<Metric, "format">, value: number): string {
+  switch (format) {
+    case "percent":
+      return percent(value);
+    case "points":
+      return `${(100 * value).toFixed(1)} points`;
+    case "decimals":
+      return value.toFixed(3);
+    default:
+      return number(value);
+  }
+}
+
+/** A figure's value with its unit: “97.3%”, “0.538 grades”. */
+export function metricValue(metric: Pick<Metric, "format" | "unit" | "value">): string {
+  return `${metricNumber(metric, metric.value)} ${metric.unit}`.trim();
 }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { acceptRule, answerOf, bytes, count, hasConfidence, meaning, metricName, metricValue, milliseconds, moment, number, percent, spoken } from "../src/format";
+import { acceptRule, answerOf, bytes, count, hasConfidence, meaning, isFraction, metricName, metricNumber, metricValue, milliseconds, moment, number, percent, spoken } from "../src/format";
 import { model, prediction } from "./fakes";
 
 describe("figures", () => {
@@ -19,12 +19,13 @@ describe("figures", () => {
     expect([count(1, "image"), count(1200, "image")]).toEqual(["1 image", "1,200 images"]);
   });
 
-  it("names metrics that it knows, and those that it does not", () => {
-    expect(metricName("balanced_accuracy")).toBe("Balanced accuracy");
-    expect(metricName("mean absolute error of Age_2")).toBe("Mean absolute error of Age 2");
-    expect(metricName("auc")).toBe("Area under the ROC curve");
-    expect(metricName("some_new_figure")).toBe("Some new figure");
-    expect([metricValue("accuracy", 0.8), metricValue("balanced accuracy", 0.8), metricValue("mean_absolute_error", 6.1)]).toEqual(["80.0%", "80.0%", "6.1"]);
+  it("shows a figure as it states how it is read", () => {
+    expect(metricName("mean absolute error of Age_2")).toBe("Mean absolute error of Age_2");
+    const formats = ["percent", "points", "decimals", "significant"] as const;
+    expect(formats.map((format) => metricNumber({ format }, 0.80321))).toEqual(["80.3%", "80.3 points", "0.803", "0.8032"]);
+    expect(formats.map((format) => isFraction({ format }))).toEqual([true, false, false, false]);
+    expect(metricValue({ format: "decimals", unit: "grades", value: 0.5379 })).toBe("0.538 grades");
+    expect(metricValue({ format: "percent", unit: "", value: 0.8 })).toBe("80.0%");
   });
 
   it("leaves the date out of today's times", () => {

@@ -770,6 +770,11 @@ export interface components {
              * @description Null where neither is
              */
             better: ("higher" | "lower") | null;
+            /**
+             * Unit
+             * @description Of its own, where it has one
+             */
+            unit: string;
             /** How */
             how: string;
             /**

@@ -42,6 +42,7 @@ class MetricAnswer(BaseModel):
     high: float | None
     format: Format = Field(description="How it is read: 0.953 as 95.3 %, as 95.3 percentage points, as 0.953, or plain")
     better: Better | None = Field(description="Null where neither is")
+    unit: str = Field(description="Of its own, where it has one")
     how: str
     n: int | None = Field(description="Items it was measured on, where that is known")
     note: str = Field(description="What to compare it with")
@@ -252,6 +253,7 @@ def metric_json(figure: Figure) -> dict[str, Any]:
         "high": figure.high,
         "format": figure.format,
         "better": figure.better,
+        "unit": figure.unit,
         "how": figure.how,
         "n": figure.n,
         "note": figure.note,
