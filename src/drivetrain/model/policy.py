@@ -90,6 +90,10 @@ class Policy:
         )
 
 
+UNJUDGED = Policy((AlwaysReviewed(),))
+"""Of a network whose answers were not judged yet, so that nothing is known of its errors."""
+
+
 def judge(manifest: Manifest, path: str, seen: Seen) -> Prediction:
     """One item's answer and its verdict."""
     answer = manifest.kind.answer(seen.logits_W)

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from ..app.run import write
 from ..core.errors import DataError, UsageError
 from ..core.ports import Progress
-from ..core.types import Dataset, FloatArray, IntArray, Item, Prediction, Verdict
+from ..core.types import Dataset, FloatArray, IntArray, Item, Prediction
 from ..data.block.batch import BatchTransform
 from ..data.block.datasets import View
 from ..data.block.item_transforms import RandomResizedCrop
@@ -52,6 +52,8 @@ from ..learn.judged import Judged
 from ..learn.kinds.targets import AnyInterpretation, Targets
 from ..learn.reading import Read, item_of, targets_in
 from ..learn.scale import Scale
+from ..model.policy import UNJUDGED
+from ..model.seen import Seen
 from ..model.storage import check_out
 from ..notebook.progress import here
 from ..stats.metrics import Floats
@@ -223,23 +225,16 @@ class VisionLearner:
     def predict(self, picture: object) -> Prediction:
         """One picture's answer: a path, bytes, a Pillow image or a uint8 array. For production, export and load.
 
-        Probabilities are not calibrated before `export`, and the verdict is ``review``.
+        Probabilities are not calibrated before `export`, and the verdict is ``review``, since no rule was fitted yet by
+        which an answer could stand.
         """
         spec = self.network.about.preprocess
         tensor = apply(read_picture(picture, spec.decode_size), spec)
-        outputs_1O = self.learner.outputs(tensor[None])
-        answers_O = self.targets.answers(self.scale.decode(outputs_1O), 1.0)[0]
-        found = self.targets.answer(answers_O)
-        return Prediction(
-            path=str(picture) if isinstance(picture, str | Path) else "",
-            label=found.label,
-            confidence=found.confidence,
-            probs=found.probs,
-            verdict=Verdict.REVIEW,
-            bundle_id="",
-            labels=found.labels,
-            values=found.values,
-        )
+        outputs_1O, embedding_1D = self.learner.outputs_and_embeddings(tensor[None])
+        logits_1W = self.scale.decode(outputs_1O)
+        answer = self.targets.answer(self.targets.answers(logits_1W, 1.0)[0])
+        path = str(picture) if isinstance(picture, str | Path) else ""
+        return UNJUDGED.judged(path, Seen(logits_1W[0], embedding_1D[0]), answer, "")
 
     def export(
         self,

@@ -112,7 +112,10 @@ class HeadedNetwork(nn.Module):
 
     def forward(self, batch: Tensor | Activation) -> Tensor:
         """(N, 3, H, W) normalised images, or an activation → (N, C), float32 whatever the network ran in."""
-        embedding = self.network(batch)
+        return self.outputs(self.network(batch))
+
+    def outputs(self, embedding: Tensor) -> Tensor:
+        """What the network makes of images, all of its blocks → (N, C), float32."""
         with torch.autocast(embedding.device.type, enabled=False):
             if len(self.columns) < embedding.shape[1]:
                 embedding = embedding[:, self.columns.to(embedding.device)]

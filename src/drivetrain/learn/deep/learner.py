@@ -95,11 +95,12 @@ class Learner:
             features_ND: Tensor = network.embedding(prefix(self.transform.valid(pixels_NKHW)))
         return features_ND[:, self.model.columns.to(features_ND.device)].float().cpu().numpy()
 
-    def outputs(self, tensors_NKHW: FloatArray) -> FloatArray:
-        """(N, C) outputs for preprocessed images."""
+    def outputs_and_embeddings(self, tensors_NKHW: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """(N, C) outputs and (N, D) embeddings, all blocks of them, for preprocessed images."""
         with torch.inference_mode():
-            outputs_NC: Tensor = self.model(torch.from_numpy(tensors_NKHW).to(self.device))
-        return outputs_NC.float().cpu().numpy()
+            embedding_ND: Tensor = self.model.network(torch.from_numpy(tensors_NKHW).to(self.device))
+            outputs_NC = self.model.outputs(embedding_ND)
+        return outputs_NC.float().cpu().numpy(), embedding_ND.float().cpu().numpy()
 
     def freeze_to(self, group: int) -> None:
         """Train only the groups from ``group`` on; negative numbers count from the end.
