@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pty
+import re
 import shutil
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
@@ -211,10 +212,43 @@ def test_on_a_terminal_the_columns_are_aligned(drivetrain_process: OwnProcess, k
         os.close(follower)
         lines = _drain(leader).decode().splitlines()
     assert lines[:2] == ["a grün.jpg    grün  0.996  accept", "b rot.PNG     rot   0.996  accept"]
-    assert lines[2].startswith("c broken.jpg  -         -  unreadable  ")
+    # Why has no room beside it.
+    assert lines[2] == "c broken.jpg  -         -  unreadable"
+    assert lines[3].startswith("    damaged: ")
     # A sign of two columns' width in the name.
-    assert lines[3] == "mehr/青.webp  blau  0.996  accept"
-    assert lines[4].startswith("warning: 1 of 4")
+    assert lines[4] == "mehr/青.webp  blau  0.996  accept"
+    assert lines[5].startswith("warning: 1 of 4")
+
+
+BUNDLES = Path(__file__).resolve().parents[1] / "bundles"
+
+
+@pytest.mark.processes
+@pytest.mark.parametrize(
+    ("bundle", "width", "wanted"),
+    [
+        ("v2-numbers", 80, [r"a.png  size [\d.]+ \(.+\), light [\d.]+ \(.+\)      -  review", "    no-accept-rule"]),
+        ("v2-classes", 80, [r"a.png  \w+ +0\.\d{3}  review  low-confidence"]),
+        ("v2-classes", 40, [r"a.png  \w+ +0\.\d{3}  review", "    low-confidence"]),
+    ],
+)
+def test_a_terminal_shows_the_whole_answer_and_why_it_is_not_accepted(
+    drivetrain_process: OwnProcess, tmp_path: Path, bundle: str, width: int, wanted: list[str]
+) -> None:
+    Image.new("RGB", (40, 40), (90, 120, 30)).save(tmp_path / "a.png")
+    leader, follower = pty.openpty()
+    with subprocess.Popen(
+        drivetrain_process.command("predict", BUNDLES / bundle, "a.png"),
+        env=drivetrain_process.environment | {"COLUMNS": str(width)},
+        cwd=tmp_path,
+        stdout=follower,
+        stderr=follower,
+    ):
+        os.close(follower)
+        lines = _drain(leader).decode().splitlines()
+    assert len(lines) == len(wanted), lines
+    for line, pattern in zip(lines, wanted, strict=True):
+        assert re.fullmatch(pattern, line), line
 
 
 def _drain(leader: int) -> bytes:

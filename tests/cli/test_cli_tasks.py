@@ -184,12 +184,12 @@ def test_predicted_labels_and_numbers_as_lines(
     assert [row[0] for row in cells] == [str(path) for path in paths]
     right = [row[1] == (", ".join(d.labels) or "-") for row, d in zip(cells, place.fresh, strict=True)]
     assert sum(right) >= 12
-    assert {row[3] for row in cells} <= {"accept", "review"}
+    assert {tuple(row[3:]) for row in cells} <= {("accept",), ("review", "low-confidence")}
     done = drivetrain("predict", sizes.bundle, paths[0], place.folder / "missing.png")
     one, other = (line.split("\t") for line in done.out.splitlines())
     assert one[1].startswith("size ")
     assert " to " in one[1]
-    assert one[2:] == ["-", "review"]
+    assert one[2:] == ["-", "review", "no-accept-rule"]
     assert other[1:] == ["-", "-", "unreadable", "missing: no such file"]
 
 
@@ -197,7 +197,7 @@ def test_a_label_with_a_tab_adds_no_column(drivetrain: CommandLine, place: Place
     done = drivetrain("train", place.table("sizes"), "-o", tmp_path / "b", *NUMBERS, "--target", "a\tb\nc")
     assert done.code == 0, done.err
     (line,) = drivetrain("predict", tmp_path / "b", place.fresh[0].path).out.splitlines()
-    assert len(line.split("\t")) == 4
+    assert len(line.split("\t")) == 5
 
 
 def test_tracing_shows_how_an_answer_comes_about(

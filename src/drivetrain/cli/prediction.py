@@ -24,6 +24,9 @@ MANY_FILES = 20
 # On a terminal, paths up to this length are aligned; a longer one pushes its line to the right.
 PATH_COLUMN = 48
 
+# Before what stands on a line of its own, below the image it is about.
+INDENT = 4
+
 
 Paths = Annotated[
     list[str], typer.Argument(metavar="PATH", help="Image files, folders, or patterns such as 'photos/*.jpg'.")
@@ -39,7 +42,7 @@ def predict(
 ) -> None:
     """Predict files, folders and patterns, in the order given.
 
-    One line an image: path, label, confidence, verdict. A file that cannot be read gets a line that says why, and stops
+    One line an image: path, label, confidence, verdict, and where that is not “accept” why. A file that cannot be read stops
     nothing. In a pipe the columns are separated by tabs. Of several files a count ends it, on stderr.
     """
     import sys
@@ -242,31 +245,48 @@ def _check_not_swapped(command: str, bundle: Path, others: Sequence[str]) -> Non
 
 
 def _line_printer(files: Sequence[Path], classes: Sequence[str], aligned: bool) -> Callable[[Prediction], None]:
+    from shutil import get_terminal_size
+
     from rich.cells import cell_len, set_cell_size
 
     from ..app.predict import answer_text
     from ..core.visible import visible
-    from .console import one_line, print_line
+    from .console import print_line
 
+    columns = get_terminal_size().columns
     path_width = max((width for file in files if (width := cell_len(visible(str(file)))) <= PATH_COLUMN), default=0)
     label_width = max(cell_len(visible(name)) for name in classes)
 
     def show(prediction: Prediction) -> None:
+        # Several labels, and numbers, take more room than any name, and how much is known as they come.
+        nonlocal label_width
         path = visible(prediction.path)  # a tab in it would add a column, a line break a line
         label = prediction.label if prediction.label is not None else ", ".join(prediction.labels) or "-"
         if prediction.of_numbers:
             label = answer_text(prediction)
         confidence = "-" if prediction.error or prediction.of_numbers else f"{prediction.confidence:.3f}"
         label = visible(label)
-        cells = [path, label, confidence, str(prediction.verdict)]
-        if prediction.error:
-            cells.append(one_line(prediction.error))
-        if aligned:
-            path = set_cell_size(path, max(path_width, cell_len(path)))
-            cells[:4] = [path, set_cell_size(label, label_width), f"{confidence:>5}", f"{cells[3]:<6}"]
-        print_line(("  " if aligned else "\t").join(cells).rstrip())
+        cells, why = [path, label, confidence, str(prediction.verdict)], _why(prediction)
+        if not aligned:
+            print_line("\t".join([*cells, why] if why else cells))
+            return
+        path = set_cell_size(path, max(path_width, cell_len(path)))
+        label_width = max(label_width, cell_len(label))
+        line = "  ".join([path, set_cell_size(label, label_width), f"{confidence:>5}", f"{cells[3]:<6}"])
+        if why and cell_len(line) + 2 + cell_len(why) > columns:
+            print_line(line.rstrip())
+            print_line(f"{'':{INDENT}}{why}")
+        else:
+            print_line(f"{line}  {why}".rstrip())
 
     return show
+
+
+def _why(prediction: Prediction) -> str:
+    """Why it is not accepted, in little room: what is wrong with the file, or the codes of the reasons."""
+    from .console import one_line
+
+    return one_line(prediction.error) if prediction.error else ", ".join(reason.code for reason in prediction.reasons)
 
 
 def _json_printer() -> Callable[[Prediction], None]:
