@@ -8,16 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
+from ..core.figure import Figure
 from ..core.types import FloatArray, IntArray, Interval
-from ..draw.numbers import between, decimals, percent, significant
+from ..draw.numbers import between, percent, shown
 from ..stats.label_metrics import average_precision, mean_average_precision_interval
 from ..stats.metrics import Floats
 from ..stats.mistakes import share
 from ..stats.number_metrics import mean_absolute_error
+from .figures import figure, interval_of
 
 # Of fewer images nothing much can be said.
 FEW = 20
@@ -25,77 +27,88 @@ FEW = 20
 # Ranges that numbers are cut into, with the same number of images in each.
 RANGES = 3
 
-Measure = Literal["recall", "average precision", "mean absolute error"]
-
 
 @dataclass(frozen=True)
-class Part:
-    """A class, label or range: how many of the images judged are of it, and how well it is answered."""
+class Candidate:
+    """A class, label or range: how well it is answered, and how a sentence says so."""
 
-    name: str
-    count: int
-    figure: Interval
+    figure: Figure
+    """``of`` is its name, ``n`` the images judged that are of it."""
+    called: str
+    """Its name in the middle of a sentence."""
+    opening: str
+    """Its name at the beginning of one, with all that stands before ``said``."""
+    said: str
+    """How well it is answered."""
+
+    @property
+    def name(self) -> str:
+        """The class or label, or the limits of the range."""
+        return str(self.figure.of)
+
+    @property
+    def count(self) -> int:
+        """Images judged that are of it."""
+        return self.figure.n or 0
+
+    @property
+    def interval(self) -> Interval:
+        """Of the figure; NaN where it has none."""
+        return interval_of(self.figure)
 
 
 @dataclass(frozen=True)
 class Worst:
-    """The part that is answered worst, and the next one."""
+    """The candidate that is answered worst, and the next one."""
 
-    part: Part
-    next: Part
-    measure: Measure
+    first: Candidate
+    next: Candidate
     what: str
-    """What the part is: a class, a label or a range."""
+    """What the candidates are: classes, labels or ranges, in the singular."""
+    perfect: str = ""
+    """The sentence where even the worst cannot be bettered; empty where the usual one says it."""
 
     @property
     def clear(self) -> bool:
         """Whether it is certainly the worst: its interval does not reach that of the next one."""
-        worst, other = self.part.figure, self.next.figure
-        if self.measure == "mean absolute error":
-            return worst.low > other.high
-        return worst.high < other.low
+        worst, other = self.first.interval, self.next.interval
+        return worst.low > other.high if self._lower_is_better else worst.high < other.low
 
     @property
     def is_weak(self) -> bool:
         """Whether there is anything to better: some of its images were answered wrong."""
-        return self.measure == "mean absolute error" or self.part.figure.value < 1
+        return self._lower_is_better or self.first.interval.value < 1
+
+    @property
+    def _lower_is_better(self) -> bool:
+        return self.first.figure.better == "lower"
 
     def to_json(self) -> dict[str, Any]:
         """As ``train --json`` prints it."""
-        figure = self.part.figure
+        found = self.first.interval
         return {
-            "name": self.part.name,
-            "count": self.part.count,
-            "measure": self.measure,
-            "value": figure.value,
-            "low": figure.low,
-            "high": figure.high,
+            "name": self.first.name,
+            "count": self.first.count,
+            "measure": self.first.figure.name,
+            "value": found.value,
+            "low": found.low,
+            "high": found.high,
             "clear": self.clear,
         }
 
     def sentence(self) -> str:
         """In words."""
-        part, figure = self.part, self.part.figure
-        images = f"{part.count} image{'s' * (part.count != 1)}"
-        match self.measure:
-            case "recall":
-                if figure.value == 1:
-                    return f"none: every image of every {self.what} was named right"
-                right = f"{round(figure.value * part.count)} of {images} right"
-                limits = between(figure.low, figure.high)
-                text = f"“{part.name}”: {right}, {percent(figure.value)} ({limits})"
-            case "average precision":
-                limits = between(figure.low, figure.high, "decimals")
-                text = f"“{part.name}”, {images}: average precision {decimals(figure.value)} ({limits})"
-            case _:
-                limits = between(figure.low, figure.high, "significant")
-                text = f"{part.name}, {images}: off by {significant(figure.value)} on average ({limits})"
-        if part.count < FEW:
-            return f"{text}; too few images to say more than that it needs a look"
+        return self.perfect if self.perfect and not self.is_weak else f"{self.first.opening}{self.rest}"
+
+    @property
+    def rest(self) -> str:
+        """The sentence after the name: how well it is answered, and how certain that is."""
+        if self.first.count < FEW:
+            return f"{self.first.said}; too few images to say more than that it needs a look"
         if not self.clear:
-            other = self.next.name if self.measure == "mean absolute error" else f"“{self.next.name}”"
-            return f"{text}; its interval reaches that of {other}, so that this is the worst is not certain"
-        return text
+            other = self.next.called
+            return f"{self.first.said}; its interval reaches that of {other}, so that this is the worst is not certain"
+        return self.first.said
 
 
 def worst_class(
@@ -103,12 +116,15 @@ def worst_class(
 ) -> Worst | None:
     """By recall; None where fewer than two classes occur. ``what``: what one of them is called."""
     right_J = labels_J == predicted_J
-    parts = []
+    candidates = []
     for c, name in enumerate(names):
-        recall = share(right_J, labels_J == c, groups_J)
+        recall, n = share(right_J, labels_J == c, groups_J), int((labels_J == c).sum())
         if recall is not None:
-            parts.append(Part(name, int((labels_J == c).sum()), recall))
-    return _least(parts, "recall", what)
+            row = figure("recall", "recall", recall, "percent", "higher", "", n=n, of=name)
+            right = f"{round(recall.value * n)} of {_images(n)} right"
+            said = f"{right}, {percent(recall.value)} ({between(recall.low, recall.high)})"
+            candidates.append(Candidate(row, f"“{name}”", f"“{name}”: ", said))
+    return _worst(candidates, what, f"none: every image of every {what} was named right")
 
 
 def worst_label(
@@ -119,11 +135,14 @@ def worst_label(
     ranked = [
         (average_precision(present[:, c], probs_JL[:, c]), c) for c in np.flatnonzero(present.any(axis=0)).tolist()
     ]
-    parts = []
+    candidates = []
     for _, c in sorted(ranked)[:2]:
-        figure = mean_average_precision_interval(present_JL[:, [c]], probs_JL[:, [c]], groups_J, seed)
-        parts.append(Part(names[c], int(present[:, c].sum()), figure))
-    return _least(parts, "average precision", "label")
+        found = mean_average_precision_interval(present_JL[:, [c]], probs_JL[:, [c]], groups_J, seed)
+        n, name = int(present[:, c].sum()), names[c]
+        row = figure("average-precision", "average precision", found, "decimals", "higher", "", n=n, of=name)
+        said = f"{_images(n)}: {row.name} {shown(row)} ({between(found.low, found.high, row.format)})"
+        candidates.append(Candidate(row, f"“{name}”", f"“{name}”, ", said))
+    return _worst(candidates, "label")
 
 
 def worst_range(truth_J: Floats, answers_J: Floats, groups_J: IntArray, name: str, seed: int) -> Worst | None:
@@ -132,19 +151,25 @@ def worst_range(truth_J: Floats, answers_J: Floats, groups_J: IntArray, name: st
     if len(edges) < 3:
         return None
     place_J = np.clip(np.searchsorted(edges, truth_J, side="right") - 1, 0, len(edges) - 2)
-    parts = []
+    candidates = []
     for place in np.unique(place_J):
         rows = np.flatnonzero(place_J == place)
-        error = mean_absolute_error(truth_J[rows], answers_J[rows], groups_J[rows], seed)
-        span = f"{name} {truth_J[rows].min():.4g} to {truth_J[rows].max():.4g}"
-        parts.append(Part(span, len(rows), error))
-    return _least(parts, "mean absolute error", "range")
+        error, n = mean_absolute_error(truth_J[rows], answers_J[rows], groups_J[rows], seed), len(rows)
+        limits = f"{name} {truth_J[rows].min():.4g} to {truth_J[rows].max():.4g}"
+        row = figure("mean-absolute-error", "mean absolute error", error, "significant", "lower", "", n=n, of=limits)
+        said = f"{_images(n)}: off by {shown(row)} on average ({between(error.low, error.high, row.format)})"
+        candidates.append(Candidate(row, limits, f"{limits}, ", said))
+    return _worst(candidates, "range")
 
 
-def _least(parts: Sequence[Part], measure: Measure, what: str) -> Worst | None:
-    if len(parts) < 2:
+def _images(count: int) -> str:
+    return f"{count} image{'s' * (count != 1)}"
+
+
+def _worst(candidates: Sequence[Candidate], what: str, perfect: str = "") -> Worst | None:
+    if len(candidates) < 2:
         return None
-    sign = -1 if measure == "mean absolute error" else 1
+    sign = 1 if candidates[0].figure.better == "higher" else -1
     # Of equal ones that with the more images: there is more behind it.
-    first, second, *_ = sorted(parts, key=lambda part: (sign * part.figure.value, -part.count))
-    return Worst(first, second, measure, what)
+    first, second, *_ = sorted(candidates, key=lambda one: (sign * one.interval.value, -one.count))
+    return Worst(first, second, what, perfect)

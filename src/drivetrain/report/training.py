@@ -93,8 +93,7 @@ def _headlines(trained: Trained) -> Iterator[Headline]:
 def _worst_card(trained: Trained) -> Iterator[Headline]:
     worst = trained.worst
     if worst is not None and worst.is_weak:
-        name, _, rest = worst.sentence().partition(", " if worst.measure != "recall" else ": ")
-        yield Headline(f"Worst {worst.what}", name.strip("“”"), note=rest)
+        yield Headline(f"Worst {worst.what}", worst.first.name, note=worst.rest)
 
 
 def _random_split_card(trained: Trained) -> Iterator[Headline]:
