@@ -44,3 +44,10 @@ def test_codes_that_are_ignored_are_left_out_and_named() -> None:
 def test_an_unknown_code_is_refused_with_those_there_are() -> None:
     with pytest.raises(UsageError, match=r"no finding 'leaky'; the codes are split-leaks, .*files-not-judged"):
         check_codes(["leaky"])
+
+
+def test_one_code_without_a_list_is_refused_as_what_it_is() -> None:
+    with pytest.raises(
+        UsageError, match=r"ignore is the text 'few-folds'; give a list of names, such as \['few-folds'\]"
+    ):
+        check_codes("few-folds")

@@ -32,7 +32,7 @@ def read_value(row: Row, value: object) -> object:
         UsageError: as `read_given`.
     """
     if row.is_list:
-        return _names(row.name, value)
+        return read_names(row.name, value)
     if choices := get_args(row.type):
         check_choice(row.name, value, choices)
         return value
@@ -117,7 +117,12 @@ def _text(name: str, value: object, types: tuple[type, ...], what: str) -> objec
     return value
 
 
-def _names(name: str, value: object) -> tuple[object, ...]:
+def read_names(name: str, value: object) -> tuple[object, ...]:
+    """A list of names. One text is none: its letters would be taken for names.
+
+    Raises:
+        UsageError: it is no list.
+    """
     if isinstance(value, str):
         raise UsageError(f"{name} is the text {value!r}; give a list of names, such as [{value!r}]")
     if not isinstance(value, Iterable):

@@ -5,11 +5,12 @@ Every code has a page in ``docs/findings``. Codes never change.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from ..core.errors import UsageError
 from ..core.finding import Finding, Severity
+from ..core.given import read_names
 
 
 class Rule(NamedTuple):
@@ -63,17 +64,17 @@ def finding(code: str, sentence: str, where: str | None = None) -> Finding:
     return Finding(code, rule.severity, rule.title, sentence, where)
 
 
-def check_codes(codes: Iterable[str]) -> tuple[str, ...]:
+def check_codes(codes: object) -> tuple[str, ...]:
     """The codes to leave out, each once.
 
     Raises:
-        UsageError: there is no such rule; names those there are.
+        UsageError: it is no list of names, or there is no such rule; names those there are.
     """
-    given = tuple(dict.fromkeys(codes))
-    for code in given:
-        if code not in RULES:
-            raise UsageError(f"ignore (--ignore): there is no finding {code!r}; the codes are {', '.join(RULES)}")
-    return given
+    given = tuple(dict.fromkeys(read_names("ignore", codes)))
+    strange = next((code for code in given if code not in RULES), None)
+    if strange is not None:
+        raise UsageError(f"ignore (--ignore): there is no finding {strange!r}; the codes are {', '.join(RULES)}")
+    return tuple(map(str, given))
 
 
 def without(found: Sequence[Finding], ignore: Sequence[str]) -> tuple[tuple[Finding, ...], tuple[str, ...]]:

@@ -7,7 +7,6 @@ import re
 
 from ..core.visible import visible, visible_json
 from ..draw.numbers import between, percent
-from .constant_answer import always_naming
 from .figure_words import hows, named, with_limits
 from .manifest import Manifest
 
@@ -72,17 +71,10 @@ def _figures(manifest: Manifest) -> str:
         (f"{_cell(named(figure))}{f' ({_cell(figure.note)})' if figure.note else ''}", _cell(with_limits(figure)))
         for figure in manifest.rows
     ]
-    if all(figure.slug != "baseline" for figure in manifest.rows):
-        rows[1:1] = _commonest(manifest)
+    guessed = manifest.kind.guessed(manifest.rows, manifest.data.per_class, _cell)
+    if guessed is not None:
+        rows[1:1] = [(guessed[0], percent(guessed[1]))]
     return "\n".join(f"| {name} | {value} |" for name, value in rows)
-
-
-def _commonest(manifest: Manifest) -> list[tuple[str, str]]:
-    """What always giving the same answer would achieve on the images trained on, where one of the outputs is the answer."""
-    counts = manifest.data.per_class
-    if not counts or manifest.kind.target_type[1]:
-        return []
-    return [(always_naming(counts, _cell), percent(max(counts.values()) / sum(counts.values())))]
 
 
 def _remarks(manifest: Manifest) -> str:

@@ -73,7 +73,7 @@ def options_of(given: Mapping[str, object], block: DataBlock | None = None) -> T
     if chosen.get("turns") and chosen.get("flip_vertical"):
         raise UsageError("turns (--turns) exchanges top and bottom already; leave out flip_vertical (--flip-vertical)")
     _check_switches(chosen)
-    check_codes(cast("Sequence[str]", chosen.get("ignore", ())))
+    check_codes(chosen.get("ignore", ()))
     # What cannot be encoded cannot be written to the manifest either.
     name = str(chosen.pop("name", "")).encode("utf-8", "replace").decode("utf-8")
     return filled(TrainOptions, {**chosen, "task": task, **({"name": name} if name else {})})

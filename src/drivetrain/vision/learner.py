@@ -47,6 +47,7 @@ from ..learn.deep.recorder import Recorder
 from ..learn.deep.schedule import Rate
 from ..learn.deep.stepper import Options
 from ..learn.deep.task import Metric, Task
+from ..learn.findings import check_codes
 from ..learn.head import Head
 from ..learn.judged import Judged
 from ..learn.kinds.targets import AnyInterpretation, Targets
@@ -244,23 +245,32 @@ class VisionLearner:
         accept: float = 0.9,
         gallery: int = TrainOptions.gallery,
         cache: str | Path | None = None,
+        ignore: Sequence[str] = (),
     ) -> TrainResult:
         """Write the bundle: the network as it is now, calibrated and judged on the validation items.
 
         ``gallery``: pictures of the training items that it keeps, small and without metadata; 0 keeps none. Items that are
-        copies of training items are left out of the figures, whichever splitter was used.
+        copies of training items are left out of the figures, whichever splitter was used. Findings whose codes stand in
+        ``ignore`` are left out.
 
         Raises:
-            UsageError: items are not files, or ``path`` cannot be written.
+            UsageError: items are not files, ``path`` cannot be written, or ``ignore`` names no finding.
             DataError: there is nothing to judge by.
         """
         out, watch = Path(path), Stopwatch(time.perf_counter)
         check_out(out)
+        ignore = check_codes(ignore)
         with watch("read"):
             found = self._read()
         folder = Path(cache) if cache is not None else default_folder()
         options = TrainOptions(
-            self.backbone, name=name, accept=accept, gallery=gallery, seed=self.learner.options.seed, cache=folder
+            self.backbone,
+            name=name,
+            accept=accept,
+            gallery=gallery,
+            seed=self.learner.options.seed,
+            cache=folder,
+            ignore=ignore,
         )
         frozen = network(self.backbone)
         frozen.prepare(self.network.about.preprocess)

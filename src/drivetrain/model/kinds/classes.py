@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -12,6 +12,7 @@ from pydantic import Field
 from ...core.figure import Figure
 from ...core.types import FloatArray
 from ...stats.metrics import Floats, softmax
+from ..constant_answer import always_naming
 from ..part import Calibration, Fraction, Name, Part, Share
 from .kind import Answer, Kind, Tensor, Words
 from .old_figures import metrics_by_slug, random_split, row
@@ -98,6 +99,14 @@ class ClassKind(Kind):
     def tensor_row(self, name: str, answer: Answer) -> Sequence[float | str | None]:
         """The label is empty where an item cannot be read."""
         return [answer.label or ""] if name == "label" else super().tensor_row(name, answer)
+
+    def guessed(
+        self, figures: Sequence[Figure], counts: Mapping[str, int], shown: Callable[[str], str]
+    ) -> tuple[str, float] | None:
+        """Always naming the commonest class."""
+        if not counts or any(figure.slug == "baseline" for figure in figures):
+            return None
+        return always_naming(counts, shown), max(counts.values()) / sum(counts.values())
 
     def lifted(self, metrics: Part) -> tuple[Figure, ...]:
         """Accuracy first."""

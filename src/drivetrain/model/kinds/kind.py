@@ -166,6 +166,19 @@ class Kind(Part, ABC):
 
     # Figures, as versions 1 and 2 had them
 
+    def guessed(
+        self,
+        figures: Sequence[Figure],  # noqa: ARG002
+        counts: Mapping[str, int],  # noqa: ARG002
+        shown: Callable[[str], str],  # noqa: ARG002
+    ) -> tuple[str, float] | None:
+        """What always giving the same answer is called and the share of images trained on that it is right for.
+
+        None where the figures have a row of it, as all have since version 3, or where no one output is the answer.
+        ``counts``: images trained on of each output; ``shown`` makes names safe to show.
+        """
+        return None
+
     def lifted(self, metrics: Part) -> tuple[Figure, ...]:
         """The rows of what versions 1 and 2 hold under ``metrics``, read by ``old_metrics``.
 
