@@ -1,8 +1,8 @@
-"""Which moment it is, as far as can be trusted with deleting things.
+"""The moment it is now, as far as a clock can be trusted with deleting things.
 
 Clocks jump: a machine wakes with another year, somebody types a wrong date. What is kept for 30 days must not be deleted for
-that. So a store remembers the last moment that was trusted, and of what a clock says only so much is believed as time has passed
-by a clock that cannot be set. A clock that says otherwise is believed once it has said so for days on end.
+that. So a store remembers the last moment that was trusted, and believes a clock only as far as time has passed by a second clock
+that nobody can set. A clock that says otherwise is believed once it has said so for days on end.
 """
 
 from __future__ import annotations
@@ -10,13 +10,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-# By so much a clock may be off without any doubt, while a server runs.
+# While a server runs, a clock may be off by this much and is still believed.
 SLACK = timedelta(hours=1)
 
-# As long a server may have been down without any doubt.
+# A server may have been down this long, and the clock is still believed.
 DOWN = timedelta(days=3)
 
-# A clock that jumped is believed when it has said the same for so long, counted while servers run.
+# A clock that jumped is believed once it has said the same for this long, counted while servers run.
 CONFIRMED = timedelta(days=3)
 
 _NONE = timedelta()
@@ -24,7 +24,7 @@ _NONE = timedelta()
 
 @dataclass(frozen=True, slots=True)
 class Calendar:
-    """``trusted`` is the moment it is for sure; ``ahead`` is by how much the clock says otherwise, and ``held`` for how long."""
+    """The trusted time: ``trusted`` is the moment known for sure; a doubted clock is ``ahead`` of it and has been for ``held``."""
 
     trusted: datetime
     ahead: timedelta = _NONE
@@ -32,11 +32,11 @@ class Calendar:
 
     @property
     def is_doubted(self) -> bool:
-        """Whether the clock says something that is not believed."""
+        """Tells whether the clock shows a time that is not believed."""
         return self.ahead != _NONE
 
     def look(self, now: datetime, passed: timedelta, slack: timedelta = SLACK) -> Calendar:
-        """After so much time has ``passed`` for sure, the clock says ``now``.
+        """Return the calendar after ``passed`` time for sure, when the clock says ``now``.
 
         >>> from datetime import UTC
         >>> noon = datetime(2026, 5, 1, 12, tzinfo=UTC)
@@ -56,9 +56,9 @@ class Calendar:
         return Calendar(now) if held >= CONFIRMED else Calendar(expected, ahead, held)
 
     def is_far_ahead(self, now: datetime) -> bool:
-        """Whether a clock that says ``now`` is not to be believed by one who cannot know how much time has passed."""
+        """Tells whether ``now`` is too far ahead to be believed where nobody knows how much time has passed."""
         return now - self.trusted > DOWN
 
     def earliest(self, now: datetime) -> datetime:
-        """No later than what it is: the moment to count back from."""
+        """The moment to count ages back from: never later than the true one."""
         return min(now, self.trusted)

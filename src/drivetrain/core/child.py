@@ -1,6 +1,6 @@
-"""A piece of work done by a process of its own, which may take so much time and memory and no more.
+"""A piece of work done by a process of its own, under limits of time and memory.
 
-What a file from anywhere does to a library shows when it is loaded: here it is loaded where nothing else is lost. The
+A file from a stranger may crash the library that loads it: here it is loaded where nothing else is lost. The
 parent sends a line of JSON and the bytes of files, and gets a line of JSON back. It is another interpreter, not a fork
 and not a multiprocessing worker: it shares no threads and locks, and does not run the caller's own program again.
 """
@@ -21,10 +21,10 @@ from typing import IO, Any
 
 from . import errors
 
-# A message is one line; more is not one.
+# Longest answer of a child in bytes: it is one line of JSON, and anything longer is no answer.
 MAX_ANSWER = 1 << 16
 
-# What libraries say where memory does not suffice and they raise something of their own.
+# Libraries that run out of memory and raise errors of their own say so in these words.
 _OUT_OF_MEMORY = re.compile("bad_alloc|(?i:(fail|unable|cannot|could not)[a-z]* to allocate|cannot allocate)")
 
 Work = Callable[[Mapping[str, Any], Mapping[str, bytes]], None]
@@ -34,7 +34,7 @@ Work = Callable[[Mapping[str, Any], Mapping[str, bytes]], None]
 class ChildLimits:
     """What a child may take: seconds of computing, and bytes beside the program itself.
 
-    It ends after twice the seconds in any case. Where the system has no such limits (Windows; on macOS that of memory),
+    The child ends after twice the seconds in any case. Where the system has no such limits (Windows; on macOS that of memory),
     that is the only one.
     """
 
@@ -56,7 +56,7 @@ def run(module: str, request: Mapping[str, Any], files: Mapping[str, bytes], lim
     sizes = {name: len(data) for name, data in files.items()}
     head = {"request": request, "files": sizes, "seconds": limits.seconds, "bytes": limits.bytes}
     try:
-        # Safe path: a module that lies in the current folder is not to be taken for one of ours.
+        # -P keeps a module that lies in the current folder from being taken for one of ours.
         process = subprocess.Popen(
             [sys.executable, "-P", "-m", module],
             stdin=subprocess.PIPE,
@@ -93,7 +93,7 @@ def _exchange(process: subprocess.Popen[bytes], head: bytes, bodies: Any) -> byt
             for body in bodies:
                 process.stdin.write(body)
             process.stdin.flush()
-        # Kept open: the child ends when it closes, with us or before.
+        # The pipe stays open: the child ends when it closes, with us or before.
         text = stdout.read(MAX_ANSWER)
         process.wait()
     with suppress(OSError):
@@ -166,7 +166,7 @@ def _limit(limits: ChildLimits) -> None:
     except ImportError:
         return
     with suppress(OSError), open("/proc/self/oom_score_adj", "w") as file:  # noqa: PTH123
-        file.write("1000")  # where memory runs out for all, this is what can be spared, not the server that asks for it
+        file.write("1000")  # when the machine runs out of memory, the system ends this child, not the server
     seconds = max(1, round(limits.seconds))
     wanted = [(resource.RLIMIT_CORE, 0, 0), (resource.RLIMIT_CPU, seconds, seconds + 5)]
     if (now := _address_space()) is not None:

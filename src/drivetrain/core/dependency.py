@@ -15,13 +15,13 @@ class Dependency:
 
     name: str
     extras: tuple[str, ...]
-    """Those of the package that is needed, such as ``binary`` of psycopg."""
+    """Extras of the needed package itself, such as ``binary`` of psycopg."""
     versions: str
-    """Which are good, such as ``>=0.54,<1``; empty where all are."""
+    """The versions that will do, such as ``>=0.54,<1``; empty where all will."""
     marker: str
-    """For which systems, such as ``sys_platform != 'win32'``; what it says of an extra is taken out."""
+    """The condition on the system, such as ``sys_platform != 'win32'``, without the part that names an extra."""
     extra: str | None
-    """What it is needed for; None: always."""
+    """The extra that needs this package; None: it is always needed."""
 
     @property
     def key(self) -> str:
@@ -29,14 +29,14 @@ class Dependency:
         return re.sub(r"[-_.]+", "-", self.name).lower()
 
     def line(self, versions: str | None = None) -> str:
-        """As requirements.txt and pip take it, for these versions or its own."""
+        """Write the dependency as requirements.txt and pip take it, with ``versions`` or its own."""
         extras = f"[{','.join(self.extras)}]" if self.extras else ""
         marker = f"; {self.marker}" if self.marker else ""
         return f"{self.name}{extras}{self.versions if versions is None else versions}{marker}"
 
 
 def parse_dependency(text: str) -> Dependency | None:
-    """The dependency that a line states; None where it is none.
+    """Parse the dependency that a line states; None where the line states none.
 
     >>> parse_dependency("uvloop>=0.20; (sys_platform != 'win32') and extra == 'serve'").line("==0.23")
     "uvloop==0.23; sys_platform != 'win32'"

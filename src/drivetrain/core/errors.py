@@ -37,7 +37,7 @@ class SourceError(DataError):
 
 
 class StepError(DataError):
-    """A step of a DataBlock or a loader failed: ``step`` is what it is called, ``item`` what it worked on."""
+    """A step of a DataBlock or a loader failed: ``step`` is its name, ``item`` the item it worked on."""
 
     def __init__(self, step: str, item: str, detail: str) -> None:
         # All go to the base class, so that a copy sent from another process can be put together again.

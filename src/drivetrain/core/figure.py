@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 Format = Literal["percent", "points", "decimals", "significant"]
-"""How a value is read: 0.953 as 95.3 %, as 95.3 percentage points, as 0.953, or in a unit of its own with three digits."""
+"""The way a value is written: 0.953 as 95.3 %, as 95.3 percentage points, as 0.953, or in a unit of its own with three digits."""
 
 Better = Literal["higher", "lower"]
 
@@ -19,22 +19,22 @@ class Figure:
     """
 
     slug: str
-    """Names it in files and programs, and never changes: ``mean-absolute-error``."""
+    """The figure's name in files and programs, which never changes: ``mean-absolute-error``."""
     name: str
-    """As people read it, in the middle of a sentence: “mean absolute error”."""
+    """The name people read, in the middle of a sentence: “mean absolute error”."""
     value: float | None
     low: float | None
     high: float | None
     format: Format
     better: Better | None
-    """None where neither is: what a random split would have claimed, for instance."""
+    """The better direction; None where neither is better: what a random split would have claimed, for instance."""
     how: str
-    """What it was measured on, and the method of its interval, in words."""
+    """The items it was measured on, and the method of its interval, in words."""
     n: int | None = None
-    """Items it was measured on."""
+    """The number of items it was measured on."""
     of: str | None = None
     """The class, label or number it is about; None for the model as a whole."""
     unit: str = ""
-    """Of a value that is neither a share nor a number without a unit."""
+    """The value's unit, where it is neither a share nor a bare number."""
     note: str = ""
-    """What a reader compares it with: what guessing achieves, or where the scale ends."""
+    """The mark a reader compares it with: what guessing achieves, or where the scale ends."""

@@ -7,10 +7,10 @@ from enum import StrEnum
 
 
 class Severity(StrEnum):
-    """How much depends on it."""
+    """The weight of a finding: how much depends on it."""
 
     SERIOUS = "serious"
-    """The figures, or what was trained, cannot be relied on until it is dealt with."""
+    """The figures or the trained model cannot be relied on until the finding is dealt with."""
     WARNING = "warning"
     NOTE = "note"
 
@@ -20,11 +20,11 @@ class Finding:
     """One finding. Every ``code`` has a page in ``docs/findings``."""
 
     code: str
-    """Names the rule, and never changes: ``too-few-images``."""
+    """The rule's name, which never changes: ``too-few-images``."""
     severity: Severity
     title: str
-    """A few words, the same wherever the rule applies."""
+    """The rule in a few words, the same wherever it applies."""
     sentence: str
-    """What was found here, and what to do about it."""
+    """The finding in this place, and what to do about it."""
     where: str | None = None
     """The section of the report that shows more, or the file it is about."""

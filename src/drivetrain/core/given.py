@@ -1,4 +1,4 @@
-"""What was given for an option, read and checked: the same errors on the command line, in Python and in a settings file."""
+"""Values given for options, read and checked: the same errors on the command line, in Python and in a settings file."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ INFINITE = float("inf")
 
 
 def read_given(table: Sequence[Row], given: Mapping[str, object]) -> dict[str, object]:
-    """What was chosen, by name, as the table has it. None chooses nothing.
+    """Read the values that were chosen, by name, in the types of the table; None chooses nothing.
 
     Raises:
         UsageError: a value is of another type, out of range, or none of those that can be chosen.
@@ -26,7 +26,7 @@ def read_given(table: Sequence[Row], given: Mapping[str, object]) -> dict[str, o
 
 
 def read_value(row: Row, value: object) -> object:
-    """One value as the table has it.
+    """Read one value in the type of its row of the table.
 
     Raises:
         UsageError: as `read_given`.
@@ -48,12 +48,12 @@ def read_value(row: Row, value: object) -> object:
 
 
 def is_chosen(value: object) -> bool:
-    """Whether a value says more than nothing, as None, a switch that is off and an empty list do."""
+    """Tells whether a value chooses anything; None, a switch that is off and an empty list do not."""
     return value is not None and value is not False and not (isinstance(value, list | tuple) and not value)
 
 
 def check_choice(name: str, value: object, choices: tuple[object, ...]) -> None:
-    """Whether ``value`` is one of ``choices``.
+    """Check that ``value`` is one of ``choices``.
 
     Raises:
         UsageError: it is not.
@@ -63,7 +63,7 @@ def check_choice(name: str, value: object, choices: tuple[object, ...]) -> None:
 
 
 def check_range(name: str, value: float, option: Option) -> None:
-    """Whether ``value`` lies where ``option`` allows.
+    """Check that ``value`` lies where ``option`` allows.
 
     Raises:
         UsageError: it does not, or is NaN.
@@ -73,7 +73,7 @@ def check_range(name: str, value: float, option: Option) -> None:
 
 
 def is_within(value: float, option: Option) -> bool:
-    """Whether ``value`` lies where ``option`` allows, if it says anything of that; NaN lies nowhere."""
+    """Tells whether ``value`` lies within the bounds of ``option``, where it has any; NaN lies nowhere."""
     if option.low is None and option.above is None:
         return True
     low = -INFINITE if option.low is None else option.low
@@ -83,7 +83,7 @@ def is_within(value: float, option: Option) -> bool:
 
 
 def bounds(option: Option) -> str:
-    """Where a value may lie, as an error says it."""
+    """Say within which bounds a value may lie, in an error's words."""
     if option.above is not None:
         return f"more than {option.above:g}"
     high = option.high if option.high is not None and option.high < INFINITE else None

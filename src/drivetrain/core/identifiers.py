@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 
 def new_id(clock_ns: Callable[[], int] = time.time_ns, random: Callable[[int], int] = secrets.randbits) -> str:
-    """32 hexadecimal digits: a UUID of version 7 (RFC 9562) without its hyphens.
+    """Make a new identifier of 32 hexadecimal digits: a UUID of version 7 (RFC 9562) without its hyphens.
 
     Its first 60 bits of time are milliseconds and twelve bits of the fraction below (method 3), so that ids of one process
     sort as they were made, but for those made within a quarter of a microsecond.

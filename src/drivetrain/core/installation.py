@@ -24,7 +24,7 @@ def checkout(package: Path = PACKAGE_FOLDER) -> Path | None:
 
 
 def install_command(extra: str) -> str:
-    """The command that brings what an extra of drivetrain needs, as it goes for this very installation."""
+    """The command that installs what an extra of drivetrain needs, in the form that fits this very installation."""
     root = checkout()
     if root is not None:
         return from_checkout(extra, root, Path.cwd())
@@ -35,7 +35,7 @@ def install_command(extra: str) -> str:
 
 
 def from_checkout(extra: str, root: Path, here: Path) -> str:
-    """``root``: the source tree; ``here``: the folder the command will be typed in.
+    """The command for a source tree at ``root``, to be typed in the folder ``here``.
 
     >>> print(from_checkout("serve", Path("/src/drivetrain"), Path("/src/drivetrain")))
     pip install --editable '.[serve]'
@@ -45,7 +45,7 @@ def from_checkout(extra: str, root: Path, here: Path) -> str:
 
 
 def from_installed(extra: str, installed: Distribution) -> str:
-    """From where it was installed from, if that is still there; else the packages that the extra stands for."""
+    """The command that installs from the same place again, if that is still there; else the packages the extra stands for."""
     try:
         origin = json.loads(installed.read_text("direct_url.json") or "{}")
         url = str(origin.get("url", ""))
@@ -64,7 +64,7 @@ def from_installed(extra: str, installed: Distribution) -> str:
 
 
 def needs(extra: str, installed: Distribution) -> tuple[str, ...]:
-    """The requirements that an extra adds, such as ``torch>=2.6``; those of extras it refers to as well."""
+    """The requirements that an extra adds, such as ``torch>=2.6``, and those of the extras it refers to."""
     found: list[str] = []
     for dependency in map(parse_dependency, installed.requires or ()):
         if dependency is None or dependency.extra != extra:

@@ -1,4 +1,4 @@
-"""A path as somebody gave it: a file or folder of this machine, or something that is none and says so.
+"""A path as somebody gave it: a file or folder of this machine, or an address, which is refused with advice.
 
 `Path` folds the two slashes of an address into one, so what is given is looked at before it becomes a `Path`; one that
 has been folded already is shown with both.
@@ -13,10 +13,10 @@ from urllib.parse import unquote
 
 from .errors import UsageError
 
-# At least two letters before the colon: “C:/photos” is a drive of Windows.
+# An address has at least two letters before the colon: “C:/photos” is a drive of Windows.
 _ADDRESS = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/+(.*)", re.DOTALL)
 
-# What an address is called, and how what lies there is fetched, by its scheme; of any other, somebody else knows.
+# By scheme: what such an address is called, and how its content is fetched. Other schemes get general words.
 _SCHEMES = {
     **dict.fromkeys(("http", "https", "ftp"), ("a web address", "download it")),
     "s3": ("an address of cloud storage", "download it (aws s3 cp)"),
@@ -26,7 +26,7 @@ _SCHEMES = {
 
 
 def local_path(text: str | os.PathLike[str]) -> Path:
-    """The path that is meant; a ``~`` in front stands for the home folder where there is nothing of that name.
+    """Return the path that is meant; a ``~`` in front stands for the home folder where nothing has that very name.
 
     Raises:
         UsageError: it is an address on the web or in a cloud, or a hyphen, which would mean standard input.
@@ -40,7 +40,7 @@ def local_path(text: str | os.PathLike[str]) -> Path:
 
 
 def not_local(given: str) -> str | None:
-    """Why a path is none, as a line for who gave it; None for any other, whether or not it exists.
+    """Say why a text is no local path, in a line for its author; None where it is one, whether or not it exists.
 
     >>> print(not_local("https://example.org/bear.jpg"))
     https://example.org/bear.jpg is a web address; download it and give its path: only files and folders are read
@@ -60,6 +60,6 @@ def not_local(given: str) -> str | None:
 
 
 def _whole(found: re.Match[str]) -> str:
-    """The address with the slashes that it had."""
+    """The whole address, with the slashes that `Path` would have taken away put back."""
     text = found[0]
     return text if "://" in text else f"{found[1]}:{'///' if found[1].lower() == 'file' else '//'}{found[2]}"

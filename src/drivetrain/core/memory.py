@@ -1,4 +1,4 @@
-"""How much memory this process may use, and sizes as people write them."""
+"""The memory this process may use, and sizes as people write them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _SIZE = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,6})?)\s*([KMGT]?)(?:i?B)?", re.IGN
 
 
 def parse_size(text: str) -> int:
-    """Bytes of a size such as 512M, 2G or 1.5GiB; units are powers of 1024.
+    """Read a size such as 512M, 2G or 1.5GiB as bytes; units are powers of 1024.
 
     >>> parse_size("512M"), parse_size("1.5 GiB")
     (536870912, 1610612736)
@@ -31,7 +31,7 @@ def parse_size(text: str) -> int:
 
 
 def shown_size(size: int) -> str:
-    """A size in words of one unit, rounded up to whole MiB.
+    """Write a size in one unit, rounded up to whole MiB.
 
     >>> shown_size(300 << 20), shown_size(5 << 29)
     ('300 MiB', '2.5 GiB')
@@ -43,7 +43,7 @@ def shown_size(size: int) -> str:
 def available_memory(cgroup: Path = Path("/sys/fs/cgroup")) -> int:
     """Bytes this process may use: the machine's, or a container's limit where that is less."""
     total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") if hasattr(os, "sysconf") else 4 << 30
-    # The first is the second version of control groups, the other the first.
+    # Control groups: first the file of version 2, then that of version 1.
     for file in (cgroup / "memory.max", cgroup / "memory" / "memory.limit_in_bytes"):
         try:
             limit = int(file.read_text())
@@ -62,7 +62,7 @@ def resident_memory() -> int:
         return 0
 
 
-# Blocks of this size and more come from the system one by one, and go back as soon as they are free.
+# The system gives blocks of this size and more one by one, and takes them back as soon as they are free.
 OWN_BLOCK_BYTES = 4 << 20
 # glibc keeps this much free at the end of each thread's share of the heap, so that one ordinary picture after another needs
 # no new pages. It must be set beside the size above: setting that one alone leaves 128 KiB here, and every image of a few
@@ -72,7 +72,7 @@ _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 
 
 def return_large_blocks() -> None:
-    """Have large blocks given back to the system at once, as long as this process lives.
+    """Make the C library give large blocks back to the system at once, for the life of this process.
 
     Left to itself glibc keeps up to 32 MiB of each size in each thread's share of the heap, so that a server that has
     decoded large pictures in several threads holds several times what it needs. Elsewhere nothing happens.

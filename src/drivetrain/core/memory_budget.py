@@ -1,4 +1,4 @@
-"""One amount of memory for many threads: who wants more than is free waits for those who have it."""
+"""One amount of memory for many threads: a thread that wants more than is free waits for the others."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class _Waiter:
 
 
 class MemoryBudget:
-    """Bytes that pictures may take at once, decoded. Safe to use from several threads.
+    """The bytes that decoded pictures may take at once. Safe to use from several threads.
 
     First come, first served: a large amount is not passed by small ones for ever. A thread holds one amount at a time, and
     gives it back before it waits for anything else; so nobody waits in a circle.
@@ -29,13 +29,13 @@ class MemoryBudget:
         self.total = total
         self.held = 0
         self.most_held = 0
-        """The most that was held at once."""
+        """The most bytes that were held at once."""
         self._waiters: deque[_Waiter] = deque()
         self._lock = threading.Lock()
 
     @property
     def waiting(self) -> int:
-        """How many wait."""
+        """The number of threads that wait."""
         return len(self._waiters)
 
     @contextmanager
@@ -52,7 +52,7 @@ class MemoryBudget:
             self._give(wanted)
 
     def try_hold(self, wanted: int) -> bool:
-        """Hold ``wanted`` bytes until `release`, if they are free now and nobody waits; whether they were."""
+        """Hold ``wanted`` bytes until `release`, if they are free now and nobody waits; returns whether they were."""
         with self._lock:
             free = not self._waiters and self.held + wanted <= self.total
             if free:
@@ -60,7 +60,7 @@ class MemoryBudget:
             return free
 
     def release(self, held: int) -> None:
-        """Give back what `try_hold` gave."""
+        """Give back the bytes that `try_hold` gave."""
         self._give(held)
 
     def _take(self, wanted: int) -> None:

@@ -1,4 +1,4 @@
-"""What a person can choose, declared once: the fields of a frozen dataclass say how each choice is made.
+"""A person's choices, declared once: the fields of a frozen dataclass say how each choice is made.
 
 Such a class is a table. From its rows come the command line's options, Python's keyword arguments, the names of a settings
 file, and the checks of what was given. Nothing heavy may be imported here: ``--help`` is built from it.
@@ -17,32 +17,33 @@ _OPTION, _PART = "option", "part"
 
 @dataclass(frozen=True)
 class Option:
-    """How one choice is made. In both texts ``{default}`` stands for the default."""
+    """The way one choice is made. In ``help`` and ``about``, ``{default}`` stands for the default."""
 
     help: str = ""
-    """What the command line says of it; nothing: it has no such option."""
+    """The command line's help text; without one the command line has no such option."""
     about: str = ""
-    """What Python's documentation says of it, where that is more."""
+    """The text for Python's documentation, where that says more than ``help``."""
     flag: str | None = None
-    """The command line's name for it, where that is another. Of a switch that is on by default: what turns it off."""
+    """The option's name on the command line, where it differs from the field's; for a switch that is on by default, the name
+    that turns it off."""
     metavar: str | None = None
     env: str | None = None
-    """Environment variable that the command line takes it from, too."""
+    """Environment variable from which the command line takes the value, too."""
     shown: bool = False
-    """Whether help shows the default by itself. Of the others it says in words what holds unless they are given."""
+    """Tells whether help shows the default by itself; otherwise the help text says in words what holds by default."""
     low: float | None = None
     high: float | None = None
-    """Both included; without ``high`` any finite number is in."""
+    """The upper bound; both bounds are included, and without this one any finite number is allowed."""
     above: float | None = None
-    """In place of ``low``: excluded."""
+    """A lower bound that is itself excluded, in place of ``low``."""
     read: Callable[[str], object] | None = None
-    """How the command line's text is read, where its type does not say it."""
+    """The function that reads the command line's text, where the type does not say how."""
     repeated: bool = False
-    """Whether the command line takes it several times: a list with a name each. Else a list has one name there."""
+    """Tells whether the command line takes the option several times, a name each, into a list; else a list has one name there."""
     tasks: tuple[str, ...] = ()
-    """Tasks that it has a meaning for; none named: all of them."""
+    """Tasks for which the option has a meaning; none named: all of them."""
     senseless: Mapping[str, str] = field(default_factory=dict)
-    """By task that it has no meaning for: why, as a whole error, where there is more to say than that."""
+    """By task for which the option has no meaning: the whole error, where there is a reason worth telling."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ class Part:
 
     table: type[Any]
     switch: Option | None = None
-    """Of a part that is there only where it is switched on: the switch, which has the field's name."""
+    """The switch, named like the field, of a part that is there only where it is switched on."""
 
 
 @dataclass(frozen=True)
@@ -60,35 +61,35 @@ class Row:
 
     name: str
     type: Any
-    """As annotated, without the None of a default that is found out later."""
+    """The field's annotation, without the None of a default that is found out later."""
     default: Any
     option: Option
     needs: str | None = None
-    """The switch of its part."""
+    """The name of the switch of the row's part; None where its part has none."""
 
     @property
     def is_list(self) -> bool:
-        """Whether it is a list of names."""
+        """Tells whether the choice is a list of names."""
         return getattr(self.type, "__origin__", None) is tuple
 
     @property
     def flag(self) -> str:
-        """The option of the command line."""
+        """The option's name on the command line."""
         return self.option.flag or "--" + self.name.replace("_", "-")
 
     @property
     def told(self) -> str:
-        """Its name as errors say it, with the command line's where that is another."""
+        """The name that errors use, with the command line's name where it differs."""
         return f"{self.name} ({self.flag})" if self.option.flag and self.type is not bool else self.name
 
     def worded(self, text: str) -> str:
-        """A text with the default in its place."""
+        """The text with the default in place of ``{default}``."""
         default = f"{self.default:g}" if isinstance(self.default, float) else str(self.default)
         return text.replace("{default}", default)
 
 
 def by_commas(text: str) -> tuple[str, ...]:
-    """Names with commas between them.
+    """Read names with commas between them.
 
     >>> by_commas("low, middle,high")
     ('low', 'middle', 'high')
@@ -97,7 +98,7 @@ def by_commas(text: str) -> tuple[str, ...]:
 
 
 def option(default: T, how: Option) -> T:
-    """A field of a table, its default and how it is chosen."""
+    """Declare a field of a table: its default and how it is chosen."""
     return field(default=default, metadata={_OPTION: how})
 
 
@@ -107,7 +108,7 @@ def part(table: type[T]) -> T:
 
 
 def switched(table: type[T], switch: Option) -> T | None:
-    """A field that holds a table of its own where a person switches it on, and None elsewhere."""
+    """Declare a field that holds a table of its own where a person switches it on, and None elsewhere."""
     return cast("T | None", field(default=None, metadata={_PART: Part(table, switch)}))
 
 
@@ -142,9 +143,7 @@ def filled(table: type[T], chosen: Mapping[str, object]) -> T:
     for one in fields(table):  # type: ignore[arg-type]  # every table is a dataclass, which a type variable cannot say
         held: Part | None = one.metadata.get(_PART)
         if held is None:
-            given |= (
-                {one.name: chosen[one.name]} if one.name in chosen else {}
-            )  # also what is no choice, such as an argument
+            given |= {one.name: chosen[one.name]} if one.name in chosen else {}  # also names that are no choice
         elif held.switch is None or chosen.get(one.name):
             given[one.name] = filled(held.table, chosen)
     return table(**given)

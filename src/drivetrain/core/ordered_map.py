@@ -15,7 +15,7 @@ THREAD_NAME = "drivetrain-data"
 
 
 def ordered_map(work: Callable[[Job], Result], jobs: Iterable[Job], *, workers: int, ahead: int) -> Iterator[Result]:
-    """``work(job)`` of every job, in order; at most ``ahead`` results wait for the consumer at any time.
+    """Yield ``work(job)`` of every job, in order; at most ``ahead`` results wait for the consumer at any time.
 
     Threads start with the first ``next`` and end with the iterator: when it is exhausted, closed or dropped, or when a
     job raises. What is queued then is cancelled, what is under way is waited for. An exception of a job is raised where

@@ -1,4 +1,4 @@
-"""Opening a file that somebody named: only a regular one, so that nobody can be kept waiting.
+"""Opening a file that somebody named: only a regular file, as a pipe or device could keep the program waiting for ever.
 
 To open a pipe waits for a writer or a reader that may never come, to read a device may never end, and to open one can do
 things of its own. Every path that comes from a user, a table or a folder is therefore opened here, and those that are to be
@@ -21,12 +21,12 @@ _KINDS = {
     stat.S_IFBLK: "a device",
 }
 
-# A pipe that takes the file's place between the look and the opening must not be waited for either.
+# Opening does not block: a pipe may take the file's place between the check and the opening.
 _AT_ONCE = getattr(os, "O_NONBLOCK", 0)
 
 
 def open_plain(path: str | os.PathLike[str]) -> io.BufferedReader:
-    """The file at ``path``, links followed, open for reading bytes.
+    """Open the file at ``path`` for reading bytes, following links.
 
     Raises:
         OSError: there is none, it may not be read, or it is a folder, pipe, socket or device.
@@ -42,7 +42,7 @@ def open_plain(path: str | os.PathLike[str]) -> io.BufferedReader:
 
 
 def read_plain(path: str | os.PathLike[str], most: int | None = None) -> bytes:
-    """All bytes of the file at ``path``; of one that is longer, ``most`` and one more, by which to know.
+    """Read the file at ``path``; of a file longer than ``most`` only ``most`` + 1 bytes, so that the caller can tell.
 
     Raises:
         OSError: as `open_plain`.
@@ -50,14 +50,14 @@ def read_plain(path: str | os.PathLike[str], most: int | None = None) -> bytes:
     with open_plain(path) as file:
         if most is None:
             return file.read()
-        # A read of so many bytes takes the memory for them first, whatever there is to read.
+        # Python sets memory aside for all bytes asked for, however few there are to read.
         size = min(most, os.fstat(file.fileno()).st_size)
         data = file.read(size + 1)
         return data if len(data) <= size or size == most else data + file.read(most - size)
 
 
 def check_writable(path: str | os.PathLike[str]) -> None:
-    """Whether a file can be written to ``path``, links followed, as far as what stands there goes: a regular file or nothing.
+    """Check that ``path`` can be written to: a regular file stands there, links followed, or nothing.
 
     Raises:
         OSError: it is a folder, pipe, socket or device, or cannot be looked at.
@@ -86,6 +86,6 @@ def write_plain(path: str | os.PathLike[str], data: bytes) -> None:
 def _check(status: os.stat_result, path: str | os.PathLike[str]) -> None:
     kind = stat.S_IFMT(status.st_mode)
     if kind != stat.S_IFREG:
-        # A folder has a number of its own, by which callers may know it; the words are ours.
+        # A folder keeps its own errno (EISDIR), by which callers may know it; the words are ours.
         number = errno.EISDIR if kind == stat.S_IFDIR else errno.EINVAL
         raise OSError(number, f"it is {_KINDS.get(kind, 'something else')}, not a file", os.fspath(path))

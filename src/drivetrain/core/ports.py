@@ -1,4 +1,4 @@
-"""What the inner layers ask of the outside world."""
+"""The services that the inner layers ask of the outside world, as protocols."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:  # a terminal's progress bar need not load what records are ma
 
 
 class Advance(Protocol):
-    """Call with the number of items just finished, and what there is to see of them, such as "loss 0.312"."""
+    """Report the number of items just finished, and what there is to see of them, such as "loss 0.312"."""
 
     def __call__(self, count: int, note: str = "", /) -> None: ...
 
@@ -26,7 +26,7 @@ class Progress(Protocol):
         ...
 
     def say(self, line: str) -> None:
-        """One line worth knowing now."""
+        """Show one line that is worth knowing now."""
         ...
 
     def figure(self, name: str, svg: str) -> None:
@@ -49,7 +49,7 @@ class Silent:
 
 
 class Forgotten(Protocol):
-    """What a store has deleted, and the first and last moment that it was sent."""
+    """The inputs a store has deleted, with the first and last moment at which they had been sent."""
 
     @property
     def inputs(self) -> int: ...
@@ -65,14 +65,14 @@ class Forgotten(Protocol):
 
 
 class PredictionStore(Protocol):
-    """Where predictions are kept. Safe to use from several threads; every method may raise `StoreError`."""
+    """The place where predictions are kept. Safe to use from several threads; every method may raise `StoreError`."""
 
     def append(self, entries: Sequence[Entry]) -> None:
-        """Write all or none; what has been written survives this process. Entries that are there already stay."""
+        """Write all entries or none; those written survive this process, and those there already stay as they are."""
         ...
 
     def page(self, wanted: RecordFilter, limit: int, cursor: str | None = None) -> RecordPage:
-        """Records from the newest back; raises `UsageError` for a cursor that is none."""
+        """Read records from the newest back; raises `UsageError` for a text that is no cursor."""
         ...
 
     def record(self, record_id: str) -> Record | None: ...
@@ -80,11 +80,11 @@ class PredictionStore(Protocol):
     def input(self, sha256: str) -> StoredInput | None: ...
 
     def kept(self, sha256s: Collection[str]) -> frozenset[str]:
-        """Those of the hashes whose inputs are kept."""
+        """The hashes among ``sha256s`` whose inputs are kept."""
         ...
 
     def keys(self) -> tuple[ApiKey, ...]:
-        """All keys, revoked ones too."""
+        """All API keys, revoked ones too."""
         ...
 
     def prune(self, *, inputs_older_than: datetime | None = None) -> Forgotten:
@@ -92,15 +92,15 @@ class PredictionStore(Protocol):
         ...
 
     def calendar(self) -> Calendar | None:
-        """What it knows of the time; None if it holds nothing."""
+        """The store's trusted time; None in a store that holds nothing."""
         ...
 
     def set_calendar(self, calendar: Calendar) -> None:
-        """Remember which moment it is."""
+        """Remember the trusted time."""
         ...
 
     def check(self) -> None:
-        """Raise `StoreError` if it cannot be used just now."""
+        """Raise `StoreError` if the store cannot be used just now."""
         ...
 
     def close(self) -> None: ...

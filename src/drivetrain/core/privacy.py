@@ -17,14 +17,14 @@ SWITCHES = MappingProxyType(
         "HF_HUB_DISABLE_TELEMETRY": "1",  # huggingface_hub; what is asked for is still fetched
         "GRADIO_ANALYTICS_ENABLED": "False",
         "RAY_USAGE_STATS_ENABLED": "0",
-        "DO_NOT_TRACK": "1",  # what several libraries have agreed on
+        "DO_NOT_TRACK": "1",  # a switch that several libraries have agreed on
     }
 )
 """Environment variable to the value that ends reporting."""
 
 
 def report_nothing(environment: MutableMapping[str, str]) -> None:
-    """Set every switch, whatever stood there: a variable left over from elsewhere must not turn reporting on.
+    """Set every switch, over any value already there: a variable left over from elsewhere must not turn reporting on.
 
     A program that has imported ONNX Runtime before has let it report its start, which cannot be undone; it is told to
     stay silent from here on, about models above all.

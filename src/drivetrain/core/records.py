@@ -1,4 +1,4 @@
-"""What production leaves behind: predictions that were given, the inputs they were given for, and who may ask.
+"""The records of production: predictions that were given, the inputs they were given for, and the keys that may ask.
 
 Plain frozen data between the server, which makes records, and the store, which keeps them.
 """
@@ -28,30 +28,30 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What the caller says of an input. All of it is the caller's word."""
+    """The caller's own statements about an input, which nobody has verified."""
 
     camera: str | None = None
     site: str | None = None
     group: str | None = None
     """Inputs of one group (a video, a patient, a module) are not independent of each other."""
     taken_at: datetime | None = None
-    """When the picture was taken, or the values measured; with an offset."""
+    """The moment the picture was taken or the values measured, with an offset."""
     extra: Mapping[str, Any] = field(default_factory=dict)
-    """Anything else that JSON can hold."""
+    """Anything else the caller says, as far as JSON can hold it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Timings:
-    """Where the time of one answer went, in seconds."""
+    """The time that one answer took, step by step, in seconds."""
 
     queue_s: float
-    """From acceptance until a worker took it."""
+    """Time from acceptance until a worker took the input."""
     decode_s: float
-    """Bytes to tensor."""
+    """Time to turn the bytes into a tensor."""
     network_s: float
-    """The run of the network this input was part of."""
+    """Time of the network's run that this input was part of."""
     total_s: float
-    """From acceptance until the answer was ready to be stored."""
+    """Time from acceptance until the answer was ready to be stored."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,23 +71,23 @@ class Record:
     """32 hexadecimal digits that sort by time (UUID version 7)."""
     request_id: str
     at: datetime
-    """UTC."""
+    """The moment of the answer, in UTC."""
     model: str
-    """The name it was served under; the bundle's id stands in ``prediction``."""
+    """The name the model was served under; the bundle's id stands in ``prediction``."""
     prediction: Prediction
     timings: Timings
     input_sha256: str | None = None
-    """Of the bytes received; None where the retention rule keeps not even that."""
+    """SHA-256 of the bytes received; None where the retention rule keeps not even that."""
     facts: Facts = field(default_factory=dict)
-    """What reading the input taught about it, such as an image's width and height; empty where it could not be read."""
+    """Facts learned by reading the input, such as an image's width and height; empty where it could not be read."""
     context: Context = Context()
     key_id: str | None = None
-    """Whose key asked; None where the server needs none."""
+    """The API key that asked; None where the server needs none."""
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """What is written at once: a record, and its input where that is kept."""
+    """The unit that is written at once: a record, and its input where that is kept."""
 
     record: Record
     input: StoredInput | None = None
@@ -95,13 +95,13 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class RecordFilter:
-    """Which records are wanted; None is any. ``since`` is included, ``until`` is not."""
+    """The records that are wanted; None is any. ``since`` is included, ``until`` is not."""
 
     model: str | None = None
     bundle_id: str | None = None
     verdict: Verdict | None = None
     label: str | None = None
-    """The one label, or one of several."""
+    """A label the answer has, alone or among others."""
     camera: str | None = None
     site: str | None = None
     group: str | None = None
@@ -126,7 +126,7 @@ class RecordPage:
 
 @dataclass(frozen=True, slots=True)
 class ApiKey:
-    """A key without its secret: only the SHA-256 of that is known."""
+    """An API key without its secret, of which only the SHA-256 is known."""
 
     id: str
     name: str
@@ -135,4 +135,4 @@ class ApiKey:
     created_at: datetime
     revoked_at: datetime | None = None
     per_minute: int | None = None
-    """Inputs it may send a minute; None is no limit of its own."""
+    """Inputs the key may send a minute; None: the key has no limit of its own."""

@@ -1,4 +1,4 @@
-"""Where an item's bytes are: a file of this machine, or anything else that has a name and gives bytes.
+"""The place of an item's bytes: a file of this machine, or anything else that has a name and gives bytes.
 
 A `pathlib.Path` is a reference to the file there, and is opened with the care of `drivetrain.core.plain_file`. A reference to
 an object in a bucket, say, is a small frozen class with a ``name`` and ``read_bytes``.
@@ -15,20 +15,20 @@ from .local_path import not_local
 from .plain_file import read_plain
 
 MAX_BYTES = 512 << 20
-"""Of one item; no camera writes as much, and whatever reads it holds it in memory."""
+"""The most bytes of one item: no camera writes as many, and a reader holds them all in memory."""
 
 
 @runtime_checkable
 class Reference(Protocol):
-    """Names bytes and gives them. Frozen and hashable: equal references give equal bytes, unless these change."""
+    """A name for bytes that can also read them. Frozen and hashable: equal references give equal bytes, unless these change."""
 
     @property
     def name(self) -> str:
-        """The last part, with its ending: ``IMG_7.jpg``."""
+        """The last part of the name, with its ending: ``IMG_7.jpg``."""
         ...
 
     def read_bytes(self) -> bytes:
-        """All of them.
+        """Read all bytes.
 
         Raises:
             OSError: they cannot be had.
@@ -37,7 +37,7 @@ class Reference(Protocol):
 
 
 def read_reference(reference: Reference) -> bytes:
-    """The bytes; of a path those of a regular file, see `read_plain`.
+    """Read the bytes; a path must lead to a regular file, see `read_plain`.
 
     Raises:
         OSError: they cannot be had, or it is a pipe, a device or a folder.
@@ -46,7 +46,7 @@ def read_reference(reference: Reference) -> bytes:
 
 
 def read_bounded(place: Reference | str | os.PathLike[str]) -> bytes:
-    """The bytes of a regular file, or of what another reference names, of bearable size.
+    """Read the bytes of a regular file or another reference, up to `MAX_BYTES`.
 
     Raises:
         InputError: missing, unreadable, too large, or not enough memory just now.
@@ -68,12 +68,12 @@ def read_bounded(place: Reference | str | os.PathLike[str]) -> bytes:
 
 
 def local_file(reference: Reference) -> Path | None:
-    """The file of this machine that is meant, if one is."""
+    """The file of this machine that a reference names; None where it names something else."""
     return reference if isinstance(reference, Path) else None
 
 
 def size_of(reference: Reference) -> int:
-    """Bytes, as far as they are known without reading them: of a file that is there; else 0."""
+    """The size in bytes where it is known without reading: that of a file that is there, else 0."""
     try:
         return reference.stat().st_size if isinstance(reference, Path) else 0
     except (OSError, ValueError):  # ValueError: the path contains a null character

@@ -1,4 +1,4 @@
-"""What is kept of the inputs that production sends."""
+"""The retention rule: what is kept of the inputs that production sends."""
 
 from __future__ import annotations
 
@@ -12,35 +12,35 @@ MAX_DAYS = 36_500
 
 
 class Kept(StrEnum):
-    """How much of an input is kept."""
+    """The part of an input that is kept."""
 
     NONE = "none"
     """Nothing, not even its hash."""
     HASH = "hash"
-    """Its SHA-256: enough to tell whether two predictions were of one file."""
+    """The input's SHA-256: enough to tell whether two predictions were of one file."""
     INPUT = "keep"
     """The file itself."""
 
 
 @dataclass(frozen=True, slots=True)
 class Retention:
-    """How much is kept of an input, and for how many days; None is for good."""
+    """The part of an input that is kept, and for how many days; None: for good."""
 
     kept: Kept = Kept.INPUT
     days: int | None = None
 
     @property
     def keeps_hash(self) -> bool:
-        """Whether a record says which input it was of."""
+        """Tells whether a record says which input it was of."""
         return self.kept is not Kept.NONE
 
     @property
     def keeps_input(self) -> bool:
-        """Whether the file is kept, be it for a while."""
+        """Tells whether the file is kept, for some days or for good."""
         return self.kept is Kept.INPUT
 
     def oldest(self, now: datetime) -> datetime | None:
-        """Inputs last asked about before this moment are to go; None where none ever is."""
+        """The moment before which inputs last sent are to be deleted; None where they are kept for good."""
         return None if self.days is None else now - timedelta(days=self.days)
 
     def __str__(self) -> str:
@@ -48,7 +48,7 @@ class Retention:
 
     @classmethod
     def parse(cls, text: str) -> Retention:
-        """``none``, ``hash``, ``keep``, or days such as ``30d`` or ``30``.
+        """Read a rule: ``none``, ``hash``, ``keep``, or days such as ``30d`` or ``30``.
 
         >>> str(Retention.parse("30")), Retention.parse("hash").keeps_input
         ('30d', False)

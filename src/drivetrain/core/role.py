@@ -1,4 +1,4 @@
-"""What a key may do. By itself, so that the command line need not load NumPy for it."""
+"""The roles of API keys. They have a module of their own, so that the command line need not load NumPy for them."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from enum import StrEnum
 
 
 class Role(StrEnum):
-    """What a key may do; each may do what those before it may."""
+    """The rights of an API key; each role may do all that the roles before it may."""
 
     PREDICT = "predict"
     REVIEW = "review"
     ADMIN = "admin"
 
     def may(self, needed: Role) -> bool:
-        """Whether this role suffices."""
+        """Tells whether this role has the rights of ``needed``."""
         order = list(Role)
         return order.index(self) >= order.index(needed)

@@ -7,6 +7,6 @@ from pathlib import Path
 
 
 def quoted(path: str | Path) -> str:
-    """A path as a shell takes it for one argument, and no command for an option."""
+    """Quote a path so that a shell takes it for one argument, and no command takes it for an option."""
     text = str(path)
     return shlex.quote(f"./{text}" if text.startswith("-") else text)

@@ -37,7 +37,7 @@ FloatArray = NDArray[np.float32]
 IntArray = NDArray[np.int64]
 
 Facts = Mapping[str, int | float | str]
-"""What reading an input taught about it and a record keeps: a few plain values by name, such as ``width`` and ``height``."""
+"""Facts learned by reading an input, which a record keeps: a few plain values by name, such as ``width`` and ``height``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +52,11 @@ class Interval:
 
 @dataclass(frozen=True, slots=True)
 class ItemId:
-    """What an item is known by, wherever its source lies: its name within that, and what it holds."""
+    """An item's identity, wherever its source lies: its name within the source, and the hash of its content."""
 
     name: str
     sha256: str | None
-    """Of its bytes; None as long as nobody has read them."""
+    """SHA-256 of the bytes; None as long as nobody has read them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,21 +64,21 @@ class Item:
     """One labelled (or unlabelled) input."""
 
     reference: Reference
-    """Where its bytes are: a path, or anything else that gives bytes."""
+    """The place of the bytes: a path, or anything else that gives bytes."""
     name: str
-    """As the source calls it, with forward slashes; what people and reports see."""
+    """The source's name for the item, with forward slashes, which people and reports see."""
     label: str | None = None
     group: str | None = None
     """Items of one group (a video, a patient, a camera) never stand on both sides of a split."""
     split: str | None = None
-    """``train``, ``valid`` or ``test`` where the source says so."""
+    """The split, ``train``, ``valid`` or ``test``, where the source names one."""
     weight: float = 1.0
     sha256: str | None = None
-    """Of its bytes, once they have been read."""
+    """SHA-256 of the bytes, once they have been read."""
 
     @property
     def id(self) -> ItemId:
-        """The same for the same bytes of the same name, on every machine."""
+        """The item's identity: the same for the same bytes of the same name, on every machine."""
         return ItemId(self.name, self.sha256)
 
     @property
@@ -104,7 +104,7 @@ class Skipped:
 
 @dataclass(frozen=True, slots=True)
 class Dataset:
-    """What a source held."""
+    """The content of a source."""
 
     source: str
     items: tuple[Item, ...]
@@ -116,23 +116,23 @@ class Dataset:
         return tuple(sorted({item.label for item in self.items if item.label is not None}))
 
     def select(self, rows: NDArray[np.intp]) -> Dataset:
-        """The items at ``rows``; what was skipped stays on record."""
+        """Return the items at ``rows``; the skipped files stay on record."""
         return Dataset(self.source, tuple(self.items[row] for row in rows), self.skipped)
 
 
 @dataclass(frozen=True, slots=True)
 class ItemFacts:
-    """What reading an item once taught about it."""
+    """Facts learned by reading an item once."""
 
     sha256: str
-    """Of its bytes."""
+    """SHA-256 of the bytes."""
     content_sha256: str
-    """Of what they hold, however it is written: of an image the decoded pixels with their size, which are equal for
-    re-encodes without loss."""
+    """SHA-256 of the content, however it is encoded: of an image's decoded pixels and size, so that a lossless re-encode has the
+    same."""
     details: Facts
-    """By name, as the input states it: of an image ``width``, ``height``, ``format``, ``mode`` and ``reduced``."""
+    """Facts by the names that the input states: for an image ``width``, ``height``, ``format``, ``mode`` and ``reduced``."""
     fingerprint: bytes | None = None
-    """By which copies that are not equal are found, where the input has such a thing."""
+    """A perceptual fingerprint, by which altered copies are found; None where the input has no such thing."""
 
 
 @dataclass(frozen=True)
@@ -148,7 +148,7 @@ class Embeddings:
     skipped: tuple[Skipped, ...]
 
     def of(self, items: Sequence[Item]) -> tuple[Item, ...]:
-        """The usable ones among the items that were embedded, with the hashes that are known of them now."""
+        """The usable items among ``items``, which were embedded, each with the hash of its bytes."""
         return tuple(
             replace(items[row], sha256=facts.sha256) for row, facts in zip(self.rows_N, self.facts, strict=True)
         )
@@ -176,15 +176,15 @@ class Prediction:
     labels: tuple[str, ...] = ()
     values: Mapping[str, Interval] = field(default_factory=dict)
     reasons: tuple[Reason, ...] = ()
-    """Why it is not accepted; empty where it is."""
+    """The reasons why the answer is not accepted; empty where it is."""
 
     @property
     def of_numbers(self) -> bool:
-        """Whether numbers are the answer, rather than something that is said beside a label."""
+        """Tells whether numbers are the answer itself, rather than an addition to a label."""
         return self.label is None and bool(self.values)
 
     def to_json(self) -> dict[str, Any]:
-        """What ``predict --json`` prints and the server answers."""
+        """Return the object that ``predict --json`` prints and the server answers."""
         return {
             "path": self.path,
             "label": self.label,

@@ -1,4 +1,4 @@
-"""What to do with an answer, and why. By itself, so that the command line need not load NumPy for it."""
+"""What to do with an answer, and why. A module of its own, so that the command line need not load NumPy for it."""
 
 from __future__ import annotations
 
@@ -19,5 +19,5 @@ class Reason:
     """Why a rule of the policy did not let an answer stand."""
 
     code: str
-    """Names the rule, and never changes: ``low-confidence``."""
+    """The rule's name, which never changes: ``low-confidence``."""
     words: str

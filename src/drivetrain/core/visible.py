@@ -1,4 +1,4 @@
-"""Text from outside made safe to show: what steers a terminal or hides itself is written as an escape.
+"""Text from outside made safe to show: characters that steer a terminal or are invisible are written as escapes.
 
 A file or class may be called anything. Control characters move a cursor, change titles or colours; overrides of direction
 make ``gpj.exe`` read as ``exe.jpg``; what has no width makes two names look like one. They are kept, but seen.
@@ -17,7 +17,7 @@ _HIDDEN = re.compile(
 
 
 def visible(text: str, keep: str = "") -> str:
-    r"""The text with every such character as an escape, but those in ``keep``.
+    r"""Return the text with every control or invisible character as an escape, except those in ``keep``.
 
     >>> print(visible("a\x1b[31mb\u202ec\n"))
     a\x1b[31mb\u202ec\n
@@ -26,7 +26,7 @@ def visible(text: str, keep: str = "") -> str:
 
 
 def visible_json(text: str) -> str:
-    """JSON with every such character as JSON writes it; still the same document.
+    """Return the JSON text with every such character as JSON's own escape; the document stays the same.
 
     Those below U+0020 are escaped in any JSON, but for line breaks between its parts.
     """
