@@ -24,7 +24,7 @@ _NONE = timedelta()
 
 @dataclass(frozen=True, slots=True)
 class Calendar:
-    """The trusted time: ``trusted`` is the moment known for sure; a doubted clock is ``ahead`` of it and has been for ``held``."""
+    """The trusted time: ``trusted`` is the moment known for sure; a doubted clock is ``ahead`` of it, and was for ``held``."""
 
     trusted: datetime
     ahead: timedelta = _NONE

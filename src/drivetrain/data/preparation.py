@@ -1,4 +1,4 @@
-"""How the bytes of an input become what a network sees: plain data that a manifest carries, with its one executor.
+"""Preparation: the way from an input's bytes to a network's tensor, as plain data that a manifest carries, with its executor.
 
 `drivetrain.data.image.preprocess.Preprocess` is the one for images. Whoever runs networks (the embedder, a loaded bundle, the
 server) goes by this protocol, and so another kind of input needs no edit there; see `drivetrain.model.inputs`.
@@ -13,34 +13,34 @@ from ..core.types import FloatArray, ItemFacts
 
 
 class Preparation(Protocol):
-    """A frozen pydantic model. ``content`` is whatever `read` gives, and nobody else looks into it."""
+    """The preparation of an input, a frozen pydantic model. ``content`` is what `read` gives; nobody else looks into it."""
 
     input_type: ClassVar[str]
-    """What a manifest calls the input: ``image``."""
+    """The manifest's name for the input: ``image``."""
     details: ClassVar[Mapping[str, type]]
-    """What `ItemFacts.details` holds, by name: each an int, float or str."""
+    """The types of `ItemFacts.details`, by name: each an int, float or str."""
     fingerprint_bytes: ClassVar[int]
     """Length of `ItemFacts.fingerprint`; 0 where there is none."""
     can_be_varied: ClassVar[bool]
-    """Whether an input may be shown mirrored, and a slightly altered copy of it can be made."""
+    """Tells whether an input may be shown mirrored, and a slightly altered copy of it can be made."""
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Of one tensor."""
+        """The shape of one tensor."""
         ...
 
     @property
     def words(self) -> str:
-        """What is done, for a person: ``squish to 224×224, bilinear``."""
+        """The preparation in words for a person: ``squish to 224×224, bilinear``."""
         ...
 
     @property
     def reading(self) -> str:
-        """Equal for those that read equal content from equal bytes: part of what facts are cached under."""
+        """The way of reading: equal for preparations that read equal content from equal bytes. Facts are cached under it."""
         ...
 
     def read(self, data: bytes) -> Any:
-        """The content of a file.
+        """Read a file's content from its bytes.
 
         Raises:
             InputError: it cannot be used.
@@ -48,17 +48,17 @@ class Preparation(Protocol):
         ...
 
     def facts(self, sha256: str, content: Any) -> ItemFacts:
-        """What the content teaches; ``sha256`` is of the bytes."""
+        """Return the facts that the content teaches; ``sha256`` is of the bytes."""
         ...
 
     def altered(self, content: Any) -> Any:
-        """A slightly altered copy, as copies in the wild are; asked for where inputs can be varied."""
+        """Return a slightly altered copy, as copies in the wild are; called only where inputs can be varied."""
         ...
 
     def tensor(self, content: Any) -> FloatArray:
-        """What the network sees, of `shape`."""
+        """Return the network's input, of `shape`."""
         ...
 
     def model_dump(self, *, mode: str) -> dict[str, Any]:
-        """As plain data: part of what embeddings are cached under."""
+        """Return the preparation as plain data, under which embeddings are cached."""
         ...

@@ -1,4 +1,4 @@
-"""Why files were left out, in words."""
+"""The reasons why files were left out, in words."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ..core.types import Skipped
 
 
 def reasons(skipped: Sequence[Skipped]) -> str:
-    """Why files were left out, the commonest first: “12 damaged, 2 too large”."""
+    """Say why files were left out, the commonest reason first: “12 damaged, 2 too large”."""
     return ", ".join(
         f"{count} {reason.replace('_', ' ')}" for reason, count in Counter(one.reason for one in skipped).most_common()
     )

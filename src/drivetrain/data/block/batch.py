@@ -16,16 +16,16 @@ from .sample import Sample
 
 @dataclass(frozen=True, eq=False)
 class Batch:
-    """What a loader gives. A batch transform returns one like it, made with `dataclasses.replace`."""
+    """The unit that a loader gives. A batch transform returns one like it, made with `dataclasses.replace`."""
 
     x: Any
     """(N, K, H, W) uint8, laid out in memory with channels last; a batch transform may put a float array or a tensor of
     any library in its place."""
     y: Any
-    """As the target's block stacks it: (N,) int64, (N, C) float32 or (N, numbers) float32; None without a target."""
+    """The targets as their block stacks them: (N,) int64, (N, C) float32 or (N, numbers) float32; None without a target."""
     samples: tuple[Sample, ...]
     training: bool = False
-    """Whether it is for training: what a transform that augments goes by."""
+    """Tells whether the batch is for training; a transform that augments does so only then."""
 
     def __len__(self) -> int:
         return len(self.samples)

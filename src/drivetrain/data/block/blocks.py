@@ -1,4 +1,4 @@
-"""Blocks: what a DataBlock's input and target are, and how each goes into an array and back.
+"""Blocks: the kinds of a DataBlock's input and target, and how each goes into an array and back.
 
 A block is frozen. `TargetBlock.parse` makes a target of what ``get_y`` gave; `setup` gives a block that knows the
 training targets' vocabulary; `encode`, `decode` and `stack` go between targets and arrays. Only training targets make
@@ -39,14 +39,14 @@ STRATA = 5
 
 
 class InputBlock(ABC):
-    """What is predicted from."""
+    """The input that is predicted from."""
 
     input_type: ClassVar[str]
-    """As a bundle's manifest calls it; backbones that take it are chosen from."""
+    """The manifest's name for this input; the backbones to choose from are those that take it."""
 
     @abstractmethod
     def prepared(self, preparation: Preparation, resize: str | None) -> Preparation:
-        """How the items of this block are made ready for a network that wants them as ``preparation`` has it.
+        """Return the preparation for the items of this block, for a network that wants them as ``preparation`` has it.
 
         ``resize``: the way asked for of bringing images to the network's size.
 
@@ -77,7 +77,7 @@ class ImageBlock(InputBlock):
         return len(self.mode)
 
     def prepared(self, preparation: Preparation, resize: str | None) -> Preprocess:
-        """In the block's mode, and resized by the way asked for."""
+        """Return the preparation in the block's mode, resizing in the way asked for."""
         spec = for_images(preparation)
         changes: dict[str, object] = {}
         if resize is not None and resize != spec.resize.method:
@@ -87,7 +87,7 @@ class ImageBlock(InputBlock):
         return spec.model_copy(update=changes) if changes else spec
 
     def open(self, x: object, decode_size: DecodeSize | None = None) -> Image.Image:
-        """Upright image of the block's mode; see `read_picture` for what ``x`` may be.
+        """Open an upright image of the block's mode; see `read_picture` for what ``x`` may be.
 
         Raises:
             ImageError: the file is not a usable image.
@@ -96,7 +96,7 @@ class ImageBlock(InputBlock):
         return self.in_mode(read_picture(x, decode_size))
 
     def in_mode(self, image: object) -> Image.Image:
-        """What a transform gave, be it a Pillow image or a uint8 array, as an image of the block's mode.
+        """Turn a transform's result, be it a Pillow image or a uint8 array, into an image of the block's mode.
 
         Raises:
             DataError: it is neither.
@@ -131,14 +131,14 @@ class ImageBlock(InputBlock):
 
 
 class TargetBlock(ABC, Generic[Target]):
-    """What is to be predicted."""
+    """The target that is to be predicted."""
 
     needs_each_side: ClassVar[bool] = False
-    """Whether every stratum must stand in training and in validation."""
+    """Tells whether every stratum must stand in training and in validation."""
 
     @abstractmethod
     def parse(self, raw: object) -> Target:
-        """What ``get_y`` gave → the target.
+        """Parse the value that ``get_y`` gave into the target.
 
         Raises:
             DataError: it is none; says what was received.
@@ -146,11 +146,11 @@ class TargetBlock(ABC, Generic[Target]):
 
     @abstractmethod
     def strata(self, targets: Sequence[Target]) -> list[str]:
-        """What a split keeps in proportion, for each item."""
+        """The stratum of each item, whose proportions a split keeps."""
 
     @abstractmethod
     def setup(self, targets: Sequence[Target]) -> Self:
-        """The block with what the training targets teach it."""
+        """Return the block completed by what the training targets teach, such as the vocabulary."""
 
     @abstractmethod
     def encode(self, target: Target) -> NDArray[Any]:
@@ -170,11 +170,11 @@ class TargetBlock(ABC, Generic[Target]):
 
     @abstractmethod
     def text(self, target: Target) -> str:
-        """What people see below a picture."""
+        """The text that people see below a picture."""
 
     @property
     def summary(self) -> str:
-        """What `setup` found, in a few words."""
+        """The result of `setup` in a few words."""
         return ""
 
 
@@ -183,7 +183,7 @@ class _VocabBlock(TargetBlock[Target]):
     """Targets made of labels; ``vocab`` lists them in the order of their numbers."""
 
     vocab: tuple[str, ...] | None = None
-    """By default the sorted labels of the training items."""
+    """The labels in the order of their numbers; by default the sorted labels of the training items."""
 
     def __post_init__(self) -> None:
         if self.vocab is None:
@@ -363,7 +363,7 @@ class RegressionBlock(TargetBlock[tuple[float, ...]]):
         return numbers
 
     def strata(self, targets: Sequence[tuple[float, ...]]) -> list[str]:
-        """Fifths of the ranks of the first number; equal numbers stand in one."""
+        """The strata are fifths of the ranks of the first number; equal numbers stand in one stratum."""
         first_N = np.asarray([target[0] for target in targets])
         _, place_N, counts_U = np.unique(first_N, return_inverse=True, return_counts=True)
         rank_U = np.cumsum(counts_U) - (counts_U + 1) / 2

@@ -45,7 +45,7 @@ LEAK_FREE = LeakFreeSplitter()
 
 @dataclass(frozen=True)
 class DataBlock:
-    """How to get from a source to batches.
+    """The way from a source to batches.
 
     ``blocks``: the input's block (`ImageBlock`) and the target's (or the former alone), as classes or objects. ``get_items``: a
     function of the source that gives `Item`s, paths, rows of a table or pictures; `open_source` also does. Of an `Item`
@@ -77,13 +77,13 @@ class DataBlock:
 
     @property
     def input_block(self) -> InputBlock:
-        """What is predicted from."""
+        """The block of the input that is predicted from."""
         block: InputBlock = self.blocks[0]
         return block
 
     @property
     def image_block(self) -> ImageBlock:
-        """What the pictures become.
+        """The block that says what the pictures become.
 
         Raises:
             UsageError: there are none.
@@ -95,7 +95,7 @@ class DataBlock:
 
     @property
     def target_block(self) -> TargetBlock[Any] | None:
-        """What is to be predicted; without a vocabulary yet, unless one was given."""
+        """The block of the target; without a vocabulary yet, unless one was given."""
         return self.blocks[1] if len(self.blocks) > 1 else None
 
     def new(self, **changes: Any) -> DataBlock:
@@ -110,7 +110,7 @@ class DataBlock:
         return replace(self, **changes)
 
     def items(self, source: Any) -> tuple[tuple[object, ...], tuple[Skipped, ...]]:
-        """What ``get_items`` gives, and what it found unusable. A `Dataset` is its own items.
+        """Return the items that ``get_items`` gives, and those it found unusable. A `Dataset` is its own items.
 
         Raises:
             DataError: it fails, or gives nothing.
@@ -155,7 +155,7 @@ class DataBlock:
         return tuple(samples)
 
     def split(self, samples: Sequence[Sample], progress: Progress | None = None) -> Split:
-        """Who trains and who validates.
+        """Split the samples into those that train and those that validate.
 
         Raises:
             DataError: the splitter cannot split them.
@@ -249,7 +249,7 @@ def _encoded(block: TargetBlock[Any], sample: Sample) -> Any:
 
 
 def _attempt(step: str, who: str, received: object, work: Callable[[], Any]) -> Any:
-    """``work()``; an error says in which step and on which item."""
+    """Run ``work()``; an error says in which step and on which item."""
     try:
         return work()
     except StepError:

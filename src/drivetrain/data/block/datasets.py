@@ -28,7 +28,7 @@ class View:
     image_block: ImageBlock
     target_block: TargetBlock[Any] | None
     targets_N: NDArray[Any] | None
-    """Encoded, one row for each sample; None without a target."""
+    """Encoded targets, one row for each sample; None without a target."""
     training: bool
 
     def __len__(self) -> int:
@@ -48,7 +48,7 @@ class View:
         return f"<{len(self)} items for {'training' if self.training else 'validation'}>"
 
     def open(self, sample: Sample, decode_size: DecodeSize | None = None) -> Image.Image:
-        """A sample's picture.
+        """Open a sample's picture.
 
         Raises:
             ImageError: it cannot be decoded.
@@ -58,12 +58,12 @@ class View:
 
 @dataclass(frozen=True, eq=False)
 class Datasets:
-    """What `DataBlock.datasets` makes of a source."""
+    """The two sides that `DataBlock.datasets` makes of a source."""
 
     train: View
     valid: View
     notes: tuple[str, ...] = ()
-    """What a person should know of the split."""
+    """Notes for a person about the split."""
     skipped: tuple[Skipped, ...] = ()
     """Files that cannot be used, as far as they are known before they are decoded."""
     groups_N: IntArray | None = None

@@ -1,4 +1,4 @@
-"""A value in a few words: what an error or a summary says was received."""
+"""Describing a value in a few words, as errors and summaries say what they received."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _short.maxtuple = _short.maxlist = 6
 
 
 def describe(value: object) -> str:
-    """Type, shape and the beginning of a value.
+    """Describe a value by its type, shape and beginning.
 
     >>> describe(Image.new("L", (640, 480)))
     'L image 640×480'
@@ -57,7 +57,7 @@ def describe(value: object) -> str:
 
 
 def columns(row: Mapping[Any, object]) -> str:
-    """The first names of a row's columns, quoted.
+    """Quote the first names of a row's columns.
 
     >>> columns({"file": 1, "age": 2})
     "'file', 'age'"
@@ -68,7 +68,7 @@ def columns(row: Mapping[Any, object]) -> str:
 
 
 def called(step: object) -> str:
-    """What a person would call a function, class or configured object.
+    """Name a function, class or configured object as a person would.
 
     >>> called(len), called(Path), called(lambda: 0)
     ('len', 'Path', 'lambda')

@@ -13,7 +13,7 @@ from .describe import describe
 
 
 def get_image_files(source: str | os.PathLike[str], *, recurse: bool = True) -> list[Path]:
-    """Paths of the images below a folder, sorted; hidden files, and what is no image, are passed over.
+    """Return the sorted paths of the images below a folder, passing over hidden files and those that are no images.
 
     Raises:
         SourceError: there is no such folder, or no image in it.
@@ -35,7 +35,7 @@ def get_image_files(source: str | os.PathLike[str], *, recurse: bool = True) -> 
 
 
 def get_rows(source: object) -> list[Mapping[str, object]]:
-    """Rows of a table, every column of it: a CSV, TSV, JSON lines or Parquet file, a data frame, or an iterable of rows.
+    """Return a table's rows with every column: a CSV, TSV, JSON lines or Parquet file, a data frame, or an iterable of rows.
 
     >>> get_rows([{"file": "a.jpg", "age": 27}])
     [{'file': 'a.jpg', 'age': 27}]

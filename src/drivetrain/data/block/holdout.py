@@ -17,7 +17,7 @@ Mask = NDArray[np.bool_]
 
 
 def ranks(names: Sequence[str], seed: int) -> NDArray[np.uint64]:
-    """(N,) a draw for each name: random across seeds, the same for a name wherever it stands in the list.
+    """(N,) random numbers, one for each name: the same for a name wherever it stands in the list, another for another seed.
 
     Drawing by name rather than by position keeps a split when files are added, removed or listed in another order.
     """
@@ -26,7 +26,7 @@ def ranks(names: Sequence[str], seed: int) -> NDArray[np.uint64]:
 
 
 def hold_out(strata_N: IntArray, groups_N: IntArray, rank_N: NDArray[np.uint64], share: float) -> Mask:
-    """(N,) whether an item is held out. No group is cut; each stratum gives nearly its ``share``.
+    """(N,) mask of the items that are held out. No group is cut; each stratum gives nearly its ``share``.
 
     Groups of several items go first, the largest ahead, each to the side it leaves most balanced; then single items fill
     each stratum to its share, those of the lowest rank held out. A stratum of two groups or more stands on both sides
@@ -44,7 +44,7 @@ def hold_out(strata_N: IntArray, groups_N: IntArray, rank_N: NDArray[np.uint64],
     for group in several[np.lexsort((rank_G[several], -sizes_G[several]))]:
         counts_C = np.bincount(strata_N[members_G[group]], minlength=len(total_C))
         added_SC = counts_C / want_SC
-        # By how much the squared overfill, relative to what each side wants, would grow.
+        # The cost is the growth of the squared overfill, relative to what each side wants.
         cost_S = (added_SC * (2 * (filled_SC / want_SC - 1) + added_SC)).sum(axis=1)
         side = int(cost_S[1] < cost_S[0])
         held_G[group] = side == 1

@@ -39,7 +39,7 @@ NUMPY_PADS: dict[str, Literal["constant", "edge", "reflect"]] = {
 
 
 class ResizeMethod(StrEnum):
-    """How a picture of another shape fits: cut off what is too much, pad what is missing, or ignore its shape."""
+    """The way a picture of another shape is made to fit: cut off the surplus, pad the rest, or ignore its shape."""
 
     Crop = "crop"
     Pad = "pad"
@@ -47,18 +47,18 @@ class ResizeMethod(StrEnum):
 
 
 def full_size(_width: int, _height: int) -> None:
-    """The `DecodeSize` of whoever needs every pixel."""
+    """The `DecodeSize` of a transform that needs every pixel."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """A transform with its dice thrown."""
+    """A transform with its random numbers drawn."""
 
     apply: Callable[[Image.Image], Any]
     decode_size: DecodeSize = full_size
     fixed: bool = False
-    """Whether nothing was drawn: of one picture it makes the same in every epoch, at the same ``decode_size``. Where the
-    first transforms of a loader are so, it is their result that is kept in memory, which is far smaller."""
+    """Tells whether nothing was drawn, so that a picture comes out the same in every epoch. Where a loader's first transforms
+    are fixed, their result is kept in memory rather than the decoded picture, as it is far smaller."""
 
 
 class ItemTransform(ABC):
@@ -66,7 +66,7 @@ class ItemTransform(ABC):
 
     @abstractmethod
     def plan(self, rng: np.random.Generator, *, training: bool) -> Plan:
-        """Draw what there is to draw; validation draws nothing."""
+        """Draw the random numbers of one picture; validation draws none."""
 
     def __call__(
         self, image: Image.Image, rng: np.random.Generator | None = None, *, training: bool = True
@@ -78,7 +78,7 @@ class ItemTransform(ABC):
 
 @dataclass(frozen=True)
 class Resize(ItemTransform):
-    """Every picture to ``size`` (a number for a square, or (H, W)), the same way in training and validation.
+    """Brings every picture to ``size`` (a number for a square, or (H, W)), the same way in training and validation.
 
     ``Crop`` takes the largest centred box of the target's shape, ``Pad`` fits the whole picture and fills the rest,
     ``Squish`` ignores the shape. These are the pixels of `preprocess.resize_image`, and so those that a bundle sees in
@@ -110,7 +110,7 @@ class Resize(ItemTransform):
 
     @property
     def spec(self) -> preprocess.Resize | None:
-        """What a bundle's preprocessing calls it; None for the ways to pad that only training knows."""
+        """The same resize in a bundle's preprocessing; None for the ways to pad that only training knows."""
         if self.method is ResizeMethod.Pad and self.pad_mode != "grey":
             return None
         return preprocess.Resize(method=self.method.value, size=cast("Size", self.size), filter=self.filter)
@@ -135,7 +135,7 @@ class Resize(ItemTransform):
 
 @dataclass(frozen=True)
 class RandomResizedCrop(ItemTransform):
-    """In training a random box of the picture, in validation the largest centred one; both to ``size``.
+    """Takes a random box of the picture in training, the largest centred one in validation, and brings it to ``size``.
 
     The box has a share of the picture's area drawn from ``min_scale`` to 1, and a shape drawn (evenly in the
     logarithm) from ``ratio``, width to height, as a multiple of the target's own. Shapes that do not fit are not drawn,
@@ -167,7 +167,7 @@ class RandomResizedCrop(ItemTransform):
 
     @property
     def spec(self) -> preprocess.Resize:
-        """What it does in validation, and a bundle in production."""
+        """The resize of validation, and of a bundle in production."""
         return preprocess.Resize(method="crop", size=cast("Size", self.size), filter=self.filter)
 
     def plan(self, rng: np.random.Generator, *, training: bool) -> Plan:
@@ -207,7 +207,7 @@ class RandomResizedCrop(ItemTransform):
 
 
 def checked_size(size: object, whose: str) -> Size:
-    """(H, W) from a number for a square or from such a pair.
+    """Return (H, W) for a number, which means a square, or for such a pair.
 
     >>> checked_size(224, "Resize")
     (224, 224)
@@ -232,18 +232,18 @@ def _check_filter(name: str, whose: str) -> None:
 
 
 def _resize(image: Image.Image, spec: preprocess.Resize) -> Image.Image:
-    """The executor's pixels; padding makes RGB of grey, which goes back without loss."""
+    """Resize as a bundle does; its padding turns grey into RGB, which is turned back without loss."""
     resized = preprocess.resize_image(image, spec)
     return resized if resized.mode == image.mode else resized.convert(image.mode)
 
 
 def _enough_for(spec: preprocess.Resize) -> DecodeSize:
-    """What the executor would decode at, at the least multiple of the target that it allows."""
+    """The decode size of a bundle's preprocessing at the least multiple of the target that it allows."""
     floor = preprocess.REDUCED_DECODE_MARGIN * max(spec.size)
     return preprocess.Preprocess(resize=spec, decode_floor=floor).decode_size
 
 
 def _at_least(pixels: int, side: float, width: int, height: int) -> tuple[int, int] | None:
-    """(W, H) at which a length of ``side`` in a ``width`` × ``height`` image still has ``pixels``; None: at full size."""
+    """The (W, H) at which a length of ``side`` in a ``width`` × ``height`` image still has ``pixels``; None: full size."""
     scale = pixels / side
     return (ceil(width * scale), ceil(height * scale)) if scale < 1 else None

@@ -24,7 +24,7 @@ Column = str | int
 
 
 def place_of(item: object) -> Path:
-    """Where an item's file is.
+    """Return the place of an item's file.
 
     >>> place_of("cat/1.jpg").name
     '1.jpg'
@@ -41,7 +41,7 @@ def place_of(item: object) -> Path:
 
 
 def parent_label(item: object) -> str:
-    """The name of the folder that an item stands in.
+    """Return the name of the folder that an item stands in.
 
     >>> parent_label("photos/cat/1.jpg")
     'cat'
@@ -54,7 +54,7 @@ def parent_label(item: object) -> str:
 
 @dataclass(frozen=True)
 class RegexLabeller:
-    r"""What a regular expression finds: its first group (the whole match where it has none).
+    r"""Labels an item by a regular expression's first group (the whole match where it has no group).
 
     A pattern with a slash is searched for in the whole path (forward slashes on every system), any other in the
     file's name, so that the folders above cannot be mistaken for it.
@@ -74,7 +74,7 @@ class RegexLabeller:
             raise UsageError(f"{self.pattern!r} is not a regular expression: {error}") from None
 
     def __call__(self, item: object) -> str:
-        """The label.
+        """Return the item's label.
 
         Raises:
             DataError: the pattern is not found; says in what it was looked for.
@@ -93,7 +93,7 @@ class RegexLabeller:
 
 @dataclass(frozen=True)
 class ColReader:
-    """A column of an item's row, or a field of an `Item`; several columns give a tuple.
+    """Reads a column of an item's row, or a field of an `Item`; several columns give a tuple.
 
     ``label_delim`` cuts a text into a list of labels; ``prefix`` (a folder, or a text) and ``suffix`` go around a
     text, as paths in tables need it.
@@ -116,7 +116,7 @@ class ColReader:
             raise UsageError("label_delim is an empty text; give what stands between two labels")
 
     def __call__(self, item: object) -> object:
-        """The cell.
+        """Return the item's cell.
 
         Raises:
             DataError: the item has no such column; says which it has.
@@ -142,7 +142,7 @@ def _cell_text(value: object, column: Column) -> str:
 
 
 def read_column(item: object, column: Column) -> object:
-    """A cell of a row, by the column's name, or by its number where rows are plain tuples.
+    """Return a cell of a row, by the column's name, or by its number where rows are plain tuples.
 
     >>> read_column(Item(Path("1.jpg"), "1.jpg", group="video 7"), "group")
     'video 7'
@@ -158,7 +158,7 @@ def read_column(item: object, column: Column) -> object:
         if isinstance(column, int) and -len(item) <= column < len(item):
             return cast("Sequence[object]", item)[column]
         raise DataError(f"there is no column {column!r}; received {describe(item)}")
-    elif isinstance(item, Mapping) or hasattr(item, "keys"):  # pandas rows are no mappings, but have keys
+    elif isinstance(item, Mapping) or hasattr(item, "keys"):  # rows of pandas have keys without being mappings
         row = cast("Mapping[Column, object]", item)
         if column in row:
             return row[column]

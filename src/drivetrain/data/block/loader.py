@@ -31,7 +31,7 @@ from .describe import called, describe
 from .item_transforms import ItemTransform, PlainTransform, Plan, full_size
 from .sample import Sample
 
-# First word of a seed's key: what the draw is for. One more kind of draw must not change the others.
+# First word of a seed's key: the purpose of the draw, so that a further kind of draw does not change the others.
 ORDER, ITEM, BATCH = 0, 1, 2
 
 Pixels = NDArray[np.uint8]
@@ -39,14 +39,14 @@ Pixels = NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class Loading:
-    """How a loader goes about it. ``workers`` None: one thread a core."""
+    """The settings of a loader. ``workers`` None: one thread a core."""
 
     bs: int = 64
     seed: int = 0
     workers: int | None = None
     shuffle: bool = False
     drop_last: bool = False
-    """Whether a last batch of fewer items is left out, unless it is the only one."""
+    """Tells whether a last batch of fewer items is left out, unless it is the only one."""
     prefetch: int = 2
     """Batches made ahead of the consumer."""
     keep_bytes: int = KEEP_BYTES
@@ -77,24 +77,25 @@ class DataLoader:
         self._item_tfms = tuple(item_tfms)
         self.batch_tfms = tuple(batch_tfms)
         self.decoded = DecodedStore(loading.keep_bytes)
-        """What is kept from one epoch to the next."""
-        self._maker = object()  # what is kept after this loader's transforms is no other's
+        """The decoded pictures that are kept from one epoch to the next."""
+        self._maker = object()  # marks pictures kept after this loader's transforms as its own
         self._workers = loading.workers or available_cores()
         self._next_epoch = 0
         self._skipped: dict[int, Skipped] = {}
 
     @property
     def view(self) -> View:
-        """The side it reads."""
+        """The side of the split that the loader reads."""
         return self._view
 
     @property
     def item_tfms(self) -> tuple[ItemTransform | PlainTransform, ...]:
-        """Its transforms of one picture. For others make another loader: pictures are kept as these left them."""
+        """The loader's transforms of one picture. They cannot change, as kept pictures have been through them: make another
+        loader."""
         return self._item_tfms
 
     def __len__(self) -> int:
-        """Batches an epoch."""
+        """The number of batches in an epoch."""
         full, rest = divmod(len(self.view), self.loading.bs)
         return full + (rest > 0 and not (self.loading.drop_last and full))
 
@@ -136,7 +137,7 @@ class DataLoader:
             raise self._nothing()
 
     def shares(self, epoch: int, start: int, rank: int, size: int) -> Iterator[Batch | None]:
-        """What process ``rank`` of ``size`` takes of each of these batches: neighbouring items; None for no usable one.
+        """Yield the share of each batch that process ``rank`` of ``size`` takes: neighbouring items; None where none is usable.
 
         Only these are decoded, unless there are batch transforms, which have to see the whole batch. Raises StepError
         and DataError as `batches` does, but not where no file can be decoded: the other processes may have some.
@@ -147,7 +148,7 @@ class DataLoader:
     def _each(self, epoch: int, start: int, rank: int, size: int) -> Generator[Batch | None, None, None]:
         bs = self.loading.bs
         order = self.order(epoch)[: len(self) * bs].tolist()
-        drawn = epoch if self.view.training else 0  # what is judged must not change from epoch to epoch
+        drawn = epoch if self.view.training else 0  # validation judges the same pictures in every epoch
         wholes = [order[number * bs : (number + 1) * bs] for number in range(start, len(self))]
         wanted = wholes if self.batch_tfms else [whole[_share(len(whole), rank, size)] for whole in wholes]
         made = ordered_map(
@@ -213,7 +214,7 @@ class DataLoader:
         return np.random.default_rng(np.random.SeedSequence(self.loading.seed, spawn_key=key))
 
     def trace(self, sample: Sample, epoch: int) -> Iterator[tuple[str, object, Image.Image]]:
-        """An item on its way: (step, who does it, the picture it gives), from decoding to the last transform.
+        """Yield an item's steps from decoding to the last transform: (step, the function's name, the picture it gives).
 
         Raises:
             ImageError: the file cannot be decoded.
@@ -227,7 +228,7 @@ class DataLoader:
             yield f"item_tfms[{step}]", self.item_tfms[step], image
 
     def trace_batch(self, batch: Batch, epoch: int, number: int) -> Iterator[tuple[str, object, Batch]]:
-        """A batch on its way: (step, who does it, the batch it gives), one for each batch transform.
+        """Yield a batch's steps, one for each batch transform: (step, the function's name, the batch it gives).
 
         Raises:
             StepError: a transform failed.
@@ -241,7 +242,7 @@ class DataLoader:
             yield f"batch_tfms[{step}]", tfm, batch
 
     def _prepare(self, sample: Sample, epoch: int) -> Pixels | Skipped:
-        """One item, decoded and transformed, in a thread: (H, W, K), or why not."""
+        """Decode and transform one item, in a thread: (H, W, K), or the reason why it cannot be used."""
         plans = self._plans(sample, epoch)
         fixed = next((step for step, plan in enumerate(plans) if not plan.fixed), len(plans))
 
@@ -250,7 +251,7 @@ class DataLoader:
             for step in range(fixed):
                 image = self._apply(step, plans[step], sample, image)
             if fixed == len(plans):
-                # Nobody will ask what the file says of itself any more, and it may be longer than the pixels.
+                # Metadata are not needed any more, and may take more memory than the pixels.
                 image = image.copy()
                 image.info.clear()
             return image
@@ -285,7 +286,8 @@ class DataLoader:
         return [self._plan(step, tfm, sample, epoch) for step, tfm in enumerate(self.item_tfms)]
 
     def _plan(self, step: int, tfm: ItemTransform | PlainTransform, sample: Sample, epoch: int) -> Plan:
-        """Each transform draws from a generator of its own: one more of them does not change what the others draw."""
+        """Plan each transform with a random generator of its own, so that a further transform does not change the others'
+        draws."""
         rng = self._rng(ITEM, epoch, sample.row, step)
         if not isinstance(tfm, ItemTransform):
             return Plan(lambda image: tfm(image, rng))
@@ -332,7 +334,7 @@ class DataLoaders:
 
     def __post_init__(self) -> None:
         if self.valid.loading.keep_bytes == self.train.loading.keep_bytes:
-            self.valid.decoded = self.train.decoded  # one bound for both
+            self.valid.decoded = self.train.decoded  # both share one bound on memory
 
     @property
     def vocab(self) -> tuple[str, ...]:
@@ -341,7 +343,7 @@ class DataLoaders:
 
     @property
     def skipped(self) -> tuple[Skipped, ...]:
-        """Every file known so far not to be usable."""
+        """All files known so far to be unusable."""
         return self.datasets.skipped + self.train.skipped + self.valid.skipped
 
     def one_batch(self) -> Batch:
@@ -358,7 +360,7 @@ def _share(count: int, rank: int, size: int) -> slice:
 
 
 def _part(batch: Batch, rank: int, size: int) -> Batch | None:
-    """A process's share of a batch that was made whole."""
+    """Cut a process's share out of a whole batch."""
     if size == 1:
         return batch
     items = _share(len(batch), rank, size)

@@ -22,7 +22,7 @@ class Moment(NamedTuple):
 
 
 def moment(cell: object) -> Moment | None:
-    """A number, a date or an ISO 8601 text as a moment; None where it is nothing of the kind.
+    """Read a number, a date or an ISO 8601 text as a moment; None where the cell is nothing of the kind.
 
     >>> moment("2024-05-31") == moment(datetime(2024, 5, 31)), moment("7").kind, moment("31.5.2024")
     (True, 'number', None)

@@ -14,7 +14,7 @@ from .blocks import OneLabelBlock
 
 @dataclass(frozen=True)
 class OrdinalBlock(OneLabelBlock):
-    """One of several grades that have an order: that of ``vocab``, by default of the numbers that the labels are.
+    """The target is one of several ordered grades: in the order of ``vocab``, by default in that of the labels' numbers.
 
     >>> block = OrdinalBlock().setup(["10", ".5", "2", "2"])
     >>> block.vocab, int(block.encode("2"))
@@ -22,7 +22,7 @@ class OrdinalBlock(OneLabelBlock):
     """
 
     def setup(self, targets: Sequence[str]) -> Self:
-        """The block with the training targets' grades in the order of numbers.
+        """Return the block with the training targets' grades in the order of their numbers.
 
         Raises:
             DataError: they are all the same, not all numbers, or different texts for one number.
@@ -38,7 +38,7 @@ class OrdinalBlock(OneLabelBlock):
 
 
 def in_order(grades: Collection[str]) -> tuple[str, ...]:
-    """Grades that are numbers, from the lowest to the highest.
+    """Sort grades that are numbers from the lowest to the highest.
 
     Raises:
         DataError: one is no finite number, or two are the same one.

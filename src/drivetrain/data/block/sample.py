@@ -1,4 +1,4 @@
-"""One item on its way through a DataBlock: what came in, what the block's functions made of it."""
+"""One item on its way through a DataBlock: the item itself, and what the block's functions made of it."""
 
 from __future__ import annotations
 
@@ -24,16 +24,17 @@ class Sample:
     row: int
     """Position among what ``get_items`` gave; seeds and batches refer to it."""
     name: str
-    """What people see: relative to the source, with forward slashes."""
+    """The name people see: relative to the source, with forward slashes."""
     item: object
-    """As ``get_items`` gave it."""
+    """The item as ``get_items`` gave it."""
     x: object
-    """What the input is read from: a path or another reference, bytes, a Pillow image or a uint8 array; None for a row without
+    """The place the input is read from: a path or another reference, bytes, a Pillow image or a uint8 array; None for a row
+    without
     one."""
     target: object = None
-    """What ``get_y`` gave, parsed by the target's block (a text, a tuple of texts, a tuple of numbers)."""
+    """The value from ``get_y``, parsed by the target's block (a text, a tuple of texts, a tuple of numbers)."""
     stratum: str | None = None
-    """What a split keeps in proportion: the label, of many labels the rarest, of numbers a range."""
+    """The stratum, whose proportions a split keeps: the label, the rarest of several labels, or a range of numbers."""
     group: str | None = None
     split: str | None = None
     weight: float = 1.0
@@ -48,7 +49,7 @@ class Sample:
 
 
 def default_x(item: object) -> object:
-    """What an item's image is read from where no ``get_x`` says it.
+    """Return the place an item's image is read from where no ``get_x`` says it.
 
     >>> default_x(Item(Path("cat/1.jpg"), "1.jpg")).as_posix()
     'cat/1.jpg'
@@ -67,7 +68,7 @@ def default_x(item: object) -> object:
 
 
 def names_of(items: Sequence[object], xs: Sequence[object], root: Path | None = None) -> list[str]:
-    """A name for each item: its own, or its path below ``root``, or below the folder that all paths have in common.
+    """Return a name for each item: its own, or its path below ``root``, or below the folder that all paths have in common.
 
     Names do not depend on where the data lie nor on the order of the listing, and so neither does what is drawn by
     name. Images in memory have only their place.
@@ -93,7 +94,7 @@ def names_of(items: Sequence[object], xs: Sequence[object], root: Path | None = 
 def _common_folder(paths: Sequence[Path]) -> str:
     try:
         return os.path.commonpath({str(path.parent) for path in paths})
-    except ValueError:  # none at all, or relative beside absolute ones
+    except ValueError:  # there is no path at all, or relative paths stand beside absolute ones
         return ""
 
 
@@ -112,7 +113,7 @@ def folder_of(source: object) -> Path | None:
 
 
 def plain_samples(items: Sequence[object]) -> tuple[Sample, ...]:
-    """Samples of items that no DataBlock describes: what `Item` says of itself, paths, and rows of tables as they are."""
+    """Make samples of items that no DataBlock describes: an `Item`'s own fields, paths, and rows of tables as they are."""
     xs: list[object] = []
     for item in items:
         try:
@@ -128,7 +129,7 @@ def plain_samples(items: Sequence[object]) -> tuple[Sample, ...]:
 
 
 def marks_of(item: object) -> tuple[str | None, str | None, str | None, float]:
-    """(label, group, split, weight) that an item carries by itself."""
+    """Return the (label, group, split, weight) that an item carries by itself."""
     if isinstance(item, Item):
         return item.label, item.group, item.split, item.weight
     return None, None, None, 1.0

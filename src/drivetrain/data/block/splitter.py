@@ -1,4 +1,4 @@
-"""What a splitter is, and what any split must hold.
+"""The interface of a splitter, and the checks that any split must pass.
 
 A splitter is a callable from items to two sequences of rows, ``(train_rows, valid_rows)``; any function will do. Those
 of `splitters` derive from `Splitter`: they also see what a DataBlock knows of each item, and give a `Split`. Rows on
@@ -32,7 +32,7 @@ class Split:
     train: Rows
     valid: Rows
     notes: tuple[str, ...] = ()
-    """What a person should know of how it came about."""
+    """Notes for a person on how the split came about."""
     groups_N: IntArray | None = None
     """Group of every item, where the splitter kept groups together."""
     skipped: tuple[Skipped, ...] = ()
@@ -43,7 +43,7 @@ class Split:
 
     @staticmethod
     def of(held_N: NDArray[np.bool_]) -> Split:
-        """From whether each item is held out for validation."""
+        """Make a split from a mask that tells whether each item is held out for validation."""
         return Split(np.flatnonzero(~held_N), np.flatnonzero(held_N))
 
 
@@ -84,7 +84,7 @@ def split_samples(splitter: Splitter | PlainSplitter | None, samples: Sequence[S
 
 
 def _checked(given: object, samples: Sequence[Sample], name: str) -> Split:
-    """What a function gave as a split: rows in range, none on both sides, some in training."""
+    """Check a split that a user's function gave: rows in range, none on both sides, some in training."""
     if isinstance(given, Split):
         return given
     if not isinstance(given, Sequence | np.ndarray) or len(given) != 2:
@@ -106,7 +106,7 @@ def _checked(given: object, samples: Sequence[Sample], name: str) -> Split:
 
 
 def check_labels(samples: Sequence[Sample], split: Split, name: str) -> None:
-    """Every label stands on both sides, so that it can be learned and the figures speak of all of them.
+    """Check that every label stands on both sides, so that it can be learned and the figures speak of all labels.
 
     Nothing is asked of a split without validation, nor of items without a label.
 
@@ -116,7 +116,7 @@ def check_labels(samples: Sequence[Sample], split: Split, name: str) -> None:
     if not len(split.valid):
         return
     train, valid = (Counter(samples[row].stratum for row in rows) for rows in split)
-    # What cannot be learned is worse than what is not judged.
+    # Training is checked first: a label that cannot be learned is worse than one that is not judged.
     for where, side, other in (("training", train, valid), ("validation", valid, train)):
         for label in sorted(key for key in other.keys() - side.keys() if key is not None):
             rows = [row for row, sample in enumerate(samples) if sample.stratum == label]
@@ -140,7 +140,7 @@ def _why_one_sided(rows: Sequence[int], split: Split, name: str) -> str:
 
 
 def check_share(share: float, name: str) -> None:
-    """``valid_pct`` leaves something on both sides.
+    """Check that ``valid_pct`` leaves items on both sides.
 
     Raises:
         UsageError: it does not lie between 0 and 1.
@@ -152,7 +152,7 @@ def check_share(share: float, name: str) -> None:
 
 
 def check_two(samples: Sequence[Sample], name: str) -> None:
-    """There is an item for each side.
+    """Check that there is an item for each side.
 
     Raises:
         DataError: there are fewer than two.

@@ -36,7 +36,7 @@ NO = frozenset({"false", "no", "0"})
 
 @dataclass(frozen=True)
 class RandomSplitter(Splitter):
-    """A share of the items by lot.
+    """Holds out a share of the items by lot.
 
     Near-duplicates and groups are torn apart, which flatters every figure; `LeakFreeSplitter` keeps them together.
 
@@ -61,7 +61,7 @@ class RandomSplitter(Splitter):
 
 @dataclass(frozen=True)
 class GrandparentSplitter(Splitter):
-    """By the folder above the label's: ``train/cat/1.jpg`` and ``valid/cat/2.jpg``. Other items are left out.
+    """Splits by the folder above the label's: ``train/cat/1.jpg`` and ``valid/cat/2.jpg``. Other items are left out.
 
     >>> train, valid = GrandparentSplitter()(["train/cat/1.jpg", "valid/cat/2.jpg", "test/cat/3.jpg"])
     >>> train.tolist(), valid.tolist()
@@ -92,7 +92,7 @@ def _grandparent(sample: Sample) -> str:
 
 @dataclass(frozen=True)
 class ColSplitter(Splitter):
-    """By a column: true, 1 or ``valid`` validates; false, 0, ``train`` or an empty cell trains; ``test`` is left out.
+    """Splits by a column: true, 1 or ``valid`` validates; false, 0, ``train`` or an empty cell trains; ``test`` is left out.
 
     ``ColSplitter("split")`` also reads what `open_source` found in folders or tables.
 
@@ -126,7 +126,7 @@ class ColSplitter(Splitter):
 
 @dataclass(frozen=True)
 class TimeSplitter(Splitter):
-    """The latest share of the items validates, as in production, where a model only ever meets what comes after.
+    """Holds out the latest share of the items, as in production, where a model only ever meets later ones.
 
     The column holds numbers, dates or ISO 8601 texts. Items of one time stay on one side: the cut is made at the
     nearest change of time.
@@ -157,7 +157,7 @@ class TimeSplitter(Splitter):
             raise DataError(
                 f"TimeSplitter: column {self.column!r} is the same in all {len(samples)} items; give two times"
             )
-        later_T = len(samples) - np.cumsum(counts_T)[:-1]  # how many items are later than each time but the last
+        later_T = len(samples) - np.cumsum(counts_T)[:-1]  # the number of items later than each time but the last
         return Split.of(time_N > times_T[np.argmin(np.abs(later_T - self.valid_pct * len(samples)))])
 
     def _moment(self, sample: Sample) -> tuple[str, float]:
@@ -172,7 +172,7 @@ class TimeSplitter(Splitter):
 
 @dataclass(frozen=True)
 class GroupSplitter(Splitter):
-    """A share of the items, groups whole and labels in proportion; an item without a group is one by itself.
+    """Holds out a share of the items, groups whole and labels in proportion; an item without a group is one by itself.
 
     ``group``: a column, or a function of the item; by default the group that an `Item` carries.
 
@@ -202,7 +202,7 @@ class GroupSplitter(Splitter):
 
 @dataclass(frozen=True)
 class LeakFreeSplitter(Splitter):
-    """The default: a share of the items such that validation knows nothing of training.
+    """The default: holds out a share of the items such that validation knows nothing of training.
 
     Copies (re-encoded, resized, mirrored, turned; found by perceptual hash) and groups stay on one side, labels in
     proportion. Every file is decoded once for it, so those that cannot be are known and left out from the start. Where
@@ -239,7 +239,7 @@ class LeakFreeSplitter(Splitter):
 
 
 def _keep_marks(samples: Sequence[Sample], usable: Rows, groups_N: IntArray) -> Split:
-    """The split that the source marks, less validation items that leak."""
+    """Keep the split that the source marks, less the validation items that leak."""
     held_N = np.asarray([samples[row].split == "valid" for row in usable])
     train, marked = usable[~held_N], usable[held_N]
     leaks = np.isin(groups_N[marked], groups_N[train])
@@ -290,7 +290,7 @@ def _group_name(sample: Sample, group: GroupOf) -> str | None:
 
 
 def _merged(a_N: IntArray, b_N: IntArray) -> IntArray:
-    """Groups such that items joined in either are joined."""
+    """Merge two groupings, so that items joined in either are joined."""
     links = []
     for groups_N in (a_N, b_N):
         order = np.argsort(groups_N, kind="stable")
@@ -316,7 +316,7 @@ def _ranks(samples: Sequence[Sample], seed: int) -> np.ndarray[tuple[int], np.dt
 
 
 def _read(sample: Sample, splitter: object, read: Callable[[Sample], T]) -> T:
-    """What is read from a sample; an error says of which."""
+    """Read a value from a sample; an error says from which sample."""
     try:
         return read(sample)
     except DataError as error:

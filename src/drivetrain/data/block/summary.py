@@ -16,15 +16,15 @@ from .loader import DataLoader, Loading
 from .sample import Sample, folder_of
 from .splitter import Split
 
-# Items of the small batch that is put together at the end.
+# The size of the small batch that is put together at the end.
 BATCH_ITEMS = 4
-# Broken files that are told of.
+# The most broken files that are named.
 MOST_NOTES = 3
 
 
 @dataclass(frozen=True)
 class Step:
-    """What a step received and what it gave."""
+    """A step with the value it received and the value it gave."""
 
     name: str
     by: str
@@ -35,7 +35,7 @@ class Step:
 
 @dataclass(frozen=True, repr=False)
 class Summary:
-    """The steps that worked, and what the one after them said if it failed. Its text is the narration."""
+    """The steps that worked, and the error of the step after them if one failed. Its text is the narration."""
 
     steps: tuple[Step, ...]
     failed_step: str | None = None
@@ -89,24 +89,24 @@ class Described(Protocol):
 
 
 class _Narration:
-    """What has been told so far, and what is being done."""
+    """The steps told so far, and the step that is under way."""
 
     def __init__(self) -> None:
         self.steps: list[Step] = []
         self.name = self.by = ""
 
     def begin(self, name: str, by: object) -> None:
-        """From here on, an error is this step's, unless it says itself whose it is."""
+        """Begin a step: an error from here on is this step's, unless the error names another."""
         self.name, self.by = name, by if isinstance(by, str) else called(by)
 
     def tell(self, received: object, gave: object, *notes: str) -> None:
-        """The step has worked. Texts stand as they are."""
+        """Record that the step has worked. Texts stand as they are."""
         received, gave = (what if isinstance(what, str) else describe(what) for what in (received, gave))
         self.steps.append(Step(self.name, self.by, received, gave, notes))
 
 
 def summarise(block: Described, source: Any) -> Summary:
-    """See `DataBlock.summary`. What fails is told, not raised."""
+    """Walk one item through every step, see `DataBlock.summary`; a failure is told, not raised."""
     narration = _Narration()
     try:
         _narrate(block, source, narration)
@@ -127,7 +127,7 @@ def _narrate(block: Described, source: Any, narration: _Narration) -> None:
     split = block.split(samples)
     narration.begin("blocks", block.target_block or block.image_block)
     train, valid = block.encoded(samples, split)
-    # The item to follow is one that trains; what the first steps made of it is known by now.
+    # The example is an item of the training side; the results of its first steps are known by now.
     sample = train.samples[0]
     split_step = f"{len(train)} for training, {len(valid)} for validation"
     for name, by, gave in (("get_x", block.get_x, sample.x), ("get_y", block.get_y, sample.target)):
@@ -173,7 +173,7 @@ def _narrate_pictures(block: Described, train: View, narration: _Narration) -> N
 
 
 def _first_readable(view: View) -> tuple[Sample, tuple[str, ...]]:
-    """The first sample whose picture can be decoded, and what was wrong with those before it.
+    """Find the first sample whose picture can be decoded, and what was wrong with those before it.
 
     Raises:
         DataError: there is none.

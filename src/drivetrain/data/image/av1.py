@@ -1,4 +1,4 @@
-"""AV1's headers, as far as they say what a decoder will set aside.
+"""AV1's headers, as far as they tell how much memory a decoder will set aside.
 
 The size of an AVIF picture stands in its container, but the decoder allocates what the frames inside announce, and only
 then is the picture made to fit. Names are those of the AV1 specification, sections 5.5 and 5.9.
@@ -12,21 +12,21 @@ from dataclasses import dataclass
 from ...core.errors import ImageError
 
 SEQUENCE_HEADER, FRAME_HEADER, FRAME, REDUNDANT_FRAME_HEADER = 1, 3, 6, 7
-# What is the header of a frame; a decoder takes a redundant one for it where there is no other.
+# The units that hold a frame's header; a decoder takes a redundant one where there is no other.
 FRAME_HEADERS = frozenset({FRAME_HEADER, FRAME, REDUNDANT_FRAME_HEADER})
 KEY_FRAME, SWITCH_FRAME = 0, 3
 SELECT = 2
 
-# Pictures a decoder keeps besides the one it makes.
+# The most pictures a decoder keeps besides the one it makes.
 REFERENCES = 8
-# Open bitstream units of a file: a picture has three or four, and a grid a few hundred pictures.
+# The most open bitstream units of a file: a picture has three or four, and a grid a few hundred pictures.
 MAX_OBUS = 20_000
-# Longer than any header: a sequence's has up to 32 operating points of 89 bits.
+# Bytes that hold any header: the longest, a sequence's, has up to 32 operating points of 89 bits.
 HEADER_BYTES = 1024
 
 
 class _Bits:
-    """Bits from the front; past the end there are zeros."""
+    """Reads bits from the front; past the end there are zeros."""
 
     def __init__(self, data: bytes) -> None:
         self._value = int.from_bytes(data, "big")
@@ -43,18 +43,18 @@ class _Bits:
 
 @dataclass(frozen=True, slots=True)
 class Sequence:
-    """What a sequence header says; ``widest`` and ``highest`` are what a frame may say instead of its size."""
+    """The content of a sequence header; ``widest`` and ``highest`` bound the size a frame may announce for itself."""
 
     width: int
     height: int
     widest: int
     highest: int
     sample_bytes: float
-    """A pixel's, over all planes."""
+    """Bytes of a pixel, over all planes."""
     still: bool
-    """One frame of the size above, whose header has no room for another size."""
+    """Tells whether this is one frame of the size above, whose header has no room for another size."""
     timed: bool
-    """Whether frames may say when they are shown (not those of an even pace), in ``time_bits``."""
+    """Tells whether frames may say when they are shown (not those of an even pace), in ``time_bits``."""
     time_bits: int
     id_bits: int
     screen_tools: int
@@ -71,7 +71,7 @@ class Coded:
 
 
 def coded(units: Iterable[tuple[int, bytes]]) -> Coded | None:
-    """What decoding the `obus` of one picture with all that belongs to it sets aside; None: there is no sequence header."""
+    """The memory that decoding one picture's `obus` sets aside; None where there is no sequence header."""
     sequence: Sequence | None = None
     width = height = frames = 0
     sample_bytes = 0.0
@@ -86,18 +86,18 @@ def coded(units: Iterable[tuple[int, bytes]]) -> Coded | None:
                 width, height = max(width, sequence.widest), max(height, sequence.highest)
     if sequence is None:
         return None
-    # Each is one picture; what a decoder keeps to itself of a frame adds about as much as one byte a pixel.
+    # Each frame is one picture; the decoder's own notes on a frame add about one byte a pixel.
     return Coded(width, height, (sample_bytes + 1) * min(max(frames, 1) + 1, REFERENCES + 1))
 
 
 class Units:
-    """Takes the pictures of one file apart, up to so many units in all."""
+    """Takes the pictures of one file apart, up to ``most`` units in all."""
 
     def __init__(self, most: int = MAX_OBUS) -> None:
         self._left = most
 
     def of(self, data: bytes) -> Iterator[tuple[int, bytes]]:
-        """As `obus`.
+        """Yield the units as `obus` does.
 
         Raises:
             ImageError: the file has too many; what comes after those that were looked at might be of any size.
@@ -110,7 +110,7 @@ class Units:
 
 
 def obus(data: bytes) -> Iterator[tuple[int, bytes]]:
-    """Kind and the first bytes of each open bitstream unit: enough for its header."""
+    """Yield the kind and the first bytes of each open bitstream unit: enough for its header."""
     at = 0
     while at < len(data):
         head = data[at]
@@ -131,7 +131,7 @@ def obus(data: bytes) -> Iterator[tuple[int, bytes]]:
 
 
 def sequence_header(data: bytes) -> Sequence:
-    """A sequence header OBU."""
+    """Read a sequence header OBU."""
     bits = _Bits(data)
     profile, _, reduced = bits.read(3), bits.flag(), bits.flag()
     timed, even, delay_bits, time_bits = False, False, 0, 0
@@ -205,7 +205,7 @@ def _skip_uvlc(bits: _Bits) -> None:
 
 
 def _has_own_size(sequence: Sequence, data: bytes) -> bool:
-    """Whether a frame announces a size of its own (frame_size_override_flag); the decoder does not compare it."""
+    """Tells whether a frame announces a size of its own (frame_size_override_flag), which the decoder does not compare."""
     if sequence.still:
         return False
     bits = _Bits(data)

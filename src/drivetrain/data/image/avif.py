@@ -10,11 +10,11 @@ from ...core.errors import ImageError
 from .av1 import Units, coded
 from .boxes import Box, boxes, inside
 
-# What libavif allows of a grid, 256 × 256 cells, is far more than any camera's; each is decoded, and all are held.
+# The most cells of a grid: libavif allows 256 × 256, far more than any camera's, and decodes and holds them all.
 MAX_ITEMS = 4096
-# Items may lie over each other, but all together have no more than so many times the file's bytes.
+# Items may overlap in the file, but all together have at most this many times the file's bytes.
 MAX_OVERLAP = 4
-# Pieces of one item; libavif copies them together.
+# The most pieces of one item, which libavif copies together.
 MAX_EXTENTS = 1024
 
 
@@ -34,7 +34,7 @@ class _Item:
 
 
 def announced(data: bytes) -> Announced:
-    """Sizes from the frames' own headers, the container's and those of grids.
+    """Read the sizes from the frames' own headers, the container's and those of grids.
 
     Raises:
         ImageError: no picture can be found, or too many.
@@ -104,7 +104,7 @@ def _kinds(data: bytes, iinf: Box) -> Iterator[tuple[int, bytes]]:
 
 
 def _located(data: bytes, iloc: Box, idat: Box | None) -> Iterator[tuple[int, bytes]]:
-    """Items by their number, put together of their extents."""
+    """Put the items together from their extents, by number."""
     cursor = _Cursor(data, iloc.start, iloc.end)
     version = cursor.read(4) >> 24
     sizes = cursor.read(2)
@@ -139,7 +139,7 @@ def _located(data: bytes, iloc: Box, idat: Box | None) -> Iterator[tuple[int, by
 
 
 class _Cursor:
-    """Numbers one after the other."""
+    """Reads numbers one after the other."""
 
     def __init__(self, data: bytes, at: int, end: int) -> None:
         self._data, self._at, self._end = data, at, end
@@ -152,7 +152,7 @@ class _Cursor:
 
 
 def _samples(data: bytes) -> Iterator[_Item]:
-    """The first picture of each track."""
+    """Yield the first picture of each track."""
     for moov in boxes(data):
         if moov.kind != b"moov":
             continue

@@ -1,4 +1,4 @@
-"""Boxes of the ISO base media format, as AVIF and JPEG 2000 files are made of: walked without trusting what they say."""
+"""Boxes of the ISO base media format, of which AVIF and JPEG 2000 files are made: walked without trusting what they say."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from dataclasses import dataclass
 
 from ...core.errors import ImageError
 
-# Boxes looked at on one level: far beyond any camera's, and a bound on the time a hostile file takes.
+# The most boxes read on one level: far beyond any camera's, and a bound on the time a hostile file takes.
 MAX_BOXES = 20_000
 
 
 @dataclass(frozen=True, slots=True)
 class Box:
-    """Where the content of a box stands in the file."""
+    """The place of a box's content in the file."""
 
     kind: bytes
     start: int
@@ -22,7 +22,7 @@ class Box:
 
 
 def boxes(data: bytes, start: int = 0, end: int | None = None) -> Iterator[Box]:
-    """The boxes that follow each other from ``start``; what does not fit into ``end`` is cut there.
+    """Yield the boxes that follow each other from ``start``; a box that reaches past ``end`` is cut there.
 
     Raises:
         ImageError: there are too many; a decoder would go on where this ends.

@@ -17,7 +17,7 @@ GAP = 16
 CAPTION = 26
 FONT_SIZE = 16
 INK, PAPER, FRAME = (40, 44, 52), (255, 255, 255), (226, 229, 233)
-# Enlarged pictures smaller than this show their pixels rather than a blur.
+# Pictures smaller than this show their pixels when enlarged, rather than a blur.
 PIXELATED = 64
 WIDE_FONTS = ("NotoSansCJK-Regular.ttc", "Arial Unicode.ttf", "msyh.ttc", "DejaVuSans.ttf", "arial.ttf")
 
@@ -80,7 +80,7 @@ def _font(text: str) -> Font:
 
 
 def _fitted(image: Image.Image) -> Image.Image:
-    """RGB, the longer side as long as the cell."""
+    """Return the picture in RGB, its longer side as long as the cell."""
     scale = CELL / max(image.size)
     size = max(1, round(image.width * scale)), max(1, round(image.height * scale))
     pixelated = max(image.size) < PIXELATED
@@ -88,7 +88,7 @@ def _fitted(image: Image.Image) -> Image.Image:
 
 
 def _cut(text: str, font: Font) -> str:
-    """The text as far as it fits below a picture."""
+    """Cut the text to fit below a picture."""
     text = " ".join(text.split())
     if font.getlength(text) <= CELL:
         return text

@@ -1,4 +1,4 @@
-"""Which pictures are copies of one another: re-encoded, resized, mirrored or turned, by perceptual hash.
+"""Finding pictures that are copies of one another, re-encoded, resized, mirrored or turned, by perceptual hash.
 
 It needs no network, so a split can use it before anything is embedded. Crops and frames of one video look different to
 it; whoever knows of those gives groups, and the embeddings find them later.
@@ -35,7 +35,7 @@ LEAST_LIKENESS = 0.999
 # stays above 0.9998 (27 photos of 5 megapixels; 0.9993 at 256, 0.997 at 128), well clear of the 0.999 asked of copies.
 SHORTER_SIDE = 512
 
-# Fingerprints (512 bytes each) that are remembered while the process lives: a notebook splits the same data many times.
+# The number of fingerprints (512 bytes each) remembered while the process lives: a notebook splits the same data many times.
 REMEMBERED = 50_000
 
 
@@ -91,7 +91,7 @@ def _fingerprint_or_reason(sample: Sample) -> bytes | Skipped:
 
 
 def _version(path: Path) -> tuple[int, int]:
-    """Changes when the file does. Of a file that cannot be asked, reading says why."""
+    """A stamp that changes when the file does. Where it cannot be had, reading the file says why."""
     try:
         status = path.stat()
     except (OSError, ValueError):

@@ -1,4 +1,4 @@
-"""Bytes → upright RGB image, or a named reason why not.
+"""Decoding: bytes → upright RGB image, or a named reason why not.
 
 The content decides the format, never the file's name. Only raster formats are tried (no PostScript, whose plugin
 would start another program).
@@ -43,7 +43,7 @@ from .true_size import JPEG_SIGNATURE, MAX_PIXELS, PNG_SIGNATURE, check_size, tr
 DecodeSize = Callable[[int, int], tuple[int, int] | None]
 Levels = NDArray[np.uint8]
 
-# Imported here by hand: Pillow would otherwise load all its plugins on the first unknown file. MPO is read as JPEG.
+# The plugins are imported by hand: Pillow would otherwise load all it has on the first unknown file. MPO is read as JPEG.
 PLUGINS = (
     JpegImagePlugin.JpegImageFile,
     PngImagePlugin.PngImageFile,
@@ -87,9 +87,9 @@ EXTENSIONS = frozenset(
     }
 )
 
-# Of a picture with transparency so much is turned to RGB at a time.
+# Pixels of a transparent picture that are turned to RGB at a time.
 BAND_PIXELS = 1 << 17
-# At which fractions the JPEG decoder can give a picture, the smallest first.
+# Fractions (1/8, 1/4, 1/2) at which the JPEG decoder can give a picture, the smallest first.
 DCT_FACTORS = (8, 4, 2)
 
 # (offset, bytes there, format): files that begin like this are damaged if Pillow rejects them, not something else.
@@ -103,7 +103,7 @@ SIGNATURES = (
     (8, b"WEBP", "WEBP"),
     (4, b"ftypavif", "AVIF"),
 )
-# Kinds of files of which the first bytes tell a reader more.
+# Kinds of files for which showing the first bytes tells a reader more.
 BEGINNING_SAYS_MORE = frozenset({"no known image format", WEB_PAGE, TEXT})
 
 # EXIF's number → how the stored pixels are turned upright.
@@ -118,17 +118,17 @@ UPRIGHT = {
 }
 SIDEWAYS = frozenset({5, 6, 7, 8})
 
-# What Pillow warns of (a size above the bound, odd EXIF) either becomes an error below or does no harm.
+# Pillow's warnings (a size above the bound, odd EXIF) either become errors below or do no harm.
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
 warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
-# Without a handler of its own, what Pillow logs of a damaged TIFF would land in the middle of a progress bar.
+# A handler that does nothing keeps Pillow's log on a damaged TIFF out of the middle of a progress bar.
 logging.getLogger("PIL").addHandler(logging.NullHandler())
-# The same for what libtiff itself writes to stderr, of a “tempfile.tif” that nobody has; where it is linked so that its
+# libtiff itself writes to stderr about a “tempfile.tif” that nobody has, and is silenced; where it is linked so that its
 # symbols are out of reach, its lines stay.
 with suppress(AttributeError, OSError):
     ctypes.CDLL(Image.core.__file__).TIFFSetErrorHandler(None)  # type: ignore[attr-defined]  # core is not in __all__
 
-# What Pillow says in words for programmers, by a part of it → what is wrong with the file.
+# A part of Pillow's words for programmers → what is wrong with the file.
 PLAIN_WORDS = {
     "decoder error": "it begins well, but its picture cannot be decoded",  # Pillow has a number only
     "MAX_TEXT": "the texts in its metadata unpack to more than a picture needs; save it again without them",
@@ -199,7 +199,7 @@ def decode(data: bytes, decode_size: DecodeSize | None = None, *, max_pixels: in
         raise ImageError("too large", f"the header announces more than {MAX_PIXELS / 1e6:.0f} million pixels") from None
     except MemoryError:
         raise ImageError("out of memory", "not enough memory to decode it") from None
-    except Exception as error:  # on bad bytes Pillow's plugins raise whatever their parsing stumbles over
+    except Exception as error:  # on bad bytes, Pillow's plugins raise any error their parsing stumbles over
         raise _damaged(error) from None
     if orientation in SIDEWAYS:
         width, height = height, width
@@ -227,9 +227,9 @@ def _reduce(image: Image.Image, decode_size: DecodeSize | None) -> int:
         return 1
     width, height = image.size
     factor = reduction((width, height), decode_size(width, height))
-    # Never the size that was wanted itself: pixels depend on the factor alone, and so they may be kept by it.
+    # The wanted size itself is never used: pixels then depend on the factor alone, and may be kept by it.
     drafted = image.draft(None, (width // factor, height // factor)) if factor > 1 else None
-    # The box is what the whole picture measures at the new scale, not rounded; the image's own size is rounded up.
+    # The box is the whole picture's extent at the new scale, not rounded; the image's own size is rounded up.
     return round(width / drafted[1][2]) if drafted else 1
 
 
@@ -246,7 +246,7 @@ def reduction(stored: tuple[int, int], smallest: tuple[int, int] | None) -> int:
 
 
 def _orientation(image: Image.Image) -> int:
-    """EXIF's (or XMP's) number, 1 where there is none. Metadata that cannot be read do not make a picture unusable."""
+    """Read EXIF's (or XMP's) orientation, 1 where there is none. Metadata that cannot be read do not make a picture unusable."""
     try:
         number = image.getexif().get(ExifTags.Base.Orientation, 1)
     except MemoryError:
@@ -257,7 +257,7 @@ def _orientation(image: Image.Image) -> int:
 
 
 def to_rgb(image: Image.Image) -> Image.Image:
-    """Any of Pillow's modes → RGB of 8 bits.
+    """Turn an image of any of Pillow's modes into RGB of 8 bits.
 
     Transparency is laid over white. 16-bit grey is divided by 257 (full scale to full scale, so that two files stay
     comparable); floating-point grey in 0–1 is scaled by 255, in 0–255 kept, anything else stretched to its own range.
@@ -275,7 +275,7 @@ def to_rgb(image: Image.Image) -> Image.Image:
 
 
 def _over_white(image: Image.Image) -> Image.Image:
-    """A band of rows at a time: whole, it would be there four times over."""
+    """Lay a transparent picture over white, a band of rows at a time: as a whole it would be in memory four times."""
     rgb = Image.new("RGB", image.size)
     rows = max(1, BAND_PIXELS // image.width)
     for top in range(0, image.height, rows):

@@ -25,9 +25,9 @@ from ...core.errors import ImageError, InputError
 from .decode import DecodeSize, reduction
 
 KEEP_BYTES = 1 << 30
-"""What a run keeps unless told otherwise."""
+"""The bytes a run keeps unless told otherwise."""
 
-# What Python's objects around one picture take, rounded up.
+# Bytes that Python's objects around one picture take, rounded up.
 ENTRY_BYTES = 1 << 10
 
 Make = Callable[[DecodeSize], Image.Image]
@@ -52,7 +52,7 @@ class _Picture:
 
 @dataclass(frozen=True, slots=True)
 class _Failure:
-    """Why these bytes are not a picture."""
+    """The reason why a file's bytes are not a picture."""
 
     reason: str
     detail: str
@@ -60,7 +60,7 @@ class _Failure:
 
 @dataclass(slots=True)
 class _File:
-    """What is kept of one file, by scale; a decoder that never asks for a size decodes at scale 1 whatever is wanted."""
+    """The pictures kept of one file, by scale; a decoder that never asks for a size decodes at scale 1 whatever is wanted."""
 
     stamp: Stamp
     asked: Size | None
@@ -83,14 +83,14 @@ class DecodedStore:
         return self._n_bytes
 
     def __len__(self) -> int:
-        """Files of which something is kept."""
+        """The number of files of which something is kept."""
         return len(self._files)
 
     def __repr__(self) -> str:
         return f"<{len(self)} files decoded, {self.n_bytes >> 20} of {self.limit_bytes >> 20} MiB>"
 
     def picture(self, path: Path, maker: Hashable, decode_size: DecodeSize, make: Make) -> Image.Image:
-        """``make(decode_size)``, or what it gave before for this file, unchanged since, at this scale.
+        """Return ``make(decode_size)``, or the picture it gave before at this scale for the same, unchanged file.
 
         ``make`` reads the file, gives an image of mode RGB or L, and must give the same one for the same file and scale;
         ``maker`` says which of several ways of making it this is. Of a file that is no longer there nothing is kept:
@@ -102,7 +102,8 @@ class DecodedStore:
         """
         if not self.limit_bytes:
             return make(decode_size)
-        # Before the file is read: if it changes meanwhile, the stamp is too old, and what is kept is never used.
+        # The stamp is taken before the file is read: if the file changes meanwhile, the stamp is too old, and the kept picture is
+        # never used.
         stamp = _stamp(path)
         found = self._find((maker, path), stamp, decode_size)
         if isinstance(found, _Picture):
@@ -157,7 +158,7 @@ class DecodedStore:
     ) -> None:
         if self._n_bytes + n_bytes > self.limit_bytes:
             return
-        packed = pack()  # not under the lock: it takes as long as a copy does
+        packed = pack()  # packing takes as long as a copy, so it happens outside the lock
         with self._lock:
             file = self._files.get(key)
             if file is not None and (file.stamp != stamp or file.asked != asked):
@@ -167,7 +168,7 @@ class DecodedStore:
                 return
             if file is None:
                 file = self._files[key] = _File(stamp, asked)
-            if scale not in file.kept:  # another thread may have been at the same file
+            if scale not in file.kept:  # another thread may have kept the same file meanwhile
                 file.kept[scale] = packed
                 file.n_bytes += n_bytes
                 self._n_bytes += n_bytes
@@ -177,7 +178,8 @@ class DecodedStore:
 
 
 def _stamp(path: Path) -> Stamp | None:
-    """Changes when the file does; None: there is no such file. The last also tells a copy with the old one's dates."""
+    """A stamp that changes when the file does; None: there is no such file. Its last part also tells a copy with the old
+    dates."""
     try:
         status = path.stat()
     except (OSError, ValueError):  # ValueError: the path contains a null character
@@ -190,7 +192,7 @@ def _packed(image: Image.Image) -> _Picture:
 
 
 def _weight(value: object) -> int:
-    """Bytes of what a file says of itself (EXIF, colour profile), roughly, from above."""
+    """Estimate from above the bytes of a picture's metadata (EXIF, colour profile)."""
     match value:
         case dict():
             return 256 + sum(_weight(part) for pair in value.items() for part in pair)

@@ -1,4 +1,4 @@
-"""What one decode teaches about a file, and small pictures of it."""
+"""The facts that one decode teaches about a file, and small pictures of it."""
 
 from __future__ import annotations
 
@@ -15,12 +15,13 @@ from .phash import low_frequencies
 THUMBNAIL_SIDE = 160
 
 DETAILS: dict[str, type] = {"width": int, "height": int, "format": str, "mode": str, "reduced": int}
-"""Of a decoded file: upright in pixels, before any decoding at a reduced scale; format and mode as stored (``JPEG`` and
+"""Facts of a decoded file: width and height upright in pixels, before any decoding at a reduced scale; format and mode as
+stored (``JPEG`` and
 ``RGB``, ``PNG`` and ``P``, …); decoded at 1/reduced of the stored size."""
 
 
 def facts_of(sha256: str, decoded: Decoded) -> ItemFacts:
-    """Facts of a decoded file; ``sha256`` is of its bytes."""
+    """Return the facts of a decoded file; ``sha256`` is of its bytes."""
     size = repr(decoded.image.size).encode()
     return ItemFacts(
         sha256=sha256,
@@ -36,7 +37,7 @@ def pixel_size(facts: ItemFacts) -> tuple[int, int]:
 
 
 def thumbnail(data: bytes, side: int = THUMBNAIL_SIDE) -> bytes:
-    """JPEG of at most ``side`` pixels a side, without metadata.
+    """Make a JPEG of at most ``side`` pixels a side, without metadata.
 
     Raises:
         ImageError: the bytes are not a usable image.
@@ -55,9 +56,9 @@ def thumbnail_size(side: int) -> DecodeSize:
 
 
 def thumbnail_of(image: Image.Image, side: int = THUMBNAIL_SIDE) -> bytes:
-    """As `thumbnail`, of a picture that is decoded; ``image`` is made small."""
+    """Make a thumbnail, as `thumbnail` does, of a decoded picture; ``image`` itself is made small."""
     image.thumbnail((side, side), Image.Resampling.BICUBIC)
-    image.info = {}  # Pillow would write a comment along
+    image.info = {}  # Pillow would write the metadata's comment as well
     buffer = io.BytesIO()
     image.save(buffer, "JPEG", quality=80, optimize=True)
     return buffer.getvalue()

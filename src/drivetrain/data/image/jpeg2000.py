@@ -1,4 +1,4 @@
-"""What decoding a JPEG 2000 file takes: its code stream says so, not the container around it.
+"""The memory that decoding a JPEG 2000 file takes: its code stream says so, not the container around it.
 
 The decoder (OpenJPEG) sets a structure aside for every tile, and within a tile for every precinct and code block, before
 it reads a pixel; a header of a hundred bytes can ask for a great many of each.
@@ -18,7 +18,7 @@ SIGNATURE = b"\0\0\0\x0cjP  "
 CODE_STREAM = b"\xff\x4f\xff\x51"
 SIZ, COD, COC, SOT, SOD, EOC = 0xFF51, 0xFF52, 0xFF53, 0xFF90, 0xFF93, 0xFFD9
 MAX_MARKERS = 100_000
-# The markers that have a segment, as OpenJPEG knows them. After any other it tries every second byte for the next of these,
+# The markers that have a segment, as OpenJPEG knows them. After any other marker it tries every second byte for one of these,
 # whatever the segment's length would be.
 KNOWN = frozenset(
     {
@@ -42,7 +42,7 @@ KNOWN = frozenset(
     | {0xFF74, 0xFF75, 0xFF77, 0xFF78, SOT}
 )
 
-# Bytes OpenJPEG takes, from its structures and measured with some to spare.
+# Bytes that OpenJPEG takes, computed from its structures and measured, with some to spare.
 TILE_BYTES, TILE_COMPONENT_BYTES = 7000, 1500
 PRECINCT_BYTES, BLOCK_BYTES = 500, 900
 
@@ -79,7 +79,7 @@ class _Coding:
 
 
 def announced(data: bytes) -> Announced | None:
-    """None: no header can be read."""
+    """Read the size and memory that a file's headers announce; None: no header can be read."""
     start, sizes = 0, []
     if data.startswith(SIGNATURE):
         start = -1
@@ -114,9 +114,9 @@ def announced(data: bytes) -> Announced | None:
 
 
 def _parts_bytes(width: int, height: int, components: int, coding: _Coding) -> int:
-    """Of the precincts and code blocks of a tile, and of the table of packets that were read."""
+    """Bytes for the precincts and code blocks of a tile, and for the table of packets that were read."""
     side = 1 << coding.precinct
-    # Of the finest level; the others together have a third of that, and each at least one.
+    # These are the finest level's; the others together have a third of that, and each at least one.
     precincts = ceil(width / side) * ceil(height / side)
     block = min(coding.block, max(1, side * side // 4))
     blocks = ceil(width * height / block)
@@ -125,7 +125,7 @@ def _parts_bytes(width: int, height: int, components: int, coding: _Coding) -> i
 
 
 def _segments(data: bytes, at: int) -> Iterator[tuple[int, bytes]]:
-    """Markers with their content, of the main header and of each tile's.
+    """Yield the markers of the main header and of each tile's, with their content.
 
     Raises:
         ImageError: there are too many.

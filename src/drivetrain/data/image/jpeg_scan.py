@@ -7,35 +7,36 @@ from dataclasses import dataclass
 
 from ...core.errors import ImageError
 
-# Every scan of a progressive JPEG goes over all of the picture, be it a few bytes long. Encoders write about ten.
+# The most scans: each scan of a progressive JPEG goes over all of the picture, be it a few bytes long. Encoders write about ten.
 MAX_SCANS = 100
-# Of a large picture fewer: so many pixels in all scans take some seconds, but twice as many as encoders write pass anyhow.
+# A large picture may have fewer: this many pixels in all scans take some seconds. Twice as many scans as encoders write
+# pass anyhow.
 MAX_SCANNED, FEW_SCANS = 1_500_000_000, 20
 APP0, APP1, APP15, COM = 0xE0, 0xE1, 0xEF, 0xFE
 SOF0, SOF1, EOI, SOS = 0xC0, 0xC1, 0xD9, 0xDA
 # Frames, tables, restart interval, number of lines, scans. 0xC8 is reserved.
 CODING = (frozenset(range(SOF0, 0xD0)) - {0xC8}) | {SOS, 0xDB, 0xDC, 0xDD}
 FRAMES = frozenset(range(SOF0, 0xD0)) - {0xC4, 0xC8, 0xCC}
-# Segments before the first scan: a dozen is usual.
+# The most segments before the first scan: a dozen is usual.
 MAX_HEAD_PARTS = 200
-# In a scan a stuffed 0 and restart markers belong to the data.
+# A scan ends at a marker that is neither a stuffed 0 nor a restart marker, which belong to the data.
 SCAN_END = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """What the frame's header says, the last before the first scan."""
+    """The content of the frame's header, the last one before the first scan."""
 
     width: int
     height: int
     components: int
     scanned_whole: bool
-    """Whether all of the picture is kept as coefficients, because more than one scan makes it."""
+    """Tells whether the decoder keeps all of the picture as coefficients, because more than one scan makes it."""
     exif_bytes: int
 
 
 def read_frame(data: bytes) -> Frame | None:
-    """None where there is something odd before the first scan."""
+    """Read the frame's header; None where something odd stands before the first scan."""
     frame: tuple[int, int, int, int] | None = None
     at, exif = 2, 0
     for _ in range(MAX_HEAD_PARTS):
@@ -65,7 +66,7 @@ def read_frame(data: bytes) -> Frame | None:
 
 
 def check_scans(data: bytes, pixels: int) -> None:
-    """Raise `ImageError` if all of the picture, of so many pixels, would be gone over too often; takes a look at all of it."""
+    """Raise `ImageError` if the scans go over all of the picture, of so many pixels, too often; reads the whole file."""
     most = max(FEW_SCANS, min(MAX_SCANS, MAX_SCANNED // max(pixels, 1)))
     # Markers in comments and in what follows the picture are counted as well, but only quickly.
     if data.count(b"\xff\xda") > most and _scans(data, most) > most:

@@ -1,4 +1,4 @@
-"""Image files without what they say of people and places, for keeping: the picture stays, EXIF, GPS and comments go.
+"""Image files without metadata, which may tell of people and places: the picture stays, EXIF, GPS and comments go.
 
 JPEG, PNG (APNG too) and WebP lose their metadata in place: the container is walked, what belongs to the picture is copied
 as it stands, and nothing is decoded. What belongs to the picture is a list, everything else goes: EXIF, XMP, IPTC,
@@ -24,16 +24,16 @@ from .decode import UPRIGHT, Decoded, decode
 from .jpeg_scan import APP0, APP1, APP15, CODING, COM, EOI, SCAN_END, SOS
 from .true_size import JPEG_SIGNATURE, PNG_SIGNATURE
 
-# Segments or chunks in one file: beyond any camera's, and a bound on the time a hostile file takes.
+# The most segments or chunks in one file: beyond any camera's, and a bound on the time a hostile file takes.
 MAX_PARTS = 1 << 17
 
 APP2, APP14 = 0xE2, 0xEE
 ICC = b"ICC_PROFILE\0"
-# Where the way up may stand.
+# Beginnings of the segments that may hold the orientation.
 EXIF, XMP = b"Exif\0\0", b"http://ns.adobe.com/xap/1.0/\0"
-# Any number of fill bytes may precede a marker.
+# A marker, with any number of fill bytes before it.
 _MARKER = re.compile(rb"\xff+([^\x00\xff])", re.DOTALL)
-# One grey pixel, as far as a reader of the header looks.
+# A header of one grey pixel, long enough for a reader that only wants the header.
 _JPEG_HEAD = b"\xff\xc0\0\x0b\x08\0\x01\0\x01\x01\x01\x11\0" + b"\xff\xda\0\x08\x01\x01\0\0\x3f\0"
 
 PNG_BEFORE = frozenset(
@@ -48,12 +48,12 @@ WEBP_BITMAPS = frozenset({b"VP8 ", b"VP8L"})
 WEBP_KEPT = WEBP_BITMAPS | {b"ICCP", b"ALPH", b"ANIM", b"ANMF"}
 WEBP_EXIF, WEBP_XMP = 0x08, 0x04
 
-# Of an image that must be written anew to be kept without metadata (all but JPEG, PNG and WebP, and some odd ones of those):
-# more pixels take seconds to pack, and as PNG it may be many times as large as it was.
+# Bounds for images that must be written anew as PNG to lose their metadata (all but JPEG, PNG and WebP, and some odd ones of
+# those): more pixels take seconds to pack, and the PNG may be many times as large as the file was.
 KEPT_PIXELS = 24_000_000
 KEPT_TIMES, KEPT_LEAST, KEPT_MOST = 32, 1 << 20, 32 << 20
 
-# Pixels of a picture that is written as PNG with care for its size.
+# The most pixels of a picture that is packed with care for the PNG's size.
 PACKED_WELL = 4_000_000
 
 Piece = bytes | memoryview
@@ -77,7 +77,7 @@ def strip_metadata(data: bytes) -> tuple[bytes, str]:
 
 
 def without_metadata(data: bytes) -> tuple[bytes, str] | None:
-    """As `strip_metadata`, without decoding; None where the picture has to be written anew.
+    """Strip metadata as `strip_metadata` does, without decoding; None where the picture has to be written anew.
 
     Raises:
         ImageError: it is made of too many parts.
@@ -95,11 +95,11 @@ def without_metadata(data: bytes) -> tuple[bytes, str] | None:
 
 
 class _FullError(Exception):
-    """More bytes than wanted."""
+    """The packed file has more bytes than wanted."""
 
 
 class _Bounded(io.BytesIO):
-    """Takes up to ``most`` bytes, so that packing ends there."""
+    """A file in memory of up to ``most`` bytes; packing ends where there would be more."""
 
     def __init__(self, most: int | None) -> None:
         super().__init__()
@@ -112,7 +112,7 @@ class _Bounded(io.BytesIO):
 
 
 def rewritten(data: bytes, decoded: Decoded) -> tuple[bytes, str] | None:
-    """An image file as PNG, of the whole picture in it, which loses what it says of itself; None where it would be too large."""
+    """Write the whole picture as PNG, without metadata; None where it would be too large. ``decoded`` loses its metadata."""
     if decoded.width * decoded.height > KEPT_PIXELS:
         return None
     most = min(max(KEPT_TIMES * len(data), KEPT_LEAST), KEPT_MOST)
@@ -121,18 +121,18 @@ def rewritten(data: bytes, decoded: Decoded) -> tuple[bytes, str] | None:
 
 
 def as_png(image: Image.Image, most: int | None = None) -> bytes | None:
-    """A picture as `decode` gives it, with its colour profile where that is one for RGB; None: more than ``most`` bytes.
+    """Write a decoded picture as PNG, with its colour profile where that is one for RGB; None: more than ``most`` bytes.
 
-    ``image`` loses what it says of itself.
+    ``image`` loses its metadata.
 
     Raises:
         ImageError: there is not enough memory.
     """
     profile = image.info.get("icc_profile")
-    image.info = {}  # Pillow writes some of it unasked
+    image.info = {}  # Pillow would write some metadata unasked
     fits = isinstance(profile, bytes) and profile[16:20] == b"RGB "
     buffer = _Bounded(most)
-    # Packing is what takes the time; of more than a snapshot's pixels a little room is given for most of it.
+    # Packing takes most of the time; a picture larger than a snapshot is packed faster, into a somewhat larger file.
     level = 6 if image.width * image.height <= PACKED_WELL else 1
     try:
         image.save(buffer, "PNG", icc_profile=profile if fits else None, compress_level=level)
@@ -166,7 +166,7 @@ def _jpeg(data: bytes) -> bytes:
         if marker in CODING:
             kept.append(segment)
         elif APP0 <= marker <= APP15 or marker == COM:
-            # Readers take the header to end with the first scan; what is said later says nothing.
+            # Readers take the header to end with the first scan, and ignore later segments.
             if not scans:
                 _sort_segment(marker, segment, head, kept, turning)
         else:
@@ -175,14 +175,14 @@ def _jpeg(data: bytes) -> bytes:
             scans += 1
             end = SCAN_END.search(data, at)
             if end is None:
-                raise _OddError  # whether more than the end is missing, decoding tells
+                raise _OddError  # decoding will tell whether more than the end is missing
             kept.append(view[at : end.start()])
             at = end.start()
     raise ImageError("damaged", f"more than {MAX_PARTS} segments")
 
 
 def _sort_segment(marker: int, segment: memoryview, head: list[Piece], kept: list[Piece], turning: list[Piece]) -> None:
-    """One segment of the header that is not about coding: what of it is kept, and where."""
+    """Sort one segment that is not about coding: keep it, keep part of it, or read the orientation from it."""
     body = bytes(segment[4:])
     if marker == APP0 and body.startswith(b"JFIF\0") and len(body) >= 14:
         head.append(b"\xff\xe0\0\x10" + body[:12] + b"\0\0")  # its thumbnail is left out
@@ -196,7 +196,7 @@ def _sort_segment(marker: int, segment: memoryview, head: list[Piece], kept: lis
 
 
 def _orientation(image: Image.Image) -> int:
-    """As `decode` reads it; what cannot be read does not make a picture unusable."""
+    """Read the orientation as `decode` does; metadata that cannot be read do not make a picture unusable."""
     try:
         number = image.getexif().get(ExifTags.Base.Orientation, 1)
     except Exception:  # as with pixels, anything may be raised
@@ -205,7 +205,7 @@ def _orientation(image: Image.Image) -> int:
 
 
 def _jpeg_exif(turning: list[Piece]) -> Iterator[bytes]:
-    """The segment that says which way up, as Pillow reads it off all that are there."""
+    """Yield an EXIF segment with the orientation that Pillow reads from all segments together."""
     if all(piece[1] == APP0 for piece in turning):
         return
     try:
@@ -219,7 +219,7 @@ def _jpeg_exif(turning: list[Piece]) -> Iterator[bytes]:
 
 
 def _tiff(orientation: int) -> bytes:
-    """EXIF with nothing but the orientation."""
+    """Write EXIF with nothing but the orientation."""
     return b"MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01" + struct.pack(">HHI", orientation, 0, 0)
 
 
@@ -241,11 +241,11 @@ def _png(data: bytes) -> bytes:
         pixels = pixels or kind == b"IDAT"
         if kind in PNG_BEFORE:
             if pixels and kind not in PNG_AFTER:
-                raise _OddError  # too late to count, but Pillow lets it
+                raise _OddError  # the chunk comes too late, though Pillow still reads it
             kept.append(chunk)
             if kind == b"acTL":
                 if frames:
-                    raise _OddError  # Pillow then plays nothing at all
+                    raise _OddError  # of a file with a second acTL, Pillow plays nothing at all
                 frames = int.from_bytes(chunk[8:12], "big")
             next_frame = next_frame or (pixels and kind == b"fcTL")
         elif (kind == b"eXIf" or (kind in PNG_TEXT and data.startswith(_PNG_KEYWORDS, start + 8))) and not (
@@ -257,7 +257,7 @@ def _png(data: bytes) -> bytes:
 
 
 def _png_exif(before: list[Piece], after: list[Piece]) -> Iterator[bytes]:
-    """The chunk that says which way up, as Pillow reads it off those before and after the pixels."""
+    """Yield an EXIF chunk with the orientation that Pillow reads from the chunks before and after the pixels."""
     if not before and not after:
         return
     pixel = [_png_chunk(b"IDAT", zlib.compress(b"\0\0"))]
@@ -265,7 +265,7 @@ def _png_exif(before: list[Piece], after: list[Piece]) -> Iterator[bytes]:
     shadow = b"".join([PNG_SIGNATURE, head, *before, *pixel, *after, _png_chunk(b"IEND", b"")])
     try:
         with PngImagePlugin.PngImageFile(io.BytesIO(shadow)) as image:
-            image.load()  # what stands behind the pixels is read with them
+            image.load()  # Pillow reads the chunks behind the pixels together with these
             orientation = _orientation(image)
     except Exception:
         return
@@ -334,7 +334,7 @@ def _riff(chunks: Iterable[bytes]) -> bytes:
 
 
 def _webp_orientation(chunks: list[tuple[bytes, memoryview]], flags: int) -> int:
-    """Which way up, from the first chunk of each kind that the header owns to."""
+    """Read the orientation from the first chunk of each kind that the header's flags announce."""
     carrier = Image.new("L", (1, 1))
     for kind, name, flag in ((b"EXIF", "exif", WEBP_EXIF), (b"XMP ", "xmp", WEBP_XMP)):
         body = next((bytes(body) for found, body in chunks if found == kind), b"")
@@ -345,5 +345,5 @@ def _webp_orientation(chunks: list[tuple[bytes, memoryview]], flags: int) -> int
 
 def _as_png(data: bytes) -> bytes:
     png = as_png(decode(data).image)
-    assert png is not None  # without a bound
+    assert png is not None  # without a bound on bytes there is always a file
     return png

@@ -1,4 +1,4 @@
-"""Perceptual fingerprint: what survives re-encoding and resizing of a picture, in all eight orientations at once.
+"""Perceptual fingerprint: a picture's structure that survives re-encoding and resizing, in all eight orientations at once.
 
 The grey thumbnail's discrete cosine transform keeps its 16×16 lowest frequencies. The sign of the lowest 8×8 against
 their median is the classic 64-bit perceptual hash (Zauner 2010, "Implementation and benchmarking of perceptual image
@@ -23,11 +23,11 @@ BITS = HASHED * HASHED
 ORIENTATIONS = 8
 STORED_BYTES = 2 * KEPT * KEPT
 
-# Where a picture has none of a frequency, rounding leaves up to 0.0004 of it; a bit must not hang on that.
+# Rounding leaves up to 0.0004 of a frequency that a picture does not have; no bit of the hash must depend on that.
 ROUNDING = 0.01
-# Below it a picture has no structure to speak of: a blank frame.
+# A picture with less structure than this is a blank frame.
 BLANK = 1.0
-# Pairs that are compared at a time: thousands of equal frames make millions of pairs, at a kilobyte each.
+# The number of pairs compared at a time: thousands of equal frames make millions of pairs, at a kilobyte each.
 PAIR_BLOCK = 1 << 15
 
 Hashes = NDArray[np.uint64]
@@ -48,19 +48,19 @@ _DCT = _dct_rows()
 
 
 def low_frequencies(image: Image.Image) -> bytes:
-    """256 float16, row by row, of an RGB image: all that the functions below need to know of it."""
+    """Compute 256 float16 of an RGB image, row by row: all that the functions below need to know of it."""
     small = image.convert("L").resize((SIZE, SIZE), Image.Resampling.BILINEAR, reducing_gap=2.0)
     grey = np.asarray(small, dtype=np.float32)
     return (_DCT @ grey @ _DCT.T).astype(np.float16).tobytes()
 
 
 def frequencies(stored: Sequence[bytes]) -> Frequencies:
-    """Stored fingerprints → (N, 16, 16)."""
+    """Read stored fingerprints as (N, 16, 16) frequencies."""
     return np.frombuffer(b"".join(stored), np.float16).reshape(-1, KEPT, KEPT).astype(np.float32)
 
 
 def turn(frequencies_NKK: Frequencies, orientation: int) -> Frequencies:
-    """What the frequencies would be of the image in one of its eight orientations; 0 leaves it as it is."""
+    """The frequencies of the same image in another of its eight orientations; 0 leaves it as it is."""
     turned = frequencies_NKK.transpose(0, 2, 1) if orientation & 4 else frequencies_NKK
     odd_K = np.where(np.arange(frequencies_NKK.shape[1]) % 2, np.float32(-1), np.float32(1))
     if orientation & 2:

@@ -1,4 +1,4 @@
-"""Reading one picture from wherever it is: a file, bytes, an array or a Pillow image."""
+"""Reading one picture from a file, bytes, an array or a Pillow image."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .decode import DecodeSize, decode, to_rgb
 
 
 def read_picture(x: object, decode_size: DecodeSize | None = None) -> Image.Image:
-    """Upright RGB image, never the caller's own object.
+    """Read an upright RGB image; the result is never the caller's own object.
 
     ``x``: a path or another reference, the bytes of an image file, a Pillow image (taken as it is, EXIF or not), or a uint8
     array, (H, W) grey or (H, W, K) with 1, 3 or 4 channels. ``decode_size`` is for JPEGs, see `decode`.
@@ -48,7 +48,7 @@ def _bytes_of(reference: Reference) -> bytes:
 
 
 def from_array(pixels: np.ndarray[tuple[int, ...], np.dtype[np.generic]]) -> Image.Image:
-    """(H, W) or (H, W, K) uint8 → image of mode L, RGB or RGBA.
+    """Turn (H, W) or (H, W, K) uint8 into an image of mode L, RGB or RGBA.
 
     Raises:
         DataError: another type or shape; values are never scaled by guess.

@@ -38,12 +38,12 @@ FILTERS = {
     "box": Image.Resampling.BOX,
 }
 
-# A JPEG may be decoded at a reduced DCT scale, but never below this multiple of the size it is resized to.
+# JPEGs may be decoded at a reduced DCT scale, but never below this multiple of the size they are resized to.
 REDUCED_DECODE_MARGIN = 2
 
 
 class Resize(BaseModel):
-    """How an image of any size becomes ``size`` = (H, W) pixels.
+    """The resize of an image of any size to ``size`` = (H, W) pixels.
 
     crop: the largest centred box of the target's shape, then resize. pad: fit inside, grey around. squish: ignore shape.
     """
@@ -67,7 +67,7 @@ class Preprocess(BaseModel):
 
     orient: Literal["exif"] = "exif"
     mode: Literal["RGB", "L"] = "RGB"
-    """L: colours are taken out, and the network sees the same grey three times."""
+    """The colours the network sees; ``L``: colours are taken out, and it sees the same grey three times."""
     resize: Resize = Resize()
     mean: Triple = (0.5, 0.5, 0.5)
     std: Triple = (0.5, 0.5, 0.5)
@@ -98,22 +98,22 @@ class Preprocess(BaseModel):
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """(3, H, W)."""
+        """The shape of one tensor: (3, H, W)."""
         return (3, *self.resize.size)
 
     @property
     def words(self) -> str:
-        """``squish to 224×224, bilinear``."""
+        """The preprocessing for a person: ``squish to 224×224, bilinear``."""
         height, width = self.resize.size
         return f"{self.resize.method} to {width}×{height}, {self.resize.filter}"
 
     @property
     def reading(self) -> str:
-        """By the scale that large JPEGs are decoded at."""
+        """The way of reading: the scale at which large JPEGs are decoded."""
         return f"{self.decode_floor or 'full'}{'-long' if self.resize.method == 'pad' else ''}"
 
     def read(self, data: bytes) -> Decoded:
-        """Upright RGB image.
+        """Decode an upright RGB image.
 
         Raises:
             ImageError: as `decode`.
@@ -121,7 +121,7 @@ class Preprocess(BaseModel):
         return decode(data, self.decode_size)
 
     def facts(self, sha256: str, content: Decoded) -> ItemFacts:
-        """See `facts_of`."""
+        """Return the facts of a decoded file, see `facts_of`."""
         return facts_of(sha256, content)
 
     def altered(self, content: Decoded) -> Decoded:
@@ -129,7 +129,7 @@ class Preprocess(BaseModel):
         return replace(content, image=_perturbed(content.image))
 
     def tensor(self, content: Decoded) -> NDArray[np.float32]:
-        """See `apply`.
+        """Return the network's input, see `apply`.
 
         Raises:
             ImageError: the image has no pixels.
@@ -160,7 +160,7 @@ def _perturbed(image: Image.Image) -> Image.Image:
 
 
 def resize_image(image: Image.Image, spec: Resize) -> Image.Image:
-    """Upright RGB image of any size → RGB image of ``spec.size``."""
+    """Resize an upright RGB image of any size to ``spec.size``."""
     target_h, target_w = spec.size
     kernel = FILTERS[spec.filter]
     width, height = image.size
@@ -190,7 +190,7 @@ def _normalisation_table(mean: Triple, std: Triple) -> NDArray[np.float32]:
 
 
 def to_tensor(image: Image.Image, spec: Preprocess) -> NDArray[np.float32]:
-    """RGB image of the target size → (3, H, W) float32, normalised."""
+    """Turn an RGB image of the target size into (3, H, W) float32, normalised."""
     if spec.mode == "L":
         image = image.convert("L").convert("RGB")
     pixels_HWK = np.asarray(image)
@@ -202,5 +202,5 @@ def to_tensor(image: Image.Image, spec: Preprocess) -> NDArray[np.float32]:
 
 
 def apply(image: Image.Image, spec: Preprocess) -> NDArray[np.float32]:
-    """Upright RGB image → the network's input, (3, H, W) float32."""
+    """Turn an upright RGB image into the network's input, (3, H, W) float32."""
     return to_tensor(resize_image(image, spec.resize), spec)

@@ -1,18 +1,18 @@
-"""Headers that Pillow reads in Python, step by step: a byte, a block, a segment. What has far more of these than any picture
-is refused before, as each costs a microsecond with Python's lock held, and some are kept.
+"""Headers that Pillow reads in Python, step by step: a byte, a block, a segment. A file with far more of these than any
+picture is refused before, as each costs a microsecond with Python's lock held, and some are kept.
 
-Nothing here goes on for longer than it lets Pillow.
+No check here takes more steps than it would let Pillow take.
 """
 
 from __future__ import annotations
 
 from ...core.errors import ImageError
 
-# Blocks of up to 255 bytes before a GIF's picture. XMP is what takes most: some dozens of KiB.
+# The most blocks of up to 255 bytes before a GIF's picture. XMP takes the most: some dozens of KiB.
 GIF_BLOCKS = 1 << 15
-# Segments before a JPEG's picture, each of up to 64 KiB, and bytes between them that belong to none.
+# The most segments before a JPEG's picture, each of up to 64 KiB, and the most bytes between them that belong to none.
 JPEG_SEGMENTS, JPEG_BYTES_BETWEEN = 1 << 13, 1 << 18
-# Comments included.
+# The most bytes of a PPM's header, comments included.
 PPM_HEAD_BYTES = 1 << 16
 
 _SOI, _EOI, _RST0, _SOS, _TEM = 0xD8, 0xD9, 0xD0, 0xDA, 0x01
@@ -45,7 +45,7 @@ def check_jpeg(data: bytes) -> None:
         between, at = between + found - at, found
         marker = data[at + 1] if at + 3 < len(data) else _SOS
         if marker == _SOS:
-            break  # or it is cut short, which Pillow will say
+            break  # the file may also be cut short, which Pillow will say
         if marker in (0, _TEM, 0xFF) or _RST0 <= marker <= _EOI:
             at += 1 if marker == 0xFF else 2
             between += 2
@@ -57,7 +57,7 @@ def check_jpeg(data: bytes) -> None:
 
 
 def check_ppm(data: bytes) -> None:
-    """Raise `ImageError` if its few numbers do not stand within the first bytes."""
+    """Raise `ImageError` if the few numbers of the header do not stand within the first bytes."""
     # Comments go to the end of their line; type, width and height, and all but bitmaps have a depth.
     head = data[: PPM_HEAD_BYTES + 1]
     words = [word for line in head.replace(b"\r", b"\n").split(b"\n") for word in line.split(b"#")[0].split()]

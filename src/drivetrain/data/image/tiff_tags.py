@@ -10,16 +10,16 @@ from PIL import TiffImagePlugin
 
 from ...core.errors import ImageError
 
-# Numbers in all tags together: offsets and lengths of the parts of a large picture, a profile's curves.
+# The most numbers in all tags together: offsets and lengths of the parts of a large picture, a profile's curves.
 MAX_NUMBERS = 1 << 18
 MAX_TAGS = 4096
-# Strips or tiles: Pillow sets them up one by one, at some microseconds and hundreds of bytes each.
+# The most strips or tiles: Pillow sets them up one by one, at some microseconds and hundreds of bytes each.
 MAX_PIECES = 1 << 17
 PIECES = frozenset({273, 324})
-# Directories inside directories: EXIF, GPS, interoperability.
+# The most directories inside directories: EXIF, GPS, interoperability.
 POINTERS = frozenset({34665, 34853, 40965})
 MAX_DIRECTORIES = 16
-# Bytes of a number by its type; those of 1 are kept as they are, and cost no more than the file.
+# Bytes of a number by its type; numbers of 1 byte are kept as they are, and cost no more than the file.
 TYPE_BYTES = {3: 2, 4: 4, 5: 8, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
 WIDTH, LENGTH, BITS, SAMPLES = 256, 257, 258, 277
 ROWS, TILE_WIDTH, TILE_LENGTH = 278, 322, 323
@@ -44,12 +44,12 @@ def check(data: bytes) -> None:
 
 
 def number_count(data: bytes) -> int:
-    """How many numbers stand in the first directory, and in those it points to."""
+    """The count of numbers in the first directory and in those it points to."""
     return sum(tag.count for tag in _tags(data) if tag.kind in TYPE_BYTES)
 
 
 def number_bytes(data: bytes) -> int:
-    """The bytes these take in the file."""
+    """The bytes that the numbers take in the file."""
     return sum(min(tag.count * TYPE_BYTES[tag.kind], len(data)) for tag in _tags(data) if tag.kind in TYPE_BYTES)
 
 
@@ -74,11 +74,11 @@ def _tags(data: bytes) -> Iterator[_Tag]:
                 if tag.number in POINTERS:
                     places.append(tag.value)
     except struct.error:
-        return  # cut short; Pillow will say so
+        return  # the file is cut short, which Pillow will say
 
 
 def buffer_bytes(image: TiffImagePlugin.TiffImageFile) -> int:
-    """What the decoder holds of the compressed picture at once: a strip, or a tile, which may be larger than the picture.
+    """The bytes that the decoder holds of the compressed picture at once: a strip, or a tile, which may exceed the picture.
 
     Raises:
         ImageError: the tags that say so are no numbers.
@@ -91,7 +91,8 @@ def buffer_bytes(image: TiffImagePlugin.TiffImageFile) -> int:
     if TILE_WIDTH in tags:
         width, rows = _number(tags.get(TILE_WIDTH)), _number(tags.get(TILE_LENGTH))
     bits = max(map(_number, tags.get(BITS, (1,))))
-    # Three times: the strip or tile, the window of what was unpacked (LZMA, Zstandard), and rows of subsampled colour.
+    # The decoder holds three buffers: the strip or tile, the window of unpacked bytes (LZMA, Zstandard), and rows of subsampled
+    # colour.
     return 3 * (width * rows * max(_number(tags.get(SAMPLES, 1)), 1) * bits // 8)
 
 

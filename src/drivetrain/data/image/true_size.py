@@ -1,4 +1,4 @@
-"""What decoding an image file will take, from its headers alone: the size its decoder really allocates, and the memory.
+"""The cost of decoding an image file, from its headers alone: the size its decoder really allocates, and the memory.
 
 A file may say one size where it is looked at first and another where its decoder looks: a second header, a container that
 claims less than the frame inside, a tile larger than the picture. What counts is what the decoder believes. Nothing here
@@ -34,9 +34,9 @@ from .jpeg_scan import Frame, read_frame
 MAX_PIXELS = 89_478_485
 # libjpeg's limit. Beyond it a resize keeps an intermediate image of gigabytes, and Pillow's float32 boxes lose pixels.
 MAX_SIDE = 65_500
-# Of memory on the way, where a picture is built to take more than any of that many pixels needs.
+# The most memory on the way, as a picture may be built to take more than any other of as many pixels needs.
 MAX_MEMORY = 4 << 30
-# Some forms are decoded by Python, pixel by pixel (run-length BMP, text PPM, PPM of odd depth): seconds a megapixel.
+# The most pixels in forms that Python decodes pixel by pixel (run-length BMP, text PPM, PPM of odd depth): seconds a megapixel.
 SLOW_PIXELS = 4_000_000
 SLOW_BYTES = 16 << 20
 
@@ -67,52 +67,53 @@ RGB_BYTES = 4
 GREY_16_BYTES, GREY_32_BYTES = 4, 16
 # The animation decoder's two canvases, its frame's pixels, its answer as bytes, and the picture.
 WEBP_BYTES = 20
-# As RGB or with transparency: made by the library, copied to Python, the picture, the same as RGB.
+# Four copies, as RGB or with transparency: the library's, Python's, the picture, and the picture as RGB.
 AVIF_BYTES = 16
-# The decoder's samples, and as bytes.
+# The decoder's samples, and the same as bytes.
 JPEG2000_SAMPLE_BYTES = 6
 ICON_BYTES = 14
 SLOW_PIXEL_BYTES = 16
 
-# A camera's fits into one segment of 64 KiB; Pillow joins as many as there are, and looks at all of it on opening.
+# A camera's EXIF fits into one segment of 64 KiB; Pillow joins as many as there are, and reads it all on opening.
 MAX_EXIF = 2 << 20
 
-# Chunks of a PNG or WebP, each read in turn, and some kept: encoders write pixels in pieces of 8 KiB and more.
+# The most chunks of a PNG or WebP: each is read in turn, and some are kept. Encoders write pixels in pieces of 8 KiB and more.
 MAX_CHUNKS = 1 << 17
-# Pictures in an icon: a dozen sizes, each in a few depths.
+# The most pictures in an icon: a dozen sizes, each in a few depths.
 MAX_ICONS = 256
 
-# Whatever the picture: decoders' tables, and what is in between when it is resized.
+# Memory that any picture takes: decoders' tables, and per pixel of its longer side, buffers of the resize.
 FIXED_BYTES, SIDE_BYTES = 4 << 20, 2048
-# What Python makes of a list of numbers in EXIF or TIFF, per byte in the file.
+# Memory of the Python objects made of a list of numbers in EXIF or TIFF, per byte in the file.
 TAG_BYTES = 40
-# Pillow stops unpacking texts there, a megabyte each; one that is no Latin takes four bytes a sign, and a copy.
+# Pillow stops unpacking texts at these bounds, of one and of all; a text that is not Latin takes four bytes a character,
+# and a copy.
 PNG_TEXT_BYTES, PNG_TEXTS_BYTES = 1 << 20, 64 << 20
 PNG_TEXT_COPIES = 6
 
 
 @dataclass(frozen=True, slots=True)
 class TrueSize:
-    """The largest picture a decoder makes of a file, and the bytes that takes."""
+    """The largest picture a decoder makes of a file, and the memory that takes."""
 
     width: int
     height: int
     pixel_bytes: float = 2 * RGB_BYTES
-    """Per pixel of the picture that is made."""
+    """Bytes per pixel of the picture that is made."""
     whole_bytes: float = 0.0
-    """Per pixel of the picture as stored, at whatever scale it is made."""
+    """Bytes per pixel of the picture as stored, at whatever scale it is decoded."""
     fixed_bytes: int = 0
     slow: bool = False
-    """Whether it is decoded by Python, pixel by pixel."""
+    """Tells whether Python decodes the picture pixel by pixel."""
 
     def bytes(self, reduced: int = 1) -> int:
-        """All that is held at once while the picture is made, at 1/``reduced`` of its size."""
+        """The bytes held at once while the picture is made, at 1/``reduced`` of its size."""
         pixels, longest = self.width * self.height, max(self.width, self.height)
         scaled = self.pixel_bytes * pixels / reduced**2 + SIDE_BYTES * longest / reduced
         return round(scaled + self.whole_bytes * pixels) + self.fixed_bytes + FIXED_BYTES
 
     def check(self, max_pixels: int = MAX_PIXELS) -> None:
-        """Raise `ImageError` if it is larger than may be decoded."""
+        """Raise `ImageError` if the picture is larger than may be decoded."""
         check_size(self.width, self.height, max_pixels)
         if self.bytes() > MAX_MEMORY:
             raise ImageError(
@@ -138,7 +139,7 @@ def check_size(width: int, height: int, max_pixels: int = MAX_PIXELS) -> None:
 
 
 def true_size(data: bytes) -> TrueSize | None:
-    """What decoding a file takes, by its own headers; None: it has none that can be read.
+    """Read from a file's headers what decoding it takes; None: it has none that can be read.
 
     Raises:
         ImageError: what the headers say is no usable picture, whatever the limits.
@@ -174,19 +175,19 @@ def _of_frame(frame: Frame) -> TrueSize:
         frame.width,
         frame.height,
         _held(1 if frame.components == 1 else RGB_BYTES, is_rgb=frame.components == 3),
-        # Coefficients of all the picture are kept, two bytes each.
+        # The decoder keeps the coefficients of all the picture, two bytes each.
         2.0 * frame.components if frame.scanned_whole else 0.0,
         TAG_BYTES * frame.exif_bytes,
     )
 
 
 def _held(stored: int, *, is_rgb: bool = False) -> int:
-    """Bytes a pixel of a picture as stored, turned upright, and as RGB; turned it is RGB where it is stored so."""
+    """Bytes a pixel of three copies: as stored, turned upright, and as RGB; a picture stored as RGB needs no third."""
     return 2 * RGB_BYTES if is_rgb else 2 * stored + RGB_BYTES
 
 
 def _png(data: bytes, start: int, most_chunks: int = MAX_CHUNKS) -> TrueSize | None:
-    """As Pillow reads it: the last of several headers before the pixels counts."""
+    """Read a PNG's chunks as Pillow does: of several headers before the pixels, the last counts."""
     chunks = 0
     at, widest, texts, exif, stored, opaque = start + len(PNG_SIGNATURE), None, 0, 0, 0, True
     while at + 8 <= len(data):
@@ -203,7 +204,7 @@ def _png(data: bytes, start: int, most_chunks: int = MAX_CHUNKS) -> TrueSize | N
         elif kind == b"tRNS":
             opaque = False
         elif kind in (b"zTXt", b"iTXt"):
-            # Of a kilobyte and more: deflate makes a thousand bytes of one.
+            # deflate makes up to about a thousand bytes of one.
             texts += min(length * 1032, PNG_TEXT_BYTES)
         elif kind == b"eXIf":
             exif += min(length, len(data))
@@ -223,7 +224,7 @@ def _webp(data: bytes) -> TrueSize | None:
 
 
 def _check_chunks(data: bytes) -> None:
-    """The decoder keeps a note of each."""
+    """Raise `ImageError` for too many chunks, as the decoder keeps a note of each."""
     at, count = 12, 0
     while at + 8 <= len(data):
         count += 1
@@ -234,7 +235,7 @@ def _check_chunks(data: bytes) -> None:
 
 
 def _webp_canvas(data: bytes) -> tuple[int, int] | None:
-    """The decoder refuses frames that do not lie within it."""
+    """Read the size of the canvas; the decoder refuses frames that do not lie within it."""
     kind = data[12:16]
     if kind == b"VP8X" and len(data) >= 30:
         return int.from_bytes(data[24:27], "little") + 1, int.from_bytes(data[27:30], "little") + 1
@@ -248,14 +249,14 @@ def _webp_canvas(data: bytes) -> tuple[int, int] | None:
 
 
 def _exif(data: bytes) -> int:
-    """At most so many bytes of EXIF; small files have little whatever they say."""
+    """Bound the bytes of EXIF: small files have little whatever they say."""
     return min(len(data), 1 << 20) if b"Exif" in data or b"EXIF" in data else 0
 
 
 def _icon(data: bytes) -> TrueSize | None:
-    """The largest picture inside: Pillow decodes one as soon as it opens the file."""
+    """Find the largest picture in an icon: Pillow decodes one as soon as it opens the file."""
     found: list[TrueSize] = []
-    # What the count says may be more entries than there is room for.
+    # The count may announce more entries than the file has room for.
     count = min(int.from_bytes(data[4:6], "little"), (len(data) - 6) // 16)
     if count > MAX_ICONS:
         raise ImageError("too large", f"an icon of {count} pictures; at most {MAX_ICONS}")
@@ -319,7 +320,7 @@ def _lazy(data: bytes) -> TrueSize | None:
 
 
 def _lazily(factory: type[ImageFile.ImageFile], data: bytes) -> TrueSize | None:
-    """From what a plugin has read before it was asked for pixels."""
+    """Read the size from what a Pillow plugin reads before it is asked for pixels."""
     try:
         with factory(io.BytesIO(data), "") as image:
             return _of_opened(image, data)
@@ -350,6 +351,6 @@ def _of_opened(image: ImageFile.ImageFile, data: bytes) -> TrueSize:
             f"{SLOW_BYTES >> 20}: save it as PNG",
         )
     if isinstance(image, JpegImagePlugin.JpegImageFile):
-        # Its header is odd, so that the worst is taken to be so.
+        # The header is odd, so the worst is assumed.
         return TrueSize(width, height, pixel_bytes, 8.0)
     return TrueSize(width, height, pixel_bytes + (SLOW_PIXEL_BYTES if slow else 0), fixed_bytes=fixed, slow=slow)

@@ -12,7 +12,7 @@ from .picture import read_picture
 
 
 def verify_images(paths: Iterable[str | Path]) -> list[Path]:
-    """Those of the files that cannot be decoded, in their order. Every one is decoded in full, several at once."""
+    """Return the files that cannot be decoded, in their order. Every file is decoded in full, several at once."""
 
     def broken(path: Path) -> bool:
         try:

@@ -31,7 +31,7 @@ SUFFIXES = (".zip", ".tar", ".tgz", ".tbz", ".tbz2", ".txz", ".tar.gz", ".tar.bz
 
 CHUNK_BYTES = 1 << 20
 
-# Long names travel in headers of their own, which tarfile reads in one piece. No file system has names this long.
+# Longest name: long names travel in headers of their own, which tarfile reads in one piece. No file system has names this long.
 TAR_HEADER_BYTES = 1 << 20
 TAR_HEADERS = frozenset(
     {tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE, tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK}
@@ -39,7 +39,7 @@ TAR_HEADERS = frozenset(
 
 DRIVE = re.compile(r"[A-Za-z]:")
 
-# What the readers raise on bytes that are not what they should be.
+# Errors that the readers raise on damaged bytes.
 DAMAGE = (
     zipfile.BadZipFile,
     tarfile.TarError,
@@ -49,7 +49,7 @@ DAMAGE = (
     EOFError,
     ValueError,
     OverflowError,
-    NotImplementedError,  # what zipfile raises for a compression it does not know
+    NotImplementedError,  # zipfile raises it for a compression it does not know
     LookupError,
     MemoryError,
     RuntimeError,
@@ -70,7 +70,7 @@ class UnpackLimits:
     members: int = 2_000_000
 
     def bytes_for(self, archive_bytes: int) -> int:
-        """What an archive of that size may unpack to, in bytes."""
+        """The bytes that an archive of ``size`` bytes may unpack to."""
         return min(self.total_bytes, max(self.free_bytes, self.ratio * archive_bytes))
 
 
@@ -108,7 +108,7 @@ class CheckedHeader(tarfile.TarInfo):
 
 
 def is_archive(path: Path) -> bool:
-    """Whether a file's first bytes or its name say zip or tar."""
+    """Tells whether a file's first bytes or its name say zip or tar."""
     if path.name.lower().endswith(SUFFIXES):
         return True
     with open_plain(path) as file:
@@ -151,7 +151,7 @@ def unpack(archive: Path, into: Path, limits: UnpackLimits = LIMITS) -> Path:
 
 
 def top_folder(folder: Path) -> Path:
-    """Where an unpacked archive's data starts: below folders that hold nothing but one other folder.
+    """Find where an unpacked archive's data starts: below folders that hold nothing but one other folder.
 
     A split folder is not passed, nor a folder of images without folders, which is a class.
     """
@@ -199,7 +199,7 @@ def _unpack(file: IO[bytes], into: Path, title: str, limits: UnpackLimits) -> No
     except OSError as error:
         if error.errno is not None:
             raise
-        raise _damaged(title, error) from None  # gzip and bz2 say it so
+        raise _damaged(title, error) from None  # gzip and bz2 raise this for a stream that is cut short
 
 
 def _damaged(title: str, error: Exception) -> SourceError:
@@ -275,7 +275,7 @@ def _zip_name(info: zipfile.ZipInfo) -> str:
     name = info.orig_filename
     if info.flag_bits & 0x800 or name.isascii():
         return name
-    try:  # macOS writes UTF-8 without saying so, and zipfile has read it as code page 437
+    try:  # macOS writes UTF-8 without marking it, and zipfile has read it as code page 437
         return name.encode("cp437").decode("utf-8")
     except UnicodeError:
         return name

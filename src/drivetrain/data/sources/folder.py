@@ -1,4 +1,4 @@
-"""A folder of images: the walk, what counts as an image, and class folders with or without split folders above them.
+"""A folder of images: walking it, telling images by their names and first bytes, and reading class and split folders.
 
 Names in a tree are relative, with forward slashes, and sorted by code point. ``rel`` is the file system's own name
 (surrogate-escaped where it is not UTF-8); `shown` turns it into one that any terminal, file or web page can hold.
@@ -26,7 +26,7 @@ from . import foreign_files
 SPLITS = {"train": "train", "valid": "valid", "validation": "valid", "val": "valid", "dev": "valid", "test": "test"}
 """Names of split folders and of values in a split column, in lower case → the split."""
 
-# What operating systems leave behind; macOS puts the last one into zip files.
+# Files that operating systems leave behind; macOS puts the last one into zip files.
 LITTER = frozenset({"thumbs.db", "desktop.ini", "__macosx"})
 
 IMAGE_HEAD = re.compile(
@@ -50,11 +50,12 @@ IMAGE_HEAD = re.compile(
 
 
 UNREADABLE_FOLDER = "unreadable folder"
-"""Why a folder was skipped, and with it perhaps a class; other reasons are those of files."""
+"""The reason why a folder was skipped, and with it perhaps a class; all other reasons concern files."""
 
 
 class File(NamedTuple):
-    """One visible file. ``top`` is the first folder on the way to it; ``problem`` says why it is no image, and how."""
+    """One visible file. ``top`` is the first folder on the way to it; ``problem`` is the reason why it is no image, and a
+    sentence."""
 
     name: str
     rel: str
@@ -86,7 +87,7 @@ class Tree:
 
 
 def shown(name: str) -> str:
-    """A name that can be encoded: bytes that are not UTF-8 appear as U+FFFD."""
+    """Return the name in a form that can be encoded: bytes that are not UTF-8 appear as U+FFFD."""
     if name.isascii():
         return name
     try:
@@ -96,17 +97,17 @@ def shown(name: str) -> str:
 
 
 def label_of(name: str) -> str:
-    """A class folder's name as a label: composed (NFC), because macOS stores names decomposed and tables seldom do."""
+    """Return a class folder's name as a label: composed (NFC), because macOS stores names decomposed and tables seldom do."""
     return unicodedata.normalize("NFC", shown(name))
 
 
 def is_litter(name: str) -> bool:
-    """Whether a file or folder of this name is passed over in silence."""
+    """Tells whether a file or folder of this name is passed over in silence."""
     return name.startswith(".") or name.lower() in LITTER
 
 
 def image_problem(path: str) -> tuple[str, str] | None:
-    """None if the regular file at ``path`` passes for an image, else the reason and a sentence.
+    """Return the reason and a sentence why the regular file at ``path`` is no image; None if it passes for one.
 
     A known extension is believed without opening the file (the decoder looks at the content anyway).
     """
@@ -127,7 +128,7 @@ def image_problem(path: str) -> tuple[str, str] | None:
 
 
 def looks_like_image(head: bytes) -> bool:
-    """Whether a file begins, in its first 32 bytes, as raster image formats do."""
+    """Tells whether a file begins, in its first 32 bytes, as raster image formats do."""
     return IMAGE_HEAD.match(head) is not None
 
 
@@ -136,7 +137,7 @@ BUNDLE = {"SHA256SUMS", "manifest.json"}
 
 
 def walk(root: Path, title: str, max_depth: int | None = None) -> Tree:
-    """Everything visible below ``root``, links followed, each folder read once.
+    """Find everything visible below ``root``, following links and reading each folder once.
 
     ``max_depth`` counts folders: 0 reads the root's own files only.
 
@@ -154,7 +155,7 @@ def walk(root: Path, title: str, max_depth: int | None = None) -> Tree:
     links: list[tuple[str, str]] = []
     while plain or links:
         if not plain:
-            # Linked folders come last and in order, so that a real folder never loses its files to a link to it.
+            # Linked folders come last and in order, so that a folder never loses its files to a link that points to it.
             links.sort(reverse=True)
             plain.append(links.pop())
         rel, folder = plain.pop()
@@ -187,13 +188,13 @@ def walk(root: Path, title: str, max_depth: int | None = None) -> Tree:
                         skipped.append(file)
                 elif deeper:
                     (links if entry.is_symlink() else plain).append((below, entry.path))
-            except OSError as error:  # a link to itself, or a disk that fails
+            except OSError as error:  # the entry is a link to itself, or the disk fails
                 skipped.append(Skipped(shown(below), "unreadable", error.strerror or type(error).__name__))
     return Tree(base, title, tuple(sorted(files)), tuple(sorted(folders)), tuple(skipped))
 
 
 def _look(entry: os.DirEntry[str], rel: str) -> File | Skipped:
-    """What a folder's entry is that is not a folder itself."""
+    """Look at a folder's entry that is not a folder itself."""
     if entry.is_file():
         top = rel.partition("/")[0] if "/" in rel else ""
         return File(shown(rel), rel, top, entry.path, image_problem(entry.path))
@@ -203,7 +204,7 @@ def _look(entry: os.DirEntry[str], rel: str) -> File | Skipped:
 
 
 def _identity(folder: str) -> tuple[int, int] | str:
-    """Equal for two names of one folder."""
+    """The folder's identity: equal for two names of one folder."""
     try:
         status = os.stat(folder)
     except OSError:
@@ -256,7 +257,7 @@ def read_classes(tree: Tree, splits: frozenset[str]) -> tuple[list[Item], list[S
 
 
 def _tell_apart(labels: dict[str, str], title: str) -> None:
-    """Two folders may share a label only as two spellings (NFC, NFD) of one name."""
+    """Check that two folders share a label only as two spellings (NFC, NFD) of one name."""
     owners: dict[str, str] = {}
     for folder, label in sorted(labels.items()):
         first = owners.setdefault(label, folder)
@@ -265,7 +266,7 @@ def _tell_apart(labels: dict[str, str], title: str) -> None:
 
 
 def _empty_classes(tree: Tree, has_splits: bool) -> Iterator[Skipped]:
-    """Class folders without any file: a class that would otherwise vanish unseen."""
+    """Find class folders without any file: their classes would otherwise vanish unseen."""
     depth = 1 if has_splits else 0
     filled = {"/".join(file.rel.split("/", depth + 1)[: depth + 1]) for file in tree.files}
     for folder in tree.folders:
@@ -275,14 +276,14 @@ def _empty_classes(tree: Tree, has_splits: bool) -> Iterator[Skipped]:
 
 
 def no_images(tree: Tree, advice: str) -> SourceError:
-    """What a tree without images holds instead."""
+    """The error for a tree without images, which says what the tree holds instead."""
     blocked = f", and {len(tree.skipped)} that cannot be read, e.g. {tree.skipped[0].name}" if tree.skipped else ""
     others = f"{_count(len(tree.files), 'other file')}, e.g. {tree.files[0].name}" if tree.files else "no files at all"
     return SourceError(f"found no images in {tree.title} ({others}{blocked}); {advice}")
 
 
 def no_classes(tree: Tree) -> SourceError:
-    """Why a folder without class folders is not a labelled source, and how to make it one."""
+    """The error for a folder without class folders: why it is no labelled source, and how to make it one."""
     inner = sorted({file.top for file in tree.images if file.top})
     place = shown(inner[0]) if inner else Path(tree.title).name.partition(".")[0] or "photos"
     advice = f"put each class's images in a folder of its own, e.g. {place}/cat/1.jpg"
@@ -301,6 +302,6 @@ def _count(number: int, noun: str) -> str:
 
 
 def listed(names: list[str], most: int = 5) -> str:
-    """Names for a sentence, the first few of many."""
+    """List names for a sentence: the first few of many."""
     tail = f" and {len(names) - most} more" if len(names) > most else ""
     return ", ".join(shown(name) for name in names[:most]) + tail

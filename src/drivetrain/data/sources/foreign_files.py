@@ -1,4 +1,4 @@
-"""What a file is that is no image of ours, by its first bytes: people mix videos, PDFs and RAW photos among their photos.
+"""Naming a file that is no image we read, by its first bytes: people mix videos, PDFs and RAW photos among their photos.
 
 A RAW photo of most makers is a TIFF with a small preview in front. Read as a TIFF it would pass for a picture of 160 by
 120 pixels, so it is told from a TIFF by its tags before anything is decoded.
@@ -10,7 +10,7 @@ import re
 import struct
 from collections.abc import Iterator
 
-# Of a file, what has to be read to name it: a tar says so behind byte 257, office documents in the first entries of a zip.
+# Bytes to read of a file to name it: a tar says so behind byte 257, office documents in the first entries of a zip.
 HEAD_BYTES = 4096
 
 _CANNOT = "which cannot be read here"
@@ -99,7 +99,7 @@ _HEIC_BRANDS = frozenset({b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", 
 _AVIF_BRANDS = frozenset({b"avif", b"avis"})
 _AUDIO_BRANDS = frozenset({b"M4A ", b"M4B ", b"M4P "})
 
-# What an office document's zip has among its first entries.
+# Names among the first entries of an office document's zip.
 _ZIPPED: tuple[tuple[bytes, str], ...] = (
     (b"mimetypeapplication/vnd.oasis.opendocument.text", "an OpenDocument text"),
     (b"mimetypeapplication/vnd.oasis.opendocument.spreadsheet", "an OpenDocument spreadsheet"),
@@ -114,7 +114,7 @@ _ZIPPED: tuple[tuple[bytes, str], ...] = (
     (b"META-INF/", "a Java or Android program"),
 )
 
-# Of XML and its like, by what stands in it first. In this order: a web page may hold a drawing, a sidecar is RDF.
+# XML and its like, by what stands first in the file. The order matters: a web page may hold a drawing, a sidecar is RDF.
 _MARKUP: tuple[tuple[re.Pattern[bytes], str], ...] = tuple(
     (re.compile(pattern, re.IGNORECASE), what)
     for pattern, what in (
@@ -156,7 +156,7 @@ _SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 13: 4}
 
 
 def foreign_file(head: bytes) -> str | None:
-    """What a file is that is no image, and what to do about it; None where the bytes say nothing known.
+    """Name a file that is no image, and say what to do about it; None where its first bytes are not known.
 
     ``head`` are the file's first `HEAD_BYTES` bytes, or all of them. Ask only of what is not an image: some formats share
     their beginning with others.
@@ -178,7 +178,7 @@ def foreign_file(head: bytes) -> str | None:
 
 
 def raw_photo(data: bytes) -> str | None:
-    """What a TIFF is that is a camera's RAW photo: DNG, NEF, CR2, ARW and their like; None of any other file.
+    """Name the RAW photo that a TIFF is: DNG, NEF, CR2, ARW and their like; None for any other file.
 
     Such a file says so by DNG's own version tag, by Canon's mark behind the header, by pixels of a sensor's colour filter
     in one of its pictures, or by a maker's name and a preview where the picture would be.
@@ -204,7 +204,7 @@ def _raw(kind: str) -> str:
 
 
 def _of_container(head: bytes) -> str | None:
-    """Formats that share one wrapping: ISO media files, RIFF, zip, MPEG streams."""
+    """Name a file of a format that shares its wrapping with others: ISO media files, RIFF, zip, MPEG streams."""
     if head[4:8] == b"ftyp":
         brand = head[8:12]
         if brand == b"crx ":
@@ -243,7 +243,7 @@ def _markup_or_text(head: bytes) -> str | None:
 
 
 def _decoded(head: bytes) -> str | None:
-    """Text of any usual encoding, or None."""
+    """Decode text of any usual encoding; None where the bytes are no text."""
     utf16 = head.startswith((b"\xff\xfe", b"\xfe\xff"))
     # The head may end within a character.
     text = head.decode("utf-16" if utf16 else "utf-8", "ignore" if utf16 else "replace").rstrip("�")
@@ -251,7 +251,7 @@ def _decoded(head: bytes) -> str | None:
 
 
 def _tags(data: bytes, at: int, order: str) -> dict[int, tuple[int, ...]]:
-    """A directory of a TIFF: tag → its numbers, of those tags that matter here."""
+    """Read a directory of a TIFF: tag → its numbers, for the tags that matter here."""
     return dict(_entries(data, at, order)) if 0 < at < len(data) else {}
 
 
@@ -268,7 +268,7 @@ def _entries(data: bytes, at: int, order: str) -> Iterator[tuple[int, tuple[int,
 
 
 def _number(data: bytes, order: str, at: int, size: int) -> int:
-    """An unsigned number of 1, 2 or 4 bytes; 0 beyond the end of the file."""
+    """Read an unsigned number of 1, 2 or 4 bytes; 0 beyond the end of the file."""
     piece = data[at : at + size]
     value: int = struct.unpack(f"{order}{ {1: 'B', 2: 'H', 4: 'I'}[size] }", piece)[0] if len(piece) == size else 0
     return value

@@ -46,11 +46,11 @@ METADATA = frozenset({"metadata.csv", "metadata.jsonl", "metadata.parquet"})
 """Tables that describe the folder they stand in (Hugging Face ImageFolder)."""
 
 UNPACKED = ".drivetrain-unpacked"
-"""Beside an archive: where it is unpacked to unless told otherwise."""
+"""The folder beside an archive into which it is unpacked unless told otherwise."""
 
 WILD = re.compile(r"[*?[]")
 
-# Of a folder's names, how many are compared with a misspelled one: difflib takes about 20 µs for each.
+# The most names of a folder that are compared with a misspelled one: difflib takes about 20 µs for each.
 MOST_NAMES = 5000
 
 ELEMENTS = "Items, (path, label) or (path, label, group) tuples, or dicts such as those of frame.to_dict('records')"
@@ -146,7 +146,7 @@ def _read_file(path: Path, title: str, labelled: bool) -> tuple[list[Item], list
 
 
 def _read_folder(tree: Tree, labelled: bool, *, unpacked: bool) -> tuple[list[Item], list[Skipped]]:
-    """``unpacked`` is true where the folder is a stranger's archive, whose tables may list only its own files."""
+    """Read a folder; ``unpacked`` where it comes from a stranger's archive, whose tables may list only its own files."""
     if {file.rel for file in tree.files} >= BUNDLE:
         raise SourceError(f"{tree.title} is a bundle, a trained model; give the images to look at, not a model")
     if labelled:
@@ -160,7 +160,7 @@ def _read_folder(tree: Tree, labelled: bool, *, unpacked: bool) -> tuple[list[It
 
 
 def _read_labelled(tree: Tree, unpacked: bool) -> tuple[list[Item], list[Skipped]]:
-    """Each part of the tree by what describes it: a metadata table, class folders, or one table on top."""
+    """Read each part of the tree by what describes it: a metadata table, class folders, or one table on top."""
     items: list[Item] = []
     skipped: list[Skipped] = []
     described: set[str] = set()
@@ -200,7 +200,7 @@ def _metadata_files(tree: Tree) -> dict[str, File]:
 
 
 def _read_metadata(metadata: File, below: str, tree: Tree) -> Listing | None:
-    """What a metadata table lists; None if there are class folders to go by and it adds nothing to them.
+    """Read the rows of a metadata table; None where class folders give the labels and the table adds nothing to them.
 
     Without a label column, the class folder in each ``file_name`` is the label.
     """
@@ -213,14 +213,14 @@ def _read_metadata(metadata: File, below: str, tree: Tree) -> Listing | None:
     path_column, needs_label = "file_name", not has_folders
     rows = table.read_rows(cells, labelled=True, path_column=path_column, needs_label=needs_label)
     rows = [_in_folder(row, below, "label" in known) for row in rows]
-    # Metadata travels with its folder: it has no business outside, wherever the folder came from.
+    # A metadata table travels with its folder and may not name files outside, wherever the folder came from.
     return table.resolve(
         rows, Place(tree.root, below, confined=True), f"{metadata.name} of {tree.title}", labelled=True
     )
 
 
 def _in_folder(row: Row, below: str, has_label: bool) -> Row:
-    """The row with what its folders say: the split, and the label if no column says it."""
+    """Complete the row from its folders: the split, and the label if no column has one."""
     folders = posixpath.normpath(posixpath.join(below, row.path.replace("\\", "/"))).split("/")[:-1]
     split = SPLITS.get(folders[0].lower()) if folders else None
     if split:
@@ -235,7 +235,7 @@ def _not_listed(tree: Tree, below: str, listing: Listing, name: str) -> list[Ski
 
 
 def _read_lone_table(tree: Tree, unpacked: bool) -> tuple[list[Item], list[Skipped]] | None:
-    """A table with path and label columns on top of a folder whose own folders are no classes."""
+    """Read a table with path and label columns on top of a folder whose own folders are no classes."""
     fitting: list[table.Table] = []
     for file in tree.files:
         if not file.top and Path(file.rel).suffix.lower() in table.SUFFIXES:
@@ -255,7 +255,7 @@ def _read_lone_table(tree: Tree, unpacked: bool) -> tuple[list[Item], list[Skipp
 
 
 def _read_missing(source: str, title: str, labelled: bool) -> tuple[list[Item], list[Skipped]]:
-    """A pattern; or nothing, and the error says which name nearby was perhaps meant."""
+    """Read a pattern; where nothing matches, the error says which name nearby was perhaps meant."""
     if WILD.search(source) and labelled:
         raise SourceError(
             f"{title} is a pattern, which gives no labels; give the folder above the class folders, or a table"
@@ -265,7 +265,7 @@ def _read_missing(source: str, title: str, labelled: bool) -> tuple[list[Item], 
     missing = Path(source)
     while not missing.parent.exists():
         missing = missing.parent
-    if missing.is_symlink():  # a name like it is not what is meant: this one is there
+    if missing.is_symlink():  # the name is right, so no similar name is offered
         raise SourceError(f"{shown(str(missing))} is a link that leads nowhere; give what it should lead to")
     names = sorted(name for name in os.listdir(missing.parent) if not is_litter(name))[:MOST_NAMES]  # noqa: PTH208
     near = difflib.get_close_matches(missing.name.lower(), [name.lower() for name in names], n=3)
@@ -290,7 +290,7 @@ def _read_pattern(source: str, title: str) -> tuple[list[Item], list[Skipped]]:
 
 
 def _matches(parts: list[str], pattern: list[str]) -> bool:
-    """Whether a path fits a pattern, both cut at the slashes; ``**`` stands for any number of folders."""
+    """Tells whether a path fits a pattern, both cut at the slashes; ``**`` stands for any number of folders."""
     if not parts or not pattern:
         return not parts and not pattern
     head, *rest = pattern

@@ -33,12 +33,12 @@ from ...core.plain_file import open_plain
 from ...core.types import Item, Skipped
 from .folder import SPLITS, image_problem, shown
 
-# Why a file is left out that is listed twice.
+# The reason why a file that is listed twice is left out.
 CONFLICTING_LABELS = "conflicting labels"
 
 MAX_COLUMNS = 10_000
 MAX_LINE = 4 << 20
-"""Characters of a line that names columns, or one image with all that is known of it."""
+"""The most characters of a line, which names columns, or one image with all that is known of it."""
 
 SUFFIXES = frozenset({".csv", ".tsv", ".jsonl", ".parquet"})
 
@@ -49,15 +49,15 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
     "split": ("split", "subset"),
     "weight": ("weight",),
 }
-"""What a column means → the names it may have, in lower case. The first wins over the others."""
+"""A column's meaning → the names it may have, in lower case. The first wins over the others."""
 
-# Absolute for Linux or Windows, or relative to a Windows drive: each leaves the folder it is joined to.
+# Paths that leave the folder they are joined to: absolute for Linux or Windows, or relative to a Windows drive.
 ROOTED = re.compile(r"[/\\]|[A-Za-z]:")
 
 
 @dataclass(frozen=True)
 class Table:
-    """Cells as read. A row stands with the words that tell a person where it is (``labels.csv, line 3``)."""
+    """A table's cells as read. Each row has words that tell a person where it is (``labels.csv, line 3``)."""
 
     name: str
     columns: tuple[str, ...]
@@ -77,7 +77,7 @@ class Row(NamedTuple):
 
 
 class Place(NamedTuple):
-    """Where rows' relative paths start: ``root``, the source, and ``below``, the table's folder within it.
+    """The folder at which rows' relative paths start: ``root`` is the source, ``below`` the table's folder within it.
 
     ``confined`` rows may not name a file outside the root: the table came with the data, not from the user's hand.
     """
@@ -88,7 +88,7 @@ class Place(NamedTuple):
 
 
 class Listing(NamedTuple):
-    """What rows came to; ``rels`` are the paths relative to the root that they named."""
+    """The items that rows gave; ``rels`` are the paths relative to the root that the rows named."""
 
     items: list[Item]
     skipped: list[Skipped]
@@ -127,7 +127,7 @@ def _load_delimited(path: Path, name: str, usual: str) -> Table:
                 f"{name}: the first line has more than {MAX_LINE >> 20} million characters; is it a table?"
             )
         file.seek(0)
-        # The usual one wins a tie, as with a single column.
+        # The usual separator wins a tie, as with a single column.
         delimiter = max((usual, ",", ";", "\t"), key=header.count)
         reader = csv.reader(file, delimiter=delimiter, strict=True)
         columns: tuple[str, ...] = ()
@@ -186,7 +186,10 @@ def _load_json_lines(path: Path, name: str) -> Table:
                 raise SourceError(
                     f"{at}: broken JSON at column {error.colno} ({error.msg}); correct the line"
                 ) from None
-            except (ValueError, RecursionError) as error:  # numbers of thousands of digits, nesting without end
+            except (
+                ValueError,
+                RecursionError,
+            ) as error:  # JSON may hold numbers of thousands of digits, or nest without end
                 raise SourceError(f"{at}: {error}; correct the line") from None
             if not isinstance(cells, dict):
                 raise SourceError(
@@ -222,7 +225,7 @@ def _load_parquet(path: Path, name: str, every_column: bool) -> Table:
 def find_roles(
     columns: Sequence[str], at: str, *, labelled: bool, path_column: str = "path", needs_label: bool = True
 ) -> dict[str, str]:
-    """Meaning → the column that has it; without labels only the path counts. ``path_column`` wins over its synonyms.
+    """Find each meaning's column; without labels only the path counts. ``path_column`` wins over its synonyms.
 
     Raises:
         SourceError: no path column, no label column though it is needed, or two that could be it.
@@ -256,7 +259,7 @@ def read_rows(table: Table, *, labelled: bool, path_column: str = "path", needs_
 
 
 def row_of(at: str, cells: Mapping[str, object], roles: Mapping[str, str]) -> Row:
-    """One row from its cells; a cell that is absent is an empty one."""
+    """Read one row from its cells; an absent cell counts as empty."""
     value = {role: cells.get(column) for role, column in roles.items()}
     path = value["path"]
     if isinstance(path, os.PathLike):
@@ -274,7 +277,7 @@ def row_of(at: str, cells: Mapping[str, object], roles: Mapping[str, str]) -> Ro
 
 
 def text_of(value: object, what: str) -> str | None:
-    """A label or group as text in NFC; None where the cell is empty. Whole floats lose their ``.0``."""
+    """Return a label or group as text in NFC; None where the cell is empty. Whole floats lose their ``.0``."""
     if isinstance(value, np.generic):
         value = value.item()
     if value is None or (isinstance(value, float) and math.isnan(value)):
@@ -287,7 +290,7 @@ def text_of(value: object, what: str) -> str | None:
 
 
 def split_of(value: object, at: str) -> str | None:
-    """``train``, ``valid``, ``test`` or None where the cell is empty."""
+    """Read a split: ``train``, ``valid``, ``test``, or None where the cell is empty."""
     text = text_of(value, f"{at}: the split")
     if text is not None and text.lower() not in SPLITS:
         raise SourceError(f"{at}: split {text!r} is unknown; use train, valid or test")
@@ -295,7 +298,7 @@ def split_of(value: object, at: str) -> str | None:
 
 
 def weight_of(value: object, at: str) -> float:
-    """A finite weight ≥ 0; 1 where the cell is empty."""
+    """Read a finite weight ≥ 0; 1 where the cell is empty."""
     if value is None or (isinstance(value, str) and not value.strip()):
         return 1.0
     if isinstance(value, bool) or not isinstance(value, (str, int, float, np.number)):
@@ -350,7 +353,7 @@ def resolve(rows: Sequence[Row], place: Place, title: str, *, labelled: bool) ->
 def _why_not(
     row: Row, path: str, places: Mapping[str, Mapping[str, str]], used: Mapping[str, str], labelled: bool
 ) -> tuple[str, str] | None:
-    """Why a row gives no item: a short reason and a sentence."""
+    """The reason why a row gives no item, as a short code and a sentence."""
     if not row.path:
         return "no path", f"{row.at}: the path is empty"
     if labelled and row.label is None:
@@ -365,7 +368,7 @@ def _why_not(
 
 
 def _locate(row: Row, place: Place) -> tuple[str, str]:
-    """A row's path relative to the root, and the file it names; the latter empty where there is none."""
+    """Find a row's path relative to the root, and the file it names; the latter is empty where there is none."""
     rels = [_relative(spelling, row.at, place) for spelling in _spellings(row.path)]
     for rel in rels:
         path = os.path.normpath(os.path.join(place.root, rel))
@@ -375,7 +378,7 @@ def _locate(row: Row, place: Place) -> tuple[str, str]:
 
 
 def _spellings(path: str) -> Iterator[str]:
-    """As listed, then as other systems and editors would have written it."""
+    """Yield a path as listed, then as other systems and editors would have written it."""
     return iter(
         dict.fromkeys(
             (
@@ -390,7 +393,7 @@ def _spellings(path: str) -> Iterator[str]:
 
 
 def _relative(path: str, at: str, place: Place) -> str:
-    """The normal form of a path, relative to the root where it stands below."""
+    """Return the normal form of a path, relative to the root where it stands below."""
     path = path.replace(os.sep, "/")
     if not place.confined and os.path.isabs(path):
         path = posixpath.normpath(path)
