@@ -1,4 +1,4 @@
-"""What a backbone is: a frozen network that turns a tensor into an embedding, with all it needs to be used.
+"""The backbone: a frozen network that turns a tensor into an embedding, with all it needs to be used.
 
 An embedding is a row of blocks: the pooled last layer (``head``) and, where the network offers them, pooled outputs of
 earlier stages, which help on textures and materials. Each block has unit length, so none drowns the others.
@@ -19,7 +19,7 @@ from ..data.preparation import Preparation
 if TYPE_CHECKING:
     import onnx
 
-# A block of this name after another's holds the largest values over the places of the map that the other is the mean of.
+# A block named after another with this ending holds the maxima over the map's places, of which the other holds the means.
 MAXIMA = ".max"
 
 INPUT = "pixels"
@@ -45,7 +45,7 @@ class Backbone:
 
     name: str
     fingerprint: str
-    """SHA-256 (hex) over the weights: what caches and manifests know it by."""
+    """SHA-256 (hex) over the weights, by which caches and manifests know the backbone."""
     licence: str
     source: str
     preprocess: Preparation

@@ -1,4 +1,4 @@
-"""Networks are run on batches of a few sizes only: those that were tried before a network was trusted.
+"""Batches of a few sizes: a network is run only on those that were tried before it was trusted.
 
 A graph from elsewhere can ask for its batch's size and make something of it, so that a batch of three takes terabytes where
 one of two took nothing. What has been run once on a size takes as much the next time (`drivetrain.embed.operators`).
@@ -13,15 +13,16 @@ from math import prod
 import numpy as np
 from numpy.typing import NDArray
 
-# Powers of two, so that any number of images is a few of them.
+# Sizes are powers of two, so that any number of images is made up of a few batches.
 MOST = 8
 
-# Of all images of a batch: eight of 300×300. A large input fills the cores alone, and eight of it would take gigabytes.
+# The most pixels of a batch, those of eight images of 300×300. A large image fills the cores alone, and eight of them would
+# take gigabytes.
 MOST_PIXELS = MOST * 300 * 300
 
 
 def batch_sizes(shape: tuple[int, ...]) -> tuple[int, ...]:
-    """Sizes of batches of tensors of that shape, the channels first, that a network is run on, the smallest first.
+    """Return the batch sizes for tensors of that shape (channels first), the smallest first.
 
     >>> batch_sizes((3, 224, 224)), batch_sizes((3, 512, 512)), batch_sizes((5,))
     ((1, 2, 4, 8), (1, 2), (1, 2, 4, 8))
@@ -31,7 +32,7 @@ def batch_sizes(shape: tuple[int, ...]) -> tuple[int, ...]:
 
 
 def in_batches(tensors: NDArray[np.float32]) -> Iterator[NDArray[np.float32]]:
-    """(N, …) tensors in their order, in as few batches of those sizes as will do."""
+    """Divide (N, …) tensors, in their order, into as few batches of the `batch_sizes` as will do."""
     sizes = batch_sizes(tensors.shape[1:])
     start = 0
     while start < len(tensors):

@@ -1,4 +1,4 @@
-"""The embedding cache: what was learnt of a file's bytes, kept by their hash.
+"""The embedding cache: facts and embeddings of a file's bytes, kept by their hash.
 
 One SQLite database in WAL mode under the user's cache folder: several processes may share it, a process killed at any
 moment leaves it whole, and what was committed is found again. Every row carries a checksum; a row that fails it counts
@@ -30,10 +30,10 @@ ENVIRONMENT = "DRIVETRAIN_CACHE"
 # Part of every facts key: bump it when decoding or fingerprinting changes its results.
 FACTS_VERSION = 1
 
-# What the rows call what every input has; the names are those of the first version, which knew images only.
+# Columns of the facts that every input has; their names are from the first version, which knew images only.
 _CONTENT, _FINGERPRINT = "pixels_sha256", "dct"
 
-# How long another process may hold the database, in seconds, before this one goes on without waiting.
+# Seconds that another process may hold the database before this one goes on without waiting.
 PATIENCE_S = 10.0
 DAY_S = 86_400
 
@@ -45,7 +45,7 @@ CREATE TABLE IF NOT EXISTS entry (
 """
 _COLUMNS = ("sha256", "kind", "value", "crc", "used_s")
 
-# SQLite looks up that many names at a time; its limit of variables was 999 until 2020.
+# Names looked up at a time; SQLite's limit of variables was 999 until 2020.
 _NAMES_A_QUERY = 500
 
 
@@ -62,7 +62,7 @@ Facts = ItemFacts | Failure
 
 @dataclass(frozen=True)
 class CacheInfo:
-    """Where the cache is and how much it holds."""
+    """The cache's place and the amount it holds."""
 
     path: str
     bytes: int
@@ -128,7 +128,7 @@ class EmbeddingCache:
         return fresh
 
     def facts(self, hashes: Sequence[str], preparation: Preparation) -> dict[str, Facts]:
-        """What is known of the files with these hashes, read the way of ``preparation``."""
+        """Look up the facts of the files with these hashes, as read by ``preparation``."""
         found: dict[str, Facts] = {}
         for sha256, value in self._get(hashes, _facts_kind(preparation)).items():
             known = _parse_facts(sha256, value, preparation)
@@ -137,7 +137,7 @@ class EmbeddingCache:
         return found
 
     def features(self, hashes: Sequence[str], recipe_key: str, width: int) -> dict[str, FloatArray]:
-        """Embeddings of the files with these hashes, (width,) float32 each."""
+        """Look up the embeddings of the files with these hashes, (width,) float32 each."""
         found = self._get(hashes, recipe_key)
         return {sha: np.frombuffer(value, np.float32) for sha, value in found.items() if len(value) == 4 * width}
 
@@ -153,7 +153,7 @@ class EmbeddingCache:
         self._put(rows)
 
     def note(self, name: str) -> str | None:
-        """A small fact kept beside the embeddings, such as the work that a network is."""
+        """Return a small fact kept beside the embeddings, such as a network's multiply-adds."""
         found = self._get([name], "note")
         return found[name].decode() if name in found else None
 
@@ -197,11 +197,11 @@ class EmbeddingCache:
             for aside in self.path.parent.glob(f"{FILE_NAME}.damaged-*") if self.path else ():
                 aside.unlink(missing_ok=True)
         except (sqlite3.Error, OSError):
-            return count  # in use, or no room to pack it in: the space is reused by the next entries all the same
+            return count  # the database is in use, or the disk is too full to pack it; the next entries reuse the space anyhow
         return count
 
     def close(self) -> None:
-        """Close the database; what was put is kept."""
+        """Close the database; entries that were put are kept."""
         if self._unwritten and self._writable:
             self._wait(self._patience_s)
             self._write()
@@ -217,7 +217,7 @@ class EmbeddingCache:
             for start in range(0, len(names), _NAMES_A_QUERY):
                 part = names[start : start + _NAMES_A_QUERY]
                 marks = ",".join("?" * len(part))
-                # The cast: in a damaged page a value may have become a number or a text.
+                # The cast is there because in a damaged page a value may have become a number or a text.
                 query = (
                     "SELECT sha256, CAST(value AS BLOB), crc, used_s <= ? FROM entry "
                     f"WHERE kind = ? AND sha256 IN ({marks})"
@@ -245,7 +245,7 @@ class EmbeddingCache:
                     "UPDATE entry SET used_s = ? WHERE sha256 = ? AND kind = ?", [(now_s, name, kind) for name in names]
                 )
         except sqlite3.OperationalError:
-            return  # locked, read-only or full: the date of use is not worth a word
+            return  # the database is locked, read-only or full, and the date of use is not worth a message
         finally:
             self._wait(0 if self._locked else self._patience_s)
 
@@ -255,7 +255,7 @@ class EmbeddingCache:
             self._write()
 
     def _write(self) -> None:
-        """Write what is unwritten. Where that fails, it stays in memory, and the run goes on."""
+        """Write the unwritten entries. Where that fails, they stay in memory, and the run goes on."""
         now_s = int(self._clock())
         entries = ((name, kind, value, zlib.crc32(value), now_s) for (name, kind), value in self._unwritten.items())
         try:
@@ -270,16 +270,16 @@ class EmbeddingCache:
             self._wait(self._patience_s)
 
     def _recover(self, error: sqlite3.DatabaseError) -> None:
-        """After a failed read or write: make the next one possible, or needless."""
+        """Recover from a failed read or write: make the next one possible, or needless."""
         if isinstance(error, sqlite3.ProgrammingError):
-            raise error  # used after `close`, or from another thread: no matter of files
+            raise error  # the cache was used after `close`, or from another thread, which is a mistake of ours
         if _is_locked(error):
             if not self._locked:
                 self._warn(f"{self.path} is locked by another program; going on, to write when it lets go")
-            self._locked = True  # no more waiting: every chunk of images would wait as long
+            self._locked = True  # waiting ends here, as every chunk of images would wait as long again
             self._wait(0)
         elif isinstance(error, sqlite3.OperationalError):
-            # Full disk, read-only, unreadable: what is there may still be read, what is new stays in memory.
+            # The disk is full, read-only or unreadable: old entries may still be read, new ones stay in memory.
             if self._writable:
                 self._warn(f"{self.path} cannot be used fully ({error}); what is new is not kept")
             self._writable = False
@@ -309,7 +309,7 @@ def _facts_value(facts: Facts) -> bytes:
 
 
 def _parse_facts(sha256: str, value: bytes, preparation: Preparation) -> Facts | None:
-    """Facts from a row, or None where it is not what this version writes (or Pillow has changed its mind since)."""
+    """Read facts from a row; None where another version wrote the row, or another Pillow found the file undecodable."""
     try:
         values = json.loads(value)
         if "reason" in values:
@@ -326,7 +326,7 @@ def _parse_facts(sha256: str, value: bytes, preparation: Preparation) -> Facts |
 
 
 def _connect(path: str, patience_s: float) -> sqlite3.Connection:
-    # IMMEDIATE: a write that would have to wait says so at its start, before any work.
+    # With IMMEDIATE, a write that would have to wait says so at its start, before any work.
     db = sqlite3.connect(path, timeout=patience_s, isolation_level="IMMEDIATE")
     deadline_s = time.monotonic() + patience_s
     try:
@@ -345,7 +345,7 @@ def _connect(path: str, patience_s: float) -> sqlite3.Connection:
 
 
 def _prepare(db: sqlite3.Connection) -> None:
-    # A database in memory takes both pragmas for a no.
+    # A database in memory ignores both pragmas.
     db.execute("PRAGMA journal_mode = WAL")
     # In WAL mode NORMAL survives a killed process; only a power cut may lose the last commits, never the file.
     db.execute("PRAGMA synchronous = NORMAL")
@@ -356,5 +356,5 @@ def _prepare(db: sqlite3.Connection) -> None:
 
 
 def _is_locked(error: sqlite3.Error) -> bool:
-    code = getattr(error, "sqlite_errorcode", 0)  # absent where Python, not SQLite, found the fault
+    code = getattr(error, "sqlite_errorcode", 0)  # the attribute is absent where Python, not SQLite, found the fault
     return code & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)  # the low byte is the class of the error

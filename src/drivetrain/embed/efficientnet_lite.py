@@ -89,21 +89,22 @@ LITE2 = Variant(
     imagenet_top1=77.5,
 )
 
-# Twice the largest input of the family: one decode serves all of them, and none depends on who else looked.
+# The scale of decoding is twice the largest input of the family, so that one decode serves all its backbones alike.
 DECODE_FLOOR = 2 * LITE2.size
 
-# Stages whose pooled output is offered as a block. The first is too early to say anything, the last nearly the head.
+# Stages whose pooled output is offered as a block: all but the first, which is too early to be of use, and the last, which is
+# nearly the head.
 TAPS = (1, 2, 3, 4, 5)
 
 
-# Pixels a side that leave something to pool after five halvings.
+# The least side in pixels that leaves something to pool after five halvings.
 SMALLEST = 32
 
 
 def load(variant: Variant, side: int | None = None) -> Backbone:
-    """A packaged backbone. The weights are found and hashed here, and read when the graph is built.
+    """Load a packaged backbone. The weights are found and hashed here, and read when the graph is built.
 
-    ``side``: of its square input in pixels, by default what it was trained with; it can see any.
+    ``side`` of its square input in pixels is by default the one it was trained with; the network takes any other as well.
 
     Raises:
         WeightsError: the package with the weights is not installed.
@@ -134,12 +135,12 @@ def load(variant: Variant, side: int | None = None) -> Backbone:
 
 
 def weight_file(variant: Variant) -> Path:
-    """Where the packaged weights of a variant lie.
+    """Find the file of a variant's packaged weights.
 
     Raises:
         WeightsError: the package is not installed.
     """
-    # The package is located, not imported: its code has nothing to add to the file.
+    # The package is located, not imported: only its file of weights is needed.
     spec = find_spec(variant.package)
     for folder in (spec.submodule_search_locations or ()) if spec else ():
         path = Path(folder) / "models" / variant.file
@@ -158,7 +159,7 @@ def build_graph(
     head: bool = True,
     maxima: tuple[str, ...] = (),
 ) -> onnx.ModelProto:
-    """The frozen network up to its embedding.
+    """Build the frozen network up to its embedding.
 
     Input ``pixels`` (N, 3, size, size) float32, normalised; output ``embedding`` (N, D): the pooled head, followed by
     the mean-pooled output of each stage in ``taps`` (0 to 6), and then by the maxima over the places of each of these in

@@ -28,15 +28,16 @@ from .cache import EmbeddingCache, Facts, Failure
 from .recipe import Recipe
 from .session import Session
 
-# Also what a killed process loses at most. Large enough to amortise a commit, small enough to bound memory.
+# Items of a chunk, which is also the most that a killed process loses. Large enough to amortise a commit, small enough to
+# bound memory.
 CHUNK = 32
 
 # Images a worker decodes before it runs the network on them, one by one: switching between the two for every image
 # costs a core its caches, about 5 % of the pass. Fewer where a chunk would not give every worker a batch.
 BATCH = 8
 
-# Files up to this size are kept in memory between hashing and decoding; three chunks of them are the most there is.
-# A larger one is hashed as it streams by and read again when it is its turn, which costs less than decoding it.
+# Files up to this size are kept in memory between hashing and decoding; three chunks of them at most. A larger file
+# is hashed as it is read, and read again before it is decoded, which costs less than decoding it.
 KEPT_BYTES = 8 << 20
 
 
@@ -46,7 +47,7 @@ Network = Callable[[FloatArray], FloatArray]
 
 @dataclass(frozen=True)
 class _Read:
-    """A file's hash and, unless it is large, its bytes; or why there are none."""
+    """A file's hash and, unless the file is large, its bytes; or the failure to read them."""
 
     reference: Reference
     sha256: str
@@ -54,7 +55,7 @@ class _Read:
     failure: Failure | None = None
 
     def bytes(self) -> bytes:
-        """The bytes with this hash, and no others.
+        """Return the bytes with this hash, and no others.
 
         Raises:
             ImageError: the file has changed or gone since it was hashed.
@@ -72,7 +73,7 @@ class _Read:
 
 @dataclass(frozen=True)
 class _Known:
-    """What is known of one file: facts, and embeddings by recipe key (none of a file that cannot be used)."""
+    """The knowledge of one file: its facts, and embeddings by recipe key (none where the file cannot be used)."""
 
     facts: Facts
     features: Mapping[str, FloatArray]
@@ -99,7 +100,7 @@ class Embedder:
         self._sessions: dict[tuple[str, tuple[str, ...]], Session] = {}
 
     def embed(self, items: Sequence[Item], recipes: Sequence[Recipe], stage: str = "embed") -> dict[str, Embeddings]:
-        """Embeddings of ``items`` for each recipe, by the recipe's key.
+        """Compute the embeddings of ``items`` for each recipe, by the recipe's key.
 
         Files that cannot be used are listed in ``skipped``, once each, in order; nothing else stops. ``stage`` is what
         the progress bar calls the pass.
@@ -120,17 +121,17 @@ class Embedder:
 
                 for reads in _read_ahead(items, readers):
                     order += [read.failure or read.sha256 for read in reads]
-                    # Of files with equal bytes one is enough.
+                    # Files with equal bytes are computed once.
                     new = {r.sha256: r for r in reads if not r.failure and r.sha256 not in started}
                     started.update(new)
-                    # The next chunk is looked up and queued before the last is waited for: workers never run dry.
+                    # The next chunk is looked up and queued before the last one is finished, so that workers never run dry.
                     pending.append(self._start(new, len(reads), recipes, workers))
                     if len(pending) > 1:
                         finish()
                 while pending:
                     finish()
         finally:
-            # On an interruption or error what is queued is dropped; what was committed stays.
+            # An interruption or error drops the queued work; committed entries stay.
             readers.shutdown(wait=False, cancel_futures=True)
             workers.shutdown(wait=True, cancel_futures=True)
         everything = [_Known(entry, {}) if isinstance(entry, Failure) else known[entry] for entry in order]
@@ -139,9 +140,9 @@ class Embedder:
     def _start(
         self, reads: Mapping[str, _Read], n_items: int, recipes: Sequence[Recipe], workers: ThreadPoolExecutor
     ) -> _Chunk:
-        """Look files up by their hash and begin what the cache lacks."""
+        """Look files up by their hash, and begin to compute those that the cache lacks."""
         hashes = list(reads)
-        # Facts depend on how the content was read; the first recipe's way is the one recorded.
+        # Facts depend on how the content was read; those recorded are of the first recipe's way.
         preparation = recipes[0].backbone.preprocess
         facts = self._cache.facts(hashes, preparation)
         cached = {recipe.key: self._cache.features(hashes, recipe.key, recipe.width) for recipe in recipes}
@@ -161,7 +162,7 @@ class Embedder:
         return _Chunk(n_items, facts, cached, jobs, preparation)
 
     def _finish(self, chunk: _Chunk) -> dict[str, _Known]:
-        """Wait for a chunk, commit what is new and return all that is known of it, by hash."""
+        """Wait for a chunk, commit its new entries and return all that is known of its files, by hash."""
         done = {sha256: result for job in chunk.jobs for sha256, result in job.result().items()}
         lasting = {sha256: result for sha256, result in done.items() if not _is_passing(result.facts)}
         if lasting:
@@ -193,7 +194,7 @@ class Embedder:
 
 @dataclass(frozen=True)
 class _Chunk:
-    """The new files of a chunk on its way: what the cache knew, what is being computed."""
+    """The new files of a chunk under way: what the cache knew of them, and the jobs that compute the rest."""
 
     items: int
     facts: dict[str, Facts]
@@ -203,7 +204,7 @@ class _Chunk:
 
 
 def _read_ahead(items: Sequence[Item], readers: ThreadPoolExecutor) -> Iterator[list[_Read]]:
-    """The items' files, chunk by chunk, each chunk read while the one before is in use."""
+    """Yield the items' files chunk by chunk, each read while the chunk before is in use."""
     reading = [readers.submit(_read, item) for item in items[:CHUNK]]
     for start in range(CHUNK, len(items) + CHUNK, CHUNK):
         reads = [future.result() for future in reading]
@@ -242,7 +243,7 @@ def _read(item: Item) -> _Read:
 def _compute(
     work: Sequence[tuple[_Read, Sequence[Recipe]]], networks: Mapping[str, Network], preparation: Preparation
 ) -> dict[str, _Known]:
-    """Read each item once, then run every recipe that is missing. ``preparation`` is how facts are read."""
+    """Read each item once, then run every recipe that is missing. Facts are those of ``preparation``."""
     facts: dict[str, Facts] = {}
     tensors: dict[str, list[tuple[str, FloatArray]]] = {}
     for read, missing in work:
@@ -269,19 +270,19 @@ def _first_output(session: Session, tensors_NKHW: FloatArray) -> FloatArray:
 def _prepare(
     read: _Read, recipes: Sequence[Recipe], preparation: Preparation
 ) -> tuple[dict[str, FloatArray], ItemFacts]:
-    """Each recipe's tensor, by its key, and what was learnt of the item."""
+    """Prepare each recipe's tensor, by the recipe's key, and the facts of the item."""
     data = read.bytes()
     content = preparation.read(data)
     tensors = {}
     for recipe in recipes:
-        # Packaged backbones share one reading; one that asks for another gets another, never somebody else's.
+        # Packaged backbones share one reading; a backbone whose preparation reads in another way gets a reading of its own.
         own = recipe.backbone.preprocess
         tensors[recipe.key] = recipe.tensor(content if own.reading == preparation.reading else own.read(data))
     return tensors, preparation.facts(read.sha256, content)
 
 
 def _is_passing(facts: Facts) -> bool:
-    """Whether a failure says nothing of the bytes: next time the file may well be usable."""
+    """Tells whether a failure has nothing to do with the bytes, so that the file may be usable the next time."""
     return isinstance(facts, Failure) and facts.reason in InputError.PASSING
 
 

@@ -24,7 +24,7 @@ Array = NDArray[np.float32]
 def fold_batch_norm(
     weight_OIHW: Array, scale_O: Array, shift_O: Array, mean_O: Array, var_O: Array, eps: float
 ) -> tuple[Array, Array]:
-    """Convolution followed by batch norm (inference form) as one convolution: weight and bias.
+    """Merge a convolution and the batch norm after it (inference form) into one convolution: weight and bias.
 
     y = γ·(w∗x − μ)/√(σ² + ε) + β, so w' = w·γ/√(σ² + ε) and b' = β − μ·γ/√(σ² + ε); computed in float64.
     """
@@ -34,7 +34,7 @@ def fold_batch_norm(
 
 
 def same_pads(size: int, kernel: int, stride: int) -> tuple[int, int]:
-    """TensorFlow's 'same' padding for one axis: the odd pixel goes to the end."""
+    """Return TensorFlow's 'same' padding for one axis: the odd pixel goes to the end."""
     total = max((-(-size // stride) - 1) * stride + kernel - size, 0)
     return total // 2, total - total // 2
 

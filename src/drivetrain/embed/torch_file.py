@@ -48,7 +48,7 @@ _DTYPES: dict[str, np.dtype[Any]] = {
 
 
 class _Sealed:
-    """What a pickle may hold but not write into; ``frozen`` alone does not stop it."""
+    """An object that a pickle may hold but not write into; ``frozen`` alone does not stop a pickle."""
 
     __slots__ = ()
 
@@ -146,7 +146,7 @@ class _RestrictedUnpickler(pickle._Unpickler):
     def persistent_load(self, pid: Any) -> _Storage:
         if not (isinstance(pid, tuple) and len(pid) >= 5 and pid[0] == "storage" and isinstance(pid[1], _StorageType)):
             raise WeightsError("the weight file refers to something that is not a tensor storage")
-        if any(view is not None for view in pid[5:]):  # written before PyTorch 0.4 only
+        if any(view is not None for view in pid[5:]):  # only files written before PyTorch 0.4 have a view here
             raise WeightsError("a storage is a view of another; load and save the file again with a current PyTorch")
         storage = _Storage(str(pid[2]), pid[1].dtype, index(pid[4]))
         if not 0 <= storage.nbytes <= MAX_BYTES:
@@ -163,7 +163,7 @@ def read_torch_file(path: Path) -> dict[str, NDArray[Any]]:
     try:
         if path.stat().st_size > MAX_BYTES:
             raise WeightsError(f"larger than {MAX_BYTES >> 30} GiB")
-        # Read as a whole: a length announced inside the file can then never make a buffer longer than the file.
+        # The file is read as a whole, so that a length announced inside it can never make a buffer longer than the file.
         with io.BytesIO(read_plain(path, MAX_BYTES)) as file:
             root, storages = _read_zip(file) if zipfile.is_zipfile(file) else _read_legacy(file)
             views = _tensors(root)
@@ -190,7 +190,7 @@ def _tensors(root: Any) -> list[tuple[Any, _Tensor]]:
 def _array(view: _Tensor, storages: dict[str, NDArray[Any]]) -> NDArray[Any]:
     storage = storages[view.storage.key]
     strides = tuple(s * storage.itemsize for s in view.stride)
-    # A copy: the checked view must not keep the whole file's bytes alive.
+    # The array is a copy: a view would keep the whole file's bytes alive.
     return np.lib.stride_tricks.as_strided(storage[view.offset :], view.shape, strides).copy()
 
 
@@ -216,7 +216,7 @@ def _read_zip(file: BinaryIO) -> tuple[Any, dict[str, NDArray[Any]]]:
     with zipfile.ZipFile(file) as archive:
         if sum(entry.file_size for entry in archive.infolist()) > MAX_BYTES:
             raise WeightsError(f"unpacks to more than {MAX_BYTES >> 30} GiB")
-        # PyTorch only stores. Other methods cannot be read in bounded pieces: a few bytes of them hold gigabytes.
+        # PyTorch only stores, without packing. Packed data cannot be read in bounded pieces: a few bytes may hold gigabytes.
         if any(entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED) for entry in archive.infolist()):
             raise WeightsError("the archive is compressed by a method that PyTorch does not write")
         names = [name for name in archive.namelist() if name.endswith("/data.pkl")]

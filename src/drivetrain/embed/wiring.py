@@ -1,4 +1,4 @@
-"""Who makes and who reads each tensor of a graph, and the two edits that need to know: renaming and pruning.
+"""The wiring of a graph: the maker and readers of each tensor, and the edits that need them, renaming and pruning.
 
 A reader may sit inside a control-flow body (the branch of an ``If``, the body of a ``Loop``), which sees the tensors of
 the graph around it. ONNX forbids a body to reuse a name of that outer graph, so one name is one tensor everywhere.
@@ -57,7 +57,7 @@ class Wiring:
         """Initialisers that no caller can override."""
         self.outputs: frozenset[str] = frozenset(value.name for value in graph.output)
         self.reads: Counter[str] = Counter(name for node in graph.node for name in reads_of(node))
-        """How often a tensor is read; being an output of the graph counts as once."""
+        """The number of times a tensor is read; being an output of the graph counts as once."""
         self.reads.update(value.name for value in graph.output)
 
 

@@ -1,4 +1,4 @@
-"""How much work a graph is: multiply-adds for one image, counted from the shapes of its tensors.
+"""The work of a graph: multiply-adds for one image, counted from the shapes of its tensors.
 
 Counted, not timed, so that it is the same number on every machine and however busy that is. Convolutions and matrix
 products are nearly all of the work of any network; what else there is (activations, norms, pooling) is left out.
@@ -14,7 +14,7 @@ import onnx
 
 from .known_values import Dims, dims_of, fold_constants
 
-# Where each operator has its two factors among its inputs.
+# The places of each operator's two factors among its inputs.
 _FACTORS: Mapping[str, tuple[int, int]] = {
     "Conv": (0, 1),
     "ConvInteger": (0, 1),
@@ -28,13 +28,13 @@ _FACTORS: Mapping[str, tuple[int, int]] = {
 
 
 def multiply_adds(model: onnx.ModelProto) -> int:
-    """Multiply-adds of one image through ``model``, whose image input has a fixed height and width.
+    """Count the multiply-adds of one image through ``model``, whose image input has a fixed height and width.
 
     Another free axis counts as one. Where a shape only shows when the graph runs, and inside control flow, work is missed.
     """
     copy = onnx.ModelProto()
-    copy.CopyFrom(model)  # the fold works in place
-    # With the batch axis free, nothing would be known behind a reshape that reads it off a tensor, as exporters write it.
+    copy.CopyFrom(model)  # a copy, as the fold works in place
+    # The batch axis is fixed: shapes behind a reshape that reads a free one off a tensor, as exporters write it, are unknown.
     for value in copy.graph.input:
         shape = value.type.tensor_type.shape
         if shape.dim and not shape.dim[0].HasField("dim_value"):

@@ -1,4 +1,4 @@
-"""Which foreign graphs may become a backbone: standard operators only, one image in, and valid as ONNX."""
+"""The audit of a foreign graph that is to become a backbone: standard operators only, one image in, and valid ONNX."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from ..wiring import all_nodes
 from .determinism import line
 from .sidecar import GraphSize
 
-# Ten times as many as any network in use has.
+# The most nodes: ten times as many as any network in use has.
 MAX_NODES = 100_000
 MAX_BYTES = (2 << 30) - 1
 
 
 @dataclass(frozen=True)
 class Image:
-    """The image input of a graph: its name, whether it takes any number of images, and (H, W), None for a free axis."""
+    """The image input of a graph: its name, whether its batch axis is free, and (H, W), None for a free axis."""
 
     name: str
     free_batch: bool
@@ -56,8 +56,8 @@ def audit(model: onnx.ModelProto, where: str) -> Image:
 
 
 def _bound_functions(model: onnx.ModelProto, where: str) -> None:
-    """Refuse functions that come to more than any network once they are written out: ten that call the next one ten times
-    are ten thousand million nodes."""
+    """Refuse functions that make too many nodes once they are written out: ten functions that each call the next one ten times
+    make ten thousand million nodes."""
     bodies = {(function.domain, function.name): function.node for function in model.functions}
     sizes: dict[tuple[str, str], tuple[int, int]] = {}
 
@@ -95,7 +95,7 @@ def check(model: onnx.ModelProto, where: str) -> None:
         value.type.tensor_type.shape.SetInParent()
     try:
         checker.check_model(checked)
-    except Exception as error:  # the checker raises several classes, of C++ and of its own
+    except Exception as error:  # the checker raises errors of several classes, from C++ and its own
         raise WeightsError(f"{where} is not a valid ONNX graph: {line(error)}; export it again") from None
 
 

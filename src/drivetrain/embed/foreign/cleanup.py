@@ -1,4 +1,4 @@
-"""The clean-up of a foreign graph: what our own graphs never had to begin with.
+"""The clean-up of a foreign graph, which removes steps that graphs built here never have.
 
 An exporter writes batch norm behind its convolution, padding in front of it, and the arithmetic of that padding
 wherever it was traced. None of it changes the result, all of it costs time. The rewrites here are exact up to rounding;
@@ -20,12 +20,12 @@ from ..graph import fold_batch_norm
 from ..known_values import fold_constants, opset
 from ..wiring import Wiring, all_graphs, prune, replace_nodes
 
-# Operators whose result is never below zero, so that padding with zeros cannot win a maximum.
+# Operators whose result is never below zero, so that a zero of the padding is never the one maximum.
 NOT_NEGATIVE = frozenset({"Abs", "HardSigmoid", "Relu", "Sigmoid", "Softmax"})
 
 
 def clean(model: onnx.ModelProto) -> onnx.ModelProto:
-    """A copy of ``model`` that gives the same outputs (to rounding) in fewer steps.
+    """Return a copy of ``model`` that gives the same outputs (to rounding) in fewer steps.
 
     Arithmetic on constants and shapes is done, identities and inactive dropouts go, constant padding moves into the
     convolution or pooling behind it, batch norm into the convolution before it, and what no output needs is dropped.
@@ -84,22 +84,22 @@ class _Padding:
 
     @property
     def spatial(self) -> tuple[int, ...]:
-        """Begins, then ends, of the axes after batch and channel."""
+        """The pads of the axes after batch and channel: begins, then ends."""
         rank = len(self.pads) // 2
         return self.pads[2:rank] + self.pads[rank + 2 :]
 
     @property
     def is_spatial(self) -> bool:
-        """Only adds, and only to the axes after batch and channel."""
+        """Tells whether the padding only adds, and only to the axes after batch and channel."""
         rank = len(self.pads) // 2
         return rank > 2 and min(self.pads) >= 0 and not any((*self.pads[:2], *self.pads[rank : rank + 2]))
 
 
 def _padding(node: onnx.NodeProto, wiring: Wiring, version: int) -> _Padding | None:
-    """What a ``Pad`` does, or None where that is not constant or not known before it runs."""
+    """Read the padding of a ``Pad``; None where its value is not constant, or its pads are not known before it runs."""
     if _attribute(node, "mode", b"constant") != b"constant" or version < 2:
         return None
-    if version < 11:  # pads and value were attributes
+    if version < 11:  # before opset 11, pads and value were attributes
         return _Padding(tuple(_attribute(node, "pads", ())), float(_attribute(node, "value", 0.0)))
     pads = _constant(node.input[1], wiring)
     value = _constant(node.input[2], wiring) if len(node.input) > 2 and node.input[2] else np.zeros(())
@@ -110,7 +110,10 @@ def _padding(node: onnx.NodeProto, wiring: Wiring, version: int) -> _Padding | N
         axes = _constant(node.input[3], wiring)
         if axes is None or 2 * axes.size != pads.size or any(not -4 <= axis < 4 for axis in axes):
             return None
-        named, begins_ends = begins_ends, [0] * 8  # read as an image's; another rank meets no pooling of two axes
+        named, begins_ends = (
+            begins_ends,
+            [0] * 8,
+        )  # the tensor is taken for an image's: a tensor of another rank goes into no pooling of two axes
         for i, axis in enumerate(axes % 4):
             begins_ends[axis], begins_ends[4 + axis] = named[i], named[axes.size + i]
     return _Padding(tuple(begins_ends), float(value.reshape(())))
@@ -142,7 +145,7 @@ def _absorb(node: onnx.NodeProto, source: str, padding: _Padding, wiring: Wiring
         total = [begin + end for begin, end in zip(pads[: len(kernel)], pads[len(kernel) :], strict=True)]
         dilated = any(step != 1 for step in _attribute(node, "dilations", ()))
         if _attribute(node, "ceil_mode", 0) or dilated or any(t >= k for t, k in zip(total, kernel, strict=True)):
-            return False  # a window could lie wholly in the padding, or a new one appear
+            return False  # a window could lie wholly in the padding, or a further window appear
         if node.op_type == "AveragePool":
             if padding.value != 0 or (any(own) and not _attribute(node, "count_include_pad", 0)):
                 return False
@@ -155,13 +158,13 @@ def _absorb(node: onnx.NodeProto, source: str, padding: _Padding, wiring: Wiring
 
 
 def _kernel(node: onnx.NodeProto, wiring: Wiring) -> tuple[int, ...]:
-    """Extents of the kernel; a convolution may leave them to its weight."""
+    """Read the extents of the kernel; a convolution may leave them to its weight."""
     weight = wiring.constants.get(node.input[1]) if node.op_type == "Conv" else None
     return tuple(weight.dims[2:]) if weight is not None else tuple(_attribute(node, "kernel_shape", ()))
 
 
 def _own_pads(node: onnx.NodeProto, axes: int) -> list[int] | None:
-    """The node's explicit pads on its ``axes`` spatial axes; None where it works them out itself."""
+    """Read the node's explicit pads on its ``axes`` spatial axes; None where the node works them out itself."""
     mode = _attribute(node, "auto_pad", b"NOTSET")
     if mode == b"VALID":
         return [0] * 2 * axes
@@ -170,7 +173,7 @@ def _own_pads(node: onnx.NodeProto, axes: int) -> list[int] | None:
 
 
 def _never_wins(source: str, value: float, wiring: Wiring) -> bool:
-    """Whether a maximum over elements of ``source`` and ``value`` is always one over the elements alone."""
+    """Tells whether ``value`` never changes a maximum over elements of ``source``."""
     if value <= float(np.finfo(np.float32).min):
         return True
     maker = wiring.maker.get(source)
@@ -192,7 +195,7 @@ def _fold_batch_norms(graph: onnx.GraphProto) -> None:
         if conv is None or folded is None:
             kept.append(node)
             continue
-        # Named after the output, not the old weight: the weight may serve another convolution as well.
+        # The new weight is named after the output: the old weight may serve another convolution as well.
         names = [f"{node.output[0]}.folded_weight", f"{node.output[0]}.folded_bias"]
         graph.initializer.extend(map(numpy_helper.from_array, folded, names))
         conv.input[1:] = names
@@ -204,7 +207,7 @@ def _fold_batch_norms(graph: onnx.GraphProto) -> None:
 def _folded(
     conv: onnx.NodeProto, norm: onnx.NodeProto, wiring: Wiring
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]] | None:
-    """Weight and bias of the merged convolution, or None where merging would not be exact."""
+    """Compute weight and bias of the merged convolution; None where merging would not be exact."""
     if wiring.reads[conv.output[0]] != 1 or any(wiring.reads[name] for name in norm.output[1:]):
         return None
     trains = _attribute(norm, "training_mode", 0) or not _attribute(norm, "spatial", 1)
@@ -243,6 +246,6 @@ def _constant(name: str, wiring: Wiring) -> NDArray[Any] | None:
 
 
 def _float_constant(name: str, wiring: Wiring) -> NDArray[np.float32] | None:
-    """A float32 constant; other types are left to the runtime."""
+    """Look up a float32 constant; other types are left to the runtime."""
     tensor = wiring.constants.get(name)
     return _constant(name, wiring) if tensor is not None and tensor.data_type == TensorProto.FLOAT else None

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 # Largest difference between coordinates of two embeddings (of unit length) that counts as rounding.
 TOLERANCE = 1e-3
 
-# ONNX Runtime's level for what ends the process: a trial may fail, and says so itself.
+# ONNX Runtime logs only what ends the process: a trial may fail, and says so itself.
 FATAL_ONLY = 4
 
 Array = NDArray[np.float32]
@@ -49,26 +49,27 @@ class Trial:
                 model.SerializeToString(),
                 options,
                 providers=["CPUExecutionProvider"],
-                enable_fallback=0,  # to what has just failed, with a banner on standard output
+                enable_fallback=0,  # the fallback would be to what has just failed, with a banner on standard output
             )
         except Exception as error:  # ONNX Runtime raises a dozen unrelated classes
             raise WeightsError(f"ONNX Runtime cannot load {where}: {line(error)}; export it with opset 17") from None
 
     def run(self, images_NKHW: Array) -> NDArray[Any]:
-        """The graph's only output.
+        """Run the graph and return its only output.
 
         Raises:
             WeightsError: it does not run on these images.
         """
         try:
             result: NDArray[Any] = self._session.run(None, {INPUT: images_NKHW}, self._run_options)[0]
-        except Exception as error:  # as above
+        except Exception as error:  # as in `__init__`
             shape = list(images_NKHW.shape)
             raise WeightsError(f"{self._where} does not run on {shape}: {line(error)}; export it again") from None
         return result
 
     def gives(self, expected_1D: Array, images_NKHW: Array, *, batches: bool) -> bool:
-        """Whether the first image gives what is expected and, with ``batches``, all at once what each gives alone."""
+        """Tells whether the first image gives the expected embedding and, with ``batches``, a batch gives what its images
+        give alone."""
         try:
             alone = np.concatenate([self.run(image_1KHW) for image_1KHW in np.split(images_NKHW, len(images_NKHW))])
             together = self.run(images_NKHW) if batches else alone
@@ -82,5 +83,5 @@ class Trial:
 
 
 def line(error: Exception) -> str:
-    """A foreign error in one line of bearable length."""
+    """Return a foreign error's words in one line of bearable length."""
     return " ".join(str(error).split())[:300] or type(error).__name__

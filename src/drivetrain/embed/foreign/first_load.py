@@ -22,7 +22,7 @@ def _prepare() -> Work:
     from .onnx_file import blamed_on
     from .standard_form import embedding_graph
 
-    onnx_runtime()  # heavy, and no part of what the graph takes
+    onnx_runtime()  # heavy to load, and not to be counted as the graph's own time and memory
 
     def work(request: Mapping[str, Any], files: Mapping[str, bytes]) -> None:
         sidecar, where = Sidecar.model_validate_json(request["sidecar"]), str(request["where"])

@@ -1,4 +1,4 @@
-"""What an ONNX file contains, read off its bytes before any library sees them.
+"""The content of an ONNX file, read off its bytes before any library sees them.
 
 ONNX is a protocol-buffer message: fields of a number, a wire type and a value. A parser makes an object of each, of two
 bytes a hundred, and a runtime does what the graph says; so the bytes are walked here first, by hand. Only the fields that
@@ -17,30 +17,30 @@ from ..operators import Step
 # Protocol-buffer readers stop at 100 messages within each other.
 MAX_DEPTH = 100
 
-# Far beyond any network: the largest in use have some ten thousand nodes, each of a few dozen fields.
+# The most fields, far beyond any network: the largest in use have some ten thousand nodes, each of a few dozen fields.
 MAX_FIELDS = 600_000
 
-# Bytes of a name; exporters build them from the names of modules within modules.
+# The most bytes of a name; exporters build names from those of modules within modules.
 MAX_NAME = 4096
 
 
 class GraphFaultError(Exception):
-    """The bytes are no graph, or one that nobody needs; the message says which."""
+    """The bytes are no graph, or a graph beyond any real network; the message says which."""
 
 
 @dataclass
 class Scan:
-    """What was found. Steps and names are those of the main graph, whose order is the order in the file."""
+    """The findings of a scan. Steps and names are those of the main graph, in the order of the file."""
 
     steps: list[Step] = field(default_factory=list)
     inputs: list[str] = field(default_factory=list)
     weights: list[str] = field(default_factory=list)
     domains: set[str] = field(default_factory=set)
-    """Of every operator set and every node, wherever it stands."""
+    """Domains of every operator set and every node, wherever it stands."""
     external: bool = False
-    """Whether there are weights in other files."""
+    """Tells whether there are weights in other files."""
     bodies: bool = False
-    """Whether a node holds a graph, as loops and branches do."""
+    """Tells whether a node holds a graph, as loops and branches do."""
     functions: bool = False
     training: bool = False
     sparse: bool = False
@@ -101,7 +101,8 @@ class _Walker:
         self._fields = 0
 
     def walk(self, message: memoryview, kind: _Kind, depth: int, *, main: bool) -> None:
-        """``main``: whether this is the model, its graph or a part of that, rather than of a body or function."""
+        """Walk a message; ``main`` tells whether it is the model, its graph or a part of that, rather than of a body or
+        function."""
         if depth > MAX_DEPTH:
             raise GraphFaultError(f"the graph is nested more than {MAX_DEPTH} deep")
         if kind is _Kind.TENSOR:
@@ -132,7 +133,7 @@ class _Walker:
             found.sparse |= number == 15
 
     def _take(self, kind: _Kind, texts: dict[int, list[str]], main: bool) -> None:
-        """What a message's names amount to. Where a field that may stand once is repeated, the last counts."""
+        """Take up a message's names. Where a field that may stand once is repeated, the last counts."""
         if kind is _Kind.NODE:
             domain = texts.get(_NODE_DOMAIN, [""])[-1]
             self.found.domains.add(domain)
@@ -154,7 +155,7 @@ class _Walker:
                 dims += [value] if isinstance(value, int) else self._packed(value)
             elif number == _TENSOR_NAME and isinstance(value, memoryview):
                 name = _name(value)
-        # No type of number takes less than half a byte.
+        # Every type of number takes at least half a byte.
         if not self.found.external and _exceeds(dims, 2 * len(message)):
             raise GraphFaultError(f"the graph's weight “{name[:80]}” announces more numbers than it holds")
         if main:
@@ -174,7 +175,7 @@ class _Walker:
             raise GraphFaultError(f"the graph has more than {MAX_FIELDS:,} parts")
 
     def _fields_of(self, message: memoryview) -> Iterator[tuple[int, memoryview | int]]:
-        """Field number and value: a view for a length-delimited field, a number for a varint, 0 for fixed widths.
+        """Yield each field's number and value: a view for a length-delimited field, a number for a varint, 0 for fixed widths.
 
         Raises:
             IndexError: the message ends within a field, or is none.
@@ -215,7 +216,7 @@ def _name(value: memoryview) -> str:
 
 
 def _exceeds(dims: list[int], most: int) -> bool:
-    """Whether a tensor of these dimensions has more numbers than ``most``.
+    """Tells whether a tensor of these dimensions has more numbers than ``most``.
 
     The product of all is not made: of half a million large numbers it would take an hour, with every thread waiting.
     """
@@ -228,7 +229,7 @@ def _exceeds(dims: list[int], most: int) -> bool:
 
 
 def _varint(message: memoryview, at: int) -> tuple[int, int]:
-    """A base-128 number and the position behind it."""
+    """Read a base-128 number, and return it with the position behind it."""
     value = 0
     for shift in range(0, 70, 7):
         byte = message[at + shift // 7]

@@ -28,7 +28,7 @@ NAME = re.compile(r"(?P<repo>[\w.-]+/[\w.-]+)(@(?P<revision>[\w./-]+))?")
 
 
 def load(name: str) -> Backbone:
-    """A backbone by ``owner/name`` or ``owner/name@revision``; downloads what is not there yet.
+    """Load a backbone by ``owner/name`` or ``owner/name@revision``; downloads the files that are not there yet.
 
     Raises:
         UsageError: not such a name.
@@ -70,7 +70,7 @@ def _sidecar(repository: _Repository, folder: PurePosixPath, file: OnnxFile) -> 
     where = f"{filename} of {repository}"
     if filename != TIMM_CONFIG:
         return parse(raw, where), raw
-    from .audit import audit  # ONNX is heavy to import, and only this kind of JSON asks the graph first
+    from .audit import audit  # ONNX is heavy to import, and only this kind of JSON needs it here
 
     with blamed_on(str(file.path)):
         graph_size = audit(file.read(raw)[0], str(file.path)).size
@@ -102,7 +102,7 @@ class _Repository:
         return f"{self._repo}@{self._revision}" if self._revision else self._repo
 
     def first(self, filenames: Sequence[str]) -> tuple[str, Path] | None:
-        """The first of these files that there is, with its path in the cache, or None.
+        """Find the first of these files that there is, with its path in the cache; None where there is none.
 
         Raises:
             WeightsError: none is in the cache, and the hub cannot be asked or refuses.
@@ -113,7 +113,7 @@ class _Repository:
                 path = self._fetch(filename)
             except _AbsentError:
                 continue
-            except _UnreachableError as error:  # another of them may still be in the cache
+            except _UnreachableError as error:  # another of the files may still be in the cache
                 unreachable = unreachable or error
                 self._reachable = False
                 continue
@@ -133,7 +133,7 @@ class _Repository:
     def _fetch(self, filename: str) -> Path:
         from huggingface_hub import _CACHED_NO_EXIST, errors, hf_hub_download, try_to_load_from_cache
 
-        if COMMIT.fullmatch(self._revision or ""):  # what a commit holds does not change, so the cache may answer
+        if COMMIT.fullmatch(self._revision or ""):  # a commit's content does not change, so the cache may answer
             cached = try_to_load_from_cache(self._repo, filename, revision=self._revision)
             if cached is _CACHED_NO_EXIST:
                 raise _AbsentError
@@ -166,7 +166,7 @@ class _Repository:
             raise UsageError(f"{self._repo} is not a name a hub can have: {_cause(error)}") from None
         except Exception as error:  # the client's HTTP library, and so its errors, differs from version to version
             status = getattr(getattr(error, "response", None), "status_code", None)
-            if status == 401:  # the hub's answer to a stranger, whether there is such a model or not
+            if status == 401:  # the hub answers strangers so, whether there is such a model or not
                 raise WeightsError(self._not_for_you()) from None
             raise WeightsError(f"{filename} of {self} could not be downloaded: {_cause(error)}; try again") from None
         return _verified(Path(path), f"{filename} of {self}")
@@ -176,14 +176,14 @@ class _Repository:
 
 
 def _cause(error: BaseException) -> str:
-    """What went wrong, in one line: the first cause rather than the last consequence."""
+    """Say in one line what went wrong: the first cause rather than the last consequence."""
     while error.__cause__ is not None:
         error = error.__cause__
     return " ".join(str(error).split())[:300]
 
 
 def _verified(path: Path, what: str) -> Path:
-    """The path, if a large file's content is what its name in the cache, a SHA-256, says it is."""
+    """Return the path after checking a large file's content against its name in the cache, a SHA-256."""
     announced = path.readlink().name if path.is_symlink() else ""
     if re.fullmatch("[0-9a-f]{64}", announced):
         received = hashlib.sha256(read_bytes(path, MAX_GRAPH_BYTES)).hexdigest()

@@ -24,7 +24,7 @@ from .sidecar import EXAMPLE, MAX_BYTES, Sidecar, parse
 if TYPE_CHECKING:
     import onnx
 
-# What one protobuf message, and so one ONNX graph with its weights inside, can hold.
+# The most bytes of one protobuf message, and so of an ONNX graph with its weights inside.
 MAX_GRAPH_BYTES = (2 << 30) - 1
 
 HEAD = "head"
@@ -33,7 +33,7 @@ _QUARANTINE = Quarantine()
 
 
 def load(path: Path, quarantine: Quarantine | None = _QUARANTINE) -> Backbone:
-    """A backbone from an ONNX file and its JSON. The graph is built, checked and tried when ``build`` is called.
+    """Load a backbone from an ONNX file and its JSON. The graph is built, checked and tried when ``build`` is called.
 
     A file that this machine has not seen is first taken apart and run by another process, with limits on time and memory;
     with ``quarantine=None`` only by this one.
@@ -57,7 +57,7 @@ def backbone(
     name: str,
     quarantine: Quarantine | None = _QUARANTINE,
 ) -> Backbone:
-    """A backbone from a graph and what its sidecar says, which may be another ``name`` than the one given.
+    """Make a backbone of a graph and its sidecar, which may give another ``name``.
 
     Raises:
         WeightsError: the two do not fit each other, or the graph gives no embedding.
@@ -141,7 +141,7 @@ class OnnxFile:
         for name, content in (("graph", raw), *((f"data:{n}", c) for n, c in further.items()), ("json", sidecar_raw)):
             digest.update(f"{name}\n{len(content)}\n".encode())
             digest.update(content)
-        # Many weights may name the same bytes, and each would get a copy of its own.
+        # The sum is bounded as well: many weights may name the same bytes, and each would get a copy of its own.
         if sum(_length(tensor, further[_location(tensor, self.path)]) for tensor in _external_tensors(model)) > (
             MAX_GRAPH_BYTES
         ):
@@ -175,7 +175,7 @@ class OnnxFile:
         return tuple(sorted({_location(tensor, self.path) for tensor in _external_tensors(model)}))
 
     def _within(self, location: str) -> Path:
-        """The file at ``location``, links resolved, if that is inside the boundary."""
+        """Return the file at ``location``, links resolved, if it lies inside the boundary."""
         path = (self.path.parent / location).resolve()
         if not path.is_relative_to(self.boundary.resolve()):
             raise WeightsError(f"{self.path} keeps weights in {location}, a link that leads outside its folder")
@@ -185,7 +185,7 @@ class OnnxFile:
 
 
 def read_bytes(path: Path, most: int) -> bytes:
-    """A whole file of at most ``most`` bytes.
+    """Read a whole file of at most ``most`` bytes.
 
     Raises:
         WeightsError: no such file, not readable, or larger.
@@ -200,7 +200,7 @@ def read_bytes(path: Path, most: int) -> bytes:
 
 
 def _external_tensors(model: onnx.ModelProto) -> Iterator[onnx.TensorProto]:
-    """Every tensor whose numbers lie in another file, wherever in the graph it stands."""
+    """Yield every tensor whose numbers lie in another file, wherever in the graph it stands."""
     from onnx import TensorProto
 
     from ..wiring import all_graphs
@@ -220,7 +220,7 @@ def _external_tensors(model: onnx.ModelProto) -> Iterator[onnx.TensorProto]:
 
 
 def _location(tensor: onnx.TensorProto, where: Path) -> str:
-    """The file a tensor's numbers lie in, if its name stays within the folder."""
+    """Return the name of the file that a tensor's numbers lie in, if it stays within the folder."""
     location = next((entry.value for entry in tensor.external_data if entry.key == "location"), "")
     path = PurePosixPath(location.replace("\\", "/"))
     if not location or path.is_absolute() or ".." in path.parts or ":" in path.parts[0]:
@@ -229,13 +229,13 @@ def _location(tensor: onnx.TensorProto, where: Path) -> str:
 
 
 def _length(tensor: onnx.TensorProto, content: bytes) -> int:
-    """How many bytes a weight asks for; nonsense is found when it is filled."""
+    """Return the bytes that a weight asks for; nonsense is found when the weight is filled."""
     asked = next((entry.value for entry in tensor.external_data if entry.key == "length"), "")
     return min(int(asked), len(content)) if asked.isdecimal() and len(asked) < 20 else len(content)
 
 
 def _fill(tensor: onnx.TensorProto, content: bytes, what: str) -> None:
-    """Put a tensor's own numbers in, and forget where they were."""
+    """Put a tensor's numbers into the tensor, and forget their file."""
     entries = {entry.key: entry.value for entry in tensor.external_data}
     try:
         offset = int(entries.get("offset", 0))

@@ -1,4 +1,4 @@
-"""What a foreign graph does not say about itself: the JSON file beside it.
+"""The sidecar, a JSON file beside a foreign graph that says what the graph does not.
 
 ``model.onnx`` is read together with ``model.json``::
 
@@ -25,7 +25,7 @@ EXAMPLE = '{"preprocess": {"mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 
 
 MAX_BYTES = 1 << 20
 
-# Beyond any input size a classifier is trained at; a larger number is a slip, and would cost gigabytes an image.
+# The largest side in pixels, beyond any a classifier is trained at; a larger number is a slip, and would cost gigabytes an image.
 MAX_SIDE = 2048
 
 GraphSize = tuple[int | None, int | None]
@@ -33,7 +33,7 @@ GraphSize = tuple[int | None, int | None]
 
 
 class Sidecar(BaseModel):
-    """How to use a graph: its preprocessing, which of its tensors is the embedding, and where it comes from."""
+    """The instructions for using a graph: its preprocessing, the tensor that is the embedding, and its origin."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -87,7 +87,7 @@ def _check(spec: Preprocess, graph_size: GraphSize, where: str) -> None:
 
 
 def parse(raw: bytes, where: str) -> Sidecar:
-    """A sidecar from the bytes of its file; ``where`` names the file in messages.
+    """Read a sidecar from the bytes of its file; ``where`` names the file in messages.
 
     Raises:
         WeightsError: not JSON, or a key is missing, unknown or of the wrong type.
@@ -101,7 +101,7 @@ def parse(raw: bytes, where: str) -> Sidecar:
 class _TimmConfig(BaseModel):
     """The part of a timm ``pretrained_cfg`` that says how an image becomes its input."""
 
-    model_config = ConfigDict(extra="ignore")  # it describes much else that does not concern a frozen network
+    model_config = ConfigDict(extra="ignore")  # the file describes much else that does not concern a frozen network
 
     input_size: tuple[Literal[3], int, int]
     mean: Triple
@@ -118,7 +118,7 @@ TIMM_METHODS = {"center": "crop", "squash": "squish", "border": "pad"}
 
 
 def parse_timm(raw: bytes, graph_size: GraphSize, where: str) -> Sidecar:
-    """A sidecar from a timm-style ``config.json``, by its ``pretrained_cfg``.
+    """Make a sidecar from the ``pretrained_cfg`` of a timm-style ``config.json``.
 
     A size that the graph fixes stands above the config's, which is the one the weights were trained at.
 
@@ -153,7 +153,7 @@ def _json_object(raw: bytes, where: str) -> dict[str, Any]:
 
 
 def _first(error: ValidationError, *place: str) -> str:
-    """The first complaint in one line: where (below ``place``), what, and what was there."""
+    """Write the first complaint in one line: its place (below ``place``), the fault, and the value there."""
     first = error.errors(include_url=False)[0]
     at = ".".join(map(str, (*place, *first["loc"])))
     received = "" if first["type"] in ("missing", "value_error") else f" (got {first['input']!r:.60})"

@@ -27,7 +27,7 @@ from .determinism import Trial, line, trial_images
 # The oldest operators that ONNX Runtime promises to run, on servers and in browsers.
 OLDEST_OPSET = 7
 
-# Numbers in one tensor for one image: 1 GiB of float32. VGG, the hungriest of the well-known networks, has 3 million.
+# The most numbers in one tensor for one image: 1 GiB of float32. VGG, the hungriest of the well-known networks, has 3 million.
 MAX_ELEMENTS = 1 << 28
 
 Array = NDArray[np.float32]
@@ -36,7 +36,7 @@ Array = NDArray[np.float32]
 def standardise(
     model: onnx.ModelProto, image: Image, size: tuple[int, int], output: str | None, where: str, *, free_batch: bool
 ) -> tuple[onnx.ModelProto, int]:
-    """The graph in standard form, not yet cleaned, and the width of its embedding. ``image`` is what `audit` found.
+    """Bring a graph into standard form, not yet cleaned; returns it and its embedding's width. ``image`` is from `audit`.
 
     Raises:
         WeightsError: no single vector or feature map comes out, or the graph is in training mode.
@@ -48,7 +48,7 @@ def standardise(
     batch = "N" if free_batch else 1
     del graph.input[:]
     graph.input.append(helper.make_tensor_value_info(INPUT, TensorProto.FLOAT, [batch, 3, *size]))
-    # A shape that the exporter saw for its own batch and size is not to bind ours.
+    # Shapes that the exporter noted for its own batch and size are dropped.
     del graph.output[:]
     graph.output.append(helper.make_tensor_value_info(source, TensorProto.FLOAT, None))
     prune(graph)
@@ -66,7 +66,7 @@ def standardise(
 
 
 def _bound_memory(known: dict[str, TypeProto], where: str) -> None:
-    """A slip in a padding or an upsampling can ask for terabytes; say so before the machine is brought down."""
+    """Refuse tensors beyond `MAX_ELEMENTS`: a slip in a padding or an upsampling can ask for terabytes."""
     for name, kind in known.items():
         elements = prod(1 if dim is None else dim for dim in dims_of(kind) or ())
         if elements > MAX_ELEMENTS:
@@ -76,12 +76,12 @@ def _bound_memory(known: dict[str, TypeProto], where: str) -> None:
 
 
 def _modern(model: onnx.ModelProto, where: str) -> onnx.ModelProto:
-    """A copy without functions, with weights that are only weights, in versions that every runtime in use reads."""
+    """Return a copy without functions, with weights that are no inputs, in versions that every runtime in use reads."""
     try:
         if opset(model) < OLDEST_OPSET:
             model = version_converter.convert_version(model, OLDEST_OPSET)
         fresh = inliner.inline_local_functions(model) if model.functions else onnx.ModelProto()
-    except Exception as error:  # both convert in C++ and raise what it raises
+    except Exception as error:  # both converters are C++ and raise errors of several classes
         raise WeightsError(f"{where} cannot be brought up to date: {line(error)}; export it with opset 17") from None
     if not model.functions:
         fresh.CopyFrom(model)
@@ -96,7 +96,7 @@ def _modern(model: onnx.ModelProto, where: str) -> onnx.ModelProto:
 
 
 def _take_names(graph: onnx.GraphProto, image: str) -> dict[str, str]:
-    """Name the image input ``pixels``, and whatever else bears a name we need something else; returns the new names."""
+    """Name the image input ``pixels``, and rename all else that bears a name we need; returns the new names."""
     used = names_in(graph)
     names = {name: _fresh(name, used) for name in (INPUT, OUTPUT) if name in used and name != image}
     names[image] = INPUT
@@ -122,7 +122,7 @@ def _chosen_output(graph: onnx.GraphProto, wanted: str | None, where: str) -> st
 
 
 def _refuse_training(graph: onnx.GraphProto, where: str) -> None:
-    """Batch norm that normalises by the batch at hand would answer differently in other company.
+    """Refuse batch norm that normalises by the batch at hand: an image's answer would depend on the images beside it.
 
     On weights alone it is harmless: that is how exporters write weight standardisation.
     """
@@ -157,7 +157,7 @@ def _loosen_reshapes(graph: onnx.GraphProto, known: dict[str, TypeProto]) -> Non
         target = numpy_helper.to_array(shape).copy()
         if target.size and target[0] == 1 and target.all():
             target[0] = 0
-            del node.attribute[:]  # there is only allowzero, which says that 0 does not copy
+            del node.attribute[:]  # the only attribute is allowzero, which says that 0 does not copy
             node.input[1] = f"{node.output[0]}.free_shape"
             graph.initializer.append(numpy_helper.from_array(target, node.input[1]))
 
@@ -166,7 +166,9 @@ def _output_dims(
     model: onnx.ModelProto, source: str, kind: TypeProto | None, size: tuple[int, int], where: str
 ) -> Dims:
     dims = dims_of(kind)
-    if kind is None or dims is None or (len(dims) > 1 and dims[1] is None):  # it only shows when the graph runs
+    if (
+        kind is None or dims is None or (len(dims) > 1 and dims[1] is None)
+    ):  # the shape is known only when the graph runs
         return Trial(model, where).run(np.zeros((1, 3, *size), np.float32)).shape
     if kind.tensor_type.elem_type != TensorProto.FLOAT:
         received = TensorProto.DataType.Name(kind.tensor_type.elem_type)
@@ -175,7 +177,7 @@ def _output_dims(
 
 
 def _append_head(graph: onnx.GraphProto, source: str, dims: Dims, where: str) -> int:
-    """Mean over what is left of H and W, then unit length; returns the width."""
+    """Append the mean over what is left of H and W, and unit length; returns the width."""
     width = dims[1] if len(dims) in (2, 4) else None
     if not width:
         raise WeightsError(
@@ -203,7 +205,7 @@ def embedding_graph(
     tidy: Callable[[onnx.ModelProto], onnx.ModelProto] = clean,
     free_batch: bool | None = None,
 ) -> onnx.ModelProto:
-    """The graph that a backbone builds: in standard form, cleaned, checked and tried on two images.
+    """Make the graph that a backbone builds: in standard form, cleaned, checked and tried on two images.
 
     The batch axis is free if a batch then gives what its images give one by one, else it stays at one image; a clean-up
     that changed what comes out would be dropped again. With ``free_batch`` it is as that says, and nothing else is tried.

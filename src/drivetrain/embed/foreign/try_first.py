@@ -1,4 +1,4 @@
-"""Having a foreign graph tried by another process before this one takes it in, see `drivetrain.embed.foreign.first_load`."""
+"""The trial of a foreign graph in another process before this one loads it, see `drivetrain.embed.foreign.first_load`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MODEL = "model"
 
 
 def try_first(model: onnx.ModelProto, fingerprint: str, sidecar: Sidecar, where: str, quarantine: Quarantine) -> bool:
-    """Have a graph taken apart, cleaned and run, unless it has passed before; ``fingerprint`` is that of all its files.
+    """Have another process parse, clean and run a graph, unless it has passed before; ``fingerprint`` is that of all its files.
 
     Returns whether it can be run on several images at once. One that cannot may take any amount of memory for two, so this
     is found out by the other process as well, and not tried again in this one.
@@ -30,7 +30,7 @@ def try_first(model: onnx.ModelProto, fingerprint: str, sidecar: Sidecar, where:
     many, single = ({**sums, "": how} for how in ("several images at once", "one image at a time"))
     for tried, free_batch in ((many, True), (single, False)):
         if quarantine.knows(tried):
-            return free_batch  # a large graph need not be written out again for that
+            return free_batch  # without a change, a large graph need not be written out again
     files = {MODEL: model.SerializeToString()}
     try:
         try:
