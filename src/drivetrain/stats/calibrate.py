@@ -1,4 +1,4 @@
-"""Temperature scaling: one number that makes confidences mean what they say (Guo et al. 2017)."""
+"""Temperature scaling: one number that makes confidences match the share of right answers (Guo et al. 2017)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from ..core.types import FloatArray, IntArray
 from .metrics import softmax
 
-# Below this many items a temperature is mostly noise; a prior then pulls it towards 1.
+# With fewer items than this a temperature is mostly noise; a prior then pulls it towards 1.
 FEW_ITEMS = 200
 # Standard deviation of the prior on log temperature where it applies: e^±0.5, about half to double.
 PRIOR_SPREAD = 0.5
@@ -21,7 +21,7 @@ Slope = Callable[[float], tuple[float, float]]
 
 
 def fit_beta(logits_NC: FloatArray, labels_N: IntArray, weights_N: FloatArray | None = None) -> float:
-    """β = 1/temperature that minimises the log-loss of softmax(β · logits), which is convex in β; see `best_beta`."""
+    """Return the β = 1/temperature that minimises the log-loss of softmax(β · logits), which is convex in β; see `best_beta`."""
     z_NC = np.asarray(logits_NC, np.float64)
     w_N = np.ones(len(z_NC)) if weights_N is None else np.asarray(weights_N, np.float64)
     truth_N = z_NC[np.arange(len(z_NC)), labels_N]
@@ -37,7 +37,7 @@ def fit_beta(logits_NC: FloatArray, labels_N: IntArray, weights_N: FloatArray | 
 
 
 def best_beta(slope: Slope, n_items: int) -> float:
-    """Where the slope of the loss is 0: Newton's method inside a shrinking bracket.
+    """Find the β at which the slope of the loss is 0: Newton's method inside a shrinking bracket.
 
     With fewer than 200 items a normal prior on log β (mean 0, spread 0.5) is added. The result stays within 0.01–100: a
     separable set has no finite optimum.

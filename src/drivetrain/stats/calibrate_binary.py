@@ -13,7 +13,7 @@ from .label_metrics import sigmoid
 
 
 def fit_beta_binary(logits_NL: FloatArray, present_NL: FloatArray, weights_N: FloatArray | None = None) -> float:
-    """β = 1/temperature that minimises the binary cross-entropy of sigmoid(β · logits) with ``present_NL`` (0 or 1).
+    """Return the β = 1/temperature that minimises the binary cross-entropy of sigmoid(β · logits) with ``present_NL`` (0 or 1).
 
     An item counts once, however many labels it may have: its losses are averaged over the labels. See `best_beta`.
     """

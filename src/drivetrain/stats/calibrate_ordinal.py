@@ -14,7 +14,7 @@ from .ordinal import ordered
 
 
 def fit_beta_ordinal(logits_NK: FloatArray, grades_N: IntArray, weights_N: FloatArray | None = None) -> float:
-    """β = 1/temperature that minimises −log p(grade) of the cumulative logits β · ``logits_NK``; see `best_beta`.
+    """Return the β = 1/temperature that minimises −log p(grade) of the cumulative logits β · ``logits_NK``; see `best_beta`.
 
     With a the logit of “above the grade below” and b ≤ a that of “above the grade”, the loss is
     log(1 + exp(−βa)) + log(1 + exp(βb)) − log(1 − exp(−β(a − b))), each term of which is convex in β. An item whose

@@ -15,7 +15,7 @@ DEFAULT_FOLDS = 5
 
 
 def grouped_folds(labels_N: IntArray, groups_N: IntArray, n_folds: int, seed: int) -> IntArray:
-    """(N,) fold of each item. No group is on both sides of a fold; each fold has nearly its share of each class.
+    """Return the (N,) fold of each item. No group is on both sides of a fold; each fold has nearly its share of each class.
 
     Groups of several items go first, the largest ahead, each to the fold that it leaves most balanced; single items are
     then dealt, class by class, to the folds that lack most of that class. Ties go to the emptiest fold, so that none
@@ -59,18 +59,21 @@ def grouped_folds(labels_N: IntArray, groups_N: IntArray, n_folds: int, seed: in
 def _level(
     filled_F: NDArray[np.float64], count: int, total_F: NDArray[np.float64], rng: np.random.Generator
 ) -> NDArray[np.int64]:
-    """How many of ``count`` single items each fold gets so that the class comes out as even as it can."""
+    """Deal ``count`` single items of a class to the folds, so that the class comes out as even as it can; returns their
+    shares."""
     shares_F = np.zeros(len(filled_F), np.int64)
-    # Water level: fold f gets what lifts it to the level; found on the sorted heights.
+    # The water level: each fold gets the items that lift it to the level, which is found on the sorted heights.
     order = np.argsort(filled_F, kind="stable")
     heights = filled_F[order]
-    room = heights * np.arange(1, len(heights) + 1) - np.cumsum(heights)  # what it takes to lift all below to each
+    room = heights * np.arange(1, len(heights) + 1) - np.cumsum(
+        heights
+    )  # the items it takes to lift all lower folds to each height
     k = int(np.searchsorted(room, count, side="right"))
     level = (count + heights[:k].sum()) / max(k, 1)
     shares_F[order[:k]] = np.floor(np.maximum(level - heights[:k], 0)).astype(np.int64)
     rest = count - int(shares_F.sum())
     if rest > 0:
-        # The odd ones go where the class, then the fold, is emptiest.
+        # Items left over go to the folds with the fewest of the class, then with the fewest of all.
         tie = rng.permutation(len(filled_F))
         emptiest = np.lexsort((tie, total_F, filled_F + shares_F))
         np.add.at(shares_F, np.resize(emptiest, rest), 1)
@@ -78,12 +81,12 @@ def _level(
 
 
 def random_folds(labels_N: IntArray, n_folds: int, seed: int) -> IntArray:
-    """(N,) stratified folds that know nothing of groups: what a random split would do."""
+    """Return (N,) stratified folds that know nothing of groups, as a random split would make them."""
     return grouped_folds(labels_N, np.arange(len(labels_N)), n_folds, seed)
 
 
 def fold_count(labels_N: IntArray, groups_N: IntArray, wanted: int = DEFAULT_FOLDS) -> int:
-    """``wanted``, or fewer where some class stands in fewer groups: each fold's training part should know each class.
+    """Return ``wanted`` folds, or fewer where a class stands in fewer groups: each training part should know each class.
 
     At least 2. A class that has no item at all (its files were all unusable) does not count.
     """

@@ -17,16 +17,16 @@ from ..core.types import FloatArray, IntArray, Interval
 from .metrics import LEAST_PROBABILITY, Floats, bootstrap, effective_trials, wilson
 
 DEFAULT_THRESHOLD = 0.5
-"""Of a label of which nothing can be learned: it has no item, or no item is without it."""
+"""The threshold of a label of which nothing can be learned, as no item has it, or all have it."""
 
 
 @dataclass(frozen=True)
 class LabelRow:
-    """What is known of one label; None where there was nothing to count."""
+    """The figures of one label; None where there was nothing to count."""
 
     label: str
     count: int
-    """Items that have it."""
+    """The number of items that have the label."""
     threshold: float
     precision: Interval | None
     recall: Interval | None
@@ -120,7 +120,7 @@ def _best_threshold(present_N: NDArray[np.generic], probs_N: Floats) -> float:
 
 
 def _steps(present_N: NDArray[np.generic], scores_N: Floats) -> tuple[IntArray, IntArray, Floats]:
-    """Right and all claims, (K,) each, when the threshold is each distinct score, highest first; and the scores."""
+    """Count right and all claims, (K,) each, with each distinct score as threshold, highest first; also returns the scores."""
     order = np.argsort(-np.asarray(scores_N, np.float64), kind="stable")
     scores, hits = np.asarray(scores_N, np.float64)[order], np.cumsum(np.asarray(present_N)[order] > 0.5)
     last_K = np.flatnonzero(np.append(scores[1:] != scores[:-1], True)) if len(scores) else np.zeros(0, np.intp)

@@ -13,7 +13,7 @@ from ..core.types import FloatArray, IntArray, Interval
 # Two-sided 95 %.
 Z_95 = 1.959963984540054
 
-# A probability of zero for what then happened would make the log-loss infinite on one item.
+# The least probability that counts: a zero for the true label would make the log-loss infinite on one item.
 LEAST_PROBABILITY = 1e-7
 
 # Bins of equal width, as in Guo et al. 2017, "On calibration of modern neural networks".
@@ -38,7 +38,7 @@ def wilson(successes: float, trials: float, method: str = "Wilson 95 %") -> Inte
 
 
 def independent_trials(share: Interval) -> float:
-    """The number of independent trials behind Wilson's 95 % interval: what `wilson` was given; infinite for a point.
+    """The number of independent trials behind Wilson's 95 % interval, which `wilson` was given; infinite for a point.
 
     >>> round(independent_trials(wilson(18, 20)), 6)
     20.0

@@ -1,4 +1,4 @@
-"""What a model gets wrong: from labels and probabilities to the rows a person reads.
+"""A model's mistakes: from labels and probabilities to the rows a person reads.
 
 Shapes: N items, C classes.
 """
@@ -16,7 +16,7 @@ from .metrics import CALIBRATION_BINS, Floats, confusion, effective_trials, loss
 
 @dataclass(frozen=True)
 class ClassRow:
-    """One class: how many items, and precision and recall (fractions) with 95 % intervals; None where undefined."""
+    """One class: its number of items, and precision and recall (fractions) with 95 % intervals; None where undefined."""
 
     label: str
     count: int
@@ -33,7 +33,7 @@ class ReliabilityBin:
     count: int
 
 
-# A mistake is confident from the confidence on from which answers pass unseen; where that was set low, from this one on.
+# A mistake counts as confident from the confidence at which answers are accepted unseen, but never below this.
 CONFIDENT = 0.8
 
 
@@ -94,7 +94,7 @@ def top_losses(
 
 
 def confident_mistakes(labels_N: IntArray, probs_NC: Floats, least: float) -> NDArray[np.intp]:
-    """Wrong answers with a confidence of ``least`` or more, the most confident first."""
+    """Return the rows of wrong answers with a confidence of ``least`` or more, the most confident first."""
     confidence_N = probs_NC.max(axis=1)
     wrong = np.flatnonzero((probs_NC.argmax(axis=1) != labels_N) & (confidence_N >= least))
     order: NDArray[np.intp] = wrong[np.argsort(-confidence_N[wrong], kind="stable")]

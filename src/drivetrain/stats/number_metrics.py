@@ -28,7 +28,7 @@ def mean_absolute_error(
     low, high = bootstrap(groups_N, lambda rows: float(errors_N[rows].mean()), seed, resamples)
     n_groups = len(np.unique(groups_N))
     mean = float(errors_N.mean())
-    # Sums in another order differ in the last bit, which shows where all resamples are alike.
+    # The limits enclose the value: sums in another order differ in the last bit, which shows where all resamples are alike.
     return Interval(mean, min(low, mean), max(high, mean), f"bootstrap 95 % over {n_groups} groups")
 
 
@@ -58,7 +58,7 @@ def fewest_for(coverage: float) -> int:
 
 
 def half_width(residuals_N: Numbers, coverage: float) -> float:
-    """q such that prediction ± q holds a new number with at least this probability: split-conformal prediction.
+    """Return q such that prediction ± q holds a new number with at least this probability: split-conformal prediction.
 
     The ⌈(n + 1) · coverage⌉-th smallest |residual| (Vovk, Gammerman and Shafer 2005; Lei et al. 2018,
     "Distribution-free predictive inference for regression", theorem 2). Infinite where there are fewer than

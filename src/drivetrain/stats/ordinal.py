@@ -12,12 +12,12 @@ import numpy as np
 from ..core.types import FloatArray, IntArray, Interval
 from .metrics import Floats, effective_trials, wilson
 
-# Items one grade off that are counted where no fewer could be seen; Haldane's and Anscombe's ½.
+# Half an item one grade off is counted where none was seen; Haldane's and Anscombe's ½.
 LEAST_DISAGREEMENT = 0.5
 
 
 def ordered(logits_NK: FloatArray | Floats) -> Floats:
-    """(N, K) cumulative logits, each no greater than those left of it.
+    """Return (N, K) cumulative logits in falling order: each is no greater than those left of it.
 
     Logits of a cumulative-logit head are so but for rounding; of others the least so far counts, as “above k” includes
     “above k + 1”.
@@ -54,7 +54,7 @@ def grade_probabilities(logits_NK: FloatArray | Floats, beta: float = 1.0) -> Fl
 
 def exceedance(probs_NC: Floats) -> Floats:
     """(N, K) probabilities of “above grade k” from those of the grades; never below 0 nor above 1."""
-    # Summed from the last grade on, so that what is rare keeps its digits.
+    # Probabilities are summed from the last grade on, so that small sums keep their digits.
     summed_NK: Floats = np.cumsum(probs_NC[:, :0:-1], axis=1)[:, ::-1]
     return np.clip(summed_NK, 0.0, 1.0)
 
@@ -67,7 +67,7 @@ def expected_grade(probs_NC: Floats, places_C: Floats | None = None) -> Floats:
 
 
 def likely_grades(probs_C: Floats, share: float) -> tuple[int, int]:
-    """The lowest and the highest grade that less than half of what ``share`` leaves lies below and above.
+    """The range of grades outside which less than half of 1 − ``share`` of the probability lies on either side.
 
     Together with those between them they have at least ``share`` of the probability.
     """
@@ -123,7 +123,7 @@ def kappa_interval(grades_N: IntArray, predicted_N: IntArray, groups_N: IntArray
     if disagreement == 0:
         return Interval(value, float(_kappa(wilson(0.0, n_groups).high, by_chance)), value, method)
     z_G = _fisher(total_6[:, None] - moments_6G)
-    z_G = z_G[np.isfinite(z_G)]  # without the only group of another grade there is no κ
+    z_G = z_G[np.isfinite(z_G)]  # κ is undefined for a resample that lacks the only group of another grade
     if len(z_G) < 2:
         return Interval(value, -1.0, 1.0, method)
     from scipy.special import stdtrit  # heavy to import, and a predictor has no groups
@@ -134,7 +134,7 @@ def kappa_interval(grades_N: IntArray, predicted_N: IntArray, groups_N: IntArray
 
 
 def _moments(grades_N: IntArray, predicted_N: IntArray, group_N: IntArray | None = None) -> Floats:
-    """(6, G) sums over each group: items, y, p, y², p², (y − p)²; all that κ needs. Whole numbers, so exact."""
+    """Sum over each group, (6, G): items, y, p, y², p², (y − p)², all that κ needs. Whole numbers, so exact."""
     y_N, p_N = np.asarray(grades_N, np.float64), np.asarray(predicted_N, np.float64)
     group = np.zeros(len(y_N), np.int64) if group_N is None else group_N
     columns = (np.ones(len(y_N)), y_N, p_N, y_N**2, p_N**2, (y_N - p_N) ** 2)
@@ -142,7 +142,7 @@ def _moments(grades_N: IntArray, predicted_N: IntArray, group_N: IntArray | None
 
 
 def _agreement(moments_6: Floats) -> tuple[Floats, Floats]:
-    """Mean squared difference of grade and prediction, and of all pairs of a grade with a prediction."""
+    """Return the mean squared difference of grade and prediction, and that of all pairs of a grade with a prediction."""
     n, y, p, yy, pp, squared = moments_6
     with np.errstate(divide="ignore", invalid="ignore"):
         return squared / n, (yy + pp) / n - 2 * y * p / n**2

@@ -16,8 +16,7 @@ THUMBNAIL_SIDE = 160
 
 DETAILS: dict[str, type] = {"width": int, "height": int, "format": str, "mode": str, "reduced": int}
 """Facts of a decoded file: width and height upright in pixels, before any decoding at a reduced scale; format and mode as
-stored (``JPEG`` and
-``RGB``, ``PNG`` and ``P``, …); decoded at 1/reduced of the stored size."""
+stored (``JPEG`` and ``RGB``, ``PNG`` and ``P``, …); decoded at 1/reduced of the stored size."""
 
 
 def facts_of(sha256: str, decoded: Decoded) -> ItemFacts:
