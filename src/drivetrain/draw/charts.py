@@ -24,14 +24,14 @@ if TYPE_CHECKING:
 
 Matrix = Sequence[Sequence[int]]
 
-# Row shares at which a cell of the confusion matrix gets darker. A share of 3 % is nothing on the diagonal and a
-# finding beside it, hence two scales. Each has the six steps the style sheet knows as b1…b6 and o1…o6.
+# Row shares at which a cell of the confusion matrix gets darker. A share of 3 % means little on the diagonal and
+# much beside it, hence two scales. Each has the six steps the style sheet knows as b1…b6 and o1…o6.
 RIGHT_STEPS = (0.5, 0.7, 0.8, 0.9, 0.97)
 WRONG_STEPS = (0.02, 0.05, 0.1, 0.2, 0.4)
 
 
 def shorten(text: str, columns: int) -> str:
-    """``text`` cut in its middle to at most ``columns`` character cells; wide (East Asian) characters take two.
+    """Cut ``text`` in its middle to at most ``columns`` character cells; wide (East Asian) characters take two.
 
     The middle goes because the ends tell names apart: a folder in front, a number and extension behind.
     """
@@ -51,7 +51,7 @@ def shorten(text: str, columns: int) -> str:
 
 
 def nice_ticks(low: float, high: float, about: int = 4) -> tuple[float, ...]:
-    """Round numbers within [low, high], their step 1, 2 or 5 times a power of ten."""
+    """Return round numbers within [low, high], their step 1, 2 or 5 times a power of ten."""
     span = (high - low) or 1.0
     power = 10.0 ** math.floor(math.log10(span / about))
     step = next(m * power for m in (1, 2, 5, 10) if span / (m * power) <= about)
@@ -59,14 +59,14 @@ def nice_ticks(low: float, high: float, about: int = 4) -> tuple[float, ...]:
 
 
 class Axis(NamedTuple):
-    """The range a plot shows, and where it is labelled."""
+    """The range a plot shows, and the places of its labels."""
 
     low: float
     high: float
     ticks: tuple[float, ...]
 
     def share(self, value: float) -> float:
-        """How far along ``value`` lies, 0–1; what lies outside stays at the edge."""
+        """The place of ``value`` along the axis, 0–1; a value outside stays at the edge."""
         return min(max((value - self.low) / ((self.high - self.low) or 1.0), 0.0), 1.0)
 
     def x(self, value: float) -> str:
@@ -74,7 +74,7 @@ class Axis(NamedTuple):
 
 
 def fraction_axis(lows: Iterable[float]) -> Axis:
-    """An axis of fractions that ends at 1 and leaves out what nothing reaches."""
+    """Make an axis of fractions that ends at 1 and begins as high as the least value lets it."""
     least = min(lows, default=0.0)
     starts = ((0.9, 0.02), (0.8, 0.05), (0.5, 0.1), (0.0, 0.25))
     low, step = next(pair for pair in starts if pair[0] <= max(least, 0.0))
@@ -82,13 +82,13 @@ def fraction_axis(lows: Iterable[float]) -> Axis:
 
 
 def value_axis(low: float, high: float) -> Axis:
-    """An axis with room on both sides of [low, high] and round ticks."""
+    """Make an axis with room on both sides of [low, high] and round ticks."""
     pad = 0.06 * (high - low) or 0.1
     return Axis(low - pad, high + pad, nice_ticks(low - pad, high + pad))
 
 
 def bar(share: float, start: float = 0.0) -> str:
-    """A horizontal bar ``share`` of the width long from ``start`` on; at least a sliver, so that it is seen."""
+    """Draw a horizontal bar from ``start`` on, ``share`` of the width long; at least a sliver, so that it is seen."""
     share = min(max(share, 0.004), 1.0)
     x = min(max(start, 0.0), 1.0 - share)
     return (
@@ -98,7 +98,7 @@ def bar(share: float, start: float = 0.0) -> str:
 
 
 def axis_row(axis: Axis, labels: Sequence[str]) -> str:
-    """The numbers above a column of `interval_row`s, one for each tick."""
+    """Draw the numbers above a column of `interval_row`s, one for each tick."""
     texts = "".join(
         f'<text x="{axis.x(tick)}" y="12" text-anchor="middle">{escape(label)}</text>'
         for tick, label in zip(axis.ticks, labels, strict=True)
@@ -107,7 +107,7 @@ def axis_row(axis: Axis, labels: Sequence[str]) -> str:
 
 
 def interval_row(marks: Sequence[tuple[str, float, float, float]], axis: Axis) -> str:
-    """One line of a dot-and-interval plot: each mark is (style, value, low, high), drawn one below the other.
+    """Draw one line of a dot-and-interval plot: each mark is (style, value, low, high), drawn one below the other.
 
     The figures stand as text in the same table row, so the drawing is hidden from screen readers.
     """
@@ -129,7 +129,7 @@ class Cell(NamedTuple):
 
 
 def confusion_cells(confusion_CC: Matrix) -> list[list[Cell]]:
-    """Counts with their row shares and shades."""
+    """Return the counts with their row shares and shades."""
     rows = []
     for y, counts in enumerate(confusion_CC):
         total = sum(counts) or 1
@@ -165,7 +165,7 @@ def confused_pairs(classes: Sequence[str], confusion_CC: Matrix) -> list[Pair]:
 
 
 def confusion_map(classes: Sequence[str], confusion_CC: Matrix, tooltips: int = 200) -> str:
-    """The confusion matrix of many classes as small squares: rows numbered and named, columns numbered.
+    """Draw the confusion matrix of many classes as small squares: rows numbered and named, columns numbered.
 
     Cells of one shade are one path, so 100 × 100 classes stay small; only the ``tooltips`` greatest mistakes are named.
     """
@@ -204,14 +204,14 @@ def confusion_map(classes: Sequence[str], confusion_CC: Matrix, tooltips: int = 
 
 
 def differs(confidence: float, accuracy: Interval) -> str:
-    """How a bin's mean confidence stands to its accuracy's interval: ``over``, ``under`` or ``fits``."""
+    """Compare a bin's mean confidence with its accuracy's interval: ``over``, ``under`` or ``fits``."""
     if confidence > accuracy.high:
         return "over"
     return "under" if confidence < accuracy.low else "fits"
 
 
 def reliability(bins: Sequence[ReliabilityBin]) -> str:
-    """Accuracy against confidence with intervals, and below, on the same axis, how many images each bin holds."""
+    """Draw accuracy against confidence with intervals, and below, on the same axis, the number of images in each bin."""
     left, top, edge, strip = 48, 10, 300, 44
     axis = fraction_axis(min(b.confidence, b.accuracy.low, 0.5) for b in bins)
     bottom, floor = top + edge, top + edge + 62 + strip
@@ -235,7 +235,7 @@ def reliability(bins: Sequence[ReliabilityBin]) -> str:
     taken: list[tuple[float, float]] = []
     for x, tall, number in sorted(bars, key=lambda bar: -bar[1]):
         half = 3.8 * len(number) + 2
-        # A number that would touch another, or a bar taller than its own, is left to the table.
+        # A number that would touch another number or a taller bar is left to the table.
         if all(abs(x - other) > half + room for other, room in taken):
             parts.append(f'<text x="{x:.1f}" y="{floor - tall - 4:.1f}" text-anchor="middle">{number}</text>')
             taken.append((x, half))
@@ -250,7 +250,7 @@ def reliability(bins: Sequence[ReliabilityBin]) -> str:
 
 
 def _square_tick(x: float, y: float, left: int, top: int, edge: int, label: str) -> str:
-    """The same tick on both axes of a square plot."""
+    """Draw the same tick on both axes of a square plot."""
     return (
         f'<line class="grid" x1="{x:.1f}" x2="{x:.1f}" y1="{top}" y2="{top + edge}"/>'
         f'<line class="grid" x1="{left}" x2="{left + edge}" y1="{y:.1f}" y2="{y:.1f}"/>'
@@ -267,7 +267,7 @@ def _square_titles(left: int, top: int, edge: int, below: str, beside: str) -> s
 
 
 def image_sizes(sizes: Sequence[tuple[int, int]], input_size: tuple[int, int] | None) -> str:
-    """Width against height on logarithmic axes, the network's ``input_size`` (height, width) marked.
+    """Draw width against height on logarithmic axes, with the network's ``input_size`` (height, width) marked.
 
     Images are gathered on a 40 × 40 grid, each dot at its members' mean and larger for more of them: thousands of sizes
     take at most 1600 dots, and no image is left out.

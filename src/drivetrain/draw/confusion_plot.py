@@ -10,17 +10,18 @@ from html import escape
 from .charts import Cell, Matrix, confusion_cells, shorten
 from .svg import BLUES, DARK_FROM, EDGE, INK, MUTED, ORANGES, PAPER, Svg, drawing, text
 
-# Up to so many classes: units a cell, units of a name's letters. Numbers are written where a cell has 24.
+# Most classes → units a cell, and units of a name's letters. Numbers are written where a cell has 24.
 SIZES = ((6, 52, 13), (12, 40, 12), (25, 28, 11), (45, 18, 10))
 SMALLEST = (11, 9)
 NUMBERED = 24
 NAME_COLUMNS = 26
-# Only the greatest mistakes have a tooltip where every cell's would be too much.
+# The most tooltips: where every cell's would be too many, the greatest mistakes have one.
 TOOLTIPS = 400
 
 
 def confusion_plot(classes: Sequence[str], confusion_CC: Matrix, *, normalize: bool = False) -> Svg:
-    """Rows are what the images are, columns what they were called; shades and ``normalize`` are shares of the row."""
+    """Draw the confusion matrix, true classes as rows and predicted ones as columns; shades and ``normalize`` are shares of
+    the row."""
     cells = confusion_cells(confusion_CC)
     size, font = next(((cell, letters) for most, cell, letters in SIZES if len(classes) <= most), SMALLEST)
     names = [shorten(" ".join(name.split()), NAME_COLUMNS) for name in classes]
@@ -47,7 +48,7 @@ def confusion_plot(classes: Sequence[str], confusion_CC: Matrix, *, normalize: b
 
 
 def _letter(letter: str) -> float:
-    """Width of a letter in units of the font's size, on the safe side."""
+    """The width of a letter in units of the font's size, on the safe side."""
     return 1.0 if unicodedata.east_asian_width(letter) in "WF" else 0.6
 
 
@@ -56,7 +57,7 @@ def _colour(cell: Cell) -> str:
 
 
 def _squares(cells: list[list[Cell]], left: float, top: float, size: int) -> list[str]:
-    """One path a shade, so that 200 × 200 classes stay small; empty cells are the ground."""
+    """Draw the squares as one path a shade, so that 200 × 200 classes stay small; empty cells are the ground."""
     inner = size - 1
     paths: dict[str, list[str]] = defaultdict(list)
     for y, row in enumerate(cells):
@@ -85,7 +86,7 @@ def _numbers(cells: list[list[Cell]], left: float, top: float, size: int, font: 
 
 
 def _share(share: float) -> str:
-    """Per cent without the sign; what is there is never 0, and what is not all never 100."""
+    """Write a share in per cent without the sign; a share above 0 never reads as 0, nor one below 1 as 100."""
     percent = 100 * share
     if 0 < percent < 0.5:
         return "<1"
@@ -106,7 +107,7 @@ def _tooltips(cells: list[list[Cell]], classes: Sequence[str], left: float, top:
 
 
 def _key(left: float, y: float, room: float, *, normalize: bool) -> str:
-    """What the two colours are, and what the numbers are if not counts."""
+    """Draw the legend: the meaning of the two colours, and of the numbers if they are not counts."""
     parts = [
         f'<rect x="{left:.1f}" y="{y - 9:.1f}" width="10" height="10" rx="2" fill="{BLUES[DARK_FROM]}"/>',
         text(left + 15, y, "right", size=11, fill=MUTED),

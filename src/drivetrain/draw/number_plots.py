@@ -20,7 +20,7 @@ NAME_COLUMNS = 40
 
 
 def scatter_plot(numbers_N: Floats, predicted_N: Floats, half_width: float, coverage: Interval, name: str) -> Svg:
-    """Predicted over true; the band is prediction ± half width, and orange lies outside."""
+    """Draw predicted over true numbers; the band is prediction ± half width, and points outside are orange."""
     low, high = float(min(numbers_N.min(), predicted_N.min())), float(max(numbers_N.max(), predicted_N.max()))
     axis = value_axis(low, high)
     bottom = TOP + SIDE
@@ -59,11 +59,11 @@ def scatter_plot(numbers_N: Floats, predicted_N: Floats, half_width: float, cove
 
 
 def residual_plot(residuals_N: Floats, half_width: float, name: str) -> Svg:
-    """Histogram of number − prediction; the band is ± half width."""
+    """Draw a histogram of number − prediction; the band is ± half width."""
     low, high = float(residuals_N.min()), float(residuals_N.max())
     if low == high:
         low, high = low - 0.5, high + 0.5
-    # Freedman and Diaconis' width, within what can be seen.
+    # The bins have Freedman and Diaconis' width, within what can be seen.
     wanted = len(np.histogram_bin_edges(residuals_N, "fd")) - 1 if np.ptp(residuals_N) and len(residuals_N) > 1 else 1
     counts, edges = np.histogram(residuals_N, min(max(wanted, BARS[0]), BARS[1]), (low, high))
     widest = min(half_width, 4 * max(abs(low), abs(high))) if math.isfinite(half_width) else 0.0
@@ -101,7 +101,7 @@ def residual_plot(residuals_N: Floats, half_width: float, name: str) -> Svg:
 
 
 def number(value: float) -> str:
-    """Three digits, or all of a whole number below a million, with a proper minus."""
+    """Write a number with three digits, or all digits of a whole number below a million, with a proper minus."""
     shown = f"{value:,.0f}" if value == round(value) and abs(value) < 1e6 else f"{value:.3g}"
     return shown.replace("-", "−")
 
@@ -127,7 +127,7 @@ def _middle_half(residuals_N: Floats) -> str:
 
 
 def _thinned(outside_N: NDArray[np.bool_]) -> NDArray[np.intp]:
-    """Rows to draw: all where they are few, else an even choice of them that keeps the share outside the band."""
+    """Choose the rows to draw: all where they are few, else an even choice that keeps the share outside the band."""
     if len(outside_N) <= MOST_POINTS:
         return np.arange(len(outside_N))
     chosen: NDArray[np.intp] = np.sort(np.random.default_rng(0).choice(len(outside_N), MOST_POINTS, replace=False))
@@ -135,7 +135,7 @@ def _thinned(outside_N: NDArray[np.bool_]) -> NDArray[np.intp]:
 
 
 def _band(axis: Axis, half_width: float, bottom: float) -> str:
-    """|true − predicted| ≤ half width, cut to the square: the corners of the square that lie within, and the cuts."""
+    """The polygon of |true − predicted| ≤ half width in the square: the corners of the square that lie within, and the cuts."""
     unit = SIDE / (axis.high - axis.low)
     reach = min(half_width * unit, SIDE)
     right, top = LEFT + SIDE, bottom - SIDE

@@ -1,4 +1,4 @@
-"""How figures are written: the one place of percentages and rounding.
+"""The way figures are written: the one place of percentages and rounding.
 
 Text for terminals and files has plain spaces; pages keep a sign of per cent with its number, see `unbroken`.
 """
@@ -13,11 +13,11 @@ from ..core.types import Interval
 NBSP = "\N{NO-BREAK SPACE}"
 
 MISSING = "–"
-"""Stands for what could not be reckoned."""
+"""The sign for a value that could not be reckoned."""
 
 
 def percent(fraction: float) -> str:
-    """A share.
+    """Write a share as per cent.
 
     >>> percent(0.9731)
     '97.3 %'
@@ -26,7 +26,7 @@ def percent(fraction: float) -> str:
 
 
 def whole_percent(fraction: float) -> str:
-    """A share that somebody chose, such as a coverage.
+    """Write a share that somebody chose, such as a coverage, as whole per cent.
 
     >>> whole_percent(0.9), whole_percent(0.875)
     ('90 %', '87.5 %')
@@ -35,7 +35,7 @@ def whole_percent(fraction: float) -> str:
 
 
 def percent_number(fraction: float) -> str:
-    """A share in per cent, where the sign stands elsewhere.
+    """Write a share in per cent without the sign, which stands elsewhere.
 
     >>> percent_number(0.9731)
     '97.3'
@@ -44,7 +44,7 @@ def percent_number(fraction: float) -> str:
 
 
 def points(fraction: float) -> str:
-    """A difference of shares.
+    """Write a difference of shares in percentage points.
 
     >>> points(0.012)
     '1.2 percentage points'
@@ -53,7 +53,7 @@ def points(fraction: float) -> str:
 
 
 def decimals(value: float | None) -> str:
-    """Three places; a dash for what could not be reckoned.
+    """Write a value with three decimal places; a dash for one that could not be reckoned.
 
     >>> decimals(0.98765), decimals(None)
     ('0.988', '–')
@@ -62,7 +62,7 @@ def decimals(value: float | None) -> str:
 
 
 def significant(value: float) -> str:
-    """Three digits, for numbers in a unit of their own.
+    """Write a number in a unit of its own with three digits.
 
     >>> significant(12.345), significant(0.00012345)
     ('12.3', '0.000123')
@@ -71,7 +71,7 @@ def significant(value: float) -> str:
 
 
 def written(value: float | None, form: Format) -> str:
-    """A value as figures of its format are read; a dash for what could not be reckoned.
+    """Write a value in a figure's format; a dash for one that could not be reckoned.
 
     >>> written(0.953, "percent"), written(0.953, "decimals"), written(None, "percent")
     ('95.3 %', '0.953', '–')
@@ -82,7 +82,7 @@ def written(value: float | None, form: Format) -> str:
 
 
 def between(low: float, high: float, form: Format = "percent") -> str:
-    """The limits of an interval, in words.
+    """Write the limits of an interval in words.
 
     >>> between(0.941, 0.973), between(2.41, 3.83, "significant")
     ('94.1 % to 97.3 %', '2.41 to 3.83')
@@ -91,7 +91,7 @@ def between(low: float, high: float, form: Format = "percent") -> str:
 
 
 def span(low: float, high: float, form: Format = "percent") -> str:
-    """The limits of an interval where there is little room.
+    """Write the limits of an interval where there is little room.
 
     >>> span(0.941, 0.973), span(2.41, 3.83, "significant")
     ('94.1–97.3 %', '2.41–3.83')
@@ -100,7 +100,7 @@ def span(low: float, high: float, form: Format = "percent") -> str:
 
 
 def with_interval(interval: Interval, form: Format = "percent") -> str:
-    """A value and its limits.
+    """Write a value and its limits.
 
     >>> with_interval(Interval(0.953, 0.941, 0.973, ""))
     '95.3 %  (94.1 % to 97.3 %)'
@@ -109,7 +109,7 @@ def with_interval(interval: Interval, form: Format = "percent") -> str:
 
 
 def step(value: float, form: Format) -> str:
-    """The size of a difference between two figures of a format; empty where it does not show at their precision.
+    """Write the size of a difference between two figures of a format; empty where it does not show at their precision.
 
     >>> step(-0.012, "percent"), step(0.0004, "percent"), step(0.5, "significant")
     ('1.2 percentage points', '', '0.5')
@@ -122,7 +122,7 @@ def step(value: float, form: Format) -> str:
 
 
 def shown(figure: Figure) -> str:
-    """A figure's value with its unit.
+    """Write a figure's value with its unit.
 
     >>> shown(Figure("accuracy", "accuracy", 0.953, None, None, "percent", "higher", "out of fold"))
     '95.3 %'
@@ -131,14 +131,14 @@ def shown(figure: Figure) -> str:
 
 
 def limits(figure: Figure) -> str:
-    """A figure's interval in little room; empty where it has none."""
+    """Write a figure's interval in little room; empty where it has none."""
     if figure.low is None or figure.high is None:
         return ""
     return span(figure.low, figure.high, figure.format)
 
 
 def unbroken(text: str) -> str:
-    """Text whose signs of per cent stay with their numbers.
+    """Keep signs of per cent on the line of their numbers.
 
     >>> unbroken("95.3 %") == f"95.3{NBSP}%"
     True

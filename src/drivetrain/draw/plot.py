@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Plot:
-    """A drawing with its title and what there is to see in it; ``svg`` carries its own colours."""
+    """A drawing with its title and a sentence on what it shows; ``svg`` carries its own colours."""
 
     title: str
     svg: str

@@ -30,7 +30,7 @@ class Curve:
 
 
 def precision_recall(present_N: NDArray[np.bool_], scores_N: Floats) -> Curve:
-    """The curve of one label; no points where no item has it."""
+    """Compute the curve of one label; it has no points where no item has the label."""
     order = np.argsort(-scores_N, kind="stable")
     scores, hits = scores_N[order], np.cumsum(present_N[order])
     if not len(scores) or not hits[-1]:
@@ -40,7 +40,7 @@ def precision_recall(present_N: NDArray[np.bool_], scores_N: Floats) -> Curve:
 
 
 def precision_recall_plot(rows: Sequence[LabelRow], curves: Sequence[Curve], left_out: int = 0) -> Svg:
-    """Panels in the order given; the dot is where the label's threshold stands. ``left_out`` labels are not drawn."""
+    """Draw the panels in the order given; the dot marks the label's threshold. ``left_out`` labels are not drawn."""
     columns = min(COLUMNS, max(len(rows), 1))
     lines = math.ceil(len(rows) / columns)
     width, height = columns * PANEL + 16, lines * (EDGE_LENGTH + TOP + 34) + 30
@@ -93,7 +93,7 @@ def _panel(row: LabelRow, curve: Curve, x: float, y: float) -> list[str]:
 
 
 def _steps(curve: Curve, most: int = 300) -> list[tuple[float, float]]:
-    """(recall, precision) of a line in steps, whose area is the average precision; thinned where it is long."""
+    """The (recall, precision) points of a line in steps, whose area is the average precision; thinned where it is long."""
     points: list[tuple[float, float]] = [(0.0, float(curve.precision_K[0]))]
     for k in np.unique(np.linspace(0, len(curve.recall_K) - 1, most).astype(int)):
         recall, precision = float(curve.recall_K[k]), float(curve.precision_K[k])

@@ -20,7 +20,7 @@ BLUES = ("#f7f9fb", "#eff5fb", "#dbe8f6", "#bad3ee", "#8cb4e0", "#3672b4", "#174
 ORANGES = ("#f7f9fb", "#fdf2e6", "#fbe2c6", "#f5c795", "#eca963", "#ad5509", "#7f3a04")
 DARK_FROM = 5
 
-# Wider drawings keep their size, so that names stay legible; a notebook lets its reader scroll.
+# The widest drawing that is fitted to the page; wider ones keep their size, so that names stay legible, and can be scrolled.
 WIDEST_FITTED = 1300
 
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Noto Sans', 'Liberation Sans', sans-serif"
@@ -28,7 +28,7 @@ FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Noto Sans', 'Liberation S
 
 @dataclass(frozen=True)
 class Svg:
-    """SVG text; a notebook draws it."""
+    """SVG text, which a notebook draws."""
 
     text: str
 
@@ -42,7 +42,7 @@ class Svg:
         return self.text
 
     def save(self, path: str | Path) -> None:
-        """Write it as a file.
+        """Write the drawing to a file.
 
         Raises:
             OSError: the file cannot be written.
@@ -51,7 +51,7 @@ class Svg:
 
 
 def drawing(parts: Iterable[str], width: float, height: float, label: str) -> Svg:
-    """The parts on white paper; ``label`` is what a screen reader says."""
+    """Put the parts on white paper; ``label`` is the text for screen readers."""
     style = ' style="max-width:100%;height:auto"' if width <= WIDEST_FITTED else ""
     return Svg(
         f'<svg xmlns="http://www.w3.org/2000/svg" role="img" aria-label="{escape(label)}" width="{width:g}" '
@@ -72,7 +72,7 @@ def text(
     bold: bool = False,
     turn: float = 0,
 ) -> str:
-    """A line of text at a baseline; ``turn`` in degrees around (x, y)."""
+    """Draw a line of text at a baseline; ``turn`` in degrees around (x, y)."""
     turned = f' transform="rotate({turn:g} {x:.1f} {y:.1f})"' if turn else ""
     weight = ' font-weight="600"' if bold else ""
     return (

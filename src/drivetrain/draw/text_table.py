@@ -20,7 +20,7 @@ class TextTable:
     rows: tuple[tuple[str, ...], ...]
 
     def __str__(self) -> str:
-        """Aligned, one line a row; long names are cut in their middle."""
+        """Write the table aligned, one line a row; long names are cut in their middle."""
         lines = [self.header, *((shorten(row[0], NAME_COLUMNS), *row[1:]) for row in self.rows)]
         widths = [max(map(_width, column)) for column in zip(*lines, strict=True)]
         return "\n".join(_line(line, widths) for line in lines)
