@@ -1,4 +1,4 @@
-"""The same picture with different targets: whatever is learned from it, at least one of them is wrong.
+"""Contradictions: the same picture with different targets, of which at least one is wrong.
 
 Only what shows the same picture counts, equal pixels or a copy found by its hash. Embeddings join pictures that are closely
 alike, such as two frames of one video, and those may differ in what is asked of them. Shapes: N images, O outputs.
@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from .duplicates import Duplicates
 
-# Numbers that were read off two copies of a picture may differ a little; of standard deviations, what is more than that.
+# Numbers that were read off two copies of a picture may differ a little; more than this share of a standard deviation is a
+# contradiction.
 NOISE = 0.5
 
 
@@ -28,7 +29,7 @@ class Contradiction:
 
 
 def contradictions(duplicates: Duplicates, targets_N: NDArray[Any], *, are_numbers: bool) -> tuple[Contradiction, ...]:
-    """One for each picture that contradicts itself, identical ones first.
+    """Find one contradiction for each picture that has one, identical copies first.
 
     ``targets_N``: (N,) classes, or (N, O) labels or numbers. Numbers of copies that are not identical may differ by
     `NOISE` standard deviations.

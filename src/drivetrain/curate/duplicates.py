@@ -18,10 +18,10 @@ from ..core.types import FloatArray, IntArray, ItemFacts
 from ..data.image import phash
 from ..data.image.copies import LEAST_LIKENESS, MAX_HASH_DISTANCE, joined
 
-# Share of deliberately altered copies that the cosine threshold would still catch.
+# Quantile of altered copies' cosines that is the lowest threshold: all but this share of them would still be caught.
 PROBE_QUANTILE = 0.25
-# Upper fence of nearest-neighbour cosines: median + 1.5 × (90th percentile − median). Only what lies beyond it is
-# convicted; and where ordinary neighbours (the 90th percentile) are as close as copies are, nobody is.
+# Upper fence of nearest-neighbour cosines: median + 1.5 × (90th percentile − median). Only pairs beyond it count as
+# copies; and where ordinary neighbours (the 90th percentile) are as close as copies are, none do.
 FENCE = 1.5
 
 Rows = NDArray[np.intp]
@@ -41,7 +41,7 @@ class Duplicates:
     cosine_threshold: float | None
 
     def clusters(self) -> list[list[int]]:
-        """Groups of two and more, largest first."""
+        """The groups of two items and more, largest first."""
         order = np.argsort(self.groups_N, kind="stable")
         _, starts = np.unique(self.groups_N[order], return_index=True)
         parts = [part.tolist() for part in np.split(order, starts[1:]) if len(part) > 1]
@@ -73,7 +73,7 @@ def find_duplicates(
 
 
 def copies_of(facts: Sequence[ItemFacts], known_sha256_M32: NDArray[np.uint8], known_NKK: FloatArray) -> dict[int, int]:
-    """Images that are copies of known ones: row in ``facts`` → row among the known, by pixels or perceptual hash."""
+    """Find images that are copies of known ones, by pixels or perceptual hash: row in ``facts`` → row among the known."""
     digests = {row.tobytes(): index for index, row in enumerate(known_sha256_M32)}
     found = {}
     for row, fact in enumerate(facts):
@@ -95,7 +95,7 @@ def copies_of(facts: Sequence[ItemFacts], known_sha256_M32: NDArray[np.uint8], k
 
 
 def merge_groups(a_N: IntArray, b_N: IntArray) -> IntArray:
-    """Groups such that items joined in either are joined: the union of two partitions."""
+    """Merge two groupings, so that items joined in either are joined: the union of two partitions."""
     n = len(a_N)
     _, a_N = np.unique(a_N, return_inverse=True)
     _, b_N = np.unique(b_N, return_inverse=True)
@@ -116,7 +116,7 @@ def _equal_content(facts: tuple[ItemFacts, ...]) -> list[tuple[int, int]]:
 
 
 def _by_hash(facts: tuple[ItemFacts, ...]) -> list[tuple[int, int, str, float]]:
-    """Pairs that only pictures have: of inputs without a fingerprint copies are equal or unknown."""
+    """Find pairs by perceptual hash; only inputs with a fingerprint, such as pictures, have any."""
     row_F = [row for row, fact in enumerate(facts) if fact.fingerprint is not None]
     frequencies_NKK = _frequencies(facts)
     found: list[tuple[int, int, str, float]] = []
@@ -131,7 +131,7 @@ def _by_hash(facts: tuple[ItemFacts, ...]) -> list[tuple[int, int, str, float]]:
 
 
 def _frequencies(facts: Sequence[ItemFacts]) -> FloatArray:
-    """(F, K, K) of the F facts that have a fingerprint."""
+    """The (F, K, K) frequencies of the F facts that have a fingerprint."""
     return phash.frequencies([fact.fingerprint for fact in facts if fact.fingerprint is not None])
 
 
@@ -139,7 +139,7 @@ def _by_cosine(
     features_ND: FloatArray, probe_cosines: FloatArray, block: int = 1024
 ) -> tuple[float | None, list[tuple[int, int, str, float]]]:
     unit_ND = features_ND / np.maximum(np.linalg.norm(features_ND, axis=1, keepdims=True), 1e-12)
-    # Vectors of unit length to within the rounding of float32, and so their cosines.
+    # The vectors are of unit length to within the rounding of float32, so a cosine may exceed 1 and is clipped.
     lowest = min(float(np.quantile(probe_cosines, PROBE_QUANTILE)), 1.0)
     nearest_N = np.full(len(unit_ND), -1.0, np.float32)
     candidates: list[tuple[int, int, float]] = []
@@ -152,7 +152,7 @@ def _by_cosine(
         candidates += zip((rows + start).tolist(), columns.tolist(), cosines[rows, columns].tolist(), strict=True)
     median, ninetieth = np.quantile(nearest_N, [0.5, 0.9])
     threshold = max(lowest, float(median + FENCE * (ninetieth - median)))
-    # The fence is no cosine itself: where neighbours differ much in likeness it lies beyond 1, and nothing reaches it.
+    # The fence is no cosine itself: where neighbours' cosines vary widely, it lies beyond 1, and no pair reaches it.
     if ninetieth >= lowest or threshold > 1:
         return None, []
     return threshold, [(i, j, "embedding", score) for i, j, score in candidates if score >= threshold]
