@@ -1,4 +1,4 @@
-"""What the store knows of the time."""
+"""The store's trusted time, see `drivetrain.core.calendar`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _MICROSECOND = timedelta(microseconds=1)
 
 
 def read(connection: Connection) -> Calendar | None:
-    """What was written last; else the newest moment of what is stored, and None for a store of nothing."""
+    """Read the time that was written last; else the newest moment in the store, and None for an empty store."""
     row = connection.execute(select(CALENDAR).where(CALENDAR.c.id == _ROW)).first()
     if row is not None:
         return Calendar(from_us(row.trusted_at), row.ahead * _MICROSECOND, row.held * _MICROSECOND)
@@ -29,7 +29,7 @@ def read(connection: Connection) -> Calendar | None:
 
 
 def write(connection: Connection, calendar: Calendar) -> None:
-    """Remember it. Images that a wrong clock has put into the future come back, or they would stay for as long."""
+    """Remember the time. Inputs that a wrong clock has dated into the future are dated back, or they would be kept too long."""
     values = {
         "trusted_at": to_us(calendar.trusted),
         "ahead": calendar.ahead // _MICROSECOND,

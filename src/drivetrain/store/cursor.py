@@ -1,4 +1,4 @@
-"""Where a page of records ended, as a text that a caller hands back."""
+"""The cursor: the place where a page of records ended, as a text that a caller hands back."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ class Position(NamedTuple):
 
 
 def to_cursor(position: Position) -> str:
-    """A text of letters, digits, - and _ only."""
+    """Write a place as a text of letters, digits, - and _ only."""
     return base64.urlsafe_b64encode(json.dumps(position).encode()).decode().rstrip("=")
 
 
 def parse_cursor(cursor: str) -> Position:
-    """The place a cursor stands for.
+    """Read the place that a cursor stands for.
 
     >>> parse_cursor(to_cursor(Position(5, "ab")))
     Position(at_us=5, id='ab')

@@ -1,4 +1,4 @@
-"""Where the store of predictions is unless somebody says otherwise."""
+"""The default place of the store of predictions."""
 
 from __future__ import annotations
 
@@ -12,5 +12,5 @@ FILE_NAME = "store.sqlite"
 
 
 def default_store_url() -> str:
-    """``$DRIVETRAIN_STORE``, or a file in the platform's folder for this user's data."""
+    """Return ``$DRIVETRAIN_STORE``, or a file in the platform's folder for this user's data."""
     return os.environ.get(ENVIRONMENT) or str(Path(platformdirs.user_data_dir("drivetrain")) / FILE_NAME)

@@ -16,18 +16,18 @@ from ..core.errors import StoreError
 from .faults import is_locked, told
 from .location import Location
 
-# How long another process may hold a SQLite file, in seconds, before a call gives up.
+# Seconds that another process may hold a SQLite file before a call gives up.
 PATIENCE_S = 10.0
 CONNECT_S = 5
 _CACHE_KIB = 16_384
 _HEADER = b"SQLite format 3\0"
 
 WRITING = {"drivetrain_begin": "BEGIN IMMEDIATE"}
-"""Execution options of a connection that is going to write: SQLite then waits for its turn at the start, where it may."""
+"""Execution options of a connection that is going to write: SQLite then waits for its turn at the start, not midway."""
 
 
 def make_engine(location: Location, create: bool) -> Engine:
-    """An engine for the place. A file of SQLite is made where there is none, and only its owner may read it.
+    """Make an engine for the place. A file of SQLite is made where there is none, and only its owner may read it.
 
     Raises:
         StoreError: nothing there and not to be made, not ours, or psycopg is missing.
@@ -42,7 +42,7 @@ def _sqlite(location: Location, path: Path, create: bool) -> Engine:
 
     @event.listens_for(engine, "connect")
     def _set_up(db: sqlite3.Connection, _record: object) -> None:
-        # Transactions are begun below, as reading or writing ones; sqlite3 would begin them by its own rules.
+        # Transactions are begun below, for reading or for writing; sqlite3 would begin them by rules of its own.
         db.isolation_level = None
         db.execute(f"PRAGMA busy_timeout = {int(PATIENCE_S * 1000)}")
         db.execute(f"PRAGMA synchronous = {location.synchronous}")
@@ -68,8 +68,8 @@ def _prepare_file(path: Path, create: bool) -> None:
                 f"there is no store at {path}; drivetrain serve makes one when it first starts, or give the path of another"
             )
         path.parent.mkdir(parents=True, exist_ok=True)
-        with suppress(FileExistsError):  # where another process is quicker
-            # Beforehand, so that it is never open to others: SQLite's files beside it get the same rights.
+        with suppress(FileExistsError):  # another process may be quicker
+            # The file is made beforehand, so that it is never open to others: SQLite's files beside it get the same rights.
             os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
     found = path.stat()
     if not stat.S_ISREG(found.st_mode):
@@ -83,14 +83,14 @@ def _prepare_file(path: Path, create: bool) -> None:
 
 
 def _use_wal(path: Path) -> None:
-    """Make the file one of WAL mode, for good: readers and the writer then do not wait for each other."""
+    """Put the file into WAL mode, for good: readers and the writer then do not wait for each other."""
     db = sqlite3.connect(path, timeout=PATIENCE_S, isolation_level=None)
     deadline_s = time.monotonic() + PATIENCE_S
     try:
         while True:
             try:
                 if db.execute("PRAGMA page_count").fetchone() == (0,):
-                    # So that pruning can give room back; only an empty file takes it.
+                    # The setting lets pruning give room back; SQLite takes it only for an empty file.
                     db.execute("PRAGMA auto_vacuum = INCREMENTAL")
                 (mode,) = db.execute("PRAGMA journal_mode = WAL").fetchone()
                 break
@@ -118,7 +118,7 @@ def _postgres(location: Location) -> Engine:
     arguments: dict[str, Any] = {
         "connect_timeout": CONNECT_S,
         "application_name": "drivetrain",
-        # A server that has gone without a word is noticed within seconds, not hours.
+        # Keepalives notice a server that has vanished within seconds, not hours.
         "keepalives_idle": 30,
         "keepalives_interval": 5,
         "keepalives_count": 3,
@@ -129,11 +129,11 @@ def _postgres(location: Location) -> Engine:
         pool_size=5,
         max_overflow=15,
         pool_timeout=PATIENCE_S,
-        # A connection that a restarted server has dropped is found out before it is used.
+        # A ping finds out a connection that a restarted server has dropped before it is used.
         pool_pre_ping=True,
         connect_args={
             **{name: value for name, value in arguments.items() if name not in asked},
-            # None on the server's side: poolers hand its connections from one client to another.
+            # No statements are prepared on the server: poolers hand its connections from one client to another.
             "prepare_threshold": None,
         },
     )

@@ -31,7 +31,7 @@ from .rows import extra_text
 
 _BUNCH = 5000
 _OPERATORS = frozenset("=+-@−")
-# Letters and signs by their category that show nothing.
+# Unicode categories of letters and signs that show nothing.
 _UNSEEN = frozenset("\u115f\u1160\u3164\uffa0\u2800")
 _QUOTES = frozenset("'\"`´")
 
@@ -68,7 +68,7 @@ COLUMNS = tuple(_KINDS)
 
 
 def export(records: Iterable[Record], path: Path) -> int:
-    """Write ``records`` to a file that ends in .parquet or .csv; returns how many there were.
+    """Write ``records`` to a file that ends in .parquet or .csv; returns their number.
 
     Raises:
         UsageError: another ending.
@@ -93,7 +93,7 @@ def export(records: Iterable[Record], path: Path) -> int:
 
 @contextmanager
 def _replacing(path: Path) -> Iterator[Path]:
-    """A file beside ``path`` that takes its place in the end, or is gone."""
+    """Open a file beside ``path`` that takes its place in the end, or is deleted on an error."""
     handle, name = tempfile.mkstemp(dir=path.absolute().parent, prefix=f".{path.name[:40]}-", suffix=".part")
     os.close(handle)
     unfinished = Path(name)
@@ -151,7 +151,7 @@ def _finite(value: float | None) -> float | None:
 
 
 def _whole(text: str) -> str:
-    """Text that can be written as UTF-8: half of a surrogate pair becomes a �."""
+    """Return text that can be written as UTF-8: half of a surrogate pair becomes a �."""
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
@@ -172,18 +172,18 @@ def _cell(name: str, value: Any) -> Any:
     if _KINDS[name] == "time":
         return value.isoformat()
     if _KINDS[name] == "text":
-        # A NUL ends a text for many a reader.
+        # NULs go, as many readers take one for the end of a text.
         value = _whole(value).replace("\0", "�")
         return f"'{value}" if _may_be_calculated(value) else value
     return value
 
 
 def _may_be_calculated(text: str) -> bool:
-    """Whether a spreadsheet might take it for a formula: anything that does not begin with something plain to see."""
+    """Tells whether a spreadsheet might take the text for a formula: any text that does not begin with a plain visible sign."""
     first = text[:1]
     if not first or (first.isascii() and first.isalnum()):
         return False
-    # Blanks, control and format characters, what joins the sign before it, dashes and quotation marks of every kind.
+    # Such beginnings are blanks, control and format characters, combining marks, dashes and quotation marks of every kind.
     if unicodedata.category(first)[0] in "ZCM" or unicodedata.category(first) in ("Pd", "Pi", "Pf"):
         return True
     plain = unicodedata.normalize("NFKC", first)[:1]

@@ -1,4 +1,4 @@
-"""What databases and their drivers complain about, in one line and without a password."""
+"""Complaints of databases and their drivers, in one line and without a password."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _SQLITE = {
     sqlite3.SQLITE_NOTADB: "is not a database of SQLite, or is damaged; give another path, or restore it from a backup",
     sqlite3.SQLITE_TOOBIG: "cannot take a value that large",
 }
-# Codes of SQLSTATE, or the two characters of their class.
+# SQLSTATE's codes, or the two characters of a class → the fault in words.
 _POSTGRES = {
     "08": "has lost the connection",
     "28": "refuses this user or password",
@@ -45,7 +45,7 @@ _POSTGRES = {
 
 @contextmanager
 def told(shown: str) -> Iterator[None]:
-    """Turn what goes wrong with the store called ``shown`` into a `StoreError`."""
+    """Turn errors of the store called ``shown`` into a `StoreError`."""
     try:
         yield
     except PoolTimeoutError:
@@ -65,14 +65,14 @@ def told(shown: str) -> Iterator[None]:
 
 
 def is_locked(error: BaseException | None) -> bool:
-    """Whether SQLite found another process in its way."""
+    """Tells whether SQLite found another process in its way."""
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     return isinstance(error, sqlite3.Error) and code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 
 
 def _reason(error: BaseException | None) -> str:
     if isinstance(error, sqlite3.Error):
-        # The low byte is the class of the error; absent where Python, not SQLite, found the fault.
+        # The low byte is the class of the error; the attribute is absent where Python, not SQLite, found the fault.
         known = _SQLITE.get(getattr(error, "sqlite_errorcode", 0) & 0xFF)
         return known or f"cannot be used ({_line(error)})"
     state = getattr(error, "sqlstate", None) or ""

@@ -1,4 +1,4 @@
-"""What a store holds, told within a tenth of a second whatever its size."""
+"""The holdings of a store, told within a tenth of a second whatever its size."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from .schema import CURRENT
 from .tables import INPUTS, KEYS, PREDICTIONS, TIME
 
 COUNTED = 100_000
-"""Rows that are counted; of more, the database's own reckoning is told."""
+"""The most rows that are counted; of more, the database's own estimate is told."""
 
 
 @dataclass(frozen=True)
 class StoreInfo:
-    """What a store holds; ``bytes`` is all that the database takes on its disk."""
+    """The holdings of a store; ``bytes`` is all that the database takes on its disk."""
 
     store: str
     kind: str
@@ -25,7 +25,7 @@ class StoreInfo:
     records: int
     inputs: int
     exact: bool
-    """False where records or inputs are too many to be counted on the way, and are about so many."""
+    """False where records or inputs are too many to be counted, and their numbers are estimates."""
     keys: int
     bytes: int
     oldest: datetime | None
@@ -33,7 +33,7 @@ class StoreInfo:
 
 
 def holdings(connection: Connection, shown: str) -> StoreInfo:
-    """Look at all of it."""
+    """Look up all that a `StoreInfo` tells."""
     postgres = connection.dialect.name == "postgresql"
     ends = [
         connection.execute(select(TIME).select_from(PREDICTIONS).order_by(*order).limit(1)).scalar()
@@ -63,7 +63,7 @@ def holdings(connection: Connection, shown: str) -> StoreInfo:
 
 
 def _count(connection: Connection, table: Table) -> tuple[int, bool]:
-    """Rows of a table, and whether they were counted."""
+    """Return the number of rows of a table, and whether they were counted."""
     some = select(table.primary_key.columns[0]).limit(COUNTED + 1).subquery()
     counted = connection.execute(select(func.count()).select_from(some)).scalar_one()
     if counted <= COUNTED:
@@ -72,7 +72,7 @@ def _count(connection: Connection, table: Table) -> tuple[int, bool]:
         query = text("SELECT reltuples FROM pg_class WHERE oid = CAST(:name AS regclass)")
         reckoned = connection.execute(query, {"name": table.name}).scalar_one()
     else:
-        # Rows are numbered as they come, and go mostly from the oldest on.
+        # The estimate is the span of row numbers: rows are numbered as they come, and mostly the oldest are deleted.
         rowid = literal_column("rowid", BigInteger)
         first: int = connection.execute(select(func.min(rowid)).select_from(table)).scalar_one()
         last: int = connection.execute(select(func.max(rowid)).select_from(table)).scalar_one()

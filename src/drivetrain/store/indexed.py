@@ -1,4 +1,4 @@
-"""Text as it can stand in an index of either database.
+"""Text in a form that can stand in an index of either database.
 
 PostgreSQL takes no NUL and no more than some 2,700 bytes a row of an index; neither database takes half a surrogate pair.
 Callers can send all three. Such a text is cut, mended and told apart by its hash; what it was is kept in the record's JSON.
@@ -10,12 +10,12 @@ import hashlib
 
 MAX_CHARACTERS = 160
 SEPARATOR = "\x1f"
-"""Between the labels of one record; a label that holds one is mended like the rest."""
+"""The separator between the labels of one record; a label that holds one is changed by `indexed`."""
 _PREFIX = 60
 
 
 def indexed(text: str) -> str:
-    """The text itself, nearly always; equal texts give equal results, different ones different results.
+    """Return the text, changed only where an index could not hold it; different texts give different results.
 
     >>> indexed("Gate 4"), indexed("a\\0b")[:4]
     ('Gate 4', 'a�b~')
@@ -32,7 +32,7 @@ def indexed(text: str) -> str:
 
 
 def _is_whole(text: str) -> bool:
-    """Whether it can be written as UTF-8."""
+    """Tells whether the text can be written as UTF-8."""
     try:
         text.encode()
     except UnicodeEncodeError:

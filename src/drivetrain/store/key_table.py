@@ -1,4 +1,4 @@
-"""Keys in the store."""
+"""The store's table of API keys."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _MAX_PER_MINUTE = 1 << 31
 
 
 def all_keys(connection: Connection) -> tuple[ApiKey, ...]:
-    """Every key in the order of its making, revoked ones too."""
+    """Read every key in the order of its making, revoked ones too."""
     rows = connection.execute(select(KEYS).order_by(KEYS.c.created_at, KEYS.c.id)).all()
     return tuple(map(_key, rows))
 
@@ -51,7 +51,7 @@ def add(connection: Connection, key: ApiKey) -> None:
 
 
 def revoke(connection: Connection, name_or_id: str, at: datetime) -> ApiKey:
-    """End a key from ``at`` on; one that has ended stays as it was.
+    """End a key from ``at`` on; a key that has ended already stays as it was.
 
     Raises:
         UsageError: no key has that name or id.

@@ -1,4 +1,4 @@
-"""Where a store is: a path, or a URL as SQLAlchemy writes them."""
+"""The location of a store: a path, or a URL as SQLAlchemy writes them."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):(?=/)")
 
 @dataclass(frozen=True)
 class Location:
-    """``shown`` carries neither user nor password: it may be printed and logged."""
+    """A store's location; ``shown`` carries neither user nor password, so that it may be printed and logged."""
 
     shown: str
     path: Path | None
-    """The file, for SQLite; None for PostgreSQL."""
+    """The file of SQLite; None for PostgreSQL."""
     url: URL
     synchronous: str = "normal"
-    """SQLite's: ``normal`` may lose the last moments to a power cut, ``full`` waits for the disk."""
+    """SQLite's setting: ``normal`` may lose the last moments to a power cut, ``full`` waits for the disk."""
 
 
 def locate(place: str | Path) -> Location:
-    """Where ``place`` points to.
+    """Read the location that ``place`` points to.
 
     Raises:
         UsageError: neither a path nor a URL of SQLite or PostgreSQL.
@@ -41,7 +41,7 @@ def locate(place: str | Path) -> Location:
         return _file(str(place), "normal")
     text = place.strip()
     scheme = _SCHEME.match(text)
-    # One letter is a drive.
+    # A scheme of one letter is a drive of Windows.
     if scheme is None or len(scheme[1]) == 1:
         return _file(text, "normal")
     name = scheme[1].lower()
@@ -60,7 +60,7 @@ def _file(text: str, synchronous: str) -> Location:
 
 
 def _sqlite(rest: str) -> Location:
-    """``///relative`` or ``////absolute``, and ``?synchronous=full``."""
+    """Read SQLite's form: ``///relative`` or ``////absolute``, and ``?synchronous=full``."""
     name, _, query = rest.partition("?")
     if not name.startswith("///"):
         raise UsageError(

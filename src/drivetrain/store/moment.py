@@ -10,7 +10,7 @@ _MICROSECOND = timedelta(microseconds=1)
 
 
 def to_us(at: datetime) -> int:
-    """Microseconds; a moment without an offset is taken for UTC.
+    """Turn a moment into microseconds; one without an offset is taken for UTC.
 
     >>> to_us(datetime(1970, 1, 1, 0, 0, 1)), to_us(datetime(1970, 1, 1, tzinfo=UTC))
     (1000000, 0)
@@ -21,5 +21,5 @@ def to_us(at: datetime) -> int:
 
 
 def from_us(at_us: int) -> datetime:
-    """The moment, in UTC."""
+    """Turn microseconds into a moment in UTC."""
     return EPOCH + timedelta(microseconds=at_us)

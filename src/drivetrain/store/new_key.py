@@ -1,4 +1,4 @@
-"""New keys: a secret that is shown once, and what is kept of it."""
+"""New API keys: a secret that is shown once, and the hash that is kept of it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def new_key(
     now: datetime | None = None,
     random_bytes: Callable[[int], bytes] = secrets.token_bytes,
 ) -> tuple[str, ApiKey]:
-    """A secret of 256 random bits and the key that stands for it; only the key is ever stored."""
+    """Make a secret of 256 random bits and the key that stands for it; only the key is ever stored."""
     secret = PREFIX + _readable(random_bytes(_SECRET_BYTES))
     made = ApiKey(
         id=uuid.UUID(bytes=random_bytes(16), version=4).hex,
@@ -36,5 +36,5 @@ def new_key(
 
 
 def _readable(raw: bytes) -> str:
-    # Small letters and digits only: a double click selects all of it.
+    # The secret has small letters and digits only, so that a double click selects all of it.
     return base64.b32encode(raw).decode().rstrip("=").lower()

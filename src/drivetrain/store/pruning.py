@@ -1,4 +1,4 @@
-"""Forgetting: old inputs and old records, a few at a time, so that nobody waits for long."""
+"""Pruning of old inputs and old records, a few at a time, so that nobody waits for long."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Writing = Callable[[], AbstractContextManager[Connection]]
 
 @dataclass(frozen=True)
 class Pruned:
-    """What was deleted, or would be; the first and the last moment that it was made or sent."""
+    """The inputs and records that were or would be deleted; the first and the last moment they were sent or made."""
 
     records: int
     inputs: int
@@ -35,20 +35,21 @@ class Pruned:
 
 @dataclass(frozen=True)
 class Oldest:
-    """What is too old, in microseconds; None is nothing."""
+    """The moments before which inputs and records are too old, in microseconds; None: none are."""
 
     inputs_us: int | None
     records_us: int | None
 
     @property
     def input_limit_us(self) -> int | None:
-        """An input goes with the last record that kept it; a day later, as that is how exactly its last use is known."""
+        """The moment before which inputs last used are deleted: a day after their last record's, as their use is noted once a
+        day."""
         limits = [self.inputs_us, None if self.records_us is None else self.records_us - DAY_US]
         return max((limit for limit in limits if limit is not None), default=None)
 
 
 def count(connection: Connection, oldest: Oldest) -> Pruned:
-    """What would be deleted."""
+    """Count what would be deleted."""
     records, inputs, size = 0, 0, 0
     moments: list[int | None] = []
     if oldest.records_us is not None:
@@ -69,7 +70,7 @@ def _ends(moments: Iterable[int | None]) -> tuple[datetime | None, datetime | No
 
 
 def prune(writing: Writing, oldest: Oldest) -> Pruned:
-    """Delete, each bunch in a transaction of its own."""
+    """Delete in bunches, each in a transaction of its own."""
     inputs, records, size = 0, 0, 0
     moments: list[int | None] = []
     if oldest.input_limit_us is not None:
@@ -84,7 +85,7 @@ def prune(writing: Writing, oldest: Oldest) -> Pruned:
 
 
 def _prune_inputs(writing: Writing, limit_us: int) -> Iterator[tuple[int, int, int | None, int | None]]:
-    """How many, their bytes, and the ends of when they were sent, of each bunch."""
+    """Delete inputs, and yield each bunch's number, bytes, and first and last moment they were sent."""
     query = select(INPUTS.c.sha256, INPUTS.c.size, INPUTS.c.kept_at).where(INPUTS.c.kept_at < limit_us)
     query = query.limit(_INPUTS_AT_ONCE)
     while True:
@@ -115,12 +116,12 @@ def _prune_records(writing: Writing, limit_us: int) -> Iterator[tuple[int, int |
 
 
 def give_back(connection: Connection) -> bool:
-    """Give some room of SQLite's file back to the disk; whether there is more to give. PostgreSQL sees to that by itself."""
+    """Give some room of SQLite's file back to the disk; returns whether there is more. PostgreSQL sees to that by itself."""
     driver = connection.connection.driver_connection
     if not isinstance(driver, sqlite3.Connection):
         return False
     before = _free_pages(driver)
-    # A page a step: rows are asked for until there are none, which SQLAlchemy does not do where none are promised.
+    # The pragma frees one page for each row that is fetched; SQLAlchemy would fetch none, as the statement announces none.
     driver.execute(f"PRAGMA incremental_vacuum({_PAGES_AT_ONCE})").fetchall()
     return 0 < _free_pages(driver) < before
 

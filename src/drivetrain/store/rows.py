@@ -22,27 +22,27 @@ from .tables import PREDICTIONS
 
 COLUMNS = tuple(PREDICTIONS.columns.keys())
 _MAX_DEPTH = 64
-# Python reads no longer integers from text (sys.get_int_max_str_digits): 4,300 digits are some 14,000 bits.
+# The longest integer in bits: Python reads none of more than 4,300 digits from text (sys.get_int_max_str_digits).
 _MAX_BITS = 14_000
 
 Row = tuple[Any, ...]
 
 
 def _item(value: Any) -> Any:
-    """What the encoder does not know: numpy's numbers become Python's, mappings plain."""
+    """Turn values that the encoder does not know: numpy's numbers become Python's, mappings plain."""
     if isinstance(value, Mapping):
         return dict(value)
     listed = getattr(value, "tolist", None)
     return listed() if callable(listed) else str(value)
 
 
-# Kept ready: json.dumps makes an encoder a call.
+# The encoders are kept ready, as json.dumps makes one for each call.
 _encode_answer = json.JSONEncoder(separators=(",", ":"), default=_item).encode
 _encode_extra = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
 
 
 def to_row(record: Record) -> Row:
-    """Values in the order of `COLUMNS`."""
+    """Turn a record into values in the order of `COLUMNS`."""
     prediction, context, timings = record.prediction, record.context, record.timings
     odd: dict[str, str] = {}
 
@@ -86,7 +86,7 @@ def to_row(record: Record) -> Row:
 
 
 def label_rows(row: Row) -> list[tuple[str, int, str]]:
-    """The rows of the table of labels that belong to a record's row: (label, at, id)."""
+    """Make the rows of the table of labels for a record's row: (label, at, id)."""
     record_id, at_us, label, labels = row[0], row[2], row[6], row[7]
     if labels is None:
         return [] if label is None else [(label, at_us, record_id)]
@@ -95,7 +95,7 @@ def label_rows(row: Row) -> list[tuple[str, int, str]]:
 
 
 def to_record(row: Sequence[Any]) -> Record:
-    """The record of a row with the columns of `COLUMNS`."""
+    """Turn a row with the columns of `COLUMNS` into a record."""
     (
         record_id, request_id, at_us, model, bundle_id, verdict, label, _, camera, site, group, input_sha256, key_id,
         confidence, p_in_domain, queue_s, decode_s, network_s, total_s, facts, taken_at, answer, extra,
@@ -140,19 +140,19 @@ def to_record(row: Sequence[Any]) -> Record:
 
 
 def extra_text(extra: Mapping[str, Any]) -> str:
-    """A caller's own values as JSON that every reader takes: NaN and infinities become null."""
+    """Write a caller's own values as JSON that every reader takes: NaN and infinities become null."""
     try:
         text = _encode_extra(extra if type(extra) is dict else dict(extra))
     except (ValueError, TypeError, RecursionError):
         return _encode_extra(_plain(extra))
-    # What was deep enough to be written may be too deep to be read again by a caller with less of the stack left.
+    # Nesting that could be written may be too deep to be read again by a caller with less of the stack left.
     if text.count("[") + text.count("{") > _MAX_DEPTH:
         return _encode_extra(_plain(extra))
     return text
 
 
 def needle(label: str) -> str:
-    """What is looked for in the column ``labels``."""
+    """The text that is searched for in the column ``labels``."""
     return f"{SEPARATOR}{indexed(label)}{SEPARATOR}"
 
 
@@ -178,12 +178,12 @@ def _answer(prediction: Prediction, odd: dict[str, str]) -> str:
 
 
 def _number(value: float | None) -> float:
-    """SQLite keeps no NaN: it comes back as nothing."""
+    """Read a number; SQLite keeps NaN as NULL."""
     return math.nan if value is None else value
 
 
 def _plain(value: Any, depth: int = 0) -> Any:
-    """The nearest that JSON can hold."""
+    """Return the nearest value that JSON can hold."""
     if value is None or isinstance(value, str | bool):
         return value
     if isinstance(value, int):

@@ -20,12 +20,12 @@ CURRENT = "0003"
 """The newest of ``migrations/versions``: bump it with each one added."""
 VERSION_TABLE = "alembic_version"
 _OURS = re.compile(r"\d{4}")
-# Whoever makes or migrates a store in PostgreSQL holds this lock; the number only has to be the same everywhere.
+# The lock that a process holds while it makes or migrates a store in PostgreSQL; its number only has to be the same everywhere.
 _LOCK = 0x64726976
 
 
 def ensure(engine: Engine, location: Location) -> None:
-    """Make the tables where there are none.
+    """Make the tables in a database without any.
 
     Raises:
         StoreError: they are of an older or a newer version, or something else is there.
@@ -73,7 +73,7 @@ def _version(connection: Connection, shown: str) -> str | None:
 
 
 def _upgrade(engine: Engine, shown: str) -> str:
-    """In one transaction; of several processes at it at once, one does it and the others find it done."""
+    """Upgrade in one transaction; where several processes try at once, one does it and the others find it done."""
     with engine.connect().execution_options(**WRITING) as connection, connection.begin():
         if connection.dialect.name == "postgresql":
             connection.execute(text(f"SELECT pg_advisory_xact_lock({_LOCK})"))
@@ -84,7 +84,7 @@ def _upgrade(engine: Engine, shown: str) -> str:
         from alembic.config import Config
 
         config = Config()
-        # Alembic reads % in its options as the start of a name.
+        # Percent signs are doubled, as Alembic reads one in its options as the start of a name.
         config.set_main_option("script_location", str(Path(__file__).with_name("migrations")).replace("%", "%%"))
         config.attributes["connection"] = connection
         command.upgrade(config, "head")

@@ -1,4 +1,4 @@
-"""Looking through the records, from the newest back, a bounded stretch at a time.
+"""The search through the records, from the newest back, a bounded stretch at a time.
 
 A question about one thing (a site, a label, nothing at all) walks along the index of just that. A question about several has
 no index of its own, and one that hardly any record answers would read them all. So each call looks at no more than `WINDOW`
@@ -23,7 +23,7 @@ from .rows import COLUMNS, needle, to_record
 from .tables import LABELS, PREDICTIONS, TIME
 
 WINDOW = 3000
-"""Records that one call looks at, at most; `benchmarks/store.py` shows what they cost."""
+"""The most records that one call looks at; `benchmarks/store.py` shows what they cost."""
 MAX_LIMIT = 1000
 
 _P = PREDICTIONS.c
@@ -33,7 +33,7 @@ _AT, _ID = COLUMNS.index("at"), COLUMNS.index("id")
 
 @dataclass(frozen=True)
 class _Condition:
-    """One thing asked for: an index to walk along, and a test for a row that was come to by another one."""
+    """One condition of a search: an index to walk along, and a test for rows that were found by another index."""
 
     at: ColumnElement[int]
     id: ColumnElement[str]
@@ -41,12 +41,12 @@ class _Condition:
     test: ColumnElement[bool] | None
 
     def between(self, upper: Position | None, lower: Position | None) -> list[ColumnElement[bool]]:
-        """This condition below ``upper`` (not included) and from ``lower`` on (included)."""
+        """Return the clauses for this condition below ``upper`` (not included) and from ``lower`` on (included)."""
         place = tuple_(self.at, self.id)
         found = [] if self.met is None else [self.met]
         if upper is not None:
             if self.met is None:
-                # SQLite finds its place in an index over an expression by a plain comparison only.
+                # SQLite finds its place in an index over an expression only by a plain comparison.
                 found.append(self.at <= upper.at_us)
             found.append(place < tuple_(*map(literal, upper)))
         if lower is not None:
@@ -61,7 +61,7 @@ _ANY = _Condition(TIME, _P.id, None, None)
 
 
 def find(connection: Connection, wanted: RecordFilter, limit: int, cursor: str | None) -> RecordPage:
-    """A page of records; see `RecordPage`.
+    """Find a page of records; see `RecordPage`.
 
     Raises:
         UsageError: a limit or a cursor that is none.
@@ -99,7 +99,7 @@ def _conditions(connection: Connection, wanted: RecordFilter) -> list[_Condition
     for column, value in equal:
         if value is not None:
             kept = indexed(value)
-            # Inside coalesce no index is seen: the walk stays on the one that was chosen.
+            # The database sees no index inside coalesce, so the walk stays on the index that was chosen.
             found.append(_Condition(_P.at, _P.id, column == kept, func.coalesce(column, "") == kept))
     if wanted.label is not None:
         kept = indexed(wanted.label)
@@ -111,7 +111,7 @@ def _conditions(connection: Connection, wanted: RecordFilter) -> list[_Condition
 
 
 def _keep_to_indexes(connection: Connection) -> None:
-    """Tell PostgreSQL, for this transaction, to do what the indexes were made for, whatever its statistics say."""
+    """Tell PostgreSQL to use the indexes in this transaction, whatever its statistics say."""
     if connection.dialect.name == "postgresql":
         ways = ("seqscan", "bitmapscan", "hashjoin", "mergejoin")
         off = ", ".join(f"set_config('enable_{way}', 'off', true)" for way in ways)
@@ -121,7 +121,7 @@ def _keep_to_indexes(connection: Connection) -> None:
 def _rarest(
     connection: Connection, conditions: Sequence[_Condition], upper: Position | None, lower: Position | None
 ) -> tuple[_Condition, Position | None]:
-    """The condition whose next `WINDOW` entries reach furthest back, and to where; None where they reach the end."""
+    """Find the condition whose next `WINDOW` entries reach furthest back, and to where; None where they reach the end."""
     rarest, furthest = conditions[0], None
     for condition in conditions:
         query = (
@@ -157,7 +157,7 @@ def _rows(
 
 
 def _page(rows: Sequence[Row[Any]], limit: int, end: Position | None) -> RecordPage:
-    """``end`` is the last place that was looked at, where it is not the end of everything."""
+    """Make a page; ``end`` is the last place that was looked at, where there may be more behind it."""
     records = tuple(to_record(row) for row in rows[:limit])
     if len(rows) > limit:
         end = Position(rows[limit - 1][_AT], rows[limit - 1][_ID])

@@ -27,12 +27,12 @@ from .tables import INPUTS, PREDICTIONS
 from .watched_files import WatchedFiles
 from .writing import EntryRows
 
-# Below this, the next group of answers may not find room on the disk.
+# With less free room on the disk than this, the next group of answers may not fit.
 LEAST_ROOM = 1 << 20
 
 
 def open_store(place: str | Path, *, create: bool = True) -> SqlStore:
-    """The store at a path or URL; without ``create`` it has to be there.
+    """Open the store at a path or URL; without ``create`` it has to be there.
 
     Raises:
         UsageError: no path and no URL of a store.
@@ -64,7 +64,7 @@ def migrate_store(place: str | Path) -> tuple[str | None, str]:
 
 
 class SqlStore:
-    """See `drivetrain.core.ports.PredictionStore`, which this is."""
+    """A `drivetrain.core.ports.PredictionStore` in a database."""
 
     def __init__(self, engine: Engine, location: Location) -> None:
         self._engine = engine
@@ -72,17 +72,17 @@ class SqlStore:
         self._closed = False
         self._files = WatchedFiles(location.path) if location.path is not None else None
         self._trusted_us = 0
-        """No input is kept as of an earlier moment, whatever the clock says."""
+        """The trusted time in microseconds: no input is kept as of an earlier moment, whatever the clock says."""
         # SQLite has one writer at a time: threads queue up here in order instead of polling the file.
         self._turn = threading.Lock()
 
     @property
     def shown(self) -> str:
-        """Where it is, without user and password."""
+        """The store's location, without user and password."""
         return self._location.shown
 
     def append(self, entries: Sequence[Entry]) -> None:
-        """Write all or none; see `PredictionStore`.
+        """Write all entries or none; see `PredictionStore`.
 
         Raises:
             StoreError: nothing was written.
@@ -94,7 +94,7 @@ class SqlStore:
             rows.write(connection)
 
     def page(self, wanted: RecordFilter, limit: int, cursor: str | None = None) -> RecordPage:
-        """Records from the newest back.
+        """Read a page of records from the newest back.
 
         Raises:
             UsageError: a limit or a cursor that is none.
@@ -104,7 +104,7 @@ class SqlStore:
             return search.find(connection, wanted, limit, cursor)
 
     def iterate(self, wanted: RecordFilter | None = None) -> Iterator[Record]:
-        """Every record that is wanted, from the newest back, in little memory and without holding anybody up.
+        """Yield every record that is wanted, from the newest back, in little memory and without holding up writers.
 
         Raises:
             StoreError: it cannot be read.
@@ -118,21 +118,21 @@ class SqlStore:
                 return
 
     def record(self, record_id: str) -> Record | None:
-        """The record of that id."""
+        """Return the record of that id."""
         columns = [PREDICTIONS.c[name] for name in COLUMNS]
         with self._reading() as connection:
             row = connection.execute(select(*columns).where(PREDICTIONS.c.id == indexed(record_id))).first()
         return None if row is None else to_record(row)
 
     def input(self, sha256: str) -> StoredInput | None:
-        """The input whose received bytes had that hash, where it is kept."""
+        """Return the input whose received bytes had that hash, where it is kept."""
         query = select(INPUTS.c.sha256, INPUTS.c.data, INPUTS.c.media_type).where(INPUTS.c.sha256 == indexed(sha256))
         with self._reading() as connection:
             row = connection.execute(query).first()
         return None if row is None else StoredInput(row.sha256, bytes(row.data), row.media_type)
 
     def kept(self, sha256s: Collection[str]) -> frozenset[str]:
-        """Those of the hashes whose inputs are kept; asked for a page at a time."""
+        """Return the hashes among ``sha256s`` whose inputs are kept; asked for a page at a time."""
         if not sha256s:
             return frozenset()
         query = select(INPUTS.c.sha256).where(INPUTS.c.sha256.in_([indexed(sha256) for sha256 in sha256s]))
@@ -140,7 +140,7 @@ class SqlStore:
             return frozenset(connection.execute(query).scalars())
 
     def keys(self) -> tuple[ApiKey, ...]:
-        """All keys, revoked ones too."""
+        """Return all keys, revoked ones too."""
         with self._reading() as connection:
             return key_table.all_keys(connection)
 
@@ -165,7 +165,7 @@ class SqlStore:
             return key_table.revoke(connection, name_or_id, at)
 
     def check(self) -> None:
-        """Raise `StoreError` if it cannot be used just now; does not wait for writers."""
+        """Raise `StoreError` if the store cannot be used just now; does not wait for writers."""
         with self._reading() as connection:
             connection.execute(select(PREDICTIONS.c.id).limit(1)).first()
             if connection.dialect.name == "postgresql":
@@ -178,7 +178,7 @@ class SqlStore:
             raise StoreError(f"{self.shown} cannot grow: the disk is full; make room, or prune it")
 
     def info(self) -> StoreInfo:
-        """What it holds."""
+        """Return the store's holdings."""
         with self._reading() as connection:
             return holdings(connection, self.shown)
 
@@ -209,7 +209,7 @@ class SqlStore:
         return pruned
 
     def calendar(self) -> Calendar | None:
-        """What it knows of the time; None if it holds nothing.
+        """Return the trusted time; None for an empty store.
 
         Raises:
             StoreError: it cannot be read.
@@ -218,7 +218,7 @@ class SqlStore:
             return calendar_table.read(connection)
 
     def set_calendar(self, calendar: Calendar) -> None:
-        """Remember which moment it is.
+        """Remember the trusted time.
 
         Raises:
             StoreError: it cannot be written.
@@ -261,7 +261,7 @@ class SqlStore:
 
 
 def _room(path: Path) -> int:
-    """Bytes that are free where the file is."""
+    """The bytes that are free on the disk of the file."""
     with told(str(path)):
         return shutil.disk_usage(path.parent).free
 

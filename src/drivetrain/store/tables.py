@@ -17,7 +17,7 @@ METADATA = MetaData()
 
 
 def _text() -> Text:
-    # Compared byte by byte: quicker than by a language's rules, and the same on every server.
+    # Text is compared byte by byte: quicker than by a language's rules, and the same on every server.
     return Text().with_variant(Text(collation="C"), "postgresql")
 
 
@@ -45,7 +45,7 @@ PREDICTIONS = Table(
     Column("total_s", Float(53)),
     Column("facts", Text),
     Column("taken_at", _text()),
-    # What may be long stands last: SQLite reads a row from its front.
+    # Columns that may be long stand last: SQLite reads a row from its front.
     Column("answer", Text, nullable=False),
     Column("extra", Text),
 )
@@ -64,7 +64,7 @@ for _column in ("camera", "site", "group_name", "input_sha256"):
         postgresql_where=_present,
     )
 
-# A row for each label of each record: the one label, or every one of several.
+# The table has a row for each label of each record: the one label, or every one of several.
 LABELS = Table(
     "labels",
     METADATA,
@@ -100,7 +100,7 @@ _live = KEYS.c.revoked_at.is_(None)
 Index("ix_keys_live_name", KEYS.c.name, unique=True, sqlite_where=_live, postgresql_where=_live)
 Index("ix_keys_secret", KEYS.c.secret_sha256, unique=True)
 
-# One row: which moment it is, as far as it is trusted, see `core.calendar`. Spans are microseconds too.
+# The table has one row, the trusted time, see `core.calendar`. Spans are microseconds too.
 CALENDAR = Table(
     "calendar",
     METADATA,

@@ -18,7 +18,7 @@ from .moment import DAY_US, to_us
 from .rows import label_rows, to_row
 from .tables import INPUTS, LABELS, PREDICTIONS
 
-# An input that is sent again is kept anew; once a day is enough to know, and spares rewriting it.
+# The date of an input that is sent again is renewed once a day at most, which spares rewriting it each time.
 _KEPT_ANEW = (
     f"ON CONFLICT (sha256) DO UPDATE SET kept_at = excluded.kept_at WHERE inputs.kept_at < excluded.kept_at - {DAY_US}"
 )
@@ -30,7 +30,7 @@ def _names(table: Table) -> str:
 
 def _insert_each(table: Table, mark: str, conflict: str = "ON CONFLICT DO NOTHING") -> str:
     marks = ", ".join([mark] * len(table.columns))
-    return f"INSERT INTO {table.name} ({_names(table)}) VALUES ({marks}) {conflict}"  # our own names
+    return f"INSERT INTO {table.name} ({_names(table)}) VALUES ({marks}) {conflict}"  # names of our own
 
 
 def _insert_arrays(table: Table) -> str:
@@ -57,10 +57,10 @@ Rows = list[tuple[Any, ...]]
 
 
 class EntryRows:
-    """Entries as rows, made before a connection is taken: a writer holds others up for as short as can be."""
+    """Entries as rows, made before a connection is taken, so that a writer holds others up for as short as can be."""
 
     def __init__(self, entries: Sequence[Entry], kept_from_us: int = 0) -> None:
-        """Inputs are kept as of ``kept_from_us`` where the clock says less: it has jumped back."""
+        """Make the rows; inputs are dated ``kept_from_us`` where the clock says less, as it has then jumped back."""
         self.records: Rows = [to_row(entry.record) for entry in entries]
         self.labels: Rows = [label for row in self.records for label in label_rows(row)]
         inputs: dict[str, tuple[Any, ...]] = {}
@@ -69,11 +69,11 @@ class EntryRows:
             if kept is not None:
                 sha256, at_us = indexed(kept.sha256), max(to_us(entry.record.at), kept_from_us)
                 inputs[sha256] = (sha256, indexed(kept.media_type), len(kept.data), at_us, kept.data)
-        # All writers in the same order, so that none holds what another waits for.
+        # All writers take the rows in the same order, so that none holds what another waits for.
         self.inputs: Rows = sorted(inputs.values())
 
     def write(self, connection: Connection) -> None:
-        """Insert what is not there yet."""
+        """Insert the entries that are not there yet."""
         name = connection.dialect.name
         if self.inputs:
             connection.exec_driver_sql(_INPUTS[name], self.inputs)

@@ -1,4 +1,4 @@
-"""Run by Alembic, with the connection that `drivetrain.store.schema` hands over."""
+"""Alembic runs this module, with the connection that `drivetrain.store.schema` hands over."""
 
 from __future__ import annotations
 

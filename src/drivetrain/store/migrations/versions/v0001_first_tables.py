@@ -16,7 +16,7 @@ def _text() -> sa.types.TypeEngine[str]:
 
 
 def upgrade() -> None:
-    """Predictions, their labels, images and keys."""
+    """Make the tables of predictions, their labels, images and keys."""
     op.create_table(
         "predictions",
         sa.Column("id", _text(), primary_key=True),
@@ -88,6 +88,6 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Drop all of it."""
+    """Drop all tables."""
     for name in ("keys", "images", "labels", "predictions"):
         op.drop_table(name)

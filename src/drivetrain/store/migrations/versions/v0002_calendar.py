@@ -1,4 +1,4 @@
-"""What the store knows of the time, so that a clock that jumps deletes nothing."""
+"""The table of the store's trusted time, so that a clock that jumps deletes nothing."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """A table of one row, or none yet."""
+    """Make the table, which has one row, or none yet."""
     op.create_table(
         "calendar",
         sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),
@@ -23,5 +23,5 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Drop it."""
+    """Drop the table."""
     op.drop_table("calendar")

@@ -1,4 +1,4 @@
-"""An input need be no image: hash and facts instead of an image's hash, width and height; kept inputs instead of images.
+"""Columns for inputs of any kind: hash and facts instead of an image's hash, width and height; inputs instead of images.
 
 SQLite cannot change a column, and only newer ones drop one, so there the rows move to a new table, once. In PostgreSQL the
 column of widths becomes that of the facts, which writes the table anew once as well.
@@ -26,7 +26,7 @@ _AFTER = "taken_at, answer, extra"
 
 
 def upgrade() -> None:
-    """Rename, and put width and height into one JSON text."""
+    """Rename columns, and put width and height into one JSON text."""
     op.rename_table("images", "inputs")
     if op.get_bind().dialect.name == "postgresql":
         op.execute("ALTER INDEX images_pkey RENAME TO inputs_pkey")
@@ -43,7 +43,7 @@ def upgrade() -> None:
 
 
 def _move_predictions() -> None:
-    """The rows of SQLite's table to one with the new columns, in their order, as rows are found by their numbers."""
+    """Move the rows of SQLite's table, in their order, to one with the new columns, as rows are found by their numbers."""
     op.create_table(
         "predictions_0003",
         sa.Column("id", sa.Text, primary_key=True),
@@ -74,7 +74,7 @@ def _move_predictions() -> None:
         f"INSERT INTO predictions_0003 ({_BEFORE}, input_sha256, {_BETWEEN}, facts, {_AFTER}) "
         f"SELECT {_BEFORE}, image_sha256, {_BETWEEN}, {_FACTS}, {_AFTER} FROM predictions ORDER BY rowid"
     )
-    op.drop_table("predictions")  # and its indexes
+    op.drop_table("predictions")  # the indexes go with it
     op.rename_table("predictions_0003", "predictions")
     op.create_index("ix_predictions_time", "predictions", [sa.text("(at + 0)"), "id"])
     for name in ("request_id", "model", "bundle_id", "verdict"):
@@ -86,5 +86,5 @@ def _move_predictions() -> None:
 
 
 def downgrade() -> None:
-    """There is no way back: facts of other inputs have no place in the older tables."""
+    """Refuse: facts of other inputs have no place in the older tables."""
     raise NotImplementedError("an older version cannot read these tables; restore the backup")
