@@ -13,23 +13,23 @@ from ..core.plain_file import read_plain
 from ..model.publish import check_place, publish
 
 MARKER = "drivetrain-app.json"
-"""Names every file that was written here with its sum, and what it was written from."""
+"""The file that lists every file written here with its sum, and the bundle they were written from."""
 
 MAX_MARKER_BYTES = 1 << 20
 
-# What Python, notebooks and desktops leave behind on their own; nobody misses it.
+# Files that Python, notebooks and desktops leave behind on their own, which nobody misses.
 LITTER = frozenset({"__pycache__", ".ipynb_checkpoints", ".gradio", ".DS_Store", ".pytest_cache", "app.pyi"})
 
 
 def check_out(out: Path) -> None:
-    """Whether a folder may be written to ``out``: it is not there, empty, or as it was written before.
+    """Check that a folder may be written to ``out``: it is not there, empty, or as it was written before.
 
     Raises:
         UsageError: something else stands there, which says what; or it cannot be written to.
     """
     try:
         _check(out, out.resolve())
-    except (OSError, RuntimeError) as error:  # a name too long, a link to itself
+    except (OSError, RuntimeError) as error:  # the name is too long, or a link leads to itself
         reason = error.strerror if isinstance(error, OSError) else str(error)
         raise UsageError(f"cannot write to {str(out)[:200]} ({reason}); choose another place") from None
 
@@ -69,7 +69,7 @@ def _is_as_written(path: Path, sha256: str) -> bool:
     try:
         return not path.is_symlink() and hashlib.sha256(read_plain(path)).hexdigest() == sha256
     except OSError:
-        return False  # a pipe, or what may not be read: nothing that was written here
+        return False  # a pipe, or a file that may not be read, was not written here
 
 
 def _some(names: list[str]) -> str:
@@ -77,7 +77,7 @@ def _some(names: list[str]) -> str:
 
 
 def _written_before(folder: Path) -> dict[str, str] | None:
-    """Name to SHA-256 of what was written to ``folder``; None where that is not known."""
+    """Read the name and SHA-256 of each file written to ``folder``; None where that is not known."""
     try:
         document = json.loads(read_plain(folder / MARKER, MAX_MARKER_BYTES))
         return {str(name): str(digest) for name, digest in document["files"].items()}
@@ -86,7 +86,7 @@ def _written_before(folder: Path) -> dict[str, str] | None:
 
 
 def write_folder(files: Mapping[str, bytes], about: Mapping[str, str], out: Path) -> None:
-    """Write ``files`` and the marker to ``out`` in one step; what was written there before is replaced.
+    """Write ``files`` and the marker to ``out`` in one step, replacing files written there before.
 
     ``about``: what the marker says beside the files, such as the bundle's id.
 

@@ -18,15 +18,15 @@ from .packing import build_pages
 from .pages import Facts, render_pages
 from .requirement import WHEELS, read_wheel, requirements, wheel_of_this
 
-# Gradio has limits of its own on these; pinned beside it they may not install at all. Where it admits nothing that
-# drivetrain's own range does, the range that is asked for instead.
+# Gradio limits the versions of these packages itself; pinned beside it they may not install at all. The value is the range to
+# ask for where Gradio admits no version within drivetrain's own range.
 GRADIO_DECIDES: Mapping[str, str | None] = MappingProxyType(
     {"jinja2": None, "numpy": None, "pillow": ">=12.3", "pydantic": None, "typer": None}
 )
 
 
 class Target(StrEnum):
-    """What to make of a bundle."""
+    """The kind of app to make of a bundle."""
 
     DOCKER = "docker"
     SPACE = "space"
@@ -38,18 +38,18 @@ EXTRAS = {Target.DOCKER: "serve", Target.SPACE: None, Target.NOTEBOOK: "notebook
 
 @dataclass(frozen=True)
 class HandedOver:
-    """What was written."""
+    """The result of a hand-over: the folder and its files."""
 
     out: Path
     target: Target
     bundle_id: str
     files: tuple[str, ...]
-    """Relative to ``out``, without those of the bundle."""
+    """The files written, relative to ``out``, without those of the bundle."""
     requirements: tuple[str, ...]
     wheel: str
-    """Relative to ``out``: the drivetrain that travels along."""
+    """The wheel of drivetrain that travels along, relative to ``out``."""
     next_step: str
-    """A command that starts it, to be given in ``out``."""
+    """The command that starts the app, to be given in ``out``."""
 
 
 _NEXT = {
@@ -115,7 +115,7 @@ def hand_over(
 
 
 def next_step(target: Target, name: str) -> str:
-    """The command that starts what was written, for a bundle of this name."""
+    """The command that starts the written app, for a bundle of this name."""
     from .pages import slug
 
     return _NEXT[target].format(name=slug(name))

@@ -1,4 +1,4 @@
-"""A wheel of the drivetrain that runs here, for whoever a bundle is handed to: no index need have it.
+"""A wheel of the running drivetrain, for the receiver of a bundle: no package index need have this version.
 
 Made from the package's own files and the metadata of its installation, so that a checkout and an installation without
 sources give the same, and no build backend is needed. What runs here is what travels, with local changes.
@@ -22,17 +22,17 @@ from ..core.installation import PACKAGE, PACKAGE_FOLDER, checkout
 
 WHEEL_NAME = f"{PACKAGE}-{__version__}-py3-none-any.whl"
 
-# The pages of the console; with their first one all of them are there.
+# The first of the console's pages: where this file is there, all of them are.
 PAGES = "serve/static/index.html"
 
-# So that equal files give equal wheels; zip knows no earlier time.
+# A fixed date makes equal files give equal wheels; zip knows no earlier one.
 EPOCH = (1980, 1, 1, 0, 0, 0)
 
 _WHEEL = "Wheel-Version: 1.0\nGenerator: drivetrain\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
 
 
 def pack_wheel() -> bytes:
-    """The package that runs here as a wheel; byte for byte the same each time.
+    """Pack the package that runs here as a wheel, byte for byte the same each time.
 
     Raises:
         UsageError: drivetrain is not installed here, only on the path, or in another version.
@@ -54,7 +54,7 @@ def pack_wheel() -> bytes:
 
 
 def package_files(folder: Path) -> Mapping[str, bytes]:
-    """Everything the package is made of, by its path inside; neither what Python compiled nor what is hidden."""
+    """Read all files of the package, by their paths inside, but for compiled and hidden ones."""
     return {
         path.relative_to(folder).as_posix(): path.read_bytes()
         for path in sorted(folder.rglob("*"))
@@ -89,7 +89,7 @@ def build_pages(tell: Callable[[str], None]) -> None:
 
 
 def _installed_metadata() -> dict[str, bytes]:
-    """METADATA, entry points and licence of what is installed here."""
+    """Read METADATA, entry points and licence of the installed drivetrain."""
     try:
         installed = distribution(PACKAGE)
     except PackageNotFoundError:

@@ -1,4 +1,4 @@
-"""The written files of each kind of app. What comes from a bundle is quoted for the language it ends up in."""
+"""The written files of each kind of app. Values from a bundle are quoted for the language of the file they go into."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from ..model.manifest import Manifest
 
 PORT = 8000
 USER_ID = 10001
-"""Of the container's user: a number, so that Kubernetes can see that it is not root."""
+"""The container's user: a number, so that Kubernetes can see that it is not root."""
 
 GRADIO = "6.31.0"
 """The Gradio that the Space was tried with."""
 
-# The newest patch release of each Python that was looked at; an image is named by a tag that does not move on.
+# The newest patch release of each Python at the time of writing: an image is named by a tag that does not move on.
 IMAGES = {"3.11": "3.11.14", "3.12": "3.12.12", "3.13": "3.13.9", "3.14": "3.14.0"}
 DEBIAN = "slim-bookworm"
 
@@ -33,7 +33,7 @@ _FILES = {
 
 @dataclass(frozen=True)
 class Facts:
-    """What the pages say."""
+    """The values that the pages show."""
 
     manifest: Manifest
     requirements: tuple[str, ...]
@@ -42,16 +42,16 @@ class Facts:
     drivetrain: str
     """The version that is handed over."""
     python: str
-    """Such as ``3.11``: what the bundle was checked with."""
+    """The version of Python that the bundle was checked with, such as ``3.11``."""
 
 
 def render_pages(kind: str, facts: Facts) -> dict[str, bytes]:
-    """File name to content, without the bundle and the wheel. ``kind``: docker, space or notebook."""
-    import jinja2  # here, not above: it costs 50 ms
+    """Render the files of a ``kind`` (docker, space or notebook), by name, without the bundle and the wheel."""
+    import jinja2  # imported here, as it costs 50 ms
 
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader(__package__),
-        autoescape=False,  # nothing here is HTML; each language has its own filter
+        autoescape=False,  # no page is HTML; each language has its own filter
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -78,7 +78,7 @@ def render_pages(kind: str, facts: Facts) -> dict[str, bytes]:
 
 
 def slug(name: str) -> str:
-    """A name for images and repositories.
+    """Turn a name into one for images and repositories.
 
     >>> slug("Grizzly / Teddy (2)"), slug("熊")
     ('grizzly-teddy-2', 'model')
@@ -87,12 +87,12 @@ def slug(name: str) -> str:
 
 
 def hub_licence(licence: str) -> str:
-    """The identifier that Hugging Face knows a licence by; ``other`` where it knows none."""
+    """Return Hugging Face's identifier of a licence; ``other`` where it knows none."""
     return licence.lower() if licence.lower() in HUB_LICENCES else "other"
 
 
 def markdown(text: str) -> str:
-    """Text that stays text in Markdown.
+    """Quote text for Markdown, so that it stays text.
 
     >>> markdown("a*b <i>")
     'a\\\\*b \\\\<i\\\\>'
@@ -101,12 +101,12 @@ def markdown(text: str) -> str:
 
 
 def yaml_text(text: str) -> str:
-    """A YAML scalar: a JSON string, which YAML reads as it is."""
+    """Quote text as a YAML scalar: a JSON string, which YAML reads as it is."""
     return json.dumps(_plain(text), ensure_ascii=False)
 
 
 def docker_text(text: str) -> str:
-    """A value in a Dockerfile: in double quotes, nothing in it expanded.
+    """Quote a value for a Dockerfile: in double quotes, with nothing in it expanded.
 
     >>> print(docker_text('the "best" of $HOME'))
     "the \\"best\\" of \\$HOME"
@@ -115,7 +115,7 @@ def docker_text(text: str) -> str:
 
 
 def _plain(text: str) -> str:
-    """On one line, with nothing that cannot be printed."""
+    """Put text on one line, without characters that cannot be printed."""
     return visible(" ".join(text.split()))
 
 

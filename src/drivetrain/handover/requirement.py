@@ -1,4 +1,4 @@
-"""What the receiver installs: drivetrain, from the wheel that travels along, and its direct dependencies in the versions
+"""The receiver's requirements: drivetrain, from the wheel that travels along, and its direct dependencies in the versions
 the bundle was checked with.
 """
 
@@ -32,18 +32,18 @@ _NAME = re.compile(r"drivetrain-([0-9][0-9A-Za-z.+!_]*)(-[0-9]\w*)?-py3-none-any
 
 @dataclass(frozen=True)
 class Wheel:
-    """A wheel of drivetrain that travels along: no package index need have this version, or this package at all."""
+    """A wheel of drivetrain that travels along, as no package index need have this version, or this package at all."""
 
     name: str
-    """Of the file; pip takes nothing else for a wheel."""
+    """The file's name, which pip needs to take the file for a wheel."""
     version: str
     data: bytes
     requires: tuple[str, ...]
-    """As its METADATA says, such as ``fastapi>=0.115; extra == 'serve'``."""
+    """The requirements in the wheel's METADATA, such as ``fastapi>=0.115; extra == 'serve'``."""
 
 
 def wheel_of_this() -> Wheel:
-    """The drivetrain that runs here, packed.
+    """Pack the drivetrain that runs here.
 
     Raises:
         UsageError: it is not installed here, only on the path.
@@ -52,7 +52,7 @@ def wheel_of_this() -> Wheel:
 
 
 def read_wheel(path: Path) -> Wheel:
-    """A wheel of drivetrain, looked through without installing it.
+    """Read a wheel of drivetrain without installing it.
 
     Raises:
         UsageError: there is none, it is of something else, or it is damaged.
@@ -80,7 +80,7 @@ def _open(name: str, data: bytes, where: str) -> Wheel:
             with archive.open(entry) as file:
                 text = file.read(MAX_METADATA_BYTES).decode("utf-8")
     except (zipfile.BadZipFile, zlib.error, KeyError, EOFError, ValueError, NotImplementedError, RuntimeError) as error:
-        # All that zipfile raises for bytes that are cut, altered, encrypted or packed in a way it does not know.
+        # These are all that zipfile raises for bytes that are cut, altered, encrypted or packed in a way it does not know.
         raise UsageError(f"{where} is damaged ({' '.join(str(error).split())}); build it again") from None
     fields = HeaderParser().parsestr(text)
     if fields["Name"] != PACKAGE:
@@ -91,7 +91,7 @@ def _open(name: str, data: bytes, where: str) -> Wheel:
 def requirements(
     extra: str | None, wheel: Wheel, left_open: Mapping[str, str | None] | None = None, *, by_path: bool = True
 ) -> tuple[str, ...]:
-    """Lines of ``requirements.txt``: the wheel with ``extra``, then its direct dependencies as installed here.
+    """Write the lines of ``requirements.txt``: the wheel with ``extra``, then its direct dependencies as installed here.
 
     A dependency that is not installed here is left to drivetrain's own range, and so are those in ``left_open``, unless it
     gives another range for them. Without ``by_path`` the wheel is not among the lines, and the ranges that it would have
