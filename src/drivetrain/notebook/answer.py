@@ -1,4 +1,4 @@
-"""One image's answer for people, as HTML: what it is, how sure that is, and what to do with it.
+"""One image's answer for people, as HTML: the label or numbers, how sure they are, and what to do with them.
 
 For notebooks and for pages that others build. No scripts and no style sheet, so it looks the same wherever it is put;
 colours are see-through or bring their own ground, for light and dark pages alike.
@@ -12,12 +12,12 @@ from ..core.types import Prediction, Verdict
 from ..model.kinds.kind import few
 from ..model.manifest import Manifest
 
-# Rows shown; of more classes than this only the likeliest.
+# The most rows shown: of more classes than this, only the likeliest have one.
 ROWS = 8
 
 NONE = "None of the labels"
 
-# Ground and letters, at least 7:1 against each other; a sign besides, for those who see no colours.
+# By verdict: ground and letters with a contrast of at least 7:1, and a sign for readers who see no colours.
 _CHIPS = {
     Verdict.ACCEPT: ("✓", "#d1fae5", "#064e3b"),
     Verdict.REVIEW: ("!", "#fef3c7", "#713f12"),
@@ -25,13 +25,13 @@ _CHIPS = {
 }
 _MUTED = "line-height:1.4;opacity:.75"
 
-# Of a bar: one colour where the answer stands, hatched where it is a suggestion.
+# Fillings of a bar: one colour where the answer stands, hatched where it is a suggestion.
 _FULL = "#3b82f6"
 _HATCHED = "repeating-linear-gradient(135deg,#3b82f6 0 4px,#3b82f655 4px 7px)"
 
 
 def answer_html(prediction: Prediction, manifest: Manifest) -> str:
-    """The answer, its probabilities or numbers, and the verdict in words; what a person should look at is no headline."""
+    """Show the answer, its probabilities or numbers, and the verdict in words; an answer that needs a person is no headline."""
     sign, ground, letters = _CHIPS[prediction.verdict]
     chip = (
         f'<p class="verdict" data-verdict="{prediction.verdict}" style="margin:.8em 0 0;padding:.5em .8em;border-radius:.4em;'
@@ -48,7 +48,7 @@ def answer_html(prediction: Prediction, manifest: Manifest) -> str:
 
 
 def label_words(prediction: Prediction) -> str:
-    """The answer in a few words: a label, several, or the numbers."""
+    """Say the answer in a few words: a label, several, or the numbers."""
     if prediction.label is not None:
         return prediction.label
     if prediction.values:
@@ -57,7 +57,7 @@ def label_words(prediction: Prediction) -> str:
 
 
 def suggestion_words(prediction: Prediction) -> str:
-    """An answer that is not to stand without a person, as what it is.
+    """Say an answer that is not to stand without a person as the suggestion that it is.
 
     >>> suggestion_words(Prediction("a.jpg", "grizzly", 0.6, {"grizzly": 0.6}, Verdict.REVIEW, ""))
     'maybe grizzly · a person should look'
@@ -67,7 +67,7 @@ def suggestion_words(prediction: Prediction) -> str:
 
 
 def verdict_words(prediction: Prediction, manifest: Manifest) -> str:
-    """What to do with the answer, and why."""
+    """Say what to do with the answer, and why."""
     if prediction.verdict is Verdict.UNREADABLE:
         return f"This file cannot be read as a picture ({prediction.error or 'unknown reason'}). Try another one."
     if manifest.accept is None:
@@ -83,7 +83,7 @@ def verdict_words(prediction: Prediction, manifest: Manifest) -> str:
 
 
 def task_words(manifest: Manifest) -> str:
-    """Heading and one sentence about what a model does, as HTML."""
+    """Write a heading and one sentence about what a model does, as HTML."""
     what = manifest.kind.words.asks.format(names=escape(few(manifest.outputs)))
     return (
         f'<h1 style="margin:0 0 .2em;font-size:1.6em;line-height:1.25">{escape(manifest.name)}</h1>'
@@ -92,7 +92,7 @@ def task_words(manifest: Manifest) -> str:
 
 
 def hint_html(text: str) -> str:
-    """A remark where an answer will be, or where something is missing."""
+    """Write a remark in the place of an answer that is still to come, or is missing."""
     return f'<p role="status" style="margin:.4em 0;{_MUTED}">{escape(text)}</p>'
 
 
@@ -108,7 +108,7 @@ def _suggestion(prediction: Prediction) -> str:
 
 
 def _bars(prediction: Prediction, manifest: Manifest) -> str:
-    """Probabilities, the likeliest first; of a model of labels with a mark where each is given from."""
+    """Draw the probabilities, the likeliest first; for a model of labels with a mark at each label's threshold."""
     ranked = sorted(prediction.probs.items(), key=lambda entry: -entry[1])
     given_from = manifest.kind.marks()
     ink = _HATCHED if prediction.verdict is Verdict.REVIEW else _FULL
@@ -137,7 +137,7 @@ def _bar(name: str, p: float, given_from: float | None, ink: str) -> str:
 
 
 def _numbers(prediction: Prediction) -> str:
-    """Each number with the range that the true one probably lies in."""
+    """Write each number with the range that the true one probably lies in."""
     cell = "padding:.25em .9em .25em 0;text-align:left;border:0;background:none"
     rows = "".join(
         f'<tr style="border:0;background:none"><th scope="row" style="{cell};font-weight:normal">{escape(name)}</th>'
@@ -152,7 +152,7 @@ def _numbers(prediction: Prediction) -> str:
 
 
 def _percent(share: float) -> str:
-    """97.3 %; never 100 % for what falls short of it, nor 0 % for what is more.
+    """Write a share such as 97.3 %; one below 1 never reads as 100 %, nor one above 0 as 0 %.
 
     >>> _percent(0.99997), _percent(0.973), _percent(0.00001), _percent(1.0)
     ('> 99.9 %', '97.3 %', '< 0.1 %', '100 %')

@@ -20,7 +20,7 @@ from ..data.image.preprocess import for_images
 from ..model.predictor import Predictor, load
 from .answer import answer_html, hint_html, task_words
 
-# Pictures answered at one press, and longest side of what is shown of each in pixels.
+# The most pictures answered at one press, and the longest side of each as shown, in pixels.
 MOST = 64
 SHOWN_SIDE = 480
 
@@ -46,16 +46,16 @@ def classify_app(bundle: str | Path | Predictor) -> Any:
     try:
         predictor = bundle if isinstance(bundle, Predictor) else load(bundle)
     except DrivetrainError as error:
-        # Voilà hides what an exception says from the visitor of its page.
+        # The error is shown in a widget, as Voilà hides an exception's words from the visitor of its page.
         return widgets.HTML(hint_html(f"This app cannot start: {error}"))
     return ClassifyApp(predictor, widgets).view
 
 
 class ClassifyApp:
-    """The widgets and what they do to each other."""
+    """The app's widgets and their actions on each other."""
 
     def __init__(self, predictor: Predictor, widgets: Any) -> None:
-        """``widgets``: the module ``ipywidgets``."""
+        """Make the app from ``widgets``, the module ``ipywidgets``."""
         self._predictor = predictor
         self._html = widgets.HTML
         wide = widgets.Layout(width="auto")
@@ -93,14 +93,14 @@ class ClassifyApp:
         try:
             self.classify(tuple(Upload(str(file["name"]), bytes(file["content"])) for file in self.upload.value))
         except Exception as error:
-            # What a callback raises ends up in a log that nobody who uses the page can see.
+            # Errors are shown here, as those that a callback raises end up in a log that no user of the page sees.
             self._say(f"That did not work ({type(error).__name__}: {error}). Choose the pictures again.")
             raise
         finally:
             self.button.disabled = False
 
     def classify(self, uploads: tuple[Upload, ...]) -> None:
-        """Answer for these files, one after the other, each shown as it is ready."""
+        """Answer these files one after the other, each shown as it is ready."""
         self.results.children = ()
         if not uploads:
             self._say("There is no picture yet: press “Choose pictures” first.")
@@ -127,7 +127,7 @@ class ClassifyApp:
         )
 
     def _picture(self, upload: Upload) -> str:
-        """Drawn anew from what was decoded, so that it shows where a browser does not know the format."""
+        """Draw the picture anew from its decoded pixels, so that it shows where a browser does not know the format."""
         try:
             image = decode(upload.data, for_images(self._predictor.manifest.input.preprocess).decode_size).image.copy()
         except InputError:

@@ -18,25 +18,25 @@ from typing import Any
 
 from ..core.ports import Advance, Progress, Silent
 
-# No eye follows more changes, and each is a message to the browser.
+# Seconds between changes: no eye follows more of them, and each is a message to the browser.
 PAUSE_S = 0.1
 
-# Lines shown, the last ones: every change sends all of them again.
+# The number of lines shown, the last ones: every change sends all of them again.
 LINES = 200
 
 SHELL = "ZMQInteractiveShell"
-"""What runs the cells of a notebook; Colab's derives from it, a terminal's does not."""
+"""IPython's class that runs the cells of a notebook; Colab's derives from it, a terminal's does not."""
 
 CELL = "padding:.1em .8em;text-align:right;border:0"
 
 
 def here() -> Progress:
-    """Progress for where this runs: in the output of the cell in a notebook, and none elsewhere.
+    """Return the progress for where this runs: in a notebook the output of the cell, and none elsewhere.
 
     >>> here().__class__.__name__
     'Silent'
     """
-    # A notebook has loaded IPython long before.
+    # IPython is looked for, not imported: a notebook has loaded it long before.
     shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
     return NotebookProgress() if any(kind.__name__ == SHELL for kind in type(shell).__mro__) else Silent()
 
@@ -62,7 +62,7 @@ class _Bar:
         )
 
     def figures(self) -> str:
-        """Such as "120/400 · 57/s · 0:05 left · loss 0.312"."""
+        """Write figures such as "120/400 · 57/s · 0:05 left · loss 0.312"."""
         parts = [f"{self.count}/{self.total}"]
         rate = self.count / self.seconds if self.seconds > 0 else 0.0
         if rate:
@@ -75,10 +75,10 @@ class _Bar:
 
 
 class NotebookProgress:
-    """Shows what a cell does in that cell's output. To be used in a notebook's kernel."""
+    """Shows a cell's progress in that cell's output. For use in a notebook's kernel."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        """``clock``: seconds."""
+        """Make a progress; ``clock`` gives seconds."""
         self._clock = clock
         self._cell: object = None
         self._open: list[_Bar] = []
@@ -92,7 +92,7 @@ class NotebookProgress:
 
     @contextmanager
     def stage(self, name: str, total: int) -> Iterator[Advance]:
-        """A bar with count, rate, time left and note. The last one stays when it is done."""
+        """Show a bar with count, rate, time left and note. The last bar stays when it is done."""
         self._turn_to_cell()
         bar = _Bar(name, total, self._clock())
         self._open.append(bar)
@@ -113,20 +113,20 @@ class NotebookProgress:
             self._bars = [*self._open] or [bar]
 
     def say(self, line: str) -> None:
-        """One line; lines of figures, such as epochs are told in, become rows of a table."""
+        """Show one line; lines of figures, such as an epoch's, become rows of a table."""
         self._turn_to_cell()
         self._lines.append(line)
         self._show()
 
     def figure(self, name: str, svg: str) -> None:
-        """The figure, below the lines, in the place of the one of that name shown before in this cell."""
+        """Show the figure below the lines, in the place of the one of that name shown before in this cell."""
         self._turn_to_cell()
         if "progress" not in self._handles:
             self._show()
         self._put(f"figure {name}", {"image/svg+xml": svg, "text/plain": name})
 
     def _turn_to_cell(self) -> None:
-        """Begin anew where another cell is run: what it does belongs into its own output."""
+        """Begin anew where another cell is run, so that its progress is shown in its own output."""
         cell = import_module("IPython").get_ipython().execution_count
         if cell != self._cell:
             self._cell = cell
@@ -141,7 +141,7 @@ class NotebookProgress:
         self._put("progress", {"text/html": f"<div>{html}</div>", "text/plain": "\n".join(plain)})
 
     def _put(self, place: str, bundle: Mapping[str, str]) -> None:
-        """Show something, or change what is shown in this place."""
+        """Show a part, or change the part that is shown in this place."""
         if place in self._handles:
             self._handles[place].update(bundle, raw=True)
         else:
@@ -149,7 +149,7 @@ class NotebookProgress:
 
 
 def _blocks(lines: list[str]) -> Iterator[str]:
-    """Lines as HTML: neighbours that have the same columns in one table."""
+    """Write lines as HTML: neighbours that have the same columns stand in one table."""
     if len(lines) > LINES:
         yield f"<div>… {len(lines) - LINES} lines before</div>"
     rows = [(line, _cells(line)) for line in lines[-LINES:]]
@@ -169,7 +169,7 @@ def _blocks(lines: list[str]) -> Iterator[str]:
 
 
 def _cells(line: str) -> dict[str, str]:
-    """What a line of figures says, by column; empty for any other line.
+    """Read a line of figures by column; empty for any other line.
 
     >>> _cells("epoch 1/3: train 0.9163, label accuracy 0.5000, 1.2 s")
     {'': 'epoch 1/3', 'train': '0.9163', 'label accuracy': '0.5000', 'time': '1.2 s'}
@@ -199,7 +199,7 @@ def _is_number(text: str) -> bool:
 
 
 def _minutes(seconds: float) -> str:
-    """0:05, 12:40, 3:05:00."""
+    """Write seconds as 0:05, 12:40 or 3:05:00."""
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
