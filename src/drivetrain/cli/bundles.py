@@ -70,7 +70,7 @@ def _print_bundle(predictor: Predictor) -> None:
 
 
 def _answers(manifest: Manifest) -> list[tuple[str, str]]:
-    """What it answers, how well, and what passes without a person."""
+    """Say what the model answers, how well, and which answers pass without a person."""
     from ..draw.numbers import percent
     from ..model.figure_words import hows, named, with_limits
 

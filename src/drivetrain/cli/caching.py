@@ -56,7 +56,7 @@ def prune(
 
 @contextmanager
 def _opened(folder: Path | None) -> Iterator[tuple[Path, EmbeddingCache]]:
-    """The cache and where it is. A folder that is not there is an empty cache, and is not made just to be looked at.
+    """Open the cache and return its folder. A missing folder is an empty cache, and is not made just to be looked at.
 
     Raises:
         CacheError: what is there cannot be used.

@@ -1,4 +1,4 @@
-"""How the command line talks: progress and remarks on stderr, results on stdout, errors in one line."""
+"""The command line's output: progress and remarks on stderr, results on stdout, errors in one line."""
 
 from __future__ import annotations
 
@@ -14,35 +14,35 @@ from typing import Any
 from ..core.ports import Advance
 from ..core.visible import visible, visible_json
 
-# The exit code of a command whose answer is no: it could be carried out, and what was checked is not in order.
+# The exit code of a command whose answer is no: it was carried out, and the thing it checked is not in order.
 SAID_NO = 1
 
 
 def to_json(document: Any, indent: int | None = None) -> str:
-    """JSON that stdout can hold: in a legacy encoding everything beyond ASCII is escaped."""
+    """Write JSON that stdout can hold: in a legacy encoding all characters beyond ASCII are escaped."""
     plain = (sys.stdout.encoding or "").lower().replace("-", "") != "utf8"
     return visible_json(json.dumps(document, indent=indent, ensure_ascii=plain))
 
 
 def print_json(document: Any) -> None:
-    """One JSON document on stdout."""
+    """Print one JSON document on stdout."""
     print_part(to_json(document, indent=2) + "\n")
 
 
 def print_part(json_text: str) -> None:
-    """A part of a JSON document on stdout, as `to_json` made it, at once: somebody may wait for it at the end of a pipe."""
+    """Print a part of a JSON document, as `to_json` made it, on stdout at once: a reader may wait at the end of a pipe."""
     sys.stdout.write(json_text)
     sys.stdout.flush()
 
 
 def print_line(line: str) -> None:
-    """One line on stdout, at once; tabs stay, as they separate columns."""
+    """Print one line on stdout, at once; tabs stay, as they separate columns."""
     sys.stdout.write(visible(line, keep="\t") + "\n")
     sys.stdout.flush()
 
 
 def print_pairs(pairs: Iterable[tuple[str, str]]) -> None:
-    """Names and what they stand for, in two columns; wrapped on a terminal, one line each elsewhere."""
+    """Print names and their values in two columns; wrapped on a terminal, one line each elsewhere."""
     rows = list(pairs)
     indent = max((len(name) for name, _ in rows), default=0) + 2
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else 0
@@ -56,7 +56,7 @@ def print_pairs(pairs: Iterable[tuple[str, str]]) -> None:
 
 
 def print_table(rows: Sequence[Sequence[str]], right: frozenset[int] = frozenset()) -> None:
-    """Columns as wide as what stands in them, those in ``right`` aligned to the right."""
+    """Print columns as wide as their cells, those in ``right`` aligned to the right."""
     rows = [[visible(cell) for cell in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
@@ -68,12 +68,12 @@ def print_table(rows: Sequence[Sequence[str]], right: frozenset[int] = frozenset
 
 
 def remark(line: str) -> None:
-    """One line on stderr."""
+    """Print one line on stderr."""
     sys.stderr.write(one_line(line) + "\n")
 
 
 def one_line(text: str) -> str:
-    """Text that stays on its line and cannot steer a terminal, whatever file names it carries."""
+    """Return text that stays on its line and cannot steer a terminal, whatever file names it carries."""
     return visible(" ".join(text.split()))
 
 
@@ -87,7 +87,7 @@ class ConsoleProgress:
 
     @contextmanager
     def stage(self, name: str, total: int) -> Iterator[Advance]:
-        """A bar with rate and time left."""
+        """Show a bar with rate and time left."""
         with self._bar(name, total) if self._console.is_terminal else self._line(name) as advance:
             yield advance
 
@@ -115,7 +115,7 @@ class ConsoleProgress:
             TimeRemainingColumn(elapsed_when_finished=True),
             TextColumn("{task.fields[note]}", markup=False),
         )
-        # Left to itself, rich takes what is meant for stdout to where the bar is, past any pipe or file.
+        # Redirection is off: rich would take output meant for stdout to where the bar is, past any pipe or file.
         with Progress(*columns, console=self._console, redirect_stdout=False) as progress:
             task = progress.add_task(one_line(name), total=total, rate="", note="")
 
@@ -127,8 +127,8 @@ class ConsoleProgress:
             yield advance
 
     def say(self, line: str) -> None:
-        """One line."""
+        """Print one line."""
         self._console.print(one_line(line), markup=False, soft_wrap=True)
 
     def figure(self, name: str, svg: str) -> None:
-        """Nothing: a terminal shows no pictures."""
+        """Show nothing: a terminal shows no pictures."""

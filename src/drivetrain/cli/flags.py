@@ -18,7 +18,7 @@ BundleArgument = Annotated[
     Path, typer.Argument(metavar="BUNDLE", parser=local_path, help="A bundle: its folder or zip.")
 ]
 
-# As `train` and `serve` have them.
+# The names are those of `train` and `serve`.
 _TRAIN, _SERVE = ({row.name: row for row in table()} for table in (train_table, serve_table))
 
 CacheOption = Annotated[Path | None, typer_option(_TRAIN["cache"])]
@@ -33,7 +33,7 @@ Verify = Annotated[Path | None, typer_option(_SERVE["verify"])]
 
 
 def check_cache(source: str, cache: Path | None, no_cache: bool) -> None:
-    """Refuse a folder that would not be used. That of an archive is: it is unpacked there.
+    """Refuse a folder for the cache that would not be used. An archive does use it: it is unpacked there.
 
     Raises:
         UsageError: it would not be used.

@@ -1,4 +1,4 @@
-"""A command's options from a table (`core.option`): what a person can choose is declared there, once."""
+"""Options of a command from a table (`core.option`), where a person's choices are declared once."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ F = TypeVar("F", bound=Callable[..., None])
 
 
 def with_options(table: Iterable[Row], *, bounds_shown: bool = False) -> Callable[[F], F]:
-    """Give a command the table's options for its ``**choices``; in help they stand before what it takes by name only.
+    """Give a command the table's options for its ``**choices``; in help they stand before its keyword-only options.
 
     ``bounds_shown``: help says between which bounds a number may lie.
     """
@@ -29,7 +29,7 @@ def with_options(table: Iterable[Row], *, bounds_shown: bool = False) -> Callabl
             *(_parameter(row, bounds_shown) for row in table if row.option.help),
             *(one for one in own if one.kind is one.KEYWORD_ONLY),
         ]
-        # By name only, all of them: so none has to have a default because one before it has.
+        # All parameters are keyword-only, so that none needs a default because one before it has one.
         by_name = [one.replace(kind=inspect.Parameter.KEYWORD_ONLY) for one in parameters]
         command.__signature__ = inspect.Signature(by_name)  # type: ignore[attr-defined]  # typer reads it
         return command
@@ -38,7 +38,7 @@ def with_options(table: Iterable[Row], *, bounds_shown: bool = False) -> Callabl
 
 
 def given(context: typer.Context, table: Iterable[Row], choices: Mapping[str, Any]) -> dict[str, object]:
-    """What was given on the command line, by name and as the table has it; defaults are not."""
+    """Return the values given on the command line, by name and in the table's types; defaults are left out."""
     return {
         row.name: _as_table(row, choices[row.name])
         for row in table
@@ -53,7 +53,7 @@ def _is_given(context: typer.Context, name: str) -> bool:
 
 def _as_table(row: Row, value: Any) -> object:
     if row.type is bool:
-        return not row.default  # a switch can only be turned
+        return not row.default  # a switch that was given is the opposite of its default
     if row.option.read is not None:
         return row.option.read(value)
     if row.is_list:
@@ -71,7 +71,7 @@ def _parameter(row: Row, bounds_shown: bool) -> inspect.Parameter:
 
 
 def typer_option(row: Row, *, bounds_shown: bool = False) -> Any:
-    """A row as typer knows options, for the annotation of a parameter."""
+    """Turn a row into a typer option, for the annotation of a parameter."""
     how, is_number = row.option, row.type in (int, float) and row.option.read is None
     return typer.Option(
         row.flag,
@@ -86,7 +86,7 @@ def typer_option(row: Row, *, bounds_shown: bool = False) -> Any:
 
 
 def _check(option: Option) -> Callable[[float | None], float | None]:
-    """A check that says what was received, and that NaN does not slip through."""
+    """Make a check that says what was received, and lets no NaN through."""
 
     def check(value: float | None) -> float | None:
         if value is not None and not is_within(value, option):

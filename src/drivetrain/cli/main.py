@@ -17,20 +17,20 @@ from ..core.errors import DrivetrainError
 from . import bundles, caching, handing_over, prediction, serving, signing, storing, training
 from .console import print_line, remark
 
-# A check that said no ends with `console.SAID_NO`, 1.
+# A check whose answer is no ends with `console.SAID_NO`, 1.
 BAD_INPUT, FAULT, INTERRUPTED = 2, 70, 130
 
 app = typer.Typer(
     name="drivetrain",
     help="From a folder of labelled images to a model you can trust in production.",
     no_args_is_help=True,
-    # Plain help: it is twice as fast to show, and reads well in 80 columns.
+    # Help is plain, not rich: it is twice as fast to show, and reads well in 80 columns.
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-# What typer raises for a wrong option or argument; it stands in another module from release to release.
+# The class that typer raises for a wrong option or argument; it stands in another module from release to release.
 CommandLineError = cast(
     "type[Exception]", next(base for base in typer.BadParameter.__mro__ if base.__name__ == "ClickException")
 )
@@ -44,7 +44,7 @@ def _version(wanted: bool) -> None:
 
 @app.callback()
 def main(
-    version: Annotated[  # handled by its callback
+    version: Annotated[  # its callback does the work
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and leave.")
     ] = False,
 ) -> None:
@@ -71,7 +71,7 @@ def run() -> None:
     """Entry point: runs a command and turns errors into one line and an exit code."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
-            # A file name or a sign that the terminal cannot show is no reason to fail.
+            # A name or sign that the terminal cannot show is replaced, as it is no reason to fail.
             stream.reconfigure(errors="backslashreplace")
     try:
         code = app(standalone_mode=False, prog_name="drivetrain") or 0
@@ -84,7 +84,7 @@ def run() -> None:
     except SystemExit as error:
         if not error.code:
             raise
-        _leave_quietly()  # typer's and rich's way to say that the reader has gone (drivetrain predict … | head)
+        _leave_quietly()  # typer and rich end this way when the reader has gone (drivetrain predict … | head)
     except BrokenPipeError:
         _leave_quietly()
     except OSError as error:
@@ -98,7 +98,7 @@ def run() -> None:
     if code == INTERRUPTED:
         again = "; run it again: train goes on from what it has embedded" if "train" in sys.argv[1:2] else ""
         remark(f"interrupted{again}")
-        # Worker threads may still be inside the network; there is nothing left for them to finish.
+        # The process ends at once: worker threads may still be inside the network, with nothing left to finish.
         sys.stderr.flush()
         os._exit(INTERRUPTED)
     sys.exit(code)
@@ -123,7 +123,7 @@ def _fail_usage(error: Exception) -> NoReturn:
 
 
 def _command_given() -> str:
-    """The command that was called, by its words; errors of the parser itself do not say it."""
+    """Return the words of the command that was called, which errors of the parser do not say."""
     words, commands = ["drivetrain"], getattr(typer.main.get_command(app), "commands", {})
     for word in sys.argv[1:]:
         if word not in commands:
@@ -134,7 +134,7 @@ def _command_given() -> str:
 
 
 def _owners(error: Exception) -> str:
-    """Where an option that this command has not got belongs to others, which; else nothing."""
+    """Say which other commands have an option that this one lacks; empty where none has it."""
     if type(error).__name__ != "NoSuchOption":
         return ""
     option = getattr(error, "option_name", "")
@@ -144,7 +144,7 @@ def _owners(error: Exception) -> str:
 
 
 def _plainly(error: Exception, message: str) -> str:
-    """`message` in this program's words where pydantic, by which newer versions of typer check values, has put its own."""
+    """Put `message` into this program's words where it is pydantic's, by which newer versions of typer check values."""
     found = getattr(error.__cause__, "errors", None)
     for fault in found() if found else ():
         value, bounds = fault["input"], fault.get("ctx", {})
@@ -164,7 +164,7 @@ def _leave_quietly() -> NoReturn:
 
 
 def _abandon_stdout() -> None:
-    """What is still buffered would fail once more when the interpreter closes the stream."""
+    """Drop buffered output, which would fail once more when the interpreter closes the stream."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.__stdout__.fileno() if sys.__stdout__ else 1)
 
 

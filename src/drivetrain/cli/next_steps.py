@@ -1,4 +1,4 @@
-"""What to do after training: two or three commands that run as they are typed."""
+"""Next steps after training: two or three commands that run as they are typed."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from ..core.shell_path import quoted
 if TYPE_CHECKING:
     from ..training.trained import TrainResult
 
-# Of all files, left out; from here on that comes first.
+# The share of files left out from which on looking at them is the first step.
 MANY_SKIPPED = 0.05
 
 Step = tuple[str, str]
 
 
 def next_steps(result: TrainResult, source: str, delimiter: str | None = None) -> list[Step]:
-    """(what for, command), the most urgent first; ``source`` and ``delimiter`` as they were given to train."""
+    """List (purpose, command), the most urgent first; ``source`` and ``delimiter`` as they were given to train."""
     bundle = quoted(result.bundle)
     steps = [(_why_look(result), f"drivetrain report {bundle} --open")]
     if result.untouched_split:
@@ -35,7 +35,7 @@ def next_steps(result: TrainResult, source: str, delimiter: str | None = None) -
         )
     if find_spec("uvicorn"):
         steps.append(("put it before people, in the browser", f"drivetrain serve {bundle}"))
-    # What a terminal would not print as it is cannot be typed either.
+    # Text that a terminal would not print as it is cannot be typed either.
     return [(what, command) for what, command in steps if command.isprintable()]
 
 

@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     from ..model.predictor import Predictor
     from .tally import Tally
 
-# From so many files on a progress bar is worth a line.
+# The number of files from which on a progress bar is worth a line.
 MANY_FILES = 20
 
-# On a terminal, paths up to this length are aligned; a longer one pushes its line to the right.
+# Paths up to this length are aligned on a terminal; a longer one pushes its line to the right.
 PATH_COLUMN = 48
 
 # Before what stands on a line of its own, below the image it is about.
@@ -58,7 +58,7 @@ def predict(
     predictor = load(bundle, golden=not no_golden, signed_by=verify)
     on_terminal = sys.stdout.isatty()
     show = _json_printer() if json else _line_printer(files, predictor.classes, on_terminal)
-    # Two things cannot be written to one terminal at once; the lines themselves then show the progress.
+    # A bar and lines of answers cannot share one terminal; the lines themselves then show the progress.
     quiet = len(files) < MANY_FILES or on_terminal
     tally = Tally()
     with ConsoleProgress(quiet=quiet).stage("predict", len(files)) as advance:
@@ -72,7 +72,7 @@ def predict(
 
 
 def _print_count(tally: Tally, found: Found) -> None:
-    """How many of what, where there are several.
+    """Print the tally, where there are several files.
 
     Raises:
         Exit: none could be read.
@@ -129,7 +129,7 @@ def evaluate(
     _check_not_swapped("evaluate", bundle, [source])
     check_cache(source, cache, no_cache)
     if report is not None:
-        check_writable(report)  # before the work, not after it
+        check_writable(report)  # checked before the work, not after it
     predictor = load(bundle, golden=not no_golden)
     result = evaluate_bundle(
         predictor,
@@ -195,7 +195,7 @@ def trace(
 
 
 def _bundle_and_image(places: Sequence[Path], bundle: Path | None) -> tuple[Path, Path]:
-    """What to trace through and what to trace; two places without ``bundle`` may stand in either order.
+    """Return the bundle and the image to trace; two places without ``bundle`` may stand in either order.
 
     Raises:
         UsageError: there are more or fewer than two of them in all, or ``bundle`` and the image have changed places.
@@ -222,7 +222,7 @@ def _bundle_and_image(places: Sequence[Path], bundle: Path | None) -> tuple[Path
 
 
 def _check_not_swapped(command: str, bundle: Path, others: Sequence[str]) -> None:
-    """Whether the bundle stands where it belongs.
+    """Check that the bundle stands where it belongs.
 
     Raises:
         UsageError: it does not, but one of the other arguments is a bundle.
@@ -260,7 +260,7 @@ def _line_printer(files: Sequence[Path], classes: Sequence[str], aligned: bool) 
     def show(prediction: Prediction) -> None:
         # Several labels, and numbers, take more room than any name, and how much is known as they come.
         nonlocal label_width
-        path = visible(prediction.path)  # a tab in it would add a column, a line break a line
+        path = visible(prediction.path)  # a tab in the path would add a column, a line break a line
         label = prediction.label if prediction.label is not None else ", ".join(prediction.labels) or "-"
         if prediction.of_numbers:
             label = answer_text(prediction)
@@ -296,7 +296,7 @@ def _json_printer() -> Callable[[Prediction], None]:
     opening = "[\n"
 
     def show(prediction: Prediction) -> None:
-        # Streamed, so that a long run shows its results as they come; together it is one JSON list.
+        # The list is streamed, so that a long run shows its results as they come; together it is one JSON document.
         nonlocal opening
         print_part(opening + dumps(prediction.to_json()))
         opening = ",\n"

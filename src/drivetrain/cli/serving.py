@@ -35,7 +35,7 @@ def serve(
 
 
 def say(server: Server, address: str) -> None:
-    """What is served and where, on stdout."""
+    """Print on stdout what is served and where."""
     from ..serve.announcement import told
     from .console import print_pairs
 

@@ -34,9 +34,7 @@ def sign(
     from .console import print_json, print_line
 
     if new_key:
-        read_sealed(
-            bundle
-        )  # what cannot be signed is said before there is a key, which a second try would find in its way
+        read_sealed(bundle)  # the bundle is checked before a key is made, which a second try would find in its way
         make_key(key)
     sign(bundle, key)
     public = f"{key}.pub"
@@ -72,7 +70,7 @@ def verify(
     from ..model.signature import public_key, verify
     from .console import SAID_NO, print_json, print_line, remark
 
-    public_key(key)  # nothing can be said by a key that is none
+    public_key(key)  # an unusable key is an error, not an answer
     files, problem = None, None
     try:
         sealed = read_bundle(bundle)
@@ -80,7 +78,7 @@ def verify(
         verify(sealed, key)
     except BundleError as error:
         if files is None and not isinstance(error, ChecksumError):
-            raise  # there is no bundle that could be checked
+            raise  # without a bundle there is nothing to check, which is an error, not an answer
         problem = str(error)
     if json:
         signed = problem is None

@@ -161,7 +161,7 @@ def prune(
 
 
 def _doubt(opened: SqlStore, now: datetime) -> str | None:
-    """Why the clock is not to be believed with deleting things."""
+    """Say why the clock is not to be trusted with deleting things."""
     from ..core.calendar import DOWN
 
     calendar = opened.calendar()
@@ -178,14 +178,14 @@ def _trust(opened: SqlStore, now: datetime) -> None:
 
 
 def _is_asked(settled: bool) -> bool:
-    """Whether there is somebody to ask, and something to ask."""
+    """Tells whether there is somebody to ask, and something to ask."""
     import sys
 
     return not settled and sys.stdin.isatty() and sys.stderr.isatty()
 
 
 def _shown(found: StoreInfo | Pruned) -> dict[str, object]:
-    """As ``--json`` shows it, where inputs go by the name that docs/json.md gives them."""
+    """Return the document that ``--json`` shows, where inputs have the name that docs/json.md gives them."""
     from dataclasses import asdict
 
     told = {name.replace("input", "image"): value for name, value in asdict(found).items()}
@@ -265,7 +265,7 @@ def revoke(
 
 
 def _one_of(place: str | None, store: str | None) -> str | None:
-    """Where the store is, said as an argument or as an option.
+    """Return the store's place, given as an argument or as an option.
 
     Raises:
         UsageError: it is said twice.
@@ -279,7 +279,7 @@ def _one_of(place: str | None, store: str | None) -> str | None:
 
 @contextmanager
 def _opened(place: str | None, create: bool = False) -> Iterator[SqlStore]:
-    """The store at ``place``, or at its default place.
+    """Open the store at ``place``, or at its default place.
 
     Raises:
         StoreError: it is not there or cannot be used.
@@ -295,7 +295,7 @@ def _opened(place: str | None, create: bool = False) -> Iterator[SqlStore]:
 
 
 def _key_json(key: ApiKey) -> dict[str, Any]:
-    """A key as a document; the hash of its secret is nobody's business."""
+    """Return a key as a document, without the hash of its secret."""
     return {
         "id": key.id,
         "name": key.name,
@@ -311,7 +311,7 @@ def _days_ago(days: float | None, now: datetime) -> datetime | None:
 
     if days is None:
         return None
-    # No store is older than this; beyond it, dates end.
+    # The most days: no store is older, and dates end beyond it.
     return now - timedelta(days=min(days, 200_000))
 
 

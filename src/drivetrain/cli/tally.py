@@ -1,4 +1,4 @@
-"""What came of many predictions, counted: the line that ``drivetrain predict`` ends with."""
+"""The tally of many predictions: the line that ``drivetrain predict`` ends with."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from dataclasses import dataclass, field
 from ..core.types import Prediction, Skipped
 from ..core.verdict import Verdict
 
-# Labels and reasons that are named; the others are counted.
+# The most labels and reasons that are named; the others are counted.
 MOST_NAMED = 5
 
 
 @dataclass
 class Tally:
-    """Counts as predictions come by; nothing of them is kept but numbers."""
+    """Counts predictions as they come by, and keeps only numbers."""
 
     verdicts: Counter[Verdict] = field(default_factory=Counter)
     labels: Counter[str] = field(default_factory=Counter)
     numbers: dict[str, list[float]] = field(default_factory=dict)
 
     def add(self, prediction: Prediction) -> None:
-        """Count one more."""
+        """Count one more prediction."""
         self.verdicts[prediction.verdict] += 1
         if prediction.label is not None:
             self.labels[prediction.label] += 1
@@ -33,16 +33,16 @@ class Tally:
 
     @property
     def unreadable(self) -> int:
-        """Files that could not be used."""
+        """The number of files that could not be used."""
         return self.verdicts[Verdict.UNREADABLE]
 
     @property
     def total(self) -> int:
-        """All files."""
+        """The number of all files."""
         return self.verdicts.total()
 
     def line(self, passed_over: Sequence[Skipped] = ()) -> str:
-        """In words, on one line: answers by verdict, what could not be read, answers by label or number."""
+        """Write the tally on one line: answers by verdict, files that could not be read, answers by label or number."""
         answered = self.total - self.unreadable
         verdicts = f"{self.verdicts[Verdict.ACCEPT]} accept, {self.verdicts[Verdict.REVIEW]} review"
         parts = [f"{answered} answered ({verdicts})"]

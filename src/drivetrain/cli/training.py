@@ -112,7 +112,7 @@ def demo(
 
 
 def _print_summary(result: TrainResult) -> None:
-    """What was done first, and what came of it last: that stays on the screen."""
+    """Print what was done first and the results last, where they stay on the screen."""
     from ..data.reasons import reasons
     from ..learn.figures import sentence_case
     from ..learn.kinds.registry import KINDS
