@@ -1,4 +1,4 @@
-"""What a chapter of code needs: ``from drivetrain.vision import *``.
+"""Names for short notebooks and book chapters: ``from drivetrain.vision import *``.
 
 The names are fastai's where it has them. Needs the extra “deep” (torch).
 """
@@ -36,7 +36,7 @@ load_learner = load
 
 
 class ClassificationInterpretation(Interpretation[Item]):
-    """What a classifier gets wrong among its validation items."""
+    """The mistakes of a classifier among its validation items."""
 
     @classmethod
     def from_learner(cls, learn: VisionLearner) -> ClassificationInterpretation:

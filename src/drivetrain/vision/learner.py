@@ -79,7 +79,7 @@ def vision_learner(
     device: str | None = None,
     progress: Progress | None = None,
 ) -> VisionLearner:
-    """A learner for what ``dls`` hold, on a pretrained network.
+    """Make a learner for the loaders ``dls``, on a pretrained network.
 
     ``backbone``: a packaged network or ``timm:NAME``. It takes pictures as the last `Resize` or `RandomResizedCrop` of
     the item transforms makes them. An `Augment` (``aug_transforms()``) among the batch transforms is applied together
@@ -128,13 +128,13 @@ class VisionLearner:
 
     @property
     def network(self) -> Network:
-        """Without its head."""
+        """The network without its head."""
         net: Network = self.learner.model.network
         return net
 
     @property
     def model(self) -> HeadedNetwork:
-        """With its head, a torch module."""
+        """The network with its head, a torch module."""
         model: HeadedNetwork = self.learner.model
         return model
 
@@ -150,7 +150,7 @@ class VisionLearner:
         targets = self.targets.take(rows_T)
         groups = self.dls.datasets.groups_of(view)[rows_T]
         weights = np.asarray([view.samples[row].weight for row in rows_T], np.float32)
-        # Unit rows, as the head's grid of penalties expects them.
+        # Rows are of unit length, as the head's grid of penalties expects them.
         unit = np.float32(1 / np.sqrt(len(self.model.blocks)))
         fitted = targets.fit(features_TD * unit, groups, targets.weights(weights, "none", groups), seed=seed, threads=1)
         factor = np.float32(fitted.head.beta)
@@ -158,7 +158,7 @@ class VisionLearner:
         self.learner.begin_at(self.scale.inward(head))
 
     def fine_tune(self, epochs: int, base_lr: float = 1e-3, freeze_epochs: int | None = None, **more: Any) -> None:
-        """See `Learner.fine_tune`."""
+        """Train the head, then the whole network; see `Learner.fine_tune`."""
         self.learner.fine_tune(epochs, base_lr, freeze_epochs, **more)
 
     def fit_one_cycle(self, epochs: int, lr_max: Rate = 1e-3, **more: Any) -> None:
@@ -207,12 +207,12 @@ class VisionLearner:
         return Judged(rows, targets, groups, logits, answers, how), items
 
     def interpretation(self) -> AnyInterpretation:
-        """What it gets wrong among the validation items."""
+        """Return the learner's mistakes among the validation items."""
         judged, items = self.judged()
         return judged.interpretation(items, judged.figures(self.learner.options.seed).settings)
 
     def class_answers(self) -> tuple[tuple[Item, ...], IntArray, Floats, IntArray, tuple[str, ...]]:
-        """Items, labels (V,), probabilities (V, C), groups (V,) and classes of the validation items.
+        """Return items, labels (V,), probabilities (V, C), groups (V,) and classes of the validation items.
 
         Raises:
             UsageError: the learner gives no classes.
@@ -224,7 +224,7 @@ class VisionLearner:
         return items, judged.targets.values, judged.answers_JO, judged.groups_J, judged.targets.names
 
     def predict(self, picture: object) -> Prediction:
-        """One picture's answer: a path, bytes, a Pillow image or a uint8 array. For production, export and load.
+        """Answer one picture: a path, bytes, a Pillow image or a uint8 array. For production, export and load.
 
         Probabilities are not calibrated before `export`, and the verdict is ``review``, since no rule was fitted yet by
         which an answer could stand.
@@ -302,11 +302,11 @@ class VisionLearner:
         )
 
     def _read(self) -> Read:
-        """Both sides as one data set that says which is which."""
+        """Read both sides as one data set that says which item is on which side."""
         sides = ((self.dls.datasets.train, "train"), (self.dls.datasets.valid, "valid"))
         items: list[Item] = []
         for view, split in sides:
-            assert view.target_block is not None  # checked when this was made
+            assert view.target_block is not None  # the constructor has checked it
             items += [replace(item_of(sample, view.target_block), split=split) for sample in view.samples]
         values = np.concatenate([self.targets.values, self.valid_targets.values])
         folder = os.path.commonpath([item.path.parent for item in items])
@@ -314,7 +314,8 @@ class VisionLearner:
         return Read(dataset, self.targets.with_values(values), self.dls.datasets.train.image_block)
 
     def _features(self, view: View) -> tuple[FloatArray, NDArray[np.intp]]:
-        """(T, D) embeddings of one side's pictures as they are judged, and their positions; unreadable ones left out."""
+        """Compute (T, D) embeddings of one side's pictures without augmentation, and their positions; unreadable ones left
+        out."""
         place = {sample.row: position for position, sample in enumerate(view.samples)}
         loader = DataLoader(view, replace(self.dls.valid.loading), self.dls.train.item_tfms, _plain(self.dls.train))
         features, rows = [], []
@@ -327,7 +328,7 @@ class VisionLearner:
 
 
 def _prepared(own: Preprocess, dls: DataLoaders) -> Preprocess:
-    """The network's preprocessing, with pictures of the size and shape that the item transforms make."""
+    """Return the network's preprocessing, with pictures of the size and shape that the item transforms make."""
     spec = own.model_copy(update={"mode": dls.datasets.train.image_block.mode})
     sizing = [tfm for tfm in dls.train.item_tfms if isinstance(tfm, ItemResize | RandomResizedCrop)]
     if not sizing:
@@ -340,7 +341,7 @@ def _prepared(own: Preprocess, dls: DataLoaders) -> Preprocess:
 
 
 def _split_off(dls: DataLoaders, scale: Scale) -> tuple[DataLoaders, Augment]:
-    """Loaders without the augmentation, which goes with normalisation; and the augmentation."""
+    """Return loaders without the augmentation, and the augmentation, which is applied together with normalisation."""
     found = [tfm for tfm in dls.train.batch_tfms if isinstance(tfm, Augment)]
     if len(found) > 1:
         raise UsageError(f"there are {len(found)} augmentations among the batch transforms; put them into one")
@@ -357,7 +358,7 @@ def _plain(loader: DataLoader) -> tuple[BatchTransform, ...]:
 
 
 def _with_metrics(task: Task, metrics: Metrics, scale: Scale) -> Task:
-    """The task with figures of its own, in the targets' own units."""
+    """Return the task with figures of its own, in the targets' own units."""
     given = (metrics,) if callable(metrics) else tuple(metrics)
     for metric in given:
         if not callable(metric):
@@ -376,6 +377,6 @@ def _in_own_units(metric: Metric, scale: Scale) -> Metric:
 
 
 def _item(sample: Sample, view: View) -> Item:
-    """The sample for people to look at; a picture from memory has no file to show."""
+    """Return the sample as an item for people to look at; a picture from memory has no file to show."""
     label = view.target_block.text(sample.target) if view.target_block else None
     return Item(sample.path or Path(sample.name), sample.name, label, sample.group)
