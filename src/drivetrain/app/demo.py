@@ -23,20 +23,21 @@ LICENCE_NOTICE = (
     "CC BY-NC-SA 4.0: for non-commercial use, with attribution, shared alike."
 )
 
-# A cell counts as defective when its annotated probability of a defect exceeds this.
+# A cell counts as defective where its annotated probability of a defect exceeds this.
 DEFECTIVE_ABOVE = 0.5
 
 # The photos are numbered module by module, and a module has 60 or 72 cells. Which cell belongs to which module is not
 # published, so runs of cells stand in for modules: long enough that few modules are cut, short enough to give 44 groups.
 CELLS_PER_GROUP = 60
 
-# Kept out of training, for trying the model on: one run of each half, monocrystalline and polycrystalline cells among them.
+# Runs of cells that are kept out of training, to try the model on: one of each half, with monocrystalline and polycrystalline
+# cells.
 SAMPLE_GROUPS = frozenset({"cells 541–600", "cells 1681–1740"})
 SAMPLES_PER_CLASS = 12
 
 
 def demo_dataset() -> Dataset:
-    """The 2,624 cells, labelled ``defective`` or ``functional``, grouped by runs of neighbours.
+    """Return the 2,624 cells, labelled ``defective`` or ``functional``, grouped by runs of neighbours.
 
     Raises:
         UsageError: the package with the photos is not installed.
@@ -73,12 +74,12 @@ def train_demo(out: Path, cache: Path | None, progress: Progress) -> TrainResult
 
 
 def bundle_in(out: Path) -> Path:
-    """Where the demo's bundle is."""
+    """The place of the demo's bundle."""
     return out / "solar-cells.bundle"
 
 
 def samples_in(out: Path) -> Path:
-    """Where the demo's pictures to try are."""
+    """The folder of the demo's pictures to try."""
     return out / "samples"
 
 

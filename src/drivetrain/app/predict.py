@@ -16,15 +16,15 @@ from ..data.sources.opening import open_source
 
 @dataclass(frozen=True)
 class Found:
-    """The files that were meant, and what lies among them that is not answered."""
+    """The files that were meant, and those among them that are passed over."""
 
     files: tuple[Path, ...]
     passed_over: tuple[Skipped, ...]
-    """In folders and patterns: other files, and folders that cannot be read."""
+    """Other files in folders and patterns, and folders that cannot be read."""
 
 
 def expand(paths: Sequence[str]) -> Found:
-    """Files as they are, folders as the images below them, patterns as what they match (sorted, each file once).
+    """Expand places: files as they are, folders to the images below them, patterns to their matches (sorted, each file once).
 
     A file that does not exist stays in the list: it is answered as unreadable.
 
@@ -36,7 +36,7 @@ def expand(paths: Sequence[str]) -> Found:
     passed_over: list[Skipped] = []
     for given in paths:
         text = str(local_path(given))
-        # os.path, not Path: a name that no file can have is simply not there.
+        # os.path takes a name that no file can have for one that is not there, where Path raises an error.
         if os.path.isdir(text):  # noqa: PTH112
             files += _images_below(text, passed_over)
         elif os.path.exists(text) or not glob.has_magic(text):  # noqa: PTH110
@@ -56,13 +56,13 @@ def _matches(pattern: str, passed_over: list[Skipped]) -> list[Path]:
     matched = [Path(name) for name in glob.glob(pattern, recursive=True)]  # noqa: PTH207  # a user's pattern
     if not matched:
         raise SourceError(f"no file matches {pattern!r}; check the folder and the ending, capitals included")
-    # “**” matches folders and the files in them.
+    # Files may come twice, as “**” matches folders and the files in them.
     found = {file for match in matched for file in (_images_below(match, passed_over) if match.is_dir() else [match])}
     return sorted(found)
 
 
 def answer_text(prediction: Prediction) -> str:
-    """The answer on one line, for people: label and confidence, labels, or numbers with their intervals."""
+    """Write the answer on one line, for people: label and confidence, labels, or numbers with their intervals."""
     if prediction.error:
         return "-"
     if prediction.of_numbers:

@@ -43,7 +43,7 @@ def train(
     """
     options, progress, out = options or TrainOptions(), progress or Silent(), Path(out)
     storage.check_out(out)
-    created_at(os.environ, time.time())  # whether it can be told; an hour is not to be lost to a typo
+    created_at(os.environ, time.time())  # checked first, so that a typo in it does not lose an hour of work
     watch = Stopwatch(time.perf_counter)
     cache_folder = options.cache or default_folder()
     with watch("read"):
@@ -58,7 +58,7 @@ def train(
 
 
 def write(trained: Trained, out: Path, watch: Stopwatch) -> TrainResult:
-    """The bundle of a run, and what a person asks for first.
+    """Write the bundle of a run, and return the result that a person asks for first.
 
     How long anything took is told, not written: equal runs give equal bytes, but for the date.
     """
@@ -68,7 +68,7 @@ def write(trained: Trained, out: Path, watch: Stopwatch) -> TrainResult:
         page = training_report(trained, files, made_at)
         sums = storage.write_files({**files, storage.REPORT: page.encode()}, out)
         if trained.options.use_cache and trained.options.cache is None:
-            Quarantine().note(sums)  # it was made and run here, and need not be tried when it is first loaded
+            Quarantine().note(sums)  # the bundle was made and run here, and need not be tried when it is first loaded
     return _result(trained, out, watch)
 
 

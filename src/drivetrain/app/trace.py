@@ -23,23 +23,23 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Step:
-    """One stage: what came out of it and how long it took."""
+    """One stage: its result and the time it took."""
 
     name: str
     kind: str
     shape: str
     range: str
     milliseconds: float | None
-    """None for what came out of the stage before."""
+    """The stage's time; None for a result that came out of the stage before."""
     note: str = ""
 
     def to_json(self) -> dict[str, object]:
-        """One entry of what ``trace --json`` prints."""
+        """Return one entry of the list that ``trace --json`` prints."""
         return {**asdict(self), "milliseconds": None if self.milliseconds is None else round(self.milliseconds, 3)}
 
 
 def trace(image: str | Path, bundle: str | Path, *, golden: bool = True) -> list[Step]:
-    """The stages of a prediction, each timed on its own (after one warm-up run of the network).
+    """Run the stages of a prediction, each timed on its own (after one warm-up run of the network).
 
     Raises:
         BundleError: the bundle cannot be loaded.
@@ -84,7 +84,7 @@ def trace(image: str | Path, bundle: str | Path, *, golden: bool = True) -> list
 
 
 def _timed(work: Callable[[], T]) -> tuple[T, float]:
-    """What ``work`` gives, and its milliseconds."""
+    """Run ``work``, and return its result and its milliseconds."""
     start_s = time.perf_counter()
     value = work()
     return value, (time.perf_counter() - start_s) * 1000

@@ -61,7 +61,7 @@ def _described() -> None:
     own = [one for one in inspect.signature(train).parameters.values() if one.kind is not one.VAR_KEYWORD]
     hints, lines = get_type_hints(Choices), []
     for row in table():
-        # None stands for a default that may turn out otherwise: which task it is, a block may say.
+        # None stands for a default that may turn out otherwise: a block, for instance, may give the task.
         default = row.default if row.type is bool or (row.option.shown and not get_args(row.type)) else None
         own.append(
             inspect.Parameter(row.name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=hints[row.name])
@@ -69,7 +69,7 @@ def _described() -> None:
         text = f"{row.name}: {row.worded(row.option.about or row.option.help)}"
         lines.append(textwrap.fill(text, 118, initial_indent=" " * 8, subsequent_indent=" " * 12))
     train.__signature__ = inspect.Signature(own, return_annotation="TrainResult")  # type: ignore[attr-defined]  # read by `inspect`
-    if train.__doc__:  # -OO leaves none
+    if train.__doc__:  # python -OO leaves no docstrings
         before, _, after = train.__doc__.partition("        choices: ")
         train.__doc__ = before + "\n".join(lines) + "\n" + after.partition("\n")[2]
 
