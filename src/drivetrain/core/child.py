@@ -32,7 +32,7 @@ Work = Callable[[Mapping[str, Any], Mapping[str, bytes]], None]
 
 @dataclass(frozen=True)
 class ChildLimits:
-    """What a child may take: seconds of computing, and bytes beside the program itself.
+    """The limits of a child: seconds of computing, and bytes beside the program itself.
 
     The child ends after twice the seconds in any case. Where the system has no such limits (Windows; on macOS that of memory),
     that is the only one.

@@ -14,7 +14,7 @@ from ..served import ServedModel
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """An input as it came: its name without folders, its bytes, and what the caller says of it.
+    """An input as it came: its name without folders, its bytes, and the caller's context.
 
     ``tensor``, of the shape that the model's input states, where the caller has prepared it; there are no bytes then.
     """
@@ -26,7 +26,7 @@ class Upload:
 
 
 class Ticket:
-    """A request's images together: counts them in, and says when the last has been answered.
+    """Gathers the answers to a request's images, and says when the last has been answered.
 
     ``done`` is called at most once, from the thread that answers last (or fails first), and never after ``cancel``.
     """
@@ -35,15 +35,15 @@ class Ticket:
         self.entries: list[Entry | None] = [None] * count
         self.cancelled = False
         self.failure: str | None = None
-        """Why there will be no answer."""
+        """The reason why there will be no answer; None while there may be one."""
         self.ready_s = 0.0
-        """On the monotonic clock: when the last image was answered."""
+        """The moment the last image was answered, on the monotonic clock."""
         self._left = count
         self._done = done
         self._lock = threading.Lock()
 
     def answer(self, place: int, entry: Entry) -> None:
-        """The answer for one image."""
+        """Take the answer to one image."""
         with self._lock:
             self.entries[place] = entry
             self._left -= 1
@@ -53,7 +53,7 @@ class Ticket:
             self._done(self)
 
     def fail(self, reason: str) -> None:
-        """There will be no answer for one of the images, and so none at all."""
+        """Fail the request: one of the images gets no answer, and so none does."""
         with self._lock:
             first, self.failure = self.failure is None and self._left > 0, self.failure or reason
             self._left = 0
@@ -61,11 +61,11 @@ class Ticket:
             self._done(self)
 
     def cancel(self) -> None:
-        """Nobody waits any more: images that no worker has taken yet are dropped."""
+        """Cancel the request, as nobody waits any more: images that no worker has taken yet are dropped."""
         self.cancelled = True
 
     def complete(self) -> list[Entry]:
-        """All entries, once ``done`` was called."""
+        """Return all entries, once ``done`` was called."""
         return [entry for entry in self.entries if entry is not None]
 
 
@@ -84,7 +84,7 @@ class Job:
     deadline_s: float = field(default=float("inf"))
 
     def wanted(self, now_s: float) -> bool:
-        """Whether anybody still waits for it."""
+        """Tells whether anybody still waits for the answer."""
         return not self.ticket.cancelled and self.ticket.failure is None and now_s < self.deadline_s
 
 
@@ -99,7 +99,7 @@ def jobs_of(
     now_s: float,
     deadline_s: float,
 ) -> list[Job]:
-    """A job for each image of a request."""
+    """Make a job for each image of a request."""
     return [
         Job(model, upload, ticket, place, client, request_id, key_id, now_s, deadline_s)
         for place, upload in enumerate(uploads)

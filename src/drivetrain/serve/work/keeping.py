@@ -1,4 +1,4 @@
-"""What of an input that was answered goes into the store: nothing, its hash, or the file without what it says of people."""
+"""The part of an answered input that goes into the store: nothing, its hash, or the file without metadata."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Keeping:
-    """The rule. Workers follow it when they have read an input; whoever writes to the store does no such work."""
+    """The rule of what is kept. Workers apply it when they have read an input, so that writing to the store stays quick."""
 
     retention: Retention
     keep_metadata: bool = False
 
     def sha256(self, data: bytes) -> str | None:
-        """By which the input is named, of the file as it was received."""
+        """The input's SHA-256, of the file as it was received."""
         return hashlib.sha256(data).hexdigest() if self.retention.keeps_hash else None
 
     def kept(
@@ -36,7 +36,7 @@ class Keeping:
         pictures: Pictures,
         content: Any = None,
     ) -> StoredInput | None:
-        """The file that is kept, if one is; ``content`` is what is in it, whole, if the caller holds it.
+        """Return the file to keep, if any; ``content`` is its whole content, if the caller has it.
 
         Without metadata it may be too large, or refuse to be had; then it is not kept, and the hash stands alone.
         """

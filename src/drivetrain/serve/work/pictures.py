@@ -1,7 +1,7 @@
-"""Every input a server process reads goes through here, pictures above all: within one bound of pixels, and one budget of memory.
+"""Reading of every input in a server process, pictures above all: within one bound of pixels, and one budget of memory.
 
-Predictions, thumbnails, explanations and samples share the budget. Who wants more than is free just now waits; nobody holds
-any while waiting for more, so what was read is turned into something small before the block ends.
+Predictions, thumbnails, explanations and samples share the budget. A thread that wants more than is free just now waits; none
+holds memory while it waits for more, so a caller turns what it read into something small before the block ends.
 """
 
 from __future__ import annotations
@@ -17,24 +17,24 @@ from ...data.image.facts import THUMBNAIL_SIDE, thumbnail_of, thumbnail_size
 from ...data.image.true_size import MAX_PIXELS
 from ...model.inputs.input import Input
 
-# After an input that took as much, the allocator is asked to keep nothing of it.
+# After an input that took this much memory, the allocator is asked to keep none of it.
 MUCH = 64 << 20
-# Bytes of all inputs written anew that wait to be stored.
+# The most bytes of inputs written anew that wait to be stored.
 WAITING_BYTES = 64 << 20
 
 
 class Pictures:
-    """Safe to use from several threads; never call it on the event loop."""
+    """Reads inputs within the bounds. Safe to use from several threads; never call it on the event loop."""
 
     def __init__(self, budget: MemoryBudget, max_pixels: int = MAX_PIXELS) -> None:
         self.budget = budget
         self.max_pixels = max_pixels
         self.waiting = MemoryBudget(WAITING_BYTES)
-        """Of what has become larger than it came, until it is stored."""
+        """The budget of inputs that have grown by being written anew, until they are stored."""
 
     @contextmanager
     def read(self, form: Input, data: bytes, *, whole: bool = False) -> Iterator[Any]:
-        """The content of a model's input, for the length of the block; see `Input.read_bytes`.
+        """Read a model's input, held for the length of the block; see `Input.read_bytes`.
 
         Raises:
             InputError: as that; or it would take more memory than there is for all of them.
@@ -44,7 +44,7 @@ class Pictures:
 
     @contextmanager
     def decoded(self, data: bytes, decode_size: DecodeSize | None = None) -> Iterator[Decoded]:
-        """A picture, for the length of the block; see `decode`.
+        """Decode a picture, held for the length of the block; see `decode`.
 
         Raises:
             ImageError: as `decode`; or it would take more memory than there is for all pictures.
@@ -59,10 +59,10 @@ class Pictures:
                 yield
             finally:
                 if needed >= MUCH:
-                    return_free_memory()  # before others are told that it is free
+                    return_free_memory()  # given back before others are told that the memory is free
 
     def thumbnail(self, data: bytes, side: int = THUMBNAIL_SIDE) -> bytes:
-        """A JPEG of at most ``side`` pixels a side.
+        """Make a JPEG of at most ``side`` pixels a side.
 
         Raises:
             ImageError: as `decoded`.
@@ -71,7 +71,7 @@ class Pictures:
             return thumbnail_of(decoded.image, side)
 
     def stripped(self, form: Input, data: bytes, content: Any = None) -> tuple[bytes, str] | None:
-        """The file without metadata, and its media type; None where it is too large to be written anew.
+        """Return the file without metadata, and its media type; None where it is too large to be written anew.
 
         ``content``: what is in it, whole, where the caller holds it already. One who holds content that is not whole must give
         it back first: this waits for memory, and would wait for what the caller holds.

@@ -1,4 +1,4 @@
-"""What a worker thread does with the inputs it takes: bytes to tensor, one run of the network, answers as entries."""
+"""The work of a worker thread on the inputs it takes: bytes to tensor, one run of the network, answers as entries."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from .pictures import Pictures
 
 log = logging.getLogger(__name__)
 
-# So long a batch may take to be prepared; what has not been by then is not kept waiting for pictures that take seconds each.
+# Seconds that a batch may take to be prepared: inputs that are ready do not wait longer for pictures that take seconds each.
 TURN_S = 0.5
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -31,13 +31,13 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True)
 class Prepared:
-    """An input made ready for the network, or found to be none."""
+    """An input made ready for the network, or found to be unreadable."""
 
     job: Job
     taken_s: float
     decode_s: float
     tensor: FloatArray | None
-    """None where the input cannot be read."""
+    """The network's input; None where the bytes cannot be read."""
     facts: Facts = field(default_factory=dict)
     error: str | None = None
     sha256: str | None = None
@@ -45,8 +45,8 @@ class Prepared:
 
 
 def prepare(jobs: Sequence[Job], keeping: Keeping, pictures: Pictures) -> list[Prepared]:
-    """The first of the jobs made ready for the network: all of them, unless some take so long that the others had better
-    not wait for them. Of those it is at least one."""
+    """Prepare jobs for the network, in order: all of them, unless some take so long that those that are ready had better
+    not wait; at least one."""
     until_s = time.monotonic() + TURN_S
     prepared = [_prepare(jobs[0], keeping, pictures)]
     for job in jobs[1:]:
@@ -74,7 +74,7 @@ def _batch(tensors: Sequence[FloatArray]) -> FloatArray:
 
 
 def _prepare(job: Job, keeping: Keeping, pictures: Pictures) -> Prepared:
-    """Read, fitted, and put in order for the store: all that the content itself is needed for, so that it can go."""
+    """Read an input, make its tensor, and prepare the file to be stored, so that its content can be let go."""
     start_s = time.monotonic()
     form, data = job.model.predictor.manifest.input, job.upload.data
     if job.upload.tensor is not None:
@@ -88,7 +88,7 @@ def _prepare(job: Job, keeping: Keeping, pictures: Pictures) -> Prepared:
             facts, media_type, whole = form.facts(content), form.media_type(content), form.is_whole(content)
             if whole:
                 kept = keeping.kept(form, data, sha256, media_type, pictures, content)
-            del content  # before what it took is given back
+            del content  # freed before its memory is given back to the budget
         if not whole:
             kept = keeping.kept(form, data, sha256, media_type, pictures)
     except InputError as error:
@@ -118,7 +118,7 @@ def _entry(one: Prepared, seen: Seen | None, network_s: float) -> Entry:
         prediction = unreadable(upload.name, one.error or "damaged", predictor.manifest.bundle_id)
     else:
         prediction = predictor.judge(upload.name, replace(seen, facts=one.facts))
-    # One look at the clock for both, so that ids and moments sort alike.
+    # The clock is read once for both, so that ids and moments sort alike.
     now_ns = time.time_ns()
     record = Record(
         id=new_id(lambda: now_ns),
