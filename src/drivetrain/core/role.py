@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class Role(StrEnum):
-    """The rights of an API key; each role may do all that the roles before it may."""
+    """What a key may do; each may do what those before it may."""
 
     PREDICT = "predict"
     REVIEW = "review"
