@@ -86,18 +86,22 @@ function crc(data) {
   return ~c >>> 0;
 }
 
+const judged = (confidence) =>
+  confidence >= 0.85 ? { verdict: "accept" } : { verdict: "review", reasons: [{ code: "low-confidence", words: `its confidence, ${confidence.toFixed(3)}, is below 0.85` }] };
+
 function predicted(path, seed, sha) {
-  const base = { path, id: hex(16), input_sha256: sha, labels: [], values: {}, probs: {}, error: null, label: null, confidence: 0 };
+  const base = { path, id: hex(16), input_sha256: sha, labels: [], values: {}, probs: {}, reasons: [], error: null, label: null, confidence: 0 };
   const r = createHash("sha256").update(String(seed)).digest();
-  if (/broken|\.txt/.test(path)) return { ...base, verdict: "unreadable", error: "truncated: the file ends before the picture does" };
-  if (state.has("numbers")) return { ...base, verdict: "review", values: { age: { value: 20 + r[0] / 5, low: 14 + r[0] / 5, high: 26 + r[0] / 5 } } };
+  const error = "truncated: the file ends before the picture does";
+  if (/broken|\.txt/.test(path)) return { ...base, verdict: "unreadable", reasons: [{ code: "unreadable", words: error }], error };
+  if (state.has("numbers")) return { ...base, verdict: "review", reasons: [{ code: "no-accept-rule", words: "no error has been named that may pass without a person" }], values: { age: { value: 20 + r[0] / 5, low: 14 + r[0] / 5, high: 26 + r[0] / 5 } } };
   const best = LABELS.find((label) => path.includes(label)) ?? LABELS[r[0] % 3];
   const confidence = 0.45 + (0.5499 * r[1]) / 255;
   const rest = LABELS.filter((label) => label !== best);
   const weights = rest.map((_, i) => (r[2 + i] / 255 + 0.01) ** 3);
   const sum = weights.reduce((a, b) => a + b);
   const probs = { [best]: confidence, ...Object.fromEntries(rest.map((label, i) => [label, ((1 - confidence) * weights[i]) / sum])) };
-  return { ...base, label: best, confidence, probs, verdict: confidence >= 0.85 ? "accept" : "review" };
+  return { ...base, label: best, confidence, probs, ...judged(confidence) };
 }
 
 const VERSION = "a593aa456b196a30";

@@ -93,6 +93,11 @@ export function ranked(probs: Record<string, number>): [string, number][] {
   return Object.entries(probs ?? {}).sort((a, b) => b[1] - a[1]);
 }
 
+/** Why an answer is not accepted, in the words of the rules that did not let it stand. */
+export function why(said: Said): string {
+  return (said.reasons ?? []).map((reason) => reason.words).join("; ");
+}
+
 /** What the verdict means for this answer, in a sentence. */
 export function meaning(said: Said, model?: Model | null): string {
   const least = model?.accept?.confidence;
@@ -102,10 +107,9 @@ export function meaning(said: Said, model?: Model | null): string {
         ? "The model may answer alone."
         : `The model may answer alone: its confidence of ${percent(said.confidence)} reaches ${percent(least)}.`;
     case "review":
-      if (!hasConfidence(said)) return "A person should look: no rule says yet which numbers may pass alone.";
-      return least === undefined
-        ? "A person should look: the model is not sure enough."
-        : `A person should look: a confidence of ${percent(said.confidence)} is below ${percent(least)}.`;
+      if (why(said)) return `A person should look: ${why(said)}.`;
+      // Answers that were stored before there were reasons.
+      return hasConfidence(said) ? "A person should look: the model is not sure enough." : "A person should look: no rule says yet which numbers may pass alone.";
     default:
       return `The file could not be read as an image${said.error ? `: ${said.error}` : "."}`;
   }
@@ -118,6 +122,11 @@ export function acceptRule(model: Model): string {
     `Answers with a confidence of at least ${percent(model.accept.confidence)} are marked “accept”; ` +
     `${percent(model.accept.coverage)} of the training images were.`
   );
+}
+
+/** What a figure is to be compared with, and which way is better. */
+export function remark({ note, better }: Pick<Metric, "note" | "better">): string {
+  return [note, better === "lower" ? "lower is better" : ""].filter(Boolean).join("; ");
 }
 
 /** A figure's name as a line begins: “accuracy” → “Accuracy”. */

@@ -110,13 +110,13 @@ describe("Predict", () => {
   it("tells a suggestion from an answer, in words and to screen readers", async () => {
     network((url, init) => {
       if (url.pathname !== "/v1/predict") return undefined;
-      const said = { "r.jpg": { verdict: "review" as const, confidence: 0.61 }, "u.jpg": { verdict: "unreadable" as const, label: null, probs: {}, error: "truncated" } };
+      const said = { "r.jpg": { verdict: "review" as const, confidence: 0.61, reasons: [{ code: "low-confidence", words: "its confidence, 0.61, is below 0.9" }] }, "u.jpg": { verdict: "unreadable" as const, label: null, probs: {}, error: "truncated" } };
       const names = (init.body as FormData).getAll("images").map((file) => (file as File).name) as (keyof typeof said)[];
       return json(predictions(names.map((path) => prediction({ path, id: path, ...said[path] }))));
     });
     open("#/predict");
     await userEvent.upload(await screen.findByLabelText("Images"), pictures("a.jpg", "r.jpg", "u.jpg"));
-    const review = await screen.findByRole("button", { name: /^maybe grizzly *review *: a person should look *61.0%.*r\.jpg/ });
+    const review = await screen.findByRole("button", { name: /^maybe grizzly *review *: a person should look *61.0%.*its confidence, 0\.61, is below 0\.9.*r\.jpg/ });
     expect(review.querySelector(".suggestion")).toBeTruthy();
     expect(screen.getByRole("button", { name: /^grizzly *accept *97.3%.*a\.jpg/ }).querySelector(".suggestion")).toBeNull();
     expect(screen.getByRole("button", { name: /^Could not be read *unreadable.*u\.jpg/ })).toBeTruthy();

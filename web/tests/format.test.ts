@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { acceptRule, answerOf, bytes, count, hasConfidence, meaning, isFraction, metricName, metricNumber, metricValue, milliseconds, moment, number, percent, spoken } from "../src/format";
+import { acceptRule, answerOf, bytes, count, hasConfidence, meaning, isFraction, metricName, metricNumber, metricValue, milliseconds, moment, number, percent, remark, spoken, why } from "../src/format";
 import { model, prediction } from "./fakes";
 
 describe("figures", () => {
@@ -26,6 +26,8 @@ describe("figures", () => {
     expect(formats.map((format) => isFraction({ format }))).toEqual([true, false, false, false]);
     expect(metricValue({ format: "decimals", unit: "grades", value: 0.5379 })).toBe("0.538 grades");
     expect(metricValue({ format: "percent", unit: "", value: 0.8 })).toBe("80.0%");
+    expect(remark({ note: "0: sure and right every time", better: "lower" })).toBe("0: sure and right every time; lower is better");
+    expect(remark({ note: "", better: "higher" })).toBe("");
   });
 
   it("leaves the date out of today's times", () => {
@@ -53,7 +55,13 @@ describe("answers", () => {
 
   it("mean something", () => {
     expect(meaning(prediction(), model())).toBe("The model may answer alone: its confidence of 97.3% reaches 85.0%.");
-    expect(meaning(prediction({ verdict: "review", confidence: 0.5 }), model())).toBe("A person should look: a confidence of 50.0% is below 85.0%.");
+    const reasons = [
+      { code: "low-confidence", words: "its confidence, 0.5, is below 0.85" },
+      { code: "a-rule", words: "it resembles nothing" },
+    ];
+    const doubted = prediction({ verdict: "review", confidence: 0.5, reasons });
+    expect(why(doubted)).toBe("its confidence, 0.5, is below 0.85; it resembles nothing");
+    expect(meaning(doubted, model())).toBe(`A person should look: ${why(doubted)}.`);
     expect(meaning(prediction({ verdict: "review" }))).toContain("A person should look");
     expect(meaning(numbers, model({ accept: null }))).toContain("A person should look");
     expect(meaning(unreadable)).toBe("The file could not be read as an image: truncated: ends early");

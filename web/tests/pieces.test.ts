@@ -59,13 +59,14 @@ describe("CSV", () => {
     const base = { model: "m", bundle_id: "b" };
     const csv = toCsv([
       { ...prediction({ path: "a,b.jpg" }), ...base },
-      { ...prediction({ label: null, probs: {}, values: { age: { value: 3, low: 2, high: 4 } } }), ...base },
+      { ...prediction({ label: null, probs: {}, values: { age: { value: 3, low: 2, high: 4 } }, verdict: "review", reasons: [{ code: "no-accept-rule", words: "" }] }), ...base },
     ]);
     const [head, first, second, rest] = csv.split("\r\n");
-    expect(head).toBe("path,label,labels,confidence,verdict,error,model,bundle_id,id,input_sha256,p(black),p(grizzly),p(teddy),age,age low,age high");
-    expect(first).toContain('"a,b.jpg",grizzly,,0.9731,accept,,m,b,');
+    expect(head).toBe("path,label,labels,confidence,verdict,reasons,error,model,bundle_id,id,input_sha256,p(black),p(grizzly),p(teddy),age,age low,age high");
+    expect(first).toContain('"a,b.jpg",grizzly,,0.9731,accept,,,m,b,');
     expect(first).toMatch(/,0\.02,0\.9731,0\.0069,,,$/);
     expect(second).toMatch(/,,,,3,2,4$/);
+    expect(second).toContain(",review,no-accept-rule,,m,b,");
     expect(rest).toBe("");
     expect(JSON.parse(toJson([{ ...prediction(), ...base }]))[0].model).toBe("m");
   });
