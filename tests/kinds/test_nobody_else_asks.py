@@ -16,7 +16,7 @@ from drivetrain.model.kinds.kind import Kind
 from drivetrain.model.kinds.registry import KINDS
 
 ROOT = Path(drivetrain.__file__).parent
-ALLOWED = (ROOT / "learn" / "kinds", ROOT / "model" / "kinds", ROOT / "data" / "block")
+ALLOWED = (ROOT / "learn" / "kinds", ROOT / "model" / "kinds")
 
 TASKS = frozenset(LEARNED) | frozenset(KINDS)
 BLOCKS: tuple[type, ...] = (CategoryBlock, MultiCategoryBlock, RegressionBlock)
