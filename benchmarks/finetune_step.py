@@ -25,11 +25,11 @@ from drivetrain.core.ports import Silent
 from drivetrain.learn.deep.feed import Fed
 from drivetrain.learn.deep.headed import HeadedNetwork
 from drivetrain.learn.deep.networks import network
+from drivetrain.learn.deep.objective import SINGLE_LABEL
 from drivetrain.learn.deep.recorder import Recorder
 from drivetrain.learn.deep.run import Run
 from drivetrain.learn.deep.schedule import Phase
 from drivetrain.learn.deep.stepper import Options
-from drivetrain.learn.deep.task import SINGLE_LABEL
 
 from .record import parser, record
 

@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from os import PathLike
 from pathlib import Path
-from typing import Any, get_args, get_type_hints
+from typing import Any, get_type_hints
 
 import pytest
 
@@ -15,6 +15,7 @@ import drivetrain as dt
 from drivetrain.core.errors import UsageError
 from drivetrain.core.option import Row
 from drivetrain.learn.target_options import TargetOptions
+from drivetrain.model.kinds.tasks import TASKS, tasks_with
 from drivetrain.training.choices import Choices, options_of
 from drivetrain.training.options import TrainOptions, Tuning, table
 
@@ -46,7 +47,8 @@ def test_help_and_notebooks_see_every_choice() -> None:
 def test_every_row_says_what_it_is_for_and_has_a_default_that_may_be_chosen(row: Row) -> None:
     assert len(row.option.about.split()) >= 3
     assert not row.option.help or row.option.help[-1] == "."
-    beside = {**({"task": row.option.tasks[0]} if row.option.tasks else {}), **({row.needs: True} if row.needs else {})}
+    only = tasks_with(row.name)
+    beside = {**({"task": only[0]} if only else {}), **({row.needs: True} if row.needs else {})}
     assert options_of({row.name: row.default, **beside}) == options_of(beside)
 
 
@@ -67,19 +69,31 @@ def test_what_was_given_is_in_the_options() -> None:
 
 
 def test_each_task_refuses_what_has_no_meaning_for_it() -> None:
-    tasks = get_args(get_type_hints(TargetOptions)["task"])
-    values: dict[str, object] = {"delimiter": ",", "target_names": ["years"], "balance": "sqrt"}
-    limited = [row for row in table() if row.option.tasks]
-    assert {row.name for row in limited} == set(values)
-    for row in limited:
-        assert set(row.option.tasks) < set(tasks)
-        for task in tasks:
-            given = {"task": task, row.name: values[row.name]}
-            if task in row.option.tasks:
+    values: dict[str, object] = {
+        "delimiter": ",",
+        "target_names": ["years"],
+        "balance": "sqrt",
+        "order": ["low", "high"],
+    }
+    assert {name for options in TASKS.values() for name in options.own} == set(values)
+    assert set(values) <= {row.name for row in table()}
+    for name, value in values.items():
+        for task in TASKS:
+            given = {"task": task, name: value}
+            if task in tasks_with(name):
                 options_of(given)
                 continue
-            with pytest.raises(UsageError, match=f"is for the task {row.option.tasks[0]}; this is {task}"):
+            with pytest.raises(UsageError, match=f"is for the task {tasks_with(name)[0]}.*; this is {task}"):
                 options_of(given)
+
+
+def test_what_is_senseless_for_a_task_is_refused_with_the_reason() -> None:
+    senseless = [(task, name, why) for task, options in TASKS.items() for name, why in options.senseless.items()]
+    assert senseless
+    for task, name, why in senseless:
+        row = next(row for row in table() if row.name == name)
+        with pytest.raises(UsageError, match=re.escape(why)):
+            options_of({"task": task, name: row.default})
 
 
 def test_a_name_that_is_none_is_a_type_error_as_of_any_function(tmp_path: Path) -> None:

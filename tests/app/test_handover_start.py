@@ -256,10 +256,10 @@ def test_spaces_of_other_tasks_answer(space: tuple[Path, Path], bundles: dict[st
         predictor = dt.load(bundle)
         expected = predictor.predict(example)
         if expected.verdict is Verdict.REVIEW:
-            assert f">{suggestion_words(expected)}</p>" in html
+            assert f">{suggestion_words(expected, predictor.manifest)}</p>" in html
             assert "<h2" not in html
         else:
-            assert f">{label_words(expected)}</h2>" in html
+            assert f">{label_words(expected, predictor.manifest)}</h2>" in html
         assert verdict_words(expected, predictor.manifest) in html
         assert details["labels"] == list(expected.labels)
         assert details["values"].keys() == expected.values.keys()

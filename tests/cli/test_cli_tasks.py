@@ -220,7 +220,7 @@ def test_inspecting_shows_what_is_answered(drivetrain: CommandLine, labels: Made
     document = strict(drivetrain("inspect", labels.bundle, "--json").out)
     assert (document["task"], document["labels"]) == ("multi-label", list(SHAPES))
     out = drivetrain("inspect", sizes.bundle, "--no-golden").out
-    for words in ("size ± ", "(holds about 90%)", "Mean absolute error of size", "not checked"):
+    for words in ("size ± ", "(holds about 90 %)", "Mean absolute error of size", "not checked"):
         assert words in out
     document = strict(drivetrain("inspect", sizes.bundle, "--json").out)
     assert (document["task"], document["targets"], document["coverage"]) == ("regression", ["size"], 0.9)

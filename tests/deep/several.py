@@ -20,8 +20,8 @@ from tiny import Loaders, Photos, TinyBatch, tiny_learner
 
 from drivetrain.core.ports import Advance
 from drivetrain.learn.deep.learner import Learner
+from drivetrain.learn.deep.objective import REGRESSION, SINGLE_LABEL, Objective
 from drivetrain.learn.deep.stepper import Options
-from drivetrain.learn.deep.task import REGRESSION, SINGLE_LABEL, Task
 
 RANK = int(os.environ.get("RANK", "0"))
 
@@ -73,9 +73,9 @@ class Troubled(Photos):
             yield TinyBatch(batch.x, y, batch.rows)
 
 
-def quiet(loaders: Loaders, options: Options | None = None, task: Task = SINGLE_LABEL) -> Learner:
+def quiet(loaders: Loaders, options: Options | None = None, objective: Objective = SINGLE_LABEL) -> Learner:
     """Without dropout, whose noise is each process's own."""
-    learner = tiny_learner(options, loaders, task)
+    learner = tiny_learner(options, loaders, objective)
     learner.model.network.stages[2][0].p = 0.0
     return learner
 
@@ -106,7 +106,7 @@ def resumable(folder: Path, trouble: str = "", resume: bool = True) -> Learner:
 def troubled(trouble: str) -> dict[str, Any]:
     """What comes of it, and what training on gives."""
     loaders = Loaders(Troubled(27, kind="number", trouble=trouble), Photos(8, first_row=1000, kind="number"))
-    learner = quiet(loaders, task=REGRESSION)
+    learner = quiet(loaders, objective=REGRESSION)
     error: BaseException | None = None
     try:
         learner.fit_one_cycle(3, 1e-2)

@@ -23,14 +23,14 @@ from drivetrain.learn.deep.feed import Fed
 from drivetrain.learn.deep.headed import HeadedNetwork
 from drivetrain.learn.deep.learner import Learner
 from drivetrain.learn.deep.network import Activation
+from drivetrain.learn.deep.objective import MULTI_LABEL, REGRESSION, SINGLE_LABEL, SQUARED_REGRESSION, Objective
 from drivetrain.learn.deep.recorder import Recorder
 from drivetrain.learn.deep.run import DivergedError
 from drivetrain.learn.deep.stepper import MemoryFullError, Options, Stepper
-from drivetrain.learn.deep.task import MULTI_LABEL, REGRESSION, SINGLE_LABEL, SQUARED_REGRESSION, Task
 
 
 @pytest.mark.parametrize(
-    ("task", "kind", "metric", "at_least"),
+    ("objective", "kind", "metric", "at_least"),
     [
         (SINGLE_LABEL, "single", "accuracy", 0.9),
         (MULTI_LABEL, "multi", "label accuracy", 0.9),
@@ -39,9 +39,9 @@ from drivetrain.learn.deep.task import MULTI_LABEL, REGRESSION, SINGLE_LABEL, SQ
     ],
     ids=["single", "multi", "smooth l1", "squared"],
 )
-def test_it_learns(task: Task, kind: str, metric: str, at_least: float) -> None:
+def test_it_learns(objective: Objective, kind: str, metric: str, at_least: float) -> None:
     loaders = Loaders(Photos(48, kind=kind), Photos(24, first_row=1000, shuffle=False, kind=kind))
-    learner = tiny_learner(loaders=loaders, task=task)
+    learner = tiny_learner(loaders=loaders, objective=objective)
     before = learner.validate().loss
     learner.fine_tune(10, base_lr=2e-2)
     last = learner.recorder.epochs[-1]
@@ -53,11 +53,11 @@ def test_it_learns(task: Task, kind: str, metric: str, at_least: float) -> None:
 
 
 @pytest.mark.parametrize(
-    ("task", "kind"),
+    ("objective", "kind"),
     [(SINGLE_LABEL, "single"), (MULTI_LABEL, "multi"), (REGRESSION, "number")],
     ids=["single", "multi", "number"],
 )
-def test_an_item_counts_its_weight(task: Task, kind: str) -> None:
+def test_an_item_counts_its_weight(objective: Objective, kind: str) -> None:
     """Gradients by hand: the sum over the items, each alone and times its weight, over their number."""
     n_outputs = 1 if kind == "number" else 3
     model = HeadedNetwork(TinyNetwork(), n_outputs, seed=2)
@@ -65,11 +65,11 @@ def test_an_item_counts_its_weight(task: Task, kind: str) -> None:
     inputs, device = torch.from_numpy(batch.x).float() / 255, torch.device("cpu")
     weight_N = torch.tensor([3.0, 0.0, 1.0, 0.5, 0.5, 1.0])
     rates = tuple(1e-3 for _ in model.groups())
-    one = Stepper(model, task, Options(), device, rates, weights=torch.cat([weight_N, torch.full((4,), 99.0)]))
+    one = Stepper(model, objective, Options(), device, rates, weights=torch.cat([weight_N, torch.full((4,), 99.0)]))
     loss, _ = one.backward(Fed(inputs, batch.y, batch.rows), 1.0)
     found = [parameter.grad.clone() for parameter in model.parameters() if parameter.grad is not None]
     model.zero_grad()
-    plain, total = Stepper(model, task, Options(), device, rates), 0.0
+    plain, total = Stepper(model, objective, Options(), device, rates), 0.0
     for row in range(6):
         alone = Fed(inputs[row : row + 1], batch.y[row : row + 1], batch.rows[row : row + 1])
         own, _ = plain.backward(alone, float(weight_N[row]) / 6)
@@ -226,8 +226,8 @@ class Poisoned(Photos):
 
 def test_a_loss_that_is_no_number_stops_and_keeps_the_last_good_weights() -> None:
     loaders = Loaders(Poisoned(kind="number"), Photos(8, first_row=1000, kind="number"))
-    learner = tiny_learner(loaders=loaders, task=REGRESSION)
-    sound = tiny_learner(loaders=Loaders(Photos(kind="number"), loaders.valid), task=REGRESSION)
+    learner = tiny_learner(loaders=loaders, objective=REGRESSION)
+    sound = tiny_learner(loaders=Loaders(Photos(kind="number"), loaders.valid), objective=REGRESSION)
     order = np.random.default_rng((1, 1)).permutation(24)
     number = int(np.flatnonzero(order == 13)[0]) // 8
     with pytest.raises(

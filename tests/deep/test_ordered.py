@@ -8,9 +8,9 @@ from tiny import MILD, SIZE, WIDTHS, Loaders, Photos, TinyNetwork
 
 from drivetrain.learn.deep.export import to_onnx
 from drivetrain.learn.deep.learner import Learner
+from drivetrain.learn.deep.objective import ORDINAL
 from drivetrain.learn.deep.ordered import OrderedNetwork
 from drivetrain.learn.deep.stepper import Options
-from drivetrain.learn.deep.task import ORDINAL
 from drivetrain.learn.head import Head
 from drivetrain.learn.ordinal_head import fit_ordinal_head
 from drivetrain.stats.metrics import losses

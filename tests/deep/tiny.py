@@ -16,8 +16,8 @@ from drivetrain.learn.deep.augment import Augment
 from drivetrain.learn.deep.headed import HeadedNetwork
 from drivetrain.learn.deep.learner import Learner
 from drivetrain.learn.deep.network import About, Activation, Network, Prefix, mean_pool
+from drivetrain.learn.deep.objective import SINGLE_LABEL, Objective
 from drivetrain.learn.deep.stepper import Options
-from drivetrain.learn.deep.task import SINGLE_LABEL, Task
 from drivetrain.learn.deep.traced import traced_graph
 
 SIZE = 16
@@ -115,12 +115,12 @@ MILD = Augment(rotate=5, zoom=1, warp=0, lighting=0.1)
 def tiny_learner(
     options: Options | None = None,
     loaders: Loaders | None = None,
-    task: Task = SINGLE_LABEL,
+    objective: Objective = SINGLE_LABEL,
     weights: NDArray[np.float32] | None = None,
 ) -> Learner:
-    n_outputs = 1 if task.name == "regression" else 3
+    n_outputs = 1 if objective.name == "regression" else 3
     model = HeadedNetwork(TinyNetwork(), n_outputs)
-    return Learner(loaders or Loaders(), model, task, MILD, options, weights=weights)
+    return Learner(loaders or Loaders(), model, objective, MILD, options, weights=weights)
 
 
 def weights(learner: Learner) -> dict[str, torch.Tensor]:

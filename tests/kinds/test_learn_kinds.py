@@ -25,10 +25,10 @@ from drivetrain.learn.kinds.targets import Targets
 from drivetrain.learn.reading import read
 from drivetrain.learn.target_options import TargetOptions
 from drivetrain.model.kinds.registry import KINDS as ANSWERS
+from drivetrain.model.kinds.tasks import TASKS, TaskName, tasks_with
 from drivetrain.model.part import Calibration
 from drivetrain.report.answers import with_answers
 from drivetrain.report.page import Report, render
-from drivetrain.training.options import table
 
 N, D = 60, 8
 DOCS = Path(__file__).parents[2] / "docs" / "json.md"
@@ -80,15 +80,15 @@ def learned(request: pytest.FixtureRequest) -> Learned:
 
 
 def test_the_registry_names_each_kind_by_its_task() -> None:
-    assert {task: kind.task for task, kind in KINDS.items()} == {task: task for task in KINDS}
-    assert set(KINDS) <= set(ANSWERS)
+    assert {task: kind.answered_as.task for task, kind in KINDS.items()} == {task: task for task in KINDS}
+    assert set(KINDS) == set(ANSWERS) == set(TASKS) == set(get_args(TaskName))
 
 
 def test_options_have_a_meaning_for_the_kinds_that_say_so() -> None:
-    rows = {row.name: row.option for row in table()}
-    assert set(rows["delimiter"].tasks) == {task for task, kind in KINDS.items() if kind.delimited}
-    assert set(rows["balance"].tasks) == {task for task, kind in KINDS.items() if kind.competing}
-    assert set(rows["accept"].senseless) == {task for task in KINDS if not ANSWERS[task].has_confidence}
+    assert set(tasks_with("delimiter")) == {task for task, kind in KINDS.items() if kind.delimited}
+    assert set(tasks_with("balance")) == {task for task, kind in KINDS.items() if kind.competing}
+    without = {task for task, options in TASKS.items() if "accept" in options.senseless}
+    assert without == {task for task in KINDS if not ANSWERS[task].has_confidence}
 
 
 def test_what_is_read_is_what_the_source_says(learned: Learned) -> None:
@@ -103,7 +103,7 @@ def test_what_is_read_is_what_the_source_says(learned: Learned) -> None:
 
 
 def options(task: str) -> TargetOptions:
-    return TargetOptions(KINDS[task].task)
+    return TargetOptions(KINDS[task].answered_as.task)
 
 
 def test_rows_stay_aligned_when_some_are_taken(learned: Learned) -> None:
@@ -272,10 +272,10 @@ def test_a_single_answer_can_be_given_before_anything_is_judged(learned: Learned
 
 def test_the_loss_of_fine_tuning_ranks_answers_as_the_kinds_own_does(learned: Learned) -> None:
     torch = pytest.importorskip("torch")
-    targets, scale, task = learned.targets, learned.targets.scale(), learned.targets.deep_task()
+    targets, scale, objective = learned.targets, learned.targets.scale(), learned.targets.objective()
     outputs = torch.from_numpy(np.asarray(scale.inward(learned.fitted.head).logits(learned.features_ND), np.float32))
-    target = task.target(scale.encode(targets.values), torch.device("cpu"))
-    losses = task.losses(outputs, target)
+    target = objective.target(scale.encode(targets.values), torch.device("cpu"))
+    losses = objective.losses(outputs, target)
     deep_N = (losses.mean(1) if losses.ndim > 1 else losses).numpy()
     own_N = targets.losses(targets.answers(scale.decode(outputs.numpy()), 1.0))
     assert spearmanr(deep_N, own_N).statistic > 0.99

@@ -16,7 +16,7 @@ from drivetrain.core.verdict import Verdict
 from drivetrain.model.arrays import TrainingArrays
 from drivetrain.model.card import render_card
 from drivetrain.model.golden import entry_of
-from drivetrain.model.kinds.kind import Answer
+from drivetrain.model.kinds.kind import Answer, Kind
 from drivetrain.model.kinds.registry import KINDS
 from drivetrain.model.manifest import Accept, Manifest, parse_manifest
 from drivetrain.model.policy import judge
@@ -30,10 +30,14 @@ def example(request: pytest.FixtureRequest) -> Example:
 
 @pytest.fixture
 def manifest(example: Example) -> Manifest:
+    return manifest_of(example.kind)
+
+
+def manifest_of(kind: Kind) -> Manifest:
     """Somebody's manifest, with the kind in place of its own."""
-    accept = Accept(confidence=0.6, coverage=1.0, error=None) if example.kind.has_confidence else None
+    accept = Accept(confidence=0.6, coverage=1.0, error=None) if kind.has_confidence else None
     first = parse_manifest((BUNDLES / "v1" / "manifest.json").read_bytes())
-    return first.model_copy(update={"kind": example.kind, "accept": accept, "schema_version": 3})
+    return first.model_copy(update={"kind": kind, "accept": accept, "schema_version": 3})
 
 
 @pytest.fixture
@@ -119,6 +123,20 @@ def test_an_items_answer_is_that_of_its_row(example: Example, logits_NW: np.ndar
             np.testing.assert_allclose(list(answer.probs.values()), answers_C)
         for value in answer.values.values():
             assert value.low <= value.value <= value.high
+
+
+def test_an_answer_in_words_says_all_that_is_answered(example: Example, logits_NW: np.ndarray) -> None:
+    kind = example.kind
+    answer = kind.answer(logits_NW[0])
+    said = kind.answer_text(answer, none="nothing at all", ranges=True)
+    assert said
+    assert "\n" not in said
+    for name in (answer.label, *answer.labels, *(() if answer.probs else answer.values)):
+        assert name is None or name in said
+    assert len(kind.answer_text(answer)) <= len(said)
+    assert kind.answer_text(Answer(), none="nothing at all") == "nothing at all"
+    entry = entry_of("a.png", True, seen(logits_NW[0]), manifest_of(kind))
+    assert entry.label == kind.answer_text(answer, none="")
 
 
 def test_a_small_difference_is_small_in_the_unit_of_comparison(example: Example, logits_NW: np.ndarray) -> None:

@@ -345,7 +345,7 @@ def test_an_answer_follows_from_logits_and_manifest(bundles: dict[str, Path]) ->
     for m, name in enumerate(("size", "light")):
         value, half = answer.values[name], kind.half_widths[m]
         assert (value.value, value.low, value.high) == (numbers[0, m], numbers[0, m] - half, numbers[0, m] + half)
-        assert value.method == "split-conformal, 90%"
+        assert value.method == "split-conformal, 90 %"
     assert (answer.label, answer.confidence, answer.labels) == (None, 0.0, ())
     assert answer.verdict == dt.Verdict.REVIEW
     np.testing.assert_allclose(kind.comparable(numbers), numbers / np.asarray(kind.spreads))

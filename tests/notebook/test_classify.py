@@ -120,7 +120,7 @@ def test_every_file_is_answered_as_the_predictor_does(app: Any) -> None:
             assert expected.error in card.text()
             assert "img" not in card.names()
         for p in expected.probs.values():
-            assert module._percent(p) in card.texts
+            assert module.nearly(p) in card.texts
 
 
 def test_a_picture_no_browser_knows_is_shown_as_one_it_knows_and_small(app: Any) -> None:
@@ -291,7 +291,7 @@ def test_labels_are_marked_where_they_are_given_from() -> None:
     assert re.findall(r"left:([\d.]+)%", html) == ["60.0", "30.0"]
     assert "from there on the label is given" in html
     none = replace(given, labels=(), probs={"disc": 0.0, "square": 0.0001})
-    assert label_words(none) == "None of the labels"
+    assert label_words(none, LABELS) == "None of the labels"
     assert Page(answer_html(none, LABELS)).texts[0] == "maybe none of the labels · a person should look"
     assert {"0 %", "< 0.1 %"} <= set(Page(answer_html(none, LABELS)).texts)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ..core.errors import SourceError
 from ..core.local_path import local_path
-from ..core.types import Prediction, Skipped
+from ..core.types import Skipped
 from ..data.sources.opening import open_source
 
 
@@ -59,13 +59,3 @@ def _matches(pattern: str, passed_over: list[Skipped]) -> list[Path]:
     # Files may come twice, as “**” matches folders and the files in them.
     found = {file for match in matched for file in (_images_below(match, passed_over) if match.is_dir() else [match])}
     return sorted(found)
-
-
-def answer_text(prediction: Prediction) -> str:
-    """Write the answer on one line, for people: label and confidence, labels, or numbers with their intervals."""
-    if prediction.error:
-        return "-"
-    if prediction.of_numbers:
-        return ", ".join(f"{n} {v.value:.4g} ({v.low:.4g} to {v.high:.4g})" for n, v in prediction.values.items())
-    label = prediction.label if prediction.label is not None else ", ".join(prediction.labels) or "–"
-    return f"{label} {prediction.confidence:.3f}"

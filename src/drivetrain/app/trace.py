@@ -13,10 +13,11 @@ import numpy as np
 from ..core.errors import ImageError, InputError
 from ..core.local_path import local_path
 from ..core.plain_file import read_plain
+from ..core.types import Prediction
 from ..data.image.decode import Decoded, decode
 from ..data.image.preprocess import for_images, resize_image, to_tensor
+from ..model.kinds.kind import Kind
 from ..model.predictor import load
-from .predict import answer_text
 
 T = TypeVar("T")
 
@@ -78,9 +79,15 @@ def trace(image: str | Path, bundle: str | Path, *, golden: bool = True) -> list
             "",
             "",
             judge_ms,
-            f"{prediction.verdict}: {answer_text(prediction)}",
+            f"{prediction.verdict}: {_answer(prediction, kind)}",
         ),
     ]
+
+
+def _answer(prediction: Prediction, kind: Kind) -> str:
+    """What is answered, with how sure that is where it is anything."""
+    text = kind.answer_text(prediction, ranges=True)
+    return f"{text} {prediction.confidence:.3f}" if kind.has_confidence else text
 
 
 def _timed(work: Callable[[], T]) -> tuple[T, float]:

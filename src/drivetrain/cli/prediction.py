@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from ..app.predict import Found
     from ..core.types import Prediction
     from ..evaluation.evaluation import Evaluation
+    from ..model.kinds.kind import Kind
     from ..model.predictor import Predictor
     from .tally import Tally
 
@@ -57,7 +58,7 @@ def predict(
     files = found.files
     predictor = load(bundle, golden=not no_golden, signed_by=verify)
     on_terminal = sys.stdout.isatty()
-    show = _json_printer() if json else _line_printer(files, predictor.classes, on_terminal)
+    show = _json_printer() if json else _line_printer(files, predictor.manifest.kind, on_terminal)
     # A bar and lines of answers cannot share one terminal; the lines themselves then show the progress.
     quiet = len(files) < MANY_FILES or on_terminal
     tally = Tally()
@@ -244,27 +245,24 @@ def _check_not_swapped(command: str, bundle: Path, others: Sequence[str]) -> Non
     raise UsageError(f"{given} is no bundle, but {meant} is one; did you mean: drivetrain {command} {line}")
 
 
-def _line_printer(files: Sequence[Path], classes: Sequence[str], aligned: bool) -> Callable[[Prediction], None]:
+def _line_printer(files: Sequence[Path], kind: Kind, aligned: bool) -> Callable[[Prediction], None]:
     from shutil import get_terminal_size
 
     from rich.cells import cell_len, set_cell_size
 
-    from ..app.predict import answer_text
     from ..core.visible import visible
     from .console import print_line
 
     columns = get_terminal_size().columns
     path_width = max((width for file in files if (width := cell_len(visible(str(file)))) <= PATH_COLUMN), default=0)
-    label_width = max(cell_len(visible(name)) for name in classes)
+    label_width = max(cell_len(visible(name)) for name in kind.outputs)
 
     def show(prediction: Prediction) -> None:
         # Several labels, and numbers, take more room than any name, and how much is known as they come.
         nonlocal label_width
         path = visible(prediction.path)  # a tab in the path would add a column, a line break a line
-        label = prediction.label if prediction.label is not None else ", ".join(prediction.labels) or "-"
-        if prediction.of_numbers:
-            label = answer_text(prediction)
-        confidence = "-" if prediction.error or prediction.of_numbers else f"{prediction.confidence:.3f}"
+        label = kind.answer_text(prediction, none="-", ranges=True)
+        confidence = "-" if prediction.error or not kind.has_confidence else f"{prediction.confidence:.3f}"
         label = visible(label)
         cells, why = [path, label, confidence, str(prediction.verdict)], _why(prediction)
         if not aligned:
@@ -310,7 +308,7 @@ def _print_evaluation(result: Evaluation, report: Path | None) -> None:
     one_label = result.has_confusion
     few = one_label and len(result.classes) <= 12
     rows = [("Images", f"{len(result.items)} judged, {len(result.skipped)} skipped"), *result.figures.lines()]
-    rows += result.accepted.lines() if result.accepted else [("Accepted", "none: numbers always go before a person")]
+    rows += result.accepted.lines() if result.accepted else [("Accepted", f"none: {result.none_accepted}")]
     rows += [("At training" if not n else "", one.line()) for n, one in enumerate(result.against_training)]
     if one_label and not few:
         rows.append(("Confusion", "more than 12 classes: see --report or --json"))

@@ -40,10 +40,6 @@ class Option:
     """The function that reads the command line's text, where the type does not say how."""
     repeated: bool = False
     """Tells whether the command line takes the option several times, a name each, into a list; else a list has one name there."""
-    tasks: tuple[str, ...] = ()
-    """Tasks for which the option has a meaning; none named: all of them."""
-    senseless: Mapping[str, str] = field(default_factory=dict)
-    """By task for which the option has no meaning: the whole error, where there is a reason worth telling."""
 
 
 @dataclass(frozen=True)

@@ -178,11 +178,6 @@ class Prediction:
     reasons: tuple[Reason, ...] = ()
     """The reasons why the answer is not accepted; empty where it is."""
 
-    @property
-    def of_numbers(self) -> bool:
-        """Tells whether numbers are the answer itself, rather than an addition to a label."""
-        return self.label is None and bool(self.values)
-
     def to_json(self) -> dict[str, Any]:
         """Return the object that ``predict --json`` prints and the server answers."""
         return {

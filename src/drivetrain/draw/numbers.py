@@ -34,6 +34,19 @@ def whole_percent(fraction: float) -> str:
     return f"{100 * fraction:g} %"
 
 
+def nearly(fraction: float) -> str:
+    """A share that is never said to be all or nothing where it is not.
+
+    >>> nearly(0.99997), nearly(0.973), nearly(0.00001), nearly(1.0)
+    ('> 99.9 %', '97.3 %', '< 0.1 %', '100 %')
+    """
+    if fraction in (0, 1):
+        return whole_percent(fraction)
+    if fraction > 0.9995:
+        return "> 99.9 %"
+    return "< 0.1 %" if fraction < 0.0005 else percent(fraction)
+
+
 def percent_number(fraction: float) -> str:
     """Write a share in per cent without the sign, which stands elsewhere.
 
@@ -68,6 +81,15 @@ def significant(value: float) -> str:
     ('12.3', '0.000123')
     """
     return f"{value:.3g}"
+
+
+def reading(value: float) -> str:
+    """Four digits, for a number that was read off something or stated of it.
+
+    >>> reading(31.4159), reading(0.5)
+    ('31.42', '0.5')
+    """
+    return f"{value:.4g}"
 
 
 def written(value: float | None, form: Format) -> str:

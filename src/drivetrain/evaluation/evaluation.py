@@ -60,10 +60,15 @@ class Evaluation:
     @property
     def auc(self) -> float | None:
         """With two classes, both of them present; else None. Raises what ``accuracy`` does."""
-        if not self.judged.targets.one_label:
-            raise self._lacking("auc")
         found = self.figures.find("auc")
+        if found is None and self.figures.find("accuracy") is None:
+            raise self._lacking("auc")
         return found.value if found else None
+
+    @property
+    def none_accepted(self) -> str:
+        """Why no answer stands without a person, in words, where ``accepted`` is None."""
+        return self.judged.targets.none_accepted
 
     @property
     def log_loss(self) -> float:
@@ -88,12 +93,12 @@ class Evaluation:
         return self.judged.interpretation(self.items, self.figures.settings)
 
     def _lacking(self, what: str) -> AttributeError:
-        return AttributeError(f"a model for {self.judged.targets.task} has no {what}; see figures")
+        return AttributeError(self.figures.lacking(self.judged.targets.task, what))
 
     def to_json(self) -> dict[str, object]:
         """The document that ``evaluate --json`` prints."""
         targets = self.judged.targets
-        document: dict[str, object] = {
+        return {
             "n": len(self.items),
             "skipped": len(self.skipped),
             "skipped_files": [asdict(skipped) for skipped in self.skipped],
@@ -107,9 +112,5 @@ class Evaluation:
             "findings": [asdict(one) for one in self.findings],
             "ignored": list(self.ignored),
             "seconds": round(self.seconds, 3),
+            **targets.document_of_answers(self.figures, self.judged.answers_JO),
         }
-        if targets.one_label:
-            document["confusion"] = {"labels": list(self.classes), "counts": self.confusion_CC.tolist()}
-            if len(self.classes) == 2:
-                document["auc"] = self.auc
-        return document

@@ -86,7 +86,7 @@ def evaluate(
     progress = progress or Silent()
     predictor = bundle if isinstance(bundle, Predictor) else load(bundle, golden=golden)
     _check_delimiter(delimiter, predictor.manifest, block)
-    options = TargetOptions(KINDS[predictor.manifest.task].task, delimiter or TargetOptions.delimiter)
+    options = TargetOptions(predictor.manifest.task, delimiter or TargetOptions.delimiter)
     folder = Path(cache) if cache is not None else default_folder()
     found = samples_of(source, options, block, folder / "archives")
     _check_block(found.target, predictor.manifest, given=block is not None)
@@ -162,7 +162,7 @@ def _answers(
     copies = find_duplicates(tuple(embeddings.facts[row] for row in rows_J), embeddings.features_ND[rows_J])
     # The truth is numbered as the bundle's outputs are.
     block = kind.with_outputs(found.target, manifest.outputs)
-    targets = targets_of(kind, block, samples, TargetOptions(kind.task, target_names=manifest.outputs))
+    targets = targets_of(kind, block, samples, TargetOptions(manifest.task, target_names=manifest.outputs))
     logits_JW = answered.logits_NO[rows_J]
     groups_J = merge_groups(group_numbers(items), copies.groups_N)
     how = f"{len(rows_J)} images"

@@ -54,6 +54,11 @@ class Figures:
             raise KeyError(slug)
         return found
 
+    def lacking(self, task: str, what: str) -> str:
+        """What to say to somebody who asks for a figure, or for something else, that there is not."""
+        there = ", ".join(dict.fromkeys(row.slug for row in self.rows))
+        return f"a model for {task} has no {what}; see figures, which are {there}"
+
     def each(self, slug: str) -> tuple[Figure, ...]:
         """The rows of that slug, one for each class, label or number."""
         return tuple(row for row in self.rows if row.slug == slug)

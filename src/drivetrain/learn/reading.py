@@ -15,6 +15,7 @@ from ..data.block.datablock import LEAK_FREE, DataBlock
 from ..data.block.datasets import View
 from ..data.block.sample import Sample, folder_of
 from ..data.sources.opening import open_source
+from ..model.kinds.tasks import TaskName
 from .kinds.registry import KINDS, kind_of_block
 from .kinds.targets import Targets
 from .target_options import TargetOptions
@@ -46,11 +47,11 @@ def block_for(options: TargetOptions) -> DataBlock:
     return KINDS[options.task].data_block(options)
 
 
-def task_of_block(block: DataBlock | None) -> str | None:
+def task_of_block(block: DataBlock | None) -> TaskName | None:
     """What a block's targets are; None without a block, or with one of another kind."""
     if block is None:
         return None
-    return next((task for task, kind in KINDS.items() if kind.reads(block.target_block)), None)
+    return next((kind.answered_as.task for kind in KINDS.values() if kind.reads(block.target_block)), None)
 
 
 def read(source: Source, options: TargetOptions, block: DataBlock | None, unpack_dir: Path) -> Read:

@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 from ..core.option import Option, by_commas, option
-
-Task = Literal["classification", "multi-label", "regression", "ordinal"]
+from ..model.kinds.tasks import FIRST, TaskName, by_name, in_a_sentence
 
 
 @dataclass(frozen=True)
 class TargetOptions:
     """Choices with their defaults, where no DataBlock says how to read."""
 
-    task: Task = option(
-        "classification",
+    task: TaskName = option(
+        FIRST,
         Option(
-            "One label an image, any number of labels, a number, or one of several grades that have an order.",
-            about="``classification`` (one label an image, the default), ``multi-label`` (any number) ``regression`` (a "
-            "number) or ``ordinal`` (one of several grades that have an order); with ``block``, what that says.",
+            in_a_sentence(),
+            about=f"{by_name()}; with ``block``, what that says.",
             shown=True,
         ),
     )
@@ -28,7 +25,6 @@ class TargetOptions:
         Option(
             "Between the labels of one image, for multi-label ({default} unless given); alone it means none.",
             about="between the labels of one image, ``{default}`` by default.",
-            tasks=("multi-label",),
         ),
     )
     target_names: tuple[str, ...] = option(
@@ -37,7 +33,6 @@ class TargetOptions:
             "What the number is called, for regression.",
             about="what the numbers are called.",
             flag="--target",
-            tasks=("regression",),
         ),
     )
     order: tuple[str, ...] = option(
@@ -47,6 +42,5 @@ class TargetOptions:
             about="the grades from the lowest to the highest; by default in the order of the numbers that they are.",
             metavar="GRADES",
             read=by_commas,
-            tasks=("ordinal",),
         ),
     )

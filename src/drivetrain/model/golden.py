@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ..core.errors import DataError, InputError, ParityError, SchemaError
-from ..core.types import FloatArray, Prediction
+from ..core.types import FloatArray
 from ..embed.backbone import OUTPUT
 from ..embed.session import Session
 from .export import LOGITS
@@ -157,17 +157,10 @@ def entry_of(file: str, lossless: bool, seen: Seen, manifest: Manifest) -> Golde
     return GoldenExample(
         file=file,
         lossless=lossless,
-        label=answer_words(said),
+        label=manifest.kind.answer_text(said, none=""),
         confidence=round(said.confidence, 6),
         verdict=str(said.verdict),
     )
-
-
-def answer_words(said: Prediction) -> str:
-    """The label, the numbers or the labels, as people read them."""
-    if said.label is not None:
-        return said.label
-    return ", ".join(f"{name} {value.value:.4g}" for name, value in said.values.items()) or ", ".join(said.labels)
 
 
 def _check_entry(entry: GoldenExample, seen: Seen, manifest: Manifest) -> None:

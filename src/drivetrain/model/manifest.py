@@ -27,6 +27,7 @@ from .inputs.input import Input
 from .inputs.registry import INPUTS
 from .kinds.kind import Kind
 from .kinds.registry import KINDS
+from .kinds.tasks import FIRST, TaskName
 from .lift import lift
 from .part import Count, Fraction, Part, Share
 from .read_part import fault, read_part, registered
@@ -144,7 +145,7 @@ class Manifest(_About):
         return self
 
     @property
-    def task(self) -> str:
+    def task(self) -> TaskName:
         """What the document calls the kind."""
         return self.kind.task
 
@@ -215,7 +216,7 @@ def parse_manifest(text: bytes) -> Manifest:
 
 
 def _manifest(document: dict[str, Any], version: int) -> Manifest:
-    form = registered(KINDS, document.pop("task", "classification"), "task")
+    form = registered(KINDS, document.pop("task", FIRST), "task")
     kind = read_part(form, {name: document.pop(name) for name in form.model_fields if name in document})
     if len(set(kind.outputs)) != len(kind.outputs):
         raise SchemaError("manifest.json: the same class, label or target is named twice")

@@ -9,6 +9,7 @@ from __future__ import annotations
 from html import escape
 
 from ..core.types import Prediction, Verdict
+from ..draw.numbers import nearly, reading
 from ..model.kinds.kind import few
 from ..model.manifest import Manifest
 
@@ -39,30 +40,22 @@ def answer_html(prediction: Prediction, manifest: Manifest) -> str:
     )
     if prediction.verdict is Verdict.UNREADABLE:
         return f'<div class="answer">{_heading("No answer")}{chip}</div>'
-    body = ("" if prediction.of_numbers else _bars(prediction, manifest)) + (
+    body = (_bars(prediction, manifest) if prediction.probs else "") + (
         _numbers(prediction) if prediction.values else ""
     )
     if prediction.verdict is Verdict.REVIEW:
-        return f'<div class="answer">{_suggestion(prediction)}{chip}{body}</div>'
-    return f'<div class="answer">{_heading(label_words(prediction))}{body}{chip}</div>'
+        return f'<div class="answer">{_suggestion(prediction, manifest)}{chip}{body}</div>'
+    return f'<div class="answer">{_heading(label_words(prediction, manifest))}{body}{chip}</div>'
 
 
-def label_words(prediction: Prediction) -> str:
+def label_words(prediction: Prediction, manifest: Manifest) -> str:
     """Say the answer in a few words: a label, several, or the numbers."""
-    if prediction.label is not None:
-        return prediction.label
-    if prediction.values:
-        return ", ".join(f"{name} {value.value:.4g}" for name, value in prediction.values.items())
-    return ", ".join(prediction.labels) or NONE
+    return manifest.kind.answer_text(prediction, none=NONE)
 
 
-def suggestion_words(prediction: Prediction) -> str:
-    """Say an answer that is not to stand without a person as the suggestion that it is.
-
-    >>> suggestion_words(Prediction("a.jpg", "grizzly", 0.6, {"grizzly": 0.6}, Verdict.REVIEW, ""))
-    'maybe grizzly · a person should look'
-    """
-    words = label_words(prediction)
+def suggestion_words(prediction: Prediction, manifest: Manifest) -> str:
+    """Say an answer that is not to stand without a person as the suggestion that it is: “maybe grizzly · a person should look”."""
+    words = label_words(prediction, manifest)
     return f"maybe {words.lower() if words is NONE else words} · a person should look"
 
 
@@ -76,10 +69,10 @@ def verdict_words(prediction: Prediction, manifest: Manifest) -> str:
             f"Review: a person should look at every {manifest.kind.words.output} this model gives.{held and f' {held}'}"
         )
     least, sure = manifest.accept.confidence, prediction.confidence
-    said = f"{_percent(sure)} sure"
+    said = f"{nearly(sure)} sure"
     if prediction.verdict is Verdict.ACCEPT:
-        return f"Accept: {said}, and from {_percent(least)} on an answer may stand without a person."
-    return f"Review: {said}, and below {_percent(least)} a person should look."
+        return f"Accept: {said}, and from {nearly(least)} on an answer may stand without a person."
+    return f"Review: {said}, and below {nearly(least)} a person should look."
 
 
 def task_words(manifest: Manifest) -> str:
@@ -100,10 +93,10 @@ def _heading(text: str) -> str:
     return f'<h2 class="label" style="margin:0 0 .5em;font-size:1.35em;line-height:1.3">{escape(text)}</h2>'
 
 
-def _suggestion(prediction: Prediction) -> str:
+def _suggestion(prediction: Prediction, manifest: Manifest) -> str:
     return (
         '<p class="label suggestion" style="margin:0 0 .5em;font-size:1.1em;font-style:italic;line-height:1.3">'
-        f"{escape(suggestion_words(prediction))}</p>"
+        f"{escape(suggestion_words(prediction, manifest))}</p>"
     )
 
 
@@ -114,7 +107,7 @@ def _bars(prediction: Prediction, manifest: Manifest) -> str:
     ink = _HATCHED if prediction.verdict is Verdict.REVIEW else _FULL
     rows = "".join(_bar(name, p, given_from.get(name), ink) for name, p in ranked[:ROWS])
     rest = ranked[ROWS:]
-    more = f"<div style='{_MUTED}'>{len(rest)} more, each at most {escape(_percent(rest[0][1]))}</div>" if rest else ""
+    more = f"<div style='{_MUTED}'>{len(rest)} more, each at most {escape(nearly(rest[0][1]))}</div>" if rest else ""
     marks = f"<div style='font-size:.9em;{_MUTED}'>The mark on a bar: from there on the label is given.</div>"
     return f'<div class="probabilities">{rows}{more}{marks if given_from else ""}</div>'
 
@@ -132,7 +125,7 @@ def _bar(name: str, p: float, given_from: float | None, ink: str) -> str:
         '<span aria-hidden="true" style="position:relative;height:.7em;border-radius:.35em;background:#8884">'
         f'<span style="display:block;width:{100 * p:.1f}%;height:100%;border-radius:.35em;background:{ink}"></span>{mark}'
         '</span><span style="text-align:right;white-space:nowrap;font-variant-numeric:tabular-nums">'
-        f"{escape(_percent(p))}</span></div>"
+        f"{escape(nearly(p))}</span></div>"
     )
 
 
@@ -141,7 +134,8 @@ def _numbers(prediction: Prediction) -> str:
     cell = "padding:.25em .9em .25em 0;text-align:left;border:0;background:none"
     rows = "".join(
         f'<tr style="border:0;background:none"><th scope="row" style="{cell};font-weight:normal">{escape(name)}</th>'
-        f'<td style="{cell}">{value.value:.4g}</td><td style="{cell}">{value.low:.4g} to {value.high:.4g}</td></tr>'
+        f'<td style="{cell}">{reading(value.value)}</td>'
+        f'<td style="{cell}">{reading(value.low)} to {reading(value.high)}</td></tr>'
         for name, value in prediction.values.items()
     )
     head = "".join(f'<th scope="col" style="{cell}">{title}</th>' for title in ("Number", "Answer", "Range"))
@@ -149,16 +143,3 @@ def _numbers(prediction: Prediction) -> str:
         '<table style="border:0;border-collapse:collapse;font-variant-numeric:tabular-nums;background:none">'
         f'<thead><tr style="border:0;background:none">{head}</tr></thead><tbody>{rows}</tbody></table>'
     )
-
-
-def _percent(share: float) -> str:
-    """Write a share such as 97.3 %; one below 1 never reads as 100 %, nor one above 0 as 0 %.
-
-    >>> _percent(0.99997), _percent(0.973), _percent(0.00001), _percent(1.0)
-    ('> 99.9 %', '97.3 %', '< 0.1 %', '100 %')
-    """
-    if share in (0, 1):
-        return f"{100 * share:.0f} %"
-    if share > 0.9995:
-        return "> 99.9 %"
-    return "< 0.1 %" if share < 0.0005 else f"{100 * share:.1f} %"

@@ -13,7 +13,7 @@ from ..data.block.datablock import DataBlock
 from ..learn.balance import Balance
 from ..learn.findings import check_codes
 from ..learn.reading import task_of_block
-from ..learn.target_options import Task
+from ..model.kinds.tasks import TASKS, TaskName, tasks_with
 from .options import Resize, TrainOptions, table
 
 
@@ -24,7 +24,7 @@ class Choices(TypedDict, total=False):
     """
 
     backbone: str | None
-    task: Task | None
+    task: TaskName | None
     delimiter: str | None
     target_names: Sequence[str] | None
     order: Sequence[str] | None
@@ -60,7 +60,7 @@ def options_of(given: Mapping[str, object], block: DataBlock | None = None) -> T
         UsageError: something cannot be chosen, or would have no effect together with the rest.
     """
     chosen = read_given(table(), given)
-    task = _task(cast("str | None", chosen.get("task")), block)
+    task = _task(cast("TaskName | None", chosen.get("task")), block)
     if chosen.get("delimiter") == "":
         raise UsageError("the delimiter is empty; give the text that stands between two labels, such as ;")
     _check_task(chosen, task)
@@ -79,7 +79,7 @@ def options_of(given: Mapping[str, object], block: DataBlock | None = None) -> T
     return filled(TrainOptions, {**chosen, "task": task, **({"name": name} if name else {})})
 
 
-def _task(chosen: str | None, block: DataBlock | None) -> str:
+def _task(chosen: TaskName | None, block: DataBlock | None) -> TaskName:
     read_by_block = task_of_block(block)
     if read_by_block is not None and chosen not in (None, read_by_block):
         raise UsageError(
@@ -88,14 +88,16 @@ def _task(chosen: str | None, block: DataBlock | None) -> str:
     return read_by_block or chosen or TrainOptions.targets.task
 
 
-def _check_task(chosen: Mapping[str, object], task: str) -> None:
+def _check_task(chosen: Mapping[str, object], task: TaskName) -> None:
     """Whether what was chosen has a meaning for the task: a choice that is silently ignored would mislead."""
     for row in _chosen_rows(chosen):
-        if row.option.tasks and task not in row.option.tasks:
-            only = " or ".join(row.option.tasks)
-            raise UsageError(f"{row.told} is for the task {only}; this is {task}: leave it out, or set --task (task=)")
-        if task in row.option.senseless:
-            raise UsageError(row.option.senseless[task])
+        only = tasks_with(row.name)
+        if only and task not in only:
+            raise UsageError(
+                f"{row.told} is for the task {' or '.join(only)}; this is {task}: leave it out, or set --task (task=)"
+            )
+        if row.name in TASKS[task].senseless:
+            raise UsageError(TASKS[task].senseless[row.name])
 
 
 def _check_switches(chosen: Mapping[str, object]) -> None:

@@ -150,7 +150,6 @@ class TrainOptions:
             "How classes weigh: by their numbers (unless given), half way, all the same, or all the same in every group.",
             about="``none`` (the default): classes weigh by their numbers; ``classes``: all the same; ``sqrt``: half way; "
             "``groups``: all the same within every group, so that where an image comes from says nothing about its class.",
-            tasks=("classification", "ordinal"),
         ),
     )
     resize: Resize | None = option(
@@ -176,10 +175,6 @@ class TrainOptions:
             about="confidence (0–1) from which on a prediction's verdict is ``accept``, {default} by default; numbers have none.",
             low=0,
             high=1,
-            senseless={
-                "regression": "accept is a confidence, and numbers have none (every one is marked review); leave it out for "
-                "regression"
-            },
         ),
     )
     seed: int = option(

@@ -141,7 +141,7 @@ class TrainResult:
         """
         found = self.figures.find("accuracy")
         if found is None or found.value is None:
-            raise AttributeError(f"a model for {self.task} has no accuracy; see figures")
+            raise AttributeError(self.figures.lacking(self.task, "accuracy"))
         return found.value
 
     def to_json(self) -> dict[str, object]:

@@ -72,7 +72,7 @@ def fine_tune(ready: Ready, input_block: InputBlock, progress: Progress) -> Tune
     progress.say(f"fine-tuning {features.backbone.name} on {len(train)} images, judged on {len(held.rows_J)} others")
     scale = ready.sample.targets.take(train).scale()
     head = scale.inward(_for_embedding(base.head, features.blocks))
-    model = ready.sample.targets.deep_task().headed.from_head(backbone, head, features.blocks)
+    model = ready.sample.targets.objective().headed.from_head(backbone, head, features.blocks)
     if tuning.maxima:
         model = model.widened(backbone.add_maxima(features.blocks))
     loaders = loaders_of(ready, train, held.rows_J, scale, input_block, backbone.about.preprocess.resize)
@@ -111,7 +111,7 @@ def _learner(
     return Learner(
         loaders,
         model,
-        ready.sample.targets.deep_task(),
+        ready.sample.targets.objective(),
         _variation(tuning, aug_transforms),
         Options(seed=ready.options.seed, checkpoints=checkpoints, swa=SWA_START if tuning.swa else None),
         progress=progress,

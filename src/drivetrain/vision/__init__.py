@@ -26,7 +26,7 @@ from ..data.block.splitters import (
 from ..data.image.verify import verify_images
 from ..data.sources.opening import open_source
 from ..learn.deep.augment import Augment, aug_transforms
-from ..learn.deep.task import accuracy, error_rate, label_accuracy, mean_absolute_error
+from ..learn.deep.objective import accuracy, error_rate, label_accuracy, mean_absolute_error
 from ..learn.interpretation import Interpretation
 from ..model.explain.heatmap import heat_map
 from ..model.predictor import Predictor, load

@@ -43,10 +43,10 @@ from ..learn.deep.headed import HeadedNetwork
 from ..learn.deep.learner import Learner
 from ..learn.deep.network import Network
 from ..learn.deep.networks import network
+from ..learn.deep.objective import Metric, Objective
 from ..learn.deep.recorder import Recorder
 from ..learn.deep.schedule import Rate
 from ..learn.deep.stepper import Options
-from ..learn.deep.task import Metric, Task
 from ..learn.findings import check_codes
 from ..learn.head import Head
 from ..learn.judged import Judged
@@ -100,10 +100,10 @@ def vision_learner(
     train, valid = (targets_in(view) for view in (dls.datasets.train, dls.datasets.valid))
     scale = train.scale()
     loaders, augment = _split_off(dls, scale)
-    task = _with_metrics(train.deep_task(), metrics, scale)
-    model = task.headed(net, train.width, seed=seed)
+    objective = _with_metrics(train.objective(), metrics, scale)
+    model = objective.headed(net, train.width, seed=seed)
     options, device = options or Options(seed=seed), device or best_device()
-    learner = Learner(loaders, model, task, augment, options, progress=progress, device=device)
+    learner = Learner(loaders, model, objective, augment, options, progress=progress, device=device)
     made = VisionLearner(dls, train, valid, scale, backbone, learner, progress)
     if head == "fitted":
         made.fit_head(seed)
@@ -183,8 +183,8 @@ class VisionLearner:
 
     def validate(self) -> dict[str, float]:
         """Loss and metrics on the validation items."""
-        result, task = self.learner.validate(), self.learner.task
-        return {"loss": result.loss, **{name: f(result.outputs_NC, result.y) for name, f in task.metrics.items()}}
+        result, objective = self.learner.validate(), self.learner.objective
+        return {"loss": result.loss, **{name: f(result.outputs_NC, result.y) for name, f in objective.metrics.items()}}
 
     def judged(self) -> tuple[Judged, tuple[Item, ...]]:
         """Answers for the validation items, calibrated by themselves, with the items.
@@ -357,16 +357,16 @@ def _plain(loader: DataLoader) -> tuple[BatchTransform, ...]:
     return tuple(tfm for tfm in loader.batch_tfms if not isinstance(tfm, Augment))
 
 
-def _with_metrics(task: Task, metrics: Metrics, scale: Scale) -> Task:
-    """Return the task with figures of its own, in the targets' own units."""
+def _with_metrics(objective: Objective, metrics: Metrics, scale: Scale) -> Objective:
+    """Return the objective with figures of its own, in the targets' own units."""
     given = (metrics,) if callable(metrics) else tuple(metrics)
     for metric in given:
         if not callable(metric):
             raise UsageError(f"{metric!r} is no metric; give functions such as error_rate")
     if not given and scale.spread_O is None:
-        return task
-    named = {getattr(f, "__name__", str(f)): f for f in given} or task.metrics
-    return replace(task, metrics={name: _in_own_units(f, scale) for name, f in named.items()})
+        return objective
+    named = {getattr(f, "__name__", str(f)): f for f in given} or objective.metrics
+    return replace(objective, metrics={name: _in_own_units(f, scale) for name, f in named.items()})
 
 
 def _in_own_units(metric: Metric, scale: Scale) -> Metric:

@@ -24,11 +24,11 @@ from .feed import Fed, Feed, ImageFeed, PrefixFeed, keep_activations
 from .finder import RateSearch, search
 from .headed import HeadedNetwork
 from .loading import BatchSource, Loaders
+from .objective import SINGLE_LABEL, Objective
 from .recorder import Recorder
 from .run import Run, copied, freeze_to
 from .schedule import Phase, Rate, group_rates
 from .stepper import Evaluation, Options, Stepper, autocast_type, evaluate
-from .task import SINGLE_LABEL, Task
 
 
 class Learner:
@@ -43,7 +43,7 @@ class Learner:
         self,
         loaders: Loaders,
         model: HeadedNetwork,
-        task: Task = SINGLE_LABEL,
+        objective: Objective = SINGLE_LABEL,
         augment: Augment | None = None,
         options: Options | None = None,
         *,
@@ -58,7 +58,7 @@ class Learner:
         Raises:
             UsageError: this is one of several processes that cannot find together on this device.
         """
-        self.loaders, self.task = loaders, task
+        self.loaders, self.objective = loaders, objective
         self.options = options or Options()
         self._team = join(torch.device(device))
         self.device = self._team.device
@@ -205,7 +205,9 @@ class Learner:
             with self._team.together(), torch.random.fork_rng(devices=devices):
                 self._team.level(self.model)
                 torch.manual_seed(self.options.seed + self._team.share.rank)
-                stepper = Stepper(self.model, self.task, self.options, self.device, rates, self._team, self._weights)
+                stepper = Stepper(
+                    self.model, self.objective, self.options, self.device, rates, self._team, self._weights
+                )
                 self.model.train()
                 batches = self._endless()
                 with self._progress.stage("learning rates", steps) as advance:
@@ -232,7 +234,7 @@ class Learner:
         """Outputs for any batches, without variation."""
         dtype = autocast_type(self.options.precision, self.device)
         with self._team.together():
-            return evaluate(self.model, self.task, self._images().of(batches), self.device, dtype, self._team)
+            return evaluate(self.model, self.objective, self._images().of(batches), self.device, dtype, self._team)
 
     def _images(self) -> ImageFeed:
         return ImageFeed(self.loaders, self.transform, self.options.channels_last, self._team.share)
@@ -248,7 +250,7 @@ class Learner:
             raise UsageError("there must be at least one epoch")
         run = Run(
             self.model,
-            self.task,
+            self.objective,
             feed or self._images(),
             self.options,
             self.device,

@@ -27,10 +27,10 @@ from .checkpoint import Checkpoint, Position
 from .distributed import Team
 from .feed import Fed, Feed
 from .headed import HeadedNetwork
+from .objective import Objective
 from .recorder import EpochRecord, Recorder
 from .schedule import Phase
 from .stepper import Options, Stepper, autocast_type, evaluate
-from .task import Task
 
 # On a GPU losses are read only after so many batches: reading one waits until everything before it is done.
 READ_EVERY = 10
@@ -71,7 +71,7 @@ class Run:
     """``model`` is trained in place; ``recorder`` is added to."""
 
     model: HeadedNetwork
-    task: Task
+    objective: Objective
     feed: Feed
     options: Options
     device: torch.device
@@ -116,7 +116,9 @@ class Run:
                 for number in range(position.phase, len(phases)):
                     freeze_to(self.model, phases[number].frozen_to)
                     rates = phases[number].rates
-                    stepper = Stepper(self.model, self.task, self.options, self.device, rates, self.team, self.weights)
+                    stepper = Stepper(
+                        self.model, self.objective, self.options, self.device, rates, self.team, self.weights
+                    )
                     if found is not None:
                         checkpoint.restore_optimiser(stepper.optimiser, found.part("optimiser"))
                         stepper.scaler.load_state_dict(found.state["scaler"])
@@ -229,10 +231,10 @@ class Run:
     def _judge(self, number: int, title: str, tally: _Tally, began_s: float) -> None:
         """Validate, record, and see whether this is the best so far."""
         dtype = autocast_type(self.options.precision, self.device)
-        result = evaluate(self._judged, self.task, self.feed.valid(), self.device, dtype, self.team)
+        result = evaluate(self._judged, self.objective, self.feed.valid(), self.device, dtype, self.team)
         metrics = {
             name: metric(result.outputs_NC, result.y) if len(result.y) else math.nan
-            for name, metric in self.task.metrics.items()
+            for name, metric in self.objective.metrics.items()
         }
         train_loss = tally.loss_sum / max(tally.items, 1)
         seconds = time.perf_counter() - began_s
@@ -296,7 +298,7 @@ class Run:
         del options["checkpoints"], options["checkpoint_steps"]
         return {
             "network": self.model.network.about.name,
-            "task": self.task.name,
+            "task": self.objective.name,
             "batches an epoch": len(self.feed),
             "phases": [dataclasses.asdict(phase) for phase in phases],
             **options,

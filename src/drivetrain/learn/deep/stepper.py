@@ -22,7 +22,7 @@ from .distributed import Team
 from .feed import Fed
 from .headed import HeadedNetwork
 from .memory import is_out_of_memory, largest_that_fits, release
-from .task import Task
+from .objective import Objective
 
 # fastai's for Adam: a longer memory for squares would lag behind a one-cycle rate, and the larger ε damps the noise of
 # parameters whose gradients are nearly zero.
@@ -93,7 +93,7 @@ class Stepper:
     def __init__(
         self,
         model: HeadedNetwork,
-        task: Task,
+        objective: Objective,
         options: Options,
         device: torch.device,
         rates: tuple[float, ...],
@@ -104,7 +104,7 @@ class Stepper:
 
         ``weights``: what each item counts in the loss, by its row in the data set; None: all the same.
         """
-        self.model, self.task, self.device = model, task, device
+        self.model, self.objective, self.device = model, objective, device
         self.team = team or Team(device)
         self._weights = weights
         self._clip = options.clip
@@ -133,7 +133,7 @@ class Stepper:
         """Mean loss of a batch, with its graph."""
         outputs_NC = self._outputs(fed)
         weights_N = None if self._weights is None else self._weights[fed.rows_N].to(self.device)
-        return self.task.loss(outputs_NC, self.task.target(fed.y, self.device), weights_N)
+        return self.objective.loss(outputs_NC, self.objective.target(fed.y, self.device), weights_N)
 
     def backward(self, fed: Fed, share: float) -> tuple[Tensor, int]:
         """Add ``share`` of the batch's gradients to what is there; returns the loss, without its graph, and the items.
@@ -204,7 +204,7 @@ def autocast(dtype: torch.dtype | None, device: torch.device) -> AbstractContext
 
 def evaluate(
     model: HeadedNetwork,
-    task: Task,
+    objective: Objective,
     batches: Iterable[Fed],
     device: torch.device,
     dtype: torch.dtype | None,
@@ -245,7 +245,7 @@ def evaluate(
     y, all_outputs, all_rows = np.concatenate(targets), torch.cat(outputs), np.concatenate(rows)
     if order is not None:
         y, all_outputs, all_rows = y[order], all_outputs[torch.from_numpy(order)].to(device), all_rows[order]
-    loss = float(task.loss(all_outputs, task.target(y, device)))
+    loss = float(objective.loss(all_outputs, objective.target(y, device)))
     return Evaluation(all_outputs.cpu().numpy(), y, all_rows, loss)
 
 

@@ -18,12 +18,12 @@ from ...data.block.sample import Sample
 from ...data.sources.opening import open_source
 from ...draw.numbers import percent
 from ...model.constant_answer import always_naming
-from ...model.kinds.classes import ClassKind
+from ...model.kinds.classes import ClassKind, likeliest
 from ...model.kinds.kind import Answer, Kind
 from ...model.part import Calibration
 from ...stats import metrics, mistakes
 from ...stats.calibrate import fit_beta
-from ...stats.metrics import Floats, softmax
+from ...stats.metrics import Floats
 from ..balance import Balance
 from ..crossval import CrossValidation, OutOfFold, quick_look
 from ..figures import RANDOM_SPLIT, Figures, around, figure
@@ -32,13 +32,13 @@ from ..head import FittedHead, class_weights, fit_head
 from ..interpretation import Interpretation
 from ..logistic import Axes
 from ..sections import MISTAKES_SHOWN, AnswerSections, Example, confident_note
-from ..target_options import TargetOptions, Task
+from ..target_options import TargetOptions
 from ..worst import Worst, worst_class
 from .targets import Answered, AnyInterpretation, Targets
 from .words import BOOTSTRAP, LOG_LOSS, NOTHING_LEARNED, SURE_AND_RIGHT, few_images, listed_counts, perhaps_numbers
 
 if TYPE_CHECKING:
-    from ..deep.task import Task as DeepTask
+    from ..deep.objective import Objective
 
 # A random split that claims so much more, as a share, is worth a finding.
 LEAKAGE_SHOWN = 0.02
@@ -53,7 +53,7 @@ UNEQUAL = 10
 class ClassTargets(Targets):
     """One label of several; ``values`` (N,) int64 class numbers. The loss is −log p(label), in nats."""
 
-    task: ClassVar[Task] = "classification"
+    answered_as: ClassVar[type[Kind]] = ClassKind
     one: ClassVar[str] = "class"
     many: ClassVar[str] = "classes"
     competing: ClassVar[bool] = True
@@ -139,9 +139,6 @@ class ClassTargets(Targets):
     def strata_N(self) -> IntArray:
         return self.values
 
-    def text(self, row: int) -> str:
-        return self.names[int(self.values[row])]
-
     def fingerprint(self, row: int) -> str:
         return self.text(row)
 
@@ -163,17 +160,14 @@ class ClassTargets(Targets):
         )
         return quick_look(validation)
 
-    def answers(self, logits_NW: FloatArray, beta: float) -> Floats:
-        return softmax(logits_NW, beta)
-
     def losses(self, answers_NO: Floats) -> Floats:
         return metrics.losses(self.values, answers_NO)
 
     def beta(self, logits_NW: FloatArray) -> float:
         return fit_beta(logits_NW, self.values)
 
-    def deep_task(self) -> DeepTask:
-        from ..deep.task import SINGLE_LABEL
+    def objective(self) -> Objective:
+        from ..deep.objective import SINGLE_LABEL
 
         return SINGLE_LABEL
 
@@ -256,6 +250,15 @@ class ClassTargets(Targets):
         area = figures.find("auc")
         if area is not None:
             document["auc"] = area.value
+        return document
+
+    def document_of_answers(self, figures: Figures, answers_JO: Floats) -> dict[str, Any]:
+        document: dict[str, Any] = {
+            "confusion": {"labels": list(self.names), "counts": self.confusion_CC(answers_JO).tolist()}
+        }
+        if len(self.names) == 2:
+            area = figures.find("auc")
+            document["auc"] = area.value if area else None
         return document
 
     def confidence(self, answers_JO: Floats, settings: Sequence[float]) -> tuple[Floats, NDArray[np.bool_]] | None:  # noqa: ARG002
@@ -352,9 +355,7 @@ class ClassTargets(Targets):
         return f"{super().moved(one_JO, other_JO)} and changed {changed} answers"
 
     def answer(self, answers_O: Floats) -> Answer:
-        best = int(answers_O.argmax())
-        probs = {name: float(p) for name, p in zip(self.names, answers_O, strict=True)}
-        return Answer(self.names[best], float(answers_O[best]), probs)
+        return likeliest(self.names, answers_O)
 
     # Into the bundle and back.
 

@@ -30,7 +30,6 @@ from ...stats.label_metrics import (
     binary_losses,
     label_rows,
     mean_average_precision_interval,
-    sigmoid,
 )
 from ...stats.metrics import Floats
 from ...stats.mistakes import ClassRow, share
@@ -42,13 +41,13 @@ from ..head import FittedHead
 from ..label_interpretation import LabelInterpretation
 from ..labels_head import fit_labels_head, look_labels, rarest_labels
 from ..sections import MISTAKES_SHOWN, AnswerSections, Example, confident_note
-from ..target_options import TargetOptions, Task
+from ..target_options import TargetOptions
 from ..worst import Worst, worst_label
 from .targets import Answered, AnyInterpretation, Targets
 from .words import BOOTSTRAP, LOG_LOSS, NOTHING_LEARNED, SURE_AND_RIGHT, few_images, listed_counts, perhaps_numbers
 
 if TYPE_CHECKING:
-    from ..deep.task import Task as DeepTask
+    from ..deep.objective import Objective
 
 
 @dataclass(frozen=True)
@@ -72,7 +71,7 @@ class LabelTargets(Targets):
     ``settings``: the probability from which on each label is given.
     """
 
-    task: ClassVar[Task] = "multi-label"
+    answered_as: ClassVar[type[Kind]] = LabelKind
     one: ClassVar[str] = "label"
     many: ClassVar[str] = "labels"
     delimited: ClassVar[bool] = True
@@ -158,9 +157,6 @@ class LabelTargets(Targets):
     def strata_N(self) -> IntArray:
         return rarest_labels(self.values)
 
-    def text(self, row: int) -> str:
-        return ", ".join(name for name, on in zip(self.names, self.values[row], strict=True) if on) or "–"
-
     def fingerprint(self, row: int) -> str:
         return f"{json.dumps(self.names)} {json.dumps(self.values[row].tolist())}"
 
@@ -172,17 +168,14 @@ class LabelTargets(Targets):
     def look(self, features_ND: FloatArray, folds_N: IntArray, weights_N: FloatArray) -> OutOfFold:
         return look_labels(features_ND, self.values, folds_N, weights_N)
 
-    def answers(self, logits_NW: FloatArray, beta: float) -> Floats:
-        return sigmoid(logits_NW, beta)
-
     def losses(self, answers_NO: Floats) -> Floats:
         return binary_losses(self.values, answers_NO)
 
     def beta(self, logits_NW: FloatArray) -> float:
         return fit_beta_binary(logits_NW, self.values)
 
-    def deep_task(self) -> DeepTask:
-        from ..deep.task import MULTI_LABEL
+    def objective(self) -> Objective:
+        from ..deep.objective import MULTI_LABEL
 
         return MULTI_LABEL
 

@@ -18,7 +18,7 @@ from ...data.block.blocks import ImageBlock, RegressionBlock, TargetBlock
 from ...data.block.datablock import DataBlock
 from ...data.block.sample import Sample
 from ...data.sources.opening import open_source
-from ...draw.numbers import significant, whole_percent
+from ...draw.numbers import reading, significant, whole_percent
 from ...draw.plot import Plot
 from ...model.kinds.kind import Answer, Kind
 from ...model.kinds.numbers import NumberKind
@@ -34,13 +34,13 @@ from ..number_interpretation import NumberInterpretation
 from ..numbers_head import fit_numbers_head, look_numbers, rank_strata
 from ..scale import Scale
 from ..sections import MISTAKES_SHOWN, AnswerSections, Example
-from ..target_options import TargetOptions, Task
+from ..target_options import TargetOptions
 from ..worst import Worst, worst_range
 from .targets import Answered, AnyInterpretation, Targets
 from .words import NOTHING_LEARNED
 
 if TYPE_CHECKING:
-    from ..deep.task import Task as DeepTask
+    from ..deep.objective import Objective
 
 # How often a number's interval is to hold it.
 COVERAGE = 0.9
@@ -66,7 +66,7 @@ class NumberTargets(Targets):
     ``settings``: half the width of each number's interval.
     """
 
-    task: ClassVar[Task] = "regression"
+    answered_as: ClassVar[type[Kind]] = NumberKind
     one: ClassVar[str] = "number"
     many: ClassVar[str] = "numbers"
     said: ClassVar[str] = "numbers"
@@ -76,6 +76,7 @@ class NumberTargets(Targets):
         "It is given in variances of the numbers: 0 where every answer is exact, 1 for always answering the mean.",
     )
     measured: ClassVar[bool] = True
+    none_accepted: ClassVar[str] = "numbers always go before a person"
     counted: ClassVar[bool] = False
 
     names: tuple[str, ...]
@@ -113,7 +114,7 @@ class NumberTargets(Targets):
         for sample in samples:
             numbers = np.asarray(sample.target, np.float64)
             if not (np.abs(numbers) <= GREATEST_NUMBER).all():
-                found = ", ".join(f"{number:.4g}" for number in np.ravel(numbers))
+                found = ", ".join(reading(number) for number in np.ravel(numbers))
                 raise DataError(
                     f"{sample.name} has the number {found}; numbers may reach {GREATEST_NUMBER:g}, so give it in a larger "
                     "unit"
@@ -158,7 +159,8 @@ class NumberTargets(Targets):
         return rank_strata(self.values)
 
     def text(self, row: int) -> str:
-        return ", ".join(f"{number:.4g}" for number in self.values[row])
+        """Without the names: there is little room beside an image."""
+        return ", ".join(reading(number) for number in self.values[row])
 
     def fingerprint(self, row: int) -> str:
         return f"{json.dumps(self.names)} {json.dumps(self.values[row].tolist())}"
@@ -171,9 +173,6 @@ class NumberTargets(Targets):
     def look(self, features_ND: FloatArray, folds_N: IntArray, weights_N: FloatArray) -> OutOfFold:
         return look_numbers(features_ND, self.values, folds_N, weights_N)
 
-    def answers(self, logits_NW: FloatArray, beta: float) -> Floats:  # noqa: ARG002  # numbers need no calibration
-        return np.asarray(logits_NW, np.float64)
-
     def losses(self, answers_NO: Floats) -> Floats:
         variance_M = self.values.var(axis=0, dtype=np.float64)
         # Of equal numbers nothing is explained; their errors count as they are.
@@ -184,8 +183,8 @@ class NumberTargets(Targets):
     def beta(self, logits_NW: FloatArray) -> float:  # noqa: ARG002
         return 1.0
 
-    def deep_task(self) -> DeepTask:
-        from ..deep.task import REGRESSION
+    def objective(self) -> Objective:
+        from ..deep.objective import REGRESSION
 
         return REGRESSION
 

@@ -26,20 +26,20 @@ from ...model.kinds.ordinal import OrdinalKind, graded
 from ...model.part import Calibration
 from ...stats.calibrate_ordinal import fit_beta_ordinal
 from ...stats.metrics import Floats
-from ...stats.ordinal import grade_probabilities, kappa_interval, mean_absolute_grades
+from ...stats.ordinal import kappa_interval, mean_absolute_grades
 from ..balance import Balance
 from ..crossval import OutOfFold
 from ..figures import Figures, figure
 from ..findings import NO_BETTER_THAN_GUESSING, finding
 from ..head import FittedHead
 from ..ordinal_head import fit_ordinal_head, look_ordinal
-from ..target_options import TargetOptions, Task
+from ..target_options import TargetOptions
 from .classes import ClassTargets
 from .targets import Answered
 from .words import NOTHING_LEARNED
 
 if TYPE_CHECKING:
-    from ..deep.task import Task as DeepTask
+    from ..deep.objective import Objective
 
 KAPPA = "0: what chance would have; 1: no mistake; a grade far off counts more (squares)"
 
@@ -52,7 +52,7 @@ class OrdinalTargets(ClassTargets):
     loss is −log p(grade), in nats.
     """
 
-    task: ClassVar[Task] = "ordinal"
+    answered_as: ClassVar[type[Kind]] = OrdinalKind
     one: ClassVar[str] = "grade"
     many: ClassVar[str] = "grades"
     compared: ClassVar[tuple[str, ...]] = ("accuracy", "mean-absolute-error")
@@ -111,10 +111,6 @@ class OrdinalTargets(ClassTargets):
 
     # Learning.
 
-    @property
-    def width(self) -> int:
-        return len(self.names) - 1
-
     def fit(
         self, features_ND: FloatArray, groups_N: IntArray, weights_N: FloatArray, *, seed: int, threads: int
     ) -> FittedHead:
@@ -125,14 +121,11 @@ class OrdinalTargets(ClassTargets):
     def look(self, features_ND: FloatArray, folds_N: IntArray, weights_N: FloatArray) -> OutOfFold:
         return look_ordinal(features_ND, self.values, folds_N, weights_N, n_grades=len(self.names))
 
-    def answers(self, logits_NW: FloatArray, beta: float) -> Floats:
-        return grade_probabilities(logits_NW, beta)
-
     def beta(self, logits_NW: FloatArray) -> float:
         return fit_beta_ordinal(logits_NW, self.values)
 
-    def deep_task(self) -> DeepTask:
-        from ..deep.task import ORDINAL
+    def objective(self) -> Objective:
+        from ..deep.objective import ORDINAL
 
         return ORDINAL
 

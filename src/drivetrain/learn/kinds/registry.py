@@ -13,10 +13,7 @@ from .ordinal import OrdinalTargets
 from .targets import Targets
 
 KINDS: dict[str, type[Targets]] = {
-    ClassTargets.task: ClassTargets,
-    LabelTargets.task: LabelTargets,
-    NumberTargets.task: NumberTargets,
-    OrdinalTargets.task: OrdinalTargets,
+    kind.answered_as.task: kind for kind in (ClassTargets, LabelTargets, NumberTargets, OrdinalTargets)
 }
 """By the task that the manifest names."""
 

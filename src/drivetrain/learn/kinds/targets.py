@@ -22,6 +22,7 @@ from ...data.block.blocks import TargetBlock
 from ...data.block.datablock import DataBlock
 from ...data.block.sample import Sample
 from ...model.kinds.kind import Answer, Kind
+from ...model.kinds.tasks import TaskName
 from ...model.part import Calibration
 from ...stats.metrics import Floats
 from ..balance import Balance
@@ -33,11 +34,11 @@ from ..label_interpretation import LabelInterpretation
 from ..number_interpretation import NumberInterpretation
 from ..scale import Scale
 from ..sections import AnswerSections
-from ..target_options import TargetOptions, Task
+from ..target_options import TargetOptions
 from ..worst import Worst
 
 if TYPE_CHECKING:
-    from ..deep.task import Task as DeepTask
+    from ..deep.objective import Objective
 
 Rows = NDArray[np.intp] | NDArray[np.bool_]
 
@@ -60,8 +61,8 @@ class Answered:
 class Targets(ABC):
     """The targets of N items. What every kind says of itself stands first, then reading, learning, judging and showing."""
 
-    task: ClassVar[Task]
-    """As the manifest names it."""
+    answered_as: ClassVar[type[Kind]]
+    """The half of the kind that answers: what both halves have to say, that one says."""
     one: ClassVar[str]
     """What one of the outputs is called: ``class``."""
     many: ClassVar[str]
@@ -82,6 +83,8 @@ class Targets(ABC):
     """Whether targets are measurements, which may differ a little between copies of a picture."""
     counted: ClassVar[bool] = True
     """Whether only some of the images have an output, so that counts say anything."""
+    none_accepted: ClassVar[str] = "no error has been named that may pass without a person"
+    """Why no answer stands without a person, where none does."""
     few_groups: ClassVar[str] = "The images stand"
     """The beginning of the sentence that says why there are few folds."""
 
@@ -89,6 +92,11 @@ class Targets(ABC):
     """Of the outputs, in their order."""
     values: NDArray[Any]
     """(N,) or (N, O), as the bundle keeps them."""
+
+    @property
+    def task(self) -> TaskName:
+        """As the manifest names it."""
+        return self.answered_as.task
 
     def __len__(self) -> int:
         return len(self.values)
@@ -225,11 +233,11 @@ class Targets(ABC):
     @property
     def width(self) -> int:
         """W, columns of the logits."""
-        return len(self.names)
+        return self.answered_as.width_of(len(self.names))
 
-    @abstractmethod
     def text(self, row: int) -> str:
         """One item's target, as people read it."""
+        return self.answered_as.text_of(self.names, self.values[row])
 
     @abstractmethod
     def fingerprint(self, row: int) -> str:
@@ -257,9 +265,9 @@ class Targets(ABC):
     def look(self, features_ND: FloatArray, folds_N: IntArray, weights_N: FloatArray) -> OutOfFold:
         """A quick out-of-fold result: enough to compare features."""
 
-    @abstractmethod
     def answers(self, logits_NW: FloatArray, beta: float) -> Floats:
         """(N, O) probabilities or numbers."""
+        return self.answered_as.calibrated_answers(logits_NW, beta)
 
     @abstractmethod
     def losses(self, answers_NO: Floats) -> Floats:
@@ -270,7 +278,7 @@ class Targets(ABC):
         """What calibrates these logits; 1 where there is nothing to calibrate."""
 
     @abstractmethod
-    def deep_task(self) -> DeepTask:
+    def objective(self) -> Objective:
         """The loss of a network that is trained itself, and the figures shown meanwhile. Needs torch."""
 
     def scale(self) -> Scale:
@@ -299,6 +307,10 @@ class Targets(ABC):
     @abstractmethod
     def document(cls, figures: Figures) -> dict[str, Any]:
         """The figures as ``docs/json.md`` describes them for this kind."""
+
+    def document_of_answers(self, figures: Figures, answers_JO: Floats) -> dict[str, Any]:  # noqa: ARG002
+        """What ``docs/json.md`` describes of an evaluation of this kind beside the figures."""
+        return {}
 
     def confidence(self, answers_JO: Floats, settings: Sequence[float]) -> tuple[Floats, NDArray[np.bool_]] | None:  # noqa: ARG002
         """(J,) how sure each answer is, 0–1, and whether it is wrong; None where no answer stands without a person."""

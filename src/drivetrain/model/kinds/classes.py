@@ -14,8 +14,9 @@ from ...core.types import FloatArray
 from ...stats.metrics import Floats, softmax
 from ..constant_answer import always_naming
 from ..part import Calibration, Fraction, Name, Part, Share
-from .kind import Answer, Kind, Tensor, Words
+from .kind import Answer, Kind, Said, Tensor, Words
 from .old_figures import metrics_by_slug, random_split, row
+from .tasks import TaskName
 
 BALANCED = "mean recall over the classes"
 CALIBRATION = "mean gap between confidence and accuracy"
@@ -39,7 +40,7 @@ class ClassMetrics(Part):
 class ClassKind(Kind):
     """One of several classes."""
 
-    task: ClassVar[str] = "classification"
+    task: ClassVar[TaskName] = "classification"
     words: ClassVar[Words] = Words(
         model="An image classifier with {count} classes",
         tells="Tells which of these an image shows: {names}.",
@@ -65,25 +66,34 @@ class ClassKind(Kind):
         """By one factor."""
         return f"β = {self.calibration.beta:.3f}"
 
-    def answers(self, logits_NW: FloatArray) -> Floats:
+    @classmethod
+    def calibrated_answers(cls, logits_NW: FloatArray, beta: float) -> Floats:
         """(N, C) probabilities that add up to 1."""
-        return softmax(logits_NW, self.calibration.beta)
+        return softmax(logits_NW, beta)
+
+    @property
+    def beta(self) -> float:
+        """The calibration's factor."""
+        return self.calibration.beta
 
     def answer(self, logits_W: FloatArray) -> Answer:
         """The most probable class; its probability is the confidence."""
-        probs_C = self.answers(logits_W[None])[0]
-        best = int(probs_C.argmax())
-        probs = {name: float(p) for name, p in zip(self.classes, probs_C, strict=True)}
-        return Answer(self.classes[best], float(probs_C[best]), probs)
+        return likeliest(self.classes, self.answers(logits_W[None])[0])
+
+    @classmethod
+    def answer_text(cls, said: Said, *, none: str = "–", ranges: bool = False) -> str:  # noqa: ARG003
+        """The class."""
+        return none if said.label is None else said.label
 
     @property
     def target_type(self) -> tuple[type[np.generic], tuple[int, ...]]:
         """The class's number."""
         return np.int64, ()
 
-    def target_text(self, target: NDArray[Any]) -> str:
+    @classmethod
+    def text_of(cls, names: Sequence[str], target: NDArray[Any]) -> str:
         """The class."""
-        return self.classes[int(target)]
+        return names[int(target)]
 
     def target_fault(self, targets_N: NDArray[Any]) -> str | None:
         """A number that is no class's."""
@@ -132,3 +142,9 @@ class ClassKind(Kind):
         """As versions 1 and 2 have them."""
         slugs = {field: field.replace("_", "-") for field in ClassMetrics.model_fields} | {"ece": "calibration-error"}
         return metrics_by_slug(figures, slugs, ClassMetrics)
+
+
+def likeliest(names: tuple[str, ...], probs_C: Floats) -> Answer:
+    """The most probable of several; its probability is the confidence."""
+    best = int(probs_C.argmax())
+    return Answer(names[best], float(probs_C[best]), {name: float(p) for name, p in zip(names, probs_C, strict=True)})

@@ -11,7 +11,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,7 @@ from ...core.types import FloatArray, Interval
 from ...stats.metrics import Floats
 from ..part import Part
 from .old_figures import how_of, metric_of
+from .tasks import TaskName
 
 NAMES_SHOWN = 12
 
@@ -34,6 +35,25 @@ class Answer:
     probs: Mapping[str, float] = field(default_factory=dict)
     labels: tuple[str, ...] = ()
     values: Mapping[str, Interval] = field(default_factory=dict)
+
+
+class Said(Protocol):
+    """What `Answer` and `Prediction` have in common: what is answered."""
+
+    @property
+    def label(self) -> str | None:
+        """One label of several."""
+        ...
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Any number of them."""
+        ...
+
+    @property
+    def values(self) -> Mapping[str, Interval]:
+        """Numbers with their intervals."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -71,7 +91,7 @@ class Tensor:
 class Kind(Part, ABC):
     """What is predicted. The fields of a subclass stand in ``manifest.json`` beside ``task``."""
 
-    task: ClassVar[str]
+    task: ClassVar[TaskName]
     """As the manifest names it."""
     words: ClassVar[Words]
     unit: ClassVar[str] = "probabilities"
@@ -88,14 +108,29 @@ class Kind(Part, ABC):
     def outputs(self) -> tuple[str, ...]:
         """The C names that people read, each once."""
 
+    @classmethod
+    def width_of(cls, outputs: int) -> int:
+        """W, the columns of the graph's ``logits`` for so many outputs."""
+        return outputs
+
     @property
     def width(self) -> int:
         """W, the columns of the graph's ``logits``."""
-        return len(self.outputs)
+        return self.width_of(len(self.outputs))
 
+    @classmethod
     @abstractmethod
+    def calibrated_answers(cls, logits_NW: FloatArray, beta: float) -> Floats:
+        """(N, C) probabilities that ``beta`` calibrates, or the numbers themselves."""
+
+    @property
+    @abstractmethod
+    def beta(self) -> float:
+        """What calibrates the logits; 1 where there is nothing to calibrate."""
+
     def answers(self, logits_NW: FloatArray) -> Floats:
         """(N, C) calibrated probabilities, or the numbers themselves."""
+        return self.calibrated_answers(logits_NW, self.beta)
 
     def comparable(self, logits_NW: FloatArray) -> Floats:
         """(N, C) answers in a unit in which a difference of 0.01 is small, see ``unit``."""
@@ -104,6 +139,14 @@ class Kind(Part, ABC):
     @abstractmethod
     def answer(self, logits_W: FloatArray) -> Answer:
         """One item's answer."""
+
+    @classmethod
+    @abstractmethod
+    def answer_text(cls, said: Said, *, none: str = "–", ranges: bool = False) -> str:
+        """An answer as people read it, without how sure it is: the label, the labels or the numbers.
+
+        ``none`` stands for no label at all; ``ranges`` puts each number's interval behind it.
+        """
 
     @property
     @abstractmethod
@@ -122,9 +165,14 @@ class Kind(Part, ABC):
     def target_type(self) -> tuple[type[np.generic], tuple[int, ...]]:
         """Type and shape of one item's target."""
 
+    @classmethod
     @abstractmethod
+    def text_of(cls, names: Sequence[str], target: NDArray[Any]) -> str:
+        """One item's target, as people read it, by the names of the outputs: “grizzly”, “cat, dog”, “years 31”."""
+
     def target_text(self, target: NDArray[Any]) -> str:
-        """One item's target, as people read it: “grizzly”, “cat, dog”, “years 31”."""
+        """The same of this bundle's outputs."""
+        return self.text_of(self.outputs, target)
 
     def target_fault(self, targets_N: NDArray[Any]) -> str | None:  # noqa: ARG002
         """What is wrong with finite targets of the right type and shape, in words; None where nothing is."""

@@ -14,8 +14,9 @@ from ...core.types import FloatArray
 from ...stats.label_metrics import sigmoid
 from ...stats.metrics import Floats
 from ..part import Calibration, Fraction, Name, Part, Share, check_length
-from .kind import Answer, Kind, Words
+from .kind import Answer, Kind, Said, Words
 from .old_figures import metrics_by_slug, random_split, row
+from .tasks import TaskName
 
 LOG_LOSS = "mean over the labels; 0: sure and right every time"
 
@@ -35,7 +36,7 @@ class LabelMetrics(Part):
 class LabelKind(Kind):
     """Any of several labels."""
 
-    task: ClassVar[str] = "multi-label"
+    task: ClassVar[TaskName] = "multi-label"
     words: ClassVar[Words] = Words(
         model="A model that gives an image any of {count} labels",
         tells="Tells which of these, if any, an image shows: {names}.",
@@ -68,22 +69,34 @@ class LabelKind(Kind):
         """By one factor."""
         return f"β = {self.calibration.beta:.3f}"
 
-    def answers(self, logits_NW: FloatArray) -> Floats:
+    @classmethod
+    def calibrated_answers(cls, logits_NW: FloatArray, beta: float) -> Floats:
         """(N, L) probabilities, each by itself."""
-        return sigmoid(logits_NW, self.calibration.beta)
+        return sigmoid(logits_NW, beta)
+
+    @property
+    def beta(self) -> float:
+        """The calibration's factor."""
+        return self.calibration.beta
 
     def answer(self, logits_W: FloatArray) -> Answer:
         """The labels whose probability reaches their threshold."""
         return some_labels(self.labels, self.answers(logits_W[None])[0], np.asarray(self.thresholds))
+
+    @classmethod
+    def answer_text(cls, said: Said, *, none: str = "–", ranges: bool = False) -> str:  # noqa: ARG003
+        """The labels that are given."""
+        return ", ".join(said.labels) or none
 
     @property
     def target_type(self) -> tuple[type[np.generic], tuple[int, ...]]:
         """0 or 1 for each label."""
         return np.float32, (len(self.labels),)
 
-    def target_text(self, target: NDArray[Any]) -> str:
+    @classmethod
+    def text_of(cls, names: Sequence[str], target: NDArray[Any]) -> str:
         """The labels that are there; a dash for none."""
-        return ", ".join(name for name, there in zip(self.labels, target, strict=True) if there) or "–"
+        return ", ".join(name for name, there in zip(names, target, strict=True) if there) or "–"
 
     def target_fault(self, targets_N: NDArray[Any]) -> str | None:
         """Half a label."""

@@ -11,10 +11,12 @@ from pydantic import Field, model_validator
 
 from ...core.figure import Figure
 from ...core.types import FloatArray, Interval
+from ...draw.numbers import reading, significant, whole_percent
 from ...stats.metrics import Floats
 from ..part import Amount, Fraction, Name, Part, check_length
-from .kind import Answer, Kind, Tensor, Words
+from .kind import Answer, Kind, Said, Tensor, Words
 from .old_figures import how_of, metric_of, row
+from .tasks import TaskName
 
 BASELINE = "of always answering the median"
 R_SQUARED = "explained variance; 0: no better than always answering the mean, 1: exact"
@@ -35,7 +37,7 @@ class NumberMetrics(Part):
 class NumberKind(Kind):
     """Numbers in units of their own, each with an interval."""
 
-    task: ClassVar[str] = "regression"
+    task: ClassVar[TaskName] = "regression"
     words: ClassVar[Words] = Words(
         model="A model that reads {names} off an image",
         tells="Reads these numbers off an image: {names}.",
@@ -74,9 +76,15 @@ class NumberKind(Kind):
         """Not at all."""
         return "numbers as they are"
 
-    def answers(self, logits_NW: FloatArray) -> Floats:
-        """(N, M) numbers."""
+    @classmethod
+    def calibrated_answers(cls, logits_NW: FloatArray, beta: float) -> Floats:  # noqa: ARG003
+        """(N, M) numbers, which need no calibration."""
         return np.asarray(logits_NW, np.float64)
+
+    @property
+    def beta(self) -> float:
+        """Nothing is calibrated."""
+        return 1.0
 
     def comparable(self, logits_NW: FloatArray) -> Floats:
         """(N, M) numbers in spreads of the training data."""
@@ -85,40 +93,55 @@ class NumberKind(Kind):
 
     def answer(self, logits_W: FloatArray) -> Answer:
         """The numbers with their intervals; there is no confidence."""
-        numbers_M, method = self.answers(logits_W[None])[0], f"split-conformal, {self.coverage:.0%}"
+        numbers_M, method = self.answers(logits_W[None])[0], f"split-conformal, {whole_percent(self.coverage)}"
         values = {
             name: Interval(float(number), float(number - half), float(number + half), method)
             for name, number, half in zip(self.targets, numbers_M, self.half_widths, strict=True)
         }
         return Answer(values=values)
 
+    @classmethod
+    def answer_text(cls, said: Said, *, none: str = "–", ranges: bool = False) -> str:
+        """The numbers, each behind its name."""
+        return (
+            ", ".join(
+                f"{name} {reading(one.value)}" + (f" ({reading(one.low)} to {reading(one.high)})" if ranges else "")
+                for name, one in said.values.items()
+            )
+            or none
+        )
+
     @property
     def target_type(self) -> tuple[type[np.generic], tuple[int, ...]]:
         """The numbers."""
         return np.float32, (len(self.targets),)
 
-    def target_text(self, target: NDArray[Any]) -> str:
+    @classmethod
+    def text_of(cls, names: Sequence[str], target: NDArray[Any]) -> str:
         """Each number after its name."""
-        return ", ".join(f"{name} {number:.4g}" for name, number in zip(self.targets, target, strict=True))
+        return ", ".join(f"{name} {reading(number)}" for name, number in zip(names, target, strict=True))
 
     def facts(self, counts: Mapping[str, int]) -> list[tuple[str, str]]:  # noqa: ARG002
         """Each number with its interval."""
         pairs = zip(self.targets, self.half_widths, strict=True)
-        return [("Number", f"{name} ± {half:.3g} (holds about {self.coverage:.0%})") for name, half in pairs]
+        return [
+            ("Number", f"{name} ± {significant(half)} (holds about {whole_percent(self.coverage)})")
+            for name, half in pairs
+        ]
 
     def remark(self, shown: Callable[[str], str]) -> str | None:
         """What the intervals hold."""
         pairs = zip(self.targets, self.half_widths, strict=True)
-        widths = ", ".join(f"{shown(name)} ± {half:.4g}" for name, half in pairs)
+        widths = ", ".join(f"{shown(name)} ± {reading(half)}" for name, half in pairs)
         return (
-            f"Each answer has an interval that holds the true number for about {self.coverage:.0%} of images "
+            f"Each answer has an interval that holds the true number for about {whole_percent(self.coverage)} of images "
             f"(split-conformal): {widths}."
         )
 
     @property
     def held(self) -> str:
         """What the ranges hold."""
-        share = f"{100 * self.coverage:.0f} %"
+        share = whole_percent(self.coverage)
         return f"The ranges hold the true number for about {share} of pictures like those it was trained on."
 
     def tensors(self) -> tuple[Tensor, ...]:

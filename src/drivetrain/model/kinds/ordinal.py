@@ -13,10 +13,12 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from ...core.types import FloatArray, Interval
+from ...draw.numbers import whole_percent
 from ...stats.metrics import Floats
 from ...stats.ordinal import expected_grade, grade_probabilities, likely_grades
 from ..part import Calibration, Name
-from .kind import Answer, Kind, Tensor, Words
+from .kind import Answer, Kind, Said, Tensor, Words
+from .tasks import TaskName
 
 EXPECTED = "expected grade"
 
@@ -27,7 +29,7 @@ LIKELY = 0.9
 class OrdinalKind(Kind):
     """One of several grades that have an order."""
 
-    task: ClassVar[str] = "ordinal"
+    task: ClassVar[TaskName] = "ordinal"
     words: ClassVar[Words] = Words(
         model="An image classifier with {count} ordered grades",
         tells="Tells which of these grades an image has, from the lowest to the highest: {names}.",
@@ -48,23 +50,34 @@ class OrdinalKind(Kind):
         """The grades."""
         return self.grades
 
-    @property
-    def width(self) -> int:
+    @classmethod
+    def width_of(cls, outputs: int) -> int:
         """One threshold between each grade and the next."""
-        return len(self.grades) - 1
+        return outputs - 1
 
     @property
     def calibrated(self) -> str:
         """By one factor."""
         return f"β = {self.calibration.beta:.3f}"
 
-    def answers(self, logits_NW: FloatArray) -> Floats:
+    @classmethod
+    def calibrated_answers(cls, logits_NW: FloatArray, beta: float) -> Floats:
         """(N, C) probabilities that add up to 1."""
-        return grade_probabilities(logits_NW, self.calibration.beta)
+        return grade_probabilities(logits_NW, beta)
+
+    @property
+    def beta(self) -> float:
+        """The calibration's factor."""
+        return self.calibration.beta
 
     def answer(self, logits_W: FloatArray) -> Answer:
         """The most probable grade, whose probability is the confidence, and the expected one with the likely range."""
         return graded(self.grades, self.answers(logits_W[None])[0])
+
+    @classmethod
+    def answer_text(cls, said: Said, *, none: str = "–", ranges: bool = False) -> str:  # noqa: ARG003
+        """The grade."""
+        return none if said.label is None else said.label
 
     @property
     def evidence_WC(self) -> Floats:
@@ -78,9 +91,10 @@ class OrdinalKind(Kind):
         """The grade's number."""
         return np.int64, ()
 
-    def target_text(self, target: NDArray[Any]) -> str:
+    @classmethod
+    def text_of(cls, names: Sequence[str], target: NDArray[Any]) -> str:
         """The grade."""
-        return self.grades[int(target)]
+        return names[int(target)]
 
     def target_fault(self, targets_N: NDArray[Any]) -> str | None:
         """A number that is no grade's."""
@@ -111,7 +125,7 @@ def graded(grades: tuple[str, ...], probs_C: Floats) -> Answer:
         grades[best],
         float(probs_C[best]),
         {name: float(p) for name, p in zip(grades, probs_C, strict=True)},
-        values={EXPECTED: Interval(expected, ends[0], ends[-1], f"likely grades, {LIKELY:.0%}")},
+        values={EXPECTED: Interval(expected, ends[0], ends[-1], f"likely grades, {whole_percent(LIKELY)}")},
     )
 
 

@@ -26,7 +26,7 @@ Metric = Callable[[FloatArray, NDArray[Any]], float]
 
 
 @dataclass(frozen=True)
-class Task:
+class Objective:
     """A loss, and metrics by name. ``losses`` gives that of each item, (N,) or (N, C), from (outputs, targets).
 
     ``headed`` is the network whose outputs suit the loss.
@@ -104,13 +104,17 @@ def _each(loss: Callable[..., Tensor]) -> Callable[[Tensor, Tensor], Tensor]:
     return partial(loss, reduction="none")
 
 
-SINGLE_LABEL = Task("single-label", _each(functional.cross_entropy), torch.int64, {"accuracy": accuracy})
-MULTI_LABEL = Task(
+SINGLE_LABEL = Objective("single-label", _each(functional.cross_entropy), torch.int64, {"accuracy": accuracy})
+MULTI_LABEL = Objective(
     "multi-label", _each(functional.binary_cross_entropy_with_logits), torch.float32, {"label accuracy": label_accuracy}
 )
 # Less moved by a few wrong targets than the squared error, and as smooth near zero. Targets of about unit spread.
-REGRESSION = Task("regression", _each(functional.smooth_l1_loss), torch.float32, {"mean error": mean_absolute_error})
-SQUARED_REGRESSION = Task("regression", _each(functional.mse_loss), torch.float32, {"mean error": mean_absolute_error})
-ORDINAL = Task(
+REGRESSION = Objective(
+    "regression", _each(functional.smooth_l1_loss), torch.float32, {"mean error": mean_absolute_error}
+)
+SQUARED_REGRESSION = Objective(
+    "regression", _each(functional.mse_loss), torch.float32, {"mean error": mean_absolute_error}
+)
+ORDINAL = Objective(
     "ordinal", grade_losses, torch.int64, {"accuracy": grade_accuracy, "grades off": grades_off}, OrderedNetwork
 )
