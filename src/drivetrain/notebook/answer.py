@@ -54,7 +54,7 @@ def label_words(prediction: Prediction, manifest: Manifest) -> str:
 
 
 def suggestion_words(prediction: Prediction, manifest: Manifest) -> str:
-    """Say an answer that is not to stand without a person as the suggestion that it is: “maybe grizzly · a person should look”."""
+    """Say an answer as the suggestion that it is before a person looks: “maybe grizzly · a person should look”."""
     words = label_words(prediction, manifest)
     return f"maybe {words.lower() if words is NONE else words} · a person should look"
 
