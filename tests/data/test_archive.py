@@ -19,6 +19,7 @@ import pytest
 from PIL import Image
 
 from drivetrain.core.errors import SourceError
+from drivetrain.data.image.files import IMAGES
 from drivetrain.data.sources.archive import LIMITS, UnpackLimits, is_archive, top_folder, unpack
 from drivetrain.data.sources.opening import open_source
 
@@ -129,7 +130,7 @@ def test_a_single_top_folder_is_passed_but_not_a_split_or_a_class(
 
 
 def test_top_folder_of_an_empty_archive_is_itself(tmp_path: Path) -> None:
-    assert top_folder(tmp_path) == tmp_path
+    assert top_folder(tmp_path, IMAGES) == tmp_path
     with pytest.raises(SourceError, match=r"found no images in .*empty\.zip \(no files at all\)"):
         open_source(make_zip(tmp_path / "empty.zip", {}))
 

@@ -20,6 +20,7 @@ from PIL import Image
 
 from drivetrain.core.errors import ImageError
 from drivetrain.data.image.decode import decode
+from drivetrain.data.image.files import IMAGES
 from drivetrain.data.sources.folder import walk
 from drivetrain.data.sources.foreign_files import foreign_file, raw_photo
 
@@ -135,7 +136,7 @@ def test_a_foreign_file_is_called_by_its_name_whoever_meets_it(what: str, tmp_pa
     assert caught.value.detail.startswith(name), caught.value.detail
     # In a folder, where the ending says nothing of an image, it is known by the same words.
     (tmp_path / "file.xyz").write_bytes(data)
-    (file,) = walk(tmp_path, "here").files
+    (file,) = walk(tmp_path, "here", IMAGES).files
     found = file.problem or ("not an image", caught.value.detail)  # HEIC passes for an image until it is decoded
     assert found[0] == "not an image"
     assert found[1].startswith(name)

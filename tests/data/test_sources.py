@@ -17,7 +17,7 @@ from PIL import Image
 
 from drivetrain.core.errors import SourceError
 from drivetrain.core.types import Dataset, Item
-from drivetrain.data.sources.folder import looks_like_image
+from drivetrain.data.image.files import IMAGES
 from drivetrain.data.sources.opening import open_source
 
 
@@ -138,12 +138,12 @@ def test_files_without_a_known_extension_are_known_by_their_first_bytes(tmp_path
     ],
 )
 def test_what_only_resembles_an_image_is_not_one(head: bytes) -> None:
-    assert not looks_like_image(head[:32])
+    assert not IMAGES.begins(head[:32])
 
 
 def test_heif_is_recognised() -> None:
-    assert looks_like_image(b"\0\0\0\x18ftypheic\0\0\0\0")
-    assert looks_like_image(b"\0\0\0\x18ftypmif1\0\0\0\0")
+    assert IMAGES.begins(b"\0\0\0\x18ftypheic\0\0\0\0")
+    assert IMAGES.begins(b"\0\0\0\x18ftypmif1\0\0\0\0")
 
 
 def test_what_is_no_image_is_on_record_with_a_reason(tmp_path: Path) -> None:

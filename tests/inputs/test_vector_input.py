@@ -16,11 +16,12 @@ from pathlib import Path
 import httpx2 as httpx
 import numpy as np
 import pytest
+from PIL import Image
 from safetensors.numpy import load_file, save_file
 from vector_input import BACKBONE, LENGTH, VectorBlock, VectorInput, VectorPreparation, as_npy, load, vector_items
 
 import drivetrain as dt
-from drivetrain.core.errors import BundleError, ParityError, UsageError
+from drivetrain.core.errors import BundleError, ParityError, SourceError, UsageError
 from drivetrain.core.records import RecordFilter
 from drivetrain.core.types import FloatArray, Item
 from drivetrain.core.verdict import Verdict
@@ -112,6 +113,53 @@ def test_it_is_evaluated_and_copies_of_training_are_left_out(trained: dt.TrainRe
     (fresh / "low" / "seen.npy").write_bytes(as_npy(numbers(0, 3).astype(np.float64) + 0))
     found = dt.evaluate(trained.bundle, fresh, block=BLOCK, cache=tmp_path / "cache")
     assert (len(found.items), found.near_duplicates_of_training) == (12, 1)
+
+
+@pytest.fixture(scope="module")
+def fresh(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Twelve vectors in class folders, and beside them what is none: the others' files are passed over."""
+    root = tmp_path_factory.mktemp("fresh") / "new"
+    for number, name in enumerate(CLASSES):
+        (root / name).mkdir(parents=True)
+        for index in range(20, 24):
+            (root / name / f"{index}.npy").write_bytes(as_npy(numbers(number, index)))
+    Image.new("RGB", (8, 8)).save(root / "low" / "picture.png")
+    return root
+
+
+def test_without_a_block_a_source_is_read_as_the_bundle_s_input_is(
+    trained: dt.TrainResult, fresh: Path, tmp_path: Path
+) -> None:
+    found = dt.evaluate(trained.bundle, fresh, cache=tmp_path / "cache")
+    assert (len(found.items), found.accuracy.value) == (12, 1.0)
+    assert [(one.name, one.reason) for one in found.skipped] == [("low/picture.png", "not a vector")]
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(
+        SourceError, match=r"found no vectors in .*each class.s vectors .* e\.g\. empty/cat/1\.npy, or give a CSV"
+    ):
+        dt.evaluate(trained.bundle, tmp_path / "empty", cache=tmp_path / "cache")
+
+
+def cli(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    """The command line, in a process that knows the input."""
+    code = "import vector_input; from drivetrain.cli.main import run; run()"
+    command = [sys.executable, "-c", code, *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": str(HERE)})
+
+
+def test_the_command_line_takes_folders_of_them(trained: dt.TrainResult, fresh: Path, tmp_path: Path) -> None:
+    predicted = cli("predict", trained.bundle, fresh, fresh / "low" / "*.npy")
+    assert predicted.returncode == 0, predicted.stderr
+    lines = [line.split("\t") for line in predicted.stdout.splitlines()]
+    assert len(lines) == 16
+    assert all(Path(path).parent.name == label for path, label, *_ in lines)
+    evaluated = cli("evaluate", trained.bundle, fresh, "--cache", tmp_path / "cache", "--json")
+    assert evaluated.returncode == 0, evaluated.stderr
+    assert json.loads(evaluated.stdout)["accuracy"]["value"] == 1.0
+    nothing = cli("predict", trained.bundle, tmp_path)
+    assert nothing.returncode != 0
+    assert "found no vectors in" in nothing.stderr
+    assert "give a folder with vectors, one vector, or a pattern such as data/*.npy" in nothing.stderr
 
 
 def test_other_golden_vectors_are_noticed(trained: dt.TrainResult, tmp_path: Path) -> None:

@@ -19,10 +19,13 @@ from drivetrain.core.errors import InputError, UsageError
 from drivetrain.core.types import Facts, FloatArray, Item, ItemFacts
 from drivetrain.data.block.blocks import InputBlock
 from drivetrain.data.preparation import Preparation
+from drivetrain.data.sources.file_form import FileForm
 from drivetrain.embed import registry as backbones
 from drivetrain.embed.backbone import INPUT, OUTPUT, Backbone, Block
 from drivetrain.model.inputs import registry as inputs
 from drivetrain.model.inputs.input import Input
+
+VECTORS = FileForm("vector", "vectors", "a", frozenset({".npy"}), usual="npy")
 
 LENGTH, WIDTH = 5, 8
 BACKBONE = "linear-vectors"
@@ -81,8 +84,12 @@ class VectorInput(Input):
     type: Literal["vector"] = "vector"
     preprocess: VectorPreparation
 
-    noun: ClassVar[str] = "vector"
+    files: ClassVar[FileForm] = VECTORS
     media_types: ClassVar[tuple[str, ...]] = ("application/x-npy",)
+
+    @classmethod
+    def block(cls) -> VectorBlock:
+        return VectorBlock()
 
     def read_object(self, source: object) -> FloatArray:
         if isinstance(source, np.ndarray):
@@ -104,6 +111,7 @@ class VectorBlock(InputBlock):
     """Vectors."""
 
     input_type: ClassVar[str] = "vector"
+    files: ClassVar[FileForm] = VECTORS
 
     def prepared(self, preparation: Preparation, resize: str | None) -> Preparation:
         if preparation.input_type != self.input_type or resize is not None:

@@ -15,6 +15,7 @@ from scipy.stats import spearmanr
 from drivetrain.core.errors import DataError
 from drivetrain.core.figure import Better, Figure, Format
 from drivetrain.core.types import Dataset, FloatArray, Item
+from drivetrain.data.block.blocks import ImageBlock
 from drivetrain.draw.numbers import shown
 from drivetrain.learn.figures import Figures
 from drivetrain.learn.findings import RULES
@@ -95,7 +96,7 @@ def test_what_is_read_is_what_the_source_says(learned: Learned) -> None:
     targets = learned.targets
     assert len(targets) == N
     assert len(set(targets.names)) == len(targets.names)
-    assert type(targets).reads(type(targets).data_block(options(targets.task)).target_block)
+    assert type(targets).reads(type(targets).data_block(options(targets.task), ImageBlock()).target_block)
     assert set(targets.counts()) == set(targets.names)
     assert all(0 < count <= N for count in targets.counts().values())
     targets.check()

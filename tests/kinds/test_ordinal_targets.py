@@ -10,6 +10,7 @@ import pytest
 
 from drivetrain.core.errors import DataError, UsageError
 from drivetrain.core.types import Dataset, Item
+from drivetrain.data.block.blocks import ImageBlock
 from drivetrain.learn.kinds.ordinal import OrdinalTargets
 from drivetrain.learn.kinds.targets import Answered
 from drivetrain.learn.reading import read
@@ -85,7 +86,10 @@ def test_figures_know_how_far_off_an_answer_is() -> None:
 
 
 def test_a_bundle_reads_grades_in_its_own_order() -> None:
-    block = OrdinalTargets.with_outputs(OrdinalTargets.data_block(TargetOptions("ordinal")).target_block, ("b", "a"))  # type: ignore[arg-type]
+    block = OrdinalTargets.with_outputs(
+        OrdinalTargets.data_block(TargetOptions("ordinal"), ImageBlock()).target_block,  # type: ignore[arg-type]
+        ("b", "a"),
+    )
     assert int(block.encode("a")) == 1
     assert OrdinalTargets.block_for_outputs(("b", "a")) == "OrdinalBlock(('b', 'a'))"
     assert OrdinalTargets.foreign("c", frozenset({"a", "b"})) == ["c"]

@@ -54,9 +54,9 @@ def predict(
     from .tally import Tally
 
     _check_not_swapped("predict", bundle, paths)
-    found = expand(paths)
-    files = found.files
     predictor = load(bundle, golden=not no_golden, signed_by=verify)
+    found = expand(paths, predictor.manifest.input.files)
+    files = found.files
     on_terminal = sys.stdout.isatty()
     show = _json_printer() if json else _line_printer(files, predictor.manifest.kind, on_terminal)
     # A bar and lines of answers cannot share one terminal; the lines themselves then show the progress.

@@ -88,7 +88,8 @@ def evaluate(
     _check_delimiter(delimiter, predictor.manifest, block)
     options = TargetOptions(predictor.manifest.task, delimiter or TargetOptions.delimiter)
     folder = Path(cache) if cache is not None else default_folder()
-    found = samples_of(source, options, block, folder / "archives")
+    reads = predictor.manifest.input.block()
+    found = samples_of(source, options, block, folder / "archives", reads)
     _check_block(found.target, predictor.manifest, given=block is not None)
     known = _known(found, split, predictor.manifest)
     kept = EmbeddingCache(folder if use_cache else None, progress.say)
@@ -261,10 +262,10 @@ def _check_block(reader: TargetBlock[Any], manifest: Manifest, *, given: bool) -
     what = kind.misread(reader, outputs)
     if what is None:
         return
-    instead = f"the block reads {what}" if given else "without block= one number an image is read"
+    instead = f"the block reads {what}" if given else f"without block= one number {manifest.input.files.a_one} is read"
     raise UsageError(
         f"the bundle answers {', '.join(outputs[:10])} ({manifest.task}), and {instead}; give "
-        f"block=DataBlock((ImageBlock, {kind.block_for_outputs(outputs)}), …) from Python"
+        f"block=DataBlock(({type(manifest.input.block()).__name__}, {kind.block_for_outputs(outputs)}), …) from Python"
     )
 
 

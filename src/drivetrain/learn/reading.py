@@ -10,7 +10,7 @@ from typing import Any
 from ..core.errors import DataError, StepError, UsageError
 from ..core.reference import Reference
 from ..core.types import Dataset, Item
-from ..data.block.blocks import InputBlock, TargetBlock
+from ..data.block.blocks import ImageBlock, InputBlock, TargetBlock
 from ..data.block.datablock import LEAK_FREE, DataBlock
 from ..data.block.datasets import View
 from ..data.block.sample import Sample, folder_of
@@ -42,9 +42,10 @@ class Labelled:
     kind: type[Targets]
 
 
-def block_for(options: TargetOptions) -> DataBlock:
-    """The DataBlock of a run that was given none: labels as `open_source` finds them, read as the task has them."""
-    return KINDS[options.task].data_block(options)
+def block_for(options: TargetOptions, inputs: InputBlock | None = None) -> DataBlock:
+    """The DataBlock of a run that was given none: ``inputs`` (images by default), and labels as `open_source` finds them, read
+    as the task has them."""
+    return KINDS[options.task].data_block(options, inputs or ImageBlock())
 
 
 def task_of_block(block: DataBlock | None) -> TaskName | None:
@@ -73,15 +74,22 @@ def read(source: Source, options: TargetOptions, block: DataBlock | None, unpack
     return Read(described, targets_of(found.kind, target, marked, options), block.input_block)
 
 
-def samples_of(source: Source, options: TargetOptions, block: DataBlock | None, unpack_dir: Path) -> Labelled:
-    """What a source holds, with the targets as the block reads them. Raises what `read` does."""
+def samples_of(
+    source: Source,
+    options: TargetOptions,
+    block: DataBlock | None,
+    unpack_dir: Path,
+    inputs: InputBlock | None = None,
+) -> Labelled:
+    """What a source holds, with the targets as the block reads them; ``inputs``: of a block that is not given, by default
+    images. Raises what `read` does."""
     if block is not None and (block.item_tfms or block.batch_tfms):
         raise UsageError(
             "images are prepared as the backbone wants them; leave item_tfms and batch_tfms to vision_learner "
             "(resize= and --resize choose between crop, pad and squish)"
         )
     own_reader = block is not None and block.get_items is not open_source
-    given, block = block, block or block_for(options)
+    given, block = block, block or block_for(options, inputs)
     target = block.target_block
     if target is None:
         raise UsageError("the DataBlock has no target; give blocks such as (ImageBlock, CategoryBlock)")
@@ -90,7 +98,7 @@ def samples_of(source: Source, options: TargetOptions, block: DataBlock | None, 
         items, skipped = block.items(source)
         title = str(source) if isinstance(source, str | Path) else f"Python {type(source).__name__}"
         return Labelled(Dataset(title, (), tuple(skipped)), block.samples(items, folder_of(source)), target, kind)
-    dataset = open_source(source, unpack_dir=unpack_dir)
+    dataset = open_source(source, unpack_dir=unpack_dir, form=block.input_block.files)
     # What carries no label cannot teach one; with a get_y of its own, a block may know better.
     knows_better = given is not None and given.get_y is not None
     labelled = [item for item in dataset.items if item.label is not None or knows_better]

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import difflib
 import zipfile
-from pathlib import Path, PurePosixPath
+from collections.abc import Iterable
+from pathlib import Path, PurePath, PurePosixPath
 
 from ..core.errors import BundleError
 from ..core.plain_file import open_plain
 from ..core.shell_path import quoted
-from ..data.image.decode import EXTENSIONS
-from ..data.sources.folder import looks_like_image
-from ..data.sources.foreign_files import HEAD_BYTES, foreign_file
+from ..data.sources.file_form import HEAD_BYTES, FileForm
+from ..data.sources.foreign_files import foreign_file
+from .inputs.registry import INPUTS
 from .storage import MANIFEST, SUMS, Sealed, read_sealed
 
 # Of a folder, how many entries are looked at before it is called by what was seen.
@@ -76,10 +77,10 @@ def _folder(path: Path) -> str:
         return f"there {'is a bundle' if len(bundles) == 1 else 'are bundles'} in it; did you mean {_names(bundles)}?"
     inner = [entry for entry in entries if entry.is_dir() and not entry.name.startswith(".")]
     below = [file for folder in inner[:50] for file, _ in zip(folder.iterdir(), range(50), strict=False)]
-    if any(entry.suffix.lower() in EXTENSIONS for entry in (*entries, *below)):
+    if form := _form_of((*entries, *below)):
         made = quoted(f"{path.resolve().name or 'model'}.bundle")
         return (
-            "it is a folder of images, and a bundle is what train makes of one: "
+            f"it is a folder of {form.many}, and a bundle is what train makes of one: "
             f"drivetrain train {quoted(path)} --out {made}"
         )
     return "it is empty" if not entries else f"it holds {_names(entries)}"
@@ -91,9 +92,9 @@ def _file(path: Path) -> str | None:
     if zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as archive:
             names = [name for name in archive.namelist() if not name.endswith("/")]
-        if any(PurePosixPath(name).suffix.lower() in EXTENSIONS for name in names):
+        if form := _form_of([PurePosixPath(name) for name in names]):
             made = quoted(f"{path.stem}.bundle")
-            return f"it is a zip with images: drivetrain train {quoted(path)} --out {made} makes a bundle of them"
+            return f"it is a zip with {form.many}: drivetrain train {quoted(path)} --out {made} makes a bundle of them"
         return f"it is a zip of {len(names)} other files" if names else "it is an empty zip"
     if path.suffix.lower() in NETWORKS:
         backbone = (
@@ -102,8 +103,9 @@ def _file(path: Path) -> str | None:
         return f"it is a network, and a bundle is a network with all that belongs to it{backbone}"
     with open_plain(path) as file:
         head = file.read(HEAD_BYTES)
-    if looks_like_image(head):
-        return "it is an image"
+    form = _form_of([path]) or next((one.files for one in INPUTS.values() if one.files.begins(head)), None)
+    if form is not None:
+        return f"it is {form.a_one}"
     what = foreign_file(head)
     return f"it is {what.partition(';')[0]}" if what else None
 
@@ -117,3 +119,9 @@ def _as_given(path: Path, around: Path) -> Path:
 def _names(entries: list[Path]) -> str:
     more = f" and {len(entries) - 3} more" if len(entries) > 3 else ""
     return ", ".join(entry.name if len(entries) > 3 else str(entry) for entry in entries[:3]) + more
+
+
+def _form_of(paths: Iterable[PurePath]) -> FileForm | None:
+    """Of inputs among these, by their endings."""
+    endings = {path.suffix.lower() for path in paths}
+    return next((one.files for one in INPUTS.values() if one.files.endings & endings), None)

@@ -24,9 +24,11 @@ from PIL import Image
 from ...core.errors import DataError, UsageError
 from ...core.types import FloatArray, IntArray
 from ..image.decode import DecodeSize
+from ..image.files import IMAGES
 from ..image.picture import from_array, read_picture
 from ..image.preprocess import Preprocess, for_images
 from ..preparation import Preparation
+from ..sources.file_form import FileForm
 from ..sources.folder import listed
 from ..sources.table import text_of
 from .describe import describe
@@ -43,6 +45,8 @@ class InputBlock(ABC):
 
     input_type: ClassVar[str]
     """The manifest's name for this input; the backbones to choose from are those that take it."""
+    files: ClassVar[FileForm]
+    """How its files are known in a source."""
 
     @abstractmethod
     def prepared(self, preparation: Preparation, resize: str | None) -> Preparation:
@@ -64,6 +68,7 @@ class ImageBlock(InputBlock):
     """
 
     input_type: ClassVar[str] = Preprocess.input_type
+    files: ClassVar[FileForm] = IMAGES
 
     mode: Mode = "RGB"
 

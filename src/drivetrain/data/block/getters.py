@@ -7,7 +7,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from ...core.errors import SourceError
-from ..sources.folder import no_images, shown, walk
+from ..image.files import IMAGES
+from ..sources.folder import no_inputs, shown, walk
 from ..sources.table import SUFFIXES, load
 from .describe import describe
 
@@ -27,10 +28,10 @@ def get_image_files(source: str | os.PathLike[str], *, recurse: bool = True) -> 
     if not root.is_dir():
         what = "is a file, not a folder" if root.exists() else "does not exist"
         raise SourceError(f"{title} {what}; give the folder of the images, or another get_items, e.g. open_source")
-    tree = walk(root, title, None if recurse else 0)
-    files = [Path(file.path) for file in tree.images]
+    tree = walk(root, title, IMAGES, None if recurse else 0)
+    files = [Path(file.path) for file in tree.inputs]
     if not files:
-        raise no_images(tree, "give the folder that holds the images")
+        raise no_inputs(tree, "give the folder that holds the images")
     return files
 
 

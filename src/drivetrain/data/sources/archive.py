@@ -23,7 +23,7 @@ from typing import IO, NamedTuple, Self, cast
 
 from ...core.errors import SourceError
 from ...core.plain_file import open_plain
-from ..image.decode import EXTENSIONS
+from .file_form import FileForm
 from .folder import SPLITS, is_litter, shown
 from .table import SUFFIXES as TABLE_SUFFIXES
 
@@ -150,15 +150,15 @@ def unpack(archive: Path, into: Path, limits: UnpackLimits = LIMITS) -> Path:
     return target
 
 
-def top_folder(folder: Path) -> Path:
+def top_folder(folder: Path, form: FileForm) -> Path:
     """Find where an unpacked archive's data starts: below folders that hold nothing but one other folder.
 
-    A split folder is not passed, nor a folder of images without folders, which is a class.
+    A split folder is not passed, nor a folder of inputs without folders, which is a class.
     """
     while True:
         visible = [entry for entry in folder.iterdir() if not is_litter(entry.name)]
         folders = [entry for entry in visible if entry.is_dir()]
-        data = any(entry.suffix.lower() in EXTENSIONS | TABLE_SUFFIXES for entry in visible if entry not in folders)
+        data = any(entry.suffix.lower() in form.endings | TABLE_SUFFIXES for entry in visible if entry not in folders)
         if data or len(folders) != 1 or folders[0].name.lower() in SPLITS:
             return folder
         (only,) = folders

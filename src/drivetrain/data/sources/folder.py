@@ -1,16 +1,15 @@
-"""A folder of images: walking it, telling images by their names and first bytes, and reading class and split folders.
+"""A folder of inputs: walking it, and reading class and split folders.
 
 Names in a tree are relative, with forward slashes, and sorted by code point. ``rel`` is the file system's own name
 (surrogate-escaped where it is not UTF-8); `shown` turns it into one that any terminal, file or web page can hold.
 """
 
-# ruff: noqa: PTH116, PTH122
+# ruff: noqa: PTH116
 # Paths are strings until they are items: 100,000 files must take about a second, and a Path each is half of that.
 
 from __future__ import annotations
 
 import os
-import re
 import unicodedata
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
@@ -18,10 +17,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ...core.errors import SourceError
-from ...core.plain_file import open_plain
 from ...core.types import Item, Skipped
-from ..image.decode import EXTENSIONS
-from . import foreign_files
+from .file_form import FileForm
 
 SPLITS = {"train": "train", "valid": "valid", "validation": "valid", "val": "valid", "dev": "valid", "test": "test"}
 """Names of split folders and of values in a split column, in lower case → the split."""
@@ -29,32 +26,12 @@ SPLITS = {"train": "train", "valid": "valid", "validation": "valid", "val": "val
 # Files that operating systems leave behind; macOS puts the last one into zip files.
 LITTER = frozenset({"thumbs.db", "desktop.ini", "__macosx"})
 
-IMAGE_HEAD = re.compile(
-    b"|".join(
-        (
-            rb"\xff\xd8\xff",  # JPEG
-            rb"\x89PNG\r\n\x1a\n",
-            rb"GIF8[79]a",
-            rb"RIFF....WEBP",
-            rb"....ftyp(?:avi[fs]|hei[cxms]|hev[cx]|mif1|msf1)",  # AVIF and HEIF
-            rb"II[*+]\x00|MM\x00[*+]",  # TIFF and BigTIFF
-            rb"\x00\x00\x00\x0cjP  \r\n\x87\n|\xff\x4f\xff\x51",  # JPEG 2000, boxed and bare
-            # Two letters are too little to go by: BMP also needs one of its header sizes, ICO a count, PNM a number.
-            rb"BM.{12}[\x0c\x10\x28\x34\x38\x40\x6c\x7c]\x00\x00\x00",
-            rb"\x00\x00\x01\x00[^\x00]\x00...\x00",
-            rb"P[1-6]\s[\d#]",
-        )
-    ),
-    re.DOTALL,
-)
-
-
 UNREADABLE_FOLDER = "unreadable folder"
 """The reason why a folder was skipped, and with it perhaps a class; all other reasons concern files."""
 
 
 class File(NamedTuple):
-    """One visible file. ``top`` is the first folder on the way to it; ``problem`` is the reason why it is no image, and a
+    """One visible file. ``top`` is the first folder on the way to it; ``problem`` is the reason why it is no input, and a
     sentence."""
 
     name: str
@@ -66,17 +43,19 @@ class File(NamedTuple):
 
 @dataclass(frozen=True)
 class Tree:
-    """All that stands below a folder. ``title`` is what messages call it; ``folders`` are the relative names read."""
+    """All that stands below a folder. ``title`` is what messages call it; ``folders`` are the relative names read; ``form``
+    is that of the files looked for."""
 
     root: str
     title: str
+    form: FileForm
     files: tuple[File, ...]
     folders: tuple[str, ...]
     skipped: tuple[Skipped, ...]
 
     @property
-    def images(self) -> Iterator[File]:
-        """The files that are images, in order."""
+    def inputs(self) -> Iterator[File]:
+        """The files that were looked for, in order."""
         return (file for file in self.files if file.problem is None)
 
     def without(self, tops: Collection[str]) -> Tree:
@@ -106,38 +85,12 @@ def is_litter(name: str) -> bool:
     return name.startswith(".") or name.lower() in LITTER
 
 
-def image_problem(path: str) -> tuple[str, str] | None:
-    """Return the reason and a sentence why the regular file at ``path`` is no image; None if it passes for one.
-
-    A known extension is believed without opening the file (the decoder looks at the content anyway).
-    """
-    if os.path.splitext(path)[1].lower() in EXTENSIONS:
-        return None
-    try:
-        with open_plain(path) as file:
-            head = file.read(foreign_files.HEAD_BYTES)
-    except OSError as error:
-        return "unreadable", error.strerror or type(error).__name__
-    if looks_like_image(head):
-        return None
-    if not head:
-        return "not an image", "the file is empty"
-    return "not an image", foreign_files.foreign_file(
-        head
-    ) or "neither its extension nor its first bytes are an image's"
-
-
-def looks_like_image(head: bytes) -> bool:
-    """Tells whether a file begins, in its first 32 bytes, as raster image formats do."""
-    return IMAGE_HEAD.match(head) is not None
-
-
 BUNDLE = {"SHA256SUMS", "manifest.json"}
 """Files by which a folder is known as one of our bundles."""
 
 
-def walk(root: Path, title: str, max_depth: int | None = None) -> Tree:
-    """Find everything visible below ``root``, following links and reading each folder once.
+def walk(root: Path, title: str, form: FileForm, max_depth: int | None = None) -> Tree:
+    """Find everything visible below ``root``, following links and reading each folder once; ``form`` tells inputs from others.
 
     ``max_depth`` counts folders: 0 reads the root's own files only.
 
@@ -174,14 +127,14 @@ def walk(root: Path, title: str, max_depth: int | None = None) -> Tree:
             skipped.append(Skipped(shown(rel), UNREADABLE_FOLDER, f"cannot read the folder: {error.strerror}"))
             continue
         if rel and {entry.name for entry in found} >= BUNDLE:
-            continue  # a model written among the photos is not a class of them
+            continue  # a model written among the inputs is not a class of them
         folders.append(rel)
         deeper = max_depth is None or (rel.count("/") + 1 if rel else 0) < max_depth
         for entry in found:
             below = f"{rel}/{entry.name}" if rel else entry.name
             try:
                 if not entry.is_dir():
-                    file = _look(entry, below)
+                    file = _look(entry, below, form)
                     if isinstance(file, File):
                         files.append(file)
                     else:
@@ -190,17 +143,17 @@ def walk(root: Path, title: str, max_depth: int | None = None) -> Tree:
                     (links if entry.is_symlink() else plain).append((below, entry.path))
             except OSError as error:  # the entry is a link to itself, or the disk fails
                 skipped.append(Skipped(shown(below), "unreadable", error.strerror or type(error).__name__))
-    return Tree(base, title, tuple(sorted(files)), tuple(sorted(folders)), tuple(skipped))
+    return Tree(base, title, form, tuple(sorted(files)), tuple(sorted(folders)), tuple(skipped))
 
 
-def _look(entry: os.DirEntry[str], rel: str) -> File | Skipped:
+def _look(entry: os.DirEntry[str], rel: str, form: FileForm) -> File | Skipped:
     """Look at a folder's entry that is not a folder itself."""
     if entry.is_file():
         top = rel.partition("/")[0] if "/" in rel else ""
-        return File(shown(rel), rel, top, entry.path, image_problem(entry.path))
+        return File(shown(rel), rel, top, entry.path, form.problem(entry.path))
     if entry.is_symlink():
         return Skipped(shown(rel), "missing", "a link to a file that does not exist")
-    return Skipped(shown(rel), "not an image", "not a regular file")  # to open a pipe could take for ever
+    return Skipped(shown(rel), f"not {form.a_one}", "not a regular file")  # to open a pipe could take for ever
 
 
 def _identity(folder: str) -> tuple[int, int] | str:
@@ -214,26 +167,26 @@ def _identity(folder: str) -> tuple[int, int] | str:
 
 
 def split_folders(tree: Tree) -> frozenset[str]:
-    """Top folders named like a split that hold folders with images.
+    """Top folders named like a split that hold folders with inputs.
 
     ``valid/1.jpg`` beside ``invalid/2.jpg`` are two classes; ``valid/cat/1.jpg`` is the validation split.
     """
-    inner = (file.rel.split("/", 2) for file in tree.images)
+    inner = (file.rel.split("/", 2) for file in tree.inputs)
     return frozenset(parts[0] for parts in inner if len(parts) == 3 and parts[0].lower() in SPLITS)
 
 
 def read_classes(tree: Tree, splits: frozenset[str]) -> tuple[list[Item], list[Skipped]]:
     """Items of class folders; ``splits`` are the top folders that are splits, empty for a layout without.
 
-    Files outside the class folders are passed over, except that images there are on record as ``no label``.
+    Files outside the class folders are passed over, except that inputs there are on record as ``no label``.
 
     Raises:
         SourceError: class folders stand beside split folders, or two have names that cannot be told apart.
     """
-    beside = sorted({file.top for file in tree.images if file.top and file.top.lower() not in SPLITS})
+    beside = sorted({file.top for file in tree.inputs if file.top and file.top.lower() not in SPLITS})
     if splits and beside:
         raise SourceError(
-            f"found folders with images ({listed(beside)}) beside the split folders {listed(sorted(splits))} in "
+            f"found folders with {tree.form.many} ({listed(beside)}) beside the split folders {listed(sorted(splits))} in "
             f"{tree.title}; move each class below its split, e.g. {sorted(splits)[0]}/{shown(beside[0])}"
         )
     items: list[Item] = []
@@ -243,7 +196,7 @@ def read_classes(tree: Tree, splits: frozenset[str]) -> tuple[list[Item], list[S
         folder, slash, _ = (file.rel.partition("/")[2] if splits else file.rel).partition("/")
         if not slash:
             if file.problem is None:
-                skipped.append(Skipped(file.name, "no label", "an image outside the class folders"))
+                skipped.append(Skipped(file.name, "no label", f"{tree.form.a_one} outside the class folders"))
         elif splits and file.top.lower() not in SPLITS:
             continue
         elif file.problem is not None:
@@ -272,27 +225,27 @@ def _empty_classes(tree: Tree, has_splits: bool) -> Iterator[Skipped]:
     for folder in tree.folders:
         is_class = folder and folder.count("/") == depth and (not depth or folder.partition("/")[0].lower() in SPLITS)
         if is_class and folder not in filled:
-            yield Skipped(shown(folder), "no images", "an empty folder")
+            yield Skipped(shown(folder), f"no {tree.form.many}", "an empty folder")
 
 
-def no_images(tree: Tree, advice: str) -> SourceError:
-    """The error for a tree without images, which says what the tree holds instead."""
+def no_inputs(tree: Tree, advice: str) -> SourceError:
+    """The error for a tree without inputs, which says what the tree holds instead."""
     blocked = f", and {len(tree.skipped)} that cannot be read, e.g. {tree.skipped[0].name}" if tree.skipped else ""
     others = f"{_count(len(tree.files), 'other file')}, e.g. {tree.files[0].name}" if tree.files else "no files at all"
-    return SourceError(f"found no images in {tree.title} ({others}{blocked}); {advice}")
+    return SourceError(f"found no {tree.form.many} in {tree.title} ({others}{blocked}); {advice}")
 
 
 def no_classes(tree: Tree) -> SourceError:
     """The error for a folder without class folders: why it is no labelled source, and how to make it one."""
-    inner = sorted({file.top for file in tree.images if file.top})
-    place = shown(inner[0]) if inner else Path(tree.title).name.partition(".")[0] or "photos"
-    advice = f"put each class's images in a folder of its own, e.g. {place}/cat/1.jpg"
-    images = sum(1 for _ in tree.images)
-    if not images:
-        return no_images(tree, f"{advice}, or give a CSV with path and label columns")
+    form, inner = tree.form, sorted({file.top for file in tree.inputs if file.top})
+    place = shown(inner[0]) if inner else Path(tree.title).name.partition(".")[0] or form.folder
+    advice = f"put each class's {form.many} in a folder of its own, e.g. {place}/cat/1.{form.usual}"
+    inputs = sum(1 for _ in tree.inputs)
+    if not inputs:
+        return no_inputs(tree, f"{advice}, or give a CSV with path and label columns")
     where = f"{listed(inner)} of {tree.title}" if inner else tree.title
     return SourceError(
-        f"found {_count(images, 'image file')} directly in {where} and no class folders; "
+        f"found {_count(inputs, f'{form.one} file')} directly in {where} and no class folders; "
         f"{advice}, or give a CSV with path and label columns"
     )
 

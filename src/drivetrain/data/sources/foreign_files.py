@@ -10,8 +10,7 @@ import re
 import struct
 from collections.abc import Iterator
 
-# Bytes to read of a file to name it: a tar says so behind byte 257, office documents in the first entries of a zip.
-HEAD_BYTES = 4096
+from .file_form import HEAD_BYTES
 
 _CANNOT = "which cannot be read here"
 VIDEO = "a video; save single frames of it as JPEG or PNG"

@@ -22,19 +22,20 @@ from pathlib import Path
 from ...core.errors import SourceError, UsageError
 from ...core.local_path import local_path
 from ...core.types import Dataset, Item, Skipped
+from ..image.files import IMAGES
 from . import table
 from .archive import is_archive, top_folder, unpack
+from .file_form import FileForm
 from .folder import (
     BUNDLE,
     SPLITS,
     File,
     Tree,
-    image_problem,
     is_litter,
     label_of,
     listed,
     no_classes,
-    no_images,
+    no_inputs,
     read_classes,
     shown,
     split_folders,
@@ -57,9 +58,13 @@ ELEMENTS = "Items, (path, label) or (path, label, group) tuples, or dicts such a
 
 
 def open_source(
-    source: str | Path | Dataset | Iterable[object], *, unpack_dir: Path | None = None, labelled: bool = True
+    source: str | Path | Dataset | Iterable[object],
+    *,
+    unpack_dir: Path | None = None,
+    labelled: bool = True,
+    form: FileForm = IMAGES,
 ) -> Dataset:
-    """Read a source of images; no image is decoded.
+    """Read a source of images, or of another input's files; none is decoded.
 
     Args:
         source: a folder (``<class>/*.jpg``, with or without ``train/valid/test`` above, or with a ``metadata.csv``); a
@@ -69,6 +74,7 @@ def open_source(
             it is.
         unpack_dir: where archives are unpacked; by default a hidden folder beside the archive.
         labelled: whether every item must have a label. If not, labels are neither needed nor kept.
+        form: by what the files are known.
 
     Raises:
         SourceError: nothing usable; one line that says what was found and what to do.
@@ -76,26 +82,30 @@ def open_source(
     if isinstance(source, Dataset):
         return source
     if isinstance(source, str | os.PathLike):
-        title, (items, skipped) = shown(str(source)), _open_path(str(source), unpack_dir, labelled)
+        title, (items, skipped) = shown(str(source)), _open_path(str(source), unpack_dir, form, labelled)
         items.sort(key=lambda item: (item.name, str(item.path)))
         skipped.sort(key=lambda one: (one.name, one.detail))
     else:
         title = f"Python {type(source).__name__}"
-        items, skipped, _ = table.resolve(_python_rows(source, labelled), Place(""), title, labelled=labelled)
+        items, skipped, _ = table.resolve(_python_rows(source, labelled), Place(""), title, form, labelled=labelled)
     if not items:
-        raise _nothing(title, skipped)
+        raise _nothing(title, skipped, form)
     return Dataset(title, tuple(items), tuple(skipped))
 
 
-def _nothing(title: str, skipped: list[Skipped]) -> SourceError:
+def _nothing(title: str, skipped: list[Skipped], form: FileForm) -> SourceError:
     if not skipped:
-        return SourceError(f"found nothing in {title}; give a folder, table or list with at least one image")
+        return SourceError(f"found nothing in {title}; give a folder, table or list with at least one {form.one}")
     counts = ", ".join(f"{count} {reason}" for reason, count in Counter(one.reason for one in skipped).most_common())
     first = f"first {skipped[0].name}: {skipped[0].detail}"
-    return SourceError(f"found no usable image in {title} ({counts}; {first}); correct these or give another source")
+    return SourceError(
+        f"found no usable {form.one} in {title} ({counts}; {first}); correct these or give another source"
+    )
 
 
-def _open_path(source: str, unpack_dir: Path | None, labelled: bool) -> tuple[list[Item], list[Skipped]]:
+def _open_path(
+    source: str, unpack_dir: Path | None, form: FileForm, labelled: bool
+) -> tuple[list[Item], list[Skipped]]:
     if not source:
         raise SourceError("the source is an empty text; give a folder, a table or an archive")
     try:
@@ -107,40 +117,43 @@ def _open_path(source: str, unpack_dir: Path | None, labelled: bool) -> tuple[li
     title = shown(source)
     try:
         if path.is_dir():
-            return _read_folder(walk(path, title), labelled, unpacked=False)
+            return _read_folder(walk(path, title, form), labelled, unpacked=False)
         if not path.exists():
-            return _read_missing(source, title, labelled)
+            return _read_missing(source, title, form, labelled)
         if not path.is_file():
             raise SourceError(f"{title} is neither a file nor a folder; give a folder, a table or an archive")
         if path.suffix.lower() in table.SUFFIXES:
             rows = table.read_rows(table.load(path, shown(path.name)), labelled=labelled)
-            listing = table.resolve(rows, Place(str(path.parent)), title, labelled=labelled)
+            listing = table.resolve(rows, Place(str(path.parent)), title, form, labelled=labelled)
             return listing.items, listing.skipped
         if is_archive(path):
-            return _read_archive(path, title, unpack_dir or path.parent / UNPACKED, labelled)
+            return _read_archive(path, title, unpack_dir or path.parent / UNPACKED, form, labelled)
     except OSError as error:
         raise SourceError(
             f"cannot read {title}: {error.strerror or type(error).__name__}; check its permissions"
         ) from None
-    return _read_file(path, title, labelled)
+    return _read_file(path, title, form, labelled)
 
 
-def _read_archive(path: Path, title: str, into: Path, labelled: bool) -> tuple[list[Item], list[Skipped]]:
+def _read_archive(
+    path: Path, title: str, into: Path, form: FileForm, labelled: bool
+) -> tuple[list[Item], list[Skipped]]:
     if path.suffix.lower() in (".xlsx", ".ods", ".docx"):
         raise SourceError(f"{title} is an office document; save the sheet as “CSV UTF-8” and give that")
-    return _read_folder(walk(top_folder(unpack(path, into)), title), labelled, unpacked=True)
+    return _read_folder(walk(top_folder(unpack(path, into), form), title, form), labelled, unpacked=True)
 
 
-def _read_file(path: Path, title: str, labelled: bool) -> tuple[list[Item], list[Skipped]]:
-    problem = image_problem(str(path))
+def _read_file(path: Path, title: str, form: FileForm, labelled: bool) -> tuple[list[Item], list[Skipped]]:
+    problem = form.problem(str(path))
     if problem is not None:
         raise SourceError(
-            f"{title} is not an image, a table or an archive ({problem[1]}); "
+            f"{title} is not {form.a_one}, a table or an archive ({problem[1]}); "
             "give a folder, CSV, TSV, JSON lines, Parquet, zip or tar"
         )
     if labelled:
         raise SourceError(
-            f"{title} is a single image without a label; give a folder such as photos/cat/1.jpg, or a table"
+            f"{title} is a single {form.one} without a label; give a folder such as {form.folder}/cat/1.{form.usual}, or a "
+            "table"
         )
     return [Item(path, shown(path.name))], []
 
@@ -148,14 +161,18 @@ def _read_file(path: Path, title: str, labelled: bool) -> tuple[list[Item], list
 def _read_folder(tree: Tree, labelled: bool, *, unpacked: bool) -> tuple[list[Item], list[Skipped]]:
     """Read a folder; ``unpacked`` where it comes from a stranger's archive, whose tables may list only its own files."""
     if {file.rel for file in tree.files} >= BUNDLE:
-        raise SourceError(f"{tree.title} is a bundle, a trained model; give the images to look at, not a model")
+        raise SourceError(
+            f"{tree.title} is a bundle, a trained model; give the {tree.form.many} to look at, not a model"
+        )
     if labelled:
         items, skipped = _read_labelled(tree, unpacked)
     else:
-        items = [Item(Path(file.path), file.name) for file in tree.images]
+        items = [Item(Path(file.path), file.name) for file in tree.inputs]
         skipped = [Skipped(file.name, *file.problem) for file in tree.files if file.problem]
         if not items:
-            raise no_images(tree, "give a folder with images, one image, or a pattern such as photos/*.jpg")
+            form = tree.form
+            pattern = f"a pattern such as {form.folder}/*.{form.usual}"
+            raise no_inputs(tree, f"give a folder with {form.many}, one {form.one}, or {pattern}")
     return items, skipped + list(tree.skipped)
 
 
@@ -174,7 +191,7 @@ def _read_labelled(tree: Tree, unpacked: bool) -> tuple[list[Item], list[Skipped
     rest = tree.without(described)
     splits = split_folders(rest) | described
     if not splits:
-        classes = {file.top for file in tree.images if file.top and file.top.lower() not in SPLITS}
+        classes = {file.top for file in tree.inputs if file.top and file.top.lower() not in SPLITS}
         if len(classes) < 2 and (lone := _read_lone_table(tree, unpacked)):
             return lone
         if not classes:
@@ -205,7 +222,7 @@ def _read_metadata(metadata: File, below: str, tree: Tree) -> Listing | None:
     Without a label column, the class folder in each ``file_name`` is the label.
     """
     cells = table.load(Path(metadata.path), metadata.name)
-    images = (file.rel for file in tree.images if _is_below(file.rel, below))
+    images = (file.rel for file in tree.inputs if _is_below(file.rel, below))
     has_folders = any("/" in rel.removeprefix(f"{below}/") for rel in images)
     known = {role for role, names in table.COLUMNS.items() if any(c.strip().lower() in names for c in cells.columns)}
     if has_folders and not ("label" in known or ("path" in known and len(known) > 1)):
@@ -215,7 +232,7 @@ def _read_metadata(metadata: File, below: str, tree: Tree) -> Listing | None:
     rows = [_in_folder(row, below, "label" in known) for row in rows]
     # A metadata table travels with its folder and may not name files outside, wherever the folder came from.
     return table.resolve(
-        rows, Place(tree.root, below, confined=True), f"{metadata.name} of {tree.title}", labelled=True
+        rows, Place(tree.root, below, confined=True), f"{metadata.name} of {tree.title}", tree.form, labelled=True
     )
 
 
@@ -230,7 +247,7 @@ def _in_folder(row: Row, below: str, has_label: bool) -> Row:
 
 
 def _not_listed(tree: Tree, below: str, listing: Listing, name: str) -> list[Skipped]:
-    images = (file for file in tree.images if _is_below(file.rel, below) and file.rel not in listing.rels)
+    images = (file for file in tree.inputs if _is_below(file.rel, below) and file.rel not in listing.rels)
     return [Skipped(file.name, "not listed", f"{name} does not name it") for file in images]
 
 
@@ -250,18 +267,19 @@ def _read_lone_table(tree: Tree, unpacked: bool) -> tuple[list[Item], list[Skipp
         raise SourceError(f"found tables {names} in {tree.title}; give the one to read by its own path")
     (cells,) = fitting
     rows = table.read_rows(cells, labelled=True)
-    listing = table.resolve(rows, Place(tree.root, confined=unpacked), f"{cells.name} of {tree.title}", labelled=True)
+    title = f"{cells.name} of {tree.title}"
+    listing = table.resolve(rows, Place(tree.root, confined=unpacked), title, tree.form, labelled=True)
     return listing.items, listing.skipped + _not_listed(tree, "", listing, cells.name)
 
 
-def _read_missing(source: str, title: str, labelled: bool) -> tuple[list[Item], list[Skipped]]:
+def _read_missing(source: str, title: str, form: FileForm, labelled: bool) -> tuple[list[Item], list[Skipped]]:
     """Read a pattern; where nothing matches, the error says which name nearby was perhaps meant."""
     if WILD.search(source) and labelled:
         raise SourceError(
             f"{title} is a pattern, which gives no labels; give the folder above the class folders, or a table"
         )
     if WILD.search(source):
-        return _read_pattern(source, title)
+        return _read_pattern(source, title, form)
     missing = Path(source)
     while not missing.parent.exists():
         missing = missing.parent
@@ -274,13 +292,13 @@ def _read_missing(source: str, title: str, labelled: bool) -> tuple[list[Item], 
     raise SourceError(f"there is no {shown(str(missing))}; {question}")
 
 
-def _read_pattern(source: str, title: str) -> tuple[list[Item], list[Skipped]]:
+def _read_pattern(source: str, title: str, form: FileForm) -> tuple[list[Item], list[Skipped]]:
     parts = source.replace(os.sep, "/").split("/")
     start = next(position for position, part in enumerate(parts) if WILD.search(part))
     base, wild = "/".join([*parts[:start], ""]) or ".", parts[start:]
     if not Path(base).is_dir():
-        return _read_missing(base, title, labelled=False)
-    tree = walk(Path(base), title, None if "**" in wild else len(wild) - 1)
+        return _read_missing(base, title, form, labelled=False)
+    tree = walk(Path(base), title, form, None if "**" in wild else len(wild) - 1)
     files = [file for file in tree.files if _matches(file.rel.split("/"), wild)]
     if not files:
         seen = f"{len(tree.files)} files looked at in {shown(base)}"

@@ -31,7 +31,8 @@ from ...core.installation import install_command
 from ...core.local_path import not_local
 from ...core.plain_file import open_plain
 from ...core.types import Item, Skipped
-from .folder import SPLITS, image_problem, shown
+from .file_form import FileForm
+from .folder import SPLITS, shown
 
 # The reason why a file that is listed twice is left out.
 CONFLICTING_LABELS = "conflicting labels"
@@ -313,8 +314,8 @@ def weight_of(value: object, at: str) -> float:
     return weight
 
 
-def resolve(rows: Sequence[Row], place: Place, title: str, *, labelled: bool) -> Listing:
-    """Look for the rows' files and make items of them, in the rows' order.
+def resolve(rows: Sequence[Row], place: Place, title: str, form: FileForm, *, labelled: bool) -> Listing:
+    """Look for the rows' files, which have ``form``, and make items of them, in the rows' order.
 
     A file listed twice counts once; listed under two labels it does not count at all.
 
@@ -341,7 +342,7 @@ def resolve(rows: Sequence[Row], place: Place, title: str, *, labelled: bool) ->
     for row, (rel, path) in zip(rows, found, strict=True):
         # An address stays as it was written: as a path it would lose a slash.
         name = row.name or shown(row.path if not path and not_local(row.path) else rel) or row.at
-        if reason := _why_not(row, path, places, used, labelled):
+        if reason := _why_not(row, path, places, used, labelled) or form.problem(path):
             skipped.append(Skipped(name, *reason))
             continue
         used[path] = row.at
@@ -364,7 +365,7 @@ def _why_not(
         return CONFLICTING_LABELS, " and ".join(f"{label!r} ({at})" for label, at in places[path].items())
     if path in used:
         return "repeated", f"{row.at}: already listed ({used[path]})"
-    return image_problem(path)
+    return None
 
 
 def _locate(row: Row, place: Place) -> tuple[str, str]:

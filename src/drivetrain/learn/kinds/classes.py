@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ...core.errors import DataError
 from ...core.finding import Finding
 from ...core.types import FloatArray, IntArray, Interval, Item
-from ...data.block.blocks import CategoryBlock, ImageBlock, TargetBlock
+from ...data.block.blocks import CategoryBlock, InputBlock, TargetBlock
 from ...data.block.datablock import DataBlock
 from ...data.block.sample import Sample
 from ...data.sources.opening import open_source
@@ -68,8 +68,8 @@ class ClassTargets(Targets):
     # Reading.
 
     @classmethod
-    def data_block(cls, options: TargetOptions) -> DataBlock:  # noqa: ARG003
-        return DataBlock((ImageBlock, CategoryBlock), open_source)
+    def data_block(cls, options: TargetOptions, inputs: InputBlock) -> DataBlock:  # noqa: ARG003
+        return DataBlock((inputs, CategoryBlock), open_source)
 
     @classmethod
     def reads(cls, block: TargetBlock[Any] | None) -> bool:

@@ -14,7 +14,7 @@ from ...core.errors import DataError
 from ...core.figure import Figure
 from ...core.finding import Finding
 from ...core.types import FloatArray, IntArray, Interval, Item
-from ...data.block.blocks import ImageBlock, MultiCategoryBlock, TargetBlock
+from ...data.block.blocks import InputBlock, MultiCategoryBlock, TargetBlock
 from ...data.block.datablock import DataBlock
 from ...data.block.sample import Sample
 from ...data.sources.opening import open_source
@@ -85,8 +85,8 @@ class LabelTargets(Targets):
     # Reading.
 
     @classmethod
-    def data_block(cls, options: TargetOptions) -> DataBlock:
-        return DataBlock((ImageBlock, MultiCategoryBlock), open_source, get_y=_Labels(options.delimiter))
+    def data_block(cls, options: TargetOptions, inputs: InputBlock) -> DataBlock:
+        return DataBlock((inputs, MultiCategoryBlock), open_source, get_y=_Labels(options.delimiter))
 
     @classmethod
     def reads(cls, block: TargetBlock[Any] | None) -> bool:

@@ -14,7 +14,7 @@ from ...core.errors import DataError, UsageError
 from ...core.figure import Figure
 from ...core.finding import Finding
 from ...core.types import FloatArray, IntArray, Interval, Item
-from ...data.block.blocks import ImageBlock, RegressionBlock, TargetBlock
+from ...data.block.blocks import InputBlock, RegressionBlock, TargetBlock
 from ...data.block.datablock import DataBlock
 from ...data.block.sample import Sample
 from ...data.sources.opening import open_source
@@ -85,8 +85,8 @@ class NumberTargets(Targets):
     # Reading.
 
     @classmethod
-    def data_block(cls, options: TargetOptions) -> DataBlock:  # noqa: ARG003
-        return DataBlock((ImageBlock, RegressionBlock), open_source, get_y=_label)
+    def data_block(cls, options: TargetOptions, inputs: InputBlock) -> DataBlock:  # noqa: ARG003
+        return DataBlock((inputs, RegressionBlock), open_source, get_y=_label)
 
     @classmethod
     def reads(cls, block: TargetBlock[Any] | None) -> bool:

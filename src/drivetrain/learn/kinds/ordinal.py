@@ -14,7 +14,7 @@ from ...core.errors import DataError, UsageError
 from ...core.figure import Figure
 from ...core.finding import Finding
 from ...core.types import FloatArray, IntArray
-from ...data.block.blocks import ImageBlock, TargetBlock
+from ...data.block.blocks import InputBlock, TargetBlock
 from ...data.block.datablock import DataBlock
 from ...data.block.ordinal_block import OrdinalBlock, in_order
 from ...data.block.sample import Sample
@@ -61,11 +61,11 @@ class OrdinalTargets(ClassTargets):
     # Reading.
 
     @classmethod
-    def data_block(cls, options: TargetOptions) -> DataBlock:
+    def data_block(cls, options: TargetOptions, inputs: InputBlock) -> DataBlock:
         if len(set(options.order)) < len(options.order):
             twice = Counter(options.order).most_common(1)[0][0]
             raise UsageError(f"order (--order) names {twice!r} twice; name each grade once")
-        return DataBlock((ImageBlock, OrdinalBlock(options.order or None)), open_source)
+        return DataBlock((inputs, OrdinalBlock(options.order or None)), open_source)
 
     @classmethod
     def reads(cls, block: TargetBlock[Any] | None) -> bool:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from ...core.errors import DataError
 from ...core.finding import Finding
 from ...core.types import FloatArray, IntArray, Item
-from ...data.block.blocks import TargetBlock
+from ...data.block.blocks import InputBlock, TargetBlock
 from ...data.block.datablock import DataBlock
 from ...data.block.sample import Sample
 from ...model.kinds.kind import Answer, Kind
@@ -113,8 +113,9 @@ class Targets(ABC):
 
     @classmethod
     @abstractmethod
-    def data_block(cls, options: TargetOptions) -> DataBlock:
-        """The DataBlock of a run that was given none: targets as `open_source` finds them, read as this kind has them."""
+    def data_block(cls, options: TargetOptions, inputs: InputBlock) -> DataBlock:
+        """The DataBlock of a run that was given none: ``inputs`` with targets as `open_source` finds them, read as
+        this kind has them."""
 
     @classmethod
     @abstractmethod

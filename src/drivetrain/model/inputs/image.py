@@ -13,10 +13,13 @@ from pydantic import AfterValidator
 
 from ...core.errors import ImageError, InputError, UsageError
 from ...core.types import Facts
+from ...data.block.blocks import ImageBlock
 from ...data.image.decode import Decoded, decode, decoding_bytes, to_rgb
+from ...data.image.files import IMAGES
 from ...data.image.metadata import rewritten, without_metadata
 from ...data.image.preprocess import Preprocess, resize_image, to_tensor
 from ...data.image.true_size import JPEG_SIGNATURE, MAX_PIXELS, true_size
+from ...data.sources.file_form import FileForm
 from .input import Input, Pictured
 
 # Pixels a side of the network's input: beyond any classifier's, within any memory.
@@ -41,7 +44,7 @@ class ImageInput(Input):
     type: Literal["image"] = "image"
     preprocess: Annotated[Preprocess, AfterValidator(_fits_memory)]
 
-    noun: ClassVar[str] = "image"
+    files: ClassVar[FileForm] = IMAGES
     tensor_name: ClassVar[str] = "pixels"
     media_types: ClassVar[tuple[str, ...]] = (
         *("image/jpeg", "image/png", "image/webp", "image/avif", "image/gif", "image/bmp", "image/tiff"),
@@ -50,6 +53,11 @@ class ImageInput(Input):
     golden_name: ClassVar[str] = "pixels_GHWK"
     # Of the 99th percentile: one grey level, by which decoders of JPEG may differ.
     most_difference: ClassVar[float] = 1.0
+
+    @classmethod
+    def block(cls) -> ImageBlock:
+        """In colour."""
+        return ImageBlock()
 
     def read_bytes(self, data: bytes, most: int | None = None, *, whole: bool = False) -> Decoded:
         """Upright RGB image, of a large JPEG at a reduced scale unless ``whole``; see `decode`."""

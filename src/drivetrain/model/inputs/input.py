@@ -19,7 +19,9 @@ from PIL import Image
 
 from ...core.reference import Reference, read_bounded
 from ...core.types import Facts, FloatArray
+from ...data.block.blocks import InputBlock
 from ...data.preparation import Preparation
+from ...data.sources.file_form import FileForm
 from ..part import Part
 
 
@@ -41,8 +43,8 @@ class Input(Part, ABC):
     if TYPE_CHECKING:
         preprocess: Preparation  # a protocol, of which pydantic can make nothing: each subclass has its own
 
-    noun: ClassVar[str]
-    """What one is called in messages: ``image``."""
+    files: ClassVar[FileForm]
+    """By what its files are known among others, and what people call one and several."""
     tensor_name: ClassVar[str] = "values"
     """What the Open Inference Protocol calls its tensor; its bytes are called by ``type``."""
     media_types: ClassVar[tuple[str, ...]]
@@ -56,6 +58,21 @@ class Input(Part, ABC):
     def of(cls, preparation: Preparation) -> Input:
         """The input of a network that is given what ``preparation`` makes."""
         return cls(preprocess=preparation)  # type: ignore[call-arg]  # a subclass's type has a default
+
+    @classmethod
+    @abstractmethod
+    def block(cls) -> InputBlock:
+        """What reads it in a labelled source where no DataBlock is given."""
+
+    @property
+    def noun(self) -> str:
+        """What one is called in messages: ``image``."""
+        return self.files.one
+
+    @property
+    def nouns(self) -> str:
+        """What several are called."""
+        return self.files.many
 
     @property
     def shape(self) -> tuple[int, ...]:
