@@ -19,6 +19,7 @@ from drivetrain.model.figure_row import rows_of
 from drivetrain.model.kinds.numbers import NumberKind, NumberMetrics
 from drivetrain.model.manifest import Accept, Manifest, parse_manifest
 from drivetrain.model.part import Amount, Share
+from drivetrain.model.policy import Confident
 from drivetrain.stats.metrics import (
     Floats,
     accuracy,
@@ -59,7 +60,7 @@ class Drawn:
     def accepted(self) -> Accepted:
         error = share(~self.right_J, self.accepted_J, self.groups_J) or wilson(0, 0)
         n, wrong = int(self.accepted_J.sum()), int((self.accepted_J & ~self.right_J).sum())
-        return Accepted(0.9, wilson(n, len(self.right_J)), n, wrong, error)
+        return Accepted(Confident(0.9).lets, wilson(n, len(self.right_J)), n, wrong, error)
 
     @property
     def figures(self) -> Figures:
@@ -124,7 +125,7 @@ def manifest_and_figures(right: int, of: int, claimed: int, of_claimed: int) -> 
     drawn = Drawn(rng, 10, 5)
     manifest = drawn.manifest
     figures = found_here(wilson(right, of))
-    nothing = Accepted(0.9, wilson(0, of), 0, 0, wilson(0, 0))
+    nothing = Accepted(Confident(0.9).lets, wilson(0, of), 0, 0, wilson(0, 0))
     (only,) = against_training(figures, nothing, claiming(manifest, wilson(claimed, of_claimed)))
     return only.standing
 

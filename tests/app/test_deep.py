@@ -15,14 +15,19 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+from suspicious_rule import NAME
 
 import drivetrain as dt
 from drivetrain.core.errors import DataError, UsageError
+from drivetrain.core.ports import Silent
+from drivetrain.core.types import Item
 from drivetrain.data.block.loader import DataLoaders
 from drivetrain.data.image.decode import decode
 from drivetrain.data.image.preprocess import apply
+from drivetrain.embed.cache import EmbeddingCache
 from drivetrain.embed.recipe import View
 from drivetrain.embed.session import Session
+from drivetrain.evaluation.answering import answer_items
 from drivetrain.model.export import LOGITS
 from drivetrain.stats.metrics import softmax
 from drivetrain.training import tuning
@@ -217,6 +222,34 @@ def test_answers_may_be_the_mean_over_mirror_images(
     # What is remembered of the images, and what was judged, is the mean too.
     np.testing.assert_allclose(logits_C, predictor.arrays().unseen_logits_MC[0], atol=1e-3)
     np.testing.assert_allclose(embedding_D, predictor.arrays().embeddings_ND[row], atol=2e-3)
+
+
+def test_a_rule_sees_the_network_before_fine_tuning_in_an_evaluation_too(
+    tuned: dt.TrainResult, pictures: Path, cache: Path
+) -> None:
+    predictor = dt.load(tuned.bundle)
+    asked = predictor.manifest.model_copy(update={"name": NAME})  # as which it asks for the rule of `suspicious_rule`
+    suspicious = replace(predictor, manifest=asked)
+    items = [Item(path, path.name) for path in sorted(pictures.glob("*/*.jpg"))[:3]]
+    embeddings = EmbeddingCache(cache)
+    seen = answer_items(suspicious, items, embeddings, 1, Silent()).seen(asked.input)
+    embeddings.close()
+    assert seen.frozen_embedding_NF is not None
+    for row, item in enumerate(items):
+        content = asked.input.read(item.path)
+        (alone,) = suspicious.see(asked.input.tensor(content)[None], [asked.input.facts(content)])
+        for ours, theirs in zip(
+            (seen[row].logits_W, seen[row].embedding_D, seen[row].frozen_embedding_F),
+            (alone.logits_W, alone.embedding_D, alone.frozen_embedding_F),
+            strict=True,
+        ):
+            assert ours is not None
+            assert theirs is not None
+            np.testing.assert_allclose(ours, theirs, atol=1e-4)
+        assert seen[row].facts == alone.facts
+    found = dt.evaluate(suspicious, pictures, keep_leaks=True, cache=cache)
+    assert found.accepted is not None
+    assert found.accepted.n == 0
 
 
 def test_numbers_are_learnt_in_their_own_unit(pictures: Path, cache: Path, tmp_path: Path) -> None:

@@ -69,7 +69,11 @@ class VectorPreparation(BaseModel):
         return found.astype(np.float32)
 
     def facts(self, sha256: str, content: FloatArray) -> ItemFacts:
-        return ItemFacts(sha256, hashlib.sha256(content.tobytes()).hexdigest(), {"length": len(content)})
+        return ItemFacts(
+            sha256,
+            hashlib.sha256(content.tobytes()).hexdigest(),
+            {"length": len(content), "largest": round(float(content.max()), 3)},
+        )
 
     def altered(self, content: FloatArray) -> FloatArray:
         raise NotImplementedError

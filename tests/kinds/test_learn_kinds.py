@@ -211,14 +211,12 @@ def test_findings_have_codes_with_a_page(learned: Learned) -> None:
         assert (one.severity, one.title) == RULES[one.code]
 
 
-def test_confidence_is_a_share_or_there_is_none(learned: Learned) -> None:
-    known = learned.targets.confidence(learned.judged.answers_JO, learned.figures.settings)
-    assert (known is not None) == ANSWERS[learned.targets.task].has_confidence
-    if known is not None:
-        confidence_J, wrong_J = known
-        assert confidence_J.shape == wrong_J.shape == (N,)
+def test_answers_that_may_stand_are_right_or_wrong(learned: Learned) -> None:
+    wrong_J = learned.targets.wrong(learned.judged.answers_JO, learned.figures.settings)
+    assert (wrong_J is not None) == ANSWERS[learned.targets.task].has_confidence
+    if wrong_J is not None:
+        assert wrong_J.shape == (N,)
         assert wrong_J.dtype == bool
-        assert 0 <= confidence_J.min() <= confidence_J.max() <= 1
 
 
 def test_the_bundles_half_says_the_same(learned: Learned) -> None:

@@ -19,8 +19,9 @@ from drivetrain.model.golden import entry_of
 from drivetrain.model.kinds.kind import Answer, Kind
 from drivetrain.model.kinds.registry import KINDS
 from drivetrain.model.manifest import Accept, Manifest, parse_manifest
-from drivetrain.model.policy import judge
-from drivetrain.model.seen import Seen
+from drivetrain.model.policy import Policy, judge
+from drivetrain.model.rule import Answers
+from drivetrain.model.seen import Seen, SeenItems
 
 
 @pytest.fixture(params=KINDS)
@@ -154,6 +155,27 @@ def test_evidence_is_of_each_output(example: Example) -> None:
         assert example.kind.width == len(example.kind.outputs)
     else:
         assert mix_WC.shape == (example.kind.width, len(example.kind.outputs))
+
+
+def test_confidences_are_those_of_the_answers(example: Example, logits_NW: np.ndarray) -> None:
+    kind = example.kind
+    answers_NC = kind.answers(logits_NW)
+    confidence_N = kind.confidences(answers_NC)
+    assert confidence_N.shape == (len(logits_NW),)
+    assert confidence_N.tolist() == [kind.answered(answers_C).confidence for answers_C in answers_NC]
+    assert 0 <= confidence_N.min() <= confidence_N.max() <= 1
+    assert confidence_N.any() == kind.has_confidence
+
+
+def test_of_many_answers_those_would_stand_that_are_accepted_one_by_one(
+    manifest: Manifest, logits_NW: np.ndarray
+) -> None:
+    kind, nothing_ND = manifest.kind, np.zeros((len(logits_NW), 4), np.float32)
+    items = SeenItems(logits_NW, lambda: nothing_ND, None, lambda _: {})
+    for described in (manifest, manifest.model_copy(update={"accept": None})):
+        standing = Policy.of(described).standing(items, Answers(kind, kind.answers(logits_NW)))
+        alone = [judge(described, "", seen(logits_W)).verdict is Verdict.ACCEPT for logits_W in logits_NW]
+        assert standing.stands_N.tolist() == alone
 
 
 def test_verdicts_follow_from_the_manifest(manifest: Manifest, logits_NW: np.ndarray) -> None:

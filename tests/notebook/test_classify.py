@@ -22,7 +22,7 @@ from PIL import Image
 import drivetrain as dt
 from drivetrain.core.errors import UsageError
 from drivetrain.core.installation import install_command
-from drivetrain.core.types import Interval, Prediction, Verdict
+from drivetrain.core.types import Interval, Prediction, Reason, Verdict
 from drivetrain.model.kinds.labels import LabelKind
 from drivetrain.model.kinds.numbers import NumberKind
 from drivetrain.model.manifest import Accept, Manifest
@@ -267,10 +267,18 @@ def test_of_many_classes_the_rest_is_counted() -> None:
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({}, "Review: 70.0 % sure, and below 90.0 % a person should look."),
+        (
+            {
+                "reasons": (
+                    Reason("low-confidence", "its confidence, 0.700, is below 0.9"),
+                    Reason("odd", "it looks odd"),
+                )
+            },
+            "Review: a person should look, since its confidence, 0.700, is below 0.9; it looks odd.",
+        ),
         (
             {"confidence": 0.99999, "verdict": Verdict.ACCEPT},
-            "Accept: > 99.9 % sure, and from 90.0 % on an answer may stand without a person.",
+            "Accept: > 99.9 % sure, and answers of confidence 0.9 and more may stand without a person.",
         ),
         (
             {"verdict": Verdict.UNREADABLE, "label": None, "probs": {}, "error": "truncated: <cut>"},

@@ -26,8 +26,10 @@ from drivetrain.data.image.decode import decode
 from drivetrain.data.image.preprocess import apply
 from drivetrain.embed.session import Session
 from drivetrain.model.kinds.kind import Answer
+from drivetrain.model.manifest import Manifest
 from drivetrain.model.policy import Policy
 from drivetrain.model.predictor import Predictor, load
+from drivetrain.model.rule import Lets, Rule, Ruling
 from drivetrain.model.seen import Seen
 from drivetrain.serve.served import ServedModel
 from drivetrain.serve.work.engine import Engine, Plan
@@ -324,12 +326,20 @@ def test_rules_see_each_images_own_embedding_and_facts(make_bench: MakeBench) ->
     bench = make_bench()
     met: list[Seen] = []
 
-    class Watching:
+    class Watching(Rule):
         needs_frozen = True
 
-        def objection(self, seen: Seen, answer: Answer) -> Reason | None:
+        @classmethod
+        def of(cls, manifest: Manifest) -> Watching | None:  # noqa: ARG003
+            return None
+
+        def ruling(self, seen: Seen, answer: Answer) -> Ruling:
             met.append(seen)
-            return Reason("sure", "too sure") if answer.confidence > 0.5 else None
+            return Ruling(Reason("sure", "too sure") if answer.confidence > 0.5 else None)
+
+        @property
+        def lets(self) -> Lets:
+            return Lets("that are unsure", "every answer is sure")
 
     # What `policy` keeps is set beforehand: no manifest names such a rule.
     vars(bench.model.predictor)["policy"] = Policy((Watching(),))

@@ -60,8 +60,9 @@ def trace(image: str | Path, bundle: str | Path, *, golden: bool = True) -> list
         raise ImageError(reason, f"{image}: {error.strerror}") from None
     resized, resize_ms = _timed(lambda: resize_image(decoded.image, spec.resize))
     tensor, normalise_ms = _timed(lambda: to_tensor(resized, spec))
-    predictor.see_batch(tensor[None])
-    (seen,), network_ms = _timed(lambda: predictor.see_batch(tensor[None]))
+    facts = [predictor.manifest.input.facts(decoded)]
+    predictor.see(tensor[None], facts)
+    (seen,), network_ms = _timed(lambda: predictor.see(tensor[None], facts))
     logits_W, embedding_D = seen.logits_W, seen.embedding_D
     answers_C, calibrate_ms = _timed(lambda: kind.answers(logits_W[None])[0])
     prediction, judge_ms = _timed(lambda: predictor.judge(str(image), seen))
@@ -79,7 +80,9 @@ def trace(image: str | Path, bundle: str | Path, *, golden: bool = True) -> list
             "",
             "",
             judge_ms,
-            f"{prediction.verdict}: {_answer(prediction, kind)}",
+            "; ".join(
+                [f"{prediction.verdict}: {_answer(prediction, kind)}", *(one.words for one in prediction.reasons)]
+            ),
         ),
     ]
 

@@ -73,6 +73,7 @@ def _answers(manifest: Manifest) -> list[tuple[str, str]]:
     """Say what the model answers, how well, and which answers pass without a person."""
     from ..draw.numbers import percent
     from ..model.figure_words import hows, named, with_limits
+    from ..model.policy import Policy
 
     rows, untold = manifest.kind.facts(manifest.data.per_class), set(hows(manifest.rows))
     for figure in (row for row in manifest.rows if row.better):
@@ -84,7 +85,7 @@ def _answers(manifest: Manifest) -> list[tuple[str, str]]:
     if manifest.accept is None:
         return [*rows, ("Accept", "none: a person sees every answer")]
     coverage = percent(manifest.accept.coverage)
-    rule = f"from confidence {manifest.accept.confidence:g} on: {coverage} of the training images, unseen"
+    rule = f"{Policy.of(manifest).lets.where}: {coverage} of the training images, unseen"
     return [*rows, ("Accept", rule)]
 
 

@@ -25,8 +25,10 @@ from ..embed.recipe import Recipe, View
 from ..embed.registry import PACKAGED, resolve_like
 from ..learn.selection import Features
 from ..model.export import LOGITS, head_of
+from ..model.inputs.input import Input
 from ..model.predictor import Predictor
-from ..model.storage import MODEL, read_files
+from ..model.seen import SeenItems
+from ..model.storage import FROZEN, MODEL, read_files
 
 # Images answered by the bundle's own graph as well.
 SAMPLE = 16
@@ -43,8 +45,29 @@ class Answered:
     embeddings: Embeddings
     """``features_ND`` as the bundle's graph gives them."""
     logits_NO: FloatArray
+    frozen_NF: FloatArray | None
+    """What the network before fine-tuning saw; None where no rule of the policy asks for it."""
     remark: str | None
     """A sentence, where the cache could not be relied on."""
+
+    def seen(self, form: Input) -> SeenItems:
+        """All that verdicts need; ``form`` is the bundle's input."""
+        frozen_NF = self.frozen_NF
+        return SeenItems(
+            self.logits_NO,
+            lambda: self.embeddings.features_ND,
+            None if frozen_NF is None else lambda: frozen_NF,
+            lambda row: form.facts_in(self.embeddings.facts[row].details),
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class _Outputs:
+    """What a bundle's graphs give."""
+
+    embedding_ND: FloatArray
+    logits_NO: FloatArray
+    frozen_NF: FloatArray | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,8 +75,8 @@ class _Way:
     """How answers come about: what is embedded, and what follows from it."""
 
     recipes: tuple[Recipe, ...]
-    answers: Callable[[Callable[[Recipe], FloatArray]], tuple[FloatArray, FloatArray]]
-    """What each recipe gave → embeddings (N, D) and logits (N, O)."""
+    answers: Callable[[Callable[[Recipe], FloatArray]], _Outputs]
+    """From what each recipe gave."""
     loaded: dict[str, Network]
 
 
@@ -83,8 +106,9 @@ def _answer(
     way: _Way, items: Sequence[Item], cache: EmbeddingCache, workers: int | None, progress: Progress
 ) -> Answered:
     embedded = Embedder(cache, workers, progress, way.loaded).embed(items, way.recipes, stage="evaluate")
-    embedding_ND, logits_NO = way.answers(lambda recipe: embedded[recipe.key].features_ND)
-    return Answered(replace(embedded[way.recipes[0].key], features_ND=embedding_ND), logits_NO, None)
+    gave = way.answers(lambda recipe: embedded[recipe.key].features_ND)
+    embeddings = replace(embedded[way.recipes[0].key], features_ND=gave.embedding_ND)
+    return Answered(embeddings, gave.logits_NO, gave.frozen_NF, None)
 
 
 def _by_backbone(predictor: Predictor) -> _Way | None:
@@ -99,10 +123,11 @@ def _by_backbone(predictor: Predictor) -> _Way | None:
     # `Features` scales the row of blocks to unit length, the graph does not.
     scale = np.float32(np.sqrt(len(about.blocks)))
 
-    def answers(embedded: Callable[[Recipe], FloatArray]) -> tuple[FloatArray, FloatArray]:
+    def answers(embedded: Callable[[Recipe], FloatArray]) -> _Outputs:
         embedding_ND: FloatArray = np.asarray(features.matrix(embedded) * scale, np.float32)
         logits_NO: FloatArray = embedding_ND @ weight_DO + bias_O
-        return embedding_ND, logits_NO
+        # Nothing was fine-tuned, or there would be no such way.
+        return _Outputs(embedding_ND, logits_NO, embedding_ND)
 
     return _Way(features.recipes, answers, {})
 
@@ -134,31 +159,34 @@ def _head_of(predictor: Predictor) -> tuple[FloatArray, FloatArray] | None:
 
 
 def _by_graph(predictor: Predictor) -> _Way:
-    """With the bundle's own graph, as loaded."""
+    """With the bundle's own graph, as loaded; and with that before fine-tuning, where the policy asks for it."""
     manifest = predictor.manifest
-    width = manifest.embedding_width
+    width, frozen_width = manifest.embedding_width, manifest.frozen_width or 0
+    frozen = predictor.policy.needs_frozen and bool(frozen_width)
 
     def build(_blocks: tuple[str, ...]) -> object:
         raise UsageError("the graph of a bundle is loaded already")
 
     whole = Backbone(
         name=manifest.name,
-        fingerprint=predictor.model_sha256,
+        fingerprint=predictor.model_sha256 + (manifest.backbone.fingerprint if frozen else ""),
         licence=manifest.backbone.licence,
         source=str(predictor.path),
         preprocess=manifest.input.preprocess,
-        blocks=(Block(OUTPUT, width), Block(LOGITS, manifest.kind.width)),
+        blocks=(Block(OUTPUT, width), Block(LOGITS, manifest.kind.width), *[Block(FROZEN, frozen_width)] * frozen),
         build=build,  # type: ignore[arg-type]  # never called: the network is handed over as it is
     )
     recipe = Recipe(whole)
 
     def run(tensors_NKHW: FloatArray) -> FloatArray:
         logits_NO, embedding_ND = predictor.run_batch(tensors_NKHW)
-        return np.concatenate([embedding_ND, logits_NO], axis=1)
+        before = [np.stack([predictor.run_frozen(tensor) for tensor in tensors_NKHW])] if frozen else []
+        return np.concatenate([embedding_ND, logits_NO, *before], axis=1)
 
-    def answers(embedded: Callable[[Recipe], FloatArray]) -> tuple[FloatArray, FloatArray]:
-        both = embedded(recipe)
-        return both[:, :width], both[:, width:]
+    def answers(embedded: Callable[[Recipe], FloatArray]) -> _Outputs:
+        embedding_ND, logits_NO, before_NF = np.split(embedded(recipe), [width, width + manifest.kind.width], axis=1)
+        # Without fine-tuning both are one.
+        return _Outputs(embedding_ND, logits_NO, before_NF if frozen else None if frozen_width else embedding_ND)
 
     return _Way((recipe,), answers, {recipe.key: run})
 

@@ -133,7 +133,7 @@ def _judged(
     judged = _answers(manifest, found, known, answered, rows_J)
     settings = kind.settings_of(manifest.kind)
     figures = judged.figures(0, settings)
-    accepted = accepted_of(judged, settings, manifest.accept.confidence) if manifest.accept else None
+    accepted = accepted_of(judged, settings, manifest, answered.seen(manifest.input).take(rows_J))
     comparisons = against_training(figures, accepted, manifest)
     # What matters most comes first.
     every = [*worse_than_claimed(comparisons), *_findings(found, known, answered, leaks, kind, keep_leaks=keep_leaks)]

@@ -1,4 +1,4 @@
-"""What a threshold on the confidence lets pass without a person. Shapes: J items judged."""
+"""What a policy lets pass without a person, and how much of it is wrong. Shapes: J items judged."""
 
 from __future__ import annotations
 
@@ -10,6 +10,10 @@ import numpy as np
 
 from ..core.types import Interval
 from ..draw.numbers import between, percent, with_interval
+from ..model.manifest import Manifest
+from ..model.policy import Policy
+from ..model.rule import Answers, Lets
+from ..model.seen import SeenItems
 from ..stats.metrics import wilson
 from ..stats.mistakes import share
 from .judged import Judged
@@ -17,14 +21,14 @@ from .judged import Judged
 
 @dataclass(frozen=True)
 class Accepted:
-    """Answers that reach a threshold, and how many of them are wrong.
+    """Answers that no rule objects to, and how many of them are wrong.
 
     Both intervals are Wilson's for the number of independent images that those in groups are worth, as that of the accuracy
     is.
     """
 
-    threshold: float
-    """Confidence from which on answers are accepted."""
+    lets: Lets
+    """Which answers are accepted, in words."""
     share: Interval
     """Of the images judged."""
     n: int
@@ -35,12 +39,10 @@ class Accepted:
     def lines(self) -> list[tuple[str, str]]:
         """Name and value, as the command line shows them."""
         if not self.n:
-            return [
-                ("Accepted", f"none: no answer reaches confidence {self.threshold:g}, so a person sees every image")
-            ]
+            return [("Accepted", f"none: {self.lets.none}, so a person sees every image")]
         error = self.error
         answers = "1 answer" if self.n == 1 else f"{self.n} answers"
-        counts = f"{answers} of confidence {self.threshold:g} and more, {self.wrong or 'none'} of them wrong"
+        counts = f"{answers} {self.lets.which}, {self.wrong or 'none'} of them wrong"
         wrong = f"{percent(error.value)} of these are wrong  ({between(error.low, error.high)})"
         return [("Accepted", f"{with_interval(self.share)}: {counts}"), ("", wrong)]
 
@@ -50,17 +52,18 @@ class Accepted:
         return {"share": self.share.value, "n": self.n, "wrong": self.wrong, "error": error}
 
 
-def accepted_of(judged: Judged, settings: Sequence[float], threshold: float) -> Accepted | None:
-    """What is accepted from this confidence on; None for a kind whose answers never are.
+def accepted_of(judged: Judged, settings: Sequence[float], manifest: Manifest, seen: SeenItems) -> Accepted | None:
+    """What the manifest's policy accepts of answers to items in which this was ``seen``; None for a kind whose answers never
+    stand.
 
     ``settings``: see `Figures.settings`.
     """
-    known = judged.targets.confidence(judged.answers_JO, settings)
-    if known is None:
+    wrong_J = judged.targets.wrong(judged.answers_JO, settings)
+    if wrong_J is None or manifest.accept is None:
         return None
-    confidence_J, wrong_J = known
-    inside_J = confidence_J >= threshold
+    standing = Policy.of(manifest).standing(seen, Answers(manifest.kind, judged.answers_JO))
+    inside_J = standing.stands_N
     of_all = share(inside_J, np.ones(len(inside_J), np.bool_), judged.groups_J)
     assert of_all is not None  # something was judged
     error = share(wrong_J, inside_J, judged.groups_J) or wilson(0, 0)
-    return Accepted(threshold, of_all, int(inside_J.sum()), int((inside_J & wrong_J).sum()), error)
+    return Accepted(standing.lets, of_all, int(inside_J.sum()), int((inside_J & wrong_J).sum()), error)

@@ -22,7 +22,7 @@ def _prepare() -> Work:
     Image.init()
 
     def work(request: Mapping[str, Any], files: Mapping[str, bytes]) -> None:
-        for name in request.get("inputs", ()):  # as the asking process has them; a bundle names none
+        for name in request.get("modules", ()):  # as the asking process has them; a bundle names none
             import_module(name)
         predictor = construct(files, golden=request["golden"])
         form = predictor.manifest.input

@@ -7,7 +7,7 @@ the answer. The last may be of a lossy format, whose readers may differ a little
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,16 +16,16 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ..core.errors import DataError, InputError, ParityError, SchemaError
-from ..core.types import FloatArray
-from ..embed.backbone import OUTPUT
-from ..embed.session import Session
-from .export import LOGITS
+from ..core.types import Facts, FloatArray
 from .inputs.input import Input
 from .manifest import Manifest
-from .policy import judge
+from .policy import Policy, judge
 from .seen import Seen
 from .storage import GOLDEN
 from .tensors import load_tensors
+
+See = Callable[[FloatArray, Sequence[Facts]], list[Seen]]
+"""Tensors and facts → all that verdicts need, see `predictor.Predictor.see`."""
 
 EXPECTED = "golden/expected.safetensors"
 
@@ -70,14 +70,15 @@ class Parity:
     """Largest difference of a probability; of a number, in spreads of the training data."""
 
 
-def answer(data: bytes, form: Input, session: Session) -> tuple[NDArray[Any], Seen]:
-    """What is read from one file, as machines compare it, and what the network sees in it."""
-    compared, tensor = form.compared(form.read_bytes(data))
-    logits_NC, embedding_ND = session.run(tensor[None], [LOGITS, OUTPUT])
-    return compared, Seen(logits_NC[0], embedding_ND[0])
+def answer(data: bytes, form: Input, see: See) -> tuple[NDArray[Any], Seen]:
+    """What is read from one file, as machines compare it, and what the bundle sees in it."""
+    content = form.read_bytes(data)
+    compared, tensor = form.compared(content)
+    (seen,) = see(tensor[None], [form.facts(content)])
+    return compared, seen
 
 
-def write_golden(examples: list[tuple[bytes, GoldenExample]], form: Input, session: Session) -> dict[str, bytes]:
+def write_golden(examples: list[tuple[bytes, GoldenExample]], form: Input, see: See) -> dict[str, bytes]:
     """The files of ``golden/``: examples, what is read from them and logits, and their index.
 
     Raises:
@@ -89,7 +90,7 @@ def write_golden(examples: list[tuple[bytes, GoldenExample]], form: Input, sessi
         raise DataError(
             f"none of the {form.noun}s can be read any more, so there is nothing to check a bundle by; train again"
         )
-    answers = [answer(data, form, session) for data, _ in examples]
+    answers = [answer(data, form, see) for data, _ in examples]
     files = {f"golden/{entry.file}": data for data, entry in examples}
     files[EXPECTED] = save(
         {
@@ -102,7 +103,7 @@ def write_golden(examples: list[tuple[bytes, GoldenExample]], form: Input, sessi
     return files
 
 
-def replay(files: Mapping[str, bytes], manifest: Manifest, session: Session) -> Parity:
+def replay(files: Mapping[str, bytes], manifest: Manifest, see: See) -> Parity:
     """Run every golden example and compare.
 
     Raises:
@@ -115,7 +116,7 @@ def replay(files: Mapping[str, bytes], manifest: Manifest, session: Session) -> 
     worst_pixel = worst_probability = 0.0
     for entry, compared, logits_C, expected_O in zip(index.images, compared_G, logits_GC, expected_GO, strict=True):
         try:
-            got_read, got = answer(files[f"golden/{entry.file}"], form, session)
+            got_read, got = answer(files[f"golden/{entry.file}"], form, see)
         except (KeyError, InputError) as error:
             raise SchemaError(f"golden {form.noun} {entry.file} cannot be used: {error}") from None
         pixel = form.difference(got_read, compared)
@@ -169,13 +170,12 @@ def _check_entry(entry: GoldenExample, seen: Seen, manifest: Manifest) -> None:
     # Of what stands on a threshold, another machine's last bit decides.
     same = entry.label == said.label or manifest.kind.on_the_line(seen.logits_W, ROUNDING)
     rounding = abs(entry.confidence - said.confidence) <= ROUNDING
-    accept = manifest.accept
-    verdict = entry.verdict == said.verdict or (
-        accept is not None and abs(said.confidence - accept.confidence) < ROUNDING
-    )
+    answered = manifest.kind.answer(seen.logits_W)
+    verdict = entry.verdict == said.verdict or Policy.of(manifest).on_the_line(seen, answered, ROUNDING)
     if not (same and rounding and verdict):
+        reasons = "".join(f"; {reason.words}" for reason in judge(manifest, entry.file, seen).reasons)
         raise SchemaError(
             f"golden {manifest.input.noun} {entry.file}: golden.json says "
             f"{entry.label} at {entry.confidence:.3f} ({entry.verdict}), "
-            f"the expected logits {said.label} at {said.confidence:.3f} ({said.verdict})"
+            f"the expected logits {said.label} at {said.confidence:.3f} ({said.verdict}{reasons})"
         )

@@ -1,60 +1,117 @@
 """From what a model saw to a verdict: small rules, each of which may ask for a person and says why.
 
-A policy is read from the manifest. An answer stands where no rule objects; the reasons of all that do are kept.
+A policy is read from the manifest. An answer stands where no rule objects; the reasons of all that do are kept. Whether answers
+would stand is asked here of one (`Policy.judged`) and of many (`Policy.standing`), and nowhere else.
+Shapes: N items, C outputs.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Protocol
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
 
 from ..core.types import Prediction, Verdict
 from ..core.verdict import Reason
+from ..draw.numbers import whole_percent
 from .kinds.kind import Answer
 from .manifest import Manifest
-from .seen import Seen
+from .rule import Answers, Lets, Rule, Ruling
+from .seen import Seen, SeenItems
 
 UNREADABLE = "unreadable"
 
-
-class Rule(Protocol):
-    """One ground on which an answer does not stand without a person."""
-
-    @property
-    def needs_frozen(self) -> bool:
-        """Whether it looks at the frozen embedding, which takes a second network where the first was fine-tuned."""
-        ...
-
-    def objection(self, seen: Seen, answer: Answer) -> Reason | None:
-        """Why a person has to look; None where this rule sees no need."""
-        ...
+EACH_BY_SOME = "to each answer one rule or another objects"
 
 
 @dataclass(frozen=True)
-class Confident:
+class Confident(Rule):
     """The confidence has to reach a threshold."""
 
     least: float
-    needs_frozen: bool = False
 
-    def objection(self, seen: Seen, answer: Answer) -> Reason | None:  # noqa: ARG002
+    @classmethod
+    def of(cls, manifest: Manifest) -> Confident | None:
+        """Where answers have a confidence from which on they are accepted."""
+        return None if manifest.accept is None else cls(manifest.accept.confidence)
+
+    def ruling(self, seen: Seen, answer: Answer) -> Ruling:  # noqa: ARG002
         """Below the threshold, or no number at all."""
         if answer.confidence >= self.least:
-            return None
-        return Reason(
-            "low-confidence", f"its confidence, {_below(answer.confidence, self.least)}, is below {self.least:g}"
+            return Ruling()
+        words = f"its confidence, {_below(answer.confidence, self.least)}, is below {self.least:g}"
+        return Ruling(Reason("low-confidence", words))
+
+    def objects(self, seen: SeenItems, answers: Answers) -> NDArray[np.bool_]:  # noqa: ARG002
+        """The same in arrays."""
+        objects_N: NDArray[np.bool_] = ~(answers.confidence_N >= self.least)
+        return objects_N
+
+    def on_the_line(self, seen: Seen, answer: Answer, rounding: float) -> bool:  # noqa: ARG002
+        """So near the threshold."""
+        return abs(answer.confidence - self.least) < rounding
+
+    @property
+    def lets(self) -> Lets:
+        """From the threshold on."""
+        return Lets(
+            which=f"of confidence {self.least:g} and more",
+            none=f"no answer reaches confidence {self.least:g}",
+            where=f"from confidence {self.least:g} on",
+            at=f"at {whole_percent(self.least)} confidence",
+            too_few="no answer is sure enough",
         )
 
 
 @dataclass(frozen=True)
-class AlwaysReviewed:
+class AlwaysReviewed(Rule):
     """Nothing says which error may pass without a person."""
 
-    needs_frozen: bool = False
+    @classmethod
+    def of(cls, manifest: Manifest) -> AlwaysReviewed | None:
+        """Where the manifest names none."""
+        return cls() if manifest.accept is None else None
 
-    def objection(self, seen: Seen, answer: Answer) -> Reason | None:  # noqa: ARG002
+    def ruling(self, seen: Seen, answer: Answer) -> Ruling:  # noqa: ARG002
         """Always."""
-        return Reason("no-accept-rule", "no error has been named that may pass without a person")
+        return Ruling(Reason("no-accept-rule", "no error has been named that may pass without a person"))
+
+    @property
+    def lets(self) -> Lets:
+        """None."""
+        return Lets("without an accept rule", "no error has been named that may pass without a person")
+
+
+RULES: list[type[Rule]] = [Confident, AlwaysReviewed]
+"""The rules there are, each asked of every manifest, in the order in which their reasons are told."""
+
+
+def register(rule: type[Rule]) -> None:
+    """Have every manifest asked for such a rule.
+
+    Call it where the class is defined, on import: a bundle is first loaded by a process of its own, which imports that module.
+    """
+    if rule not in RULES:
+        RULES.append(rule)
+
+
+def modules() -> tuple[str, ...]:
+    """Where rules that were registered from elsewhere stand: another process imports these to know them, too."""
+    return tuple(sorted({rule.__module__ for rule in RULES} - {__name__}))
+
+
+@dataclass(frozen=True, eq=False)
+class Standing:
+    """Which of N answers would stand without a person."""
+
+    stands_N: NDArray[np.bool_]
+    lets: Lets
+    """Which these are, or why there are none, in words."""
+
+    def take(self, rows: NDArray[np.intp]) -> Standing:
+        """Of the answers at ``rows``."""
+        return Standing(self.stands_N[rows], self.lets)
 
 
 @dataclass(frozen=True)
@@ -66,17 +123,24 @@ class Policy:
     @classmethod
     def of(cls, manifest: Manifest) -> Policy:
         """What the manifest asks for."""
-        return cls((AlwaysReviewed() if manifest.accept is None else Confident(manifest.accept.confidence),))
+        asked = [form.of(manifest) for form in RULES]
+        return cls(tuple(rule for rule in asked if rule is not None))
 
     @property
     def needs_frozen(self) -> bool:
         """Whether `Seen.frozen_embedding_F` has to be given."""
         return any(rule.needs_frozen for rule in self.rules)
 
+    @property
+    def lets(self) -> Lets:
+        """Which answers all of the rules let stand, in words."""
+        return Lets.joined([rule.lets for rule in self.rules])
+
     def judged(self, path: str, seen: Seen, answer: Answer, bundle_id: str) -> Prediction:
         """The answer with its verdict, and the reasons where it does not stand."""
-        found = [rule.objection(seen, answer) for rule in self.rules]
-        reasons = tuple(reason for reason in found if reason is not None)
+        rulings = [rule.ruling(seen, answer) for rule in self.rules]
+        reasons = tuple(ruling.reason for ruling in rulings if ruling.reason is not None)
+        in_domain = [ruling.p_in_domain for ruling in rulings if ruling.p_in_domain is not None]
         return Prediction(
             path=path,
             label=answer.label,
@@ -84,10 +148,28 @@ class Policy:
             probs=answer.probs,
             verdict=Verdict.REVIEW if reasons else Verdict.ACCEPT,
             bundle_id=bundle_id,
+            p_in_domain=min(in_domain, default=None),
             labels=answer.labels,
             values=answer.values,
             reasons=reasons,
         )
+
+    def standing(self, seen: SeenItems, answers: Answers) -> Standing:
+        """Which of many answers would stand: those that `judged` accepts."""
+        objections = [(rule, rule.objects(seen, answers)) for rule in self.rules]
+        stands_N = np.ones(len(answers), np.bool_)
+        for _, objects_N in objections:
+            stands_N &= ~objects_N
+        # Where none stands, those are to blame that object to every one.
+        blamed = [rule.lets for rule, objects_N in objections if objects_N.all()]
+        if not blamed:
+            return Standing(stands_N, replace(self.lets, none=EACH_BY_SOME, too_few=EACH_BY_SOME))
+        of_none = Lets.joined(blamed)
+        return Standing(stands_N, replace(self.lets, none=of_none.none, too_few=of_none.too_few))
+
+    def on_the_line(self, seen: Seen, answer: Answer, rounding: float) -> bool:
+        """Whether another machine's last digits, ``rounding``, may change the verdict."""
+        return any(rule.on_the_line(seen, answer, rounding) for rule in self.rules)
 
 
 UNJUDGED = Policy((AlwaysReviewed(),))

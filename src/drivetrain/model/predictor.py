@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -22,7 +22,7 @@ import numpy as np
 from ..core.cores import available_cores
 from ..core.errors import BundleError, InputError, SchemaError, UsageError, WeightsError
 from ..core.local_path import local_path
-from ..core.types import FloatArray, Prediction
+from ..core.types import Facts, FloatArray, Prediction
 from ..data.image.preprocess import for_images
 from ..embed.backbone import INPUT, OUTPUT
 from ..embed.batch_sizes import in_batches
@@ -99,8 +99,8 @@ class Predictor:
             tensor = self.tensor(content)
         except InputError as error:
             return unreadable(name, f"{error.reason}: {error.detail}", self.manifest.bundle_id)
-        seen = self.see_batch(tensor[None])[0]
-        return self.judge(name, replace(seen, facts=self.manifest.input.facts(content)))
+        (seen,) = self.see(tensor[None], [self.manifest.input.facts(content)])
+        return self.judge(name, seen)
 
     def predict_many(self, sources: Iterable[Source], workers: int | None = None) -> Iterator[Prediction]:
         """Predict many, in order, as they become ready; ``sources`` is read a few ahead, so it may be endless.
@@ -146,14 +146,17 @@ class Predictor:
         logits_NW, embedding_ND = self.run_batch(tensor[None])
         return logits_NW[0], embedding_ND[0]
 
-    def see_batch(self, tensors: FloatArray, *, wide: bool = False) -> list[Seen]:
-        """Preprocessed inputs (N, …) → all that their verdicts need; ``wide`` as `run_batch` has it."""
+    def see(self, tensors: FloatArray, facts: Sequence[Facts], *, wide: bool = False) -> list[Seen]:
+        """Preprocessed inputs (N, …) and what their input says of each → all that their verdicts need.
+
+        ``wide`` as `run_batch` has it.
+        """
         logits_NW, embedding_ND = self.run_batch(tensors, wide=wide)
         if not self.policy.needs_frozen:
-            return [Seen(logits_W, embedding_D) for logits_W, embedding_D in zip(logits_NW, embedding_ND, strict=True)]
+            return [Seen(logits, own, None, of) for logits, own, of in zip(logits_NW, embedding_ND, facts, strict=True)]
         # Without fine-tuning both are one.
         frozen_NF = embedding_ND if self._frozen_graph is None else map(self.run_frozen, tensors)
-        return [Seen(*parts) for parts in zip(logits_NW, embedding_ND, frozen_NF, strict=True)]
+        return [Seen(*parts) for parts in zip(logits_NW, embedding_ND, frozen_NF, facts, strict=True)]
 
     def tensor(self, content: Any) -> FloatArray:
         """What the network sees of content that the manifest's input has read.
@@ -317,14 +320,13 @@ def _construct(
 ) -> Predictor:
     session = Session(files[MODEL])
     _check_fit(session, parsed.manifest)
-    parity = replay(files, parsed.manifest, session) if golden else None
     wide = Session(files[MODEL], threads) if threads > 1 else None
     # The model's bytes live on in the session, and the arrays as arrays; only the small files are kept.
     kept = {name: data for name, data in files.items() if name not in (MODEL, ARRAYS, FROZEN, GALLERY)}
-    return Predictor(
+    predictor = Predictor(
         path=path,
         manifest=parsed.manifest,
-        parity=parity,
+        parity=None,
         model_sha256=sha256,
         gallery=parsed.gallery,
         _arrays=parsed.arrays,
@@ -332,6 +334,22 @@ def _construct(
         _session=session,
         _frozen_graph=parsed.frozen,
         _wide=wide,
+    )
+    return replace(predictor, parity=replay(files, parsed.manifest, predictor.see)) if golden else predictor
+
+
+def in_making(manifest: Manifest, arrays: TrainingArrays, session: Session, frozen_graph: bytes | None) -> Predictor:
+    """The predictor of a bundle that is not written yet, by which its golden examples are made."""
+    return Predictor(
+        path=Path(),
+        manifest=manifest,
+        parity=None,
+        model_sha256="",
+        gallery=None,
+        _arrays=arrays,
+        _files={},
+        _session=session,
+        _frozen_graph=frozen_graph,
     )
 
 

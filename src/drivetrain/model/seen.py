@@ -1,12 +1,16 @@
-"""What a model saw in one item: all there is to judge an answer by.
+"""What a model saw: all there is to judge an answer by, of one item and of many.
 
-Shapes: W logits, D embedding, F embedding of the network before fine-tuning.
+Shapes: N items, W logits, D embedding, F embedding of the network before fine-tuning.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
 
 from ..core.types import FloatArray
 
@@ -21,3 +25,49 @@ class Seen:
     """None where no rule of the policy asks for it (`Policy.needs_frozen`)."""
     facts: Mapping[str, object] = field(default_factory=dict)
     """What the input says of the item, such as its width and height."""
+
+
+@dataclass(frozen=True, eq=False)
+class SeenItems:
+    """The same of N items. What most rules do not ask for is made when one first does: it may be gigabytes."""
+
+    logits_NW: FloatArray
+    embedded: Callable[[], FloatArray]
+    """Gives (N, D)."""
+    frozen: Callable[[], FloatArray] | None
+    """Gives (N, F); None where no rule of the policy asks for it."""
+    facts_of: Callable[[int], Mapping[str, object]]
+    """Of one row."""
+
+    def __len__(self) -> int:
+        return len(self.logits_NW)
+
+    def __getitem__(self, row: int) -> Seen:
+        frozen_NF = self.frozen_embedding_NF
+        frozen_F = None if frozen_NF is None else frozen_NF[row]
+        return Seen(self.logits_NW[row], self.embedding_ND[row], frozen_F, self.facts_of(row))
+
+    @cached_property
+    def embedding_ND(self) -> FloatArray:
+        """`Seen.embedding_D` of each."""
+        return self.embedded()
+
+    @cached_property
+    def frozen_embedding_NF(self) -> FloatArray | None:
+        """`Seen.frozen_embedding_F` of each."""
+        return None if self.frozen is None else self.frozen()
+
+    def take(self, rows_K: NDArray[np.intp]) -> SeenItems:
+        """Those at ``rows_K``."""
+
+        def frozen() -> FloatArray:
+            frozen_NF = self.frozen_embedding_NF
+            assert frozen_NF is not None  # checked below
+            return frozen_NF[rows_K]
+
+        return SeenItems(
+            self.logits_NW[rows_K],
+            lambda: self.embedding_ND[rows_K],
+            None if self.frozen is None else frozen,
+            lambda row: self.facts_of(int(rows_K[row])),
+        )

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from ..core.child import ChildError
 from ..core.errors import BundleError
 from ..embed.quarantine import Quarantine
-from .inputs.registry import modules
+from . import policy
+from .inputs import registry as inputs
 
 MODULE = "drivetrain.model.first_load"
 
@@ -23,6 +24,6 @@ def try_first(files: Mapping[str, bytes], sums: Mapping[str, str], quarantine: Q
     # Without the golden images less is tried, so that it is remembered apart.
     tried = sums if golden else {**sums, "": "without golden images"}
     try:
-        quarantine.admit(MODULE, {"golden": golden, "inputs": modules()}, files, tried)
+        quarantine.admit(MODULE, {"golden": golden, "modules": [*inputs.modules(), *policy.modules()]}, files, tried)
     except ChildError as error:
         raise BundleError(f"loading it {error}, so it was refused") from None

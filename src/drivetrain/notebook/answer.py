@@ -12,6 +12,7 @@ from ..core.types import Prediction, Verdict
 from ..draw.numbers import nearly, reading
 from ..model.kinds.kind import few
 from ..model.manifest import Manifest
+from ..model.policy import Policy
 
 # The most rows shown: of more classes than this, only the likeliest have one.
 ROWS = 8
@@ -63,16 +64,11 @@ def verdict_words(prediction: Prediction, manifest: Manifest) -> str:
     """Say what to do with the answer, and why."""
     if prediction.verdict is Verdict.UNREADABLE:
         return f"This file cannot be read as a picture ({prediction.error or 'unknown reason'}). Try another one."
-    if manifest.accept is None:
-        held = manifest.kind.held
-        return (
-            f"Review: a person should look at every {manifest.kind.words.output} this model gives.{held and f' {held}'}"
-        )
-    least, sure = manifest.accept.confidence, prediction.confidence
-    said = f"{nearly(sure)} sure"
     if prediction.verdict is Verdict.ACCEPT:
-        return f"Accept: {said}, and from {nearly(least)} on an answer may stand without a person."
-    return f"Review: {said}, and below {nearly(least)} a person should look."
+        which = Policy.of(manifest).lets.which
+        return f"Accept: {nearly(prediction.confidence)} sure, and answers {which} may stand without a person."
+    why, held = "; ".join(reason.words for reason in prediction.reasons), manifest.kind.held
+    return f"Review: a person should look, since {why}.{held and f' {held}'}"
 
 
 def task_words(manifest: Manifest) -> str:

@@ -44,10 +44,10 @@ def _headlines(evaluation: Evaluation, manifest: Manifest) -> Iterator[Headline]
 def _accepted_card(accepted: Accepted | None) -> tuple[Headline, ...]:
     if accepted is None:
         return ()
-    note = "no answer is sure enough"
+    note = accepted.lets.too_few
     if accepted.n:
         error = accepted.error
         note = f"{accepted.wrong} of {accepted.n} wrong: {percent(error.value)} ({span(error.low, error.high)})"
-    title = f"Accepted from confidence {accepted.threshold:g} on"
+    title = f"Accepted {accepted.lets.where}"
     share = accepted.share
     return (Headline(title, percent(share.value), span(share.low, share.high), note),)

@@ -16,14 +16,16 @@ from ..data.image.decode import decode
 from ..data.image.facts import pixel_size
 from ..data.image.preprocess import Preprocess, apply, for_images
 from ..data.preparation import Preparation
-from ..draw.numbers import percent, span, whole_percent
+from ..draw.numbers import percent, span
 from ..draw.plot import Plot
 from ..embed.session import Session
-from ..learn.accept_rule import accepted_of
+from ..learn.accept_rule import Accepted
 from ..learn.selection import Trial
 from ..model import storage
 from ..model.export import LOGITS
+from ..model.manifest import Manifest, parse_manifest
 from ..stats.metrics import Floats
+from ..training.describing import accepted
 from ..training.random_split import claim, meaning
 from ..training.trained import Trained
 from .answers import headline, pictures_of, with_answers
@@ -42,7 +44,7 @@ def training_report(trained: Trained, files: Mapping[str, bytes], created_at: st
     report = Report(
         title=trained.options.name or Path(trained.dataset.source).stem or "model",
         subtitle=f"{len(trained.trained_on)} images{what} · trained {created_at[:10]}",
-        headlines=tuple(_headlines(trained)),
+        headlines=tuple(_headlines(trained, parse_manifest(files[storage.MANIFEST]))),
         warnings=tuple(one.sentence for one in trained.findings),
         reliability_note=_calibration_note(trained),
         duplicates=_duplicate_groups(trained),
@@ -78,7 +80,7 @@ def _learning(trained: Trained) -> tuple[Plot, ...]:
     )
 
 
-def _headlines(trained: Trained) -> Iterator[Headline]:
+def _headlines(trained: Trained, described: Manifest) -> Iterator[Headline]:
     """The first figure, what is worst, what a random split would claim, and the other figures."""
     figures = trained.figures
     first, *others = figures.overall
@@ -87,7 +89,7 @@ def _headlines(trained: Trained) -> Iterator[Headline]:
     yield from _random_split_card(trained)
     for row in others:
         yield headline(row)
-    yield from _accepted_card(trained)
+    yield from _accepted_card(accepted(trained, trained.judged, described))
 
 
 def _worst_card(trained: Trained) -> Iterator[Headline]:
@@ -103,13 +105,11 @@ def _random_split_card(trained: Trained) -> Iterator[Headline]:
         yield Headline("A random split would claim", claimed, note=note)
 
 
-def _accepted_card(trained: Trained) -> Iterator[Headline]:
-    accepted = accepted_of(trained.judged, trained.figures.settings, trained.options.accept)
-    if accepted is not None and accepted.n:
-        error = accepted.error
+def _accepted_card(stand: Accepted | None) -> Iterator[Headline]:
+    if stand is not None and stand.n:
+        error = stand.error
         note = f"{percent(error.value)} of those wrong ({span(error.low, error.high)}); the rest goes to review"
-        title = f"Answered at {whole_percent(accepted.threshold)} confidence"
-        yield Headline(title, percent(accepted.share.value), note=note)
+        yield Headline(f"Answered {stand.lets.at}", percent(stand.share.value), note=note)
 
 
 def _trials_note(trials: tuple[Trial, ...]) -> str:

@@ -20,7 +20,7 @@ from ..model.arrays import TrainingArrays
 from ..model.card import render_card
 from ..model.export import with_head
 from ..model.golden import GoldenExample
-from ..model.manifest import Manifest
+from ..model.predictor import Predictor, in_making
 from .describing import manifest_of, unseen
 from .trained import Trained
 
@@ -31,16 +31,14 @@ def bundle_files(trained: Trained, created_at: str) -> dict[str, bytes]:
     """Every file of the bundle but the report and the sums."""
     files: dict[str, bytes] = {}
     if trained.tuned is None:
-        model, embeddings_AD = _frozen_model(trained)
-        frozen_AF = None
+        model, frozen_AF = _frozen_model(trained), None
     else:
         # What tells pictures of another kind apart is better seen before fine-tuning, so both networks travel.
         features = trained.chosen.features
-        model, embeddings_AD = trained.tuned.model, trained.tuned.embeddings_AD
+        model, frozen_AF = trained.tuned.model, trained.frozen_AF
         files[storage.FROZEN] = features.backbone.build(features.blocks).SerializeToString()
-        frozen_AF = trained.sample.features_ND * np.float32(np.sqrt(len(features.blocks)))
     session = Session(model)
-    remembered = _arrays(trained, embeddings_AD, frozen_AF)
+    remembered = _arrays(trained, trained.embeddings_AD, frozen_AF)
     arrays = remembered.to_bytes()
     described = manifest_of(trained, created_at, _identity(model, trained.beta, arrays))
     pictures = _pictures(trained, remembered)
@@ -52,18 +50,17 @@ def bundle_files(trained: Trained, created_at: str) -> dict[str, bytes]:
         storage.MANIFEST: described.to_json().encode(),
         storage.CARD: render_card(described).encode(),
     }
-    examples = _golden_examples(trained, described, session)
-    return files | golden.write_golden(examples, described.input, session)
+    predictor = in_making(described, remembered, session, files.get(storage.FROZEN))
+    examples = _golden_examples(trained, predictor)
+    return files | golden.write_golden(examples, described.input, predictor.see)
 
 
-def _frozen_model(trained: Trained) -> tuple[bytes, FloatArray]:
-    """The frozen network with the head on it, and what it makes of all images, (A, D)."""
+def _frozen_model(trained: Trained) -> bytes:
+    """The frozen network with the head on it."""
     features, head = trained.chosen.features, trained.fitted.head
-    # The features were scaled to unit length by one factor; the graph's are not, so the factor goes into the weights.
-    scale = np.float32(1 / np.sqrt(len(features.blocks)))
+    # The graph does not scale the features, so the factor goes into the weights.
     graph = features.backbone.build(features.blocks)
-    model = with_head(graph, head.weight_DC * scale, head.bias_C, views=features.views)
-    return model, trained.sample.features_ND / scale
+    return with_head(graph, head.weight_DC * trained.scale, head.bias_C, views=features.views)
 
 
 def _identity(model: bytes, beta: float, arrays: bytes) -> str:
@@ -111,9 +108,10 @@ def _picture(items: Sequence[Item], row: int) -> bytes | None:
         return None  # gone since it was embedded; the others will do
 
 
-def _golden_examples(trained: Trained, described: Manifest, session: Session) -> list[tuple[bytes, GoldenExample]]:
+def _golden_examples(trained: Trained, predictor: Predictor) -> list[tuple[bytes, GoldenExample]]:
     """A few inputs the model has not seen, chosen as their kind has it; all but the last without loss."""
-    judged, form = unseen(trained), described.input
+    judged, described = unseen(trained), predictor.manifest
+    form = described.input
     examples: list[tuple[bytes, GoldenExample]] = []
     for j in judged.targets.golden(judged.answers_JO, GOLDEN_EXAMPLES):
         if len(examples) == GOLDEN_EXAMPLES:
@@ -124,7 +122,7 @@ def _golden_examples(trained: Trained, described: Manifest, session: Session) ->
         except InputError:
             continue  # gone since it was embedded; another will do
         data = form.golden_file(content, lossless=lossless)
-        _, seen = golden.answer(data, form, session)
+        _, seen = golden.answer(data, form, predictor.see)
         file = f"{len(examples)}.{form.golden_ending(lossless=lossless)}"
         examples.append((data, golden.entry_of(file, lossless, seen, described)))
     return examples

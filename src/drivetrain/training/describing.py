@@ -9,7 +9,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from .._version import __version__
-from ..learn.accept_rule import accepted_of
+from ..learn.accept_rule import Accepted, accepted_of
 from ..learn.judged import Judged
 from ..model.figure_row import FigureRow, rows_of
 from ..model.inputs.registry import INPUTS
@@ -23,12 +23,20 @@ MADE_WITH = ("numpy", "pillow", "onnx", "onnxruntime")
 
 def manifest_of(trained: Trained, created_at: str, bundle_id: str) -> Manifest:
     """The whole of it."""
+    described = _without_coverage(trained, created_at, bundle_id)
+    return described.model_copy(update={"accept": _accept(trained, described)})
+
+
+def _without_coverage(trained: Trained, created_at: str, bundle_id: str) -> Manifest:
+    """All that its policy is read from: how much that lets stand is not reckoned yet."""
     features, tuned, targets = trained.chosen.features, trained.tuned, trained.targets
     preparation = features.backbone.preprocess
     frozen_width = len(features.backbone.columns(features.blocks))
     fitted_on = f"out-of-fold logits of {len(trained.trained_on)} images"
     if tuned is not None:
         fitted_on = f"logits of {len(tuned.judged.rows_J)} held-out images"
+    kind = targets.described(trained.figures, Calibration(beta=trained.beta, fitted_on=fitted_on))
+    asked = Accept(confidence=trained.options.accept, coverage=0, error=None)
     return Manifest(
         name=trained.options.name or Path(trained.dataset.source).stem or "model",
         bundle_id=bundle_id,
@@ -44,8 +52,8 @@ def manifest_of(trained: Trained, created_at: str, bundle_id: str) -> Manifest:
             "python": platform.python_version(),
             **{name: version(name) for name in MADE_WITH},
         },
-        kind=targets.described(trained.figures, Calibration(beta=trained.beta, fitted_on=fitted_on)),
-        accept=_accept(trained),
+        kind=kind,
+        accept=asked if kind.has_confidence else None,
         figures=_figures(trained),
     )
 
@@ -108,14 +116,18 @@ def _fine_tuning(trained: Trained) -> FineTuning | None:
     )
 
 
-def _accept(trained: Trained) -> Accept | None:
+def accepted(trained: Trained, judged: Judged, described: Manifest) -> Accepted | None:
+    """What the bundle's policy lets stand of the answers that it is judged by."""
+    return accepted_of(judged, trained.figures.settings, described, trained.seen(judged, described.input))
+
+
+def _accept(trained: Trained, described: Manifest) -> Accept | None:
     judged = unseen(trained)
-    accepted = accepted_of(judged, trained.figures.settings, trained.options.accept)
-    if accepted is None:
+    stand = accepted(trained, judged, described)
+    if stand is None:
         return None
-    error = Share.of(accepted.error) if accepted.n else None
-    coverage = accepted.n / len(judged.rows_J)
-    return Accept(confidence=accepted.threshold, coverage=coverage, error=error)
+    error = Share.of(stand.error) if stand.n else None
+    return Accept(confidence=trained.options.accept, coverage=stand.n / len(judged.rows_J), error=error)
 
 
 def _figures(trained: Trained) -> tuple[FigureRow, ...]:

@@ -12,13 +12,15 @@ from pathlib import Path
 import numpy as np
 
 from ..core.finding import Finding
-from ..core.types import Dataset, Skipped
+from ..core.types import Dataset, FloatArray, Skipped
 from ..learn.figures import Figures
 from ..learn.head import FittedHead
 from ..learn.judged import Judged
 from ..learn.kinds.registry import KINDS
 from ..learn.kinds.targets import Targets
 from ..learn.worst import Worst
+from ..model.inputs.input import Input
+from ..model.seen import SeenItems
 from .contradictions import Contradictory
 from .features import Chosen
 from .options import TrainOptions
@@ -81,6 +83,34 @@ class Trained:
         """Whether some of the N images have to be kept together."""
         groups_N = self.trained_on.groups_N
         return len(np.unique(groups_N)) < len(groups_N)
+
+    @property
+    def embeddings_AD(self) -> FloatArray:
+        """What the graph in use makes of all usable images."""
+        # The features of several blocks were scaled to unit length by one factor; the graph's are not.
+        return self.sample.features_ND / self.scale if self.tuned is None else self.tuned.embeddings_AD
+
+    @property
+    def frozen_AF(self) -> FloatArray:
+        """What the frozen network makes of them. Without fine-tuning both are one."""
+        if self.tuned is None:
+            return self.embeddings_AD
+        return self.sample.features_ND * np.float32(np.sqrt(len(self.chosen.features.blocks)))
+
+    @property
+    def scale(self) -> np.float32:
+        """Features are what the frozen network gives times this: of unit length, however many blocks there are."""
+        return np.float32(1 / np.sqrt(len(self.chosen.features.blocks)))
+
+    def seen(self, judged: Judged, form: Input) -> SeenItems:
+        """What the model saw in the images that it is judged by; ``form`` is its input."""
+        rows_J, facts = judged.rows_J, self.chosen.embeddings.facts
+        return SeenItems(
+            judged.logits_JW,
+            lambda: self.embeddings_AD[rows_J],
+            lambda: self.frozen_AF[rows_J],
+            lambda j: form.facts_in(facts[rows_J[j]].details),
+        )
 
     @property
     def beta(self) -> float:

@@ -261,8 +261,9 @@ class ClassTargets(Targets):
             document["auc"] = area.value if area else None
         return document
 
-    def confidence(self, answers_JO: Floats, settings: Sequence[float]) -> tuple[Floats, NDArray[np.bool_]] | None:  # noqa: ARG002
-        return answers_JO.max(axis=1), answers_JO.argmax(axis=1) != self.values
+    def wrong(self, answers_JO: Floats, settings: Sequence[float]) -> NDArray[np.bool_] | None:  # noqa: ARG002
+        wrong_J: NDArray[np.bool_] = answers_JO.argmax(axis=1) != self.values
+        return wrong_J
 
     def about_guessing(self, figures: Figures) -> list[Finding]:
         accuracy, guess = figures["accuracy"], figures["baseline"]

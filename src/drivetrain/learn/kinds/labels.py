@@ -304,9 +304,9 @@ class LabelTargets(Targets):
             document["mean_average_precision_random_split"] = {"value": figures.random_split.value}
         return document
 
-    def confidence(self, answers_JO: Floats, settings: Sequence[float]) -> tuple[Floats, NDArray[np.bool_]] | None:
-        """An answer is as sure as its least sure label, and wrong if one of the labels given or left out is."""
-        return np.maximum(answers_JO, 1 - answers_JO).min(axis=1), self._wrong(answers_JO, np.asarray(settings))
+    def wrong(self, answers_JO: Floats, settings: Sequence[float]) -> NDArray[np.bool_] | None:
+        """An answer is wrong if one of the labels given or left out is."""
+        return self._wrong(answers_JO, np.asarray(settings))
 
     def about_guessing(self, figures: Figures) -> list[Finding]:
         mean, guess = figures["mean-average-precision"], figures["baseline"]

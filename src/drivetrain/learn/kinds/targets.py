@@ -313,8 +313,8 @@ class Targets(ABC):
         """What ``docs/json.md`` describes of an evaluation of this kind beside the figures."""
         return {}
 
-    def confidence(self, answers_JO: Floats, settings: Sequence[float]) -> tuple[Floats, NDArray[np.bool_]] | None:  # noqa: ARG002
-        """(J,) how sure each answer is, 0–1, and whether it is wrong; None where no answer stands without a person."""
+    def wrong(self, answers_JO: Floats, settings: Sequence[float]) -> NDArray[np.bool_] | None:  # noqa: ARG002
+        """(J,) whether each answer is wrong; None of a kind whose answers never stand without a person."""
         return None
 
     @abstractmethod

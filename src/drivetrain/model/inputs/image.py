@@ -80,6 +80,10 @@ class ImageInput(Input):
         """Width and height, upright and as stored, in pixels."""
         return {"width": content.width, "height": content.height}
 
+    def facts_in(self, details: Facts) -> Facts:
+        """Without how the file was written."""
+        return {name: details[name] for name in ("width", "height")}
+
     def size_fault(self, data: bytes, most: int) -> str | None:
         """By what its headers say."""
         try:

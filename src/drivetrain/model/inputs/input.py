@@ -136,7 +136,12 @@ class Input(Part, ABC):
 
     @abstractmethod
     def facts(self, content: Any) -> Facts:
-        """What a record keeps of it."""
+        """What a record keeps of it, and rules may ask for. All of it stands in the `ItemFacts.details` that ``preprocess``
+        makes, so that rules may be asked of items that were embedded long ago."""
+
+    def facts_in(self, details: Facts) -> Facts:
+        """`facts`, from an item's `ItemFacts.details`."""
+        return details
 
     # What a server has to know of a file before it reads it, and what it keeps of it.
 

@@ -76,9 +76,14 @@ class ClassKind(Kind):
         """The calibration's factor."""
         return self.calibration.beta
 
-    def answer(self, logits_W: FloatArray) -> Answer:
+    def answered(self, answers_C: Floats) -> Answer:
         """The most probable class; its probability is the confidence."""
-        return likeliest(self.classes, self.answers(logits_W[None])[0])
+        return likeliest(self.classes, answers_C)
+
+    def confidences(self, answers_NC: Floats) -> Floats:
+        """The largest probability."""
+        confidence_N: Floats = answers_NC.max(axis=1)
+        return confidence_N
 
     @classmethod
     def answer_text(cls, said: Said, *, none: str = "–", ranges: bool = False) -> str:  # noqa: ARG003

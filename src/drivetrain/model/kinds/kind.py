@@ -137,8 +137,16 @@ class Kind(Part, ABC):
         return self.answers(logits_NW)
 
     @abstractmethod
+    def answered(self, answers_C: Floats) -> Answer:
+        """One item's answer, from its row of `answers`."""
+
     def answer(self, logits_W: FloatArray) -> Answer:
         """One item's answer."""
+        return self.answered(self.answers(logits_W[None])[0])
+
+    def confidences(self, answers_NC: Floats) -> Floats:
+        """(N,) the confidence of each answer, from rows of `answers`; 0 of a kind that has none."""
+        return np.zeros(len(answers_NC))
 
     @classmethod
     @abstractmethod

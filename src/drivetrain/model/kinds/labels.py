@@ -79,9 +79,14 @@ class LabelKind(Kind):
         """The calibration's factor."""
         return self.calibration.beta
 
-    def answer(self, logits_W: FloatArray) -> Answer:
+    def answered(self, answers_C: Floats) -> Answer:
         """The labels whose probability reaches their threshold."""
-        return some_labels(self.labels, self.answers(logits_W[None])[0], np.asarray(self.thresholds))
+        return some_labels(self.labels, answers_C, np.asarray(self.thresholds))
+
+    def confidences(self, answers_NC: Floats) -> Floats:
+        """That of the least certain label."""
+        confidence_N: Floats = np.maximum(answers_NC, 1 - answers_NC).min(axis=1)
+        return confidence_N
 
     @classmethod
     def answer_text(cls, said: Said, *, none: str = "–", ranges: bool = False) -> str:  # noqa: ARG003

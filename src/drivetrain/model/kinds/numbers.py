@@ -91,12 +91,12 @@ class NumberKind(Kind):
         numbers_NM: Floats = self.answers(logits_NW) / np.asarray(self.spreads)
         return numbers_NM
 
-    def answer(self, logits_W: FloatArray) -> Answer:
+    def answered(self, answers_C: Floats) -> Answer:
         """The numbers with their intervals; there is no confidence."""
-        numbers_M, method = self.answers(logits_W[None])[0], f"split-conformal, {whole_percent(self.coverage)}"
+        method = f"split-conformal, {whole_percent(self.coverage)}"
         values = {
             name: Interval(float(number), float(number - half), float(number + half), method)
-            for name, number, half in zip(self.targets, numbers_M, self.half_widths, strict=True)
+            for name, number, half in zip(self.targets, answers_C, self.half_widths, strict=True)
         }
         return Answer(values=values)
 

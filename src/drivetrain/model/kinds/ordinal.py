@@ -70,9 +70,14 @@ class OrdinalKind(Kind):
         """The calibration's factor."""
         return self.calibration.beta
 
-    def answer(self, logits_W: FloatArray) -> Answer:
+    def answered(self, answers_C: Floats) -> Answer:
         """The most probable grade, whose probability is the confidence, and the expected one with the likely range."""
-        return graded(self.grades, self.answers(logits_W[None])[0])
+        return graded(self.grades, answers_C)
+
+    def confidences(self, answers_NC: Floats) -> Floats:
+        """The largest probability."""
+        confidence_N: Floats = answers_NC.max(axis=1)
+        return confidence_N
 
     @classmethod
     def answer_text(cls, said: Said, *, none: str = "–", ranges: bool = False) -> str:  # noqa: ARG003

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-from dataclasses import replace
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query
@@ -204,10 +203,10 @@ def explained(
             pictured, facts = form.pictured(content, OVERLAY), form.facts(content)
             tensor = pictured.tensor if pictured else form.tensor(content)
             del content
-        seen = predictor.see_batch(tensor[None])[0]
+        (seen,) = predictor.see(tensor[None], [facts])
     except InputError as error:
         raise Problem("unprocessable", f"the {form.noun} cannot be read: {error}") from None
-    prediction = predictor.judge(upload.name, replace(seen, facts=facts))
+    prediction = predictor.judge(upload.name, seen)
     answer["prediction"] = prediction.to_json()
     gallery = predictor.gallery
     if count:

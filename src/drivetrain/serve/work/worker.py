@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from weakref import finalize
 
@@ -63,8 +63,9 @@ def answer(prepared: Sequence[Prepared], *, wide: bool = False) -> list[Entry]:
     """
     predictor = prepared[0].job.model.predictor
     tensors = [one.tensor for one in prepared if one.tensor is not None]
+    facts = [one.facts for one in prepared if one.tensor is not None]
     start_s = time.monotonic()
-    seen = iter(predictor.see_batch(_batch(tensors), wide=wide) if tensors else ())
+    seen = iter(predictor.see(_batch(tensors), facts, wide=wide) if tensors else ())
     end_s = time.monotonic()
     return [_entry(one, None if one.tensor is None else next(seen), end_s - start_s) for one in prepared]
 
@@ -117,7 +118,7 @@ def _entry(one: Prepared, seen: Seen | None, network_s: float) -> Entry:
     if seen is None:
         prediction = unreadable(upload.name, one.error or "damaged", predictor.manifest.bundle_id)
     else:
-        prediction = predictor.judge(upload.name, replace(seen, facts=one.facts))
+        prediction = predictor.judge(upload.name, seen)
     # The clock is read once for both, so that ids and moments sort alike.
     now_ns = time.time_ns()
     record = Record(

@@ -1,0 +1,107 @@
+"""A rule of a policy: one ground on which an answer does not stand without a person.
+
+A further rule is a class of its own and one call of `policy.register`; whoever answers, replays, evaluates or reports asks the
+policy, and needs no edit. Shapes: N items, C outputs.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..core.verdict import Reason
+from ..stats.metrics import Floats
+from .kinds.kind import Answer, Kind
+from .manifest import Manifest
+from .seen import Seen, SeenItems
+
+
+@dataclass(frozen=True)
+class Ruling:
+    """What a rule says of one answer."""
+
+    reason: Reason | None = None
+    """Why a person has to look; None where this rule sees no need."""
+    p_in_domain: float | None = None
+    """0–1, how likely the item is of the kind trained on; None from a rule that does not judge it."""
+
+
+@dataclass(frozen=True)
+class Lets:
+    """What rules let stand, as parts of sentences. Those left empty say the same as those given."""
+
+    which: str
+    """After “answers”: ``of confidence 0.9 and more``."""
+    none: str
+    """A clause, where none does: ``no answer reaches confidence 0.9``."""
+    where: str = ""
+    """After “accepted”: ``from confidence 0.9 on``."""
+    at: str = ""
+    """After “answered”: ``at 90 % confidence``."""
+    too_few: str = ""
+    """``none`` in fewer words: ``no answer is sure enough``."""
+
+    @classmethod
+    def joined(cls, parts: Sequence[Lets]) -> Lets:
+        """What several rules let stand together."""
+        return cls(
+            which=" and ".join(one.which for one in parts),
+            none="; ".join(one.none for one in parts),
+            where=" and ".join(one.where or one.which for one in parts),
+            at=" and ".join(one.at or one.which for one in parts),
+            too_few="; ".join(one.too_few or one.none for one in parts),
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Answers:
+    """Answers to N items: (N, C) probabilities or numbers, and the kind that reads them."""
+
+    kind: Kind
+    values_NC: Floats
+
+    def __len__(self) -> int:
+        return len(self.values_NC)
+
+    def __getitem__(self, row: int) -> Answer:
+        return self.kind.answered(self.values_NC[row])
+
+    @property
+    def confidence_N(self) -> Floats:
+        """(N,) how sure each is, 0–1."""
+        return self.kind.confidences(self.values_NC)
+
+
+class Rule(ABC):
+    """One ground on which an answer does not stand without a person."""
+
+    needs_frozen: ClassVar[bool] = False
+    """Whether it looks at the frozen embedding, which takes a second network where the first was fine-tuned."""
+
+    @classmethod
+    @abstractmethod
+    def of(cls, manifest: Manifest) -> Self | None:
+        """The rule as a manifest asks for it; None where it does not."""
+
+    @abstractmethod
+    def ruling(self, seen: Seen, answer: Answer) -> Ruling:
+        """What it says of one answer."""
+
+    @property
+    @abstractmethod
+    def lets(self) -> Lets:
+        """Which answers it lets stand, in words."""
+
+    def objects(self, seen: SeenItems, answers: Answers) -> NDArray[np.bool_]:
+        """(N,) where `ruling` has a reason. A rule that is asked of many thousands has a form of its own, in arrays."""
+        reasons = [self.ruling(seen[row], answers[row]).reason for row in range(len(answers))]
+        return np.asarray([reason is not None for reason in reasons], np.bool_)
+
+    def on_the_line(self, seen: Seen, answer: Answer, rounding: float) -> bool:  # noqa: ARG002  # for subclasses
+        """Whether another machine's last digits, ``rounding``, may decide whether it objects."""
+        return False
