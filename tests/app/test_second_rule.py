@@ -17,6 +17,7 @@ from drivetrain.core.errors import SchemaError
 from drivetrain.core.memory_budget import MemoryBudget
 from drivetrain.core.retention import Retention
 from drivetrain.core.verdict import Verdict
+from drivetrain.learn.sections import ConfidentFrom
 from drivetrain.model import storage
 from drivetrain.notebook.answer import answer_html, verdict_words
 from drivetrain.report.evaluation import evaluation_report
@@ -72,6 +73,11 @@ def test_training_claims_no_coverage(bundles: dict[str, Path], suspicious: dt.Pr
     pages = {name: (bundle / storage.REPORT).read_text() for name, bundle in bundles.items()}
     assert "Answered at 90 % confidence" in pages[TRUSTING]
     assert "Answered at" not in pages[NAME]
+    assert ConfidentFrom.of(dt.load(bundles[TRUSTING]).manifest) == ConfidentFrom(0.9, unlooked=True)
+    assert ConfidentFrom.of(suspicious.manifest) == ConfidentFrom(0.9, unlooked=False)
+    cards = {name: (bundle / storage.CARD).read_text() for name, bundle in bundles.items()}
+    assert "Answers with a confidence of at least 0.90 are marked" in cards[TRUSTING]
+    assert "at least 0.90 and that look like what it was trained on are marked" in cards[NAME]
 
 
 def test_predictions_and_notebooks_say_why(suspicious: dt.Predictor, pictures: Path) -> None:

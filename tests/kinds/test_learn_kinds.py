@@ -24,6 +24,7 @@ from drivetrain.learn.judged import Judged
 from drivetrain.learn.kinds.registry import KINDS
 from drivetrain.learn.kinds.targets import Targets
 from drivetrain.learn.reading import read
+from drivetrain.learn.sections import ConfidentFrom
 from drivetrain.learn.target_options import TargetOptions
 from drivetrain.model.kinds.registry import KINDS as ANSWERS
 from drivetrain.model.kinds.tasks import TASKS, TaskName, tasks_with
@@ -236,7 +237,7 @@ def test_the_bundles_half_says_the_same(learned: Learned) -> None:
 
 
 def test_a_report_shows_its_sections(learned: Learned) -> None:
-    sections = learned.judged.sections(learned.items, learned.figures.settings, 0.9)
+    sections = learned.judged.sections(learned.items, learned.figures.settings, ConfidentFrom(0.9, unlooked=True))
     page = render(with_answers(Report("drawn", "", ()), sections, learned.items))
     assert "Hardest images" in page
     assert len(sections.top_losses) + len(sections.confident_mistakes) > 0

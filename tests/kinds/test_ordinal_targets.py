@@ -14,6 +14,7 @@ from drivetrain.data.block.blocks import ImageBlock
 from drivetrain.learn.kinds.ordinal import OrdinalTargets
 from drivetrain.learn.kinds.targets import Answered
 from drivetrain.learn.reading import read
+from drivetrain.learn.sections import ConfidentFrom
 from drivetrain.learn.target_options import TargetOptions
 from drivetrain.model.kinds.ordinal import EXPECTED, OrdinalKind
 from drivetrain.model.part import Calibration
@@ -108,7 +109,7 @@ def test_a_report_calls_grades_grades() -> None:
     targets = targets_of(["0", "1", "2"] * 8)
     answered = Answered(0.05 + 0.85 * np.eye(3)[np.minimum(targets.values + 1, 2)], np.arange(24), "drawn")
     items = [Item(Path(f"{n}.png"), f"{n}.png", "0") for n in range(24)]
-    sections = targets.sections(items, answered, (), 0.9)
+    sections = targets.sections(items, answered, (), ConfidentFrom(0.9, unlooked=True))
     page = render(with_answers(Report("drawn", "", ()), sections, items))
     for words in ("Which grades it mixes up", "Grade by grade", "Images per grade", "the images of one grade;"):
         assert words in page

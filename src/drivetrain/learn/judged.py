@@ -12,7 +12,7 @@ from ..core.types import FloatArray, IntArray, Item
 from ..stats.metrics import Floats
 from .figures import Figures
 from .kinds.targets import Answered, AnyInterpretation, Targets
-from .sections import AnswerSections
+from .sections import AnswerSections, ConfidentFrom
 from .worst import Worst
 
 
@@ -46,9 +46,9 @@ class Judged:
         """What is wrong with the answers to ``items``, to look at."""
         return self.targets.interpretation(items, self._answered(), settings)
 
-    def sections(self, items: Sequence[Item], settings: Sequence[float], accept: float) -> AnswerSections:
+    def sections(self, items: Sequence[Item], settings: Sequence[float], confident: ConfidentFrom) -> AnswerSections:
         """What a report shows of the answers to ``items``; see `Targets.sections`."""
-        return self.targets.sections(items, self._answered(), settings, accept)
+        return self.targets.sections(items, self._answered(), settings, confident)
 
     def _answered(self, seed: int = 0) -> Answered:
         return Answered(self.answers_JO, self.groups_J, self.how, seed)

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 
 from ..draw.numbers import whole_percent
 from ..draw.plot import Plot
-from ..stats.mistakes import ClassRow, ReliabilityBin
+from ..model.manifest import Manifest
+from ..model.policy import Policy
+from ..stats.mistakes import CONFIDENT, ClassRow, ReliabilityBin
 
 FILES_LEFT_OUT = "Files left out"
 OCCURS_AGAIN = "Pictures that occur more than once"
@@ -54,13 +56,27 @@ class AnswerSections:
     """From which confidence on a mistake counts as confident, and how many there are."""
 
 
-def confident_note(sure: int, wrong: int, least: float, accept: float) -> str:
-    """How many of the mistakes were made with confidence, and what that means.
+@dataclass(frozen=True)
+class ConfidentFrom:
+    """When a mistake counts as confident."""
 
-    ``least``: from which confidence on a mistake counts as confident; ``accept``: from which on nobody looks again.
-    """
-    from_ = f"with a confidence of {whole_percent(least)} or more"
-    if least == accept:
+    least: float
+    """The confidence from which on."""
+    unlooked: bool
+    """Whether nobody looks at such an answer again."""
+
+    @classmethod
+    def of(cls, manifest: Manifest) -> ConfidentFrom:
+        """Where answers are accepted, as far as that is by confidence; never from less than `mistakes.CONFIDENT`."""
+        accept = manifest.accept.confidence if manifest.accept else 1.0
+        least = max(accept, CONFIDENT)
+        return cls(least, unlooked=least == accept and not Policy.of(manifest).besides_confidence)
+
+
+def confident_note(sure: int, wrong: int, confident: ConfidentFrom) -> str:
+    """How many of the mistakes were made with confidence, and what that means."""
+    from_ = f"with a confidence of {whole_percent(confident.least)} or more"
+    if confident.unlooked:
         from_ += ", from which on nobody looks at an answer again"
     if not wrong:
         return "The model made no mistake on these images."

@@ -9,6 +9,7 @@ from ..core.visible import visible, visible_json
 from ..draw.numbers import between, percent
 from .figure_words import hows, named, with_limits
 from .manifest import Manifest
+from .policy import Policy
 
 # Identifiers that the hub knows; anything else has to be called “other” and named beside it.
 HUB_LICENCES = frozenset(
@@ -85,12 +86,13 @@ def _remarks(manifest: Manifest) -> str:
     if accept is None:
         lines.append("No error has been named that may pass without a person, so every answer is marked `review`.")
         return "\n".join(lines)
-    error = accept.error
+    error, others = accept.error, Policy.of(manifest).besides_confidence
     among = f", with {percent(error.value)} errors among them ({between(error.low, error.high)})" if error else ""
+    marked = f"Answers with a confidence of at least {accept.confidence:.2f}{others} are marked `accept`"
     return "\n".join(
         [
             *lines,
-            f"Answers with a confidence of at least {accept.confidence:.2f} are marked `accept`: {percent(accept.coverage)} of",
+            f"{marked}: {percent(accept.coverage)} of",
             f"the training images{among}. This threshold is {CERTIFIED if accept.certified else CONVENTION}.",
         ]
     )

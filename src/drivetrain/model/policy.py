@@ -136,6 +136,12 @@ class Policy:
         """Which answers all of the rules let stand, in words."""
         return Lets.joined([rule.lets for rule in self.rules])
 
+    @property
+    def besides_confidence(self) -> str:
+        """Which answers the rules let stand that do not look at the confidence: `` and that look familiar``; else empty."""
+        others = [rule.lets for rule in self.rules if not isinstance(rule, Confident)]
+        return f" and {Lets.joined(others).which}" if others else ""
+
     def judged(self, path: str, seen: Seen, answer: Answer, bundle_id: str) -> Prediction:
         """The answer with its verdict, and the reasons where it does not stand."""
         rulings = [rule.ruling(seen, answer) for rule in self.rules]

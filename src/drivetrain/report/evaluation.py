@@ -8,6 +8,7 @@ from pathlib import Path
 from ..draw.numbers import limits, percent, shown, span
 from ..evaluation.evaluation import Evaluation
 from ..learn.accept_rule import Accepted
+from ..learn.sections import ConfidentFrom
 from ..model.manifest import Manifest
 from ..model.predictor import Predictor
 from .answers import headline, with_answers
@@ -26,8 +27,7 @@ def evaluation_report(evaluation: Evaluation, predictor: Predictor) -> str:
         run=(("Bundle", f"{predictor.path} ({manifest.bundle_id})"), ("Source", evaluation.source)),
         seconds=(("evaluate", evaluation.seconds),),
     )
-    accept = manifest.accept.confidence if manifest.accept else 1.0
-    sections = evaluation.judged.sections(evaluation.items, figures.settings, accept)
+    sections = evaluation.judged.sections(evaluation.items, figures.settings, ConfidentFrom.of(manifest))
     return render(with_answers(report, sections, evaluation.items))
 
 

@@ -20,6 +20,7 @@ from ..draw.numbers import percent, span
 from ..draw.plot import Plot
 from ..embed.session import Session
 from ..learn.accept_rule import Accepted
+from ..learn.sections import ConfidentFrom
 from ..learn.selection import Trial
 from ..model import storage
 from ..model.export import LOGITS
@@ -40,11 +41,12 @@ REDUCED_CHECKED = 12
 def training_report(trained: Trained, files: Mapping[str, bytes], created_at: str) -> str:
     """The report of a training run, as HTML."""
     targets, chosen, sides = trained.targets, trained.chosen, trained.sides
+    described = parse_manifest(files[storage.MANIFEST])
     what = f", {len(targets.names)} {targets.many}" if len(targets.names) > 1 else ""
     report = Report(
         title=trained.options.name or Path(trained.dataset.source).stem or "model",
         subtitle=f"{len(trained.trained_on)} images{what} · trained {created_at[:10]}",
-        headlines=tuple(_headlines(trained, parse_manifest(files[storage.MANIFEST]))),
+        headlines=tuple(_headlines(trained, described)),
         warnings=tuple(one.sentence for one in trained.findings),
         reliability_note=_calibration_note(trained),
         duplicates=_duplicate_groups(trained),
@@ -62,7 +64,7 @@ def training_report(trained: Trained, files: Mapping[str, bytes], created_at: st
         notes=_notes(trained, files),
     )
     judged_items = [trained.sample.items[row] for row in trained.judged.rows_J]
-    sections = trained.judged.sections(judged_items, trained.figures.settings, trained.options.accept)
+    sections = trained.judged.sections(judged_items, trained.figures.settings, ConfidentFrom.of(described))
     return render(with_answers(report, sections, judged_items))
 
 

@@ -31,7 +31,7 @@ from ..findings import NO_BETTER_THAN_GUESSING, RANDOM_SPLIT_FLATTERS, UNEQUAL_C
 from ..head import FittedHead, class_weights, fit_head
 from ..interpretation import Interpretation
 from ..logistic import Axes
-from ..sections import MISTAKES_SHOWN, AnswerSections, Example, confident_note
+from ..sections import MISTAKES_SHOWN, AnswerSections, ConfidentFrom, Example, confident_note
 from ..target_options import TargetOptions
 from ..worst import Worst, worst_class
 from .targets import Answered, AnyInterpretation, Targets
@@ -304,12 +304,11 @@ class ClassTargets(Targets):
         items: Sequence[Item],  # noqa: ARG002  # of classes, tables say more than plots
         answered: Answered,
         settings: Sequence[float],  # noqa: ARG002
-        accept: float,
+        confident: ConfidentFrom,
     ) -> AnswerSections:
         labels_J, probs_JC, groups_J = self.values, answered.values_JO, answered.groups_J
         predicted_J = probs_JC.argmax(axis=1)
-        least = max(accept, mistakes.CONFIDENT)
-        sure = mistakes.confident_mistakes(labels_J, probs_JC, least)
+        sure = mistakes.confident_mistakes(labels_J, probs_JC, confident.least)
         hardest = mistakes.top_losses(labels_J, probs_JC, MISTAKES_SHOWN, without=sure)
         return AnswerSections(
             called=(self.one, self.many),
@@ -320,7 +319,7 @@ class ClassTargets(Targets):
             ece=metrics.expected_calibration_error(labels_J, probs_JC),
             top_losses=self._examples(hardest, probs_JC),
             confident_mistakes=self._examples(sure[:MISTAKES_SHOWN], probs_JC),
-            confident_note=confident_note(len(sure), int((predicted_J != labels_J).sum()), least, accept),
+            confident_note=confident_note(len(sure), int((predicted_J != labels_J).sum()), confident),
         )
 
     def _examples(self, rows: NDArray[np.intp], probs_JC: Floats) -> tuple[Example, ...]:

@@ -23,7 +23,7 @@ from ...draw.plot import Plot
 from ...model.kinds.kind import Answer, Kind
 from ...model.kinds.labels import LabelKind, some_labels
 from ...model.part import Calibration
-from ...stats import metrics, mistakes
+from ...stats import metrics
 from ...stats.calibrate_binary import fit_beta_binary
 from ...stats.label_metrics import (
     best_thresholds,
@@ -40,7 +40,7 @@ from ..findings import NO_BETTER_THAN_GUESSING, finding
 from ..head import FittedHead
 from ..label_interpretation import LabelInterpretation
 from ..labels_head import fit_labels_head, look_labels, rarest_labels
-from ..sections import MISTAKES_SHOWN, AnswerSections, Example, confident_note
+from ..sections import MISTAKES_SHOWN, AnswerSections, ConfidentFrom, Example, confident_note
 from ..target_options import TargetOptions
 from ..worst import Worst, worst_label
 from .targets import Answered, AnyInterpretation, Targets
@@ -330,14 +330,13 @@ class LabelTargets(Targets):
         return LabelInterpretation(items, self.values, answered.values_JO, thresholds_L, answered.groups_J, self.names)
 
     def sections(
-        self, items: Sequence[Item], answered: Answered, settings: Sequence[float], accept: float
+        self, items: Sequence[Item], answered: Answered, settings: Sequence[float], confident: ConfidentFrom
     ) -> AnswerSections:
         probs_JL, losses_J, thresholds_L = answered.values_JO, self.losses(answered.values_JO), np.asarray(settings)
         given = self.with_values((probs_JL >= thresholds_L).astype(np.float32))
         confidence_J = np.maximum(probs_JL, 1 - probs_JL).min(axis=1)
         wrong_J = self._wrong(probs_JL, thresholds_L)
-        least = max(accept, mistakes.CONFIDENT)
-        sure = np.flatnonzero(wrong_J & (confidence_J >= least))
+        sure = np.flatnonzero(wrong_J & (confidence_J >= confident.least))
         sure = sure[np.argsort(-confidence_J[sure], kind="stable")]
         order = np.argsort(-losses_J, kind="stable")
         interpretation = self._interpreted(items, answered, settings)
@@ -354,7 +353,7 @@ class LabelTargets(Targets):
             confident_mistakes=shown(
                 sure[:MISTAKES_SHOWN], lambda j: f"{percent(confidence_J[j])} sure of every label"
             ),
-            confident_note=confident_note(len(sure), int(wrong_J.sum()), least, accept),
+            confident_note=confident_note(len(sure), int(wrong_J.sum()), confident),
             plots=(
                 Plot(
                     "Precision and recall of each label",

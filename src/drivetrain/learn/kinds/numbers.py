@@ -33,7 +33,7 @@ from ..head import FittedHead
 from ..number_interpretation import NumberInterpretation
 from ..numbers_head import fit_numbers_head, look_numbers, rank_strata
 from ..scale import Scale
-from ..sections import MISTAKES_SHOWN, AnswerSections, Example
+from ..sections import MISTAKES_SHOWN, AnswerSections, ConfidentFrom, Example
 from ..target_options import TargetOptions
 from ..worst import Worst, worst_range
 from .targets import Answered, AnyInterpretation, Targets
@@ -332,7 +332,7 @@ class NumberTargets(Targets):
         items: Sequence[Item],
         answered: Answered,
         settings: Sequence[float],
-        accept: float,  # noqa: ARG002  # no number is accepted
+        confident: ConfidentFrom,  # noqa: ARG002  # no number is
     ) -> AnswerSections:
         said_JM, interpretation = answered.values_JO, self._interpreted(items, answered, settings)
         hardest = np.argsort(-self.losses(said_JM), kind="stable")[:MISTAKES_SHOWN]

@@ -33,7 +33,7 @@ from ..interpretation import Interpretation
 from ..label_interpretation import LabelInterpretation
 from ..number_interpretation import NumberInterpretation
 from ..scale import Scale
-from ..sections import AnswerSections
+from ..sections import AnswerSections, ConfidentFrom
 from ..target_options import TargetOptions
 from ..worst import Worst
 
@@ -343,9 +343,9 @@ class Targets(ABC):
 
     @abstractmethod
     def sections(
-        self, items: Sequence[Item], answered: Answered, settings: Sequence[float], accept: float
+        self, items: Sequence[Item], answered: Answered, settings: Sequence[float], confident: ConfidentFrom
     ) -> AnswerSections:
-        """What a report shows of the answers; ``accept``: confidence from which on an answer needs no review."""
+        """What a report shows of the answers; ``confident``: which of its mistakes were made with confidence."""
 
     def confusion_CC(self, answers_JO: Floats) -> IntArray:  # noqa: ARG002
         """Counts, labels in rows and answers in columns.
