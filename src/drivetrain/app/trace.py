@@ -16,6 +16,7 @@ from ..core.plain_file import read_plain
 from ..core.types import Prediction
 from ..data.image.decode import Decoded, decode
 from ..data.image.preprocess import for_images, resize_image, to_tensor
+from ..draw.numbers import decimals
 from ..model.kinds.kind import Kind
 from ..model.predictor import load
 
@@ -90,7 +91,7 @@ def trace(image: str | Path, bundle: str | Path, *, golden: bool = True) -> list
 def _answer(prediction: Prediction, kind: Kind) -> str:
     """What is answered, with how sure that is where it is anything."""
     text = kind.answer_text(prediction, ranges=True)
-    return f"{text} {prediction.confidence:.3f}" if kind.has_confidence else text
+    return f"{text} {decimals(prediction.confidence)}" if kind.has_confidence else text
 
 
 def _timed(work: Callable[[], T]) -> tuple[T, float]:

@@ -251,6 +251,7 @@ def _line_printer(files: Sequence[Path], kind: Kind, aligned: bool) -> Callable[
     from rich.cells import cell_len, set_cell_size
 
     from ..core.visible import visible
+    from ..draw.numbers import decimals
     from .console import print_line
 
     columns = get_terminal_size().columns
@@ -262,7 +263,7 @@ def _line_printer(files: Sequence[Path], kind: Kind, aligned: bool) -> Callable[
         nonlocal label_width
         path = visible(prediction.path)  # a tab in the path would add a column, a line break a line
         label = kind.answer_text(prediction, none="-", ranges=True)
-        confidence = "-" if prediction.error or not kind.has_confidence else f"{prediction.confidence:.3f}"
+        confidence = "-" if prediction.error or not kind.has_confidence else decimals(prediction.confidence)
         label = visible(label)
         cells, why = [path, label, confidence, str(prediction.verdict)], _why(prediction)
         if not aligned:

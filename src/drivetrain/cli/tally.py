@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from ..core.types import Prediction, Skipped
 from ..core.verdict import Verdict
+from ..draw.numbers import reading
 
 # The most labels and reasons that are named; the others are counted.
 MOST_NAMED = 5
@@ -54,7 +55,7 @@ class Tally:
             more = ", …" if len(kinds) > len(named) else ""
             parts.append(f"{len(passed_over)} passed over ({', '.join(named)}{more}; first: {passed_over[0].name})")
         spreads = [
-            f"{name} {min(values):.4g} to {max(values):.4g}, median {statistics.median(values):.4g}"
+            f"{name} {reading(min(values))} to {reading(max(values))}, median {reading(statistics.median(values))}"
             for name, values in self.numbers.items()
         ]
         labels = [_most(self.labels)] if self.labels else []

@@ -18,6 +18,8 @@ from collections.abc import Iterable, Sequence
 from html import escape
 from typing import TYPE_CHECKING, NamedTuple
 
+from .numbers import hundredths
+
 if TYPE_CHECKING:
     from ..core.types import Interval
     from ..stats.mistakes import ReliabilityBin
@@ -218,7 +220,7 @@ def reliability(bins: Sequence[ReliabilityBin]) -> str:
     parts = []
     for tick in axis.ticks:
         x, y = left + edge * axis.share(tick), bottom - edge * axis.share(tick)
-        parts.append(_square_tick(x, y, left, top, edge, f"{100 * tick:.0f}"))
+        parts.append(_square_tick(x, y, left, top, edge, hundredths(tick)))
     parts.append(f'<line class="ideal" x1="{left}" y1="{bottom}" x2="{left + edge}" y2="{top}"/>')
     parts.append(f'<line class="base" x1="{left}" x2="{left + edge}" y1="{floor}" y2="{floor}"/>')
     most = max((b.count for b in bins), default=1) or 1

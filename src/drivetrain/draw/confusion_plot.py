@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from html import escape
 
 from .charts import Cell, Matrix, confusion_cells, shorten
+from .numbers import nearly_hundredths
 from .svg import BLUES, DARK_FROM, EDGE, INK, MUTED, ORANGES, PAPER, Svg, drawing, text
 
 # Most classes → units a cell, and units of a name's letters. Numbers are written where a cell has 24.
@@ -77,7 +78,7 @@ def _numbers(cells: list[list[Cell]], left: float, top: float, size: int, font: 
         for x, cell in enumerate(row):
             if not cell.images:
                 continue
-            number = _share(cell.share) if normalize else str(cell.images)
+            number = nearly_hundredths(cell.share) if normalize else str(cell.images)
             letters = min(font, (size - 4) / (0.6 * len(number)))
             ink = PAPER if int(cell.tone[1]) >= DARK_FROM else INK
             at_x, at_y = left + (x + 0.5) * size - 0.5, top + (y + 0.5) * size + letters * 0.35
@@ -85,20 +86,12 @@ def _numbers(cells: list[list[Cell]], left: float, top: float, size: int, font: 
     return parts
 
 
-def _share(share: float) -> str:
-    """Write a share in per cent without the sign; a share above 0 never reads as 0, nor one below 1 as 100."""
-    percent = 100 * share
-    if 0 < percent < 0.5:
-        return "<1"
-    return ">99" if 99.5 <= percent < 100 else f"{percent:.0f}"
-
-
 def _tooltips(cells: list[list[Cell]], classes: Sequence[str], left: float, top: float, size: int) -> list[str]:
     found = [(x != y, cell.images, y, x) for y, row in enumerate(cells) for x, cell in enumerate(row) if cell.images]
     found.sort(key=lambda each: (-each[0], -each[1], each[2], each[3]))
     parts = []
     for _, images, y, x in found[:TOOLTIPS]:
-        tip = f"{images} × {classes[y]}, called {classes[x]} ({_share(cells[y][x].share)} % of {classes[y]})"
+        tip = f"{images} × {classes[y]}, called {classes[x]} ({nearly_hundredths(cells[y][x].share)} % of {classes[y]})"
         parts.append(
             f'<rect x="{left + x * size:.1f}" y="{top + y * size:.1f}" width="{size}" height="{size}" fill="none" '
             f'pointer-events="all"><title>{escape(tip)}</title></rect>'

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from ..core.types import Interval
 from ..stats.metrics import Floats
 from .charts import Axis, nice_ticks, shorten, value_axis
-from .numbers import percent, unbroken
+from .numbers import percent, percent_number, unbroken
 from .svg import BAND, BLUE, EDGE, GRID, INK, MUTED, ORANGE, PAPER, Svg, drawing, text
 
 LEFT, TOP, SIDE, BOTTOM = 70, 58, 330, 52
@@ -117,7 +117,7 @@ def _coverage_line(coverage: Interval, half_width: float, n: int) -> str:
         return f"{n:,} items; too few were held out for an interval"
     return (
         f"{unbroken(percent(coverage.value))} of {n:,} within ± {number(half_width)} "
-        f"({100 * coverage.low:.1f}–{100 * coverage.high:.1f})"
+        f"({percent_number(coverage.low)}–{percent_number(coverage.high)})"
     )
 
 

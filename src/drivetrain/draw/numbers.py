@@ -47,6 +47,26 @@ def nearly(fraction: float) -> str:
     return "< 0.1 %" if fraction < 0.0005 else percent(fraction)
 
 
+def hundredths(fraction: float) -> str:
+    """Write a share in whole per cent, where the sign stands elsewhere.
+
+    >>> hundredths(0.9731)
+    '97'
+    """
+    return f"{100 * fraction:.0f}"
+
+
+def nearly_hundredths(fraction: float) -> str:
+    """Write a share in whole per cent without the sign; one above 0 never reads as 0, nor one below 1 as 100.
+
+    >>> nearly_hundredths(0.004), nearly_hundredths(0.973), nearly_hundredths(0.998)
+    ('<1', '97', '>99')
+    """
+    if 0 < 100 * fraction < 0.5:
+        return "<1"
+    return ">99" if 99.5 <= 100 * fraction < 100 else hundredths(fraction)
+
+
 def percent_number(fraction: float) -> str:
     """Write a share in per cent without the sign, which stands elsewhere.
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ..stats.label_metrics import LabelRow
 from ..stats.metrics import Floats
 from .charts import shorten
-from .numbers import percent, unbroken
+from .numbers import hundredths, percent, unbroken
 from .svg import BAND, BLUE, EDGE, GRID, INK, MUTED, ORANGE, Svg, drawing, text
 
 PANEL, EDGE_LENGTH, LEFT, TOP = 212, 150, 44, 48
@@ -66,8 +66,8 @@ def _panel(row: LabelRow, curve: Curve, x: float, y: float) -> list[str]:
     for share in (0.0, 0.5, 1.0):
         at_x, at_y = place(share, share)
         parts.append(f'<path d="M{at_x:.1f} {y:.1f}v{EDGE_LENGTH}M{x:.1f} {at_y:.1f}h{EDGE_LENGTH}" stroke="{GRID}"/>')
-        parts.append(text(at_x, y + EDGE_LENGTH + 14, f"{100 * share:.0f}", anchor="middle", size=10, fill=MUTED))
-        parts.append(text(x - 6, at_y + 3.5, f"{100 * share:.0f}", anchor="end", size=10, fill=MUTED))
+        parts.append(text(at_x, y + EDGE_LENGTH + 14, hundredths(share), anchor="middle", size=10, fill=MUTED))
+        parts.append(text(x - 6, at_y + 3.5, hundredths(share), anchor="end", size=10, fill=MUTED))
     parts.append(
         text(x + EDGE_LENGTH / 2, y + EDGE_LENGTH + 26, "found, % (recall)", anchor="middle", size=10, fill=MUTED)
     )

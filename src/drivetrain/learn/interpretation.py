@@ -19,7 +19,7 @@ from PIL import Image
 from ..core.errors import DataError
 from ..core.types import IntArray, Interval
 from ..draw.confusion_plot import confusion_plot
-from ..draw.numbers import percent, percent_number, unbroken
+from ..draw.numbers import decimals, hundredths, percent, percent_number, unbroken
 from ..draw.svg import Svg
 from ..draw.text_table import TextTable
 from ..stats.metrics import Floats, accuracy, confusion, effective_trials, losses, wilson
@@ -162,7 +162,7 @@ class Interpretation(Generic[T]):
                 row.slice,
                 f"{row.count:,}",
                 interval_text(row.accuracy),
-                f"{row.log_loss:.3f}",
+                decimals(row.log_loss),
                 "too few" if row.small else "",
             )
             for row in self.by_slice(values)
@@ -191,7 +191,7 @@ class Interpretation(Generic[T]):
         for row, loss in zip(rows_K, losses_K, strict=True):
             label, answer = self.classes[self.labels_N[row]], self.classes[self.predicted_N[row]]
             names = [label] if label == answer else [label, answer]
-            captions.append(named(names, f"{100 * self.probs_NC[row].max():.0f}% {loss:.1f}"))
+            captions.append(named(names, f"{hundredths(self.probs_NC[row].max())} % {loss:.1f}"))
         return loss_sheet([self.items[row] for row in rows_K], captions, nrows, heat)
 
 

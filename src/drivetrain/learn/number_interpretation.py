@@ -17,6 +17,7 @@ from PIL import Image
 from ..core.errors import DataError, UsageError
 from ..core.types import FloatArray, IntArray, Interval
 from ..draw.number_plots import residual_plot, scatter_plot
+from ..draw.numbers import decimals, reading
 from ..draw.svg import Svg
 from ..draw.text_table import TextTable
 from ..stats.metrics import Floats, effective_trials
@@ -65,7 +66,7 @@ class NumberInterpretation(Generic[T]):
 
     def __repr__(self) -> str:
         errors = ", ".join(
-            f"{name} ± {error:.4g}"
+            f"{name} ± {reading(error)}"
             for name, error in zip(self.names[:3], np.abs(self.residuals_NM).mean(axis=0)[:3], strict=True)
         )
         return f"<NumberInterpretation of {len(self.items):,} items; mean errors: {errors}>"
@@ -134,7 +135,7 @@ class NumberInterpretation(Generic[T]):
             (
                 row.slice,
                 f"{row.count:,}",
-                f"{row.mean_absolute_error:.4g}",
+                reading(row.mean_absolute_error),
                 f"{row.bias:+.4g}",
                 interval_text(row.coverage),
                 "too few" if row.small else "",
@@ -153,10 +154,10 @@ class NumberInterpretation(Generic[T]):
             rows.append(
                 (
                     name,
-                    f"{np.abs(residuals_N).mean():.4g}",
-                    f"{np.sqrt(np.mean(residuals_N**2)):.4g}",
-                    "–" if np.isnan(explained) else f"{explained:.3f}",
-                    f"± {self.half_widths_M[column]:.4g}" if finite else "none",
+                    reading(np.abs(residuals_N).mean()),
+                    reading(np.sqrt(np.mean(residuals_N**2))),
+                    decimals(explained),
+                    f"± {reading(self.half_widths_M[column])}" if finite else "none",
                     interval_text(covered if finite else None),
                 )
             )
@@ -203,7 +204,7 @@ class NumberInterpretation(Generic[T]):
         residuals_K, rows_K = self.worst(k, name)
         captions = [
             named(
-                [f"{self.numbers_NM[row, column]:.4g}", f"{self.predicted_NM[row, column]:.4g}"], f"({residual:+.3g})"
+                [reading(self.numbers_NM[row, column]), reading(self.predicted_NM[row, column])], f"({residual:+.3g})"
             )
             for row, residual in zip(rows_K, residuals_K, strict=True)
         ]

@@ -14,7 +14,7 @@ import numpy as np
 
 from ..core.figure import Figure
 from ..core.types import FloatArray, IntArray, Interval
-from ..draw.numbers import between, percent, shown
+from ..draw.numbers import between, percent, reading, shown
 from ..stats.label_metrics import average_precision, mean_average_precision_interval
 from ..stats.metrics import Floats
 from ..stats.mistakes import share
@@ -155,7 +155,7 @@ def worst_range(truth_J: Floats, answers_J: Floats, groups_J: IntArray, name: st
     for place in np.unique(place_J):
         rows = np.flatnonzero(place_J == place)
         error, n = mean_absolute_error(truth_J[rows], answers_J[rows], groups_J[rows], seed), len(rows)
-        limits = f"{name} {truth_J[rows].min():.4g} to {truth_J[rows].max():.4g}"
+        limits = f"{name} {reading(truth_J[rows].min())} to {reading(truth_J[rows].max())}"
         row = figure("mean-absolute-error", "mean absolute error", error, "significant", "lower", "", n=n, of=limits)
         said = f"{_images(n)}: off by {shown(row)} on average ({between(error.low, error.high, row.format)})"
         candidates.append(Candidate(row, limits, f"{limits}, ", said))

@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ..core.errors import DataError, InputError, ParityError, SchemaError
 from ..core.types import Facts, FloatArray
+from ..draw.numbers import decimals
 from .inputs.input import Input
 from .manifest import Manifest
 from .policy import Policy, judge
@@ -176,6 +177,6 @@ def _check_entry(entry: GoldenExample, seen: Seen, manifest: Manifest) -> None:
         reasons = "".join(f"; {reason.words}" for reason in judge(manifest, entry.file, seen).reasons)
         raise SchemaError(
             f"golden {manifest.input.noun} {entry.file}: golden.json says "
-            f"{entry.label} at {entry.confidence:.3f} ({entry.verdict}), "
-            f"the expected logits {said.label} at {said.confidence:.3f} ({said.verdict}{reasons})"
+            f"{entry.label} at {decimals(entry.confidence)} ({entry.verdict}), "
+            f"the expected logits {said.label} at {decimals(said.confidence)} ({said.verdict}{reasons})"
         )

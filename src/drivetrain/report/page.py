@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 from ..core.types import Skipped
 from ..core.visible import visible
 from ..draw import charts
-from ..draw.numbers import NBSP, percent, percent_number, points, span, unbroken
+from ..draw.numbers import NBSP, hundredths, percent, percent_number, points, span, unbroken
 from ..draw.plot import Plot
 from ..learn.sections import FILES_LEFT_OUT, OCCURS_AGAIN
 from ..learn.selection import Trial
@@ -175,6 +175,7 @@ def _template() -> jinja2.Template:
         linked=_linked,
         percent=lambda share: unbroken(percent(share)),
         number=percent_number,
+        hundredths=hundredths,
         points=points,
         between=lambda interval: unbroken(span(interval.low, interval.high)),
         duration=duration,
@@ -261,7 +262,7 @@ def _classes(report: Report) -> dict[str, Any]:
 
     return {
         "folded": _fold([(row, plot(row)) for row in report.class_rows], 40),
-        "axis_svg": charts.axis_row(axis, [f"{100 * tick:.0f}" for tick in axis.ticks]),
+        "axis_svg": charts.axis_row(axis, [hundredths(tick) for tick in axis.ticks]),
         "methods": sorted({interval.method for interval in found if interval.method}),
         "example": next((row for row in report.class_rows if row.precision and row.recall), None),
     }
