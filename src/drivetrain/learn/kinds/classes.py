@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...core.errors import DataError
+from ...core.figure import Figure
 from ...core.finding import Finding
 from ...core.types import FloatArray, IntArray, Interval, Item
 from ...data.block.blocks import CategoryBlock, InputBlock, TargetBlock
@@ -198,24 +199,20 @@ class ClassTargets(Targets):
             rows.append(figure(f"accuracy{RANDOM_SPLIT}", name, random_split, "percent", None, how))
         if len(self.names) == 2 and len(np.unique(labels_J)) == 2:
             rows.append(figure("auc", "AUC", self._auc(answered), "decimals", "higher", how, n=n, note=self._ranked()))
-        balanced = mistakes.balanced_accuracy(labels_J, predicted_J, len(self.names))
-        gap = metrics.expected_calibration_error(labels_J, probs_JC)
-        rows += [
-            figure(
-                "balanced-accuracy",
-                "balanced accuracy",
-                balanced,
-                "percent",
-                "higher",
-                how,
-                note="mean recall of the classes",
-            ),
-            figure("calibration-error", "calibration error", gap, "points", "lower", how, note=CALIBRATION_ERROR),
-            figure(
-                "log-loss", "log-loss", self._log_loss(answered), "decimals", "lower", how, n=n, note=self._guessing()
-            ),
-        ]
+        rows += self._of_probabilities(answered)
         return Figures(tuple(rows), how, commonest=commonest)
+
+    def _of_probabilities(self, answered: Answered) -> list[Figure]:
+        """Make the rows that stand behind the headline: of all classes alike, and of how sure answers are."""
+        labels_J, probs_JC, how = self.values, answered.values_JO, answered.how
+        balanced = mistakes.balanced_accuracy(labels_J, probs_JC.argmax(axis=1), len(self.names))
+        gap = metrics.expected_calibration_error(labels_J, probs_JC)
+        mean, note = "mean recall of the classes", self._guessing()
+        return [
+            figure("balanced-accuracy", "balanced accuracy", balanced, "percent", "higher", how, note=mean),
+            figure("calibration-error", "calibration error", gap, "points", "lower", how, note=CALIBRATION_ERROR),
+            figure("log-loss", "log-loss", self._log_loss(answered), "decimals", "lower", how, n=len(self), note=note),
+        ]
 
     def _auc(self, answered: Answered) -> Interval:
         first_J, scores_J = self.values == 1, answered.values_JO[:, 1]

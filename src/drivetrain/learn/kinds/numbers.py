@@ -220,11 +220,10 @@ class NumberTargets(Targets):
         return Figures(tuple(rows), how, tuple(float(width) for width in widths_M))
 
     def _of_each(self, m: int, truth_J: Floats, said_J: Floats, half: float, answered: Answered) -> list[Figure]:
-        of, how, groups_J, n = self.names[m], answered.how, answered.groups_J, len(self)
+        of, how, n = self.names[m], answered.how, len(self)
         guess = float(np.abs(truth_J - np.median(truth_J)).mean())
-        error = number_metrics.mean_absolute_error(truth_J, said_J, groups_J, answered.seed)
+        error = number_metrics.mean_absolute_error(truth_J, said_J, answered.groups_J, answered.seed)
         squared = number_metrics.root_mean_squared_error(truth_J, said_J)
-        held = number_metrics.coverage_of(truth_J, said_J, half, groups_J)
         constant = "always answering the median"
         return [
             figure(
@@ -253,18 +252,13 @@ class NumberTargets(Targets):
                 of=of,
                 note="0: no better than always answering the mean; 1: exact",
             ),
-            figure(
-                "covered",
-                "within the interval",
-                held,
-                "percent",
-                "higher",
-                how,
-                n=n,
-                of=of,
-                note=f"± {significant(half)}, meant to hold {whole_percent(COVERAGE)} of the images",
-            ),
+            self._covered(of, number_metrics.coverage_of(truth_J, said_J, half, answered.groups_J), half, how),
         ]
+
+    def _covered(self, of: str, held: Interval | None, half: float, how: str) -> Figure:
+        """Say how many true numbers lie within the intervals around the answers."""
+        note = f"± {significant(half)}, meant to hold {whole_percent(COVERAGE)} of the images"
+        return figure("covered", "within the interval", held, "percent", "higher", how, n=len(self), of=of, note=note)
 
     @classmethod
     def document(cls, figures: Figures) -> dict[str, Any]:
