@@ -19,8 +19,8 @@ from drivetrain.model.kinds.tasks import TASKS
 ROOT = Path(drivetrain.__file__).parent
 ALLOWED = (ROOT / "learn" / "kinds", ROOT / "model" / "kinds")
 
-# Checkpoints keep the names of objectives, two of which are those of tasks.
-NAMED = {ROOT / "learn" / "deep" / "objective.py"}
+# Checkpoints keep the names of objectives, some of which are those of tasks; a DataBlock has blocks unless others are given.
+NAMED = {ROOT / "learn" / "deep" / "objective.py", ROOT / "data" / "block" / "datablock.py"}
 
 NAMES = frozenset(TASKS)
 BASES: tuple[type, ...] = (TargetBlock, Targets, Kind)
@@ -95,8 +95,11 @@ def decisions(tree: ast.AST) -> Iterator[tuple[int, str]]:
 
 
 def kept(tree: ast.AST) -> Iterator[ast.AST]:
-    """Nodes that name a thing without deciding on it: annotations."""
+    """Nodes that name a thing without deciding on it: annotations, and what a class is a kind of."""
     for node in ast.walk(tree):
+        if isinstance(node, ast.ClassDef):
+            for base in node.bases:
+                yield from ast.walk(base)
         for name in ("annotation", "returns"):
             if (said := getattr(node, name, None)) is not None:
                 yield from ast.walk(said)
@@ -139,7 +142,7 @@ def literals(node: ast.AST) -> list[ast.AST]:
 
 def decisions_in(path: Path) -> Iterator[tuple[int, str]]:
     for line, what in decisions(ast.parse(path.read_text(encoding="utf-8"))):
-        if not (path in NAMED and what.strip("'") in NAMES):
+        if not (path in NAMED and what.strip("'") in NAMES | CONCRETE):
             yield line, what
 
 
@@ -203,6 +206,7 @@ def test_each_way_to_decide_is_seen(source: str) -> None:
         "figures.find('accuracy')",
         "def f(targets: ClassTargets) -> LabelKind: pass",
         "from kinds import ClassTargets",
+        "class Tags(CategoryBlock): pass",
     ],
 )
 def test_what_decides_nothing_is_let_pass(source: str) -> None:
