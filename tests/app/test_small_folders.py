@@ -59,8 +59,8 @@ class Forced(ClassTargets):
     seen: list[int] = field(default_factory=list)
     """Widths looked at so far; the mirrored view comes last, with the width of the plain one that came so far."""
 
-    def look(self, features_ND: FloatArray, folds_N: IntArray, weights_N: FloatArray) -> OutOfFold:
-        found, width = super().look(features_ND, folds_N, weights_N), features_ND.shape[1]
+    def quick_fit(self, features_ND: FloatArray, folds_N: IntArray, weights_N: FloatArray) -> OutOfFold:
+        found, width = super().quick_fit(features_ND, folds_N, weights_N), features_ND.shape[1]
         mirrored = width in self.seen
         self.seen.append(width)
         loss = {True: 0.5, False: 0.7 if width in self.own else 1.0}[width == self.width]

@@ -21,7 +21,7 @@ from drivetrain.learn.figures import Figures
 from drivetrain.learn.findings import RULES
 from drivetrain.learn.head import FittedHead
 from drivetrain.learn.judged import Judged
-from drivetrain.learn.kinds.registry import KINDS
+from drivetrain.learn.kinds.registry import TARGETS
 from drivetrain.learn.kinds.targets import Targets
 from drivetrain.learn.reading import read
 from drivetrain.learn.sections import ConfidentFrom
@@ -76,21 +76,21 @@ def learn(task: str) -> Learned:
     return Learned(items, targets, features_ND, fitted, judged, judged.figures(0, random_split=fitted.random_split))
 
 
-@pytest.fixture(scope="module", params=sorted(KINDS))
+@pytest.fixture(scope="module", params=sorted(TARGETS))
 def learned(request: pytest.FixtureRequest) -> Learned:
     return learn(request.param)
 
 
 def test_the_registry_names_each_kind_by_its_task() -> None:
-    assert {task: kind.answered_as.task for task, kind in KINDS.items()} == {task: task for task in KINDS}
-    assert set(KINDS) == set(ANSWERS) == set(TASKS) == set(get_args(TaskName))
+    assert {task: kind.answered_as.task for task, kind in TARGETS.items()} == {task: task for task in TARGETS}
+    assert set(TARGETS) == set(ANSWERS) == set(TASKS) == set(get_args(TaskName))
 
 
 def test_options_have_a_meaning_for_the_kinds_that_say_so() -> None:
-    assert set(tasks_with("delimiter")) == {task for task, kind in KINDS.items() if kind.delimited}
-    assert set(tasks_with("balance")) == {task for task, kind in KINDS.items() if kind.competing}
+    assert set(tasks_with("delimiter")) == {task for task, kind in TARGETS.items() if kind.delimited}
+    assert set(tasks_with("balance")) == {task for task, kind in TARGETS.items() if kind.competing}
     without = {task for task, options in TASKS.items() if "accept" in options.senseless}
-    assert without == {task for task in KINDS if not ANSWERS[task].has_confidence}
+    assert without == {task for task in TARGETS if not ANSWERS[task].has_confidence}
 
 
 def test_what_is_read_is_what_the_source_says(learned: Learned) -> None:
@@ -105,7 +105,7 @@ def test_what_is_read_is_what_the_source_says(learned: Learned) -> None:
 
 
 def options(task: str) -> TargetOptions:
-    return TargetOptions(KINDS[task].answered_as.task)
+    return TargetOptions(TARGETS[task].answered_as.task)
 
 
 def test_rows_stay_aligned_when_some_are_taken(learned: Learned) -> None:
@@ -130,7 +130,7 @@ def test_logits_have_the_stated_width_and_answers_a_column_an_output(learned: Le
         assert np.isfinite(answers_NO).all()
         assert np.isfinite(losses_N).all()
         assert np.isfinite(targets.beta(logits_NW))
-    look = targets.look(learned.features_ND, learned.fitted.folds_N, np.ones(N, np.float32))
+    look = targets.quick_fit(learned.features_ND, learned.fitted.folds_N, np.ones(N, np.float32))
     assert np.isfinite(look.losses_N).all()
 
 

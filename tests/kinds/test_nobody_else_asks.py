@@ -10,7 +10,7 @@ import pytest
 
 import drivetrain
 from drivetrain.data.block.blocks import TargetBlock
-from drivetrain.learn.kinds.registry import KINDS as LEARNED
+from drivetrain.learn.kinds.registry import TARGETS as LEARNED
 from drivetrain.learn.kinds.targets import Targets
 from drivetrain.model.kinds.kind import Kind
 from drivetrain.model.kinds.registry import KINDS

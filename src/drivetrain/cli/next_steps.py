@@ -41,9 +41,9 @@ def next_steps(result: TrainResult, source: str, delimiter: str | None = None) -
 
 def _why_look(result: TrainResult) -> str:
     if result.contradictory:
-        from ..learn.kinds.registry import KINDS
+        from ..learn.kinds.registry import TARGETS
 
-        return f"see which pictures carry {KINDS[result.task].said} that contradict each other, correct them, and train again"
+        return f"see which pictures carry {TARGETS[result.task].said} that contradict each other, correct them, and train again"
     if result.images_skipped > MANY_SKIPPED * (result.images_used + result.images_skipped):
         return "see which files were left out, and why"
     return "see what it gets wrong"

@@ -115,7 +115,7 @@ def _print_summary(result: TrainResult) -> None:
     """Print what was done first and the results last, where they stay on the screen."""
     from ..data.reasons import reasons
     from ..learn.figures import sentence_case
-    from ..learn.kinds.registry import KINDS
+    from ..learn.kinds.registry import TARGETS
     from .console import print_line, print_pairs
 
     names = [f"{name} ({count})" for name, count in result.classes.items()]
@@ -123,7 +123,7 @@ def _print_summary(result: TrainResult) -> None:
     if result.skipped:
         images += f" ({reasons(result.skipped)}; the report lists them under “{_left_out()}”)"
     rows = [("Images", images)]
-    kind = KINDS[result.task]
+    kind = TARGETS[result.task]
     if kind.counted:
         rows.insert(
             0, (sentence_case(kind.many), f"{len(names)}: {', '.join(names[:8])}{', …' if len(names) > 8 else ''}")

@@ -25,7 +25,7 @@ from ..draw.numbers import between, percent_number, significant, written
 from ..learn.accept_rule import Accepted
 from ..learn.figures import Figures, interval_of
 from ..learn.findings import WORSE_THAN_CLAIMED, finding
-from ..learn.kinds.registry import KINDS
+from ..learn.kinds.registry import TARGETS
 from ..model.manifest import Manifest
 from ..stats.metrics import Z_95, clopper_pearson, difference, independent_trials
 
@@ -150,7 +150,7 @@ def worse_than_claimed(comparisons: Sequence[Comparison]) -> list[Finding]:
 
 
 def _claims(figures: Figures, accepted: Accepted | None, manifest: Manifest) -> Iterator[_Claim]:
-    for slug in KINDS[manifest.task].compared:
+    for slug in TARGETS[manifest.task].compared:
         rows = figures.each(slug)
         for row in rows:
             claimed = manifest.figure(slug, row.of)

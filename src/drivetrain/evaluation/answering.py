@@ -39,7 +39,7 @@ AGREEMENT = 1e-3
 
 
 @dataclass(frozen=True, eq=False)
-class Answered:
+class Embedded:
     """Answers to the items that could be used."""
 
     embeddings: Embeddings
@@ -82,7 +82,7 @@ class _Way:
 
 def answer_items(
     predictor: Predictor, items: Sequence[Item], cache: EmbeddingCache, workers: int | None, progress: Progress
-) -> Answered:
+) -> Embedded:
     """The bundle's embeddings and logits of each item that can be decoded."""
     graph = _by_graph(predictor)
     way = _by_backbone(predictor) or graph
@@ -104,11 +104,11 @@ def answer_items(
 
 def _answer(
     way: _Way, items: Sequence[Item], cache: EmbeddingCache, workers: int | None, progress: Progress
-) -> Answered:
+) -> Embedded:
     embedded = Embedder(cache, workers, progress, way.loaded).embed(items, way.recipes, stage="evaluate")
     gave = way.answers(lambda recipe: embedded[recipe.key].features_ND)
     embeddings = replace(embedded[way.recipes[0].key], features_ND=gave.embedding_ND)
-    return Answered(embeddings, gave.logits_NO, gave.frozen_NF, None)
+    return Embedded(embeddings, gave.logits_NO, gave.frozen_NF, None)
 
 
 def _by_backbone(predictor: Predictor) -> _Way | None:
@@ -191,7 +191,7 @@ def _by_graph(predictor: Predictor) -> _Way:
     return _Way((recipe,), answers, {recipe.key: run})
 
 
-def _largest_difference(predictor: Predictor, items: Sequence[Item], answered: Answered) -> float:
+def _largest_difference(predictor: Predictor, items: Sequence[Item], answered: Embedded) -> float:
     """Between answers and those of the bundle's graph, over a sample of the items."""
     rows_N, gap = answered.embeddings.rows_N, 0.0
     for row in np.random.default_rng(0).permutation(len(rows_N))[:SAMPLE]:

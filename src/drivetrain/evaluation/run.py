@@ -34,7 +34,7 @@ from ..learn.findings import (
 )
 from ..learn.groups import group_numbers
 from ..learn.judged import Judged
-from ..learn.kinds.registry import KINDS
+from ..learn.kinds.registry import TARGETS
 from ..learn.kinds.targets import Targets
 from ..learn.reading import Labelled, item_of, samples_of, targets_of
 from ..learn.sections import FILES_LEFT_OUT
@@ -42,7 +42,7 @@ from ..learn.target_options import TargetOptions
 from ..model.manifest import Manifest
 from ..model.predictor import Predictor, load
 from .against_training import against_training, worse_than_claimed
-from .answering import Answered, answer_items
+from .answering import Embedded, answer_items
 from .evaluation import Evaluation
 
 
@@ -116,13 +116,13 @@ def _judged(
     predictor: Predictor,
     found: Labelled,
     known: _Known,
-    answered: Answered,
+    answered: Embedded,
     ignore: Sequence[str],
     start_s: float,
     *,
     keep_leaks: bool,
 ) -> Evaluation:
-    manifest, kind = predictor.manifest, KINDS[predictor.manifest.task]
+    manifest, kind = predictor.manifest, TARGETS[predictor.manifest.task]
     embeddings = answered.embeddings
     skipped = (*found.dataset.skipped, *known.unknown, *embeddings.skipped)
     leaks = _leaks(predictor, embeddings.facts)
@@ -154,10 +154,10 @@ def _judged(
 
 
 def _answers(
-    manifest: Manifest, found: Labelled, known: _Known, answered: Answered, rows_J: NDArray[np.intp]
+    manifest: Manifest, found: Labelled, known: _Known, answered: Embedded, rows_J: NDArray[np.intp]
 ) -> Judged:
     """The answers to be judged, with the truth; ``rows_J`` are theirs among those answered."""
-    kind, embeddings = KINDS[manifest.task], answered.embeddings
+    kind, embeddings = TARGETS[manifest.task], answered.embeddings
     items = [known.items[row] for row in embeddings.rows_N[rows_J]]
     samples = [known.samples[row] for row in embeddings.rows_N[rows_J]]
     copies = find_duplicates(tuple(embeddings.facts[row] for row in rows_J), embeddings.features_ND[rows_J])
@@ -171,7 +171,7 @@ def _answers(
 
 
 def _findings(
-    found: Labelled, known: _Known, answered: Answered, leaks: dict[int, int], kind: type[Targets], *, keep_leaks: bool
+    found: Labelled, known: _Known, answered: Embedded, leaks: dict[int, int], kind: type[Targets], *, keep_leaks: bool
 ) -> list[Finding]:
     """What a reader must be told of how the figures came about."""
     embeddings, dataset = answered.embeddings, found.dataset
@@ -201,7 +201,7 @@ def _known(found: Labelled, split: str | None, manifest: Manifest) -> _Known:
     Raises:
         DataError: there is no such split, or none of its labels is known.
     """
-    kind, outputs, source = KINDS[manifest.task], frozenset(manifest.outputs), found.dataset.source
+    kind, outputs, source = TARGETS[manifest.task], frozenset(manifest.outputs), found.dataset.source
     chosen = _of_split(found, split)
     foreign = [kind.foreign(one.target, outputs) for one in chosen]
     known = tuple(one for one, labels in zip(chosen, foreign, strict=True) if not labels)
@@ -246,7 +246,7 @@ def _check_delimiter(delimiter: str | None, manifest: Manifest, block: DataBlock
     Raises:
         UsageError: it has not.
     """
-    if delimiter is None or (KINDS[manifest.task].delimited and block is None):
+    if delimiter is None or (TARGETS[manifest.task].delimited and block is None):
         return
     reader_is = "the block says how labels are read" if block is not None else f"this bundle is for {manifest.task}"
     raise UsageError(f"delimiter (--delimiter) stands between several labels, and {reader_is}; leave it out")
@@ -258,7 +258,7 @@ def _check_block(reader: TargetBlock[Any], manifest: Manifest, *, given: bool) -
     Raises:
         UsageError: it cannot.
     """
-    kind, outputs = KINDS[manifest.task], manifest.outputs
+    kind, outputs = TARGETS[manifest.task], manifest.outputs
     what = kind.misread(reader, outputs)
     if what is None:
         return

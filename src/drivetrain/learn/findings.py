@@ -13,7 +13,7 @@ from ..core.finding import Finding, Severity
 from ..core.given import read_names
 
 
-class Rule(NamedTuple):
+class Heading(NamedTuple):
     """How serious what a rule finds is, and what it is called wherever it applies."""
 
     severity: Severity
@@ -37,23 +37,23 @@ COPIES_OF_TRAINING = "copies-of-training"
 UNKNOWN_LABELS = "unknown-labels"
 FILES_NOT_JUDGED = "files-not-judged"
 
-RULES: dict[str, Rule] = {
-    SPLIT_LEAKS: Rule(Severity.WARNING, "The split leaks"),
-    UNREADABLE_FOLDER: Rule(Severity.SERIOUS, "A folder cannot be read"),
-    CONTRADICTING_COPIES: Rule(Severity.WARNING, "Copies of a picture contradict each other"),
-    CONFLICTING_ROWS: Rule(Severity.WARNING, "Files are listed twice, with labels that differ"),
-    NO_BETTER_THAN_GUESSING: Rule(Severity.SERIOUS, "No better than guessing"),
-    FINE_TUNING_LEFT_OUT: Rule(Severity.NOTE, "Fine-tuning did not help"),
-    TOO_FEW_IMAGES: Rule(Severity.WARNING, "Too few images"),
-    UNEQUAL_CLASSES: Rule(Severity.NOTE, "Some classes are far commoner than others"),
-    RANDOM_SPLIT_FLATTERS: Rule(Severity.NOTE, "A random split would flatter"),
-    FEW_FOLDS: Rule(Severity.WARNING, "Few folds"),
-    MANY_FILES_LEFT_OUT: Rule(Severity.WARNING, "Many files could not be used"),
-    WORSE_THAN_CLAIMED: Rule(Severity.SERIOUS, "Worse than training claimed"),
-    CACHE_DIFFERS: Rule(Severity.NOTE, "Cached answers differ from the bundle's"),
-    COPIES_OF_TRAINING: Rule(Severity.WARNING, "Copies of training images"),
-    UNKNOWN_LABELS: Rule(Severity.WARNING, "Labels that the bundle does not know"),
-    FILES_NOT_JUDGED: Rule(Severity.WARNING, "Files that do not count"),
+RULES: dict[str, Heading] = {
+    SPLIT_LEAKS: Heading(Severity.WARNING, "The split leaks"),
+    UNREADABLE_FOLDER: Heading(Severity.SERIOUS, "A folder cannot be read"),
+    CONTRADICTING_COPIES: Heading(Severity.WARNING, "Copies of a picture contradict each other"),
+    CONFLICTING_ROWS: Heading(Severity.WARNING, "Files are listed twice, with labels that differ"),
+    NO_BETTER_THAN_GUESSING: Heading(Severity.SERIOUS, "No better than guessing"),
+    FINE_TUNING_LEFT_OUT: Heading(Severity.NOTE, "Fine-tuning did not help"),
+    TOO_FEW_IMAGES: Heading(Severity.WARNING, "Too few images"),
+    UNEQUAL_CLASSES: Heading(Severity.NOTE, "Some classes are far commoner than others"),
+    RANDOM_SPLIT_FLATTERS: Heading(Severity.NOTE, "A random split would flatter"),
+    FEW_FOLDS: Heading(Severity.WARNING, "Few folds"),
+    MANY_FILES_LEFT_OUT: Heading(Severity.WARNING, "Many files could not be used"),
+    WORSE_THAN_CLAIMED: Heading(Severity.SERIOUS, "Worse than training claimed"),
+    CACHE_DIFFERS: Heading(Severity.NOTE, "Cached answers differ from the bundle's"),
+    COPIES_OF_TRAINING: Heading(Severity.WARNING, "Copies of training images"),
+    UNKNOWN_LABELS: Heading(Severity.WARNING, "Labels that the bundle does not know"),
+    FILES_NOT_JUDGED: Heading(Severity.WARNING, "Files that do not count"),
 }
 """By code."""
 

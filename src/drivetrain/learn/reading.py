@@ -16,7 +16,7 @@ from ..data.block.datasets import View
 from ..data.block.sample import Sample, folder_of
 from ..data.sources.opening import open_source
 from ..model.kinds.tasks import TaskName
-from .kinds.registry import KINDS, kind_of_block
+from .kinds.registry import TARGETS, kind_of_block
 from .kinds.targets import Targets
 from .target_options import TargetOptions
 
@@ -45,14 +45,14 @@ class Labelled:
 def block_for(options: TargetOptions, inputs: InputBlock | None = None) -> DataBlock:
     """The DataBlock of a run that was given none: ``inputs`` (images by default), and labels as `open_source` finds them, read
     as the task has them."""
-    return KINDS[options.task].data_block(options, inputs or ImageBlock())
+    return TARGETS[options.task].data_block(options, inputs or ImageBlock())
 
 
 def task_of_block(block: DataBlock | None) -> TaskName | None:
     """What a block's targets are; None without a block, or with one of another kind."""
     if block is None:
         return None
-    return next((kind.answered_as.task for kind in KINDS.values() if kind.reads(block.target_block)), None)
+    return next((kind.answered_as.task for kind in TARGETS.values() if kind.reads(block.target_block)), None)
 
 
 def read(source: Source, options: TargetOptions, block: DataBlock | None, unpack_dir: Path) -> Read:
@@ -93,7 +93,7 @@ def samples_of(
     target = block.target_block
     if target is None:
         raise UsageError("the DataBlock has no target; give blocks such as (ImageBlock, CategoryBlock)")
-    kind = KINDS[options.task] if given is None else kind_of_block(target)
+    kind = TARGETS[options.task] if given is None else kind_of_block(target)
     if own_reader:
         items, skipped = block.items(source)
         title = str(source) if isinstance(source, str | Path) else f"Python {type(source).__name__}"

@@ -126,9 +126,9 @@ class Pilot:
     weights_N: FloatArray
     threads: int
 
-    def look(self, features_ND: FloatArray) -> OutOfFold:
+    def quick_fit(self, features_ND: FloatArray) -> OutOfFold:
         """Out-of-fold result of a head on these features."""
-        return self.targets.look(features_ND, self.folds_N, self.weights_N)
+        return self.targets.quick_fit(features_ND, self.folds_N, self.weights_N)
 
 
 def choose(
@@ -141,25 +141,25 @@ def choose(
     """
     results: dict[Features, OutOfFold] = {}
 
-    def look(tried: Sequence[Features]) -> list[Features]:
+    def tried_out(tried: Sequence[Features]) -> list[Features]:
         """Several side by side, one thread each: better use of the cores than one after the other on all of them."""
         matrices = {features: _matrix(features, embedded) for features in tried}
         there = {features: matrix_ND for features, matrix_ND in matrices.items() if matrix_ND is not None}
         with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(pilot.threads) as pool:
-            results.update(zip(there, pool.map(pilot.look, there.values()), strict=True))
+            results.update(zip(there, pool.map(pilot.quick_fit, there.values()), strict=True))
         return list(there)
 
-    sizes = look(candidates.sizes)
+    sizes = tried_out(candidates.sizes)
     if not sizes:
         return candidates.untried
     chosen = sizes[0]
     for candidate in sizes[1:]:
         if results[candidate].loss < results[chosen].loss:
             chosen = candidate
-    for candidate in look(candidates.other_blocks(chosen)):
+    for candidate in tried_out(candidates.other_blocks(chosen)):
         if _clearly_better(results[candidate], results[chosen], pilot, errors=1):
             chosen = candidate
-    for candidate in look(candidates.other_views(chosen)):
+    for candidate in tried_out(candidates.other_views(chosen)):
         worthwhile = results[candidate].loss < VIEW_WORTH * results[chosen].loss
         if worthwhile and _clearly_better(results[candidate], results[chosen], pilot, errors=2):
             chosen = candidate

@@ -60,7 +60,7 @@ def fit(
         sides = sides_of(read, chosen, (*found.dataset.skipped, *chosen.embeddings.skipped))
         fitted = _fitted(sides, options)
         frozen = _judged(sides, fitted)
-    run = Run(found, options, sides, chosen, fitted, frozen)
+    run = Frozen(found, options, sides, chosen, fitted, frozen)
     if options.deep is None and tuner is None:
         return _concluded(run, None, None)
     with watch("fine-tune"):
@@ -70,7 +70,7 @@ def fit(
 
 
 @dataclass(frozen=True, eq=False)
-class Run:
+class Frozen:
     """A run up to where fine-tuning may begin."""
 
     found: Read
@@ -109,7 +109,7 @@ def _fine_tuned(ready: Ready, input_block: InputBlock, progress: Progress) -> Tu
     return fine_tune(ready, input_block, progress)
 
 
-def _concluded(run: Run, tuned: Tuned | None, outcome: Outcome | None) -> Trained:
+def _concluded(run: Frozen, tuned: Tuned | None, outcome: Outcome | None) -> Trained:
     """Everything that follows from the answers judged: those of the fine-tuned network where that is what is used."""
     options, sides, judged = run.options, run.sides, tuned.judged if tuned else run.frozen
     leaky = None

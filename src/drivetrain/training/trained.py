@@ -16,7 +16,7 @@ from ..core.types import Dataset, FloatArray, Skipped
 from ..learn.figures import Figures
 from ..learn.head import FittedHead
 from ..learn.judged import Judged
-from ..learn.kinds.registry import KINDS
+from ..learn.kinds.registry import TARGETS
 from ..learn.kinds.targets import Targets
 from ..learn.worst import Worst
 from ..model.inputs.input import Input
@@ -183,7 +183,7 @@ class TrainResult:
             "skipped_files": [asdict(skipped) for skipped in self.skipped],
             "task": self.task,
             "classes": dict(self.classes),
-            **KINDS[self.task].document(self.figures),
+            **TARGETS[self.task].document(self.figures),
             "figures": self.figures.to_json(),
             "groups": {"duplicates": self.groups_duplicates, "user": self.groups_user},
             "features": self.features,

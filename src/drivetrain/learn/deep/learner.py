@@ -28,7 +28,7 @@ from .objective import SINGLE_LABEL, Objective
 from .recorder import Recorder
 from .run import Run, copied, freeze_to
 from .schedule import Phase, Rate, group_rates
-from .stepper import Evaluation, Options, Stepper, autocast_type, evaluate
+from .stepper import Options, Stepper, Validation, autocast_type, evaluate
 
 
 class Learner:
@@ -226,11 +226,11 @@ class Learner:
             self.model.load_state_dict(before)
             self.model.eval()
 
-    def validate(self) -> Evaluation:
+    def validate(self) -> Validation:
         """Outputs for the validation items."""
         return self.predict(self.loaders.valid)
 
-    def predict(self, batches: BatchSource) -> Evaluation:
+    def predict(self, batches: BatchSource) -> Validation:
         """Outputs for any batches, without variation."""
         dtype = autocast_type(self.options.precision, self.device)
         with self._team.together():

@@ -69,7 +69,7 @@ class Options:
 
 
 @dataclass(frozen=True)
-class Evaluation:
+class Validation:
     """Outputs with their targets, in the order of the batches; ``loss`` is NaN where there are no items."""
 
     outputs_NC: FloatArray
@@ -209,7 +209,7 @@ def evaluate(
     device: torch.device,
     dtype: torch.dtype | None,
     team: Team | None = None,
-) -> Evaluation:
+) -> Validation:
     """The model's outputs for batches, in evaluation mode; the mode before is put back.
 
     Where several processes have shares of the batches, each gets the outputs of all, as if there were one.
@@ -241,12 +241,12 @@ def evaluate(
         outputs, targets, rows = [part[1] for part in parts], [part[2] for part in parts], [part[3] for part in parts]
     if not outputs:
         nothing = np.empty((0, len(model.bias_C)), np.float32)
-        return Evaluation(nothing, np.empty(0), np.empty(0, np.intp), float("nan"))
+        return Validation(nothing, np.empty(0), np.empty(0, np.intp), float("nan"))
     y, all_outputs, all_rows = np.concatenate(targets), torch.cat(outputs), np.concatenate(rows)
     if order is not None:
         y, all_outputs, all_rows = y[order], all_outputs[torch.from_numpy(order)].to(device), all_rows[order]
     loss = float(objective.loss(all_outputs, objective.target(y, device)))
-    return Evaluation(all_outputs.cpu().numpy(), y, all_rows, loss)
+    return Validation(all_outputs.cpu().numpy(), y, all_rows, loss)
 
 
 def _numbers(counts: Sequence[int]) -> NDArray[np.intp]:

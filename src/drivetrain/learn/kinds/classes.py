@@ -153,7 +153,7 @@ class ClassTargets(Targets):
             features_ND, self.values, groups_N, weights_N, n_classes=len(self.names), seed=seed, threads=threads
         )
 
-    def look(self, features_ND: FloatArray, folds_N: IntArray, weights_N: FloatArray) -> OutOfFold:
+    def quick_fit(self, features_ND: FloatArray, folds_N: IntArray, weights_N: FloatArray) -> OutOfFold:
         # A sample may lack a class.
         present, dense_N = np.unique(self.values, return_inverse=True)
         validation = CrossValidation(

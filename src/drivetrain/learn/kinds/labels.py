@@ -165,7 +165,7 @@ class LabelTargets(Targets):
     ) -> FittedHead:
         return fit_labels_head(features_ND, self.values, groups_N, weights_N, seed=seed, threads=threads)
 
-    def look(self, features_ND: FloatArray, folds_N: IntArray, weights_N: FloatArray) -> OutOfFold:
+    def quick_fit(self, features_ND: FloatArray, folds_N: IntArray, weights_N: FloatArray) -> OutOfFold:
         return look_labels(features_ND, self.values, folds_N, weights_N)
 
     def losses(self, answers_NO: Floats) -> Floats:

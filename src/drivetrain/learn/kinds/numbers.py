@@ -170,7 +170,7 @@ class NumberTargets(Targets):
     ) -> FittedHead:
         return fit_numbers_head(features_ND, self.values, groups_N, weights_N, seed=seed, threads=threads)
 
-    def look(self, features_ND: FloatArray, folds_N: IntArray, weights_N: FloatArray) -> OutOfFold:
+    def quick_fit(self, features_ND: FloatArray, folds_N: IntArray, weights_N: FloatArray) -> OutOfFold:
         return look_numbers(features_ND, self.values, folds_N, weights_N)
 
     def losses(self, answers_NO: Floats) -> Floats:

@@ -118,7 +118,7 @@ class OrdinalTargets(ClassTargets):
             features_ND, self.values, groups_N, weights_N, n_grades=len(self.names), seed=seed, threads=threads
         )
 
-    def look(self, features_ND: FloatArray, folds_N: IntArray, weights_N: FloatArray) -> OutOfFold:
+    def quick_fit(self, features_ND: FloatArray, folds_N: IntArray, weights_N: FloatArray) -> OutOfFold:
         return look_ordinal(features_ND, self.values, folds_N, weights_N, n_grades=len(self.names))
 
     def beta(self, logits_NW: FloatArray) -> float:

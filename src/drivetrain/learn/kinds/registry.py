@@ -12,7 +12,7 @@ from .numbers import NumberTargets
 from .ordinal import OrdinalTargets
 from .targets import Targets
 
-KINDS: dict[str, type[Targets]] = {
+TARGETS: dict[str, type[Targets]] = {
     kind.answered_as.task: kind for kind in (ClassTargets, LabelTargets, NumberTargets, OrdinalTargets)
 }
 """By the task that the manifest names."""
@@ -24,7 +24,7 @@ def kind_of_block(block: TargetBlock[Any]) -> type[Targets]:
     Raises:
         UsageError: there is none.
     """
-    found = next((kind for kind in KINDS.values() if kind.reads(block)), None)
+    found = next((kind for kind in TARGETS.values() if kind.reads(block)), None)
     if found is None:
         raise UsageError(
             f"{type(block).__name__} has no task that can be trained; use one of the blocks of this library"

@@ -263,7 +263,7 @@ class Targets(ABC):
         """
 
     @abstractmethod
-    def look(self, features_ND: FloatArray, folds_N: IntArray, weights_N: FloatArray) -> OutOfFold:
+    def quick_fit(self, features_ND: FloatArray, folds_N: IntArray, weights_N: FloatArray) -> OutOfFold:
         """A quick out-of-fold result: enough to compare features."""
 
     def answers(self, logits_NW: FloatArray, beta: float) -> Floats:
