@@ -421,8 +421,8 @@ def test_a_graph_of_another_width_is_refused(copy: Callable[[str], Path]) -> Non
 def test_cards_say_what_each_kind_is(bundles: dict[str, Path]) -> None:
     card = (bundles["multi-label"] / "card.md").read_text(encoding="utf-8")
     assert "A model that gives an image any of 3 labels" in card
-    assert "| mean average precision | " in card
+    assert "\n| mean average precision (guessing, by how common each label is: " in card
     card = (bundles["regression"] / "card.md").read_text(encoding="utf-8")
     assert "A model that reads size, light off an image" in card
-    assert "| mean absolute error of light | " in card
+    assert "\n| mean absolute error of light (always answering the median: " in card
     assert "every answer is marked `review`" in " ".join(card.split())
