@@ -6,6 +6,7 @@ import base64
 import hashlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -23,7 +24,7 @@ from vector_input import BACKBONE, LENGTH, VectorBlock, VectorInput, VectorPrepa
 import drivetrain as dt
 from drivetrain.core.errors import BundleError, ParityError, SourceError, UsageError
 from drivetrain.core.records import RecordFilter
-from drivetrain.core.types import FloatArray, Item
+from drivetrain.core.types import FloatArray, Item, ItemId
 from drivetrain.core.verdict import Verdict
 from drivetrain.data.block.blocks import CategoryBlock, ImageBlock
 from drivetrain.data.block.datablock import DataBlock
@@ -73,6 +74,12 @@ def test_training_knows_copies_by_their_content_and_says_what_cannot_be_read(tra
     assert trained.accuracy > 0.9
     assert trained.report is not None
     assert BACKBONE in trained.features
+
+
+def test_the_card_speaks_of_vectors(trained: dt.TrainResult) -> None:
+    (limits,) = [part for part in (trained.bundle / "card.md").read_text().split("\n## ") if part.startswith("Limits")]
+    assert "The figures hold for vectors like those it was trained on. Of any other vector" in limits
+    assert not re.search("photo|picture|image", limits)
 
 
 def test_the_bundle_says_what_it_is_asked_with_and_is_loaded_after_a_replay(trained: dt.TrainResult) -> None:
@@ -133,6 +140,8 @@ def test_without_a_block_a_source_is_read_as_the_bundle_s_input_is(
     found = dt.evaluate(trained.bundle, fresh, cache=tmp_path / "cache")
     assert (len(found.items), found.accuracy.value) == (12, 1.0)
     assert [(one.name, one.reason) for one in found.skipped] == [("low/picture.png", "not a vector")]
+    read = {item.name: hashlib.sha256((fresh / item.name).read_bytes()).hexdigest() for item in found.items}
+    assert [item.id for item in found.items] == [ItemId(name, sha256) for name, sha256 in read.items()]
     (tmp_path / "empty").mkdir()
     with pytest.raises(
         SourceError, match=r"found no vectors in .*each class.s vectors .* e\.g\. empty/cat/1\.npy, or give a CSV"

@@ -129,7 +129,8 @@ def _judged(
     rows_J = np.asarray([n for n in range(len(embeddings.facts)) if keep_leaks or n not in leaks], np.intp)
     if not len(rows_J):
         raise DataError(_nothing_left(found.dataset.source, skipped, len(leaks)))
-    items = tuple(known.items[row] for row in embeddings.rows_N[rows_J])
+    read = embeddings.of(known.items)
+    items = tuple(read[row] for row in rows_J)
     judged = _answers(manifest, found, known, answered, rows_J)
     settings = kind.settings_of(manifest.kind)
     figures = judged.figures(0, settings)

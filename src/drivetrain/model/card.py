@@ -51,9 +51,7 @@ the data: {data.groups_user}. No group stands on both sides of a fold.
 
 ## Limits
 
-The figures hold for photos like those it was trained on. Of a picture of something else it still gives one of its
-answers; nothing in this bundle tells such pictures apart yet. Check it on photos of the place it will work in before
-anybody relies on it.
+{manifest.input.limits}
 
 ## Backbone
 

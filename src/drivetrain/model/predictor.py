@@ -23,7 +23,6 @@ from ..core.cores import available_cores
 from ..core.errors import BundleError, InputError, SchemaError, UsageError, WeightsError
 from ..core.local_path import local_path
 from ..core.types import Facts, FloatArray, Prediction
-from ..data.image.preprocess import for_images
 from ..embed.backbone import INPUT, OUTPUT
 from ..embed.batch_sizes import in_batches
 from ..embed.quarantine import Quarantine
@@ -234,8 +233,8 @@ class Predictor:
         # The id is only what the bundle says of itself; another graph under it has not been tried by anybody.
         if found != manifest.bundle_id or hashlib.sha256(model).hexdigest() != self.model_sha256:
             raise BundleError(f"{self.path} holds another bundle now, {found}, not {manifest.bundle_id}")
-        kind, spec = manifest.kind, for_images(manifest.input.preprocess)
-        return Heatmaps(model, self.classes, spec, method=method, mix_WC=kind.evidence_WC, answers=kind.answers)
+        kind, preparation = manifest.kind, manifest.input.preprocess
+        return Heatmaps(model, self.classes, preparation, method=method, mix_WC=kind.evidence_WC, answers=kind.answers)
 
     def judge(self, path: str, seen: Seen) -> Prediction:
         """Calibrated answer and verdict from what the network saw."""

@@ -139,6 +139,6 @@ def _figures(trained: Trained) -> tuple[FigureRow, ...]:
 
 def _fingerprint(trained: Trained) -> str:
     """SHA-256 over the sorted (file hash, target) pairs: equal for equal training data, whatever the file names."""
-    facts, targets = trained.chosen.embeddings.facts, trained.targets
-    pairs = sorted(f"{facts[row].sha256} {targets.fingerprint(n)}\n" for n, row in enumerate(trained.sides.training))
+    items, targets = trained.trained_on.items, trained.targets
+    pairs = sorted(f"{item.id.sha256} {targets.fingerprint(n)}\n" for n, item in enumerate(items))
     return hashlib.sha256("".join(pairs).encode()).hexdigest()

@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from ..app.run import write
 from ..core.errors import DataError, UsageError
 from ..core.ports import Progress
+from ..core.reference import local_file
 from ..core.types import Dataset, FloatArray, IntArray, Item, Prediction
 from ..data.block.batch import BatchTransform
 from ..data.block.datasets import View
@@ -309,8 +310,10 @@ class VisionLearner:
             assert view.target_block is not None  # the constructor has checked it
             items += [replace(item_of(sample, view.target_block), split=split) for sample in view.samples]
         values = np.concatenate([self.targets.values, self.valid_targets.values])
-        folder = os.path.commonpath([item.path.parent for item in items])
-        dataset = Dataset(folder, tuple(items), self.dls.skipped)
+        files = [local_file(item.reference) for item in items]
+        places = [file.parent for file in files if file is not None]
+        title = os.path.commonpath(places) if len(places) == len(items) else "a DataBlock"
+        dataset = Dataset(title, tuple(items), self.dls.skipped)
         return Read(dataset, self.targets.with_values(values), self.dls.datasets.train.image_block)
 
     def _features(self, view: View) -> tuple[FloatArray, NDArray[np.intp]]:

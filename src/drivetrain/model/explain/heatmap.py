@@ -33,7 +33,8 @@ from ...core.errors import ImageError, SchemaError, UsageError
 from ...core.plain_file import read_plain
 from ...core.types import FloatArray
 from ...data.image.decode import decode, to_rgb
-from ...data.image.preprocess import Preprocess, resize_image, to_tensor
+from ...data.image.preprocess import Preprocess, for_images, resize_image, to_tensor
+from ...data.preparation import Preparation
 from ...embed.session import Session
 from ..export import LOGITS
 from ..graph_audit import audit_graph
@@ -169,7 +170,7 @@ class Heatmaps:
         self,
         model: bytes,
         classes: Sequence[str],
-        preprocess: Preprocess,
+        preparation: Preparation,
         *,
         method: Method | None = None,
         mix_WC: Floats | None = None,
@@ -183,13 +184,14 @@ class Heatmaps:
         Raises:
             BundleError: the graph cannot be trusted.
             SchemaError: the graph gives another number of logits.
-            UsageError: activation was asked for, and the graph has no such form; or there is no such method.
+            UsageError: activation was asked for, and the graph has no such form; there is no such method; the network takes no
+                images.
             WeightsError: the graph cannot be loaded.
         """
         if method not in (None, "activation", "occlusion"):
             raise UsageError(f"there is no method “{method}”; it is activation, occlusion, or None for the best")
         self.classes = tuple(classes)
-        self.preprocess = preprocess
+        self.preprocess = for_images(preparation)
         audit_graph(model)
         self._evidence: Evidence | None = None
         self._session = Session(model)

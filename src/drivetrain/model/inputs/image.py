@@ -59,6 +59,15 @@ class ImageInput(Input):
         """In colour."""
         return ImageBlock()
 
+    @property
+    def limits(self) -> str:
+        """Of photos, as people say."""
+        return (
+            "The figures hold for photos like those it was trained on. Of a picture of something else it still gives one of "
+            "its\nanswers; nothing in this bundle tells such pictures apart yet. Check it on photos of the place it will work in "
+            "before\nanybody relies on it."
+        )
+
     def read_bytes(self, data: bytes, most: int | None = None, *, whole: bool = False) -> Decoded:
         """Upright RGB image, of a large JPEG at a reduced scale unless ``whole``; see `decode`."""
         size = None if whole else self.preprocess.decode_size

@@ -75,6 +75,16 @@ class Input(Part, ABC):
         return self.files.many
 
     @property
+    def limits(self) -> str:
+        """What a model's card says of inputs unlike those it was trained on."""
+        one, many = self.noun, self.nouns
+        return (
+            f"The figures hold for {many} like those it was trained on. Of any other {one} it still gives one of its answers;\n"
+            f"nothing in this bundle tells such {many} apart yet. Check it on {many} of the place it will work in before\n"
+            "anybody relies on it."
+        )
+
+    @property
     def shape(self) -> tuple[int, ...]:
         """Of one tensor."""
         return self.preprocess.shape

@@ -13,11 +13,11 @@ from pydantic import BaseModel
 from starlette.responses import JSONResponse, Response
 
 from ...core.errors import DataError, InputError, UsageError
-from ...core.plain_file import read_plain
 from ...core.records import Role
-from ...data.image.preprocess import Preprocess
+from ...core.reference import Reference, read_reference
+from ...data.sources.file_form import FileForm
 from ...data.sources.opening import open_source
-from ...model.inputs.image import ImageInput
+from ...model.inputs.input import Input
 from ..http.problems import Problem, documented
 from ..server import Server
 from ..work.turns import IMAGES_AT_ONCE, Turns
@@ -25,9 +25,6 @@ from .history import picture
 
 # More than anyone looks through.
 MOST = 60
-
-_PICTURE = ImageInput(preprocess=Preprocess())
-"""How a picture is read to be shown."""
 
 
 class SampleAnswer(BaseModel):
@@ -49,11 +46,11 @@ class Sample:
     """A file with what is known of it."""
 
     name: str
-    path: Path
+    reference: Reference
     label: str | None
 
 
-def find_samples(folder: Path | None) -> tuple[Sample, ...]:
+def find_samples(folder: Path | None, form: FileForm) -> tuple[Sample, ...]:
     """The pictures in a folder, labelled by the folders they stand in, if those are there.
 
     Raises:
@@ -62,12 +59,12 @@ def find_samples(folder: Path | None) -> tuple[Sample, ...]:
     if folder is None:
         return ()
     try:
-        source = open_source(folder, labelled=False)
+        source = open_source(folder, labelled=False, form=form)
     except DataError as error:
         raise UsageError(f"the samples cannot be read: {error}") from None
     # The listing is fixed at start, and a sample is named by its number in it: no path comes from outside.
     chosen = source.items[:: max(1, len(source.items) // MOST)][:MOST]
-    return tuple(Sample(Path(item.name).name, item.path, item.label or _label(Path(item.name))) for item in chosen)
+    return tuple(Sample(Path(item.name).name, item.reference, item.label or _label(Path(item.name))) for item in chosen)
 
 
 def _label(name: Path) -> str | None:
@@ -77,7 +74,9 @@ def _label(name: Path) -> str | None:
 def sample_routes(server: Server) -> APIRouter:
     """The routes, bound to a server."""
     router = APIRouter(tags=["console"], dependencies=[Depends(server.needs(Role.PREDICT))])
-    samples = find_samples(server.settings.samples)
+    # Samples are for the model that answers where none is named.
+    form = server.shelf.models[0].predictor.manifest.input
+    samples = find_samples(server.settings.samples, form.files)
     refused = documented("unauthorized", "forbidden", "not-found")
     aside = Turns(IMAGES_AT_ONCE, server.settings.deadline_s, "other samples are being read; ask again")
 
@@ -101,16 +100,16 @@ def sample_routes(server: Server) -> APIRouter:
         if number >= len(samples):
             raise Problem("not-found", f"there are {len(samples)} samples")
         async with aside.turn():
-            data, kind = await asyncio.to_thread(_shown, server, samples[number])
+            data, kind = await asyncio.to_thread(_shown, server, form, samples[number])
         return picture(data, kind, "private, max-age=300")
 
     return router
 
 
-def _shown(server: Server, sample: Sample) -> tuple[bytes, str]:
+def _shown(server: Server, form: Input, sample: Sample) -> tuple[bytes, str]:
     """Without metadata, and as a kind that browsers show."""
     try:
-        stripped = server.pictures.stripped(_PICTURE, read_plain(sample.path))
+        stripped = server.pictures.stripped(form, read_reference(sample.reference))
     except (OSError, InputError):
         stripped = None
     if stripped is None:
