@@ -34,6 +34,9 @@ QUICK    := not (browser or deep or installs or postgres or processes or serial 
 # Left out by their marks as well; but importing torch and schemathesis alone takes seconds.
 UNIMPORTED := --ignore tests/deep --ignore tests/app/test_deep.py --ignore src/drivetrain/learn/deep --ignore tests/serve/test_openapi_fuzz.py
 
+# Dozens of processes import the package and the tests: compiled once, not by each, whatever a shell's profile says.
+export PYTHONDONTWRITEBYTECODE :=
+
 PYTHON_CODE := src tests benchmarks web/build.py web/openapi.py hatch_build.py
 
 comma := ,

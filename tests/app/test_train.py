@@ -14,6 +14,7 @@ import drivetrain as dt
 from drivetrain.core.errors import DataError, SourceError, UsageError
 from drivetrain.core.ports import Silent
 from drivetrain.core.types import Dataset
+from drivetrain.data.block.blocks import ImageBlock
 from drivetrain.data.sources.opening import open_source
 from drivetrain.embed.cache import EmbeddingCache
 from drivetrain.learn.figures import interval_of
@@ -25,6 +26,7 @@ from drivetrain.training.options import TrainOptions
 from drivetrain.training.run import fit
 from drivetrain.training.sample import Sample
 from drivetrain.training.stopwatch import Stopwatch
+from tiny_backbone import TINY
 
 pytestmark = pytest.mark.trains
 
@@ -32,11 +34,11 @@ LITE0 = "efficientnet-lite0"
 
 
 def options(cache_folder: Path, **changes: object) -> TrainOptions:
-    return replace(TrainOptions(backbone=LITE0, cache=cache_folder), **changes)  # type: ignore[arg-type]
+    return replace(TrainOptions(backbone=TINY, cache=cache_folder), **changes)  # type: ignore[arg-type]
 
 
 def train(source: object, out: Path, cache_folder: Path, **changes: object) -> dt.TrainResult:
-    return dt.train(source, out, **{"backbone": LITE0, "cache": cache_folder, **changes})  # type: ignore[arg-type]
+    return dt.train(source, out, **{"backbone": TINY, "cache": cache_folder, **changes})  # type: ignore[arg-type]
 
 
 def test_a_trained_bundle_predicts_what_its_figures_promise(
@@ -181,7 +183,7 @@ def test_the_budget_decides_what_is_tried(digits_folder: Path, cache_folder: Pat
             Embedder(cache),
             cache,
             Silent(),
-            candidates(options(cache_folder, backbone="auto"), "RGB"),
+            candidates(options(cache_folder, backbone="auto"), ImageBlock),
         )
         tried[budget_s] = chosen
     cache.close()

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from command_line import CommandLine, InProcess, OwnProcess, TrainedByCommand
 
+from tiny_backbone import TINY
+
 KEPT = Path(__file__).parent.parent / "bundles" / "v1"
 
 
@@ -37,9 +39,7 @@ def trained(
 ) -> TrainedByCommand:
     """``drivetrain train … --json``, run once; the bundle is read only."""
     out = tmp_path_factory.mktemp("trained") / "pictures.bundle"
-    done = drivetrain_process(
-        "train", pictures, "--out", out, "--backbone", "efficientnet-lite0", "--seed", "1", "--json"
-    )
+    done = drivetrain_process("train", pictures, "--out", out, "--backbone", TINY, "--seed", "1", "--json")
     assert done.code == 0, done.err
     return TrainedByCommand(out, pictures, done)
 

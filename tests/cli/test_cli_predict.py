@@ -15,6 +15,8 @@ import pytest
 from command_line import CommandLine, OwnProcess, TrainedByCommand
 from PIL import Image
 
+from tiny_backbone import TINY
+
 RED, GREEN, BLUE = (220, 30, 20), (20, 190, 60), (30, 40, 210)
 
 
@@ -341,7 +343,7 @@ def test_inspect_shows_and_prints_the_manifest(drivetrain: CommandLine, trained:
     assert drivetrain("inspect", trained.bundle, "--json", "--no-golden").document["parity"] is None
     shown = drivetrain("inspect", trained.bundle)
     assert shown.err == ""
-    for text in ("discs (20), squares (20), stripes (20)", manifest["bundle_id"], "crop to 224×224", "to the last bit"):
+    for text in ("discs (20), squares (20), stripes (20)", manifest["bundle_id"], "squish to 48×48", "to the last bit"):
         assert text in shown.out
 
 
@@ -372,7 +374,7 @@ def test_trace_follows_an_image_through_every_stage(drivetrain: CommandLine, tra
         assert step["milliseconds"] is None if step["name"] == "head" else step["milliseconds"] >= 0
     by_name = {step["name"]: step for step in steps}
     assert by_name["decode"]["shape"] == "80×96×3"
-    assert by_name["normalise"]["shape"] == "3×224×224"
+    assert by_name["normalise"]["shape"] == "3×48×48"
     assert by_name["calibrate"]["shape"] == "3"
     answer = drivetrain("predict", trained.bundle, image, "--json").document[0]
     assert by_name["judge"]["note"] == f"{answer['verdict']}: {answer['label']} {answer['confidence']:.3f}"
@@ -397,10 +399,7 @@ def test_the_cache_can_be_looked_at_and_emptied(drivetrain: CommandLine, picture
         (few / kind).mkdir(parents=True)
         for file in sorted((pictures / kind).iterdir())[:3]:
             shutil.copy(file, few / kind)
-    assert (
-        drivetrain("train", few, "--out", tmp_path / "b", "--backbone", "efficientnet-lite0", "--cache", cache).code
-        == 0
-    )
+    assert drivetrain("train", few, "--out", tmp_path / "b", "--backbone", TINY, "--cache", cache).code == 0
     info = drivetrain("cache", "info", "--cache", cache, "--json").document
     assert {"path", "bytes", "images", "embeddings"} <= set(info)
     assert info["images"] >= 6

@@ -21,10 +21,11 @@ from command_line import CommandLine, OwnProcess, TrainedByCommand
 from PIL import Image
 
 import drivetrain as dt
+from tiny_backbone import TINY
 
 pytestmark = pytest.mark.trains
 
-LITE0 = ("--backbone", "efficientnet-lite0")
+SMALL = ("--backbone", TINY)
 
 
 @pytest.fixture
@@ -84,7 +85,7 @@ def test_a_bundle_holds_what_the_design_says(trained: TrainedByCommand) -> None:
 
 
 def test_two_classes_give_an_auc_and_text_gives_a_table(drivetrain: CommandLine, few: Path, tmp_path: Path) -> None:
-    done = drivetrain("train", few, "--out", tmp_path / "b", *LITE0)
+    done = drivetrain("train", few, "--out", tmp_path / "b", *SMALL)
     assert done.code == 0
     table = dict(line.split(maxsplit=1) for line in done.out.splitlines() if line[:1].isupper())
     assert table["Classes"] == "2: discs (10), stripes (10)"
@@ -93,13 +94,13 @@ def test_two_classes_give_an_auc_and_text_gives_a_table(drivetrain: CommandLine,
     assert 0 <= auc <= 1
     assert table["Report"] == str(tmp_path / "b" / "report.html")
     assert "! Too few images" in done.out.replace("!  ", "! ")
-    quiet = drivetrain("train", few, "--out", tmp_path / "b", *LITE0, "--ignore", "too-few-images", "--json").document
+    quiet = drivetrain("train", few, "--out", tmp_path / "b", *SMALL, "--ignore", "too-few-images", "--json").document
     assert "too-few-images" not in {one["code"] for one in quiet["findings"]}
     assert quiet["ignored"] == ["too-few-images"]
     assert not any("Too few images" in line for line in quiet["warnings"])
     assert "Too few images" not in (tmp_path / "b" / "report.html").read_text(encoding="utf-8")
     assert all(line == line.rstrip() for line in done.out.splitlines())
-    with_json = drivetrain("train", few, "--out", tmp_path / "b", *LITE0, "--json")
+    with_json = drivetrain("train", few, "--out", tmp_path / "b", *SMALL, "--json")
     assert with_json.document["auc"] == pytest.approx(auc, abs=5e-4)
 
 
@@ -107,7 +108,7 @@ def test_the_same_seed_gives_the_same_bundle_to_the_byte(
     drivetrain: CommandLine, trained: TrainedByCommand, tmp_path: Path
 ) -> None:
     again = tmp_path / "again"
-    done = drivetrain("train", trained.source, "--out", again, *LITE0, "--seed", "1", "--json")
+    done = drivetrain("train", trained.source, "--out", again, *SMALL, "--seed", "1", "--json")
     assert done.code == 0
     assert (again / "model.onnx").read_bytes() == (trained.bundle / "model.onnx").read_bytes()
     manifests = [json.loads((bundle / "manifest.json").read_text()) for bundle in (again, trained.bundle)]
@@ -123,7 +124,7 @@ def test_names_with_spaces_and_any_script(drivetrain: CommandLine, few: Path, tm
     (source / "discs").rename(source / "große Kreise")
     (source / "stripes").rename(source / "полосы")
     out = tmp_path / "mein Modell ünd so.zip"
-    done = drivetrain("train", source, "--out", out, *LITE0, "--name", "Probe „1“", "--json")
+    done = drivetrain("train", source, "--out", out, *SMALL, "--name", "Probe „1“", "--json")
     assert done.code == 0, done.err
     assert done.document["classes"] == {"große Kreise": 10, "полосы": 10}
     assert done.document["report"] is None
@@ -154,7 +155,7 @@ def test_it_ends_with_a_verdict_and_with_commands_that_run(
     drivetrain: CommandLine, drivetrain_process: OwnProcess, messy: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "it's a bundle"
-    done = drivetrain("train", messy, "--out", out, *LITE0)
+    done = drivetrain("train", messy, "--out", out, *SMALL)
     assert done.code == 0, done.err
     assert re.search(r"^ +always naming “stripes”, the commonest class: 52\.4 %$", done.out, re.MULTILINE)
     worst = re.search(r"^Worst class +(.+)$", done.out, re.MULTILINE)
@@ -189,7 +190,7 @@ def test_it_ends_with_a_verdict_and_with_commands_that_run(
 def test_a_contradiction_stands_in_the_warnings_and_first_in_the_report(
     drivetrain: CommandLine, messy: Path, tmp_path: Path
 ) -> None:
-    document = drivetrain("train", messy, "--out", tmp_path / "b", *LITE0, "--json").document
+    document = drivetrain("train", messy, "--out", tmp_path / "b", *SMALL, "--json").document
     assert document["contradictions"] == [
         {
             "first": "discs/00.jpg",
@@ -211,7 +212,7 @@ def test_a_file_listed_with_two_labels_is_named(drivetrain: CommandLine, few: Pa
     rows = [(file, file.parent.name) for file in sorted(few.rglob("*.jpg"))]
     with (tmp_path / "t.csv").open("w", newline="") as file:
         csv.writer(file).writerows([("path", "label"), *rows, (rows[0][0], "stripes")])
-    document = drivetrain("train", tmp_path / "t.csv", "--out", tmp_path / "b", *LITE0, "--json").document
+    document = drivetrain("train", tmp_path / "t.csv", "--out", tmp_path / "b", *SMALL, "--json").document
     (warning,) = [line for line in document["warnings"] if "contradict" in line]
     assert warning.startswith("1 file is listed with labels that contradict each other, and was left out; it is ")
     assert "'discs'" in warning
@@ -219,12 +220,12 @@ def test_a_file_listed_with_two_labels_is_named(drivetrain: CommandLine, few: Pa
 
 
 def test_of_sound_data_the_mistakes_are_to_be_seen_first(drivetrain: CommandLine, few: Path, tmp_path: Path) -> None:
-    done = drivetrain("train", few, "--out", tmp_path / "b.zip", *LITE0)
+    done = drivetrain("train", few, "--out", tmp_path / "b.zip", *SMALL)
     assert re.findall(r"^Next: (.+)$", done.out, re.MULTILINE)[0] == "see what it gets wrong"
 
 
 def test_no_word_of_the_trade_stands_unexplained(trained: TrainedByCommand, drivetrain: CommandLine, few: Path) -> None:
-    said = drivetrain("train", few, "--out", few.parent / "b", *LITE0)
+    said = drivetrain("train", few, "--out", few.parent / "b", *SMALL)
     page = re.sub(
         r"<style>.*?</style>|base64,[^\"]+", "", (few.parent / "b" / "report.html").read_text(), flags=re.DOTALL
     )
@@ -255,7 +256,7 @@ def test_balance_and_resize_are_recorded_and_change_the_model(
     models = set()
     for choices in ((), ("--balance", "classes"), ("--resize", "pad")):
         out = tmp_path / "-".join(("b", *choices)).replace("--", "")
-        assert drivetrain("train", few, "--out", out, *LITE0, *choices).code == 0
+        assert drivetrain("train", few, "--out", out, "--backbone", "efficientnet-lite0", *choices).code == 0
         manifest = json.loads((out / "manifest.json").read_text())
         assert manifest["training"]["balance"] == ("classes" if "classes" in choices else "none")
         assert manifest["input"]["preprocess"]["resize"]["method"] == ("pad" if "pad" in choices else "crop")
@@ -268,11 +269,11 @@ def test_a_zip_is_a_source(drivetrain: CommandLine, few: Path, tmp_path: Path) -
         for file in few.rglob("*.jpg"):
             archive.write(file, f"few/{file.relative_to(few).as_posix()}")
     before = (tmp_path / "few.zip").read_bytes()
-    done = drivetrain("train", tmp_path / "few.zip", "--out", tmp_path / "b", *LITE0, "--json")
+    done = drivetrain("train", tmp_path / "few.zip", "--out", tmp_path / "b", *SMALL, "--json")
     assert done.code == 0, done.err
     assert done.document["classes"] == {"discs": 10, "stripes": 10}
     # A slip of the pen must not cost the photos.
-    refused = drivetrain("train", tmp_path / "few.zip", "--out", tmp_path / "few.zip", *LITE0)
+    refused = drivetrain("train", tmp_path / "few.zip", "--out", tmp_path / "few.zip", *SMALL)
     assert refused.code == 2
     assert "exists and is not a bundle" in refused.error
     assert (tmp_path / "few.zip").read_bytes() == before
@@ -285,7 +286,7 @@ def test_files_that_cannot_be_used_are_counted(drivetrain: CommandLine, few: Pat
     (few / "discs" / "broken.jpg").write_bytes(b"\xff\xd8\xff\xe0 cut short")
     (few / "discs" / "empty.png").touch()
     (few / "stripes" / "text.jpg").write_text("not an image")
-    done = drivetrain("train", few, "--out", tmp_path / "b", *LITE0, "--json")
+    done = drivetrain("train", few, "--out", tmp_path / "b", *SMALL, "--json")
     assert done.code == 0
     assert done.document["images"] == {"used": 20, "skipped": 3}
     assert any("3 of 23 files could not be used" in warning for warning in done.document["warnings"])
@@ -307,7 +308,7 @@ def test_a_leaking_split_is_named_with_its_first_pair_and_both_figures(
     with Image.open(source / "train" / "discs" / "03.jpg") as image:
         image.save(source / "valid" / "discs" / "copy.jpg", quality=60)
     shutil.copy(source / "train" / "stripes" / "05.jpg", source / "valid" / "stripes" / "same.jpg")
-    done = drivetrain("train", source, "--out", tmp_path / "b", *LITE0, "--json")
+    done = drivetrain("train", source, "--out", tmp_path / "b", *SMALL, "--json")
     assert done.code == 0, done.err
     leak = done.document["leak"]
     assert "2 of 18 valid images are near-duplicates or group members of training images" in leak
@@ -370,7 +371,7 @@ def test_sources_that_cannot_be_learnt_from(
     drivetrain: CommandLine, few: Path, tmp_path: Path, source: Callable[[Path, Path], Path], message: str
 ) -> None:
     (tmp_path / "source").mkdir()
-    done = drivetrain("train", source(tmp_path / "source", few), "--out", tmp_path / "b", *LITE0)
+    done = drivetrain("train", source(tmp_path / "source", few), "--out", tmp_path / "b", *SMALL)
     assert done.code == 2
     assert message.replace(" :", ":") in done.error.replace(" :", ":")
     assert not (tmp_path / "b").exists()
@@ -379,7 +380,7 @@ def test_sources_that_cannot_be_learnt_from(
 def test_when_no_file_can_be_read_the_reasons_are_given(drivetrain: CommandLine, few: Path, tmp_path: Path) -> None:
     for file in few.rglob("*.jpg"):
         file.write_bytes(b"\xff\xd8\xff broken")
-    done = drivetrain("train", few, "--out", tmp_path / "b", *LITE0)
+    done = drivetrain("train", few, "--out", tmp_path / "b", *SMALL)
     assert done.code == 2
     assert done.out == ""
     assert done.err.splitlines()[-1].startswith("error: none of the 20 files can be used (")
@@ -420,7 +421,7 @@ def test_places_that_cannot_be_written_to(drivetrain: CommandLine, few: Path, tm
         (tmp_path / "file", "is a file"),
         (tmp_path / "file" / "b", "is a file, not a folder"),
     ):
-        done = drivetrain("train", few, "--out", out, *LITE0)
+        done = drivetrain("train", few, "--out", out, *SMALL)
         assert done.code == 2
         assert message in done.error
     assert (tmp_path / "file").read_text() == "mine"
@@ -434,7 +435,7 @@ def test_interrupted_it_leaves_one_line_and_goes_on_when_run_again(
     drivetrain_process: OwnProcess, pictures: Path, tmp_path: Path
 ) -> None:
     cache = tmp_path / "cache"
-    arguments = ("train", pictures, "--out", tmp_path / "b", *LITE0, "--cache", cache)
+    arguments = ("train", pictures, "--out", tmp_path / "b", *SMALL, "--cache", cache)
     # Whoever runs the tests in the background may have taught us to ignore the signal.
     process = subprocess.Popen(
         drivetrain_process.command(*arguments),

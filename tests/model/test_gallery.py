@@ -22,6 +22,7 @@ from drivetrain.core.types import Item
 from drivetrain.model.gallery import SIDE, Gallery, choose, picture_of, write_gallery
 from drivetrain.model.storage import GALLERY, read_files, write_files
 from drivetrain.training import bundling
+from tiny_backbone import TINY
 
 pytestmark = pytest.mark.trains
 
@@ -158,7 +159,7 @@ def smaller(pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> Callabl
     def train(count: int) -> Path:
         out = folder / f"{count}.bundle"
         if not out.exists():
-            dt.train(pictures, out, backbone="efficientnet-lite0", cache=folder / "cache", gallery=count)
+            dt.train(pictures, out, backbone=TINY, cache=folder / "cache", gallery=count)
         return out
 
     return train
@@ -187,7 +188,7 @@ def test_how_many_are_kept_is_not_part_of_what_a_model_is(smaller: Callable[[int
 
 
 def test_equal_data_give_equal_bytes(pictures: Path, trained: Path, tmp_path: Path) -> None:
-    dt.train(pictures, tmp_path / "again", backbone="efficientnet-lite0", cache=tmp_path / "cache", workers=1)
+    dt.train(pictures, tmp_path / "again", backbone=TINY, cache=tmp_path / "cache", workers=1)
     assert (tmp_path / "again" / GALLERY).read_bytes() == (trained / GALLERY).read_bytes()
 
 

@@ -17,6 +17,8 @@ from drivetrain.data.image.preprocess import Preprocess
 from drivetrain.model.golden import EXPECTED, write_golden
 from drivetrain.model.inputs.image import LONGEST_SIDE, ImageInput
 
+pytestmark = pytest.mark.usefixtures("tried_here")
+
 INDEX = "golden/golden.json"
 
 

@@ -26,6 +26,9 @@ from drivetrain.model.kinds.registry import KINDS as KIND_OF
 from drivetrain.model.manifest import parse_manifest
 from drivetrain.model.policy import judge
 from drivetrain.model.seen import Seen
+from tiny_backbone import TINY
+
+pytestmark = pytest.mark.usefixtures("tried_here")
 
 Edit = Callable[[dict[str, Any]], object]
 KINDS = ("classification", "multi-label", "regression")
@@ -41,7 +44,7 @@ def bundles(trained: Path, drawings: tuple[Drawing, ...], tmp_path_factory: pyte
     """One of each task, that of regression with two numbers; read only."""
     folder, by_name = tmp_path_factory.mktemp("kinds"), {drawing.path.name: drawing for drawing in drawings}
     cells = [(drawing.path, ";".join(drawing.labels) or ";") for drawing in drawings]
-    common: dict[str, Any] = {"backbone": "efficientnet-lite0", "cache": folder / "cache"}
+    common: dict[str, Any] = {"backbone": TINY, "cache": folder / "cache"}
     dt.train(cells, folder / "labels", task="multi-label", **common)
     block = DataBlock(
         (ImageBlock, RegressionBlock(n_out=2)),

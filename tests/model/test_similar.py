@@ -20,6 +20,7 @@ from drivetrain.core.errors import UsageError
 from drivetrain.data.block.blocks import ImageBlock, RegressionBlock
 from drivetrain.data.block.datablock import DataBlock
 from drivetrain.model.explain.similar import Similar, most_similar
+from tiny_backbone import TINY
 
 
 def with_embeddings(predictor: dt.Predictor, embeddings_ND: np.ndarray) -> dt.Predictor:
@@ -115,7 +116,7 @@ def test_an_image_is_most_like_itself(predictor: dt.Predictor, pictures: Path) -
 def test_labels_in_words(tmp_path: Path) -> None:
     drawings = draw_several(tmp_path, 30)
     by_name = {drawing.path.name: drawing for drawing in drawings}
-    common: dict[str, Any] = {"backbone": "efficientnet-lite0", "cache": tmp_path / "cache"}
+    common: dict[str, Any] = {"backbone": TINY, "cache": tmp_path / "cache"}
     cells = [(drawing.path, ";".join(drawing.labels) or ";") for drawing in drawings]
     dt.train(cells, tmp_path / "labels", task="multi-label", **common)
     block = DataBlock(

@@ -35,6 +35,7 @@ from drivetrain.data.image.preprocess import apply
 from drivetrain.serve.application import create_app
 from drivetrain.serve.options import ServeOptions
 from drivetrain.serve.start import build
+from tiny_backbone import TINY
 
 PREDICTION = {"path", "label", "confidence", "probs", "labels", "values", "verdict", "reasons", "error"}
 
@@ -54,7 +55,7 @@ def drawings(tmp_path_factory: pytest.TempPathFactory) -> tuple[Drawing, ...]:
 def kinds(kept: Path, drawings: tuple[Drawing, ...], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """A bundle of each task; read only."""
     folder, by_name = tmp_path_factory.mktemp("kinds"), {drawing.path.name: drawing for drawing in drawings}
-    common: dict[str, Any] = {"backbone": "efficientnet-lite0", "cache": folder / "cache"}
+    common: dict[str, Any] = {"backbone": TINY, "cache": folder / "cache"}
     cells = [(drawing.path, ";".join(drawing.labels) or ";") for drawing in drawings]
     dt.train(cells, folder / "labels", task="multi-label", **common)
     block = DataBlock(

@@ -20,6 +20,7 @@ from drivetrain.core.role import Role
 from drivetrain.serve.http.console import STATIC
 from drivetrain.store.new_key import new_key
 from drivetrain.store.sql_store import open_store
+from tiny_backbone import TINY
 
 pytestmark = pytest.mark.processes
 
@@ -40,7 +41,7 @@ class Console:
 @pytest.fixture(scope="module")
 def trained(pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     bundle = tmp_path_factory.mktemp("console") / "shapes.bundle"
-    dt.train(pictures, bundle, backbone="efficientnet-lite0", use_cache=False, name="Shapes")
+    dt.train(pictures, bundle, backbone=TINY, use_cache=False, name="Shapes")
     return bundle
 
 
