@@ -183,7 +183,7 @@ def test_the_budget_decides_what_is_tried(digits_folder: Path, cache_folder: Pat
             Embedder(cache),
             cache,
             Silent(),
-            candidates(options(cache_folder, backbone="auto"), ImageBlock),
+            candidates(options(cache_folder, backbone="auto"), ImageBlock()),
         )
         tried[budget_s] = chosen
     cache.close()
