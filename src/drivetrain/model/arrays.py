@@ -1,4 +1,4 @@
-"""What a bundle remembers of its training set: for drift, out-of-domain gates, similar images, and leaks.
+"""A bundle's memory of its training set: for drift, out-of-domain gates, similar images, and leaks.
 
 Shapes: N images, of which the first T were trained on and the rest judged a fine-tuned network; D embedding, F frozen
 embedding, W columns of logits, M ≤ N images with honest logits, K = 16 frequencies, R rows.
@@ -19,7 +19,7 @@ from ..data.image.phash import KEPT
 from .manifest import Manifest
 from .tensors import load_tensors
 
-# Arrays of version 1 by the names of version 2.
+# Version 2's names of the arrays → those of version 1.
 V1_NAMES = {
     "targets_N": "labels_N",
     "unseen_logits_MC": "oof_logits_NC",
@@ -33,20 +33,20 @@ class TrainingArrays:
     """`arrays.safetensors`: one array a field, by the field's name."""
 
     embeddings_ND: NDArray[np.float16]
-    """As the graph's ``embedding`` output."""
+    """The embeddings that the graph's ``embedding`` output gives."""
     targets_N: NDArray[Any]
     """(N,) int64 class numbers; (N, C) float32 0 or 1 for several labels; (N, C) float32 numbers."""
     groups_N: IntArray
     unseen_logits_MC: FloatArray
-    """What the model said of images without having seen their group, before temperature."""
+    """The model's logits for images whose group it had not seen, before temperature."""
     unseen_rows_M: IntArray
-    """Which images: all of them where logits are out of fold, those held out where the network was fine-tuned."""
+    """Rows of these images: all of them where logits are out of fold, those held out where the network was fine-tuned."""
     pixels_sha256_T32: NDArray[np.uint8]
-    """Of each item's content, see `ItemFacts.content_sha256`; the name is older than inputs other than images."""
+    """The SHA-256 of each item's content, see `ItemFacts.content_sha256`; the name is older than inputs other than images."""
     frequencies_TKK: NDArray[np.float16]
     """Perceptual fingerprints, see `drivetrain.data.image.phash`; none where the input has no such thing."""
     frozen_NF: NDArray[np.float16] | None = None
-    """Embeddings before fine-tuning, as ``frozen.onnx`` gives them: fine-tuning blurs what tells domains apart."""
+    """Embeddings before fine-tuning, as ``frozen.onnx`` gives them: fine-tuning blurs the differences between domains."""
 
     @cached_property
     def unit_ND(self) -> FloatArray:
@@ -57,7 +57,7 @@ class TrainingArrays:
         return unit(self.embeddings_ND)
 
     def to_bytes(self) -> bytes:
-        """As safetensors."""
+        """Write the arrays as safetensors."""
         from safetensors.numpy import save
 
         arrays = {field.name: getattr(self, field.name) for field in fields(self)}
@@ -65,7 +65,7 @@ class TrainingArrays:
 
     @classmethod
     def from_bytes(cls, data: bytes, manifest: Manifest) -> TrainingArrays:
-        """Parse and check against the manifest.
+        """Parse the arrays and check them against the manifest.
 
         Raises:
             SchemaError: not safetensors, or an array is missing or of another type or shape than it must have.
@@ -113,7 +113,8 @@ class TrainingArrays:
 
 
 def unit(embeddings_RD: NDArray[Any]) -> FloatArray:
-    """Rows of unit length, in float32: of several blocks too, whose whole is longer. Nothing resembles a row of zeros."""
+    """Scale rows to unit length, in float32, as those of several blocks are longer. A row of zeros stays zero and resembles
+    none."""
     unit_RD: FloatArray = embeddings_RD.astype(np.float32)
     length_R = np.sqrt(np.einsum("rd,rd->r", unit_RD, unit_RD))
     usable_R = np.isfinite(length_R) & (length_R > 0)
@@ -123,7 +124,7 @@ def unit(embeddings_RD: NDArray[Any]) -> FloatArray:
 
 
 def _lifted(found: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
-    """Version 1 as version 2: other names, and logits for all images."""
+    """Lift version 1 to version 2: it has other names, and logits for all images."""
     old = {name: found.get(V1_NAMES.get(name, name)) for name in (f.name for f in fields(TrainingArrays))}
     lifted = {name: array for name, array in old.items() if array is not None}
     return {**lifted, "unseen_rows_M": np.arange(len(found["labels_N"]), dtype=np.int64)}

@@ -11,7 +11,7 @@ from .figure_words import hows, named, with_limits
 from .manifest import Manifest
 from .policy import Policy
 
-# Identifiers that the hub knows; anything else has to be called “other” and named beside it.
+# Licences that the hub knows; any other has to be called “other” and named beside it.
 HUB_LICENCES = frozenset(
     {"apache-2.0", "mit", "bsd-2-clause", "bsd-3-clause", "cc0-1.0", "cc-by-4.0", "cc-by-sa-4.0", "cc-by-nc-4.0"}
     | {"cc-by-nc-sa-4.0", "gpl-3.0", "lgpl-3.0", "agpl-3.0", "mpl-2.0", "openrail", "unknown"}
@@ -21,7 +21,7 @@ CERTIFIED, CONVENTION = "certified", "a convention, not a guarantee"
 
 
 def render_card(manifest: Manifest) -> str:
-    """Markdown with front matter."""
+    """Write the card as Markdown with front matter."""
     version = manifest.versions.get("drivetrain", "?")
     data, tuned = manifest.data, manifest.training.fine_tuning
     trained = f"by transfer learning on {data.images} images"
@@ -104,7 +104,7 @@ def _counts(manifest: Manifest) -> str:
 
 
 def _front_matter(manifest: Manifest) -> str:
-    """YAML; every text from outside is a JSON string, which YAML reads as it is."""
+    """Write the YAML; every text from outside is a JSON string, which YAML reads as it is."""
     words = manifest.kind.words
     licence = manifest.backbone.licence.lower() or "unknown"
     known = licence in HUB_LICENCES
@@ -128,5 +128,5 @@ def _quoted(text: str) -> str:
 
 
 def _cell(text: str) -> str:
-    """Text that cannot break out of a table cell or start markup."""
+    """Quote text, so that it cannot break out of a table cell or start markup."""
     return visible("".join(f"\\{c}" if c in "\\`*_[]<>|#" else c for c in " ".join(text.split())))

@@ -1,4 +1,4 @@
-"""What always giving the same answer is called, beside which an accuracy is shown."""
+"""Words for always giving the same answer, with which an accuracy is compared."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from collections.abc import Callable, Mapping
 def always_naming(
     counts: Mapping[str, int], shown: Callable[[str], str] = "“{}”".format, *, one: str = "class", many: str = "classes"
 ) -> str:
-    """Of class → images (one class at least): the answer that is right most often, as a part of a sentence.
+    """Name the answer that is right most often, by class → images (one class at least), as a part of a sentence.
 
-    Where several classes are equally common none of them is called the commonest. ``one`` and ``many``: what they are
-    called.
+    Where several classes are equally common none of them is called the commonest. ``one`` and ``many`` are the words for
+    a class and for classes.
     """
     most = max(counts.values())
     commonest = [name for name, count in counts.items() if count == most]

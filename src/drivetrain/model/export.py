@@ -36,7 +36,7 @@ def with_head(
     model.CopyFrom(backbone)
     graph = model.graph
     used = names_in(graph)
-    if LOGITS in used:  # a classifier whose inner layer serves as the backbone
+    if LOGITS in used:  # the backbone may be a classifier's inner layer, with an output of that name
         rename(graph, {LOGITS: _fresh(f"{LOGITS}.backbone", used)})
     further = [view for view in views if view is not View.PLAIN]
     if further:
@@ -51,7 +51,7 @@ def with_head(
 
 
 def head_of(model: bytes) -> tuple[FloatArray, FloatArray] | None:
-    """The head that `with_head` appended: weights (D, C) and bias (C,); None where a graph ends in another way."""
+    """Read the head that `with_head` appended: weights (D, C) and bias (C,); None where a graph ends in another way."""
     from onnx import load_from_string, numpy_helper
 
     graph = load_from_string(model).graph
@@ -66,7 +66,7 @@ def head_of(model: bytes) -> tuple[FloatArray, FloatArray] | None:
 
 
 def _average_views(graph: onnx.GraphProto, views: Sequence[View], used: set[str]) -> None:
-    """Run the backbone on the image and on further views of it, with the same weights, and average what comes out.
+    """Run the backbone on the image and on further views of it, with the same weights, and average the embeddings.
 
     The nodes stand once a view in the graph, so that a batch axis fixed at one is no obstacle. One pass over a batch of
     two would be a tenth faster (9.4 against 10.5 ms with EfficientNet-Lite0 on one core), but is not open to every graph.
@@ -98,7 +98,7 @@ def _average_views(graph: onnx.GraphProto, views: Sequence[View], used: set[str]
         for axis in view.reversed_axes:
             last = axis == view.reversed_axes[-1]
             turned = names[INPUT] if last else _fresh(f"{INPUT}.{view}.axis{axis}", used)
-            # Gather, not Slice: a negative step came only with opset 10.
+            # The flip is Gather, not Slice, which has negative steps only since opset 10.
             nodes.append(helper.make_node("Gather", [shown, backwards[axis]], [turned], axis=axis))
             shown = turned
         nodes += again.node
@@ -111,7 +111,7 @@ def _average_views(graph: onnx.GraphProto, views: Sequence[View], used: set[str]
 
 
 def _constant(graph: onnx.GraphProto, name: str, value: np.ndarray[Any, Any], used: set[str]) -> str:
-    """Add a weight under a name that is free; returns it."""
+    """Add a weight under a free name, and return the name."""
     from onnx import numpy_helper
 
     name = _fresh(name, used)
@@ -120,7 +120,7 @@ def _constant(graph: onnx.GraphProto, name: str, value: np.ndarray[Any, Any], us
 
 
 def _fresh(name: str, used: set[str]) -> str:
-    """``name``, with as many underscores as it takes to be new; it is then in use."""
+    """Reserve ``name``, with as many underscores as it takes to be new."""
     while name in used:
         name += "_"
     used.add(name)

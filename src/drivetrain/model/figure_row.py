@@ -1,4 +1,4 @@
-"""A figure as a manifest holds it: `drivetrain.core.figure.Figure` as a part that can be read and checked."""
+"""The manifest's form of a figure: `drivetrain.core.figure.Figure` as a part that can be read and checked."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ SHARES: frozenset[Format] = frozenset({"percent", "points"})
 
 
 class FigureRow(Part):
-    """One row of ``figures``; every field as `Figure` has it."""
+    """One row of ``figures``, with the fields of `Figure`."""
 
     slug: str = Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")
     name: Name
@@ -42,14 +42,14 @@ class FigureRow(Part):
 
     @classmethod
     def of_figure(cls, figure: Figure) -> Self:
-        """The row of a figure."""
+        """Make the row of a figure."""
         return cls(**{name: getattr(figure, name) for name in cls.model_fields})
 
     def figure(self) -> Figure:
-        """The figure of a row."""
+        """Return the figure of a row."""
         return Figure(**{name: getattr(self, name) for name in type(self).model_fields})
 
 
 def rows_of(figures: Iterable[Figure]) -> tuple[FigureRow, ...]:
-    """Rows in the order of the figures."""
+    """Make rows in the order of the figures."""
     return tuple(FigureRow.of_figure(figure) for figure in figures)

@@ -9,7 +9,7 @@ from ..draw.numbers import between, shown
 
 
 def named(figure: Figure) -> str:
-    """Its name, and what it is about where that is not the whole model.
+    """Write a figure's name, and the output it is about where that is not the whole model.
 
     >>> named(Figure("mean-absolute-error", "mean absolute error", 2.5, None, None, "significant", "lower", "", of="years"))
     'mean absolute error of years'
@@ -18,7 +18,7 @@ def named(figure: Figure) -> str:
 
 
 def with_limits(figure: Figure) -> str:
-    """Its value, with its interval where it has one.
+    """Write a figure's value, with its interval where it has one.
 
     >>> with_limits(Figure("accuracy", "accuracy", 0.953, 0.9, 0.98, "percent", "higher", ""))
     '95.3 %  (90.0 % to 98.0 %)'
@@ -29,7 +29,7 @@ def with_limits(figure: Figure) -> str:
 
 
 def hows(figures: Sequence[Figure]) -> list[str]:
-    """How they were obtained, each way once; one that is another's beginning, without the method of an interval, is left out."""
+    """List how figures were obtained, each way once; one that only lacks another's method of the interval is left out."""
     every = dict.fromkeys(figure.how for figure in figures if figure.how)
     beginnings = {how.rpartition("; ")[0] for how in every}
     return [how for how in every if how not in beginnings]

@@ -18,7 +18,7 @@ def _prepare() -> Work:
 
     from ..embed.onnx_runtime import onnx_runtime
 
-    onnx_runtime()  # heavy, and no part of what the bundle takes
+    onnx_runtime()  # heavy to load, and not to be counted as the bundle's own time and memory
     Image.init()
 
     def work(request: Mapping[str, Any], files: Mapping[str, bytes]) -> None:

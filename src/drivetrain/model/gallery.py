@@ -26,9 +26,9 @@ from .storage import GALLERY
 from .tensors import load_tensors
 
 SIDE = 128
-"""Pixels of a picture's longer side."""
+"""The pixels of a picture's longer side."""
 MAX_PICTURES = 10_000
-"""Many times what is kept unless somebody asks for more; each is looked at on loading."""
+"""The most pictures, many times as many as are kept by default; each is checked on loading."""
 JPEG_START, JPEG_END = b"\xff\xd8\xff", b"\xff\xd9"
 
 
@@ -37,19 +37,19 @@ class Gallery:
     """`gallery.safetensors`: one array a field, by the field's name."""
 
     jpeg_B: NDArray[np.uint8]
-    """The files one behind the other."""
+    """The JPEG files one behind the other."""
     offsets_G1: IntArray
-    """Where each begins, and where the last one ends."""
+    """The place where each file begins, and where the last one ends."""
     rows_G: IntArray
-    """Which rows of ``embeddings_ND`` they are of; ascending."""
+    """The rows of ``embeddings_ND`` that the pictures are of, ascending."""
 
     @property
     def rows(self) -> tuple[int, ...]:
-        """Rows of the bundle's arrays that have a picture, ascending."""
+        """The rows of the bundle's arrays that have a picture, ascending."""
         return tuple(self._place)
 
     def thumbnail(self, row: int) -> bytes | None:
-        """A JPEG of at most `SIDE` pixels a side, or None where there is none of this row."""
+        """Return a JPEG of at most `SIDE` pixels a side; None where this row has no picture."""
         place = self._place.get(row)
         if place is None:
             return None
@@ -61,7 +61,7 @@ class Gallery:
 
     @classmethod
     def from_bytes(cls, data: bytes, n_images: int) -> Gallery:
-        """Parse and check; ``n_images`` is N.
+        """Parse and check a gallery; ``n_images`` is N.
 
         Raises:
             SchemaError: not safetensors, an array is missing or of another type or shape than it must have, or what
@@ -97,12 +97,14 @@ class Gallery:
             except Exception as error:  # damage shows as any exception
                 detail = " ".join(str(error).split())[:200]
                 raise SchemaError(f"{GALLERY}: the picture of row {row} cannot be read ({detail})") from None
-            if max(width, height) > SIDE:  # shown to people as they are, and a few bytes can say 65,535 × 65,535
+            if (
+                max(width, height) > SIDE
+            ):  # pictures are shown as they are, and a few bytes can announce 65,535 × 65,535
                 raise SchemaError(f"{GALLERY}: the picture of row {row} is {width}×{height}; at most {SIDE} a side")
 
 
 def write_gallery(pictures: Mapping[int, bytes]) -> bytes:
-    """JPEG files by their rows of ``embeddings_ND`` → `gallery.safetensors`; equal pictures give equal bytes."""
+    """Write JPEG files, by their rows of ``embeddings_ND``, as `gallery.safetensors`; equal pictures give equal bytes."""
     from safetensors.numpy import save
 
     rows = sorted(pictures)
@@ -116,7 +118,7 @@ def write_gallery(pictures: Mapping[int, bytes]) -> bytes:
 
 
 def picture_of(data: bytes) -> bytes:
-    """An image file → the JPEG that is kept of it: at most `SIDE` pixels a side, upright, without metadata.
+    """Make the JPEG that is kept of an image file: at most `SIDE` pixels a side, upright, without metadata.
 
     Raises:
         ImageError: the bytes are not a usable image.
@@ -125,7 +127,7 @@ def picture_of(data: bytes) -> bytes:
 
 
 def choose(embeddings_ND: NDArray[Any], strata_N: IntArray, count: int) -> list[int]:
-    """Which images to keep, at most ``count``: as many of each stratum, and within it as different as may be.
+    """Choose the images to keep, at most ``count``: as many of each stratum, and within it as different as may be.
 
     A stratum too small for its share leaves the rest to the others. The first of each is the one nearest its mean, each
     further one the farthest (by cosine) from those chosen before; the lower row where two are equal.
@@ -139,7 +141,7 @@ def choose(embeddings_ND: NDArray[Any], strata_N: IntArray, count: int) -> list[
 
 
 def _shares(sizes: list[int], count: int) -> list[int]:
-    """How many of each stratum: one more of each in turn, as long as there are any."""
+    """Share the count out to the strata: one more of each in turn, as long as there are any."""
     shares, left = [0] * len(sizes), min(count, sum(sizes))
     while left:
         open_strata = [s for s, size in enumerate(sizes) if shares[s] < size]

@@ -36,7 +36,7 @@ MAX_PROBABILITY = 0.01
 
 MAX_INDEX_BYTES = 1 << 20
 
-# Confidences in golden.json are rounded to six places.
+# Tolerance of confidences, which golden.json rounds to six places.
 ROUNDING = 1e-4
 
 
@@ -57,18 +57,18 @@ class _GoldenList(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     images: tuple[GoldenExample, ...] = Field(min_length=1, max_length=64)
-    """A replay of nothing would certify anything."""
+    """The examples, at least one, as a replay of none would certify anything."""
 
 
 @dataclass(frozen=True)
 class Parity:
-    """How closely this machine reproduces the golden answers."""
+    """The parity of this machine: how closely it reproduces the golden answers."""
 
     images: int
     max_pixel: float
-    """Largest difference of what was read: of images the 99th percentile of pixels, in grey levels."""
+    """Largest difference of the inputs as read: for images the 99th percentile of pixels, in grey levels."""
     max_probability: float
-    """Largest difference of a probability; of a number, in spreads of the training data."""
+    """Largest difference of a probability; for numbers, in spreads of the training data."""
 
 
 def answer(data: bytes, form: Input, see: See) -> tuple[NDArray[Any], Seen]:
@@ -122,7 +122,7 @@ def replay(files: Mapping[str, bytes], manifest: Manifest, see: See) -> Parity:
             raise SchemaError(f"golden {form.noun} {entry.file} cannot be used: {error}") from None
         pixel = form.difference(got_read, compared)
         probability = float(np.abs(kind.comparable(got.logits_W[None]) - expected_O).max())
-        # Written so that a network that answers NaN fails as well.
+        # The comparison is written so that a network that answers NaN fails as well.
         if not (pixel <= form.most_difference and probability <= MAX_PROBABILITY):
             raise ParityError(
                 f"this machine does not reproduce golden {form.noun} {entry.file}: {form.difference_words(pixel)}, "
@@ -154,7 +154,7 @@ def _parse(files: Mapping[str, bytes], manifest: Manifest) -> tuple[_GoldenList,
 
 
 def entry_of(file: str, lossless: bool, seen: Seen, manifest: Manifest) -> GoldenExample:
-    """What golden.json says of an input in which this was seen."""
+    """Make the entry of golden.json for an input in which the model saw ``seen``."""
     said = judge(manifest, file, seen)
     return GoldenExample(
         file=file,
@@ -166,9 +166,9 @@ def entry_of(file: str, lossless: bool, seen: Seen, manifest: Manifest) -> Golde
 
 
 def _check_entry(entry: GoldenExample, seen: Seen, manifest: Manifest) -> None:
-    """What the index says in words is what the logits say in numbers; a class list in another order shows here."""
+    """Check that the index's words agree with the expected logits; a class list in another order shows here."""
     said = entry_of(entry.file, entry.lossless, seen, manifest)
-    # Of what stands on a threshold, another machine's last bit decides.
+    # For an answer on a threshold, another machine's last bit decides.
     same = entry.label == said.label or manifest.kind.on_the_line(seen.logits_W, ROUNDING)
     rounding = abs(entry.confidence - said.confidence) <= ROUNDING
     answered = manifest.kind.answer(seen.logits_W)

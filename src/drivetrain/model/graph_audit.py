@@ -1,4 +1,4 @@
-"""What a bundle's graph may not contain, found on its bytes before any runtime sees them."""
+"""The audit of a bundle's graph, on its bytes, before any runtime sees them."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from ..core.errors import BundleError
 from ..embed.foreign.graph_scan import GraphFaultError, scan
 from ..embed.operators import fault_of
 
-# Operator sets that a graph may name without using them: exporters list what their runtime brings along.
+# Operator sets that a graph may name without using them: exporters list all that their runtime has.
 DOMAINS = frozenset({"", "ai.onnx", "ai.onnx.ml", "com.microsoft"})
 
 
 def audit_graph(model: bytes) -> None:
-    """Whether a graph keeps to itself and to what its size promises.
+    """Check that a graph reads no other files, and takes no more than its size promises.
 
     No weights in other files, no operators from elsewhere, no functions, loops or branches, only operators that a network
     for pictures needs, and nothing whose size a picture decides (see `drivetrain.embed.operators`).

@@ -1,4 +1,4 @@
-"""Manifests of schema versions 1 and 2 as those of version 3."""
+"""Lifting manifests of schema versions 1 and 2 to version 3."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .read_part import read_part
 
 
 def lift(document: dict[str, Any], kind: Kind) -> dict[str, Any]:
-    """The document without the fields of its kind → the same in version 3, but for ``schema_version``.
+    """Lift a document, without the fields of its kind, to version 3, but for ``schema_version``.
 
     Raises:
         SchemaError: what has changed since is missing or malformed.

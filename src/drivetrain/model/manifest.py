@@ -34,12 +34,12 @@ from .read_part import fault, read_part, registered
 
 SCHEMA_VERSION = 3
 
-# Enough for a hundred thousand classes; parsed, it takes some thirty times as much.
+# The most bytes, enough for a hundred thousand classes; parsed, a manifest takes some thirty times as much.
 MAX_BYTES = 8 << 20
 
 
 class BackboneInfo(Part):
-    """Where the frozen part came from."""
+    """The origin of the frozen part."""
 
     name: str
     fingerprint: str
@@ -50,17 +50,17 @@ class BackboneInfo(Part):
 
 
 class Accept(Part):
-    """From which confidence on an answer stands without a person. ``certified`` says whether that is a guarantee."""
+    """The confidence from which on an answer stands without a person; ``certified`` says whether the error is guaranteed."""
 
     confidence: Fraction
     certified: bool = False
     coverage: Fraction
     error: Share | None
-    """Among what would have been accepted, out of fold; None when nothing would."""
+    """The error among the answers that would have been accepted, out of fold; None when none would."""
 
 
 class DataInfo(Part):
-    """What the model was trained on."""
+    """The data that the model was trained on."""
 
     fingerprint: str
     """SHA-256 over the sorted (file hash, label) pairs."""
@@ -73,12 +73,12 @@ class DataInfo(Part):
 
 
 class FineTuning(Part):
-    """How the network itself was trained on."""
+    """The fine-tuning of the network itself."""
 
     epochs: int = Field(ge=1)
     rate: float = Field(gt=0)
     trained: str
-    """Which part, in words."""
+    """The part that was trained, in words."""
     images: int = Field(ge=1)
     held_out: int = Field(ge=1)
     loss: float
@@ -86,11 +86,11 @@ class FineTuning(Part):
     frozen_loss: float
     """Held-out loss of a head on the frozen network, trained and judged on the same images."""
     seconds: float | None = Field(default=None, ge=0)
-    """Wall time, which bundles no longer tell: equal runs give equal bytes."""
+    """Wall time, which bundles no longer tell, so that equal runs give equal bytes."""
 
 
 class Training(Part):
-    """How it was trained."""
+    """The settings and choices of the training."""
 
     penalty: float = Field(gt=0)
     balance: str
@@ -101,14 +101,14 @@ class Training(Part):
 
 
 class _About(Part):
-    """All of it but the input and the kind, which are read by themselves."""
+    """The manifest but for the input and the kind, which are read by themselves."""
 
     schema_version: int = SCHEMA_VERSION
-    """Of the document it was read from."""
+    """The version of the document it was read from."""
     name: str
     bundle_id: str = Field(pattern=r"^[0-9a-f]{16,64}$")
     created_at: str
-    """ISO 8601 with offset."""
+    """The time in ISO 8601, with offset."""
     embedding_width: int = Field(ge=1)
     frozen_width: int | None = Field(default=None, ge=1)
     """Length of the embedding that ``frozen.onnx`` gives; None where the network was not fine-tuned."""
@@ -117,9 +117,9 @@ class _About(Part):
     training: Training
     versions: dict[str, str]
     accept: Accept | None
-    """None where no answer may stand without a person."""
+    """The accept rule; None where no answer may stand without a person."""
     figures: tuple[FigureRow, ...]
-    """How good the model is, and how that is known; what matters most comes first."""
+    """The model's figures and how they were obtained; the most important comes first."""
 
     @model_validator(mode="after")
     def _named_once(self) -> Self:
@@ -132,11 +132,11 @@ class _About(Part):
 
 
 class Manifest(_About):
-    """`manifest.json`."""
+    """The content of `manifest.json`."""
 
     input: Input
     kind: Kind
-    """What is predicted; its fields stand in the document beside the others."""
+    """The kind: what is predicted; its fields stand in the document beside the others."""
 
     @model_validator(mode="after")
     def _accepts_by_confidence(self) -> Self:
@@ -151,7 +151,7 @@ class Manifest(_About):
 
     @property
     def outputs(self) -> tuple[str, ...]:
-        """What is answered with; the graph's ``logits`` need not have as many columns, see `Kind.width`."""
+        """The outputs that answers are made of; the graph's ``logits`` need not have as many columns, see `Kind.width`."""
         return self.kind.outputs
 
     @property
@@ -160,11 +160,11 @@ class Manifest(_About):
         return tuple(row.figure() for row in self.figures)
 
     def figure(self, slug: str, of: str | None = None) -> Figure | None:
-        """The figure of this name, of the model as a whole or of one output; None where there is none."""
+        """Return the figure of this name, of the model as a whole or of one output; None where there is none."""
         return next((row.figure() for row in self.figures if (row.slug, row.of) == (slug, of)), None)
 
     def document(self) -> dict[str, Any]:
-        """As JSON of the present version."""
+        """Return the JSON document of the present version."""
         about = self.model_dump(mode="json", exclude={"kind", "input", "schema_version"})
         head = {name: about.pop(name) for name in ("name", "bundle_id", "created_at")}
         head["input"] = self.input.model_dump(mode="json")
@@ -173,7 +173,7 @@ class Manifest(_About):
         return {"schema_version": SCHEMA_VERSION, "task": self.task, **head, **about, **kind, **tail}
 
     def published(self) -> dict[str, Any]:
-        """As ``inspect --json`` and the server show it: the document, and beside it what it had in earlier versions."""
+        """Return what ``inspect --json`` and the server show: the document, and beside it the fields of earlier versions."""
         document = self.document()
         return {
             **document,
@@ -183,7 +183,7 @@ class Manifest(_About):
         }
 
     def to_json(self) -> str:
-        """Indented, stable, UTF-8."""
+        """Write the document as indented JSON in UTF-8, always in the same order."""
         return json.dumps(self.document(), indent=2, ensure_ascii=False) + "\n"
 
 
@@ -211,7 +211,7 @@ def parse_manifest(text: bytes) -> Manifest:
         return _manifest(data, version)
     except RecursionError:
         raise SchemaError("manifest.json is nested too deeply") from None
-    except ValidationError as error:  # parts that are right by themselves and do not go together
+    except ValidationError as error:  # the parts are right by themselves and do not go together
         raise fault(error) from None
 
 
@@ -225,7 +225,7 @@ def _manifest(document: dict[str, Any], version: int) -> Manifest:
         raise SchemaError("manifest.json: input: Field required")
     stated = lifted.pop("input")
     type_ = stated.get("type") if isinstance(stated, dict) else stated
-    # Errors name the field as it stands in the document.
+    # Errors name the field by its place in the document.
     place = "input" if version == SCHEMA_VERSION else ""
     read = read_part(registered(INPUTS, type_, "input.type"), stated, place)
     about = read_part(_About, lifted)
@@ -237,5 +237,5 @@ def _no_constant(name: str) -> float:
 
 
 def finite(value: float) -> float | None:
-    """``value``, or None where it is not a number."""
+    """Return ``value``, or None for NaN and infinities."""
     return value if math.isfinite(value) else None

@@ -1,4 +1,4 @@
-"""What stands where a bundle was looked for, and what was probably meant: said to who gave the wrong path."""
+"""Advice for a wrong path: what stands where a bundle was looked for, and what was probably meant."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from ..data.sources.foreign_files import foreign_file
 from .inputs.registry import INPUTS
 from .storage import MANIFEST, SUMS, Sealed, read_sealed
 
-# Of a folder, how many entries are looked at before it is called by what was seen.
+# The most entries of a folder that are looked at to say what it holds.
 MOST_ENTRIES = 2000
 
-# Files that hold a network, in one form or another.
+# Endings of files that hold a network, in one form or another.
 NETWORKS = frozenset({".onnx", ".pt", ".pth", ".pkl", ".h5", ".keras", ".tflite", ".safetensors", ".ckpt"})
 
 
 def read_bundle(path: Path) -> Sealed:
-    """`read_sealed`, with a word on what was probably meant where there is no bundle. Raises what that does."""
+    """Read a bundle as `read_sealed` does, with advice in the error where there is no bundle. Raises what that does."""
     try:
         return read_sealed(path)
     except BundleError as error:
-        # Of a bundle that is damaged nothing else is meant.
+        # A damaged bundle was meant, so its error gets no advice.
         meant = None if type(error) is not BundleError else instead_of(path)
         if meant is None:
             raise
@@ -48,7 +48,7 @@ def is_bundle(path: Path) -> bool:
 
 
 def instead_of(path: Path) -> str | None:
-    """What is at ``path``, which is no bundle, and what to give instead; None where there is nothing to say."""
+    """Say what is at ``path``, which is no bundle, and what to give instead; None where there is nothing to say."""
     try:
         if not path.exists():
             return _nearby(path)
@@ -57,11 +57,11 @@ def instead_of(path: Path) -> str | None:
             return f"it is a part of a bundle; did you mean {_as_given(path, around)}?"
         return _folder(path) if path.is_dir() else _file(path)
     except (OSError, ValueError, zipfile.BadZipFile):
-        return None  # what was found out before stands
+        return None  # the original error stands without advice
 
 
 def _nearby(path: Path) -> str | None:
-    """A bundle beside it with a name much like it."""
+    """Find a bundle beside the path with a name much like it."""
     if not path.parent.is_dir():
         return None
     names = {entry.name for entry, _ in zip(sorted(path.parent.iterdir()), range(MOST_ENTRIES), strict=False)}
@@ -111,7 +111,7 @@ def _file(path: Path) -> str | None:
 
 
 def _as_given(path: Path, around: Path) -> Path:
-    """The bundle around a path, relative where the path is."""
+    """Return the bundle around a path, relative where the path is."""
     above = len(path.absolute().parts) - len(around.parts)
     return path.parents[above - 1] if above <= len(path.parents) and not path.is_absolute() else around
 

@@ -1,4 +1,4 @@
-"""What every part of a manifest is made of: strict, frozen records, and the values that stand in several of them."""
+"""Parts of a manifest: the strict, frozen base, and the values that stand in several of them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Name = Annotated[str, Field(min_length=1)]
 
 
 class Part(BaseModel):
-    """A frozen record that refuses what it does not know.
+    """A frozen record that refuses unknown fields.
 
     Strict: a number in quotes or a true for a 1 was not written by this program.
     """
@@ -38,7 +38,7 @@ class Amount(Part):
 
     @classmethod
     def of(cls, interval: Interval) -> Self:
-        """From the interval type the metrics use."""
+        """Make an amount from the interval type that the metrics use."""
         return cls(value=interval.value, low=interval.low, high=interval.high, method=interval.method)
 
 
@@ -51,7 +51,7 @@ class Share(Amount):
 
 
 class Calibration(Part):
-    """How logits become probabilities: softmax(β · logits), or sigmoid(β · logits) of each label."""
+    """The way from logits to probabilities: softmax(β · logits), or sigmoid(β · logits) of each label."""
 
     method: Literal["temperature"] = "temperature"
     beta: float = Field(gt=0)
@@ -59,7 +59,7 @@ class Calibration(Part):
 
 
 def check_order(low: float, value: float, high: float) -> None:
-    """Whether a value lies in its interval.
+    """Check that a value lies in its interval.
 
     Raises:
         ValueError: it does not.
@@ -69,7 +69,7 @@ def check_order(low: float, value: float, high: float) -> None:
 
 
 def check_length(values: Sequence[object], name: str, length: int) -> None:
-    """Whether there is one entry for each output.
+    """Check that there is one entry for each output.
 
     Raises:
         ValueError: there are more or fewer.

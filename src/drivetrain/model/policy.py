@@ -1,4 +1,4 @@
-"""From what a model saw to a verdict: small rules, each of which may ask for a person and says why.
+"""The policy that turns a model's outputs into a verdict: small rules, each of which may ask for a person and says why.
 
 A policy is read from the manifest. An answer stands where no rule objects; the reasons of all that do are kept. Whether answers
 would stand is asked here of one (`Policy.judged`) and of many (`Policy.standing`), and nowhere else.
@@ -128,7 +128,7 @@ class Policy:
 
     @property
     def needs_frozen(self) -> bool:
-        """Whether `Seen.frozen_embedding_F` has to be given."""
+        """Tells whether `Seen.frozen_embedding_F` has to be given."""
         return any(rule.needs_frozen for rule in self.rules)
 
     @property
@@ -183,17 +183,17 @@ UNJUDGED = Policy((AlwaysReviewed(),))
 
 
 def judge(manifest: Manifest, path: str, seen: Seen) -> Prediction:
-    """One item's answer and its verdict."""
+    """Return one item's answer and its verdict."""
     answer = manifest.kind.answer(seen.logits_W)
     return Policy.of(manifest).judged(path, seen, answer, manifest.bundle_id)
 
 
 def unreadable(path: str, error: str, bundle_id: str) -> Prediction:
-    """What is said of an item that cannot be used; ``error`` is the reason in words."""
+    """Make the prediction for an item that cannot be used; ``error`` is the reason in words."""
     reason = Reason(UNREADABLE, error)
     return Prediction(path, None, 0.0, {}, Verdict.UNREADABLE, bundle_id, error=error, reasons=(reason,))
 
 
 def _below(confidence: float, least: float) -> str:
-    """With as many places as show that it is less."""
+    """Write a confidence with as many places as it takes to show that it is less."""
     return next((text for places in (3, 6) if float(text := f"{confidence:.{places}f}") < least), repr(confidence))

@@ -44,7 +44,7 @@ from .try_first import try_first
 _QUARANTINE = Quarantine()
 
 Source = object
-"""What the manifest's input is read from: a path, the bytes of a file, of images a Pillow image."""
+"""A source that the manifest's input is read from: a path, the bytes of a file, or for images a Pillow image."""
 
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
@@ -54,9 +54,9 @@ class Predictor:
     path: Path
     manifest: Manifest
     parity: Parity | None
-    """None when the golden replay was skipped."""
+    """The result of the golden replay; None when it was skipped."""
     model_sha256: str
-    """Of ``model.onnx`` (hex), by which to know it again."""
+    """SHA-256 (hex) of ``model.onnx``, by which to know it again."""
     gallery: Gallery | None
     """Pictures of training images, where the bundle carries any."""
     _arrays: TrainingArrays
@@ -77,11 +77,11 @@ class Predictor:
         return self.manifest.outputs
 
     def arrays(self) -> TrainingArrays:
-        """What the bundle keeps of its training set."""
+        """The arrays that the bundle keeps of its training set."""
         return self._arrays
 
     def file(self, name: str) -> bytes | None:
-        """A file of the bundle (such as ``report.html``), or None. The model and the arrays are not kept as bytes."""
+        """Return a file of the bundle (such as ``report.html``), or None. The model and the arrays are not kept as bytes."""
         return self._files.get(name)
 
     def predict(self, source: Source) -> Prediction:
@@ -132,7 +132,7 @@ class Predictor:
                 pool.shutdown(wait=False, cancel_futures=True)
 
     def run(self, source: Source) -> tuple[FloatArray, FloatArray]:
-        """Input, as `predict` takes it → logits (W,) and embedding (D,).
+        """Run the network on an input, as `predict` takes it → logits (W,) and embedding (D,).
 
         Raises:
             InputError: it cannot be used, or memory does not suffice for it.
@@ -141,7 +141,7 @@ class Predictor:
         return self.run_tensor(self.tensor(self.manifest.input.read(source)))
 
     def run_tensor(self, tensor: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Preprocessed input, of the input's shape → logits (W,) and embedding (D,)."""
+        """Run the network on a preprocessed input, of the input's shape → logits (W,) and embedding (D,)."""
         logits_NW, embedding_ND = self.run_batch(tensor[None])
         return logits_NW[0], embedding_ND[0]
 
@@ -158,7 +158,7 @@ class Predictor:
         return [Seen(*parts) for parts in zip(logits_NW, embedding_ND, frozen_NF, facts, strict=True)]
 
     def tensor(self, content: Any) -> FloatArray:
-        """What the network sees of content that the manifest's input has read.
+        """Return the network's input for content that the manifest's input has read.
 
         Raises:
             InputError: nothing, or memory does not suffice for it.
@@ -169,7 +169,7 @@ class Predictor:
             raise InputError("too large", "not enough memory to prepare it") from None
 
     def run_batch(self, tensors: FloatArray, *, wide: bool = False) -> tuple[FloatArray, FloatArray]:
-        """Preprocessed inputs (N, …) → logits (N, W) and embeddings (N, D), in runs of `batch_sizes` each.
+        """Run the network on preprocessed inputs (N, …) → logits (N, W) and embeddings (N, D), in runs of `batch_sizes` each.
 
         ``wide``: with all the threads `load` was told of, sooner done where nothing else is to do.
         """
@@ -183,7 +183,7 @@ class Predictor:
 
     @property
     def is_wide(self) -> bool:
-        """Whether `run_batch` can be run wide."""
+        """Tells whether `run_batch` can use several threads a call."""
         return self._wide is not None
 
     def release(self) -> None:
@@ -191,7 +191,7 @@ class Predictor:
         self._session.release()
 
     def run_frozen(self, tensor: FloatArray) -> FloatArray:
-        """Preprocessed input → what the network saw in it before fine-tuning, (F,).
+        """Run the network as it was before fine-tuning on a preprocessed input → its embedding (F,).
 
         Without fine-tuning that is the embedding itself.
         """
@@ -202,7 +202,7 @@ class Predictor:
 
     @cached_property
     def _frozen(self) -> Session | None:
-        """Made when first asked for: most callers need no second network in memory."""
+        """The second network, made when first asked for, as most callers need none in memory."""
         return None if self._frozen_graph is None else Session(self._frozen_graph)
 
     @cached_property
@@ -211,7 +211,7 @@ class Predictor:
         return Policy.of(self.manifest)
 
     def heatmaps(self, method: Method | None = None) -> Heatmaps:
-        """The maker of heat maps; ``method`` as `Heatmaps` has it.
+        """Return the maker of heat maps; ``method`` as in `Heatmaps`.
 
         The graph is read from the bundle again on the first call, and what is made of it is kept: mostly many maps follow.
 
@@ -230,20 +230,20 @@ class Predictor:
         except BundleError as error:
             raise BundleError(f"the graph of {self.path} cannot be read again: {error}") from None
         manifest = self.manifest
-        # The id is only what the bundle says of itself; another graph under it has not been tried by anybody.
+        # The graph is known by its hash: an id is only the bundle's own claim, and another graph under it has not been tried.
         if found != manifest.bundle_id or hashlib.sha256(model).hexdigest() != self.model_sha256:
             raise BundleError(f"{self.path} holds another bundle now, {found}, not {manifest.bundle_id}")
         kind, preparation = manifest.kind, manifest.input.preprocess
         return Heatmaps(model, self.classes, preparation, method=method, mix_WC=kind.evidence_WC, answers=kind.answers)
 
     def judge(self, path: str, seen: Seen) -> Prediction:
-        """Calibrated answer and verdict from what the network saw."""
+        """Return the calibrated answer and verdict for the network's outputs."""
         return self.policy.judged(path, seen, self.manifest.kind.answer(seen.logits_W), self.manifest.bundle_id)
 
 
 @dataclass(frozen=True)
 class _Parsed:
-    """What a bundle's files mean, its graphs aside."""
+    """The parsed files of a bundle, its graphs aside."""
 
     manifest: Manifest
     arrays: TrainingArrays
@@ -296,7 +296,7 @@ def load(
 
 
 def construct(files: Mapping[str, bytes], *, golden: bool) -> Predictor:
-    """A predictor from the files of a bundle, in this process; `load` has another do it first.
+    """Make a predictor from the files of a bundle, in this process; `load` lets another process try it first.
 
     Raises:
         BundleError, WeightsError: as `load`, without the bundle's path.
@@ -305,7 +305,7 @@ def construct(files: Mapping[str, bytes], *, golden: bool) -> Predictor:
 
 
 def _parse(files: Mapping[str, bytes]) -> _Parsed:
-    """All that can be known without running anything; bounded by the files' sizes."""
+    """Parse all that can be known without running a graph; bounded by the files' sizes."""
     manifest = parse_manifest(files[MANIFEST])
     arrays = TrainingArrays.from_bytes(files[ARRAYS], manifest)
     pictures = files.get(GALLERY)
@@ -320,7 +320,7 @@ def _construct(
     session = Session(files[MODEL])
     _check_fit(session, parsed.manifest)
     wide = Session(files[MODEL], threads) if threads > 1 else None
-    # The model's bytes live on in the session, and the arrays as arrays; only the small files are kept.
+    # Only the small files are kept: the model's bytes live on in the session, and the arrays as arrays.
     kept = {name: data for name, data in files.items() if name not in (MODEL, ARRAYS, FROZEN, GALLERY)}
     predictor = Predictor(
         path=path,
@@ -353,7 +353,7 @@ def in_making(manifest: Manifest, arrays: TrainingArrays, session: Session, froz
 
 
 def _frozen_graph(files: Mapping[str, bytes], manifest: Manifest) -> bytes | None:
-    """The audited graph of the network before fine-tuning, where the manifest says that there is one."""
+    """Return the audited graph of the network before fine-tuning, where the manifest says that there is one."""
     if manifest.frozen_width is None:
         return None
     if FROZEN not in files:
@@ -363,7 +363,7 @@ def _frozen_graph(files: Mapping[str, bytes], manifest: Manifest) -> bytes | Non
 
 
 def _check_fit(session: Session, manifest: Manifest) -> None:
-    """Whether the graph takes and gives what the manifest says: as declared, and when run."""
+    """Check that the graph's inputs and outputs are those of the manifest: as declared, and when run."""
     shape = manifest.input.shape
     if session.inputs != {INPUT: shape}:
         raise SchemaError(f"the graph takes {session.inputs}, the manifest says {INPUT} {shape}")

@@ -1,4 +1,4 @@
-"""Putting a finished folder where another stands, in one step: whoever looks sees the old one or the new one."""
+"""Publishing a finished folder in the place of another in one step: a reader sees the old one or the new one."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from pathlib import Path
 
 from ..core.errors import UsageError
 
-# From linux/fs.h and sys/stdio.h: swap the two names.
+# Flags that swap two names, from linux/fs.h and sys/stdio.h.
 _RENAME_EXCHANGE = 2
 _RENAME_SWAP = 2
 _AT_FDCWD = -100
 
-# Several processes may publish to one name; each turn one of them gets through.
+# The most tries: several processes may publish to one name, and at each turn one of them gets through.
 _TURNS = 100
 
 
 def check_place(out: Path, target: Path) -> None:
-    """Whether something may be written to ``target``, which a person called ``out``; it need not be there yet.
+    """Check that ``target``, which a person called ``out``, may be written to; it need not be there yet.
 
     Raises:
         UsageError: a file stands where a folder has to be, or writing is not allowed.
@@ -48,7 +48,7 @@ def publish(new: Path, target: Path, swap: Callable[[Path, Path], bool] | None =
             if (swap or exchange)(new, target) or _stepped_aside(new, target, new.with_name(f"old-{turn}")):
                 return
         except FileNotFoundError:
-            continue  # another process had just moved it away
+            continue  # another process has just moved the old folder away
     raise OSError(errno.EBUSY, "other processes keep writing to it")
 
 
@@ -79,7 +79,7 @@ def exchange(a: Path, b: Path) -> bool:
         else:
             return False
     except (AttributeError, OSError, TypeError):
-        return False  # an old C library, or none to speak of
+        return False  # the C library is old, or lacks the call
     if not failed:
         return True
     code = ctypes.get_errno()
@@ -89,7 +89,7 @@ def exchange(a: Path, b: Path) -> bool:
 
 
 def _stepped_aside(new: Path, target: Path, old: Path) -> bool:
-    """The swap in two steps: killed between them, the old bundle is left whole as ``old``, and none at ``target``.
+    """Swap in two steps: if killed between them, the old bundle is left whole as ``old``, and none at ``target``.
 
     False where another process was quicker with the second step.
     """

@@ -1,4 +1,4 @@
-"""Parts of a manifest from a document that was parsed already, with errors that name the field."""
+"""Reading parts of a manifest from a parsed document, with errors that name the field."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ T = TypeVar("T")
 
 
 def read_part(form: type[P], document: object, place: str = "") -> P:
-    """The part that a document describes; ``place`` is where it stands in the manifest.
+    """Read the part that a document describes; ``place`` is where it stands in the manifest.
 
     Raises:
         SchemaError: a field is missing, unknown or out of range.
     """
     try:
-        # As text: what is strict takes a list for a tuple from JSON only.
+        # The part is validated from JSON text: pydantic's strict mode takes a list for a tuple only there.
         return form.model_validate_json(json.dumps(document))
     except ValidationError as error:
         raise fault(error, place) from None
 
 
 def fault(error: ValidationError, place: str = "") -> SchemaError:
-    """The first of what is wrong, on one line."""
+    """Say the first thing that is wrong, on one line."""
     first, more = error.errors()[0], error.error_count() - 1
     names = [*([place] if place else []), *(str(part)[:80] for part in first["loc"])]
     shown = " ".join(".".join(names).split()) or "document"
@@ -38,7 +38,7 @@ def fault(error: ValidationError, place: str = "") -> SchemaError:
 
 
 def registered(known: Mapping[str, T], name: Any, field: str) -> T:
-    """What a registry has under this name; ``field`` is where the manifest gives it.
+    """Look up a registry's entry under this name; ``field`` is where the manifest gives it.
 
     Raises:
         SchemaError: it has none.

@@ -22,7 +22,7 @@ class Seen:
     logits_W: FloatArray
     embedding_D: FloatArray
     frozen_embedding_F: FloatArray | None = None
-    """None where no rule of the policy asks for it (`Policy.needs_frozen`)."""
+    """The embedding before fine-tuning; None where no rule of the policy asks for it (`Policy.needs_frozen`)."""
     facts: Mapping[str, object] = field(default_factory=dict)
     """What the input says of the item, such as its width and height."""
 

@@ -1,4 +1,5 @@
-"""Who vouches for a bundle: a signature (Ed25519) over its sums, made with one key file and checked with another.
+"""The signature of a bundle, by which somebody vouches for it: Ed25519 over its sums, made with one key file and checked with
+another.
 
 The sums show that a bundle arrived as it was sent, and anybody can write sums that fit. A signature shows who sent it, to
 whoever has that person's public key. It stands in ``SHA256SUMS.sig`` beside the sums, which stay as they are.
@@ -22,13 +23,13 @@ if TYPE_CHECKING:
 
 MAX_KEY_BYTES = 1 << 14
 
-# Signed with the sums, so that what is signed for another purpose never passes for a bundle.
+# The prefix is signed with the sums, so that a signature for another purpose never passes for a bundle's.
 _PURPOSE = b"drivetrain bundle, version 1\n"
 _HEAD = b"drivetrain-signature-1 "
 
 
 def make_key(path: Path) -> Path:
-    """Write a new key to ``path``, readable by its owner alone, and its public half beside it; the latter's place.
+    """Write a new key to ``path``, readable by its owner alone, and its public half beside it; returns the latter's place.
 
     Raises:
         UsageError: one of them is there already or cannot be written, or cryptography is not installed.
@@ -47,7 +48,7 @@ def make_key(path: Path) -> Path:
                 written.append(place)
                 file.write(data)
     except OSError as error:
-        for half in written:  # beside the other half of an older key it would pass for that key's
+        for half in written:  # a half that is left beside an older key's other half would pass for that key's
             half.unlink(missing_ok=True)
         if isinstance(error, FileExistsError):
             raise UsageError(f"{place} is there already; a key is never written over, so choose another name") from None
@@ -69,7 +70,7 @@ def sign(bundle: Path, key: Path) -> None:
 
 
 def verify(sealed: Sealed, key: Path) -> None:
-    """Whether what was read is signed with the other half of ``key``, a public key.
+    """Check that the sealed bundle is signed with the other half of ``key``, a public key.
 
     Raises:
         BundleError: it is not signed, or by somebody else, or was altered since.
@@ -92,7 +93,7 @@ def verify(sealed: Sealed, key: Path) -> None:
 
 
 def public_key(path: Path) -> Ed25519PublicKey:
-    """A public key from its file.
+    """Read a public key from its file.
 
     Raises:
         UsageError: there is none, or it is something else; or cryptography is not installed.
@@ -116,7 +117,7 @@ def _private(path: Path) -> Ed25519PrivateKey:
     ed25519, serialization = _library()
     try:
         found = serialization.load_pem_private_key(_read(path), password=None)
-    except Exception as error:  # as above; a key with a password, too
+    except Exception as error:  # several classes as above, also for a key with a password
         if isinstance(error, UsageError):
             raise
         raise UsageError(f"{path} is no key that can sign ({_kind(path)}); make one with --new-key") from None

@@ -1,4 +1,4 @@
-"""The files of a bundle, read with suspicion: a folder or a zip of it, every byte checked against SHA256SUMS.
+"""The files of a bundle, read without trust: a folder or a zip, every byte checked against SHA256SUMS.
 
 Reading is split in two on purpose: here nothing is interpreted, only names, sizes and sums are checked; what the bytes
 mean is the business of the modules that parse them. Files that the sums do not name are never opened.
@@ -38,14 +38,14 @@ GOLDEN = "golden/golden.json"
 REQUIRED = (MANIFEST, MODEL, ARRAYS, GOLDEN)
 
 SIGNATURE = f"{SUMS}.sig"
-"""Who vouches for the sums, where somebody does: see `signature`."""
+"""The signature of the sums, where somebody vouches for them: see `signature`."""
 
 MAX_FILES = 1000
 MAX_NAME = 255
 MAX_SUMS_BYTES = 1 << 20
 MAX_SIGNATURE_BYTES = 1 << 12
 MAX_SMALL_BYTES = 64 << 20
-"""Of every file but those that hold weights, arrays and pictures."""
+"""The most bytes of every file but those that hold weights, arrays and pictures."""
 _LARGEST = dict.fromkeys((MODEL, FROZEN, ARRAYS, GALLERY), 2 << 30)
 
 
@@ -62,7 +62,7 @@ class BundleLimits:
     zip_ratio: int = 20
 
 
-# How often a bundle may be replaced while it is read before that is reported; only then is it read again.
+# The most times that a bundle is read again because it was replaced while it was read.
 REPLACED = 20
 
 _LINE = re.compile(r"([0-9a-f]{64}) [ *](.+)")
@@ -73,25 +73,25 @@ _Read = Callable[[str, int], bytes]
 
 @dataclass(frozen=True)
 class Sealed:
-    """A bundle as read: what is inside is what the sums say."""
+    """A bundle as read, whose content agrees with its sums."""
 
     files: dict[str, bytes]
-    """By name, all that SHA256SUMS names."""
+    """All files that SHA256SUMS names, by name."""
     sums: dict[str, str]
-    """Name → SHA-256 (hex) as computed."""
+    """Name → SHA-256 (hex), as computed."""
     listed: bytes
-    """SHA256SUMS itself, which is what is signed."""
+    """The content of SHA256SUMS itself, which is signed."""
     signature: bytes | None
-    """SHA256SUMS.sig, where there is one; nobody has looked at it yet."""
+    """The content of SHA256SUMS.sig, where there is one; it is not checked yet."""
 
 
 def read_files(path: Path, limits: BundleLimits | None = None) -> dict[str, bytes]:
-    """As `read_sealed`, the files alone."""
+    """Read the files alone, as `read_sealed` does."""
     return read_sealed(path, limits).files
 
 
 def read_sealed(path: Path, limits: BundleLimits | None = None) -> Sealed:
-    """Every file that SHA256SUMS names, by its name, checked.
+    """Read and check every file that SHA256SUMS names.
 
     Raises:
         BundleError: there is no bundle at ``path``.
@@ -116,7 +116,7 @@ def read_sealed(path: Path, limits: BundleLimits | None = None) -> Sealed:
 
 
 def _read_folder(folder: Path, most: int) -> Sealed:
-    # A bundle may be replaced while it is read; what was read of the old one then does not fit the new one's sums.
+    # A bundle may be replaced while it is read; files of the old one then do not fit the sums of the new one.
     for _ in range(REPLACED):
         before = _identity(folder)
         try:
@@ -133,7 +133,7 @@ def _identity(folder: Path) -> tuple[int, ...]:
 
 
 def look(path: Path) -> tuple[int, ...]:
-    """What a bundle's place looks like from outside: another look means another bundle, or none; nothing is read.
+    """Describe a bundle's place from outside, without reading it: it looks different once another bundle, or none, is there.
 
     Files may also be written over one by one, so the look of the sums counts, which every change has to touch.
     """
@@ -150,7 +150,7 @@ def look(path: Path) -> tuple[int, ...]:
 def _folder_reader(folder: Path) -> _Read:
     def read(name: str, most: int) -> bytes:
         path, parts = folder / name, PurePosixPath(name).parts
-        # A link may lead anywhere; a bundle is made of plain files.
+        # Links are refused, as they may lead anywhere: a bundle is made of plain files.
         if any(folder.joinpath(*parts[:end]).is_symlink() for end in range(1, len(parts) + 1)):
             raise ChecksumError(f"{folder}: {name} is a link; a bundle holds plain files only")
         try:
@@ -176,7 +176,7 @@ def _read_zip(file: io.BufferedReader, path: Path, limits: BundleLimits) -> Seal
 
 
 def _zip_reader(archive: zipfile.ZipFile, path: Path) -> _Read:
-    # The folder itself may have been zipped: its sums then stand one level down.
+    # The folder itself may have been zipped, so that its sums stand one level down.
     names = archive.namelist()
     twice = next((name for name, count in Counter(names).items() if count > 1), None)
     if twice is not None:
@@ -190,7 +190,7 @@ def _zip_reader(archive: zipfile.ZipFile, path: Path) -> _Read:
 
 
 def _checked(read: _Read, where: str, most: int) -> Sealed:
-    """Every named file; ``most`` bytes in all."""
+    """Read and check every named file, ``most`` bytes in all."""
     try:
         listed = read(SUMS, MAX_SUMS_BYTES)
     except KeyError:
@@ -222,7 +222,7 @@ def _checked(read: _Read, where: str, most: int) -> Sealed:
 
 
 def parse_sums(text: bytes) -> dict[str, str]:
-    """SHA256SUMS in the format of coreutils → name to hex digest.
+    """Parse SHA256SUMS, in the format of coreutils, into name → hex digest.
 
     Raises:
         ChecksumError: a malformed line, too many lines, or a name that leads out of the bundle.
@@ -250,7 +250,7 @@ def parse_sums(text: bytes) -> dict[str, str]:
 
 
 def _stays_inside(name: str) -> bool:
-    """Whether a name means a file below the bundle on every system, and has no second spelling."""
+    """Tells whether a name means a file below the bundle on every system, and has no second spelling."""
     path = PurePosixPath(name)
     outside = path.is_absolute() or ".." in path.parts or "\\" in name or ":" in name
     return (
@@ -263,7 +263,7 @@ def _stays_inside(name: str) -> bool:
 
 
 def format_sums(files: Mapping[str, bytes]) -> bytes:
-    """SHA256SUMS for these files."""
+    """Write SHA256SUMS for these files."""
     lines = [f"{hashlib.sha256(data).hexdigest()}  {name}\n" for name, data in sorted(files.items())]
     return "".join(lines).encode()
 
@@ -280,7 +280,7 @@ def write_files(files: Mapping[str, bytes], out: Path, signature: bytes | None =
     check_out(out)
     complete = {**files, SUMS: format_sums(files), **({} if signature is None else {SIGNATURE: signature})}
     try:
-        # Through a link, what it points to is replaced, not the link.
+        # Where ``out`` is a link, its target is replaced, not the link.
         target = out.resolve()
         target.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=target.parent, prefix=".drivetrain-", ignore_cleanup_errors=True) as made:
@@ -297,14 +297,14 @@ def write_files(files: Mapping[str, bytes], out: Path, signature: bytes | None =
 
 
 def check_out(out: Path) -> None:
-    """Whether a bundle may be written to ``out``; asked before the work, so that an hour is not lost to a typo.
+    """Check that a bundle may be written to ``out``; asked before the work, so that an hour is not lost to a typo.
 
     Raises:
         UsageError: something that is not a bundle stands there, or it cannot be written to.
     """
     try:
         _check_out(out, out.resolve())
-    except (OSError, RuntimeError) as error:  # a name too long, a link to itself
+    except (OSError, RuntimeError) as error:  # the name is too long, or a link leads to itself
         reason = error.strerror if isinstance(error, OSError) else str(error)
         raise UsageError(f"cannot write to {str(out)[:200]} ({reason}); choose another place") from None
 
@@ -326,11 +326,11 @@ def _check_out(out: Path, target: Path) -> None:
 
 def _check_folder(out: Path, folder: Path) -> None:
     names = {path.name for path in folder.iterdir()}
-    # Other things come with sums too (discs to download, for instance); a manifest beside them does not.
+    # Sums alone do not make a bundle (disc images have them, too); sums with a manifest do.
     if names and not {SUMS, MANIFEST} <= names:
         raise UsageError(f"{out} exists and is not a bundle; choose a new name, such as {folder.name}.bundle")
     own = {PurePosixPath(name).parts[0] for name in (SUMS, SIGNATURE, CARD, REPORT, FROZEN, GALLERY, *REQUIRED)}
-    # What a desktop leaves in every folder may go; a hidden folder, such as .git, is somebody's work.
+    # Files that a desktop leaves in every folder may go; a hidden folder, such as .git, is somebody's work.
     foreign = sorted(name for name in names - own if not name.startswith(".") or (folder / name).is_dir())
     if foreign:
         raise UsageError(
@@ -355,10 +355,10 @@ def _is_zipped_bundle(path: Path) -> bool:
 def _write_zip(files: Mapping[str, bytes], path: Path) -> None:
     with zipfile.ZipFile(path, "w") as archive:
         for member, data in files.items():
-            # A fixed date keeps equal bundles equal to the byte; as plain files that anybody may read.
+            # A fixed date keeps equal bundles equal to the byte; members are plain files that anybody may read.
             entry = zipfile.ZipInfo(member, (1980, 1, 1, 0, 0, 0))
             entry.external_attr = 0o644 << 16
-            # Weights gain a few percent at most; the pages and arrays beside them are worth the time.
+            # Weights shrink by a few percent at most and are only stored; the pages and arrays beside them are worth packing.
             entry.compress_type = zipfile.ZIP_STORED if member == MODEL else zipfile.ZIP_DEFLATED
             archive.writestr(entry, data)
 

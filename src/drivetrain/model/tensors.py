@@ -8,12 +8,12 @@ from numpy.typing import NDArray
 
 from ..core.errors import SchemaError
 
-# The header is JSON; the library parses up to 100 MB of it, of which a bundle's few arrays need a few hundred bytes.
+# The longest header, which is JSON: the library parses up to 100 MB of it, but a bundle's few arrays need a few hundred bytes.
 MAX_HEADER_BYTES = 1 << 16
 
 
 def load_tensors(data: bytes, name: str) -> dict[str, NDArray[Any]]:
-    """The arrays of one file, called ``name`` in messages; they take no more than its bytes.
+    """Load the arrays of one file, called ``name`` in messages; they take no more memory than its bytes.
 
     Raises:
         SchemaError: not safetensors.

@@ -1,4 +1,4 @@
-"""Having a bundle tried by another process before this one takes it in, see `drivetrain.model.first_load`."""
+"""The trial of a bundle in another process before this one loads it, see `drivetrain.model.first_load`."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ MODULE = "drivetrain.model.first_load"
 
 
 def try_first(files: Mapping[str, bytes], sums: Mapping[str, str], quarantine: Quarantine, *, golden: bool) -> None:
-    """Have a bundle's files tried, unless they have passed before.
+    """Have another process try a bundle's files, unless they have passed before.
 
     Raises:
         BundleError: the bundle takes too much time or memory, or cannot be loaded.
     """
     if not golden and quarantine.knows(sums):
-        return  # it has passed with its golden images, which is more
-    # Without the golden images less is tried, so that it is remembered apart.
+        return  # the bundle has passed with its golden images, which says more
+    # A trial without the golden images says less, so that it is remembered apart.
     tried = sums if golden else {**sums, "": "without golden images"}
     try:
         quarantine.admit(MODULE, {"golden": golden, "modules": [*inputs.modules(), *policy.modules()]}, files, tried)

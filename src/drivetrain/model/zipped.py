@@ -13,14 +13,14 @@ _CHUNK_BYTES = 1 << 20
 
 
 class _InPieces(io.BufferedReader):
-    """A file that is read a bounded piece at a time.
+    """A file in a zip that is read a bounded piece at a time.
 
     zipfile reads a zip's directory at once, as long as the zip says that it is, and makes an object of every entry; a
     million of them take a gigabyte. A bundle's directory fits into one piece, and so does all else that is read here.
     """
 
     def read(self, size: int | None = -1, /) -> bytes:
-        """At most so many bytes, or the rest.
+        """Read at most ``size`` bytes; a negative size reads the rest.
 
         Raises:
             zipfile.BadZipFile: that is more than a piece.
@@ -34,7 +34,7 @@ class _InPieces(io.BufferedReader):
 
 @contextmanager
 def open_zip(file: io.BufferedReader) -> Iterator[zipfile.ZipFile]:
-    """The zip in a file just opened.
+    """Open the zip in a file just opened.
 
     Raises:
         zipfile.BadZipFile: it is none, or its directory is far longer than a bundle's.
@@ -44,7 +44,7 @@ def open_zip(file: io.BufferedReader) -> Iterator[zipfile.ZipFile]:
 
 
 def member_bytes(archive: zipfile.ZipFile, name: str, most: int, where: str) -> bytes:
-    """The bytes of a member, of which there may be ``most``; ``where`` names the zip in messages.
+    """Read a member of at most ``most`` bytes; ``where`` names the zip in messages.
 
     Raises:
         KeyError: there is no such member.
@@ -53,12 +53,12 @@ def member_bytes(archive: zipfile.ZipFile, name: str, most: int, where: str) -> 
     entry = archive.getinfo(name)
     if entry.flag_bits & 1:
         raise ChecksumError(f"{where}: {name} is encrypted; zip the bundle without a password")
-    # The others of zipfile's methods cannot be read in bounded pieces: a few bytes of them hold gigabytes.
+    # Other methods of zipfile cannot be read in bounded pieces: a few packed bytes may hold gigabytes.
     if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         raise ChecksumError(f"{where}: {name} uses compression method {entry.compress_type}; zip it with “deflate”")
     if entry.file_size > most:
         raise _too_much(where, most)
-    # The size in the header may lie, so it is the bytes that are counted, a piece at a time.
+    # The size in the header may lie, so the bytes themselves are counted, a piece at a time.
     data = bytearray()
     with archive.open(entry) as file:
         while piece := file.read(_CHUNK_BYTES):

@@ -1,4 +1,4 @@
-"""Where in a graph the logits are a weighted sum over places of the picture.
+"""The part of a graph in which the logits are a weighted sum over places of the picture.
 
 A network that ends in the mean over its last feature map, followed only by steps that are linear once the lengths
 they divide by are given, has a logit that is a sum over the places of that map (Zhou et al. 2016, "Learning deep
@@ -27,17 +27,17 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.float64]
 
-# They leave every value of a pooled (N, K, 1, 1) or (N, K) tensor where it is.
+# Operators that leave every value of a pooled (N, K, 1, 1) or (N, K) tensor in its place.
 SAME_VALUES = frozenset({"Cast", "Dropout", "Flatten", "Identity", "Reshape", "Squeeze", "Unsqueeze"})
 
 
 class NoPlacesError(Exception):
-    """The logits are no sum over places; not for users: another way is taken then."""
+    """The logits are no sum over places. Users never see this error: heat maps are then made in another way."""
 
 
 @dataclass(frozen=True)
 class Divisor:
-    """What a pooled vector is divided by: the tensor itself, or its L2 norm along the columns."""
+    """The divisor of a pooled vector: the tensor itself, or its L2 norm along the columns."""
 
     tensor: str
     norm: bool
@@ -55,20 +55,20 @@ class Term:
     weight_KC: Floats
     divisors: tuple[Divisor, ...]
     reversed_axes: tuple[int, ...]
-    """The map is of a view in which these axes of the image, 2 for rows and 3 for columns, run backwards."""
+    """The axes of the image (2 for rows, 3 for columns) that run backwards in the view that the map is of."""
     largest: bool = False
 
 
 @dataclass(frozen=True, eq=False)
 class Evidence:
-    """logits = bias + the sum over ``terms``."""
+    """The evidence: logits = bias + the sum over ``terms``."""
 
     terms: tuple[Term, ...]
     bias_C: Floats
 
 
 def find_evidence(model: onnx.ModelProto) -> Evidence:
-    """Read the graph backwards. ``model`` is simplified in place: what does not depend on the image is computed.
+    """Read the graph backwards. ``model`` is simplified in place: values that do not depend on the image are computed.
 
     Raises:
         NoPlacesError: the logits are no weighted sum over places; says which step is in the way.
@@ -80,13 +80,13 @@ def find_evidence(model: onnx.ModelProto) -> Evidence:
     walk = _Walk(Wiring(model.graph), {name: dims_of(kind) for name, kind in types.items()})
     width = walk.width(LOGITS)
     walk.visit(LOGITS, np.eye(width), ())
-    # Blocks that were made and not chosen; a model without any weight still has its places.
+    # Terms without a weight go (blocks that were made and not chosen), but a model without any weight still has its places.
     weighty = [term for term in walk.terms if term.weight_KC.any()]
     return Evidence(tuple(weighty or walk.terms), walk.bias_C)
 
 
 class _Walk:
-    """From the logits to the maps; ``visit`` calls itself along every branch."""
+    """The walk from the logits to the maps; ``visit`` calls itself along every branch."""
 
     def __init__(self, wiring: Wiring, dims: dict[str, Dims | None]) -> None:
         self.terms: list[Term] = []
@@ -95,11 +95,11 @@ class _Walk:
         self._dims = dims
 
     def width(self, name: str) -> int:
-        """Columns of a tensor (N, D) or (N, D, 1, 1)."""
+        """Return the number of columns of a tensor (N, D) or (N, D, 1, 1)."""
         dims = self._dims.get(name)
         node = self._wiring.maker.get(name)
         if dims is None and node is not None and node.op_type in ("Cast", "Div", "Identity"):
-            # Torch divides by a norm that is expanded to a shape only known when it runs; the vector's own is known.
+            # Torch divides by a norm that is expanded to a shape known only at run time; the vector's own width is known.
             return self.width(node.input[0])
         if dims is None and node is not None and node.op_type == "Concat":
             return sum(self.width(part) for part in node.input)
@@ -108,7 +108,7 @@ class _Walk:
         return dims[1]
 
     def visit(self, name: str, weight_DC: Floats, divisors: tuple[Divisor, ...]) -> None:
-        """Add what ``tensor @ weight_DC / divisors`` contributes to the logits."""
+        """Add the contribution of ``tensor @ weight_DC / divisors`` to the logits."""
         if not len(self.bias_C):
             self.bias_C = np.zeros(weight_DC.shape[1])
         node = self._wiring.maker.get(name)
@@ -225,7 +225,7 @@ class _Walk:
         return np.asarray(numpy_helper.to_array(tensor))
 
     def _reversed_axes(self, tensor: str) -> tuple[int, ...]:
-        """Along which axes the input is gathered backwards on the way to a map."""
+        """Find the axes along which the input is gathered backwards on the way to a map."""
         from ...embed.wiring import reads_of
 
         views, seen, waiting = set(), {tensor}, [tensor]
@@ -245,7 +245,7 @@ class _Walk:
         return views.pop()
 
     def _view(self, name: str) -> tuple[int, ...] | None:
-        """The axes along which a tensor is the input backwards; None where it is something else than that."""
+        """Return the axes along which a tensor is the input backwards; None where the tensor is anything else."""
         axes: set[int] = set()
         while name != INPUT:
             node = self._wiring.maker.get(name)

@@ -19,13 +19,13 @@ INK, PAPER = (40, 44, 52), (255, 255, 255)
 
 
 def tinted(photo_YXK: Floats, strength_YX: Floats) -> NDArray[np.uint8]:
-    """The photo, pale and grey, under the colour of ``strength_YX`` (−1 against to 1 for; NaN: not seen)."""
+    """Colour the photo, pale and grey, by ``strength_YX`` (−1 against to 1 for; NaN: not seen)."""
     grey_YX1 = (photo_YXK @ np.array([0.299, 0.587, 0.114]))[..., None]
     pale_YXK = np.broadcast_to(grey_YX1 + PHOTO_LIGHT * (255 - grey_YX1), photo_YXK.shape)
     seen_YX = np.isfinite(strength_YX)
     level_YX = np.clip(np.where(seen_YX, strength_YX, 0.0), -1, 1)
     tint_YXK = np.where(level_YX[..., None] > 0, np.array(FOR, np.float64), np.array(AGAINST, np.float64))
-    # Light and shade of the photo stay visible under the colour, and the colour on a black bear.
+    # The mix keeps the photo's light and shade visible under the colour, and the colour visible on black.
     shaded_YXK = tint_YXK * (0.7 + 0.5 * grey_YX1 / 255)
     alpha_YX1 = TINT * np.abs(level_YX)[..., None]
     mixed_YXK = (1 - alpha_YX1) * pale_YXK + alpha_YX1 * shaded_YXK
@@ -35,7 +35,7 @@ def tinted(photo_YXK: Floats, strength_YX: Floats) -> NDArray[np.uint8]:
 
 
 def with_legend(drawn: Image.Image, title: str) -> Image.Image:
-    """The scale below the picture: against, a band of colour, for."""
+    """Add the scale below the picture: against, a band of colour, for."""
     framed = Image.new("RGB", (drawn.width, drawn.height + LEGEND_HEIGHT), PAPER)
     framed.paste(drawn, (0, 0))
     draw = ImageDraw.Draw(framed)

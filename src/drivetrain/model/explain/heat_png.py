@@ -12,15 +12,15 @@ from ...core.errors import UsageError
 from .heat_colours import AGAINST, FOR
 from .heatmap import SCALE_QUANTILE, HeatMap
 
-# What lies over a photo in its own colours: weak evidence nearly clear, the strongest never hiding what it is about.
+# Opacities over a photo in its own colours: weak evidence is nearly clear, and the strongest never hides the photo.
 OPAQUE, CURVE = 0.75, 1.2
 OUTSIDE, OUTSIDE_OPAQUE = (20, 22, 26), 0.55
-# Steps that no eye tells apart; as a palette they take a quarter of the time and room of four channels.
+# The number of steps, which no eye tells apart; as a palette they take a quarter of the time and room of four channels.
 LEVELS = 64
 
 
 def heat_png(heat_map: HeatMap, output: str, *, longest: int = 512, alone: bool = False) -> bytes:
-    """Evidence for one output (orange) and against it (blue) as a PNG with transparency, equal maps to equal bytes.
+    """Write evidence for one output (orange) and against it (blue) as a PNG with transparency; equal maps give equal bytes.
 
     It has the shape of the upright picture, the longer side ``longest`` pixels, and is meant to be stretched over it.
     Without evidence it is clear; what the network did not see (outside a centre crop) is dark. One scale serves all
@@ -46,13 +46,13 @@ def heat_png(heat_map: HeatMap, output: str, *, longest: int = 512, alone: bool 
 
 
 def _full_colour(shares_Chw: NDArray[np.float32]) -> float:
-    """Evidence (logits for the input's area) that is drawn in full colour, as `HeatMap.overlay` has it."""
+    """The evidence (logits for the input's area) that is drawn in full colour, as in `HeatMap.overlay`."""
     shares_Cp = np.abs(shares_Chw).reshape(len(shares_Chw), -1)
     return float(np.quantile(shares_Cp, SCALE_QUANTILE, axis=1).max()) * shares_Cp.shape[1] or 1.0
 
 
 def _places(strength_YX: NDArray[np.float64]) -> NDArray[np.uint8]:
-    """Where in the palette each pixel's colour stands; −1 against to 1 for, NaN: not seen."""
+    """Return the place of each pixel's colour in the palette, for −1 against to 1 for, NaN: not seen."""
     seen_YX = np.isfinite(strength_YX)
     level_YX = np.rint(np.clip(np.where(seen_YX, strength_YX, 0.0), -1, 1) * LEVELS).astype(np.int16)
     places_YX: NDArray[np.uint8] = np.where(seen_YX, level_YX + LEVELS, 2 * LEVELS + 1).astype(np.uint8)
@@ -60,7 +60,8 @@ def _places(strength_YX: NDArray[np.float64]) -> NDArray[np.uint8]:
 
 
 def _palette() -> tuple[bytes, bytes]:
-    """Colours and opacities: from the strongest against over none to the strongest for, then what is not seen."""
+    """Make colours and opacities: from the strongest against over none to the strongest for, then the colour of pixels not
+    seen."""
     colours = bytes([*AGAINST * LEVELS, *FOR * (LEVELS + 1), *OUTSIDE])
     shares = [OPAQUE * (abs(level) / LEVELS) ** CURVE for level in range(-LEVELS, LEVELS + 1)]
     return colours, bytes(round(255 * share) for share in (*shares, OUTSIDE_OPAQUE))

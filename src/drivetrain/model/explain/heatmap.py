@@ -1,4 +1,4 @@
-"""Where in a picture the model found its evidence, from the bundle's own graph: no gradients, no second network.
+"""Heat maps: the places in a picture where the model found its evidence, from the bundle's own graph alone.
 
 Two methods, and every map says which it is:
 
@@ -51,7 +51,7 @@ Picture = str | PathLike[str] | bytes | Image.Image
 SQUARE_SHARE = 7
 GREY = 128
 
-# A map's strongest tenth of a percent may be one place; the scale is set by what lies below.
+# The scale leaves out a map's strongest half a percent, which may be one place.
 SCALE_QUANTILE = 0.995
 
 
@@ -60,26 +60,26 @@ class HeatMap:
     """One picture's evidence for and against each class."""
 
     image: Image.Image
-    """Upright, RGB: what `overlay` draws on."""
+    """The upright RGB picture that `overlay` draws on."""
     classes: tuple[str, ...]
     contributions_Chw: FloatArray
-    """Logits; what each place adds to each class's logit, on a grid over the network's input square."""
+    """The part that each place adds to each class's logit, on a grid over the network's input square."""
     logits_C: FloatArray
     bias_C: FloatArray
-    """``logits_C`` less the sums of the map; with occlusion simply what the map leaves unexplained."""
+    """``logits_C`` less the sums of the map; with occlusion this is simply the part that the map leaves unexplained."""
     method: Method
     input_size: tuple[int, int]
-    """(H, W) of the network's input."""
+    """The (H, W) of the network's input."""
     placement: Placement
     winner: int
-    """Row of the class that the model answers with."""
+    """The row of the class that the model answers with."""
 
     def __repr__(self) -> str:
         rows, columns = self.contributions_Chw.shape[1:]
         return f"<HeatMap by {self.method}, {len(self.classes)} classes, {rows}×{columns} places>"
 
     def contributions(self, class_name: str | None = None, against: str | None = None) -> FloatArray:
-        """(h, w) shares of one class's logit, by default the winner's; with ``against`` of its lead over another's.
+        """Return the (h, w) shares of one class's logit, by default the winner's; with ``against``, of its lead over another's.
 
         Raises:
             UsageError: there is no such class.
@@ -90,7 +90,7 @@ class HeatMap:
         return chosen_hw
 
     def on_input(self, class_name: str | None = None, against: str | None = None) -> FloatArray:
-        """(H, W) shares of each pixel of the network's input square, with the same sum as `contributions`."""
+        """Return the (H, W) shares of each pixel of the network's input square, with the same sum as `contributions`."""
         grid_hw = self.contributions(class_name, against).astype(np.float64)
         height, width = self.input_size
         heat_HW: Floats = spread(grid_hw.shape[0], height) @ grid_hw @ spread(grid_hw.shape[1], width).T
@@ -99,7 +99,7 @@ class HeatMap:
     def on_picture(
         self, class_name: str | None = None, against: str | None = None, *, size: tuple[int, int] | None = None
     ) -> FloatArray:
-        """(Y, X) evidence at each pixel of the upright picture, in logits for the whole input square's area.
+        """Return the (Y, X) evidence at each pixel of the upright picture, in logits for the whole input square's area.
 
         NaN where the network does not look (outside a centre crop). ``size`` (width, height) draws it smaller.
 
@@ -122,7 +122,7 @@ class HeatMap:
         side: int = 640,
         legend: bool = False,
     ) -> Image.Image:
-        """The picture with evidence for the class (orange) and against it (blue); what the network did not see is dark.
+        """Draw evidence for the class (orange) and against it (blue) over the picture; parts the network did not see are dark.
 
         ``against`` shows instead what tells the class from another one. One scale serves all classes of a picture, so
         that their overlays can be compared. ``side``: pixels of the longer side; ``legend`` adds a line below.
@@ -143,13 +143,13 @@ class HeatMap:
         return with_legend(drawn, name if against is None else f"{name} rather than {against}")
 
     def _repr_png_(self) -> bytes:
-        """What a notebook shows: the overlay of the winning class."""
+        """Show the overlay of the winning class in a notebook."""
         data = BytesIO()
         self.overlay(legend=True).save(data, "PNG")
         return data.getvalue()
 
     def _scale(self) -> float:
-        """Evidence (logits for the input's area) that is drawn in full colour."""
+        """The evidence (logits for the input's area) that is drawn in full colour."""
         density_C = np.abs(self.contributions_Chw).reshape(len(self.contributions_Chw), -1)
         strongest = float(np.quantile(density_C, SCALE_QUANTILE, axis=1).max()) * density_C.shape[1]
         return strongest or 1.0
@@ -176,7 +176,7 @@ class Heatmaps:
         mix_WC: Floats | None = None,
         answers: Callable[[FloatArray], Floats] | None = None,
     ) -> None:
-        """``method`` None: activation where the graph allows it, else occlusion.
+        """Open a model; ``method`` None: activation where the graph allows it, else occlusion.
 
         ``mix_WC``: how much each of the W logits speaks for each class; None where each class has a logit of its own.
         ``answers``: (N, W) logits → (N, C), the largest of which wins; None where that is the one with the largest logit.
@@ -210,11 +210,11 @@ class Heatmaps:
 
     @property
     def method(self) -> Method:
-        """How the maps are made."""
+        """The method by which the maps are made."""
         return "occlusion" if self._evidence is None else "activation"
 
     def of(self, picture: Picture, *, fitted: Image.Image | None = None) -> HeatMap:
-        """The evidence in a picture: a path, the bytes of a file, or a Pillow image.
+        """Map the evidence in a picture: a path, the bytes of a file, or a Pillow image.
 
         ``fitted``: the picture as the network gets it, from `resize_image`, where the caller has that; ``picture`` may
         then be smaller than it was.
@@ -243,14 +243,14 @@ class Heatmaps:
         )
 
     def _of_classes(self, per_logit: Floats) -> Floats:
-        """What adds up to each class, from what adds up to each logit (the first axis)."""
+        """Turn shares of each logit (the first axis) into shares of each class."""
         if self._mix_WC is None:
             return per_logit
         mixed: Floats = np.tensordot(self._mix_WC, per_logit, axes=(0, 0))
         return mixed
 
     def _open(self, model: bytes) -> None:
-        """Load the graph with the maps and divisors as outputs, and see on one image that all adds up."""
+        """Load the graph with the maps and divisors as outputs, and check on one image that the shares add up to the logits."""
         import onnx
 
         opened = onnx.load_from_string(model)
@@ -274,7 +274,7 @@ class Heatmaps:
         self._evidence = evidence
 
     def _activations(self, tensor_KHW: FloatArray, evidence: Evidence) -> tuple[Floats, Floats]:
-        """(W, h, w) shares on the finest grid of any term, and (W,) logits."""
+        """Compute (W, h, w) shares on the finest grid of any term, and (W,) logits."""
         names = [LOGITS, *dict.fromkeys(n for t in evidence.terms for n in (t.tensor, *(d.tensor for d in t.divisors)))]
         values = dict(zip(names, self._session.run(tensor_KHW[None], names), strict=True))
         shares = [_shares(term, values) for term in evidence.terms]
@@ -285,7 +285,7 @@ class Heatmaps:
         return total_Whw, values[LOGITS][0].astype(np.float64)
 
     def _occlude(self, fitted: Image.Image) -> tuple[Floats, Floats]:
-        """(W, h, w) mean drops of the logits, a share of one a place, and (W,) logits of the whole."""
+        """Compute (W, h, w) mean drops of the logits, shared out to places, and the (W,) logits of the whole picture."""
         height, width = self.preprocess.resize.size
         starts_y, starts_x = _window_starts(height), _window_starts(width)
         square_h, square_w = -(-height // SQUARE_SHARE), -(-width // SQUARE_SHARE)
@@ -303,7 +303,7 @@ class Heatmaps:
         drops_WYX = drops_SW.T.reshape(self._width, len(starts_y), len(starts_x))
         cover_hY, cover_wX = _coverage(height, square_h, starts_y), _coverage(width, square_w, starts_x)
         mean_Whw = cover_hY @ drops_WYX @ cover_wX.T
-        # A square covers several places, and its drop is theirs together.
+        # A square covers several places, which share its drop.
         return mean_Whw * (height * width) / (square_h * square_w * mean_Whw[0].size), logits_W
 
     def _logits(self, fitted: Image.Image) -> Floats:
@@ -313,17 +313,17 @@ class Heatmaps:
 
 
 class Mapped(Protocol):
-    """A loaded bundle."""
+    """A loaded bundle, as far as heat maps need it."""
 
     def heatmaps(self, method: Method | None = None) -> Heatmaps:
-        """The maker of its maps."""
+        """Return the maker of the bundle's maps."""
         ...
 
 
 def heat_map(
     predictor: Mapped, picture: Picture, *, method: Method | None = None, fitted: Image.Image | None = None
 ) -> HeatMap:
-    """Where in a picture a loaded bundle finds its evidence: ``heat_map(predictor, "bear.jpg").overlay("grizzly")``.
+    """Map where in a picture a loaded bundle finds its evidence: ``heat_map(predictor, "bear.jpg").overlay("grizzly")``.
 
     The graph is read from the bundle again on the first call. ``fitted``: see `Heatmaps.of`.
 
@@ -352,7 +352,7 @@ def _upright(picture: Picture, preprocess: Preprocess) -> Image.Image:
 
 
 def _shares(term: Term, values: dict[str, FloatArray]) -> Floats:
-    """(C, h, w): what each place of one map adds to each logit.
+    """Compute the (C, h, w) parts that the places of one map add to each logit.
 
     A place stands for its even share of the input. TensorFlow's padding would have the windows of EfficientNet-Lite half
     a place further down and right, but the filters make up for it: a patch pasted into photos was found within 6 of the
@@ -374,7 +374,7 @@ def _shares(term: Term, values: dict[str, FloatArray]) -> Floats:
 
 
 def _at_largest(map_Khw: Floats) -> Floats:
-    """Each channel's largest value at its place, the first of several, and nothing elsewhere."""
+    """Keep each channel's largest value at its place, the first of several, and zeros elsewhere."""
     flat_KP = map_Khw.reshape(len(map_Khw), -1)
     channels_K, places_K = np.arange(len(flat_KP)), flat_KP.argmax(axis=1)
     only_KP = np.zeros_like(flat_KP)
@@ -383,7 +383,7 @@ def _at_largest(map_Khw: Floats) -> Floats:
 
 
 def _window_starts(extent: int) -> list[int]:
-    """First pixel of each occluding square along an axis; half a square apart, the last one flush with the end."""
+    """The first pixel of each occluding square along an axis: half a square apart, the last square flush with the end."""
     square = -(-extent // SQUARE_SHARE)
     step = max(1, square // 2)
     last = extent - square
@@ -391,7 +391,7 @@ def _window_starts(extent: int) -> list[int]:
 
 
 def _coverage(extent: int, square: int, starts: Sequence[int]) -> Floats:
-    """(places, squares): the mean over the squares that cover a place; places are half a square long."""
+    """The (places, squares) weights that average over the squares covering a place; places are half a square long."""
     places = max(1, round(2 * extent / square))
     centres = (np.arange(places) + 0.5) * extent / places
     covers = np.array([(start <= centres) & (centres < start + square) for start in starts], np.float64).T

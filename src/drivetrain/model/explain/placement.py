@@ -1,4 +1,4 @@
-"""Where a network's input lies in the picture it was made from."""
+"""The placement of a network's input in the picture it was made from."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ...data.image.preprocess import Resize
 
 @dataclass(frozen=True)
 class Placement:
-    """Where the network's input square lies in the picture's own pixels; beyond its edges where it was padded."""
+    """The place of the network's input square in the picture's own pixels; beyond its edges where it was padded."""
 
     left: float
     top: float
@@ -18,7 +18,8 @@ class Placement:
 
     @classmethod
     def of(cls, size: tuple[int, int], spec: Resize) -> Placement:
-        """For a picture of ``size`` (width, height); the inverse of `data.image.preprocess.resize_image`."""
+        """Compute the placement for a picture of ``size`` (width, height), the inverse of
+        `data.image.preprocess.resize_image`."""
         width, height = size
         target_h, target_w = spec.size
         if spec.method == "squish":
@@ -28,7 +29,7 @@ class Placement:
             left, top = (width - target_w * scale) / 2, (height - target_h * scale) / 2
             return cls(left, top, width - left, height - top)
         scale = min(target_w / width, target_h / height)
-        # Padding is whole pixels of the input, and so is what the picture was resized to.
+        # Padding is whole pixels of the input, and so is the resized picture.
         fitted_w, fitted_h = max(1, round(width * scale)), max(1, round(height * scale))
         pad_x, pad_y = (target_w - fitted_w) // 2, (target_h - fitted_h) // 2
         step_x, step_y = width / fitted_w, height / fitted_h

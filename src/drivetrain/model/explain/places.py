@@ -1,4 +1,4 @@
-"""Taking a coarse map of places to a finer one, along one axis: as matrices of weights."""
+"""Matrices of weights that take a coarse map of places to a finer one, along one axis."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ Floats = NDArray[np.float64]
 
 
 def spread(coarse: int, fine: int) -> Floats:
-    """(fine, coarse): what share of a coarse place's sum goes to each fine one; every column sums to 1.
+    """The (fine, coarse) shares of each coarse place's sum that go to each fine place; every column sums to 1.
 
     A place's share is laid out as a triangle two places wide, and folded back at the edges: linear interpolation whose
     integral is kept, so that an even coarse map is an even fine one.
@@ -19,7 +19,7 @@ def spread(coarse: int, fine: int) -> Floats:
     edges: Floats = np.arange(fine + 1, dtype=np.float64) * (coarse / fine)
 
     def below(x: Floats) -> Floats:
-        """Integral of the triangle on [−1, 1] up to x."""
+        """Integrate the triangle on [−1, 1] up to x."""
         x = np.clip(x, -1, 1)
         return np.where(x < 0, (1 + x) ** 2 / 2, 1 - (1 - x) ** 2 / 2)
 
@@ -31,7 +31,7 @@ def spread(coarse: int, fine: int) -> Floats:
 
 
 def sample(places: int, positions: Floats, low: float, high: float) -> Floats:
-    """(positions, places) weights of linear interpolation along an axis whose places fill [low, high]; NaN outside."""
+    """The (positions, places) weights of linear interpolation along an axis whose places fill [low, high]; NaN outside."""
     at = (positions - low) / (high - low) * places - 0.5
     inside = (at >= -0.5 - 1e-9) & (at <= places - 0.5 + 1e-9)
     at = np.clip(at, 0, places - 1)

@@ -1,4 +1,4 @@
-"""The training images most like a picture: by the angle between what the network sees in both.
+"""The training images most like a picture, by the angle between the embeddings of both.
 
 Shapes: N images that the bundle remembers, D embedding, R rows asked for.
 """
@@ -25,17 +25,17 @@ class Similar:
     """One remembered image."""
 
     row: int
-    """Of the bundle's arrays, and of its gallery where that has a picture."""
+    """The image's row in the bundle's arrays, and in its gallery where that has a picture."""
     label: str
-    """As people read it: “grizzly”, “cat, dog”, “years 31”; “–” for none of several labels."""
+    """The target as people read it: “grizzly”, “cat, dog”, “years 31”; “–” for none of several labels."""
     similarity: float
-    """Cosine of the two embeddings, 0–1; what lies below 0 counts as 0."""
+    """Cosine of the two embeddings, 0–1; a negative one counts as 0."""
 
 
 def most_similar(
     predictor: Predictor, embedding_D: FloatArray, count: int, only_rows: Sequence[int] | None = None
 ) -> tuple[Similar, ...]:
-    """The ``count`` most similar images, best first; the lower row where two are equal.
+    """Find the ``count`` most similar images, best first; of equal ones the lower row goes ahead.
 
     ``embedding_D`` as `Predictor.run` gives it. ``only_rows`` restricts the search, to what the gallery shows for
     instance. Without it the embeddings are kept as unit vectors from the first call on, 4 · N · D bytes; with it nothing
@@ -72,12 +72,12 @@ def most_similar(
 
 
 def label_of(predictor: Predictor, row: int) -> str:
-    """The target of a remembered image, as people read it."""
+    """Return the target of a remembered image, as people read it."""
     return predictor.manifest.kind.target_text(predictor.arrays().targets_N[row])
 
 
 def _best(cosines_R: FloatArray, count: int) -> list[int]:
-    """Places of the largest, in falling order; the first of equal ones goes ahead."""
+    """Return the places of the largest values, in falling order; the first of equal values goes ahead."""
     count = min(count, len(cosines_R))
     if count == 0:
         return []
@@ -87,6 +87,6 @@ def _best(cosines_R: FloatArray, count: int) -> list[int]:
 
 
 def _cosines(unit_RD: FloatArray, query_D: FloatArray) -> FloatArray:
-    """On one core: where all are busy with networks, waiting for the others takes longer than the sums."""
+    """Compute cosines on one core: where all cores are busy with networks, waiting for them takes longer than the sums."""
     cosines_R: FloatArray = np.einsum("rd,d->r", unit_RD, query_D)
     return cosines_R

@@ -1,4 +1,4 @@
-"""Images as what a model is asked with. Shapes: H, W pixels of the network's input, K = 3 channels."""
+"""Images as a model's input. Shapes: H, W pixels of the network's input, K = 3 channels."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ from ...data.image.true_size import JPEG_SIGNATURE, MAX_PIXELS, true_size
 from ...data.sources.file_form import FileForm
 from .input import Input, Pictured
 
-# Pixels a side of the network's input: beyond any classifier's, within any memory.
+# The most pixels a side of the network's input: beyond any classifier's, within any memory.
 MAX_INPUT_SIDE = 4096
 
-# Longest side of a golden image; larger than any packaged backbone's input, so that resizing is exercised.
+# The longest side of a golden image; larger than any packaged backbone's input, so that resizing is exercised.
 LONGEST_SIDE = 480
 
 # The header of a JPEG no larger than this is read in microseconds, whoever made it; 64 KiB of PNG can hold 64 MiB of text.
@@ -39,7 +39,7 @@ def _fits_memory(spec: Preprocess) -> Preprocess:
 
 
 class ImageInput(Input):
-    """An image of any size, brought to the network's by ``preprocess``. Its content is `Decoded`."""
+    """An image of any size, brought to the network's size by ``preprocess``. Its content is `Decoded`."""
 
     type: Literal["image"] = "image"
     preprocess: Annotated[Preprocess, AfterValidator(_fits_memory)]
@@ -51,7 +51,7 @@ class ImageInput(Input):
         *("image/x-portable-anymap", "image/vnd.microsoft.icon", "image/jp2", "image/x-tga"),
     )
     golden_name: ClassVar[str] = "pixels_GHWK"
-    # Of the 99th percentile: one grey level, by which decoders of JPEG may differ.
+    # The 99th percentile may differ by one grey level, as decoders of JPEG do.
     most_difference: ClassVar[float] = 1.0
 
     @classmethod
@@ -69,12 +69,12 @@ class ImageInput(Input):
         )
 
     def read_bytes(self, data: bytes, most: int | None = None, *, whole: bool = False) -> Decoded:
-        """Upright RGB image, of a large JPEG at a reduced scale unless ``whole``; see `decode`."""
+        """Decode an upright RGB image, a large JPEG at a reduced scale unless ``whole``; see `decode`."""
         size = None if whole else self.preprocess.decode_size
         return decode(data, size, max_pixels=MAX_PIXELS if most is None else most)
 
     def read_object(self, source: object) -> Decoded:
-        """A Pillow image, at the size it has: a large JPEG may differ by a trace from the same file's bytes, which are
+        """Read a Pillow image, at the size it has: a large JPEG may differ by a trace from the same file's bytes, which are
         decoded at a reduced scale."""
         if isinstance(source, Image.Image):
             return _decode_pillow(source)
@@ -82,11 +82,11 @@ class ImageInput(Input):
         raise UsageError(f"an image is a path, the bytes of a file or a Pillow image; received one of type {kind}")
 
     def is_one(self, source: object) -> bool:
-        """A Pillow image, too."""
+        """Tells whether this is a single source; a Pillow image is one, too."""
         return isinstance(source, Image.Image) or super().is_one(source)
 
     def facts(self, content: Decoded) -> Facts:
-        """Width and height, upright and as stored, in pixels."""
+        """Return width and height, upright and as stored, in pixels."""
         return {"width": content.width, "height": content.height}
 
     def facts_in(self, details: Facts) -> Facts:
@@ -94,14 +94,14 @@ class ImageInput(Input):
         return {name: details[name] for name in ("width", "height")}
 
     def size_fault(self, data: bytes, most: int) -> str | None:
-        """By what its headers say."""
+        """Say whether the picture is too large, by the file's headers."""
         try:
             size = true_size(data)
         except InputError:
             return None
         if size is None or size.width * size.height <= most:
             return None
-        # Rounded up here and down there, so that none is told as what may pass.
+        # The size is rounded up and the bound down, so that no refused size reads like an allowed one.
         millions = math.ceil(size.width * size.height / 1e4) / 100
         return (
             f"{millions:g} million pixels ({size.width}×{size.height}); at most {math.floor(most / 1e4) / 100:g} million: "
@@ -109,31 +109,31 @@ class ImageInput(Input):
         )
 
     def size_is_quick(self, data: bytes) -> bool:
-        """Of a small JPEG."""
+        """Tells whether the file is a small JPEG."""
         return data.startswith(JPEG_SIGNATURE) and len(data) <= QUICK
 
     def memory(self, data: bytes, most: int, *, whole: bool = False) -> int:
-        """See `decoding_bytes`."""
+        """Return the bytes that decoding takes, see `decoding_bytes`."""
         return decoding_bytes(data, None if whole else self.preprocess.decode_size, max_pixels=most)
 
     def media_type(self, content: Decoded) -> str:
-        """By the format found in the file, whatever it is called."""
+        """Return the media type by the format found in the file, whatever the file is called."""
         return f"image/{content.format.lower()}"
 
     def is_whole(self, content: Decoded) -> bool:
-        """Whether it was decoded at full size."""
+        """Tells whether the picture was decoded at full size."""
         return content.reduced == 1
 
     def without_metadata(self, data: bytes) -> tuple[bytes, str] | None:
-        """JPEG, PNG and WebP, in place."""
+        """Strip JPEG, PNG and WebP without decoding."""
         return without_metadata(data)
 
     def rewritten(self, data: bytes, content: Decoded) -> tuple[bytes, str] | None:
-        """As PNG."""
+        """Write the picture as PNG."""
         return rewritten(data, content)
 
     def pictured(self, content: Decoded, longest: int) -> Pictured:
-        """Itself."""
+        """Return the image itself, as it has places."""
         image, spec = content.image, self.preprocess
         scale = longest / max(image.size)
         drawn = max(1, round(image.width * scale)), max(1, round(image.height * scale))
@@ -141,10 +141,10 @@ class ImageInput(Input):
         return Pictured(image.size, fitted, image.resize(drawn, Image.Resampling.BILINEAR), to_tensor(fitted, spec))
 
     def golden_file(self, content: Decoded, *, lossless: bool) -> bytes:
-        """At most 480 pixels wide or high, as PNG or (lossy) JPEG."""
+        """Make a file of at most 480 pixels a side, as PNG or (lossy) JPEG."""
         small = content.image.copy()
         small.thumbnail((LONGEST_SIDE, LONGEST_SIDE), Image.Resampling.BICUBIC)
-        small.info.clear()  # comments and colour profiles would be written along
+        small.info.clear()  # comments and colour profiles would be written as well
         buffer = io.BytesIO()
         if lossless:
             small.save(buffer, "PNG", optimize=False, compress_level=6)
@@ -153,25 +153,25 @@ class ImageInput(Input):
         return buffer.getvalue()
 
     def golden_ending(self, *, lossless: bool) -> str:
-        """``png`` or ``jpg``."""
+        """Return ``png`` or ``jpg``."""
         return "png" if lossless else "jpg"
 
     def compared(self, content: Decoded) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
-        """The resized pixels (H, W, K), which any decoder of a lossless image must reproduce to the bit."""
+        """Return the resized pixels (H, W, K), which any decoder of a lossless image must reproduce to the bit."""
         resized = resize_image(content.image, self.preprocess.resize)
         return np.asarray(resized), to_tensor(resized, self.preprocess)
 
     @property
     def compared_form(self) -> tuple[np.dtype[Any], tuple[int, ...]]:
-        """uint8 (H, W, K)."""
+        """The form of the resized pixels: uint8 (H, W, K)."""
         return np.dtype(np.uint8), (*self.preprocess.resize.size, 3)
 
     def difference(self, got: NDArray[Any], expected: NDArray[Any]) -> float:
-        """99th percentile, in grey levels."""
+        """Return the 99th percentile of the pixels' differences, in grey levels."""
         return float(np.quantile(np.abs(got.astype(int) - expected.astype(int)), 0.99))
 
     def difference_words(self, difference: float) -> str:
-        """In grey levels."""
+        """Say a difference in grey levels."""
         return f"pixels differ by {difference:.0f} grey levels"
 
 

@@ -1,4 +1,4 @@
-"""What a bundle is asked with: the part of a manifest that says so, with all that differs from one kind of input to another.
+"""A bundle's input: the part of a manifest that describes it, with all that differs from one kind of input to another.
 
 Whoever loads, asks, serves, explains or checks a model goes by this class and never asks which input it is; a further one is a
 module beside `image`, and one call of `registry.register`. ``content`` is whatever the input's own `read` gives, and nobody
@@ -27,7 +27,7 @@ from ..part import Part
 
 @dataclass(frozen=True, slots=True)
 class Pictured:
-    """An input as places that a heat map can be laid over: its size (width, height), what the network sees of it, and a small
+    """An input as places that a heat map can be laid over: its size (width, height), the part the network sees, and a small
     picture of its own shape to draw on."""
 
     size: tuple[int, int]
@@ -37,26 +37,26 @@ class Pictured:
 
 
 class Input(Part, ABC):
-    """What a bundle is asked with. A subclass has a literal ``type``, by which the registry knows it, and ``preprocess``."""
+    """The input of a bundle. A subclass has a literal ``type``, by which the registry knows it, and ``preprocess``."""
 
     type: str
     if TYPE_CHECKING:
-        preprocess: Preparation  # a protocol, of which pydantic can make nothing: each subclass has its own
+        preprocess: Preparation  # a protocol, which pydantic cannot validate: each subclass has a model of its own
 
     files: ClassVar[FileForm]
     """By what its files are known among others, and what people call one and several."""
     tensor_name: ClassVar[str] = "values"
-    """What the Open Inference Protocol calls its tensor; its bytes are called by ``type``."""
+    """The name of the input's tensor in the Open Inference Protocol; its bytes are named by ``type``."""
     media_types: ClassVar[tuple[str, ...]]
-    """Of the files it is read from."""
+    """The media types of the files that inputs are read from."""
     golden_name: ClassVar[str] = "tensors_G"
-    """What the golden files call what is compared between machines, see `compared`."""
+    """The name in the golden files of the arrays that machines compare, see `compared`."""
     most_difference: ClassVar[float] = 0.0
-    """Between two machines' `compared`, by `difference`."""
+    """The most that two machines' `compared` may differ, by `difference`."""
 
     @classmethod
     def of(cls, preparation: Preparation) -> Input:
-        """The input of a network that is given what ``preparation`` makes."""
+        """Make the input of a network whose tensors ``preparation`` makes."""
         return cls(preprocess=preparation)  # type: ignore[call-arg]  # a subclass's type has a default
 
     @classmethod
@@ -86,22 +86,22 @@ class Input(Part, ABC):
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Of one tensor."""
+        """The shape of one tensor."""
         return self.preprocess.shape
 
     @property
     def words(self) -> str:
-        """What is done with an input, for a person."""
+        """The preparation of an input, in words for a person."""
         return self.preprocess.words
 
     def blank(self, count: int = 1) -> FloatArray:
-        """(N, …) zeros, by which a network is tried, warmed and measured."""
+        """Make (N, …) zeros, with which a network is tried, warmed and measured."""
         return np.zeros((count, *self.shape), np.float32)
 
     # Reading.
 
     def read(self, source: object, most: int | None = None) -> Any:
-        """The content of a path, another reference, the bytes of a file, or a Python object of the input's own.
+        """Read the content of a path, another reference, the bytes of a file, or a Python object of the input's own.
 
         ``most``: as `size_fault`; what is larger is not read.
 
@@ -116,7 +116,7 @@ class Input(Part, ABC):
         return self.read_object(source)
 
     def read_bytes(self, data: bytes, most: int | None = None, *, whole: bool = False) -> Any:  # noqa: ARG002  # for subclasses
-        """The content of a file, given as its bytes; ``whole``: with all of it, see `is_whole`.
+        """Read the content of a file from its bytes; ``whole``: with all of it, see `is_whole`.
 
         Raises:
             InputError: there is none.
@@ -125,7 +125,7 @@ class Input(Part, ABC):
 
     @abstractmethod
     def read_object(self, source: object) -> Any:
-        """The content of a Python object.
+        """Read the content of a Python object.
 
         Raises:
             InputError: it cannot be used.
@@ -133,11 +133,11 @@ class Input(Part, ABC):
         """
 
     def is_one(self, source: object) -> bool:
-        """Whether this is a single source, where several are wanted."""
+        """Tells whether this is a single source, where several are wanted."""
         return isinstance(source, str | bytes | PathLike | Reference)
 
     def tensor(self, content: Any) -> FloatArray:
-        """What the network sees.
+        """Return the network's input.
 
         Raises:
             InputError: there is nothing to see.
@@ -153,19 +153,19 @@ class Input(Part, ABC):
         """`facts`, from an item's `ItemFacts.details`."""
         return details
 
-    # What a server has to know of a file before it reads it, and what it keeps of it.
+    # Serving: questions about a file before it is read, and the file that is kept.
 
     def size_fault(self, data: bytes, most: int) -> str | None:  # noqa: ARG002  # for subclasses
-        """What to tell who sent a file that would be read to more than ``most`` values a channel (pixels of an image); None where
+        """Say why a file is refused that would be read to more than ``most`` values a channel (pixels of an image); None where
         it may pass, as may what is no input at all: it is answered as unreadable."""
         return None
 
     def size_is_quick(self, data: bytes) -> bool:  # noqa: ARG002  # for subclasses
-        """Whether `size_fault` takes microseconds, whoever made the file."""
+        """Tells whether `size_fault` takes microseconds, whoever made the file."""
         return True
 
     def memory(self, data: bytes, most: int, *, whole: bool = False) -> int:  # noqa: ARG002  # for subclasses
-        """Bytes that `read_bytes` takes with the same arguments, besides the file.
+        """Return the bytes that `read_bytes` takes with the same arguments, besides the file.
 
         Raises:
             InputError: it is none, or too large.
@@ -173,15 +173,15 @@ class Input(Part, ABC):
         return len(data)
 
     def media_type(self, content: Any) -> str:  # noqa: ARG002  # for subclasses
-        """Of the file that the content was read from."""
+        """Return the media type of the file that the content was read from."""
         return self.media_types[0]
 
     def is_whole(self, content: Any) -> bool:  # noqa: ARG002  # for subclasses
-        """Whether all of the file is in the content, so that `rewritten` can be made of it."""
+        """Tells whether all of the file is in the content, so that `rewritten` can be made of it."""
         return True
 
     def without_metadata(self, data: bytes) -> tuple[bytes, str] | None:
-        """The file without what it says of people and places, and its media type; None where `rewritten` has to be asked.
+        """Return the file without metadata, and its media type; None where `rewritten` has to be asked.
 
         Raises:
             InputError: it refuses to be had.
@@ -189,47 +189,47 @@ class Input(Part, ABC):
         return data, self.media_types[0]
 
     def rewritten(self, data: bytes, content: Any) -> tuple[bytes, str] | None:  # noqa: ARG002  # for subclasses
-        """The file written anew, of content that is whole; None where it would be too large."""
+        """Write the file anew from whole content; None where it would be too large."""
         return None
 
     def pictured(self, content: Any, longest: int) -> Pictured | None:  # noqa: ARG002  # for subclasses
-        """The input as a picture with sides up to ``longest`` pixels; None where it has no places."""
+        """Return the input as a picture with sides up to ``longest`` pixels; None where it has no places."""
         return None
 
     # Golden examples: files that every machine reads alike before it is trusted.
 
     @abstractmethod
     def golden_file(self, content: Any, *, lossless: bool) -> bytes:
-        """A small file of such content, without metadata."""
+        """Make a small file of the content, without metadata."""
 
     @abstractmethod
     def golden_ending(self, *, lossless: bool) -> str:
-        """Of such a file's name, without the dot."""
+        """Return the ending of such a file's name, without the dot."""
 
     def compared(self, content: Any) -> tuple[NDArray[Any], FloatArray]:
-        """What two machines have to have alike of an input (before it becomes floating point, where there is such a stage),
+        """Return the form of an input that two machines compare (before it becomes floating point, where there is such a stage),
         and the tensor."""
         tensor = self.tensor(content)
         return tensor, tensor
 
     @property
     def compared_form(self) -> tuple[np.dtype[Any], tuple[int, ...]]:
-        """Type and shape of what `compared` gives first."""
+        """The type and shape of the first array that `compared` gives."""
         return np.dtype(np.float32), self.shape
 
     def difference(self, got: NDArray[Any], expected: NDArray[Any]) -> float:
-        """How far two machines are apart; NaN is no agreement."""
+        """Measure how far two machines are apart; NaN is no agreement."""
         return float(np.abs(got.astype(np.float64) - expected.astype(np.float64)).max())
 
     def difference_words(self, difference: float) -> str:
-        """``pixels differ by 3 grey levels``."""
+        """Say a difference: ``pixels differ by 3 grey levels``."""
         return f"{self.tensor_name} differ by {difference:.3g}"
 
     @property
     def most_words(self) -> str:
-        """`most_difference` as a number."""
+        """Write `most_difference` as a number."""
         return f"{self.most_difference:g}"
 
     def described(self) -> Mapping[str, Any]:
-        """As the server shows it: ``type``, ``shape`` and ``media_types``."""
+        """Return the description that the server shows: ``type``, ``shape`` and ``media_types``."""
         return {"type": self.type, "shape": list(self.shape), "media_types": list(self.media_types)}

@@ -1,4 +1,4 @@
-"""The inputs there are, by the ``type`` that a manifest names."""
+"""The registry of inputs, by the ``type`` that a manifest names."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ INPUTS: dict[str, type[Input]] = {"image": ImageInput}
 
 
 def modules() -> tuple[str, ...]:
-    """Where inputs that were registered from elsewhere stand: another process imports these to know them, too."""
+    """List the modules of inputs that were registered from elsewhere, which another process imports to know them, too."""
     return tuple(sorted({form.__module__ for form in INPUTS.values()} - {ImageInput.__module__}))
 
 
 def register(form: type[Input]) -> None:
-    """Have bundles with such an input read and written; ``form`` has a literal ``type`` with a default.
+    """Register an input, so that its bundles can be read and written; ``form`` has a literal ``type`` with a default.
 
     Call it where the class is defined, on import: a bundle is first loaded by a process of its own, which imports that module.
 

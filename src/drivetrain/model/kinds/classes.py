@@ -24,12 +24,12 @@ AUC = "0.5: no better than guessing; 1: no mistake"
 
 
 class ClassMetrics(Part):
-    """How good a classifier is, as versions 1 and 2 have it."""
+    """The metrics of a classifier in versions 1 and 2 of the manifest."""
 
     accuracy: Share
     accuracy_random_split: Fraction | None
     accuracy_with_leak: Fraction | None = None
-    """Where a given split leaked: accuracy with the leaking items left in."""
+    """Accuracy with the leaking items left in, where a given split leaked."""
     balanced_accuracy: Fraction
     log_loss: float = Field(ge=0)
     ece: Fraction
@@ -38,7 +38,7 @@ class ClassMetrics(Part):
 
 
 class ClassKind(Kind):
-    """One of several classes."""
+    """The kind whose answer is one of several classes."""
 
     task: ClassVar[TaskName] = "classification"
     words: ClassVar[Words] = Words(
@@ -63,7 +63,7 @@ class ClassKind(Kind):
 
     @property
     def calibrated(self) -> str:
-        """By one factor."""
+        """Logits are calibrated by one factor."""
         return f"β = {self.calibration.beta:.3f}"
 
     @classmethod
@@ -92,7 +92,7 @@ class ClassKind(Kind):
 
     @property
     def target_type(self) -> tuple[type[np.generic], tuple[int, ...]]:
-        """The class's number."""
+        """The target is the class's number."""
         return np.int64, ()
 
     @classmethod
@@ -101,18 +101,18 @@ class ClassKind(Kind):
         return names[int(target)]
 
     def target_fault(self, targets_N: NDArray[Any]) -> str | None:
-        """A number that is no class's."""
+        """Say whether a number is no class's."""
         most = len(self.classes) - 1
         if len(targets_N) and not 0 <= targets_N.min() <= targets_N.max() <= most:
             return f"labels outside 0–{most}"
         return None
 
     def tensors(self) -> tuple[Tensor, ...]:
-        """Probabilities, and the most probable class."""
+        """Give probabilities, and the most probable class."""
         return (*super().tensors(), Tensor("label", "BYTES", ()))
 
     def tensor_row(self, name: str, answer: Answer) -> Sequence[float | str | None]:
-        """The label is empty where an item cannot be read."""
+        """Return one item's part; the label is empty where an item cannot be read."""
         return [answer.label or ""] if name == "label" else super().tensor_row(name, answer)
 
     def guessed(
@@ -124,7 +124,7 @@ class ClassKind(Kind):
         return always_naming(counts, shown), max(counts.values()) / sum(counts.values())
 
     def lifted(self, metrics: Part) -> tuple[Figure, ...]:
-        """Accuracy first."""
+        """Lift the rows, accuracy first."""
         assert isinstance(metrics, ClassMetrics)
         m, how = metrics, metrics.how
         rows = [
@@ -144,7 +144,7 @@ class ClassKind(Kind):
         return tuple(rows)
 
     def metrics(self, figures: Sequence[Figure]) -> dict[str, Any]:
-        """As versions 1 and 2 have them."""
+        """Return the metrics as versions 1 and 2 have them."""
         slugs = {field: field.replace("_", "-") for field in ClassMetrics.model_fields} | {"ece": "calibration-error"}
         return metrics_by_slug(figures, slugs, ClassMetrics)
 

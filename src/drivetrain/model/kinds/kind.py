@@ -1,4 +1,4 @@
-"""A kind of answer: the part of a manifest that says what is predicted, with the way from logits to what people read.
+"""A kind of answer: the part of a manifest that says what is predicted, with the way from logits to people's words.
 
 Whoever answers, explains, shows or serves asks the manifest's kind, and never which kind it is; a further one is a module
 beside this one and a line of `registry`. Its half that learns stands in `drivetrain.learn.kinds`.
@@ -28,7 +28,7 @@ NAMES_SHOWN = 12
 
 @dataclass(frozen=True)
 class Answer:
-    """What a model says of one item, before anything is decided on it; the fields are those of a `Prediction`."""
+    """A model's answer for one item, before any verdict; the fields are those of a `Prediction`."""
 
     label: str | None = None
     confidence: float = 0.0
@@ -58,24 +58,24 @@ class Said(Protocol):
 
 @dataclass(frozen=True)
 class Words:
-    """What a kind is called where people read of it; ``{names}`` and ``{count}`` stand for its outputs."""
+    """The words for a kind where people read of it; ``{names}`` and ``{count}`` stand for its outputs."""
 
     model: str
-    """What a model of this kind is, as the beginning of a sentence."""
+    """The noun for a model of this kind, as the beginning of a sentence."""
     tells: str
-    """What it does, as a sentence."""
+    """A sentence on what such a model does."""
     asks: str
-    """The same as a question to a picture, or nearly one."""
+    """The same as a question about a picture, or nearly one."""
     output: str
-    """One output: ``class``."""
+    """The word for one output: ``class``."""
     outputs: str
-    """Several, as a heading: ``Classes``."""
+    """The word for several outputs, as a heading: ``Classes``."""
     gives: str
-    """What an answer is, in a few words: ``One label of several``."""
+    """An answer in a few words: ``One label of several``."""
     hub_tag: str
-    """The tag that Hugging Face has for such models."""
+    """Hugging Face's tag for such models."""
     hub_metric: str
-    """Its first figure, as Hugging Face calls it."""
+    """Hugging Face's name for the kind's first figure."""
 
 
 @dataclass(frozen=True)
@@ -85,23 +85,23 @@ class Tensor:
     name: str
     datatype: str
     shape: tuple[int, ...]
-    """Of one item."""
+    """The shape of one item's part."""
 
 
 class Kind(Part, ABC):
-    """What is predicted. The fields of a subclass stand in ``manifest.json`` beside ``task``."""
+    """A kind: what is predicted. The fields of a subclass stand in ``manifest.json`` beside ``task``."""
 
     task: ClassVar[TaskName]
     """As the manifest names it."""
     words: ClassVar[Words]
     unit: ClassVar[str] = "probabilities"
-    """What `comparable` answers differ by, in words."""
+    """The unit in which `comparable` answers differ, in words."""
     has_confidence: ClassVar[bool] = True
-    """Whether an answer has a confidence from which on it may be accepted."""
+    """Tells whether answers have a confidence, by which they may be accepted."""
     one_scale: ClassVar[bool] = True
-    """Whether the evidence for different outputs can be drawn on one scale."""
+    """Tells whether the evidence for different outputs can be drawn on one scale."""
     old_metrics: ClassVar[type[Part] | None] = None
-    """What schema versions 1 and 2 hold under ``metrics``; None of a kind that is younger."""
+    """The form of ``metrics`` in schema versions 1 and 2; None for a kind that is younger."""
 
     @property
     @abstractmethod
@@ -133,7 +133,7 @@ class Kind(Part, ABC):
         return self.calibrated_answers(logits_NW, self.beta)
 
     def comparable(self, logits_NW: FloatArray) -> Floats:
-        """(N, C) answers in a unit in which a difference of 0.01 is small, see ``unit``."""
+        """Return (N, C) answers in a unit in which a difference of 0.01 is small, see ``unit``."""
         return self.answers(logits_NW)
 
     @abstractmethod
@@ -159,11 +159,11 @@ class Kind(Part, ABC):
     @property
     @abstractmethod
     def calibrated(self) -> str:
-        """How `answers` come from logits, in a few words."""
+        """The way from logits to `answers`, in a few words."""
 
     @property
     def evidence_WC(self) -> Floats | None:
-        """How much each logit speaks for each output; None where each output has a logit of its own."""
+        """The weight of each logit as evidence for each output; None where each output has a logit of its own."""
         return None
 
     # Targets, as ``arrays.safetensors`` keeps them
@@ -171,7 +171,7 @@ class Kind(Part, ABC):
     @property
     @abstractmethod
     def target_type(self) -> tuple[type[np.generic], tuple[int, ...]]:
-        """Type and shape of one item's target."""
+        """The type and shape of one item's target."""
 
     @classmethod
     @abstractmethod
@@ -183,41 +183,41 @@ class Kind(Part, ABC):
         return self.text_of(self.outputs, target)
 
     def target_fault(self, targets_N: NDArray[Any]) -> str | None:  # noqa: ARG002
-        """What is wrong with finite targets of the right type and shape, in words; None where nothing is."""
+        """Say what is wrong with finite targets of the right type and shape; None where nothing is."""
         return None
 
     # Golden examples
 
     def on_the_line(self, logits_W: FloatArray, rounding: float) -> bool:  # noqa: ARG002
-        """Whether another machine's last digits, ``rounding``, may change what is named."""
+        """Tells whether another machine's last digits, ``rounding``, may change the label or labels given."""
         return False
 
-    # What people read of the outputs
+    # Words about the outputs for people
 
     def facts(self, counts: Mapping[str, int]) -> list[tuple[str, str]]:
-        """The outputs, with the images trained on of each, as lines of a name and a value."""
+        """List the outputs, with the training images of each, as lines of a name and a value."""
         counted = [f"{name} ({count})" for name, count in counts.items()]
         return [(self.words.outputs, f"{len(counted)}: {few(counted)}")]
 
     def remark(self, shown: Callable[[str], str]) -> str | None:  # noqa: ARG002
-        """A sentence on how far the answers can be relied on, for the card; ``shown`` makes names safe to show."""
+        """Write a sentence on how far the answers can be relied on, for the card; ``shown`` makes names safe to show."""
         return None
 
     @property
     def held(self) -> str:
-        """The same in plain words, beside a single answer; empty where there is nothing to say."""
+        """The same as `remark` in plain words, for a single answer; empty where there is nothing to say."""
         return ""
 
     def marks(self) -> Mapping[str, float]:
-        """The probability from which on an output is given; empty where that is not how answers come about."""
+        """Return the probability from which on each output is given; empty where answers have no such thresholds."""
         return {}
 
     def tensors(self) -> tuple[Tensor, ...]:
-        """Outputs of the Open Inference Protocol, verdicts aside: numbers first, then what is named."""
+        """Return the outputs of the Open Inference Protocol, verdicts aside: numbers first, then labels."""
         return (Tensor("probabilities", "FP32", (len(self.outputs),)),)
 
     def tensor_row(self, name: str, answer: Answer) -> Sequence[float | str | None]:  # noqa: ARG002
-        """One item's part of such an output; of what cannot be read the numbers are missing, and JSON has no NaN."""
+        """Return one item's part of such outputs; an unreadable item has no numbers, as JSON has no NaN."""
         return [answer.probs.get(output) for output in self.outputs]
 
     # Figures, as versions 1 and 2 had them
@@ -236,7 +236,7 @@ class Kind(Part, ABC):
         return None
 
     def lifted(self, metrics: Part) -> tuple[Figure, ...]:
-        """The rows of what versions 1 and 2 hold under ``metrics``, read by ``old_metrics``.
+        """Turn the ``metrics`` of versions 1 and 2, read by ``old_metrics``, into rows.
 
         Raises:
             ValueError: they do not fit the outputs.
@@ -244,7 +244,8 @@ class Kind(Part, ABC):
         raise ValueError(f"there were no metrics of {self.task} before version 3; this is {type(metrics).__name__}")
 
     def metrics(self, figures: Sequence[Figure]) -> dict[str, Any]:
-        """The ``metrics`` that ``inspect --json`` documents: the rows by their slugs, those of several outputs in a list."""
+        """Return the ``metrics`` that ``inspect --json`` documents: the rows by their slugs, those of several outputs in a
+        list."""
         how = how_of(figures)
         found: dict[str, Any] = {"how": how}
         for row in figures:
@@ -257,7 +258,7 @@ class Kind(Part, ABC):
 
 
 def few(names: Sequence[str]) -> str:
-    """The first of many names.
+    """List the first of many names.
 
     >>> few(["cat", "dog"])
     'cat, dog'

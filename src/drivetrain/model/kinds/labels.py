@@ -22,19 +22,19 @@ LOG_LOSS = "mean over the labels; 0: sure and right every time"
 
 
 class LabelMetrics(Part):
-    """How good a model is that gives any number of labels, as version 2 has it."""
+    """The metrics of a model that gives any number of labels, in version 2 of the manifest."""
 
     mean_average_precision: Share
     mean_average_precision_random_split: Fraction | None
     exact: Share
     """Share of items all of whose labels are right."""
     log_loss: float = Field(ge=0)
-    """Mean over items and labels."""
+    """The log-loss as a mean over items and labels."""
     how: str
 
 
 class LabelKind(Kind):
-    """Any of several labels."""
+    """The kind whose answer is any of several labels."""
 
     task: ClassVar[TaskName] = "multi-label"
     words: ClassVar[Words] = Words(
@@ -51,7 +51,7 @@ class LabelKind(Kind):
 
     labels: tuple[Name, ...] = Field(min_length=1)
     thresholds: tuple[Fraction, ...]
-    """Probability from which on a label is given; chosen for the best F1 of each on held-out answers."""
+    """The probability from which on each label is given; chosen for the best F1 of each on held-out answers."""
     calibration: Calibration
 
     @model_validator(mode="after")
@@ -66,7 +66,7 @@ class LabelKind(Kind):
 
     @property
     def calibrated(self) -> str:
-        """By one factor."""
+        """Logits are calibrated by one factor."""
         return f"β = {self.calibration.beta:.3f}"
 
     @classmethod
@@ -95,7 +95,7 @@ class LabelKind(Kind):
 
     @property
     def target_type(self) -> tuple[type[np.generic], tuple[int, ...]]:
-        """0 or 1 for each label."""
+        """The target is 0 or 1 for each label."""
         return np.float32, (len(self.labels),)
 
     @classmethod
@@ -104,20 +104,20 @@ class LabelKind(Kind):
         return ", ".join(name for name, there in zip(names, target, strict=True) if there) or "–"
 
     def target_fault(self, targets_N: NDArray[Any]) -> str | None:
-        """Half a label."""
+        """Say whether a value is neither 0 nor 1."""
         return None if np.isin(targets_N, (0, 1)).all() else "more than 0 and 1"
 
     def on_the_line(self, logits_W: FloatArray, rounding: float) -> bool:
-        """Whether a label stands on its threshold, so that it may be given or not."""
+        """Tells whether a label stands on its threshold, so that it may be given or not."""
         probs_L = self.answers(logits_W[None])[0]
         return bool((np.abs(probs_L - np.asarray(self.thresholds)) <= rounding).any())
 
     def marks(self) -> Mapping[str, float]:
-        """The thresholds."""
+        """Return the thresholds."""
         return dict(zip(self.labels, self.thresholds, strict=True))
 
     def lifted(self, metrics: Part) -> tuple[Figure, ...]:
-        """Mean average precision first."""
+        """Lift the rows, mean average precision first."""
         assert isinstance(metrics, LabelMetrics)
         m, how, mean = metrics, metrics.how, "mean average precision"
         return (
@@ -128,13 +128,13 @@ class LabelKind(Kind):
         )
 
     def metrics(self, figures: Sequence[Figure]) -> dict[str, Any]:
-        """As version 2 has them."""
+        """Return the metrics as version 2 has them."""
         slugs = {field: field.replace("_", "-") for field in LabelMetrics.model_fields} | {"exact": "all-labels-right"}
         return metrics_by_slug(figures, slugs, LabelMetrics)
 
 
 def some_labels(names: tuple[str, ...], probs_L: Floats, thresholds_L: Floats) -> Answer:
-    """The labels whose probability reaches their threshold; the confidence is that of the least certain one."""
+    """Answer with the labels whose probability reaches their threshold; the confidence is that of the least certain label."""
     return Answer(
         confidence=float(np.maximum(probs_L, 1 - probs_L).min()),
         probs={name: float(p) for name, p in zip(names, probs_L, strict=True)},

@@ -23,14 +23,14 @@ R_SQUARED = "explained variance; 0: no better than always answering the mean, 1:
 
 
 class NumberMetrics(Part):
-    """How good a model of numbers is, as version 2 has it: of several numbers, one entry each, in the order of ``targets``."""
+    """The metrics of a model of numbers in version 2 of the manifest: one entry for each number, in the order of ``targets``."""
 
     mean_absolute_error: tuple[Amount, ...]
     baseline: tuple[float, ...]
     """Mean absolute error of always answering the median."""
     root_mean_squared_error: tuple[float, ...]
     r_squared: tuple[float | None, ...]
-    """None where all numbers judged are the same."""
+    """R² of each number; None where all numbers judged are the same."""
     how: str
 
 
@@ -58,7 +58,7 @@ class NumberKind(Kind):
     """Each answer ± its half-width holds the true number with probability ``coverage`` (split-conformal)."""
     coverage: Fraction
     spreads: tuple[Annotated[float, Field(gt=0)], ...]
-    """Standard deviations in the training data: what differences between machines are measured in."""
+    """Standard deviations in the training data, the unit in which differences between machines are measured."""
 
     @model_validator(mode="after")
     def _one_each(self) -> Self:
@@ -73,7 +73,7 @@ class NumberKind(Kind):
 
     @property
     def calibrated(self) -> str:
-        """Not at all."""
+        """Numbers are not calibrated."""
         return "numbers as they are"
 
     @classmethod
@@ -87,7 +87,7 @@ class NumberKind(Kind):
         return 1.0
 
     def comparable(self, logits_NW: FloatArray) -> Floats:
-        """(N, M) numbers in spreads of the training data."""
+        """Return (N, M) numbers in spreads of the training data."""
         numbers_NM: Floats = self.answers(logits_NW) / np.asarray(self.spreads)
         return numbers_NM
 
@@ -122,7 +122,7 @@ class NumberKind(Kind):
         return ", ".join(f"{name} {reading(number)}" for name, number in zip(names, target, strict=True))
 
     def facts(self, counts: Mapping[str, int]) -> list[tuple[str, str]]:  # noqa: ARG002
-        """Each number with its interval."""
+        """List each number with its interval."""
         pairs = zip(self.targets, self.half_widths, strict=True)
         return [
             ("Number", f"{name} ± {significant(half)} (holds about {whole_percent(self.coverage)})")
@@ -130,7 +130,7 @@ class NumberKind(Kind):
         ]
 
     def remark(self, shown: Callable[[str], str]) -> str | None:
-        """What the intervals hold."""
+        """Say what the intervals hold."""
         pairs = zip(self.targets, self.half_widths, strict=True)
         widths = ", ".join(f"{shown(name)} ± {reading(half)}" for name, half in pairs)
         return (
@@ -149,18 +149,18 @@ class NumberKind(Kind):
         return (Tensor("values", "FP32", (len(self.targets),)),)
 
     def tensor_row(self, name: str, answer: Answer) -> Sequence[float | str | None]:  # noqa: ARG002
-        """None of what cannot be read."""
+        """Return one item's part; None for an item that cannot be read."""
         return [value.value if (value := answer.values.get(output)) else None for output in self.targets]
 
     def lifted(self, metrics: Part) -> tuple[Figure, ...]:
-        """All figures of the first number, then those of the next."""
+        """Lift the rows: all figures of the first number, then those of the next."""
         assert isinstance(metrics, NumberMetrics)
         for name in ("mean_absolute_error", "baseline", "root_mean_squared_error", "r_squared"):
             check_length(getattr(metrics, name), f"metrics.{name}", len(self.targets))
         return tuple(figure for m, of in enumerate(self.targets) for figure in _of_one(metrics, m, of))
 
     def metrics(self, figures: Sequence[Figure]) -> dict[str, Any]:
-        """As version 2 has them: one entry for each number."""
+        """Return the metrics as version 2 has them: one entry for each number."""
         how, found = how_of(figures), {(one.slug, one.of): one for one in figures}
         fields = [field for field in NumberMetrics.model_fields if field != "how"]
         each: dict[str, Any] = {

@@ -1,4 +1,4 @@
-"""Between figures as rows and what versions 1 and 2 of the manifest hold under ``metrics``; ``inspect --json`` shows both."""
+"""The way between figures as rows and the ``metrics`` of manifests of versions 1 and 2; ``inspect --json`` shows both."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def row(
     of: str | None = None,
     note: str = "",
 ) -> Figure:
-    """The row of a figure, with its interval where it has one."""
+    """Make the row of a figure, with its interval where it has one."""
     if isinstance(found, Amount):
         how = f"{how}; {found.method}"
         return Figure(slug, name, found.value, found.low, found.high, form, better, how, of=of, note=note)
@@ -30,7 +30,7 @@ def row(
 
 
 def random_split(found: float | None, of: str, form: Format, how: str) -> list[Figure]:
-    """The row of what a random split would have claimed of a figure, where that is known."""
+    """Make the row of a figure as a random split would have claimed it, where that is known."""
     if found is None:
         return []
     slug, name = f"{of.replace(' ', '-')}-random-split", f"{of} with a random split"
@@ -38,21 +38,22 @@ def random_split(found: float | None, of: str, form: Format, how: str) -> list[F
 
 
 def how_of(figures: Iterable[Figure]) -> str:
-    """How figures were obtained, the methods of their intervals aside."""
+    """Say how figures were obtained, the methods of their intervals aside."""
     rows = list(figures)
     plain = next((row.how for row in rows if row.low is None), None)
     return plain if plain is not None else rows[0].how.rpartition("; ")[0] if rows else ""
 
 
 def metric_of(one: Figure | None, how: str) -> Any:
-    """A figure's value, with its interval where it has one; None where there is no such figure. ``how`` as `how_of` has it."""
+    """Return a figure's value, with its interval where it has one; None where there is no such figure. ``how`` is from
+    `how_of`."""
     if one is None or one.low is None:
         return None if one is None else one.value
     return {"value": one.value, "low": one.low, "high": one.high, "method": one.how.removeprefix(f"{how}; ")}
 
 
 def metrics_by_slug(figures: Sequence[Figure], slugs: Mapping[str, str], form: type[Part]) -> dict[str, Any]:
-    """Figures of the model as a whole: field to slug → field to what `metric_of` gives, with ``how``.
+    """Return the metrics of the model as a whole, with ``how``: each field's slug is replaced by what `metric_of` gives.
 
     Only the fields that ``form`` has an interval for get one.
     """

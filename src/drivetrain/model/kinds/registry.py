@@ -1,4 +1,4 @@
-"""The kinds there are, by the ``task`` that a manifest names."""
+"""The registry of kinds, by the ``task`` that a manifest names."""
 
 from __future__ import annotations
 
