@@ -1,4 +1,4 @@
-"""Whether a bundle does on other images what training claimed: each claim beside the figure found.
+"""Training's claims about a bundle, each compared with the figure found on other images.
 
 A figure is called worse where the interval of its difference from the claim lies wholly on the wrong side: a one-sided test
 of two samples, at 5 % for all figures of a bundle together (Bonferroni). Limits of shares are Clopper and Pearson's (1934)
@@ -29,11 +29,11 @@ from ..learn.kinds.registry import TARGETS
 from ..model.manifest import Manifest
 from ..stats.metrics import Z_95, clopper_pearson, difference, independent_trials
 
-# One-sided, over all figures of a bundle, which are counted as two where there is one.
+# One-sided level of the test over all figures of a bundle; a single figure counts as two.
 LEVEL = 0.05
 FEWEST = 2
 
-# Only what surely stays within this of the claim is called as claimed: of a share, of the error among accepted
+# A figure is “as claimed” only where it surely stays within this margin of the claim: of a share, of the error among accepted
 # answers (which is small, or nothing would be accepted), and as a part of a figure in a unit of its own.
 MARGIN = 0.05
 ACCEPTED_MARGIN = 0.02
@@ -41,7 +41,7 @@ PART = 0.1
 
 
 class Standing(StrEnum):
-    """How a figure stands to its claim."""
+    """The standing of a figure against its claim."""
 
     WORSE = "worse"
     AS_CLAIMED = "as claimed"
@@ -50,7 +50,7 @@ class Standing(StrEnum):
 
 @dataclass(frozen=True)
 class _Claim:
-    """What training claimed of a figure, and what was found."""
+    """Training's claim for a figure, and the figure found."""
 
     name: str
     claimed: Interval
@@ -65,7 +65,7 @@ class _Claim:
         return Comparison(self.name, self.claimed, self.found, worse_by, self.margin, self.form)
 
     def _limits(self, figure: Interval, tail: float) -> Interval:
-        """The figure with limits that it exceeds, to either side, with probability ``tail``."""
+        """Return the figure with limits that it exceeds, to either side, with probability ``tail``."""
         if self.form == "percent":
             trials = independent_trials(figure)
             # A claim may be a point, or know nothing; its own limits then say all there is.
@@ -83,19 +83,19 @@ class Comparison:
     claimed: Interval
     found: Interval
     worse_by: Interval
-    """In the figure's own unit; positive where what was found is worse, with the interval of the test."""
+    """The difference in the figure's own unit, positive where the figure found is worse, with the interval of the test."""
     margin: float
     form: Format
 
     @property
     def standing(self) -> Standing:
-        """Worse, as claimed within the margin, or neither of them sure."""
+        """The standing: worse, as claimed within the margin, or not certain either way."""
         if self.worse_by.low > 0:
             return Standing.WORSE
         return Standing.AS_CLAIMED if self.worse_by.high <= self.margin else Standing.CANNOT_TELL
 
     def line(self) -> str:
-        """For people, on one line."""
+        """Write the comparison on one line, for people."""
         limits = between(self.claimed.low, self.claimed.high, self.form)
         claim = f"{self.name} {written(self.claimed.value, self.form)}  ({limits})"
         match self.standing:
@@ -107,12 +107,12 @@ class Comparison:
         return f"{claim}; too few images to tell: here from {better} to {self._step(self.worse_by.high)} worse"
 
     def here_and_then(self) -> str:
-        """Both figures, as a part of a sentence."""
+        """Write both figures as a part of a sentence."""
         here, then = (written(figure.value, self.form) for figure in (self.found, self.claimed))
         return f"{self.name} {here} here, {then} then (worse by {self._range()})"
 
     def to_json(self) -> dict[str, Any]:
-        """Its part of ``evaluate --json``."""
+        """Return the comparison's part of ``evaluate --json``."""
         return {
             "figure": self.name,
             "claimed": self.claimed.value,
@@ -132,14 +132,14 @@ class Comparison:
 
 
 def against_training(figures: Figures, accepted: Accepted | None, manifest: Manifest) -> tuple[Comparison, ...]:
-    """Every claim of training that has a figure here."""
+    """Compare every claim of training that has a figure here."""
     claims = list(_claims(figures, accepted, manifest))
     tail = LEVEL / max(FEWEST, len(claims))
     return tuple(claim.compared(tail) for claim in claims)
 
 
 def worse_than_claimed(comparisons: Sequence[Comparison]) -> list[Finding]:
-    """A finding, where anything is significantly worse than training claimed."""
+    """Make a finding where any figure is significantly worse than training claimed."""
     worse = [one.here_and_then() for one in comparisons if one.standing is Standing.WORSE]
     if not worse:
         return []

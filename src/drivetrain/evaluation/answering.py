@@ -1,4 +1,4 @@
-"""A bundle's answers to many files, from the cache of embeddings where that can be.
+"""A bundle's answers to many files, from the cache of embeddings where possible.
 
 Where the backbone that the bundle was trained on is at hand, its embeddings are what `train` keeps as well: of images seen
 before there is nothing left to run but the head, a matrix product. Any other network (fine-tuned, or from a file that is
@@ -30,7 +30,7 @@ from ..model.predictor import Predictor
 from ..model.seen import SeenItems
 from ..model.storage import FROZEN, MODEL, read_files
 
-# Images answered by the bundle's own graph as well.
+# The number of images that the bundle's own graph answers as well, to check the cache.
 SAMPLE = 16
 
 # The most by which those answers may differ: of probabilities, or of numbers in spreads of the training data. Other
@@ -72,7 +72,7 @@ class _Outputs:
 
 @dataclass(frozen=True, eq=False)
 class _Way:
-    """How answers come about: what is embedded, and what follows from it."""
+    """A way to answers: the recipes to embed, and the step from embeddings to answers."""
 
     recipes: tuple[Recipe, ...]
     answers: Callable[[Callable[[Recipe], FloatArray]], _Outputs]
@@ -112,7 +112,7 @@ def _answer(
 
 
 def _by_backbone(predictor: Predictor) -> _Way | None:
-    """With the backbone that the bundle names and the head that its graph ends in; None where either is not to be had."""
+    """Answer by the bundle's named backbone and the head of its graph; None where either is not to be had."""
     backbone, head = _backbone_of(predictor), _head_of(predictor)
     if backbone is None or head is None:
         return None
@@ -154,7 +154,7 @@ def _head_of(predictor: Predictor) -> tuple[FloatArray, FloatArray] | None:
         model = read_files(predictor.path)[MODEL]
     except BundleError:
         return None
-    # Gone or replaced since it was loaded: what is in memory answers.
+    # The file is gone or replaced since it was loaded: the bundle in memory answers.
     return head_of(model) if hashlib.sha256(model).hexdigest() == predictor.model_sha256 else None
 
 
@@ -198,7 +198,7 @@ def _largest_difference(predictor: Predictor, items: Sequence[Item], answered: E
         try:
             logits_O, _ = predictor.run(items[rows_N[row]].reference)
         except InputError:
-            continue  # gone since it was embedded
+            continue  # the file is gone since it was embedded
         both = predictor.manifest.kind.comparable(np.stack([logits_O, answered.logits_NO[row]]))
         difference = float(np.abs(both[0] - both[1]).max())
         # NaN, as a damaged head gives, is no agreement.

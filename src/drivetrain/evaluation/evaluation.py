@@ -1,4 +1,4 @@
-"""What an evaluation found. Shapes: J images judged, C classes."""
+"""The result of an evaluation. Shapes: J images judged, C classes."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ class Evaluation:
     near_duplicates_of_training: int
     figures: Figures
     accepted: Accepted | None
-    """What would have passed without a person; None for numbers, which never do."""
+    """The answers that would have passed without a person; None for numbers, which never do."""
     against_training: tuple[Comparison, ...]
     """The claims of training, each beside the figure found here."""
     seconds: float
     findings: tuple[Finding, ...]
-    """What a reader must not miss, most important first."""
+    """Findings that a reader must not miss, most important first."""
     ignored: tuple[str, ...]
     """Codes of findings that were left out as asked."""
 
@@ -77,7 +77,7 @@ class Evaluation:
 
     @property
     def confusion_CC(self) -> IntArray:
-        """Counts, labels in rows and answers in columns. Raises what ``accuracy`` does."""
+        """The confusion matrix: counts, labels in rows and answers in columns. Raises what ``accuracy`` does."""
         try:
             return self.judged.targets.confusion_CC(self.judged.answers_JO)
         except DataError:
@@ -85,18 +85,18 @@ class Evaluation:
 
     @property
     def has_confusion(self) -> bool:
-        """Whether answers are one label of several."""
+        """Tells whether answers are one label of several."""
         return self.judged.targets.one_label
 
     def interpretation(self) -> AnyInterpretation:
-        """What is wrong, to look at: tables, plots, top losses and slices, as the task has them."""
+        """Return the mistakes to look at: tables, plots, top losses and slices, as the task has them."""
         return self.judged.interpretation(self.items, self.figures.settings)
 
     def _lacking(self, what: str) -> AttributeError:
         return AttributeError(self.figures.lacking(self.judged.targets.task, what))
 
     def to_json(self) -> dict[str, object]:
-        """The document that ``evaluate --json`` prints."""
+        """Return the document that ``evaluate --json`` prints."""
         targets = self.judged.targets
         return {
             "n": len(self.items),

@@ -102,14 +102,14 @@ def evaluate(
 
 @dataclass(frozen=True, eq=False)
 class _Known:
-    """What of a source can be judged: N samples whose labels the bundle knows."""
+    """The part of a source that can be judged: N samples whose labels the bundle knows."""
 
     samples: tuple[Sample, ...]
     items: tuple[Item, ...]
     unknown: tuple[Skipped, ...]
-    """Those of whose labels it does not know one."""
+    """Samples with a label that the bundle does not know."""
     foreign: tuple[str, ...]
-    """The labels that it does not know."""
+    """The labels that the bundle does not know."""
 
 
 def _judged(
@@ -136,7 +136,7 @@ def _judged(
     figures = judged.figures(0, settings)
     accepted = accepted_of(judged, settings, manifest, answered.seen(manifest.input).take(rows_J))
     comparisons = against_training(figures, accepted, manifest)
-    # What matters most comes first.
+    # The most important findings come first.
     every = [*worse_than_claimed(comparisons), *_findings(found, known, answered, leaks, kind, keep_leaks=keep_leaks)]
     findings, ignored = without(every, ignore)
     return Evaluation(
@@ -174,7 +174,7 @@ def _answers(
 def _findings(
     found: Labelled, known: _Known, answered: Embedded, leaks: dict[int, int], kind: type[Targets], *, keep_leaks: bool
 ) -> list[Finding]:
-    """What a reader must be told of how the figures came about."""
+    """Make the findings on how the figures came about."""
     embeddings, dataset = answered.embeddings, found.dataset
     findings = [finding(CACHE_DIFFERS, answered.remark)] if answered.remark else []
     if leaks:
@@ -197,7 +197,7 @@ def _findings(
 
 
 def _known(found: Labelled, split: str | None, manifest: Manifest) -> _Known:
-    """The samples of a split whose labels the bundle knows, and what became of the others.
+    """Return the samples of a split whose labels the bundle knows, and what became of the others.
 
     Raises:
         DataError: there is no such split, or none of its labels is known.
@@ -242,7 +242,7 @@ def _about_unknown(count: int, labels: Sequence[str], kind: type[Targets]) -> st
 
 
 def _check_delimiter(delimiter: str | None, manifest: Manifest, block: DataBlock | None) -> None:
-    """Whether a delimiter has any effect.
+    """Check that a delimiter has an effect.
 
     Raises:
         UsageError: it has not.
@@ -254,7 +254,7 @@ def _check_delimiter(delimiter: str | None, manifest: Manifest, block: DataBlock
 
 
 def _check_block(reader: TargetBlock[Any], manifest: Manifest, *, given: bool) -> None:
-    """Whether what the block reads can be compared with what the bundle answers.
+    """Check that the block's targets can be compared with the bundle's answers.
 
     Raises:
         UsageError: it cannot.
