@@ -1,4 +1,4 @@
-"""Backbones by name: what `embed` knows, and those that exist as torch networks only."""
+"""Backbones by name: those that `embed` knows, and those that exist as torch networks only."""
 
 from __future__ import annotations
 

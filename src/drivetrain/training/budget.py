@@ -1,4 +1,4 @@
-"""What fits a budget of seconds: counted work at the rate of a nominal machine, never the clock.
+"""The budget of seconds, in which work is counted at the rate of a nominal machine, never by the clock.
 
 A clock would let a busy neighbour decide which network a model stands on. Multiply-adds, files and bytes are the same for
 everybody, so equal data and options make the same plan on every machine, whatever else that does. The nominal machine is
@@ -17,7 +17,7 @@ from ..embed.recipe import Recipe
 from ..learn.selection import Candidates
 
 CORES = 2
-# Of one core. Reading is hashing, decoding, resizing and fingerprinting a photo.
+# Rates of one core. Reading is hashing, decoding, resizing and fingerprinting a photo.
 MULTIPLY_ADDS_PER_S = 80e9
 S_PER_FILE = 1.4e-3
 BYTES_PER_S = 26e6
@@ -29,14 +29,14 @@ _COUNT_VERSION = 1
 def plan(
     backbones: Sequence[Backbone], items: Sequence[Item], n_compared: int, budget_s: float, cache: EmbeddingCache
 ) -> tuple[Candidates, str]:
-    """What may be chosen, and a line that says so: the smallest of ``backbones`` (which come smallest first), the largest
+    """Return the candidates, and a line about them: the smallest of ``backbones`` (which come smallest first), the largest
     that fits beside it, and the mirrored view where that fits as well.
 
     ``n_compared`` of the items are embedded with the smallest too.
     """
     reading_s, n = reading_seconds(items), len(items)
     smallest_s, *larger_s = (reading_s + n * network_seconds(backbone, cache) for backbone in backbones)
-    # A larger one is compared with the smallest first.
+    # A larger backbone is compared with the smallest first, which costs time as well.
     costs_s = [smallest_s, *(cost_s + smallest_s * n_compared / max(n, 1) for cost_s in larger_s)]
     largest = max((i for i, cost_s in enumerate(costs_s) if cost_s <= budget_s), default=0)
     chosen = backbones[:1] if largest == 0 else (backbones[0], backbones[largest])
@@ -70,7 +70,7 @@ def network_seconds(backbone: Backbone, cache: EmbeddingCache) -> float:
 
 
 def _multiply_adds(backbone: Backbone, cache: EmbeddingCache) -> int:
-    # Kept beside the embeddings: a fully cached run then builds no graph but the one it writes.
+    # The work is kept beside the embeddings, so that a fully cached run builds no graph but the one it writes.
     key = f"multiply-adds-{_COUNT_VERSION}-{Recipe(backbone).key}"
     known = cache.note(key)
     if known is None:

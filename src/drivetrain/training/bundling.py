@@ -33,7 +33,7 @@ def bundle_files(trained: Trained, created_at: str) -> dict[str, bytes]:
     if trained.tuned is None:
         model, frozen_AF = _frozen_model(trained), None
     else:
-        # What tells pictures of another kind apart is better seen before fine-tuning, so both networks travel.
+        # Pictures of another kind are told apart better before fine-tuning, so both networks travel in the bundle.
         features = trained.chosen.features
         model, frozen_AF = trained.tuned.model, trained.frozen_AF
         files[storage.FROZEN] = features.backbone.build(features.blocks).SerializeToString()
@@ -64,12 +64,12 @@ def _frozen_model(trained: Trained) -> bytes:
 
 
 def _identity(model: bytes, beta: float, arrays: bytes) -> str:
-    """Equal models of equal data get equal ids, whenever and wherever they were made."""
+    """Make the bundle's id: equal models of equal data get equal ids, whenever and wherever they were made."""
     return hashlib.sha256(model + repr(beta).encode() + hashlib.sha256(arrays).digest()).hexdigest()[:16]
 
 
 def _arrays(trained: Trained, embeddings_AD: FloatArray, frozen_AF: FloatArray | None) -> TrainingArrays:
-    """What was trained on first; then what a fine-tuned network was judged on, where that is something else."""
+    """Make the arrays: the images trained on come first, then those a fine-tuned network was judged on, if they are others."""
     rows, facts = trained.sides.training, [trained.chosen.embeddings.facts[row] for row in trained.sides.training]
     unseen_rows, unseen_logits = np.arange(len(rows)), trained.fitted.out_of_fold.logits_NC
     if trained.tuned is not None:
@@ -105,7 +105,7 @@ def _picture(items: Sequence[Item], row: int) -> bytes | None:
     try:
         return gallery.picture_of(read_reference(items[row].reference))
     except (OSError, InputError):
-        return None  # gone since it was embedded; the others will do
+        return None  # the file is gone since it was embedded; the others will do
 
 
 def _golden_examples(trained: Trained, predictor: Predictor) -> list[tuple[bytes, GoldenExample]]:
@@ -120,7 +120,7 @@ def _golden_examples(trained: Trained, predictor: Predictor) -> list[tuple[bytes
         try:
             content = form.read(trained.sample.items[judged.rows_J[j]].reference)
         except InputError:
-            continue  # gone since it was embedded; another will do
+            continue  # the file is gone since it was embedded; another will do
         data = form.golden_file(content, lossless=lossless)
         _, seen = golden.answer(data, form, predictor.see)
         file = f"{len(examples)}.{form.golden_ending(lossless=lossless)}"

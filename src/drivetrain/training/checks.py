@@ -1,4 +1,4 @@
-"""What must hold of the data before a head can be fitted."""
+"""Checks of the data before a head can be fitted."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ..learn.kinds.targets import Targets
 
 
 def check_read(dataset: Dataset, targets: Targets) -> None:
-    """Whether there is anything to tell apart.
+    """Check that there is anything to tell apart.
 
     Raises:
         DataError: fewer than two classes; all numbers are the same; a label that all images or no other have.
@@ -21,7 +21,7 @@ def check_read(dataset: Dataset, targets: Targets) -> None:
 
 
 def check_usable(targets: Targets, skipped: tuple[Skipped, ...], where: str = "") -> None:
-    """Whether there is still something to tell apart once unusable files are gone.
+    """Check that there is still something to tell apart once unusable files are gone.
 
     Raises:
         DataError: there is not.
@@ -31,7 +31,7 @@ def check_usable(targets: Targets, skipped: tuple[Skipped, ...], where: str = ""
 
 
 def check_copies(groups_N: IntArray) -> None:
-    """Whether anything can be held out once copies of a picture are joined.
+    """Check that anything can be held out once copies of a picture are joined.
 
     Raises:
         DataError: all images are one.
@@ -44,7 +44,7 @@ def check_copies(groups_N: IntArray) -> None:
 
 
 def check_groups(groups_N: IntArray, balance: Balance) -> None:
-    """Whether anything can be held out, and balanced as was asked.
+    """Check that anything can be held out, and balanced as was asked.
 
     Raises:
         DataError: all images belong to one group, or groups are to be balanced and there are none.

@@ -1,4 +1,4 @@
-"""What was chosen for a training run, from Python, the command line and a settings file alike: read, and checked as a whole."""
+"""The choices for a training run, from Python, the command line or a settings file: read, and checked as a whole."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class Choices(TypedDict, total=False):
 
 
 def options_of(given: Mapping[str, object], block: DataBlock | None = None) -> TrainOptions:
-    """Options from what was given by name, the others at their defaults. None gives nothing.
+    """Make options from the values given by name, the others at their defaults. None gives nothing.
 
     Raises:
         UsageError: something cannot be chosen, or would have no effect together with the rest.
@@ -74,7 +74,7 @@ def options_of(given: Mapping[str, object], block: DataBlock | None = None) -> T
         raise UsageError("turns (--turns) exchanges top and bottom already; leave out flip_vertical (--flip-vertical)")
     _check_switches(chosen)
     check_codes(chosen.get("ignore", ()))
-    # What cannot be encoded cannot be written to the manifest either.
+    # Text that cannot be encoded cannot be written to the manifest either.
     name = str(chosen.pop("name", "")).encode("utf-8", "replace").decode("utf-8")
     return filled(TrainOptions, {**chosen, "task": task, **({"name": name} if name else {})})
 
@@ -101,7 +101,7 @@ def _check_task(chosen: Mapping[str, object], task: TaskName) -> None:
 
 
 def _check_switches(chosen: Mapping[str, object]) -> None:
-    """Whether what belongs to a part goes with its switch."""
+    """Check that the choices of a part come with its switch."""
     for row in _chosen_rows(chosen):
         if row.needs and not chosen.get(row.needs):
             raise UsageError(

@@ -11,7 +11,7 @@ from .sample import Sample
 
 @dataclass(frozen=True)
 class Contradictory:
-    """Two files that show the same picture, and what each is labelled; ``kind`` is ``exact`` or ``near``."""
+    """Two files that show the same picture, and the label of each; ``kind`` is ``exact`` or ``near``."""
 
     first: str
     first_label: str
@@ -19,10 +19,10 @@ class Contradictory:
     second_label: str
     kind: str
     rows: tuple[int, int]
-    """Of the two among the images that were compared."""
+    """The rows of the two among the images that were compared."""
 
     def to_json(self) -> dict[str, str]:
-        """An entry of the list that ``train --json`` prints."""
+        """Return an entry of the list that ``train --json`` prints."""
         return {
             "first": self.first,
             "first_label": self.first_label,
@@ -33,7 +33,7 @@ class Contradictory:
 
 
 def contradictory(duplicates: Duplicates, sample: Sample) -> tuple[Contradictory, ...]:
-    """One pair for each picture that contradicts itself; ``sample`` is what ``duplicates`` numbers."""
+    """Find one pair for each picture that contradicts itself; ``duplicates`` are rows of ``sample``."""
     items, targets = sample.items, sample.targets
     return tuple(
         Contradictory(

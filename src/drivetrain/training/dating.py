@@ -1,4 +1,4 @@
-"""When a bundle was made: now, or the moment that a reproducible build is told to write."""
+"""The moment a bundle was made: now, or the moment that a reproducible build is told to write."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _LAST_S = 253_402_300_799  # the end of the year 9999
 
 
 def created_at(environment: Mapping[str, str], now_s: float) -> str:
-    """ISO 8601 with offset: of ``now_s`` in local time, or of ``SOURCE_DATE_EPOCH`` in UTC where that is set.
+    """Write a moment in ISO 8601 with offset: ``now_s`` in local time, or ``SOURCE_DATE_EPOCH`` in UTC where that is set.
 
     Raises:
         UsageError: it is set to what is no such number.

@@ -1,4 +1,4 @@
-"""What the manifest of a bundle says of the training run."""
+"""Describing a training run in the manifest of its bundle."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def _without_coverage(trained: Trained, created_at: str, bundle_id: str) -> Mani
 
 
 def unseen(trained: Trained) -> Judged:
-    """Answers from which the accept rule is reckoned: as many as there are of images the model has not seen."""
+    """Return the answers from which the accept rule is reckoned: all those to images the model has not seen."""
     if trained.tuned is not None:
         return trained.tuned.judged
     return out_of_fold(trained.sides.training, trained.trained_on, trained.fitted, "out of fold")
@@ -131,7 +131,7 @@ def _accept(trained: Trained, described: Manifest) -> Accept | None:
 
 
 def _figures(trained: Trained) -> tuple[FigureRow, ...]:
-    """Those about the model as a whole; of single classes or labels the report tells."""
+    """Return the figures about the model as a whole; those of single classes or labels are in the report."""
     parts = trained.figures.parts
     rows = [row for row in trained.figures.rows if row not in parts]
     return rows_of(replace(row, how=row.how[:1].upper() + row.how[1:]) for row in rows)

@@ -26,7 +26,7 @@ from .budget import plan
 from .options import AUTO, TrainOptions
 from .sample import Sample
 
-# Images whose altered copies show how far an embedding moves when the picture stays the same.
+# The number of images whose altered copies show how far an embedding moves when the picture stays the same.
 PROBES = 64
 
 
@@ -50,7 +50,7 @@ def choose_and_embed(
     progress: Progress,
     backbones: Sequence[Backbone],
 ) -> Chosen:
-    """Compare what fits the budget on a pilot, embed everything with the winner.
+    """Compare the features that fit the budget on a pilot, and embed everything with the winner.
 
     Raises:
         DataError: no item can be decoded.
@@ -98,7 +98,7 @@ class _Looks:
 
 
 def pilot_sample(labels_N: IntArray, size: int, seed: int) -> NDArray[np.intp]:
-    """Sorted rows of a stratified sample; everything where there is little more than that."""
+    """Return the sorted rows of a stratified sample; all rows where there are few more."""
     n = len(labels_N)
     if n <= size * 1.5:
         return np.arange(n)
@@ -132,10 +132,12 @@ def _compare(
 ) -> tuple[Features, tuple[Trial, ...]]:
     """The best features for the images looked at; ``sample`` holds those of them that can be used."""
     first_ND, targets = looks.embedded(candidates.recipes[0]), sample.targets
-    if first_ND is None or not len(targets) or np.ptp(targets.values, axis=0).max() == 0:  # nothing to tell apart here
+    if (
+        first_ND is None or not len(targets) or np.ptp(targets.values, axis=0).max() == 0
+    ):  # there is nothing to tell apart among these
         return candidates.untried
     groups_N = merge_groups(sample.groups_N, find_duplicates(looks.facts, first_ND).groups_N)
-    if len(np.unique(groups_N)) < 2:  # all of them are one picture: nothing can be held out
+    if len(np.unique(groups_N)) < 2:  # all are one picture, so that none can be held out
         return candidates.untried
     _, dense_N = np.unique(targets.strata_N, return_inverse=True)
     dense_N = dense_N.astype(np.int64)

@@ -1,4 +1,4 @@
-"""What a reader must be told of a training run, the most important first."""
+"""Findings on a training run, the most important first."""
 
 from __future__ import annotations
 
@@ -28,25 +28,25 @@ from .contradictions import Contradictory
 from .outcome import Outcome
 from .sides import Sides
 
-# Of all files, a share left out that is worth a finding.
+# The share of files left out from which on it is worth a finding.
 MANY = 0.05
 
 
 @dataclass(frozen=True)
 class Circumstances:
-    """What is told of, beside figures and images."""
+    """Facts that findings are about, beside figures and images."""
 
     leak: str | None
-    """A sentence, where a given split leaks."""
+    """A sentence on the leak, where a given split leaks."""
     contradictory: tuple[Contradictory, ...]
     n_folds: int
     balance: Balance
     outcome: Outcome | None
-    """What became of fine-tuning."""
+    """The outcome of fine-tuning."""
 
 
 def findings_of(sides: Sides, figures: Figures, run: Circumstances) -> tuple[Finding, ...]:
-    """All of them, the most important first."""
+    """Make all findings, the most important first."""
     targets, skipped = sides.trained_on.targets, sides.skipped
     found = [finding(SPLIT_LEAKS, run.leak)] if run.leak else []
     found += _about_closed_folders(skipped)

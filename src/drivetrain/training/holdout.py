@@ -22,7 +22,7 @@ TRAINING = (None, "train")
 
 @dataclass(frozen=True, eq=False)
 class HeldOut:
-    """Which items a given split holds out, and which of them leak: are copies or group members of training items."""
+    """The items that a given split holds out, and those among them that leak, as copies or group members of training items."""
 
     rows_H: NDArray[np.intp]
     """Positions among all usable items, leaking ones left out."""
@@ -34,23 +34,23 @@ class HeldOut:
 
     @property
     def all_rows(self) -> NDArray[np.intp]:
-        """Positions of the leaking ones too."""
+        """Positions of all held-out items, leaking ones included."""
         return np.sort(np.concatenate([self.rows_H, self.leaking]))
 
     @property
     def how(self) -> str:
-        """In words."""
+        """The split in words."""
         left_out = f", {len(self.leaking)} leaking ones left out" if len(self.leaking) else ""
         return f"held-out {self.name} split of {len(self.rows_H) + len(self.leaking)} images{left_out}"
 
 
 def held_out_rows(items: Sequence[Item]) -> NDArray[np.bool_]:
-    """(N,) whether an item is kept from training: it is named ``valid`` or ``test``."""
+    """Return the (N,) mask of items kept from training, which are named ``valid`` or ``test``."""
     return np.asarray([item.split not in TRAINING for item in items], bool)
 
 
 def held_out(sample: Sample, held_N: NDArray[np.bool_], duplicates: Duplicates) -> HeldOut:
-    """What to judge by: ``valid`` (``test`` where there is no ``valid``), without what leaks.
+    """Return the items to judge by: ``valid`` (``test`` where there is no ``valid``), without those that leak.
 
     Raises:
         DataError: every held-out item leaks.
@@ -82,7 +82,7 @@ def _judged(rows_J: NDArray[np.intp], how: str, judged: Sample, logits_JW: Float
 
 
 def leak_of(held: HeldOut, leaky: Figures) -> str | None:
-    """What a reader must be told of a split that leaks; ``leaky``: the figures of all its items."""
+    """Write the sentence on a split that leaks; ``leaky``: the figures of all its items."""
     if held.first_pair is None:
         return None
     a, b = held.first_pair
@@ -96,7 +96,7 @@ def leak_of(held: HeldOut, leaky: Figures) -> str | None:
 def _first_pair(
     items: Sequence[Item], held_N: NDArray[np.bool_], groups_N: IntArray, duplicates: Duplicates, row: int
 ) -> tuple[str, str]:
-    """A direct pair where there is one."""
+    """Find the first leaking pair: a direct one where there is one."""
     for i, j, _, _ in duplicates.pairs:
         if held_N[i] != held_N[j] and row in (i, j):
             return (items[j].name, items[i].name) if held_N[i] else (items[i].name, items[j].name)

@@ -1,4 +1,4 @@
-"""What a person may choose about a training run: the one table of it.
+"""The table of a person's choices for a training run.
 
 `drivetrain train` has its options from here, `drivetrain.train` its keyword arguments and their documentation, and a settings
 file its names; see `core.option`. Nothing heavy may be imported here: ``--help`` is built from it.
@@ -26,7 +26,7 @@ _WITH_DEEP = "With --deep: "
 
 @dataclass(frozen=True)
 class Tuning:
-    """How far and how fast the network itself is trained."""
+    """Choices on how far and how fast the network itself is trained."""
 
     epochs: int = option(
         4,
@@ -101,7 +101,7 @@ class Tuning:
 
     @property
     def views(self) -> tuple[View, ...]:
-        """What an answer is the mean of: the image, and with ``tta`` its mirror images that training showed too."""
+        """The views that an answer is the mean of: the image, and with ``tta`` its mirror images that training showed too."""
         from ..embed.recipe import View
 
         if not self.tta:

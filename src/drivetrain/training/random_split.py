@@ -1,4 +1,4 @@
-"""What a random split would have claimed, in words that say what that is and what follows from it."""
+"""The claim of a random split, in words that say what it is and what follows from it."""
 
 from __future__ import annotations
 
@@ -6,22 +6,23 @@ from ..core.figure import Figure
 from ..draw.numbers import shown, step
 from ..learn.figures import Figures
 
-# Of a number in a unit of its own, the part of it that a difference has to exceed to be spoken of.
+# The part of a figure in a unit of its own that a difference has to exceed to be spoken of.
 LEAST_PART = 5e-3
 
 
 def claim(figures: Figures) -> str | None:
     """The figure that a random split would have given; None where there is none to compare with."""
     claimed = figures.random_split
-    # Of several numbers it is in standard deviations, which no other figure is.
+    # For several numbers the claim is in standard deviations, which no other figure is.
     return shown(claimed) if claimed is not None and claimed.unit == figures.headline.unit else None
 
 
 def meaning(figures: Figures, *, held_out: bool, grouped: bool) -> str:
-    """What to think of it. ``held_out``: the figures are of a split that came with the data; ``grouped``: some images had
+    """Say what to think of the claim. ``held_out``: the figures are of a split that came with the data; ``grouped``: some
+    images had
     to be kept together."""
     claimed = figures.random_split
-    assert claimed is not None  # `claim` has said so
+    assert claimed is not None  # callers ask `claim` first
     if held_out:
         return (
             "for the training images, dealt at random into training and test; the figures here are of the split that came "
@@ -40,7 +41,7 @@ def meaning(figures: Figures, *, held_out: bool, grouped: bool) -> str:
 
 
 def _gap(headline: Figure, claimed: Figure) -> tuple[float, str]:
-    """By how much a random split looks better, and that in words; no words where it does not show."""
+    """Return by how much a random split looks better, as a number and in words; no words where it does not show."""
     if claimed.value is None or headline.value is None:
         return 0.0, ""
     better = (claimed.value - headline.value) * (-1 if headline.better == "lower" else 1)

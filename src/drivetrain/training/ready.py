@@ -1,4 +1,4 @@
-"""What fine-tuning starts from, and what it brings. Shapes: A usable images, N of them trained on, D embedding."""
+"""The start and the result of fine-tuning. Shapes: A usable images, N of them trained on, D embedding."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .sample import Sample
 
 @dataclass(frozen=True, eq=False)
 class Ready:
-    """What fine-tuning starts from."""
+    """All that fine-tuning starts from."""
 
     sample: Sample
     """All A usable images."""
@@ -41,21 +41,21 @@ class Tuned:
     name: str
     fingerprint: str
     views: tuple[View, ...]
-    """What an answer is the mean of."""
+    """The views that an answer is the mean of."""
     model: bytes
     """The ONNX graph, head included."""
     embeddings_AD: FloatArray
-    """Of all usable images, as the graph gives them."""
+    """The embeddings of all usable images, as the graph gives them."""
     beta: float
     judged: Judged
     loss: float
     frozen_loss: float
-    """Of a head on the frozen network, trained and judged on the same images."""
+    """Held-out loss of a head on the frozen network, trained and judged on the same images."""
     error: float
     """Standard error of the difference between the two."""
     trained: str
-    """Which part, in words."""
+    """The part that was trained, in words."""
     images: int
-    """It was trained on."""
+    """The number of images trained on."""
     curve: str
     """Losses over the run, as SVG."""

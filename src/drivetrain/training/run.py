@@ -33,7 +33,7 @@ from .stopwatch import Stopwatch
 from .trained import Trained
 
 Tuner = Callable[[Ready], Tuned]
-"""Trains the network itself on what is ready for it."""
+"""Trains the network itself from a `Ready`."""
 
 
 def fit(
@@ -45,7 +45,7 @@ def fit(
     tuner: Tuner | None = None,
     backbone: Backbone | None = None,
 ) -> Trained:
-    """Embed, group, choose, fit and judge; fine-tune where that is asked for.
+    """Embed, group, choose, fit and judge; fine-tune where asked for.
 
     ``tuner`` brings a network that was trained already; it is used whatever a frozen one achieves. ``backbone`` is used
     instead of what the options name.
@@ -83,20 +83,20 @@ class Frozen:
 
     @property
     def ready(self) -> Ready:
-        """What fine-tuning starts from."""
+        """Return all that fine-tuning starts from."""
         sides = self.sides
         return Ready(sides.sample, sides.training, sides.held, self.frozen, self.chosen, self.fitted, self.options)
 
 
 def _fitted(sides: Sides, options: TrainOptions) -> FittedHead:
-    """The head on the images to train on."""
+    """Fit the head on the images to train on."""
     n = sides.trained_on
     weights_N = n.targets.weights(n.weights_N, options.balance, n.groups_N)
     return n.targets.fit(n.features_ND, n.groups_N, weights_N, seed=options.seed, threads=available_cores())
 
 
 def _judged(sides: Sides, fitted: FittedHead) -> Judged:
-    """The frozen head's answers to what it has not seen."""
+    """Return the frozen head's answers to images it has not seen."""
     if sides.held is not None:
         return judge_head(sides.held.rows_H, sides.held.how, sides.sample, fitted)
     how = f"out of fold, {fitted.n_folds} folds that keep groups together"

@@ -25,9 +25,9 @@ class Sample:
     groups_N: IntArray
     """Images of one group never stand on both sides of a split."""
     weights_N: FloatArray
-    """As the source has them."""
+    """The weights that the source gives."""
     features_ND: FloatArray
-    """What the head sees; without columns before anything is embedded."""
+    """The head's features; without columns before anything is embedded."""
 
     def __post_init__(self) -> None:
         lengths = {len(part) for part in (self.targets, self.groups_N, self.weights_N, self.features_ND)}
@@ -35,7 +35,7 @@ class Sample:
 
     @classmethod
     def of(cls, found: Read) -> Sample:
-        """What was read, grouped as the source says."""
+        """Make a sample of the items read, grouped as the source says."""
         items = found.dataset.items
         weights_N = np.asarray([item.weight for item in items], np.float32)
         return cls(items, found.targets, group_numbers(items), weights_N, np.empty((len(items), 0), np.float32))

@@ -1,4 +1,4 @@
-"""A settings file: what was chosen for a training run, in TOML, under the names of `drivetrain.train`'s keyword arguments."""
+"""A settings file: choices for a training run, in TOML, under the names of `drivetrain.train`'s keyword arguments."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from ..core.option import Row
 from ..core.plain_file import read_plain
 from .options import table
 
-# A file of choices has hundreds of bytes; one of a mebibyte is something else.
+# The most bytes: a file of choices has hundreds, so one of a mebibyte is something else.
 MOST_BYTES = 1 << 20
 
 
 def read_settings(path: str | PathLike[str]) -> dict[str, object]:
-    """What the file at ``path`` chooses, by name.
+    """Read the choices in the file at ``path``, by name.
 
     Raises:
         UsageError: it is no TOML, names what is no option, or gives a value that cannot be chosen; says where.
@@ -36,7 +36,7 @@ def read_settings(path: str | PathLike[str]) -> dict[str, object]:
 
 
 def check_name(name: str, where: str = "") -> None:
-    """Whether ``name`` is an option of a training run.
+    """Check that ``name`` is an option of a training run.
 
     Raises:
         UsageError: it is not; says which is like it.
@@ -49,7 +49,7 @@ def check_name(name: str, where: str = "") -> None:
 
 
 def nearest(name: str, table: Iterable[Row]) -> str | None:
-    """The option that was probably meant: the one with that name on the command line, or with one like it."""
+    """Return the option that was probably meant: the one with that or a similar name on the command line."""
     import difflib
 
     rows = list(table)

@@ -1,4 +1,4 @@
-"""What is trained on and what is kept from training, once copies of a picture are joined. Shapes: A usable images, N of them
+"""The images trained on and those kept from training, once copies of a picture are joined. Shapes: A usable images, N of them
 trained on."""
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from .sample import Sample
 
 @dataclass(frozen=True, eq=False)
 class Sides:
-    """All usable images, and which of them are trained on."""
+    """All usable images, and the rows of those trained on."""
 
     sample: Sample
     """The A images; copies are in one group."""
@@ -28,7 +28,7 @@ class Sides:
     held: HeldOut | None
     """A split given with the data."""
     duplicates: Duplicates
-    """Over all A images."""
+    """Duplicates among all A images."""
     user_groups: int
     """Groups of two and more images given with the data."""
     skipped: tuple[Skipped, ...]
@@ -59,5 +59,5 @@ def sides_of(read: Sample, chosen: Chosen, skipped: tuple[Skipped, ...]) -> Side
 
 
 def _several(groups_A: IntArray) -> int:
-    """How many groups have two and more members."""
+    """Count the groups with two and more members."""
     return int((np.bincount(np.unique(groups_A, return_inverse=True)[1]) > 1).sum())

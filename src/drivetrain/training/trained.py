@@ -1,4 +1,4 @@
-"""What a training run found out: in full while it is in memory, and the part a person asks for first.
+"""The result of a training run: in full while it is in memory, and the part a person asks for first.
 
 Shapes: A usable images, N of them trained on, D embedding, O outputs.
 """
@@ -41,15 +41,15 @@ class Trained:
     """Pictures that occur with targets that differ."""
     chosen: Chosen
     fitted: FittedHead
-    """On the frozen network, whether or not that is what is used in the end."""
+    """The head on the frozen network, whether or not that network is used in the end."""
     judged: Judged
-    """What the figures are about: the held-out split where there is one, else out-of-fold answers."""
+    """The answers that figures are about: the held-out split's where there is one, else out-of-fold answers."""
     leak: str | None
-    """A sentence, where a given split leaks."""
+    """A sentence on the leak, where a given split leaks."""
     tuned: Tuned | None
-    """Where the network itself was trained, and that is what is used."""
+    """The fine-tuned network, where it is used."""
     outcome: Outcome | None
-    """What became of fine-tuning; None where it was not asked for."""
+    """The outcome of fine-tuning; None where it was not asked for."""
     figures: Figures
     worst: Worst | None
     """The class, label or range of numbers that is answered worst; None where there is nothing to compare."""
@@ -70,17 +70,17 @@ class Trained:
 
     @property
     def targets(self) -> Targets:
-        """Of the N images."""
+        """The targets of the N images."""
         return self.trained_on.targets
 
     @property
     def on_given_split(self) -> bool:
-        """Whether the figures are about a split that came with the data, or about one that fine-tuning held out."""
+        """Tells whether the figures are about a split that came with the data, rather than one that fine-tuning held out."""
         return not np.array_equal(self.judged.rows_J, self.sides.training)
 
     @property
     def grouped(self) -> bool:
-        """Whether some of the N images have to be kept together."""
+        """Tells whether some of the N images have to be kept together."""
         groups_N = self.trained_on.groups_N
         return len(np.unique(groups_N)) < len(groups_N)
 
@@ -114,7 +114,7 @@ class Trained:
 
     @property
     def beta(self) -> float:
-        """Of the model in use."""
+        """The calibration β of the model in use."""
         return self.tuned.beta if self.tuned else self.fitted.head.beta
 
 
@@ -128,7 +128,7 @@ class TrainResult:
     skipped: tuple[Skipped, ...]
     task: str
     classes: Mapping[str, int]
-    """Images of each class or label; of each number, all of them."""
+    """The number of images of each class or label; for each number, that of all images."""
     figures: Figures
     groups_duplicates: int
     groups_user: int
@@ -141,20 +141,20 @@ class TrainResult:
     leak: str | None
     features: str
     fine_tuning: str | None
-    """What became of it, in words; None where it was not asked for."""
+    """The outcome of fine-tuning, in words; None where it was not asked for."""
     findings: tuple[Finding, ...]
     """What a reader must not miss, most important first."""
     ignored: tuple[str, ...]
     """Codes of findings that were left out as asked."""
     seconds: dict[str, float]
     example: Path | None
-    """One of the files it was trained on; None where they are none of this machine."""
+    """One of the files trained on; None where they are not files of this machine."""
     untouched_split: str | None
     """A split of the data that was neither trained on nor judged by."""
 
     @property
     def images_skipped(self) -> int:
-        """Files and rows that could not be used."""
+        """The number of files and rows that could not be used."""
         return len(self.skipped)
 
     @property
@@ -175,7 +175,7 @@ class TrainResult:
         return found.value
 
     def to_json(self) -> dict[str, object]:
-        """The document that ``train --json`` prints."""
+        """Return the document that ``train --json`` prints."""
         return {
             "bundle": str(self.bundle),
             "report": str(self.report) if self.report else None,

@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from ..learn.deep.headed import HeadedNetwork
     from ..learn.deep.learner import Learner
 
-# Share of the steps from which on weights are averaged, where that is asked for: the rate has passed its peak.
+# Share of the steps from which on weights are averaged, where asked for: by then the rate has passed its peak.
 SWA_START = 0.3
 
 # On a CPU only the last stages are trained: the first ones hold the finest grids, and so most of the time of a step.
@@ -55,7 +55,7 @@ CPU_STAGES = 3
 
 
 def fine_tune(ready: Ready, input_block: InputBlock, progress: Progress) -> Tuned:
-    """Train and judge.
+    """Train the network and judge it.
 
     Raises:
         UsageError: torch is not installed, the backbone cannot be trained, or items have weights.
@@ -121,7 +121,7 @@ def _learner(
 
 
 def _train(learner: Learner, tuning: Tuning, n_stages: int, *, resume: bool) -> str:
-    """Train as asked for; which part that was, in words."""
+    """Train as asked for, and return the part that was trained, in words."""
     stages = tuning.stages or (CPU_STAGES if learner.device.type == "cpu" else n_stages)
     rates = slice(tuning.rate / 10, tuning.rate)
     if stages < n_stages:
@@ -137,7 +137,7 @@ def _train(learner: Learner, tuning: Tuning, n_stages: int, *, resume: bool) -> 
 def judge_network(
     ready: Ready, model: HeadedNetwork, scale: Scale, held: Judged, frozen: Judged, progress: Progress
 ) -> Tuned:
-    """What a trained network is worth on held-out images, through the very graph that will answer in production."""
+    """Judge a trained network on held-out images, through the very graph that will answer in production."""
     from ..learn.deep.export import to_backbone
     from ..model.export import with_head
 
@@ -173,8 +173,8 @@ def judge_network(
 
 
 def _embedded_again(ready: Ready, backbone: Backbone, views: Sequence[View], progress: Progress) -> FloatArray:
-    """(A, D) what the trained network makes of all images, as the mean over the views."""
-    # Nothing of it goes into the cache: no other run will have these weights.
+    """Compute the trained network's (A, D) embeddings of all images, as the mean over the views."""
+    # These embeddings do not go into the cache, as no other run will have these weights.
     fresh = Embedder(EmbeddingCache(None), ready.options.workers, progress)
     recipes = [Recipe(backbone, view) for view in views]
     embedded = fresh.embed(ready.sample.items, recipes, stage="embed again")
@@ -187,7 +187,7 @@ def _embedded_again(ready: Ready, backbone: Backbone, views: Sequence[View], pro
 
 
 def crossed(targets: Targets, groups_J: IntArray, logits_JW: FloatArray, seed: int) -> Floats:
-    """(J, O) answers, each half calibrated on the other half, so that no figure profits from its own calibration."""
+    """Return (J, O) answers, each half calibrated on the other half, so that no figure profits from its own calibration."""
     answers_JO = np.empty((len(targets), len(targets.names)))
     if len(np.unique(groups_J)) < 2:
         return targets.answers(logits_JW, targets.beta(logits_JW))
@@ -199,7 +199,8 @@ def crossed(targets: Targets, groups_J: IntArray, logits_JW: FloatArray, seed: i
 
 
 def _sides(ready: Ready) -> tuple[NDArray[np.intp], Judged, FittedHead, Judged]:
-    """Rows to train on, what to judge by, and a head on the frozen network that knows the former only, judged."""
+    """Return the rows to train on, the items to judge by, and the judged answers of a frozen network's head that saw only the
+    former."""
     if ready.held is not None:
         return ready.training, ready.judged, ready.fitted, ready.judged
     inside = _held_out_fold(ready)
@@ -218,7 +219,7 @@ def _sides(ready: Ready) -> tuple[NDArray[np.intp], Judged, FittedHead, Judged]:
 
 
 def _held_out_fold(ready: Ready) -> NDArray[np.bool_]:
-    """(N,) the first fold without which every class can still be learned, and with which all of them are judged.
+    """Return the (N,) mask of the first fold that leaves every class to be learned and holds every class to be judged.
 
     Raises:
         DataError: there is none; names a class that stands in too few groups.
@@ -240,14 +241,14 @@ def _held_out_fold(ready: Ready) -> NDArray[np.bool_]:
 
 
 def _for_embedding(head: Head, blocks: tuple[str, ...]) -> Head:
-    """The head for the embedding as it is (the features were scaled to unit length), its temperature taken in."""
+    """Rescale the head for the embedding as it is (its features were scaled to unit length), with its temperature taken in."""
     factor = np.float32(head.beta)
     scale = np.float32(1 / np.sqrt(len(blocks)))
     return replace(head, weight_DC=head.weight_DC * scale * factor, bias_C=head.bias_C * factor, beta=1.0)
 
 
 def _checkpoints(ready: Ready, train: NDArray[np.intp], fingerprint: str) -> Path | None:
-    """Where this very run, and no other, keeps what it goes on from; None where nothing is to be kept."""
+    """The folder of this very run's checkpoints; None where none are to be kept."""
     options, facts = ready.options, ready.chosen.embeddings.facts
     if not options.use_cache:
         return None
@@ -259,13 +260,13 @@ def _checkpoints(ready: Ready, train: NDArray[np.intp], fingerprint: str) -> Pat
 
 
 def _weights(ready: Ready, rows: NDArray[np.intp]) -> FloatArray:
-    """What each of these images counts, 1 on average."""
+    """The weight of each of these images, 1 on average."""
     taken = ready.sample.take(rows)
     return taken.targets.weights(taken.weights_N, ready.options.balance, taken.groups_N)
 
 
 def _variation(tuning: Tuning, usual: Callable[..., Augment]) -> Augment:
-    """How images are varied: as photos are, or, without an up, turned but hardly tilted."""
+    """The augmentation: as for photos, or, for images without an up, turned but hardly tilted."""
     if tuning.turns or tuning.flip_vertical:
         return usual(turns=tuning.turns, flip_vertical=tuning.flip_vertical, rotate=2.0, zoom=1.05, warp=0.0)
     return usual()
