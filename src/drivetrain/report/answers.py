@@ -1,4 +1,4 @@
-"""What a page shows of answers, the same for a training run and an evaluation: their sections, with pictures."""
+"""The sections of a page about answers, with pictures, the same for a training run and an evaluation."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .page import Headline, Mistake, Report, Thumbnail
 
 
 def with_answers(report: Report, sections: AnswerSections, items: Sequence[Item]) -> Report:
-    """The page with what is to be said of the answers to ``items``."""
+    """Return the page with the sections about the answers to ``items``."""
     return replace(
         report,
         called=sections.called,
@@ -37,13 +37,13 @@ def with_answers(report: Report, sections: AnswerSections, items: Sequence[Item]
 
 
 def headline(row: Figure, note: str = "") -> Headline:
-    """The card of a figure; ``note`` stands before its own."""
+    """Make the card of a figure; ``note`` stands before the figure's own note."""
     name = f"{sentence_case(row.name)}, {row.of}" if row.of else sentence_case(row.name)
     return Headline(name, shown(row), limits(row), "; ".join(part for part in (note, row.note) if part))
 
 
 def pictures_of(items: Sequence[Item]) -> list[Thumbnail]:
-    """A thumbnail of each; empty where the file has gone since it was read."""
+    """Make a thumbnail of each item; empty where the file has gone since it was read."""
 
     def one(item: Item) -> Thumbnail:
         try:

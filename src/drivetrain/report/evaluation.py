@@ -32,7 +32,7 @@ def evaluation_report(evaluation: Evaluation, predictor: Predictor) -> str:
 
 
 def _headlines(evaluation: Evaluation, manifest: Manifest) -> Iterator[Headline]:
-    """Each figure, and beside the first what training claimed of it."""
+    """Make a card for each figure; the first also says what training claimed."""
     figures = evaluation.figures
     for row in figures.overall:
         yield headline(row)

@@ -1,4 +1,4 @@
-"""The report: what a person should see of a training or an evaluation, as plain data, and its one HTML file.
+"""The report on a training or an evaluation, as plain data, and its one HTML file.
 
 `Report` holds everything the page shows and nothing the page does not; `render` turns it into a single self-contained
 document (no network requests, no scripts needed to read it). Every part may be empty; an empty part is left out.
@@ -69,7 +69,7 @@ class Mistake:
 
 @dataclass(frozen=True)
 class DuplicateGroup:
-    """Items that are one picture: ``kind`` is ``exact``, ``near``, or ``alike`` where only the network finds them so.
+    """Items that show one picture: ``kind`` is ``exact``, ``near``, or ``alike`` where only the network finds them alike.
 
     Of a large group only a few are pictured.
     """
@@ -79,9 +79,9 @@ class DuplicateGroup:
     members: tuple[tuple[Thumbnail, str], ...]
     """(picture, label)."""
     labels: tuple[str, ...]
-    """Distinct labels within."""
+    """Distinct labels within the group."""
     contradicts: bool = False
-    """Whether the same picture occurs in it with labels of which one must be wrong."""
+    """Tells whether the group has the same picture with labels of which one must be wrong."""
 
 
 @dataclass(frozen=True)
@@ -100,19 +100,19 @@ class Report:
     """Rows: label; columns: predicted."""
     class_rows: tuple[ClassRow, ...] = ()
     several_labels: bool = False
-    """Whether an image may count in several rows of ``class_rows``, or in none."""
+    """Tells whether an image may count in several rows of ``class_rows``, or in none."""
     plots: tuple[Plot, ...] = ()
     learning: tuple[Plot, ...] = ()
-    """Of training itself."""
+    """Plots of the training itself."""
     reliability: tuple[ReliabilityBin, ...] = ()
     ece: float | None = None
     """Expected calibration error, a fraction."""
     reliability_note: str = ""
     top_losses: tuple[Mistake, ...] = ()
-    """Those among ``confident_mistakes`` left out."""
+    """The items with the greatest losses, without those among ``confident_mistakes``."""
     confident_mistakes: tuple[Mistake, ...] = ()
     confident_note: str = ""
-    """From which confidence on a mistake counts as confident, and how many there are."""
+    """The confidence from which on a mistake counts as confident, and the number of such mistakes."""
     duplicates: tuple[DuplicateGroup, ...] = ()
     duplicates_total: int = 0
     """Number of groups found, of which ``duplicates`` shows the first."""
@@ -126,11 +126,11 @@ class Report:
     """(height, width) the network sees."""
     trials: tuple[Trial, ...] = ()
     trials_note: str = ""
-    """Why the chosen one is not that of the lowest loss, where it is not."""
+    """The reason why the chosen trial is not that of the lowest loss, where it is not."""
     loss: tuple[str, str] = ("Log-loss", "")
-    """What trials are compared by, and a sentence that says what it is."""
+    """The loss that trials are compared by, and a sentence that says what it is."""
     run: tuple[tuple[str, str], ...] = ()
-    """What was run, on what: (name, value)."""
+    """Facts about the run and its data: (name, value)."""
     seconds: tuple[tuple[str, float], ...] = ()
     """Stages of the run with their wall time."""
     notes: tuple[str, ...] = field(default=())
@@ -138,7 +138,7 @@ class Report:
 
 
 def render(report: Report) -> str:
-    """The report as one HTML document that loads nothing, runs nothing and is the same text for the same report.
+    """Render the report as one HTML document that loads nothing, runs nothing and is the same text for the same report.
 
     Raises ValueError where the confusion matrix does not fit the classes.
     """
@@ -160,7 +160,7 @@ def render(report: Report) -> str:
 @cache
 def _template() -> jinja2.Template:
     """The page's template, compiled once in a process: it takes longer than all of a small training."""
-    import jinja2  # here, not above: it costs 50 ms, and most commands render nothing
+    import jinja2  # imported here, as it costs 50 ms, and most commands render nothing
 
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader(__package__),
@@ -196,7 +196,7 @@ def duration(seconds: float) -> str:
 
 
 def _linked(text: str, contents: Sequence[tuple[str, Sequence[Section]]]) -> str:
-    """Text in which the “title” of a section that is on the page leads there."""
+    """Make each “title” of a section that is on the page a link to it."""
     from markupsafe import Markup, escape
 
     linked = str(escape(text))
@@ -207,7 +207,7 @@ def _linked(text: str, contents: Sequence[tuple[str, Sequence[Section]]]) -> str
 
 
 def _inline(plot: Plot) -> str:
-    """A drawing as a part of the page: it needs no namespace there, but a name for those who cannot see it."""
+    """Put a drawing into the page: it needs no namespace there, but a name for readers who cannot see it."""
     head, rest = plot.svg.replace(' xmlns="http://www.w3.org/2000/svg"', "").split(">", 1)
     if "aria-label" not in head:
         head = f"""{head.replace(' role="img"', "")} role="img" aria-label="{escape(plot.title)}\""""
@@ -219,7 +219,7 @@ def _data_uri(jpeg: bytes) -> str:
 
 
 def _fold(rows: Sequence[T], limit: int) -> tuple[Sequence[T], Sequence[T]]:
-    """What to show at once and what to fold away; a handful too many is not worth folding."""
+    """Split items into those shown at once and those folded away; a handful too many is not worth folding."""
     return (rows, ()) if len(rows) <= limit * 1.2 else (rows[:limit], rows[limit:])
 
 
@@ -239,7 +239,7 @@ def _confusion(report: Report) -> dict[str, Any]:
 
 
 def _overflows(classes: Sequence[str]) -> str:
-    """On which screens the confusion matrix is wider than the page: ``phone``, ``tablet`` (and phone), ``all``, or none."""
+    """Tell on which screens the confusion matrix is wider than the page: ``phone``, ``tablet`` (and phone), ``all``, or none."""
     longest = max((len(name) for name in classes), default=0)
     # Widths in rem, as the style sheet has them: the names, a column a class, and the sum; a letter is about half a rem.
     if len(classes) > 30:
@@ -366,7 +366,7 @@ def _as_is(_: Report) -> dict[str, Any]:
     return {}
 
 
-# Warnings point to them by name.
+# Warnings point to sections by these names.
 _MODEL, _DATA, _RUN = "What the model gets wrong", "The data", "The run"
 SECTIONS = (
     Section("plots", _MODEL, "Answers against the truth", lambda r: bool(r.plots), _as_is),
@@ -396,4 +396,4 @@ SECTIONS = (
     Section("run", _RUN, "What was run", lambda r: bool(r.run or r.seconds), _run),
     Section("notes", _RUN, "How the figures were made", lambda r: bool(r.notes), _as_is),
 )
-"""In the order of the page; headings and table of contents are both made from it."""
+"""The sections in the order of the page; headings and table of contents are both made from them."""

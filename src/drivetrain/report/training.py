@@ -34,7 +34,7 @@ from .page import DuplicateGroup, Headline, Report, render
 
 GROUPS_SHOWN = 16
 MEMBERS_SHOWN = 4
-# Images decoded twice, reduced and in full, to see what the reduction does to probabilities.
+# The number of images decoded twice, reduced and in full, to see what the reduction does to probabilities.
 REDUCED_CHECKED = 12
 
 
@@ -115,7 +115,7 @@ def _accepted_card(stand: Accepted | None) -> Iterator[Headline]:
 
 
 def _trials_note(trials: tuple[Trial, ...]) -> str:
-    """Why the features in use are not those of the lowest loss, where they are not; see `learn.selection`."""
+    """Say why the features in use are not those of the lowest loss, where they are not; see `learn.selection`."""
     chosen = next((trial for trial in trials if trial.chosen), None)
     finite = [trial for trial in trials if np.isfinite(trial.log_loss)]
     if chosen is None or not finite:
@@ -144,7 +144,7 @@ def _duplicate_groups(trained: Trained) -> tuple[DuplicateGroup, ...]:
         labels = tuple(sorted({items[row].label or "" for row in members}))
         kind = "exact" if kinds[group] == {"exact"} else "alike" if kinds[group] == {"embedding"} else "near"
         pair = contradicting.get(group, ())
-        # What contradicts each other is shown, however many there are of it.
+        # Contradictions are all shown, however many there are.
         clusters.append(([*pair, *(row for row in members if row not in pair)], labels, kind, bool(pair)))
     clusters.sort(key=lambda cluster: (not cluster[3], -len(cluster[1]), -len(cluster[0])))
     shown = [[items[row] for row in members[:MEMBERS_SHOWN]] for members, *_ in clusters[:GROUPS_SHOWN]]
@@ -197,7 +197,7 @@ def _run(trained: Trained) -> tuple[tuple[str, str], ...]:
 
 
 def _input_size(preparation: Preparation) -> tuple[int, int] | None:
-    """(height, width) that the network sees of an image."""
+    """The (height, width) of an image as the network sees it."""
     return preparation.resize.size if isinstance(preparation, Preprocess) else None
 
 
@@ -226,7 +226,7 @@ def _notes(trained: Trained, files: Mapping[str, bytes]) -> tuple[str, ...]:
 
 
 def _reduced_effect(trained: Trained, files: Mapping[str, bytes]) -> tuple[str, ...]:
-    """What decoding large JPEGs at a reduced scale does to probabilities, measured on some of them."""
+    """Say what decoding large JPEGs at a reduced scale does to probabilities, measured on some of them."""
     items, facts = trained.sample.items, trained.chosen.embeddings.facts
     reduced = [item for item, fact in zip(items, facts, strict=True) if fact.details.get("reduced", 1) != 1]
     if not reduced:
