@@ -30,7 +30,8 @@ See = Callable[[FloatArray, Sequence[Facts]], list[Seen]]
 
 EXPECTED = "golden/expected.safetensors"
 
-# Parity between runtimes: what is read as near as the input asks for, probabilities within 0.01, numbers within a hundredth of
+# Parity between runtimes: inputs agree as closely as their kind asks for, probabilities within 0.01, numbers within a
+# hundredth of
 # their spread.
 MAX_PROBABILITY = 0.01
 

@@ -35,7 +35,7 @@ def read_bundle(path: Path) -> Sealed:
 
 
 def is_bundle(path: Path) -> bool:
-    """Whether this is a bundle by the look of it: a folder or zip with sums and a manifest."""
+    """Tells whether this looks like a bundle: a folder or zip with sums and a manifest."""
     try:
         if path.is_dir():
             return all((path / name).is_file() for name in (SUMS, MANIFEST))
