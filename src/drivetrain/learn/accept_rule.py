@@ -30,14 +30,14 @@ class Accepted:
     lets: Lets
     """Which answers are accepted, in words."""
     share: Interval
-    """Of the images judged."""
+    """The share of the images judged that is accepted."""
     n: int
     wrong: int
     error: Interval
-    """Wrong ones among those accepted; NaN within 0 to 1 where none is."""
+    """The share of wrong answers among the accepted ones; NaN within 0 to 1 where none is accepted."""
 
     def lines(self) -> list[tuple[str, str]]:
-        """Name and value, as the command line shows them."""
+        """Write names and values, as the command line shows them."""
         if not self.n:
             return [("Accepted", f"none: {self.lets.none}, so a person sees every image")]
         error = self.error
@@ -47,7 +47,7 @@ class Accepted:
         return [("Accepted", f"{with_interval(self.share)}: {counts}"), ("", wrong)]
 
     def to_json(self) -> dict[str, Any]:
-        """Its part of ``evaluate --json``."""
+        """Return the rule's part of ``evaluate --json``."""
         error = {"value": self.error.value if self.n else None, "low": self.error.low, "high": self.error.high}
         return {"share": self.share.value, "n": self.n, "wrong": self.wrong, "error": error}
 
@@ -64,6 +64,6 @@ def accepted_of(judged: Judged, settings: Sequence[float], manifest: Manifest, s
     standing = Policy.of(manifest).standing(seen, Answers(manifest.kind, judged.answers_JO))
     inside_J = standing.stands_N
     of_all = share(inside_J, np.ones(len(inside_J), np.bool_), judged.groups_J)
-    assert of_all is not None  # something was judged
+    assert of_all is not None  # at least one image was judged
     error = share(wrong_J, inside_J, judged.groups_J) or wilson(0, 0)
     return Accepted(standing.lets, of_all, int(inside_J.sum()), int((inside_J & wrong_J).sum()), error)

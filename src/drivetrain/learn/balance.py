@@ -1,4 +1,4 @@
-"""How classes weigh, by name. By itself, as the command line names the choices in its help."""
+"""The ways to weigh classes, by name. A module of its own, as the command line names the choices in its help."""
 
 from __future__ import annotations
 

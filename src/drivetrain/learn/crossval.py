@@ -1,4 +1,4 @@
-"""Out-of-fold logits: what the head says of each item when it has not seen the item's group.
+"""Out-of-fold logits: the head's logits for each item when it has not seen the item's group.
 
 All that is reported, calibrated or flagged comes from these. Shapes: N items, D features, C classes.
 """
@@ -28,7 +28,7 @@ class OutOfFold:
     beta: float
     losses_N: Floats
     loss: float
-    """Weighted mean of the losses, in nats."""
+    """The weighted mean of the losses, in nats."""
 
     @property
     def probs_NC(self) -> Floats:
@@ -76,18 +76,18 @@ class CrossValidation:
         return OutOfFold(penalty, logits_NC, beta, losses_N, float(np.average(losses_N, weights=self.weights_N)))
 
 
-# Half-decade grid; feature rows have unit length, so the same values suit every backbone.
+# Penalties are a half-decade grid; feature rows have unit length, so the same values suit every backbone.
 PENALTIES = tuple(float(c) for c in np.logspace(-2, 3, 11).round(3))
 START = 4
 """Index of C = 1: where the walk over the grid begins."""
-# The loss is flat around its minimum; of penalties this close the strongest travels best to photos of another source.
+# The loss is flat around its minimum; of penalties this close the strongest does best on photos of another source.
 NEARLY_BEST = 1.01
 FEWEST_GROUPS = 20
 QUICK_PENALTIES = (PENALTIES[5], PENALTIES[7])
 
 
 class Validation(Protocol):
-    """Anything that can be cross-validated at a penalty."""
+    """An interface for all that can be cross-validated at a penalty."""
 
     def at(self, penalty: float) -> OutOfFold:
         """Out-of-fold results with this penalty."""
@@ -95,7 +95,7 @@ class Validation(Protocol):
 
 
 def best_penalty(validation: Validation) -> tuple[OutOfFold, list[OutOfFold]]:
-    """The most regularised penalty whose calibrated loss is within 1 % of the best; and all that were tried.
+    """Find the most regularised penalty whose calibrated loss is within 1 % of the best; also returns all that were tried.
 
     The walk leaves C = 1 upwards until the loss has grown twice in a row, then downwards until it has left the band.
     """
@@ -138,7 +138,7 @@ def standard_error(losses_N: Floats, groups_N: IntArray, weights_N: FloatArray) 
 
 
 def on_random_folds(shuffled: Validation, chosen: OutOfFold) -> OutOfFold:
-    """What a random split would have claimed; ``chosen`` is the grouped result.
+    """Compute the figure that a random split would have claimed; ``chosen`` is the grouped result.
 
     Copies across folds reward memory, so a random split would also have preferred a weaker penalty.
     """
@@ -147,5 +147,5 @@ def on_random_folds(shuffled: Validation, chosen: OutOfFold) -> OutOfFold:
 
 
 def quick_look(validation: Validation) -> OutOfFold:
-    """The better of two penalties a decade apart: enough to compare features."""
+    """Return the better of two penalties a decade apart, which is enough to compare features."""
     return min((validation.at(penalty) for penalty in QUICK_PENALTIES), key=lambda result: result.loss)

@@ -1,4 +1,4 @@
-"""The figures of a training run or an evaluation: rows that whoever shows them loops over."""
+"""The figures of a training run or an evaluation, as rows that pages and terminals loop over."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ..draw.numbers import between, shown
 
 Line = tuple[str, str]
 
-# Of a great many labels, those whose figures a terminal has room for.
+# The most labels whose figures a terminal has room for.
 MOST_SHOWN = 12
 
 RANDOM_SPLIT, WITH_LEAK = "-random-split", "-with-leak"
@@ -27,9 +27,9 @@ class Figures:
 
     rows: tuple[Figure, ...]
     how: str
-    """In words, how they were obtained."""
+    """The way the figures were obtained, in words."""
     settings: tuple[float, ...] = ()
-    """What was set on the answers judged, one number an output, or came with the bundle: the probability from which on a
+    """The settings chosen on the answers judged, one number an output, or given with the bundle: the probability from which on a
     label is given, half the width of a number's interval. Empty where nothing is set."""
     commonest: str | None = None
     """The class that most of the images judged have, the first of several; None of labels and numbers."""
@@ -40,11 +40,11 @@ class Figures:
         return self.rows[0]
 
     def find(self, slug: str, of: str | None = None) -> Figure | None:
-        """The row of that slug, about ``of`` where that is given; None where there is none."""
+        """Find the row of that slug, about ``of`` where that is given; None where there is none."""
         return next((row for row in self.rows if row.slug == slug and of in (None, row.of)), None)
 
     def __getitem__(self, slug: str) -> Figure:
-        """The first row of that slug.
+        """Return the first row of that slug.
 
         Raises:
             KeyError: there is none.
@@ -70,7 +70,7 @@ class Figures:
 
     @property
     def overall(self) -> tuple[Figure, ...]:
-        """Rows of merit about the model as a whole; of numbers, each is about one of them."""
+        """Rows of merit about the model as a whole; for numbers, each row is about one of them."""
         whole = any(row.of is None and row.better for row in self.rows)
         return tuple(row for row in self.rows if row.better and (row.of is None or not whole))
 
@@ -99,7 +99,7 @@ class Figures:
                 text += f"  ({between(row.low, row.high, row.format)})"
             elif row.note:
                 text += f" ({row.note})"
-            if row.of and row.format == "significant":  # what a number is called often is its unit
+            if row.of and row.format == "significant":  # a number's name often is its unit
                 text += f" {row.of}"
             elif row.of and several:
                 name += f", {row.of}"
@@ -131,7 +131,7 @@ def figure(
     unit: str = "",
     note: str = "",
 ) -> Figure:
-    """A row from a value or an interval, whose method joins ``how``; what is not a number is None in it."""
+    """Make a row from a value or an interval, whose method joins ``how``; NaN becomes None."""
     if isinstance(found, Interval):
         value, low, high = finite(found.value), finite(found.low), finite(found.high)
         how = f"{how}; {found.method}" if found.method else how
@@ -164,12 +164,12 @@ def with_leak(figures: Figures, leaky: Figures | None) -> Figures:
 
 
 def finite(value: float) -> float | None:
-    """``value``, or None where it is not a number."""
+    """Return ``value``, or None for NaN and infinities."""
     return value if np.isfinite(value) else None
 
 
 def sentence_case(name: str) -> str:
-    """A name as it stands at the beginning.
+    """Write a name as at the beginning of a sentence.
 
     >>> sentence_case("mean absolute error"), sentence_case("AUC")
     ('Mean absolute error', 'AUC')

@@ -1,4 +1,4 @@
-"""What a reader must not miss: one table of the rules, and the findings that a person asked not to be told of.
+"""Findings, which a reader must not miss: one table of the rules, and leaving out those a person has chosen to ignore.
 
 Every code has a page in ``docs/findings``. Codes never change.
 """
@@ -55,17 +55,17 @@ RULES: dict[str, Heading] = {
     UNKNOWN_LABELS: Heading(Severity.WARNING, "Labels that the bundle does not know"),
     FILES_NOT_JUDGED: Heading(Severity.WARNING, "Files that do not count"),
 }
-"""By code."""
+"""All rules, by code."""
 
 
 def finding(code: str, sentence: str, where: str | None = None) -> Finding:
-    """A finding of the rule ``code``; ``where``: the section of the report that shows more."""
+    """Make a finding of the rule ``code``; ``where``: the section of the report that shows more."""
     rule = RULES[code]
     return Finding(code, rule.severity, rule.title, sentence, where)
 
 
 def check_codes(codes: object) -> tuple[str, ...]:
-    """The codes to leave out, each once.
+    """Check the codes to leave out, and return each once.
 
     Raises:
         UsageError: it is no list of names, or there is no such rule; names those there are.
@@ -78,6 +78,6 @@ def check_codes(codes: object) -> tuple[str, ...]:
 
 
 def without(found: Sequence[Finding], ignore: Sequence[str]) -> tuple[tuple[Finding, ...], tuple[str, ...]]:
-    """What is left of ``found``, and the codes of what was left out."""
+    """Leave out findings by code; returns those that are left, and the codes that were left out."""
     left_out = dict.fromkeys(one.code for one in found if one.code in ignore)
     return tuple(one for one in found if one.code not in ignore), tuple(left_out)

@@ -1,4 +1,4 @@
-"""The head: what is learnt on top of frozen features, with the out-of-fold evidence for it.
+"""The head that is learnt on top of frozen features, with the out-of-fold evidence for it.
 
 Shapes: N items, D features, C classes.
 """
@@ -17,7 +17,7 @@ from .balance import Balance
 from .crossval import CrossValidation, OutOfFold, best_penalty, on_random_folds
 from .logistic import Axes
 
-# A group's shares of the classes count as much as those of so many further images with the shares of all data: in a group
+# A group's shares of the classes are mixed with those of this many further images with the shares of all data: in a group
 # of three that happens to hold one class, nothing is known of what it would hold, and a single image stands for itself.
 GROUP_PRIOR = 8.0
 
@@ -32,21 +32,21 @@ class Head:
     penalty: float
 
     def logits(self, features_ND: FloatArray) -> FloatArray:
-        """(N, D) features → (N, C) logits."""
+        """Turn (N, D) features into (N, C) logits."""
         logits_NC: FloatArray = features_ND @ self.weight_DC + self.bias_C
         return logits_NC
 
 
 @dataclass(frozen=True)
 class FittedHead:
-    """A head with what is known of it: out-of-fold results on grouped folds, and what random folds would have claimed."""
+    """A head with its evidence: out-of-fold results on grouped folds, and the figure that random folds would have claimed."""
 
     head: Head
     out_of_fold: OutOfFold
     folds_N: IntArray
     n_folds: int
     random_split: float
-    """What the headline figure would be with random folds: accuracy, mean average precision or mean absolute error."""
+    """The headline figure with random folds: accuracy, mean average precision or mean absolute error."""
     penalties: tuple[tuple[float, float], ...]
     """(C, out-of-fold log-loss) of each penalty tried."""
 
@@ -101,7 +101,9 @@ def fit_head(
     """
     n_folds = fold_count(labels_N, groups_N)
     folds_N = grouped_folds(labels_N, groups_N, n_folds, seed)
-    with threadpool_limits(1, user_api="blas"):  # the same sums, so the same bits, whatever the number of cores
+    with threadpool_limits(
+        1, user_api="blas"
+    ):  # one thread makes the same sums, to the bit, whatever the number of cores
         axes = Axes.of(features_ND)
     validation = CrossValidation(axes, labels_N, folds_N, n_classes, weights_N, threads)
     chosen, tried = best_penalty(validation)

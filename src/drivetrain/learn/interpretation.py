@@ -1,4 +1,4 @@
-"""What a classifier gets wrong, to look at and to ask: from labels and held-out probabilities.
+"""A classifier's mistakes, to look at and to query: from labels and held-out probabilities.
 
 The questions are those of fastai's ``ClassificationInterpretation``, the answers plain figures, drawings that a
 notebook shows, and sheets of pictures. Give it held-out or out-of-fold probabilities: on the training images a model is
@@ -86,7 +86,7 @@ class Interpretation(Generic[T]):
         return accuracy(self.labels_N, self.predicted_N, self.groups_N)
 
     def confusion_matrix(self) -> IntArray:
-        """(C, C) counts; rows are what the items are, columns what they were called."""
+        """Return (C, C) counts; rows are the true classes, columns the predicted ones."""
         return confusion(self.labels_N, self.predicted_N, len(self.classes))
 
     def most_confused(self, min_val: int = 1) -> list[tuple[str, str, int]]:
@@ -113,11 +113,11 @@ class Interpretation(Generic[T]):
         return confident_mistakes(self.labels_N, self.probs_NC, least)[:k]
 
     def class_rows(self) -> tuple[ClassRow, ...]:
-        """Count, precision and recall of each class, with Wilson's intervals."""
+        """Return count, precision and recall of each class, with Wilson's intervals."""
         return class_rows(self.labels_N, self.predicted_N, self.groups_N, self.classes)
 
     def classification_report(self) -> TextTable:
-        """`class_rows` to read, with F1, and the accuracy over all."""
+        """Return `class_rows` as a table for people, with F1, and the accuracy over all."""
         rows = [
             (row.label, f"{row.count:,}", interval_text(row.precision), interval_text(row.recall), _f1(row))
             for row in self.class_rows()
@@ -152,7 +152,7 @@ class Interpretation(Generic[T]):
         return tuple(sorted(rows, key=lambda row: (row.small, row.accuracy.value, -row.log_loss)))
 
     def slice_table(self, values: Values[T]) -> TextTable:
-        """`by_slice` to read.
+        """Return `by_slice` as a table for people.
 
         Raises:
             DataError: as for `by_slice`.

@@ -1,4 +1,4 @@
-"""What a run is judged by: answers to images whose group it has not seen. Shapes: J images judged, W logits, O outputs."""
+"""The answers that a run is judged by, to images whose group it has not seen. Shapes: J images judged, W logits, O outputs."""
 
 from __future__ import annotations
 
@@ -26,24 +26,24 @@ class Judged:
     groups_J: IntArray
     logits_JW: FloatArray
     answers_JO: Floats
-    """Calibrated probabilities, or numbers."""
+    """The answers: calibrated probabilities, or numbers."""
     how: str
 
     @property
     def losses_J(self) -> Floats:
-        """How wrong each answer is, see `Targets.losses`."""
+        """The loss of each answer, see `Targets.losses`."""
         return self.targets.losses(self.answers_JO)
 
     def figures(self, seed: int, settings: Sequence[float] | None = None, random_split: float | None = None) -> Figures:
-        """See `Targets.figures`."""
+        """Return the figures of the answers, see `Targets.figures`."""
         return self.targets.figures(self._answered(seed), settings, random_split)
 
     def worst(self, seed: int) -> Worst | None:
-        """See `Targets.worst`."""
+        """Return the part that is answered worst, see `Targets.worst`."""
         return self.targets.worst(self._answered(seed))
 
     def interpretation(self, items: Sequence[Item], settings: Sequence[float]) -> AnyInterpretation:
-        """What is wrong with the answers to ``items``, to look at."""
+        """Return the mistakes among the answers to ``items``, to look at."""
         return self.targets.interpretation(items, self._answered(), settings)
 
     def sections(self, items: Sequence[Item], settings: Sequence[float], confident: ConfidentFrom) -> AnswerSections:

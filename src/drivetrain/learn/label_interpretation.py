@@ -1,4 +1,4 @@
-"""What a model of any number of labels gets wrong: from the labels present and held-out probabilities.
+"""The mistakes of a model of any number of labels: from the labels present and held-out probabilities.
 
 The questions of `interpretation`, asked of each label. Shapes: N items, L labels, K chosen items.
 """
@@ -38,7 +38,7 @@ class LabelErrors(NamedTuple):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class LabelInterpretation(Generic[T]):
-    """Any of several labels, or none.
+    """The mistakes of answers that are any of several labels, or none.
 
     Args:
         items: with ``path`` and ``name``, such as `core.types.Item`.
@@ -79,13 +79,13 @@ class LabelInterpretation(Generic[T]):
 
     @cached_property
     def there_NL(self) -> NDArray[np.bool_]:  # an array carries its shape
-        """Whether an item has a label."""
+        """The mask of the labels that each item has."""
         there: NDArray[np.bool_] = np.asarray(self.present_NL) > 0.5
         return there
 
     @cached_property
     def given_NL(self) -> NDArray[np.bool_]:
-        """Whether the model gives an item a label."""
+        """The mask of the labels that the model gives each item."""
         given: NDArray[np.bool_] = np.asarray(self.probs_NL) >= np.asarray(self.thresholds_L)
         return given
 
@@ -99,7 +99,7 @@ class LabelInterpretation(Generic[T]):
         return label_rows(self.present_NL, self.probs_NL, self.thresholds_L, self.groups_N, self.labels)
 
     def classification_report(self) -> TextTable:
-        """`label_rows` to read."""
+        """Return `label_rows` as a table for people."""
         rows = (
             (
                 row.label,
@@ -144,7 +144,7 @@ class LabelInterpretation(Generic[T]):
         """
         rows = self.label_rows()
         if labels is None:
-            # What no item has comes last: there is nothing to draw.
+            # Labels that no item has come last: there is nothing to draw.
             order = sorted(range(len(rows)), key=lambda i: 2.0 if (ap := rows[i].average_precision) is None else ap)
             chosen, left_out = order[:MOST_PANELS], max(len(rows) - MOST_PANELS, 0)
         else:

@@ -30,7 +30,7 @@ from .crossval import OutOfFold, best_penalty, on_random_folds, quick_look
 from .head import FittedHead, Head
 from .logistic import TYPICAL_CURVATURE, Axes, Solution
 
-# Items with and without a label that are added where all training items agree; Haldane's and Anscombe's ½.
+# Half an item with and half without a label is added where all training items agree; Haldane's and Anscombe's ½.
 SMOOTHING = 0.5
 
 
@@ -77,7 +77,7 @@ def fit_labels(
     if not varies.any():
         return Solution(weight_RL, bias_L, 0)
 
-    # As in `logistic`: axes scaled by the curvature, so that L-BFGS needs few steps.
+    # Axes are scaled by the curvature, as in `logistic`, so that L-BFGS needs few steps.
     y_NV, v = present[:, varies], int(varies.sum())
     scale_R1 = 1 / np.sqrt(penalty * TYPICAL_CURVATURE * axes.energy_R * (n / len(axes.coordinates_NR)) + 1)[:, None]
     scale_b = 1 / np.sqrt(penalty * TYPICAL_CURVATURE * n)
@@ -169,7 +169,9 @@ def fit_labels_head(
     n_groups = len(np.unique(groups_N))
     n_folds = max(2, min(DEFAULT_FOLDS, n_groups))
     folds_N = grouped_folds(strata_N, groups_N, n_folds, seed)
-    with threadpool_limits(1, user_api="blas"):  # the same sums, so the same bits, whatever the number of cores
+    with threadpool_limits(
+        1, user_api="blas"
+    ):  # one thread makes the same sums, to the bit, whatever the number of cores
         axes = Axes.of(features_ND)
     chosen, tried = best_penalty(LabelsValidation(axes, present, folds_N, weights_N, threads))
     random_split = chosen
@@ -192,7 +194,7 @@ def fit_labels_head(
 def look_labels(
     features_ND: FloatArray, present_NL: FloatArray, folds_N: IntArray, weights_N: FloatArray, threads: int = 1
 ) -> OutOfFold:
-    """The better of two penalties a decade apart: enough to compare features.
+    """Return the better of two penalties a decade apart, which is enough to compare features.
 
     Raises:
         DataError: no label, or values other than 0 and 1.

@@ -13,15 +13,15 @@ from ..data.image.contact_sheet import CELL, FONT_SIZE, contact_sheet
 from ..data.image.decode import decode
 from ..draw.charts import shorten
 
-# The sheet's own letters are this much narrower than those it takes for other scripts.
+# Letters for other scripts are this much wider than the sheet's own.
 WIDE_LETTERS = 1.1
-# In every font, unlike an arrow.
+# The sign between truth and answer, which every font has, unlike an arrow.
 CALLED = "›"
 MISSING = (236, 238, 241)
 
 
 class Pictured(Protocol):
-    """Where a picture is, with the name people know it by; `core.types.Item` is one."""
+    """A picture's place, with the name people know it by; `core.types.Item` is one."""
 
     @property
     def reference(self) -> Reference: ...
@@ -39,7 +39,7 @@ def loss_sheet(
     nrows: int | None = None,
     heat: Callable[[T], Image.Image] | None = None,
 ) -> Image.Image:
-    """The items' pictures, or what ``heat`` draws of them; a file that can no longer be read is a grey square.
+    """Draw the items' pictures, or ``heat``'s drawings of them; a file that can no longer be read is a grey square.
 
     Raises:
         UsageError: there is nothing to show, or ``nrows`` is no number of rows.
@@ -61,7 +61,7 @@ def _thumbnail(width: int, height: int) -> tuple[int, int] | None:
 
 
 def named(names: Sequence[str], figures: str) -> str:
-    """``name › name figures`` in one caption; where there is no room, the longest name gives way."""
+    """Write ``name › name figures`` in one caption; where there is no room, the longest name is cut."""
     columns = max(map(len, names))
     while True:
         short = [shorten(" ".join(name.split()), columns) for name in names]
@@ -72,5 +72,5 @@ def named(names: Sequence[str], figures: str) -> str:
 
 
 def fits(caption: str) -> bool:
-    """Whether a caption stands below a picture in full."""
+    """Tells whether a caption fits below a picture in full."""
     return bool(ImageFont.load_default(FONT_SIZE).getlength(caption) * WIDE_LETTERS <= CELL)

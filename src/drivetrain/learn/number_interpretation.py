@@ -1,4 +1,4 @@
-"""Where predicted numbers are off: from true and held-out predicted ones, and the intervals promised around them.
+"""The errors of predicted numbers: from true and held-out predicted ones, and the intervals promised around them.
 
 Shapes: N items, M numbers an item, K chosen items. Residuals are number − prediction, in the number's own unit.
 """
@@ -29,7 +29,7 @@ from .slices import FEWEST_TRIALS, NumberSliceRow, Values, each_slice
 
 @dataclass(frozen=True, eq=False, repr=False)
 class NumberInterpretation(Generic[T]):
-    """One number or several an item. Where a method takes ``name``, None is the only or the first.
+    """The errors of one number or several an item. Where a method takes ``name``, None is the only or first number.
 
     Args:
         items: with ``path`` and ``name``, such as `core.types.Item`.
@@ -125,7 +125,7 @@ class NumberInterpretation(Generic[T]):
         return tuple(sorted(rows, key=lambda row: (row.small, row.coverage.value, -row.mean_absolute_error)))
 
     def slice_table(self, values: Values[T], name: str | None = None) -> TextTable:
-        """`by_slice` to read.
+        """Return `by_slice` as a table for people.
 
         Raises:
             DataError: as for `by_slice`.

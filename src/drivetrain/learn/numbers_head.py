@@ -33,7 +33,8 @@ from .crossval import OutOfFold, best_penalty, on_random_folds, quick_look
 from .head import FittedHead, Head
 from .logistic import Axes, Solution
 
-# Of an axis' energy. Features of unit length stay far above it; for much longer ones, where items are fewer than features,
+# The least ridge, as a part of an axis' energy. Features of unit length stay far above it; for much longer ones, where items
+# are fewer than features,
 # it keeps the system solvable. Their float32 rounding is larger.
 LEAST_RIDGE = 1e-10
 
@@ -96,7 +97,7 @@ class _Standard:
 
     @classmethod
     def of(cls, numbers_NM: Floats, weights_N: FloatArray) -> _Standard:
-        # Around the first row, so that a constant comes out as one to the last bit.
+        # Differences from the first row are taken, so that a constant comes out as one to the last bit.
         shifted_NM = numbers_NM - numbers_NM[0]
         mean_M = np.average(shifted_NM, axis=0, weights=weights_N)
         spread_M = np.sqrt(np.average((shifted_NM - mean_M) ** 2, axis=0, weights=weights_N))
@@ -155,7 +156,7 @@ class NumbersValidation:
         return first
 
     def _each(self, one: Callable[[int], Result]) -> list[Result]:
-        # One BLAS thread a fold, so the same bits whatever the number of threads.
+        # BLAS has one thread a fold, so that results are the same to the bit whatever the number of threads.
         with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(self._threads) as pool:
             return list(pool.map(one, range(len(self._rows))))
 
@@ -187,7 +188,9 @@ def fit_numbers_head(
     n_groups = len(np.unique(groups_N))
     n_folds = max(2, min(DEFAULT_FOLDS, n_groups))
     folds_N = grouped_folds(strata_N, groups_N, n_folds, seed)
-    with threadpool_limits(1, user_api="blas"):  # the same sums, so the same bits, whatever the number of cores
+    with threadpool_limits(
+        1, user_api="blas"
+    ):  # one thread makes the same sums, to the bit, whatever the number of cores
         axes = Axes.of(features_ND)
     validation = NumbersValidation(axes, numbers, folds_N, weights_N, threads)
     chosen, tried = best_penalty(validation)
@@ -212,7 +215,7 @@ def fit_numbers_head(
 def look_numbers(
     features_ND: FloatArray, numbers_NM: Numbers, folds_N: IntArray, weights_N: FloatArray, threads: int = 1
 ) -> OutOfFold:
-    """The better of two penalties a decade apart: enough to compare features.
+    """Return the better of two penalties a decade apart, which is enough to compare features.
 
     Raises:
         DataError: no number, or a number that is not finite.

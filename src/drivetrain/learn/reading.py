@@ -1,4 +1,4 @@
-"""From a source and a DataBlock to what a run works on: items with files, and their targets."""
+"""Reading a source by a DataBlock: the items with files, and the targets, that a run works on."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Read:
 
 @dataclass(frozen=True, eq=False)
 class Labelled:
-    """What a source holds, with the targets as the block reads them."""
+    """The content of a source, with the targets as the block reads them."""
 
     dataset: Dataset
     samples: tuple[Sample, ...]

@@ -21,24 +21,24 @@ class Scale:
 
     @classmethod
     def of(cls, values_NO: FloatArray) -> Scale:
-        """From the numbers trained on, (N, O)."""
+        """Take the scale from the numbers trained on, (N, O)."""
         spread_O = values_NO.std(axis=0)
         return cls(values_NO.mean(axis=0), np.where(spread_O > 0, spread_O, 1).astype(np.float32))
 
     def encode(self, values: NDArray[Any]) -> NDArray[Any]:
-        """Targets as they are learnt."""
+        """Turn targets into the scale in which they are learnt."""
         if self.mean_O is None or self.spread_O is None:
             return values
         return np.asarray((values - self.mean_O) / self.spread_O, np.float32)
 
     def decode(self, values: NDArray[Any]) -> NDArray[Any]:
-        """What is learnt, in the targets' own units."""
+        """Turn outputs back into the targets' own units."""
         if self.mean_O is None or self.spread_O is None:
             return values
         return np.asarray(values * self.spread_O + self.mean_O)
 
     def inward(self, head: Head) -> Head:
-        """A head whose outputs are what is learnt."""
+        """Turn a head's outputs into the scale in which they are learnt."""
         if self.mean_O is None or self.spread_O is None:
             return head
         return replace(
@@ -46,7 +46,7 @@ class Scale:
         )
 
     def outward(self, weight_DO: FloatArray, bias_O: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Weights and bias whose outputs are the numbers themselves."""
+        """Turn weights and bias so that outputs are the numbers themselves."""
         if self.mean_O is None or self.spread_O is None:
             return weight_DO, bias_O
         return weight_DO * self.spread_O, bias_O * self.spread_O + self.mean_O

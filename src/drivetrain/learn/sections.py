@@ -1,4 +1,4 @@
-"""What a report says of answers, as plain data; and what its sections are called, for sentences that point to them."""
+"""A report's sections on answers, as plain data; and their names, for sentences that point to them."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Example:
 
 @dataclass(frozen=True)
 class AnswerSections:
-    """What a report shows of answers, the same for a training run and an evaluation. What is empty is left out."""
+    """A report's sections on answers, the same for a training run and an evaluation. Empty ones are left out."""
 
     called: tuple[str, str] = ("class", "classes")
     """What an output is called: one, several."""
@@ -44,16 +44,16 @@ class AnswerSections:
     """Rows: label; columns: predicted."""
     class_rows: tuple[ClassRow, ...] = ()
     several_labels: bool = False
-    """Whether an image may count in several rows of ``class_rows``, or in none."""
+    """Tells whether an image may count in several rows of ``class_rows``, or in none."""
     plots: tuple[Plot, ...] = ()
     reliability: tuple[ReliabilityBin, ...] = ()
     ece: float | None = None
     """Expected calibration error, a fraction."""
     top_losses: tuple[Example, ...] = ()
-    """Those among ``confident_mistakes`` left out."""
+    """The items with the greatest losses, without those among ``confident_mistakes``."""
     confident_mistakes: tuple[Example, ...] = ()
     confident_note: str = ""
-    """From which confidence on a mistake counts as confident, and how many there are."""
+    """The confidence from which on a mistake counts as confident, and the number of such mistakes."""
 
 
 @dataclass(frozen=True)

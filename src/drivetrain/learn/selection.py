@@ -1,4 +1,4 @@
-"""Which features the head should stand on: backbone, blocks of its embedding, views. Chosen on a pilot, by loss.
+"""The selection of the head's features (backbone, blocks of its embedding, views) on a pilot, by loss.
 
 Everything is compared by calibrated, grouped, out-of-fold log-loss on the same pilot images and folds. A larger
 backbone is taken when its loss is lower; other blocks, which have no such prior in their favour, only when it is lower by
@@ -25,10 +25,10 @@ from .kinds.targets import Targets
 # this pair helped most often, so it is the default that others have to beat.
 DEFAULT_BLOCKS = ("head", "stage4", "stage5")
 
-# A second view doubles the work of every later prediction: it has to take a tenth off the loss to be worth it.
+# A second view doubles the work of every later prediction, so it must lower the loss by a tenth to be worth it.
 VIEW_WORTH = 0.9
 
-# Images on which features are compared. Enough to tell a real gain, few enough to leave the budget to the winner.
+# The number of images on which features are compared: enough to tell a real gain, few enough to leave budget for the winner.
 PILOT_IMAGES = 600
 
 
@@ -45,7 +45,7 @@ class Trial:
 
 @dataclass(frozen=True)
 class Features:
-    """What the head sees: some blocks of one backbone, averaged over views."""
+    """The head's features: some blocks of one backbone, averaged over views."""
 
     backbone: Backbone
     blocks: tuple[str, ...]
@@ -53,12 +53,12 @@ class Features:
 
     @property
     def recipes(self) -> tuple[Recipe, ...]:
-        """What has to be embedded."""
+        """The recipes that have to be embedded."""
         return tuple(Recipe(self.backbone, view) for view in self.views)
 
     @property
     def name(self) -> str:
-        """As people read it: backbone, blocks, views."""
+        """The features' name for people: backbone, blocks, views."""
         blocks = "last layer" if self.blocks == ("head",) else f"last layer + {len(self.blocks) - 1} stages"
         return f"{self.backbone.name}, {blocks}" + (", mirrored too" if View.MIRROR in self.views else "")
 
@@ -78,26 +78,26 @@ def default_features(backbone: Backbone) -> Features:
 
 @dataclass(frozen=True)
 class Candidates:
-    """What features may be chosen from."""
+    """The candidates that features are chosen from."""
 
     backbones: tuple[Backbone, ...]
     """Smallest first; at least one."""
     mirror: bool = False
-    """Whether the mirrored view may be tried beside the plain one."""
+    """Tells whether the mirrored view may be tried beside the plain one."""
 
     @property
     def several(self) -> bool:
-        """Whether there is anything to choose."""
+        """Tells whether there is anything to choose."""
         return len(self.backbones) > 1 or self.mirror or len(self.backbones[0].blocks) > 1
 
     @property
     def untried(self) -> tuple[Features, tuple[Trial, ...]]:
-        """What stands where nothing can be compared."""
+        """The features to use where none can be compared."""
         return self.sizes[-1], ()
 
     @property
     def recipes(self) -> tuple[Recipe, ...]:
-        """What every comparison begins with; further views are embedded for the features that come so far."""
+        """The recipes every comparison begins with; further views are embedded only for the features that come that far."""
         return tuple(recipe for features in self.sizes for recipe in features.recipes)
 
     @property
@@ -112,7 +112,7 @@ class Candidates:
         return tuple(replace(features, blocks=blocks) for blocks in dict.fromkeys(others))
 
     def other_views(self, features: Features) -> tuple[Features, ...]:
-        """With the mirrored view, where that may be tried."""
+        """Return the features with the mirrored view, where that may be tried."""
         return (replace(features, views=(View.PLAIN, View.MIRROR)),) if self.mirror else ()
 
 

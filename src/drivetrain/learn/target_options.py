@@ -1,4 +1,4 @@
-"""How the targets of a source are read. It imports nothing heavy: ``--help`` is built from this table, too."""
+"""Options for reading the targets of a source. The module imports nothing heavy, as ``--help`` is built from it, too."""
 
 from __future__ import annotations
 

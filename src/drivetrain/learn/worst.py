@@ -1,4 +1,4 @@
-"""What a model is worst at, named: a class, a label, or a range of the numbers; and whether that is certain.
+"""The part that a model answers worst, a class, a label or a range of the numbers; and whether that is certain.
 
 With few images the worst of several is often only the unluckiest. It is called certain where its 95 % interval does not
 reach that of the next one. Shapes: J items judged, C classes, L labels.
@@ -21,10 +21,10 @@ from ..stats.mistakes import share
 from ..stats.number_metrics import mean_absolute_error
 from .figures import figure, interval_of
 
-# Of fewer images nothing much can be said.
+# Parts with fewer images than this are left out, as little can be said about them.
 FEW = 20
 
-# Ranges that numbers are cut into, with the same number of images in each.
+# The number of ranges that numbers are cut into, with the same number of images in each.
 RANGES = 3
 
 
@@ -70,13 +70,13 @@ class Worst:
 
     @property
     def clear(self) -> bool:
-        """Whether it is certainly the worst: its interval does not reach that of the next one."""
+        """Tells whether the part is certainly the worst: its interval does not reach that of the next one."""
         worst, other = self.first.interval, self.next.interval
         return worst.low > other.high if self._lower_is_better else worst.high < other.low
 
     @property
     def is_weak(self) -> bool:
-        """Whether there is anything to better: some of its images were answered wrong."""
+        """Tells whether there is anything to improve: some of the part's images were answered wrong."""
         return self._lower_is_better or self.first.interval.value < 1
 
     @property
@@ -84,7 +84,7 @@ class Worst:
         return self.first.figure.better == "lower"
 
     def to_json(self) -> dict[str, Any]:
-        """As ``train --json`` prints it."""
+        """Return the object that ``train --json`` prints."""
         found = self.first.interval
         return {
             "name": self.first.name,
@@ -97,7 +97,7 @@ class Worst:
         }
 
     def sentence(self) -> str:
-        """In words."""
+        """Say the worst part in words."""
         return self.perfect if self.perfect and not self.is_weak else f"{self.first.opening}{self.rest}"
 
     @property
@@ -114,7 +114,7 @@ class Worst:
 def worst_class(
     labels_J: IntArray, predicted_J: IntArray, groups_J: IntArray, names: Sequence[str], what: str = "class"
 ) -> Worst | None:
-    """By recall; None where fewer than two classes occur. ``what``: what one of them is called."""
+    """Find the class with the least recall; None where fewer than two classes occur. ``what``: what one of them is called."""
     right_J = labels_J == predicted_J
     candidates = []
     for c, name in enumerate(names):
@@ -130,7 +130,7 @@ def worst_class(
 def worst_label(
     present_JL: FloatArray, probs_JL: Floats, groups_J: IntArray, names: Sequence[str], seed: int
 ) -> Worst | None:
-    """By average precision; None where fewer than two labels occur."""
+    """Find the label with the least average precision; None where fewer than two labels occur."""
     present = present_JL > 0.5
     ranked = [
         (average_precision(present[:, c], probs_JL[:, c]), c) for c in np.flatnonzero(present.any(axis=0)).tolist()
@@ -170,6 +170,6 @@ def _worst(candidates: Sequence[Candidate], what: str, perfect: str = "") -> Wor
     if len(candidates) < 2:
         return None
     sign = 1 if candidates[0].figure.better == "higher" else -1
-    # Of equal ones that with the more images: there is more behind it.
+    # Of equally bad ranges, the one with more images is named.
     first, second, *_ = sorted(candidates, key=lambda one: (sign * one.interval.value, -one.count))
     return Worst(first, second, what, perfect)

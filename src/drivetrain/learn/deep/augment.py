@@ -40,16 +40,16 @@ DRAWS = 13
 
 @dataclass(frozen=True)
 class Augment:
-    """How far images are varied. All ranges are symmetric; 0 (1 for ``zoom`` and ``crop``) switches one off."""
+    """The settings of augmentation. All ranges are symmetric; 0 (1 for ``zoom`` and ``crop``) switches one off."""
 
     flip: bool = True
     """Mirror left and right, half of the time."""
     flip_vertical: bool = False
     """Exchange top and bottom, half of the time."""
     turns: bool = False
-    """All eight flips and quarter turns: for images without an up, such as microscopy and aerial photos."""
+    """Use all eight flips and quarter turns: for images without an up, such as microscopy and aerial photos."""
     rotate: float = 10.0
-    """Degrees."""
+    """The largest rotation in degrees."""
     zoom: float = 1.1
     """Largest magnification."""
     crop: float = 1.0
@@ -57,9 +57,9 @@ class Augment:
     warp: float = 0.2
     """Perspective: edges grow and shrink by up to this share."""
     lighting: float = 0.2
-    """Contrast times or over 1 − this, and brightness by half of it."""
+    """The change of light: contrast is multiplied or divided by down to 1 − this, and brightness changes by up to half of it."""
     saturation: float = 0.0
-    """Saturation times or over 1 − this."""
+    """The change of saturation, which is multiplied or divided by down to 1 − this."""
     p_affine: float = 0.75
     """Share of images that are rotated, zoomed and warped (each drawn for itself)."""
     p_lighting: float = 0.75
@@ -128,7 +128,7 @@ def aug_transforms(
 
 
 class InputTransform:
-    """uint8 batches → what the network reads; ``train`` varies, ``valid`` does not."""
+    """Turns uint8 batches into the network's input; ``train`` varies the images, ``valid`` does not."""
 
     def __init__(
         self, preprocess: Preprocess, augment: Augment = NONE, *, seed: int = 0, device: torch.device | str = "cpu"
@@ -175,12 +175,12 @@ class InputTransform:
         if pixels.dtype != torch.uint8 or pixels.ndim != 4 or pixels.shape[1] not in (1, 3):
             shape = tuple(pixels.shape)
             raise UsageError(f"expected a batch of uint8 images (N, 3, H, W), got {pixels.dtype} {shape}")
-        if pixels.shape[1] == 1:  # the networks were pretrained on colour
+        if pixels.shape[1] == 1:  # grey is repeated, as the networks were pretrained on colour
             pixels = pixels.expand(-1, 3, -1, -1)
         return pixels.to(self._device, non_blocking=True)
 
     def _resized(self, pixels_NKHW: Tensor) -> Tensor:
-        """uint8 images as the executor makes them of each."""
+        """Resize uint8 images one by one, exactly as in production."""
         spec = self.preprocess.resize
         if pixels_NKHW.shape[2:] == spec.size:
             return pixels_NKHW
@@ -192,13 +192,13 @@ class InputTransform:
         return value_K.to(self._device, torch.float32).reshape(1, -1, 1, 1)
 
     def _matrix(self, chance_ND: Tensor, given: tuple[int, int]) -> Tensor:
-        """Where each output pixel lies in an image of ``given`` = (H, W)."""
+        """Make the matrices that say where each output pixel lies in an image of ``given`` = (H, W)."""
         knobs, size = self.augment, self.preprocess.resize.size
         flip, turn, angle, tilt_x, tilt_y, zoom, area, shape, place_x, place_y = chance_ND[:, :10].T
-        # One draw says both whether and how much: the share p_affine of it is stretched to the whole range.
+        # One draw decides both whether and how much an image is varied: the share p_affine is stretched to the whole range.
         angle, tilt_x, tilt_y, zoom = (_within(u, knobs.p_affine) for u in (angle, tilt_x, tilt_y, zoom))
         mirrored = torch.where((flip < 0.5) & torch.tensor(knobs.flip or knobs.turns), -1.0, 1.0)
-        # With quarter turns all eight come of the mirrored ones already, and the draw for turning is taken.
+        # With quarter turns, mirroring alone gives all eight already, and its draw is used for turning.
         upright = torch.where((turn < 0.5) & torch.tensor(knobs.flip_vertical and not knobs.turns), -1.0, 1.0)
         quarter = torch.floor(turn * 4) * 90 * float(knobs.turns)
         magnified = 1 + (knobs.zoom - 1) * torch.where(zoom.isnan(), 0, zoom)
@@ -209,7 +209,7 @@ class InputTransform:
         wide = (share * ratio).sqrt().clamp(max=1) / magnified
         box_h, box_w = source_box(*given, self.preprocess.resize)
         step_y, step_x = high * box_h / size[0], wide * box_w / size[1]
-        # What the box leaves free of the image is where it may be moved to.
+        # The box may be moved within the rest of the image.
         free_y, free_x = given[0] - high * box_h, given[1] - wide * box_w
         square = size[0] / size[1]
         return compose(
@@ -252,7 +252,7 @@ class InputTransform:
         else:  # without saturation the matrix is diagonal
             diagonal_NK11 = scale_NKK.diagonal(dim1=1, dim2=2)[..., None, None]
             pixels_NKHW = pixels_NKHW.mul_(diagonal_NK11).add_(offset_NK1[..., None])
-        # Clipped to what black and white have become.
+        # Values are clipped to those of black and white.
         return torch.clamp_(pixels_NKHW, self._channels(low), self._channels(high))
 
 
@@ -286,6 +286,6 @@ def _signed(u_N: Tensor) -> Tensor:
 
 
 def _shrink(pixels_NKHW: Tensor, size: Sequence[int]) -> Tensor:
-    if pixels_NKHW.device.type != "cpu":  # only there does torch shrink bytes as they are
+    if pixels_NKHW.device.type != "cpu":  # torch resizes uint8 without conversion only on the CPU
         pixels_NKHW = pixels_NKHW.float()
     return interpolate(pixels_NKHW, size=list(size), mode="bilinear", antialias=True)

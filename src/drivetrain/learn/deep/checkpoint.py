@@ -1,4 +1,4 @@
-"""Where an interrupted run goes on from: one safetensors file, tensors beside plain JSON, nothing pickled.
+"""The checkpoint an interrupted run goes on from: one safetensors file, tensors beside plain JSON, nothing pickled.
 
 It is written beside its final name and moved there, so what is found is either the old or the new one, whole.
 """
@@ -21,13 +21,13 @@ from ...core.errors import UsageError, WeightsError
 
 FILE = "checkpoint.safetensors"
 
-# Raise it when what is stored changes its meaning; an older file is then refused, not misread.
+# Raise the version when stored values change their meaning; an older file is then refused, not misread.
 VERSION = 1
 
 
 @dataclass(frozen=True)
 class Position:
-    """How far a run has come: ``batch`` batches of ``epoch`` of ``phase`` are done, all counted from 0."""
+    """The position of a run: ``batch`` batches of ``epoch`` of ``phase`` are done, all counted from 0."""
 
     phase: int = 0
     epoch: int = 0
@@ -36,7 +36,8 @@ class Position:
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """``tensors``: ``model.*``, ``best.*``, ``mean.*`` and ``optimiser.*``; ``plan`` is what the run set out to do.
+    """A checkpoint; ``tensors`` are ``model.*``, ``best.*``, ``mean.*`` and ``optimiser.*``; ``plan`` is what the run set out
+    to do.
 
     Randomness needs no entry: what is drawn depends on seed and position only.
     """
@@ -47,7 +48,7 @@ class Checkpoint:
     tensors: Mapping[str, Tensor]
 
     def part(self, prefix: str) -> dict[str, Tensor]:
-        """The tensors under ``prefix.``, without it."""
+        """Return the tensors under ``prefix.``, without the prefix."""
         head = f"{prefix}."
         return {name.removeprefix(head): tensor for name, tensor in self.tensors.items() if name.startswith(head)}
 
@@ -67,7 +68,7 @@ class Checkpoint:
 
 
 def read(folder: Path) -> Checkpoint | None:
-    """The folder's checkpoint; None where there is none.
+    """Read the folder's checkpoint; None where there is none.
 
     Raises:
         WeightsError: it is damaged or of another version.
@@ -109,7 +110,7 @@ def optimiser_tensors(optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:
 
 
 def restore_optimiser(optimiser: torch.optim.Optimizer, tensors: Mapping[str, Tensor]) -> None:
-    """Put back what `optimiser_tensors` gave, in the memory layout of each parameter (sums depend on the layout)."""
+    """Put back the state from `optimiser_tensors`, in the memory layout of each parameter (sums depend on the layout)."""
     parameters = [parameter for group in optimiser.param_groups for parameter in group["params"]]
     for key, value in tensors.items():
         number, name = key.split(".")

@@ -1,4 +1,4 @@
-"""Where to train."""
+"""The device to train on."""
 
 from __future__ import annotations
 

@@ -29,10 +29,10 @@ from ...core.installation import install_command
 
 Value = TypeVar("Value")
 
-# Numbers that one meeting can add up. Every meeting has the same size, so that any two fit together.
+# The most numbers that one exchange can add up. Every exchange has the same size, so that any two fit together.
 WIDTH = 16
 
-# How launchers tell a process the number of all: torchrun and accelerate, MPICH and Intel MPI, Open MPI, MVAPICH.
+# Variables by which launchers tell the number of processes: torchrun and accelerate, MPICH and Intel MPI, Open MPI, MVAPICH.
 COUNTS = ("WORLD_SIZE", "PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "MV2_COMM_WORLD_SIZE")
 
 
@@ -42,13 +42,13 @@ class ProcessStoppedError(UsageError):
 
 @dataclass(frozen=True)
 class Share:
-    """What process ``rank`` of ``size`` takes of each batch: neighbouring items, as many as the others or one less."""
+    """The share of each batch that process ``rank`` of ``size`` takes: neighbouring items, as many as the others or one less."""
 
     rank: int = 0
     size: int = 1
 
     def of(self, count: int) -> slice:
-        """Its part of ``count`` items; empty where there are fewer items than processes.
+        """Return the share's slice of ``count`` items; empty where there are fewer items than processes.
 
         >>> [Share(rank, 3).of(8) for rank in range(3)]
         [slice(0, 2, None), slice(2, 5, None), slice(5, 8, None)]
@@ -57,21 +57,21 @@ class Share:
 
 
 class Team:
-    """The processes that train together; this class is one process on its own, which has nobody to ask."""
+    """The processes that train together; this class is a team of one process."""
 
     def __init__(self, device: torch.device | None = None, share: Share = Share()) -> None:
-        """``device``: what this process computes on."""
+        """Make a team; ``device`` is the one that this process computes on."""
         self.device = device or torch.device("cpu")
         self.share = share
 
     @property
     def is_main(self) -> bool:
-        """Whether this is the process that prints and writes."""
+        """Tells whether this is the process that prints and writes."""
         return self.share.rank == 0
 
     @contextmanager
     def together(self) -> Iterator[None]:
-        """Every process enters, and all leave together: with an error or Ctrl-C in one of them, all leave by one.
+        """Run a block that all processes enter and leave together: an error or Ctrl-C in one of them ends it in all.
 
         Raises:
             ProcessStoppedError: another process has failed; its own message says why.
@@ -80,11 +80,11 @@ class Team:
         yield
 
     def sums(self, values: Sequence[float]) -> list[float]:
-        """Each of up to 16 numbers added up over the processes. Raises what `together` does."""
+        """Add up each of up to 16 numbers over the processes. Raises what `together` does."""
         return list(values)
 
     def add_gradients(self, parameters: Sequence[nn.Parameter]) -> bool:  # noqa: ARG002
-        """Add up gradients over the processes; whether there are any. Raises what `together` does."""
+        """Add up gradients over the processes; returns whether there are any. Raises what `together` does."""
         return True
 
     def gather(self, value: Value) -> list[Value]:
@@ -92,7 +92,7 @@ class Team:
         return [value]
 
     def from_main(self, make: Callable[[], Value]) -> Value:
-        """What ``make`` gives in the main process; it is called only there. Raises what `together` does."""
+        """Return the result of ``make`` in the main process, where alone it is called. Raises what `together` does."""
         return make()
 
     def level(self, model: nn.Module) -> None:
@@ -100,17 +100,17 @@ class Team:
 
 
 class Processes(Team):
-    """One of several."""
+    """A team of several processes."""
 
     def __init__(self, device: torch.device, share: Share) -> None:
         super().__init__(device, share)
-        # Numbers meet on the host: asking a GPU for them would wait for all that it has in hand.
+        # Numbers are exchanged on the host: a GPU would first finish all its work in hand.
         self._host = torch.distributed.new_group(backend="gloo")
         self._group = self._host if device.type == "cpu" else torch.distributed.group.WORLD
         self._depth = 0
         self._interrupted = False
         self._knows = False
-        """Whether the others know that this process stops, or cannot be told any more."""
+        """Tells whether the others know that this process stops, or cannot be told any more."""
 
     @contextmanager
     def together(self) -> Iterator[None]:
@@ -124,7 +124,7 @@ class Processes(Team):
                 self.sums([])
         except BaseException:
             if not self._knows:
-                with suppress(RuntimeError):  # nobody is left to be told
+                with suppress(RuntimeError):  # no other process may be left to be told
                     self._meet([1.0])
             raise
         finally:
@@ -192,7 +192,7 @@ class Processes(Team):
 
     @contextmanager
     def _listening(self) -> Iterator[None]:
-        """Ctrl-C waits for the next meeting, where all hear of it; a second one does not wait."""
+        """Hold Ctrl-C back until the next exchange, where all processes hear of it; a second Ctrl-C does not wait."""
         before = signal.getsignal(signal.SIGINT)
         if threading.current_thread() is not threading.main_thread() or before is None:
             yield
@@ -242,7 +242,7 @@ def _joined(kind: str, count: int) -> Team:
 
 
 def _leave(team: Processes, destroy: Callable[[], None]) -> None:
-    """End the threads of the groups while there is an interpreter.
+    """End the threads of the process groups while there is still an interpreter.
 
     A thread of gloo gives the tensors of a finished exchange back under the interpreter's lock, at times long after the
     exchange is over; if the interpreter is leaving by then, the process aborts. The threads are waited for where a

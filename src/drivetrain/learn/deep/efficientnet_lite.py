@@ -28,14 +28,14 @@ from ...embed.torch_file import read_torch_file
 from .network import About, Activation, Network, Prefix, max_pool, mean_pool
 from .onnx_prefix import OnnxPrefix
 
-# What the weight file has beyond the embedding: the 1,000 classes of ImageNet, and a counter batch norm does not need.
+# Weights in the file that the embedding does not need: the 1,000 classes of ImageNet, and batch norm's counter.
 UNUSED = ("_fc.", "num_batches_tracked")
 
 Weights = Mapping[str, NDArray[Any]]
 
 
 def load(variant: Variant) -> EfficientNetLite:
-    """The network with the packaged weights.
+    """Load the network with the packaged weights.
 
     Raises:
         WeightsError: the package with the weights is not installed, or they are not those of this variant.
@@ -70,7 +70,7 @@ def conv_norm(conv: nn.Conv2d, norm: nn.BatchNorm2d, x_NKHW: Tensor) -> Tensor:
 
 
 def relu6(x: Tensor) -> Tensor:
-    """In place: no convolution needs its own output for its gradient."""
+    """Apply ReLU6 in place: no convolution needs its own output for its gradient."""
     return functional.hardtanh(x, 0.0, 6.0, inplace=True)
 
 
@@ -152,7 +152,7 @@ class EfficientNetLite(Network):
 
     @property
     def _maxima(self) -> tuple[str, ...]:
-        """Blocks that are pooled by their largest value too."""
+        """The blocks that are pooled by their largest value too."""
         names = (block.name for block in self.about.blocks)
         return tuple(name.removesuffix(MAXIMA) for name in names if name.endswith(MAXIMA))
 
@@ -186,7 +186,8 @@ class EfficientNetLite(Network):
         return tuple(block.name for block in added)
 
     def prefix(self, stage: int, size: tuple[int, int]) -> Prefix:
-        """In ONNX Runtime on a CPU, several times as fast as torch there; in torch on other devices."""
+        """Run the first stages in ONNX Runtime on a CPU, where it is several times as fast as torch; in torch on other
+        devices."""
         device = self._conv_stem.weight.device
         if device.type == "cpu" and size[0] == size[1] and stage > 0:
             return self._onnx_prefix(stage, size[0])
@@ -198,7 +199,7 @@ class EfficientNetLite(Network):
         return run
 
     def graph(self, blocks: tuple[str, ...]) -> onnx.ModelProto:
-        """Built as that of the packaged weights is, so it is as clean and as fast."""
+        """Build the graph like that of the packaged weights, so that it is as clean and as fast."""
         taps = tuple(tap for tap in TAPS if f"stage{tap}" in blocks)
         side, _ = self.about.preprocess.resize.size
         maxima = tuple(block.removesuffix(MAXIMA) for block in blocks if block.endswith(MAXIMA))

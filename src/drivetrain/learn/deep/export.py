@@ -1,4 +1,4 @@
-"""From a fine-tuned network back to what the rest of the system reads: a backbone, and one graph with its head.
+"""Export of a fine-tuned network to the forms that the rest of the system reads: a backbone, and one graph with its head.
 
 Shapes: N batch, D embedding, C outputs.
 """

@@ -1,4 +1,4 @@
-"""From the data's batches to what the model reads: augmented images, or activations that were computed once.
+"""The way from the data's batches to the model's input: augmented images, or activations that were computed once.
 
 Shapes: N batch, K channels, H and W pixels.
 """
@@ -21,13 +21,13 @@ from .distributed import Share, Team
 from .loading import BatchSource, Loaders, TrainingBatch
 from .network import Activation, Prefix
 
-# Of the activations kept, together: half of a small laptop's memory.
+# The most bytes of all activations kept: half of a small laptop's memory.
 MAX_BYTES = 4 << 30
 
 
 @dataclass(frozen=True)
 class Fed:
-    """A batch as the model reads it; targets are still arrays."""
+    """A batch in the form of the model's input; targets are still arrays."""
 
     inputs: Tensor | Activation
     y: NDArray[Any]
@@ -52,10 +52,10 @@ NO_ITEMS = Fed(torch.empty(0), np.empty(0), np.empty(0, np.intp))
 
 @runtime_checkable
 class Sharing(Protocol):
-    """Batches that need not be made whole where several processes share them."""
+    """An interface for batches that need not be made whole where several processes share them."""
 
     def shares(self, epoch: int, start: int, rank: int, size: int) -> Iterator[TrainingBatch | None]:
-        """What one process takes of each batch; None where that is no item."""
+        """Yield one process's share of each batch; None where that is no item."""
         ...
 
 
@@ -76,7 +76,7 @@ class Feed(Protocol):
 
 @dataclass(frozen=True)
 class ImageFeed:
-    """Every image augmented anew each epoch."""
+    """A feed in which every image is augmented anew each epoch."""
 
     loaders: Loaders
     transform: InputTransform
@@ -98,7 +98,7 @@ class ImageFeed:
         return self.of(self.loaders.valid)
 
     def of(self, batches: BatchSource) -> Iterator[Fed]:
-        """Any batches, without variation."""
+        """Feed any batches, without variation."""
         for batch in _shared(batches, 0, 0, self.share):
             if batch is None:
                 yield NO_ITEMS
@@ -111,7 +111,7 @@ class ImageFeed:
 
 @dataclass(frozen=True)
 class PrefixFeed:
-    """Every image augmented anew each epoch, and passed through the frozen stages on its way."""
+    """A feed in which every image is augmented anew each epoch, and passed through the frozen stages."""
 
     images: ImageFeed
     prefix: Prefix
@@ -129,7 +129,7 @@ class PrefixFeed:
         if not len(fed):
             return fed
         activation = self.prefix(_tensor(fed))
-        # Copied, as what was made without gradients in mind cannot take part in them.
+        # The tensor is copied, as one that was made in inference mode cannot take part in gradients.
         x = activation.x_NKHW.clone()
         if self.images.channels_last and x.ndim == 4:
             x = x.contiguous(memory_format=torch.channels_last)
@@ -176,7 +176,7 @@ class Kept:
     rows_N: NDArray[np.intp]
 
     def at(self, places_N: NDArray[np.intp], device: torch.device, channels_last: bool) -> Fed:
-        """Some of the items as a batch."""
+        """Return some of the items as a batch."""
         index = torch.from_numpy(places_N)
         layout = torch.channels_last if channels_last and self.x_NKHW.ndim == 4 else torch.contiguous_format
         x = self.x_NKHW[index].to(device).float().contiguous(memory_format=layout)
@@ -269,7 +269,7 @@ def _tensor(fed: Fed) -> Tensor:
 
 
 def _passed(fed: Fed, prefix: Prefix, team: Team) -> Kept | None:
-    """A whole batch after the frozen stages, from every process's share of it; None where it has no item."""
+    """Return a whole batch after the frozen stages, from every process's share of it; None where it has no item."""
     own = None
     if len(fed):
         activation = prefix(_tensor(fed))
@@ -292,7 +292,7 @@ def _kept(parts: list[Kept]) -> Kept:
 
 
 def _check_size(parts: list[Kept], n_batches: int, views: int) -> None:
-    """After the first batch, before hours of work."""
+    """Check the size of all activations after the first batch, before hours of work."""
     if len(parts) > 1:
         return
     a_view = 2 * parts[0].x_NKHW.numel() * n_batches

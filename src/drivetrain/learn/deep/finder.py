@@ -18,7 +18,7 @@ FALLEN_APART = 4.0
 
 @dataclass(frozen=True, repr=False)
 class RateSearch:
-    """Rates tried with the smoothed loss of each; ``valley`` is the suggestion, ``steep`` the other opinion."""
+    """The rates tried with the smoothed loss of each; ``valley`` is the suggestion, ``steep`` another one."""
 
     rates: tuple[float, ...]
     losses: tuple[float, ...]
@@ -31,7 +31,7 @@ class RateSearch:
         return self.valley
 
     def plot(self) -> str:
-        """SVG: smoothed loss over rate, with a dot at the suggestion."""
+        """Draw as SVG the smoothed loss over the rate, with a dot at the suggestion."""
         return chart([Line("loss", self.rates, self.losses, mark=self.valley)], "learning rate", "loss", log_x=True)
 
     def __repr__(self) -> str:
@@ -66,7 +66,7 @@ def _ramp(steps: int, low: float, high: float) -> Iterator[float]:
 
 
 def valley(rates: Sequence[float], losses: Sequence[float]) -> float:
-    """Half way down the longest fall: the middle of the longest decreasing subsequence, by index."""
+    """Find the rate half way down the longest fall: the middle of the longest decreasing subsequence, by index."""
     n = len(losses)
     length, before = [1] * n, [-1] * n
     for i in range(n):
@@ -83,7 +83,7 @@ def valley(rates: Sequence[float], losses: Sequence[float]) -> float:
 
 
 def steepest(rates: Sequence[float], losses: Sequence[float]) -> float:
-    """Where the loss falls fastest in the logarithm of the rate."""
+    """Find the rate where the loss falls fastest, over the logarithm of the rate."""
     if len(losses) < 2:
         return rates[0] if rates else math.nan
     falls = [

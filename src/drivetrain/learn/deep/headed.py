@@ -1,4 +1,4 @@
-"""A network with a linear head on some of its embedding's blocks: what is trained as one.
+"""A network with a linear head on some of its embedding's blocks, trained as one.
 
 Shapes: N batch, D features (columns of the chosen blocks), C outputs.
 """
@@ -26,7 +26,7 @@ class HeadedNetwork(nn.Module):
     """
 
     def __init__(self, network: Network, n_outputs: int, blocks: Sequence[str] | None = None, *, seed: int = 0) -> None:
-        """A fresh head; ``blocks`` None is all of the embedding.
+        """Make a network with a fresh head; ``blocks`` None is all of the embedding.
 
         Raises:
             UsageError: the network has no such block.
@@ -50,7 +50,7 @@ class HeadedNetwork(nn.Module):
         self.gain_D: Tensor
         self.register_buffer("gain_D", torch.cat(gains), persistent=False)
         generator = torch.Generator().manual_seed(seed)
-        bound = 1 / math.sqrt(len(self.columns))  # as torch's own linear layer begins
+        bound = 1 / math.sqrt(len(self.columns))  # torch's own linear layer begins with this bound
         weight_CD = (2 * torch.rand(n_outputs, len(self.columns), generator=generator) - 1) * bound
         self.weight_CD = nn.Parameter(weight_CD)
         self.bias_C = nn.Parameter(torch.zeros(n_outputs))
@@ -68,14 +68,14 @@ class HeadedNetwork(nn.Module):
         return model
 
     def widened(self, maxima: Sequence[str]) -> HeadedNetwork:
-        """The same outputs, with blocks of maxima (`Network.add_maxima`) whose weights begin at nothing.
+        """Add blocks of maxima (`Network.add_maxima`) whose weights begin at 0, so that outputs stay the same.
 
         Raises:
             UsageError: the network has no such blocks.
         """
         wider = type(self)(self.network, len(self.bias_C), (*self.blocks, *maxima))
         with torch.no_grad():
-            # Maxima come last in the embedding, so what is there keeps its columns.
+            # Maxima come last in the embedding, so the other blocks keep their columns.
             wider.weight_CD.zero_()
             wider.weight_CD[:, : len(self.columns)] = self.weight_CD
             wider.bias_C.copy_(self.bias_C)
@@ -102,12 +102,12 @@ class HeadedNetwork(nn.Module):
         self.fitted = True
 
     def _take(self, weight_CD: Tensor, bias_C: Tensor) -> None:
-        """Become what `linear` then gives."""
+        """Set the parameters so that `linear` gives these weights and biases."""
         self.weight_CD.copy_(weight_CD)
         self.bias_C.copy_(bias_C)
 
     def linear(self) -> tuple[Tensor, Tensor]:
-        """(C, D) weights and (C,) biases on the scaled features, from what is learnt."""
+        """Compute (C, D) weights and (C,) biases on the scaled features from the parameters."""
         return self.weight_CD, self.bias_C
 
     def forward(self, batch: Tensor | Activation) -> Tensor:

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import grid_sample
 
-# Images a piece: the coordinates of so many (3 MB at 224²) stay in a core's cache between the operations on them.
+# Images that are warped at a time: their coordinates (3 MB at 224²) stay in a core's cache between the operations on them.
 PIECE = 8
 
 
@@ -25,41 +25,41 @@ def _matrices(rows: Sequence[Sequence[Tensor | float]], like: Tensor) -> Tensor:
 
 
 def rotation(degrees_N: Tensor) -> Tensor:
-    """The picture turns clockwise as seen."""
+    """Turn the picture clockwise as seen."""
     angle_N = torch.deg2rad(degrees_N.double())
     cos, sin = torch.cos(angle_N), torch.sin(angle_N)
     return _matrices([[cos, sin, 0], [-sin, cos, 0], [0, 0, 1]], degrees_N)
 
 
 def scaling(x_N: Tensor, y_N: Tensor) -> Tensor:
-    """Steps of ``x`` and ``y`` input pixels an output pixel: 2 halves the picture, −1 mirrors it."""
+    """Step by ``x`` and ``y`` input pixels an output pixel: 2 halves the picture, −1 mirrors it."""
     return _matrices([[x_N, 0, 0], [0, y_N, 0], [0, 0, 1]], x_N)
 
 
 def translation(x_N: Tensor, y_N: Tensor) -> Tensor:
-    """The output's centre shows the input ``x`` and ``y`` pixels from its centre."""
+    """Move the picture, so that the output's centre shows the input ``x`` and ``y`` pixels from its centre."""
     return _matrices([[1, 0, x_N], [0, 1, y_N], [0, 0, 1]], x_N)
 
 
 def perspective(tilt_x_N: Tensor, tilt_y_N: Tensor, size: tuple[int, int]) -> Tensor:
-    """A view from aside: magnified 1 / (1 ± tilt) at the edges of an output of ``size`` = (h, w), 1 at its centre."""
+    """View the picture from aside: magnified 1 / (1 ± tilt) at the edges of an output of ``size`` = (h, w), 1 at its centre."""
     height, width = size
     return _matrices([[1, 0, 0], [0, 1, 0], [2 * tilt_x_N / width, 2 * tilt_y_N / height, 1]], tilt_x_N)
 
 
 def compose(*matrices: Tensor) -> Tensor:
-    """Product from left to right; the last is applied to the output's points first."""
+    """Multiply matrices from left to right; the last is applied to the output's points first."""
     return reduce(torch.matmul, matrices)
 
 
 def warp(pixels_NKHW: Tensor, matrix_N33: Tensor, size: tuple[int, int]) -> Tensor:
-    """(N, K, H, W) float images → (N, K, h, w), bilinear; beyond the edge the image is mirrored.
+    """Warp (N, K, H, W) float images to (N, K, h, w), bilinearly; beyond the edge the image is mirrored.
 
     Reflection needs no grey wedge that a network could learn to recognise augmentation by.
     """
     n, channels, height, width = pixels_NKHW.shape
     device = pixels_NKHW.device
-    # To grid_sample's own units, in which the image reaches from −1 to 1; before rounding to float32.
+    # Coordinates are turned into grid_sample's units, in which the image spans −1 to 1, before rounding to float32.
     unit = torch.diag(torch.tensor([2 / width, 2 / height, 1], dtype=torch.float64))
     m_N33 = (unit @ matrix_N33.cpu()).to(device, torch.float32)
     x_w = torch.arange(size[1], device=device, dtype=torch.float32) - (size[1] - 1) / 2

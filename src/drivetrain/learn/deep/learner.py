@@ -51,7 +51,7 @@ class Learner:
         device: torch.device | str = "cpu",
         weights: FloatArray | None = None,
     ) -> None:
-        """``augment`` None: the usual one, `aug_transforms()`.
+        """Make a learner; ``augment`` None: the usual augmentation, `aug_transforms()`.
 
         ``weights``: what each item counts in the training loss, by its row in the data set, 1 on average.
 
@@ -75,16 +75,16 @@ class Learner:
 
     @property
     def is_main(self) -> bool:
-        """Whether this is the process that prints and writes: true of one that trains alone."""
+        """Tells whether this is the process that prints and writes; a process that trains alone is."""
         return self._team.is_main
 
     @property
     def n_groups(self) -> int:
-        """Groups of parameters, the head being the last."""
+        """The number of groups of parameters, the head being the last."""
         return len(self.model.groups())
 
     def begin_at(self, head: Head) -> None:
-        """Put a fitted head in the place of the one there is (LP-FT); raises what `HeadedNetwork.put` does."""
+        """Replace the head by a fitted one (LP-FT); raises what `HeadedNetwork.put` does."""
         self.model.put(head)
 
     def embeddings(self, pixels_NKHW: NDArray[np.uint8]) -> FloatArray:
@@ -145,7 +145,7 @@ class Learner:
         lr_mult: float = 100.0,
         resume: bool = False,
     ) -> None:
-        """fastai's schedule: the head alone, then everything at half the rate, early groups a hundredth of it.
+        """Train by fastai's schedule: the head alone, then everything at half the rate, early groups a hundredth of it.
 
         ``freeze_epochs`` None: 1 for a fresh head, 0 for one that was fitted (LP-FT), which has nothing left to gain.
         Raises what `Run.train` does.
@@ -197,7 +197,7 @@ class Learner:
         self._run([Phase(epochs, first, group_rates(lr_max, self.n_groups))], resume, feed)
 
     def lr_find(self, steps: int = 100, low: float = 1e-7, high: float = 10.0) -> RateSearch:
-        """Losses over growing rates, and a suggestion; weights and random numbers are as before afterwards."""
+        """Record losses over growing rates, and suggest one; weights and random numbers are as before afterwards."""
         before = copied(self.model)
         rates = group_rates(1.0, self.n_groups)
         devices = [self.device] if self.device.type == "cuda" else []

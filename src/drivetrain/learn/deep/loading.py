@@ -1,4 +1,4 @@
-"""What training asks of the data: batches of bytes, epoch by epoch, the same for the same epoch.
+"""The data as training needs it: batches of bytes, epoch by epoch, the same for the same epoch.
 
 `data.block.loader` gives them. Shapes: N batch, K channels (1 or 3), H and W pixels.
 """
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 
 class TrainingBatch(Protocol):
-    """Images of one size with what is known of them."""
+    """Images of one size with their targets and rows."""
 
     @property
     def x(self) -> Any:
@@ -27,7 +27,7 @@ class TrainingBatch(Protocol):
 
     @property
     def rows(self) -> NDArray[np.intp]:
-        """(N,) the items' positions in the data set: what their augmentation is drawn from."""
+        """(N,) the items' positions in the data set, from which their augmentation is drawn."""
         ...
 
 
@@ -35,7 +35,7 @@ class BatchSource(Protocol):
     """One side of the split."""
 
     def __len__(self) -> int:
-        """Batches an epoch, at most."""
+        """The most batches in an epoch."""
         ...
 
     def batches(self, epoch: int, start: int = 0) -> Iterator[TrainingBatch]:

@@ -1,4 +1,4 @@
-"""What a trainable network is: stages in a row, some of them tapped, and the same embedding as its ONNX twin.
+"""The trainable network: stages in a row, some of them tapped, and the same embedding as its ONNX twin.
 
 Shapes: N batch, K channels, H and W pixels, D embedding. Stages count from the input; an `Activation` is a batch on its
 way, so that what frozen stages compute can be kept and only the rest be run again.
@@ -40,12 +40,12 @@ class Activation:
 
 
 Prefix = Callable[[Tensor], Activation]
-"""Normalised images to what the first stages make of them, without gradients."""
+"""Turns normalised images into the first stages' activation, without gradients."""
 
 
 @dataclass(frozen=True)
 class About:
-    """What a network is called and how its images are prepared.
+    """A network's name, and the preparation of its images.
 
     ``fingerprint`` is the SHA-256 of the weights it was made from, as its ONNX twin has it; empty for random weights.
     """
@@ -110,7 +110,7 @@ class Network(nn.Module, ABC):
         raise UsageError(f"{self.about.name} pools by the mean only, so there are no maxima over places of {blocks[0]}")
 
     def advance(self, activation: Activation, stop: int) -> Activation:
-        """Run stages until ``stop`` of them have been passed.
+        """Run stages until an activation has passed ``stop`` of them.
 
         Raises:
             UsageError: there is no such stage, or it has been passed already.
@@ -125,7 +125,7 @@ class Network(nn.Module, ABC):
 
     def embedding(self, activation: Activation) -> Tensor:
         """(N, D) of an activation that has passed every stage: the blocks side by side, each of unit length."""
-        # In float32 whatever the stages ran in: a mean and a norm over hundreds of numbers need the digits.
+        # Pooling is in float32 whatever the stages ran in: a mean and a norm over hundreds of numbers need the digits.
         with torch.autocast(activation.x_NKHW.device.type, enabled=False):
             units = [normalize(activation.pooled[block.name].float(), dim=1) for block in self.about.blocks]
             return torch.cat(units, dim=1)
@@ -143,7 +143,7 @@ class Network(nn.Module, ABC):
         return self
 
     def batch_norms(self) -> Iterator[nn.Module]:
-        """Every batch norm."""
+        """Yield every batch norm."""
         return (module for module in self.modules() if isinstance(module, _BatchNorm))
 
 

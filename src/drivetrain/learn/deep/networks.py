@@ -1,4 +1,4 @@
-"""Which networks can be trained, and how a name becomes one."""
+"""The registry of trainable networks, and the way from a name to one."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .network import Network
 
 TIMM_PREFIX = "timm:"
 
-# A new packaged network is one module and one line here.
+# A new packaged network takes one module and one line here.
 PACKAGED: Mapping[str, Callable[[], Network]] = {
     variant.name: partial(efficientnet_lite.load, variant) for variant in (LITE0, LITE1, LITE2)
 }

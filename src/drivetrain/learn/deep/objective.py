@@ -1,4 +1,4 @@
-"""What is to be learnt: the loss, what outputs mean, and which figures are shown while training.
+"""The task to be learnt: the loss, the meaning of outputs, and the figures shown while training.
 
 Shapes: N items, C classes or numbers; ``outputs_NC`` are logits, or the numbers themselves for regression. Of ordered
 grades they are K cumulative logits, one fewer than there are grades, as in `stats.ordinal`.
@@ -39,7 +39,7 @@ class Objective:
     headed: type[HeadedNetwork] = HeadedNetwork
 
     def target(self, y: NDArray[Any], device: torch.device) -> Tensor:
-        """Targets as the loss reads them; numbers to predict get the axis they may lack."""
+        """Shape targets for the loss; numbers to predict get the axis they may lack."""
         target = torch.as_tensor(np.asarray(y), dtype=self.target_type)
         if self.target_type.is_floating_point and target.ndim == 1:
             target = target[:, None]
@@ -68,7 +68,7 @@ def label_accuracy(outputs_NC: FloatArray, present_NC: NDArray[Any]) -> float:
 
 
 def mean_absolute_error(outputs_NC: FloatArray, numbers_NC: NDArray[Any]) -> float:
-    """In the numbers' own unit."""
+    """The mean absolute error in the numbers' own unit."""
     return float(np.mean(np.abs(outputs_NC - numbers_NC.reshape(outputs_NC.shape))))
 
 
@@ -100,7 +100,7 @@ def grades_off(outputs_NK: FloatArray, grades_N: NDArray[Any]) -> float:
 
 
 def _each(loss: Callable[..., Tensor]) -> Callable[[Tensor, Tensor], Tensor]:
-    """A loss of torch for each item instead of their mean."""
+    """Turn a loss of torch into one that gives each item's loss instead of their mean."""
     return partial(loss, reduction="none")
 
 

@@ -16,7 +16,7 @@ from ...core.cores import available_cores
 from ...embed.session import Session
 from .network import Activation
 
-# Images a call: one thread each (`embed.session`), small enough that all cores get some of every batch.
+# Images a call, which takes one thread (`embed.session`): few enough that all cores get some of every batch.
 PIECE = 4
 
 
@@ -38,7 +38,7 @@ class OnnxPrefix:
 
 
 def _cut(model: onnx.ModelProto, outputs: tuple[str, ...]) -> onnx.ModelProto:
-    """Only what the outputs need; nodes stand in topological order."""
+    """Keep only the nodes that the outputs need; nodes stand in topological order."""
     wanted, kept = set(outputs), []
     for node in reversed(model.graph.node):
         if wanted & set(node.output):

@@ -64,10 +64,10 @@ def chart(lines: Sequence[Line], x_name: str, y_name: str, *, log_x: bool = Fals
         colour = COLOURS[number % len(COLOURS)]
         path = " ".join("{},{}".format(*place(x, y)) for x, y, _ in curve)
         parts.append(f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="1.5"/>')
-        # A few points, an epoch each, would be hard to see as a line; one would not be seen at all.
+        # Few points, one an epoch, get dots: they would be hard to see as a line, and a single one would not be seen at all.
         for x, y in (place(*point[:2]) for point in curve if len(curve) <= FEW_POINTS):
             parts.append(f'<circle cx="{x}" cy="{y}" r="2.5" fill="{colour}"/>')
-        # As a style, which a page's own rules for text do not override.
+        # Fonts are set as a style, which a page's own rules for text do not override.
         at = f'x="{LEFT + 120 + 110 * number}" y="{TOP - 10}"'
         parts.append(f'<text {at} style="fill:{colour}">{escape(line.name)}</text>')
         if line.mark is not None and curve:

@@ -1,4 +1,4 @@
-"""What happened during training: a loss and a rate a step, losses and metrics an epoch."""
+"""The record of a training: a loss and a rate a step, losses and metrics an epoch."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from .plot import Line, chart
 # Weight of the past in the smoothed training loss, as in fastai.
 SMOOTHING = 0.98
 
-# What lies further back has a weight of less than 0.00005 in the smoothed loss.
+# The number of losses that are smoothed: those further back weigh less than 0.00005.
 RECENT = 500
 
-# Points of a curve in a figure, which is hardly wider in pixels.
+# The most points of a curve in a figure, which is hardly wider in pixels.
 POINTS = 500
 
 
 @dataclass(frozen=True)
 class EpochRecord:
-    """Losses are means over the items; ``valid_loss`` is NaN without validation items."""
+    """The record of an epoch. Losses are means over the items; ``valid_loss`` is NaN without validation items."""
 
     epoch: int
     train_loss: float
@@ -29,17 +29,18 @@ class EpochRecord:
     metrics: Mapping[str, float]
     seconds: float
     steps: int = 0
-    """Losses recorded by its end."""
+    """The number of losses recorded by the end of the epoch."""
 
     def line(self) -> str:
-        """One line for a person."""
+        """Write the epoch on one line for a person."""
         figures = {"train": self.train_loss, "valid": self.valid_loss, **self.metrics}
         return ", ".join(f"{name} {value:.4f}" for name, value in figures.items()) + f", {self.seconds:.1f} s"
 
 
 @dataclass
 class Recorder:
-    """Grows while training. ``losses`` and ``rates`` (of the last group) have one entry a step of the optimiser."""
+    """The record, which grows while training. ``losses`` and ``rates`` (of the last group) have one entry a step of the
+    optimiser."""
 
     losses: list[float] = field(default_factory=list)
     rates: list[float] = field(default_factory=list)
@@ -70,7 +71,7 @@ class Recorder:
         return self.plot()
 
     def to_json(self) -> dict[str, Any]:
-        """Plain data."""
+        """Return plain data."""
         return dataclasses.asdict(self)
 
     @classmethod

@@ -32,10 +32,10 @@ from .recorder import EpochRecord, Recorder
 from .schedule import Phase
 from .stepper import Options, Stepper, autocast_type, evaluate
 
-# On a GPU losses are read only after so many batches: reading one waits until everything before it is done.
+# On a GPU losses are read only after this many batches: reading one waits until everything before it is done.
 READ_EVERY = 10
 
-# Within an epoch the figure is drawn anew after so long.
+# Seconds after which the figure is drawn anew within an epoch.
 FIGURE_EVERY_S = 3.0
 
 
@@ -45,10 +45,10 @@ class DivergedError(UsageError):
 
 @dataclass
 class _Tally:
-    """What a run has in hand at a position, as it stands in a checkpoint."""
+    """The running sums of a run at a position, as they stand in a checkpoint."""
 
     first_epoch: int
-    """The run's first epoch, counted over all the learner has trained: what order and augmentation are drawn from."""
+    """The run's first epoch, counted over all the learner has trained; order and augmentation are drawn from that count."""
     loss_sum: float = 0.0
     items: int = 0
     best_loss: float = math.inf
@@ -68,7 +68,7 @@ class _Unread:
 
 @dataclass
 class Run:
-    """``model`` is trained in place; ``recorder`` is added to."""
+    """A run, which trains ``model`` in place and adds to ``recorder``."""
 
     model: HeadedNetwork
     objective: Objective
@@ -79,9 +79,9 @@ class Run:
     recorder: Recorder
     team: Team = field(default_factory=Team)
     weights: Tensor | None = None
-    """What each item counts in the loss, by its row in the data set."""
+    """The weight of each item in the loss, by its row in the data set."""
     _mean: AveragedModel | None = None
-    """Of the weights of the steps so far, where they are averaged."""
+    """The mean of the weights of the steps so far, where they are averaged."""
     _best: dict[str, Tensor] = field(default_factory=dict)
     _good: dict[str, Tensor] = field(default_factory=dict)
     _unread: list[_Unread] = field(default_factory=list)
@@ -104,7 +104,7 @@ class Run:
         if not len(self.feed):
             raise DataError("there is not one training batch")
         if self.options.swa is not None:
-            # Buffers too: batch norm's statistics have to go with the weights.
+            # Buffers are averaged too: batch norm's statistics have to go with the weights.
             self._mean = AveragedModel(self.model, avg_fn=_running_mean, use_buffers=True)
         tally, position = _Tally(len(self.recorder.epochs)), Position()
         found = self._restore(phases) if resume else None
@@ -129,14 +129,14 @@ class Run:
                 if self._best or self._judged is not self.model:
                     self.model.load_state_dict(self._best or self._judged.state_dict())
         finally:
-            # However it ended, by Ctrl-C too: what is left is a model that can be used and trained on.
+            # However the run ended, even by Ctrl-C, the model is left so that it can be used and trained further.
             self._unread.clear()
             self.model.zero_grad(set_to_none=True)
             self.model.eval()
 
     @property
     def _judged(self) -> HeadedNetwork:
-        """What would be kept if the run ended here: the mean of the weights once there is one."""
+        """The model that would be kept if the run ended here: the mean of the weights once there is one."""
         if self._mean is None or not self._mean.n_averaged:
             return self.model
         return cast("HeadedNetwork", self._mean.module)
@@ -161,7 +161,7 @@ class Run:
     def _epoch(
         self, phases: Sequence[Phase], start: Position, number: int, title: str, stepper: Stepper, tally: _Tally
     ) -> None:
-        """Train what is left of epoch ``number`` (over all runs) from ``start`` on."""
+        """Train the rest of epoch ``number`` (over all runs) from ``start`` on."""
         accumulate, n_batches = self.options.accumulate, len(self.feed)
         steps = -(-n_batches // accumulate)
         cycle = phases[start.phase].cycle(steps * phases[start.phase].epochs)
@@ -229,7 +229,7 @@ class Run:
         self._unread.clear()
 
     def _judge(self, number: int, title: str, tally: _Tally, began_s: float) -> None:
-        """Validate, record, and see whether this is the best so far."""
+        """Validate, record, and note whether this is the best so far."""
         dtype = autocast_type(self.options.precision, self.device)
         result = evaluate(self._judged, self.objective, self.feed.valid(), self.device, dtype, self.team)
         metrics = {
@@ -273,11 +273,11 @@ class Run:
         Checkpoint(position, self._plan(phases), state, tensors).write(self.options.checkpoints)
 
     def _restore(self, phases: Sequence[Phase]) -> Checkpoint | None:
-        """Put back what can be put back before the optimiser exists."""
+        """Put back the state that does not need the optimiser, which does not exist yet."""
         folder = self.options.checkpoints
         if folder is None:
             raise UsageError("there is nothing to resume from; give a folder for checkpoints")
-        # By the main process, which wrote it: the others need not see its folder.
+        # The main process reads the checkpoint, which it wrote: the others need not see its folder.
         found = self.team.from_main(lambda: checkpoint.read(folder))
         if found is None:
             return None
@@ -293,7 +293,7 @@ class Run:
         return found
 
     def _plan(self, phases: Sequence[Phase]) -> dict[str, Any]:
-        """What must be the same for a checkpoint to be of this run."""
+        """The settings that must be the same for a checkpoint to be of this run."""
         options = dataclasses.asdict(self.options)
         del options["checkpoints"], options["checkpoint_steps"]
         return {
@@ -306,7 +306,7 @@ class Run:
 
     @contextmanager
     def _surroundings(self) -> Iterator[None]:
-        """A random state of its own, and the same kernels each time; both are put back afterwards."""
+        """Give the run a random state of its own, and the same kernels each time; both are put back afterwards."""
         devices = [self.device] if self.device.type == "cuda" else []
         with ExitStack() as stack:
             stack.enter_context(torch.random.fork_rng(devices=devices))
@@ -316,19 +316,19 @@ class Run:
 
     @contextmanager
     def _shown(self, title: str, batches: Iterator[Fed], expected: int) -> Iterator[tuple[Iterator[Fed], Advance]]:
-        """The batches with a progress bar in images; how many there are is reckoned from the first batch."""
+        """Show a progress bar in images for the batches; their number is reckoned from the first batch."""
         first = list(islice(batches, 1))
         with self.progress.stage(title, sum(map(len, first)) * self.team.share.size * expected) as advance:
             yield chain(first, batches), advance
 
 
 def _running_mean(mean: Tensor, now: Tensor, counted: Tensor | int) -> Tensor:
-    """With one more; torch's own default refuses whole numbers, such as batch norm's counters."""
+    """Update a mean by one more value; torch's own default refuses whole numbers, such as batch norm's counters."""
     return mean + (now - mean) / (counted + 1)
 
 
 def copied(model: HeadedNetwork) -> dict[str, Tensor]:
-    """The weights as they are now."""
+    """Copy the weights as they are now."""
     return {name: tensor.detach().clone() for name, tensor in model.state_dict().items()}
 
 
@@ -340,6 +340,6 @@ def freeze_to(model: HeadedNetwork, group: int) -> None:
 
 
 def _mixed(*numbers: int) -> int:
-    """A seed from several numbers."""
+    """Make a seed from several numbers."""
     text = "/".join(map(str, numbers)).encode()
     return int.from_bytes(hashlib.blake2b(text, digest_size=8).digest(), "little") >> 1

@@ -21,7 +21,7 @@ def _cosine(start: float, stop: float, share: float) -> float:
 
 @dataclass(frozen=True)
 class OneCycle:
-    """Starts at peak/div, reaches the peak after ``pct_start`` of the steps, ends at peak/div_final."""
+    """A cycle of rates that starts at peak/div, peaks after ``pct_start`` of the steps, and ends at peak/div_final."""
 
     steps: int
     pct_start: float = 0.25

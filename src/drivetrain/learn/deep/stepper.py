@@ -1,4 +1,4 @@
-"""One step of training on one device: loss, gradients, update; and evaluation. What a run or a rate search repeats.
+"""One step of training on one device (loss, gradients, update), which runs and rate searches repeat; and evaluation.
 
 Shapes: N items, C outputs.
 """
@@ -24,7 +24,7 @@ from .headed import HeadedNetwork
 from .memory import is_out_of_memory, largest_that_fits, release
 from .objective import Objective
 
-# fastai's for Adam: a longer memory for squares would lag behind a one-cycle rate, and the larger ε damps the noise of
+# fastai's settings for Adam: a longer memory for squares would lag behind a one-cycle rate, and the larger ε damps the noise of
 # parameters whose gradients are nearly zero.
 SQUARES_MEMORY, EPSILON = 0.99, 1e-5
 
@@ -35,7 +35,7 @@ class MemoryFullError(UsageError):
 
 @dataclass(frozen=True)
 class Options:
-    """How training goes about it."""
+    """The settings of training."""
 
     weight_decay: float = 0.01
     """Decoupled (Loshchilov and Hutter 2019), for matrices and filters only."""
@@ -45,19 +45,19 @@ class Options:
     machine that was not quiet), so it has to be asked for."""
     channels_last: bool = True
     accumulate: int = 1
-    """Batches a step: gradients are averaged over them."""
+    """The number of batches a step, over which gradients are averaged."""
     clip: float | None = None
-    """Largest norm of all gradients together."""
+    """The largest norm of all gradients together."""
     patience: int | None = None
-    """Stop after so many epochs without a lower validation loss, and go back to the best."""
+    """The number of epochs without a lower validation loss after which training stops and goes back to the best."""
     swa: float | None = None
     """Stochastic weight averaging (Izmailov et al. 2018, arXiv 1803.05407): after this share of the last phase's steps the
     weights of every step are averaged, and the mean is what is judged and kept. None: the weights of the last step are."""
     seed: int = 0
     checkpoints: Path | None = None
-    """Folder for what an interrupted run goes on from; None: none is written."""
+    """The folder for checkpoints, from which an interrupted run goes on; None: none are written."""
     checkpoint_steps: int | None = None
-    """Write one after so many steps too, not only after each epoch."""
+    """The number of steps after which a checkpoint is written, too, not only after each epoch."""
 
     def __post_init__(self) -> None:
         for name in ("accumulate", "patience", "checkpoint_steps"):
@@ -79,7 +79,7 @@ class Validation:
 
 
 def autocast_type(precision: str, device: torch.device) -> torch.dtype | None:
-    """What matrix products run in; None is float32."""
+    """The type that matrix products run in; None is float32."""
     if precision == "auto":
         if device.type != "cuda":
             return None
@@ -113,7 +113,7 @@ class Stepper:
         groups = []
         for rate, parameters in zip(rates, model.groups(), strict=True):
             trained = [parameter for parameter in parameters if parameter.requires_grad]
-            # Shifts and factors of batch norm are not what makes a network complicated.
+            # Shifts and factors of batch norm do not decay, as they are not what makes a network complicated.
             for decay, some in (
                 (options.weight_decay, [p for p in trained if p.ndim > 1]),
                 (0.0, [p for p in trained if p.ndim <= 1]),
@@ -126,17 +126,17 @@ class Stepper:
 
     @property
     def peak_rate(self) -> float:
-        """Of the last group, the head."""
+        """The peak rate of the last group, the head."""
         return float(self.optimiser.param_groups[-1]["peak"])
 
     def loss(self, fed: Fed) -> Tensor:
-        """Mean loss of a batch, with its graph."""
+        """Compute the mean loss of a batch, with its graph."""
         outputs_NC = self._outputs(fed)
         weights_N = None if self._weights is None else self._weights[fed.rows_N].to(self.device)
         return self.objective.loss(outputs_NC, self.objective.target(fed.y, self.device), weights_N)
 
     def backward(self, fed: Fed, share: float) -> tuple[Tensor, int]:
-        """Add ``share`` of the batch's gradients to what is there; returns the loss, without its graph, and the items.
+        """Add ``share`` of the batch's gradients to those there are; returns the loss, without its graph, and the items.
 
         Where several processes share a batch, the items are those of all, and the losses add up to the batch's. A loss
         that is not finite leaves the gradients alone where looking at it costs nothing (on a CPU).
@@ -153,7 +153,7 @@ class Stepper:
         except Exception as error:
             if not is_out_of_memory(error):
                 raise
-        # Outside of the handler: the error holds on to the graph that filled the memory.
+        # This happens outside the handler, as the error holds on to the graph that filled the memory.
         self.optimiser.zero_grad(set_to_none=True)
         fits = largest_that_fits(lambda size: self._try(fed.first(size)), len(fed))
         self.optimiser.zero_grad(set_to_none=True)
@@ -198,7 +198,7 @@ class Stepper:
 
 
 def autocast(dtype: torch.dtype | None, device: torch.device) -> AbstractContextManager[Any]:
-    """Run what may run in ``dtype`` in it."""
+    """Run operations in ``dtype`` where they may."""
     return torch.autocast(device.type, dtype=dtype, enabled=dtype is not None)
 
 
@@ -236,7 +236,7 @@ def evaluate(
     if team.share.size > 1:
         own = (counts, torch.cat(outputs).cpu(), np.concatenate(targets), np.concatenate(rows)) if outputs else None
         parts = [part for part in team.gather(own) if part is not None]
-        # By batch, and within a batch by process: the order one process has.
+        # Results are ordered by batch, and within a batch by process, as a single process has them.
         order = np.argsort(np.concatenate([_numbers(part[0]) for part in parts]), kind="stable") if parts else None
         outputs, targets, rows = [part[1] for part in parts], [part[2] for part in parts], [part[3] for part in parts]
     if not outputs:

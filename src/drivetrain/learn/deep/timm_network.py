@@ -24,7 +24,7 @@ INSTALL = "pip install timm (with the torchvision that matches your torch)"
 
 
 def load(name: str, *, pretrained: bool = True) -> TimmNetwork:
-    """The network timm knows as ``name``; ``NAME.TAG`` is one of several sets of pretrained weights.
+    """Load the network timm knows as ``name``; ``NAME.TAG`` is one of several sets of pretrained weights.
 
     Raises:
         UsageError: timm is not installed or knows no such network or weights; the message says what to install, or the

@@ -44,7 +44,7 @@ def traced_graph(network: Network, blocks: tuple[str, ...]) -> onnx.ModelProto:
     pixels = torch.zeros(1, 3, *network.about.preprocess.resize.size, device=device)
     with TemporaryDirectory() as folder, warnings.catch_warnings():
         path = Path(folder) / "traced.onnx"
-        # Sizes that tracing fixes are meant to be fixed, and the newer exporter needs a package more.
+        # The older exporter: sizes that tracing fixes are meant to be fixed, and the newer exporter needs one more package.
         warnings.simplefilter("ignore")
         torch.onnx.export(
             module,

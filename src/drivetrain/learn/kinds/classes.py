@@ -41,12 +41,12 @@ from .words import BOOTSTRAP, LOG_LOSS, NOTHING_LEARNED, SURE_AND_RIGHT, few_ima
 if TYPE_CHECKING:
     from ..deep.objective import Objective
 
-# A random split that claims so much more, as a share, is worth a finding.
+# A random split that claims more than the figure by this share is worth a finding.
 LEAKAGE_SHOWN = 0.02
 
 CALIBRATION_ERROR = "by how much confidence misses the accuracy, on average"
 
-# The commonest class has so many times the images of the rarest: unequal.
+# Classes are unequal where the commonest has this many times the images of the rarest.
 UNEQUAL = 10
 
 
@@ -78,13 +78,13 @@ class ClassTargets(Targets):
 
     @classmethod
     def of_block(cls, block: TargetBlock[Any], values: NDArray[Any], options: TargetOptions) -> Self:  # noqa: ARG003
-        assert isinstance(block, CategoryBlock)  # what `reads` says yes to
+        assert isinstance(block, CategoryBlock)  # `reads` accepts no other
         return cls(block.labels, np.asarray(values, np.int64))
 
     @classmethod
     def known(cls, block: TargetBlock[Any], samples: Sequence[Sample]) -> TargetBlock[Any]:
         if isinstance(block, CategoryBlock) and block.vocab is None:
-            # Whether there are classes enough is asked later, of the images that can be used.
+            # The number of classes is checked later, among the images that can be used.
             block = replace(block, vocab=tuple(sorted({str(sample.target) for sample in samples})))
         return super().known(block, samples)
 
@@ -283,7 +283,7 @@ class ClassTargets(Targets):
         return worst_class(self.values, answered.values_JO.argmax(axis=1), answered.groups_J, self.names, self.one)
 
     def golden(self, answers_JO: Floats, count: int) -> list[int]:
-        """One of each of the first classes, chosen by confidence nearest 0.9: clear, yet able to move."""
+        """Choose one image of each of the first classes, with the confidence nearest 0.9: clear, yet able to move."""
         order = np.argsort(np.abs(answers_JO.max(axis=1) - 0.9), kind="stable")
         by_class = [[int(j) for j in order if self.values[j] == c] for c in range(len(self.names))]
         return [rows[depth] for depth in range(count) for rows in by_class if depth < len(rows)]

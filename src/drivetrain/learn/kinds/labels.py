@@ -58,7 +58,7 @@ class _Labels:
 
     def __call__(self, item: Item) -> list[str]:
         text = (item.label or "").strip()
-        # A table's cells come without spaces around them, so a delimiter alone may have lost its own.
+        # A table's cells are stripped of spaces, so a cell that is only a delimiter may have lost the delimiter's own.
         if text == self.delimiter.strip():
             return []
         return [part.strip() for part in text.split(self.delimiter) if part.strip()]
@@ -75,7 +75,7 @@ class LabelTargets(Targets):
     one: ClassVar[str] = "label"
     many: ClassVar[str] = "labels"
     delimited: ClassVar[bool] = True
-    # Not the mean average precision: its bootstrap intervals are too short on few images.
+    # The mean average precision is not compared: its bootstrap intervals are too short on few images.
     compared: ClassVar[tuple[str, ...]] = ("all-labels-right",)
     loss_is: ClassVar[tuple[str, str]] = ("Log-loss", f"{LOG_LOSS} Here it is the mean over the labels.")
 
@@ -94,7 +94,7 @@ class LabelTargets(Targets):
 
     @classmethod
     def of_block(cls, block: TargetBlock[Any], values: NDArray[Any], options: TargetOptions) -> Self:  # noqa: ARG003
-        assert isinstance(block, MultiCategoryBlock)  # what `reads` says yes to
+        assert isinstance(block, MultiCategoryBlock)  # `reads` accepts no other
         return cls(block.labels, np.asarray(values, np.float32))
 
     @classmethod
@@ -241,7 +241,7 @@ class LabelTargets(Targets):
         return float(shares_L[shares_L > 0].mean()) if shares_L.any() else 0.0, float(together.max() / len(self))
 
     def _wrong(self, probs_JL: Floats, thresholds_L: Floats) -> NDArray[np.bool_]:
-        """(J,) whether one of the labels given or left out is wrong."""
+        """Return the (J,) mask of answers in which one of the labels given or left out is wrong."""
         wrong: NDArray[np.bool_] = ((probs_JL >= thresholds_L) != (self.values > 0.5)).any(axis=1)
         return wrong
 

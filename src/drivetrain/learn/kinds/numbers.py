@@ -42,16 +42,16 @@ from .words import NOTHING_LEARNED
 if TYPE_CHECKING:
     from ..deep.objective import Objective
 
-# How often a number's interval is to hold it.
+# The share of numbers that their intervals are to hold.
 COVERAGE = 0.9
 
-# Numbers are float32, and what is reckoned with them must stay finite.
+# The largest number: numbers are float32, and results of computing with them must stay finite.
 GREATEST_NUMBER = 1e30
 
-# The model's weights, which are float32, are in the numbers' unit.
+# The least spread: the model's weights, which are float32, are in the numbers' unit.
 LEAST_SPREAD = 1e-30
 
-# Of several numbers, those whose plots a report has room for.
+# The most numbers whose plots a report has room for.
 MOST_PLOTTED = 4
 
 
@@ -94,7 +94,7 @@ class NumberTargets(Targets):
 
     @classmethod
     def of_block(cls, block: TargetBlock[Any], values: NDArray[Any], options: TargetOptions) -> Self:
-        assert isinstance(block, RegressionBlock)  # what `reads` says yes to
+        assert isinstance(block, RegressionBlock)  # `reads` accepts no other
         return cls(_number_names(options.target_names, block.n_out), np.asarray(values, np.float32))
 
     @classmethod
@@ -175,7 +175,7 @@ class NumberTargets(Targets):
 
     def losses(self, answers_NO: Floats) -> Floats:
         variance_M = self.values.var(axis=0, dtype=np.float64)
-        # Of equal numbers nothing is explained; their errors count as they are.
+        # Equal numbers have no variance to explain; their errors count as they are.
         errors_NM = (answers_NO - self.values) ** 2 / np.where(variance_M > 0, variance_M, 1.0)
         losses_N: Floats = errors_NM.mean(axis=1)
         return losses_N
@@ -214,7 +214,7 @@ class NumberTargets(Targets):
         ]
         if random_split is not None:
             name, slug = "mean absolute error of a random split", f"mean-absolute-error{RANDOM_SPLIT}"
-            # Of several numbers it is their mean, in standard deviations.
+            # For several numbers the figure is their mean, in standard deviations.
             unit = "standard deviations" if len(self.names) > 1 else ""
             rows.append(figure(slug, name, random_split, "significant", None, how, unit=unit))
         return Figures(tuple(rows), how, tuple(float(width) for width in widths_M))
@@ -306,7 +306,7 @@ class NumberTargets(Targets):
         return found
 
     def worst(self, answered: Answered) -> Worst | None:
-        """The range of the (first) number."""
+        """Return the range of the (first) number that is answered worst."""
         truth_J, said_J = self.values[:, 0].astype(np.float64), answered.values_JO[:, 0]
         return worst_range(truth_J, said_J, answered.groups_J, self.names[0], answered.seed)
 
@@ -389,5 +389,5 @@ def _number_names(names: tuple[str, ...], count: int) -> tuple[str, ...]:
     for name in names:
         if not isinstance(name, str) or not name.strip():
             raise UsageError(f"{name!r} was given for the name of a number; give a text, such as years")
-    # What cannot be encoded cannot be written to the manifest either.
+    # Text that cannot be encoded cannot be written to the manifest either.
     return tuple(name.strip().encode("utf-8", "replace").decode("utf-8") for name in names)

@@ -15,11 +15,11 @@ from .targets import Targets
 TARGETS: dict[str, type[Targets]] = {
     kind.answered_as.task: kind for kind in (ClassTargets, LabelTargets, NumberTargets, OrdinalTargets)
 }
-"""By the task that the manifest names."""
+"""The kinds by the task that the manifest names."""
 
 
 def kind_of_block(block: TargetBlock[Any]) -> type[Targets]:
-    """The kind of the targets that a DataBlock reads.
+    """Find the kind of the targets that a DataBlock reads.
 
     Raises:
         UsageError: there is none.

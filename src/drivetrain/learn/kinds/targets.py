@@ -1,4 +1,4 @@
-"""What is to be predicted: all that differs between the kinds of target in a training run, an evaluation and a report.
+"""Targets, which are to be predicted: all that differs between their kinds in a training run, an evaluation and a report.
 
 Each kind is one module beside this one, and one line of `registry`. Nobody else asks of which kind targets are: what a kind
 has to say for itself is asked of it here. Shapes: N items, J of them judged, D features, W columns of the graph's logits,
@@ -47,15 +47,15 @@ AnyInterpretation = Interpretation[Item] | LabelInterpretation[Item] | NumberInt
 
 @dataclass(frozen=True, eq=False)
 class Answered:
-    """Answers to J items, as figures, reports and thresholds are reckoned from them."""
+    """Answers to J items, from which figures, reports and thresholds are reckoned."""
 
     values_JO: Floats
-    """Calibrated probabilities, or numbers."""
+    """The answers: calibrated probabilities, or numbers."""
     groups_J: IntArray
     how: str
-    """In words, how they were obtained."""
+    """The way the answers were obtained, in words."""
     seed: int = 0
-    """Of intervals by bootstrap."""
+    """The seed of intervals by bootstrap."""
 
 
 class Targets(ABC):
@@ -64,23 +64,23 @@ class Targets(ABC):
     answered_as: ClassVar[type[Kind]]
     """The half of the kind that answers: what both halves have to say, that one says."""
     one: ClassVar[str]
-    """What one of the outputs is called: ``class``."""
+    """The word for one of the outputs: ``class``."""
     many: ClassVar[str]
     said: ClassVar[str] = "labels"
-    """What people wrote beside the images."""
+    """The word for what people wrote beside the images."""
     delimited: ClassVar[bool] = False
-    """Whether several labels may stand in one cell, with a delimiter between them."""
+    """Tells whether several labels may stand in one cell, with a delimiter between them."""
     competing: ClassVar[bool] = False
-    """Whether outputs compete, so that they can be balanced against each other."""
+    """Tells whether outputs compete, so that they can be balanced against each other."""
     compared: ClassVar[tuple[str, ...]]
     """Slugs of the figures by which an evaluation is compared with what training claimed. Their intervals have to hold on
     few images: those of a share, or of a mean error."""
     loss_is: ClassVar[tuple[str, str]]
-    """What features are compared by, and a sentence that says what it is."""
+    """The loss that features are compared by, and a sentence that says what it is."""
     one_label: ClassVar[bool] = False
-    """Whether an answer is one label of several, so that there is a confusion matrix."""
+    """Tells whether an answer is one label of several, so that there is a confusion matrix."""
     measured: ClassVar[bool] = False
-    """Whether targets are measurements, which may differ a little between copies of a picture."""
+    """Tells whether targets are measurements, which may differ a little between copies of a picture."""
     counted: ClassVar[bool] = True
     """Whether only some of the images have an output, so that counts say anything."""
     none_accepted: ClassVar[str] = "no error has been named that may pass without a person"
@@ -89,9 +89,9 @@ class Targets(ABC):
     """The beginning of the sentence that says why there are few folds."""
 
     names: tuple[str, ...]
-    """Of the outputs, in their order."""
+    """The names of the outputs, in their order."""
     values: NDArray[Any]
-    """(N,) or (N, O), as the bundle keeps them."""
+    """The targets as the bundle keeps them, (N,) or (N, O)."""
 
     @property
     def task(self) -> TaskName:
@@ -102,11 +102,11 @@ class Targets(ABC):
         return len(self.values)
 
     def take(self, rows: Rows) -> Self:
-        """Those at ``rows``."""
+        """Return the targets at ``rows``."""
         return self.with_values(self.values[rows])
 
     def with_values(self, values: NDArray[Any]) -> Self:
-        """Other targets with the same names."""
+        """Return other targets with the same names."""
         return replace(self, values=values)  # type: ignore[type-var]  # every kind is a dataclass
 
     # Reading.
@@ -120,12 +120,12 @@ class Targets(ABC):
     @classmethod
     @abstractmethod
     def reads(cls, block: TargetBlock[Any] | None) -> bool:
-        """Whether a DataBlock's target block gives targets of this kind."""
+        """Tells whether a DataBlock's target block gives targets of this kind."""
 
     @classmethod
     @abstractmethod
     def of_block(cls, block: TargetBlock[Any], values: NDArray[Any], options: TargetOptions) -> Self:
-        """From what ``block``, which knows the vocabulary, made of the targets.
+        """Make targets from those that ``block``, which knows the vocabulary, has read.
 
         Raises:
             UsageError: the options name outputs that do not fit.
@@ -133,7 +133,7 @@ class Targets(ABC):
 
     @classmethod  # noqa: B027  # most kinds take any label
     def check_labels(cls, items: Sequence[Item]) -> None:
-        """Whether the labels of a source can be read without a DataBlock.
+        """Check that the labels of a source can be read without a DataBlock.
 
         Raises:
             DataError: one of them cannot, in the words of somebody who has never heard of blocks.
@@ -141,7 +141,7 @@ class Targets(ABC):
 
     @classmethod  # noqa: B027  # most kinds read something from any cell
     def check_samples(cls, source: str, samples: Sequence[Sample], options: TargetOptions) -> None:
-        """Whether what was read without a DataBlock says anything.
+        """Check that targets read without a DataBlock say anything.
 
         Raises:
             DataError: it does not.
@@ -169,7 +169,7 @@ class Targets(ABC):
 
     @classmethod
     def misread(cls, block: TargetBlock[Any], outputs: tuple[str, ...]) -> str | None:  # noqa: ARG003
-        """What the block reads instead, where that cannot be compared with a bundle's answers; None where it can."""
+        """Say what the block reads where that cannot be compared with a bundle's answers; None where it can."""
         return None if cls.reads(block) else type(block).__name__
 
     @classmethod
@@ -179,7 +179,7 @@ class Targets(ABC):
 
     @classmethod
     def nothing_known(cls, source: str, known: str, found: str) -> str:
-        """What to say where no image of a source has labels that the bundle knows; both lists in words."""
+        """Write the error for a source of which no image has labels that the bundle knows; both lists are in words."""
         return (
             f"no image of {source} has a {cls.one} of the bundle ({known}); found {found}; name the folders as the bundle "
             f"names its {cls.many}"
@@ -187,13 +187,13 @@ class Targets(ABC):
 
     @classmethod
     def of_unknown(cls) -> str:
-        """What images have that a bundle does not know, in the middle of a sentence."""
+        """Say, within a sentence, what images have that a bundle does not know."""
         return f"of a {cls.one}"
 
     # Whether anything can be learned.
 
     def check_read(self, source: str, closed: str) -> None:  # noqa: ARG002
-        """Whether there is anything to learn, as read; ``closed``: a remark on a folder that could not be read.
+        """Check that there is anything to learn, as read; ``closed``: a remark on a folder that could not be read.
 
         Raises:
             DataError: there is not.
@@ -202,26 +202,26 @@ class Targets(ABC):
 
     @abstractmethod
     def check(self, where: str = "", unusable: str = "") -> None:
-        """Whether there is anything to learn; ``where`` and ``unusable`` are parts of the sentence that says so.
+        """Check that there is anything to learn; ``where`` and ``unusable`` are parts of the sentence that says so.
 
         Raises:
             DataError: there is not.
         """
 
     def counts(self) -> dict[str, int]:
-        """Images that have each output, by name; of numbers, all images for each."""
+        """Count the images that have each output, by name; for numbers, all images for each."""
         return dict.fromkeys(self.names, len(self))
 
     def per_class(self) -> dict[str, int]:
-        """`counts`, as the manifest keeps them: where they say anything."""
+        """Return the counts that the manifest keeps; empty where they are not worth telling."""
         return self.counts() if self.counted else {}
 
     def about_counts(self, balance: Balance) -> list[Finding]:  # noqa: ARG002
-        """What a reader must be told of how many images there are of what."""
+        """Make findings on the numbers of images of each output."""
         return []
 
     def occurring(self) -> frozenset[int]:
-        """What has to stand on both sides of a split, so that it can be both learned and checked: class numbers."""
+        """Return the class numbers that have to stand on both sides of a split, to be both learned and checked."""
         return frozenset()
 
     # Learning.
@@ -229,7 +229,7 @@ class Targets(ABC):
     @property
     @abstractmethod
     def strata_N(self) -> IntArray:
-        """(N,) what folds and samples keep in proportion."""
+        """The (N,) strata, whose proportions folds and samples keep."""
 
     @property
     def width(self) -> int:
@@ -242,21 +242,21 @@ class Targets(ABC):
 
     @abstractmethod
     def fingerprint(self, row: int) -> str:
-        """One item's target in full: what is hashed of it. Not what people read, which is ambiguous or rounded."""
+        """Write one item's target in full, to be hashed; the text for people may be ambiguous or rounded."""
 
     def weights(self, weights_N: FloatArray, balance: Balance, groups_N: IntArray) -> FloatArray:  # noqa: ARG002
-        """(N,) item weights of mean 1; only classes compete, and so are balanced."""
+        """Return (N,) item weights of mean 1; only classes compete, and so are balanced."""
         return np.asarray(weights_N / weights_N.mean(), np.float32)
 
     def balanced(self, balance: Balance) -> Balance:
-        """How outputs were balanced, as the manifest keeps it."""
+        """Return the way outputs were balanced, for the manifest."""
         return balance if self.competing else "none"
 
     @abstractmethod
     def fit(
         self, features_ND: FloatArray, groups_N: IntArray, weights_N: FloatArray, *, seed: int, threads: int
     ) -> FittedHead:
-        """The head with its out-of-fold evidence.
+        """Fit the head, with its out-of-fold evidence.
 
         Raises:
             DataError: fewer than two groups.
@@ -272,22 +272,22 @@ class Targets(ABC):
 
     @abstractmethod
     def losses(self, answers_NO: Floats) -> Floats:
-        """(N,) how wrong each answer is."""
+        """Compute the (N,) losses of the answers."""
 
     @abstractmethod
     def beta(self, logits_NW: FloatArray) -> float:
-        """What calibrates these logits; 1 where there is nothing to calibrate."""
+        """Fit the β that calibrates these logits; 1 where there is nothing to calibrate."""
 
     @abstractmethod
     def objective(self) -> Objective:
         """The loss of a network that is trained itself, and the figures shown meanwhile. Needs torch."""
 
     def scale(self) -> Scale:
-        """How a network learns the targets; as they are unless a kind says otherwise."""
+        """Return the scale on which a network learns the targets; as they are unless a kind says otherwise."""
         return Scale()
 
     def head_in_words(self, penalty: str, balance: Balance) -> str:  # noqa: ARG002
-        """What the head is; ``penalty`` says in words how much it is held back."""
+        """Say what the head is; ``penalty`` says in words how much it is regularised."""
         return f"a logistic regression a {self.one}, {penalty}"
 
     # Judging. Targets are then those of the J items.
@@ -319,10 +319,10 @@ class Targets(ABC):
 
     @abstractmethod
     def about_guessing(self, figures: Figures) -> list[Finding]:
-        """Whether anything was learned, beside what always giving the same answer achieves."""
+        """Make findings on whether the model learned more than always giving the same answer achieves."""
 
     def about_leakage(self, figures: Figures) -> list[Finding]:  # noqa: ARG002
-        """Whether a random split would have flattered the figures."""
+        """Make findings on whether a random split would have flattered the figures."""
         return []
 
     @abstractmethod
@@ -330,7 +330,7 @@ class Targets(ABC):
         """The class, label or range that is answered worst; None where there is nothing to compare."""
 
     def golden(self, answers_JO: Floats, count: int) -> list[int]:
-        """Which of the J answers to try first for ``count`` golden ones: from the whole range of losses."""
+        """Order the J answers to be tried for ``count`` golden ones: from the whole range of losses."""
         order = np.argsort(self.losses(answers_JO), kind="stable")
         spaced = order[np.linspace(0, len(order) - 1, count).astype(int)].tolist()
         return list(dict.fromkeys([*spaced, *order.tolist()]))
@@ -339,7 +339,7 @@ class Targets(ABC):
 
     @abstractmethod
     def interpretation(self, items: Sequence[Item], answered: Answered, settings: Sequence[float]) -> AnyInterpretation:
-        """What is wrong, to look at."""
+        """Return the mistakes, to look at."""
 
     @abstractmethod
     def sections(
@@ -348,7 +348,7 @@ class Targets(ABC):
         """What a report shows of the answers; ``confident``: which of its mistakes were made with confidence."""
 
     def confusion_CC(self, answers_JO: Floats) -> IntArray:  # noqa: ARG002
-        """Counts, labels in rows and answers in columns.
+        """Return the confusion matrix: counts, labels in rows and answers in columns.
 
         Raises:
             DataError: answers are not one label of several.
@@ -356,7 +356,7 @@ class Targets(ABC):
         raise DataError(f"answers for {self.task} have no confusion matrix")
 
     def calibration_note(self, beta: float, on: str) -> str:  # noqa: ARG002
-        """How confidences were set right, where a report shows how sure answers are; ``on`` says by which images."""
+        """Say how confidences were calibrated, where a report shows them; ``on`` says by which images."""
         return ""
 
     def method_notes(self, balance: Balance) -> tuple[str, ...]:  # noqa: ARG002
@@ -364,7 +364,7 @@ class Targets(ABC):
         return ()
 
     def moved(self, one_JO: Floats, other_JO: Floats) -> str:
-        """How far two ways of preparing the same J images differ in their answers, in words."""
+        """Say how far two ways of preparing the same J images differ in their answers."""
         return f"moved probabilities by at most {np.abs(one_JO - other_JO).max():.3f}"
 
     @abstractmethod
@@ -375,9 +375,9 @@ class Targets(ABC):
 
     @abstractmethod
     def described(self, figures: Figures, calibration: Calibration) -> Kind:
-        """What the manifest says of the kind; targets are those trained on."""
+        """Return the manifest's kind; targets are those trained on."""
 
     @classmethod
     @abstractmethod
     def settings_of(cls, kind: Kind) -> tuple[float, ...]:
-        """What was set on the answers judged in training, see `Figures.settings`."""
+        """Return the settings chosen on the answers judged in training, see `Figures.settings`."""

@@ -18,12 +18,12 @@ BOOTSTRAP = "bootstrap 95 % over groups"
 
 NOTHING_LEARNED = "nothing was learned that could be relied on; see in the report what it mixes up, and add images."
 
-# Of fewer images of something, little can be said.
+# With fewer images of an output than this, little can be said about it.
 FEW = 20
 
 
 def few_images(counts: Mapping[str, int], many: str) -> list[Finding]:
-    """What has few images, of output → images; ``many``: what the outputs are called."""
+    """Make a finding on outputs with few images, by output → images; ``many`` is the word for the outputs."""
     few = [f"“{name}” {count}" for name, count in counts.items() if count < FEW]
     if not few:
         return []
