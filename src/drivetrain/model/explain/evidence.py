@@ -190,7 +190,7 @@ class _Walk:
         self.visit(node.input[0], matrix @ weight_DC, divisors)
 
     def _is_mean(self, node: onnx.NodeProto) -> bool:
-        """Whether the node takes the mean over all places of a map (N, K, h, w)."""
+        """Tells whether the node takes the mean over all places of a map (N, K, h, w)."""
         dims = self._dims.get(node.input[0]) if node.input else None
         if not dims or len(dims) != 4 or None in dims[1:]:
             return False
@@ -206,7 +206,7 @@ class _Walk:
         return False
 
     def _is_maximum(self, node: onnx.NodeProto) -> bool:
-        """Whether the node takes the largest value over all places of a map (N, K, h, w)."""
+        """Tells whether the node takes the largest value over all places of a map (N, K, h, w)."""
         dims = self._dims.get(node.input[0]) if node.op_type == "GlobalMaxPool" else None
         return dims is not None and len(dims) == 4 and None not in dims[1:]
 
