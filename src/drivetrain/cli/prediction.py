@@ -282,7 +282,7 @@ def _line_printer(files: Sequence[Path], kind: Kind, aligned: bool) -> Callable[
 
 
 def _why(prediction: Prediction) -> str:
-    """Why it is not accepted, in little room: what is wrong with the file, or the codes of the reasons."""
+    """Say in little room why an answer is not accepted: what is wrong with the file, or the codes of the reasons."""
     from .console import one_line
 
     return one_line(prediction.error) if prediction.error else ", ".join(reason.code for reason in prediction.reasons)

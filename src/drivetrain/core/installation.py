@@ -1,4 +1,4 @@
-"""How drivetrain came onto this machine, and what a user types here to get what it lacks.
+"""The installation: how drivetrain came onto this machine, and the command that adds what it lacks.
 
 No index is taken for granted: a package of this name there may be somebody else's.
 """

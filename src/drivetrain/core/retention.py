@@ -15,7 +15,7 @@ class Kept(StrEnum):
     """The part of an input that is kept."""
 
     NONE = "none"
-    """Nothing, not even its hash."""
+    """Keep nothing, not even the hash."""
     HASH = "hash"
     """The input's SHA-256: enough to tell whether two predictions were of one file."""
     INPUT = "keep"

@@ -1,4 +1,4 @@
-"""What to do with an answer, and why. A module of its own, so that the command line need not load NumPy for it."""
+"""The verdict on an answer, and its reasons. A module of its own, so that the command line need not load NumPy for it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """Why a rule of the policy did not let an answer stand."""
+    """The reason why a rule of the policy did not let an answer stand."""
 
     code: str
     """The rule's name, which never changes: ``low-confidence``."""

@@ -35,7 +35,7 @@ class Quarantine:
     """
 
     folder: Path | None = None
-    """None: ``passed`` in the default cache folder."""
+    """The folder of the notes; None: ``passed`` in the default cache folder."""
     limits: ChildLimits | None = None
 
     def admit(

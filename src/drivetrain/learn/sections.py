@@ -38,7 +38,7 @@ class AnswerSections:
     """A report's sections on answers, the same for a training run and an evaluation. Empty ones are left out."""
 
     called: tuple[str, str] = ("class", "classes")
-    """What an output is called: one, several."""
+    """The words for one output and for several."""
     classes: tuple[str, ...] = ()
     confusion_CC: tuple[tuple[int, ...], ...] = ()
     """Rows: label; columns: predicted."""

@@ -35,11 +35,11 @@ class Candidate:
     figure: Figure
     """``of`` is its name, ``n`` the images judged that are of it."""
     called: str
-    """Its name in the middle of a sentence."""
+    """The part's name in the middle of a sentence."""
     opening: str
-    """Its name at the beginning of one, with all that stands before ``said``."""
+    """The part's name at the beginning of a sentence, with all that stands before ``said``."""
     said: str
-    """How well it is answered."""
+    """The figure that says how well the part is answered."""
 
     @property
     def name(self) -> str:
@@ -53,7 +53,7 @@ class Candidate:
 
     @property
     def interval(self) -> Interval:
-        """Of the figure; NaN where it has none."""
+        """The limits of the figure; NaN where it has none."""
         return interval_of(self.figure)
 
 
@@ -64,7 +64,7 @@ class Worst:
     first: Candidate
     next: Candidate
     what: str
-    """What the candidates are: classes, labels or ranges, in the singular."""
+    """The word for one of the candidates: class, label or range."""
     perfect: str = ""
     """The sentence where even the worst cannot be bettered; empty where the usual one says it."""
 

@@ -179,7 +179,7 @@ class Policy:
 
 
 UNJUDGED = Policy((AlwaysReviewed(),))
-"""Of a network whose answers were not judged yet, so that nothing is known of its errors."""
+"""Make the policy of a network whose answers were not judged yet, so that nothing is known of its errors."""
 
 
 def judge(manifest: Manifest, path: str, seen: Seen) -> Prediction:

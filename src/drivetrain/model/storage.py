@@ -51,7 +51,7 @@ _LARGEST = dict.fromkeys((MODEL, FROZEN, ARRAYS, GALLERY), 2 << 30)
 
 @dataclass(frozen=True)
 class BundleLimits:
-    """What a bundle may hold at most, in bytes. ONNX itself stops at 2 GiB, and the rest is smaller than the model.
+    """The most that a bundle may hold, in bytes. ONNX itself stops at 2 GiB, and the rest is smaller than the model.
 
     A zip may unpack to ``zip_free``, or to ``zip_ratio`` times its own size: weights hardly compress, pages and arrays
     about tenfold.

@@ -1,4 +1,4 @@
-"""From an evaluation to the page a person reads."""
+"""Making the page about an evaluation."""
 
 from __future__ import annotations
 

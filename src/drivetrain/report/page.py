@@ -94,7 +94,7 @@ class Report:
     warnings: tuple[str, ...] = ()
     """Sentences a reader must not miss, most important first."""
     called: tuple[str, str] = ("class", "classes")
-    """What an output is called: one, several."""
+    """The words for one output and for several."""
     classes: tuple[str, ...] = ()
     confusion_CC: tuple[tuple[int, ...], ...] = ()
     """Rows: label; columns: predicted."""

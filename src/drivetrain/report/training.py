@@ -1,4 +1,4 @@
-"""From a training run to the page a person reads."""
+"""Making the page about a training run."""
 
 from __future__ import annotations
 

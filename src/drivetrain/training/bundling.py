@@ -1,4 +1,4 @@
-"""From a training run to the files of a bundle. Shapes: A usable images, N of them trained on, D embedding, W logits."""
+"""Making the files of a bundle from a training run. Shapes: A usable images, N of them trained on, D embedding, W logits."""
 
 from __future__ import annotations
 

@@ -124,7 +124,7 @@ class TrainOptions:
         ),
     )
     targets: TargetOptions = part(TargetOptions)
-    """How targets are read."""
+    """The choices on how targets are read."""
     deep: Tuning | None = switched(
         Tuning,
         Option(

@@ -54,7 +54,7 @@ class Trained:
     worst: Worst | None
     """The class, label or range of numbers that is answered worst; None where there is nothing to compare."""
     findings: tuple[Finding, ...]
-    """What a reader must not miss, most important first."""
+    """Findings that a reader must not miss, most important first."""
     ignored: tuple[str, ...]
     """Codes of findings that were left out as asked."""
 
@@ -120,7 +120,7 @@ class Trained:
 
 @dataclass(frozen=True)
 class TrainResult:
-    """What `train` returns: where the bundle is and the figures a person asks for first."""
+    """The result of `train`: the bundle's place and the figures a person asks for first."""
 
     bundle: Path
     report: Path | None
@@ -133,7 +133,7 @@ class TrainResult:
     groups_duplicates: int
     groups_user: int
     random_split: str | None
-    """What a random split would have claimed and what to think of it, in words; None where that says nothing."""
+    """A random split's claim and what to think of it, in words; None where that says nothing."""
     worst: Worst | None
     """The class, label or range of numbers that is answered worst."""
     contradictory: tuple[Contradictory, ...]
@@ -143,7 +143,7 @@ class TrainResult:
     fine_tuning: str | None
     """The outcome of fine-tuning, in words; None where it was not asked for."""
     findings: tuple[Finding, ...]
-    """What a reader must not miss, most important first."""
+    """Findings that a reader must not miss, most important first."""
     ignored: tuple[str, ...]
     """Codes of findings that were left out as asked."""
     seconds: dict[str, float]

@@ -32,7 +32,7 @@ def loaders_of(
     image_block: ImageBlock,
     resize: preprocess.Resize,
 ) -> DataLoaders:
-    """Both sides as batches: for training a little larger than the network's input, for judging the very pixels that it
+    """Make both sides' batches: for training a little larger than the network's input, for judging the very pixels that it
     answers for in production."""
     targets = ready.sample.targets
     samples = [

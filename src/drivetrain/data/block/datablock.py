@@ -134,7 +134,7 @@ class DataBlock:
         return items, skipped
 
     def samples(self, items: Sequence[object], root: Path | None = None) -> tuple[Sample, ...]:
-        """Each item with its x and its target; names are relative to ``root``.
+        """Resolve each item's x and target; names are relative to ``root``.
 
         Raises:
             StepError: ``get_x`` or ``get_y`` failed, or gave what the block cannot use; says for which item.
@@ -168,7 +168,7 @@ class DataBlock:
             raise StepError(f"splitter {called(self.splitter)}", f"{len(samples)} items", _reason(error)) from error
 
     def encoded(self, samples: Sequence[Sample], split: Split) -> tuple[View, View]:
-        """Both sides, with targets as numbers by what the training side teaches.
+        """Encode both sides' targets as numbers, by the vocabulary that the training side teaches.
 
         Raises:
             StepError: a validation item has a label that training lacks; names both.

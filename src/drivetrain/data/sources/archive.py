@@ -59,7 +59,7 @@ PLAIN_ONLY = "only plain files and folders are unpacked; pack it again without"
 
 @dataclass(frozen=True)
 class UnpackLimits:
-    """How much an archive may unpack to: at most ``total_bytes``, and at most ``ratio`` times its own size.
+    """The limits of unpacking an archive: at most ``total_bytes``, and at most ``ratio`` times its own size.
 
     The ratio stops bombs (images hardly compress; tables do by less than 20), and does not apply below ``free_bytes``.
     """

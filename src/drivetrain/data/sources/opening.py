@@ -1,4 +1,4 @@
-"""From what a user points at to a data set: a folder, a table, an archive, a pattern or a Python list.
+"""Opening a user's source as a data set: a folder, a table, an archive, a pattern or a Python list.
 
 ``open_source("photos")`` reads ``photos/cat/1.jpg`` as an item named ``cat/1.jpg`` with the label ``cat``;
 ``open_source([("a.jpg", "cat"), ("b.jpg", "dog", "video 7")])`` takes labels and groups from Python.

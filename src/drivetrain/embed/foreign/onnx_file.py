@@ -97,7 +97,7 @@ def backbone(
 
 @contextmanager
 def blamed_on(where: str) -> Iterator[None]:
-    """Whatever goes wrong while a file from anywhere is taken apart is the file's fault, in one line.
+    """Turn any error while a foreign file is parsed into one line about the file.
 
     The checker does not look into weights or names, so damage there shows in any of the steps, as any exception.
     """

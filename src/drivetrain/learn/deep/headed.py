@@ -115,7 +115,7 @@ class HeadedNetwork(nn.Module):
         return self.outputs(self.network(batch))
 
     def outputs(self, embedding: Tensor) -> Tensor:
-        """What the network makes of images, all of its blocks → (N, C), float32."""
+        """Turn the network's embeddings of images, all of its blocks, into outputs (N, C), float32."""
         with torch.autocast(embedding.device.type, enabled=False):
             if len(self.columns) < embedding.shape[1]:
                 embedding = embedding[:, self.columns.to(embedding.device)]

@@ -207,7 +207,7 @@ class LabelTargets(Targets):
         return Figures(tuple(rows), how, tuple(thresholds_L.tolist()))
 
     def _ranked(self, answered: Answered, random_split: float | None) -> list[Figure]:
-        """How well each label's images are told from the others, whatever the threshold."""
+        """Make a row on how well each label's images are told from the others, whatever the threshold."""
         slug, name, how, n = "mean-average-precision", "mean average precision", answered.how, len(self)
         mean = mean_average_precision_interval(self.values, answered.values_JO, answered.groups_J, answered.seed)
         guessing, (baseline, _) = "guessing, by how common each label is", self._guessed()
@@ -222,7 +222,7 @@ class LabelTargets(Targets):
         return rows
 
     def _exact(self, probs_JL: Floats, thresholds_L: Floats, groups_J: IntArray, how: str) -> list[Figure]:
-        """Of how many images every label is given, and no other."""
+        """Make a row on the share of images whose every label is given, and no other."""
         usual, (_, together), n = "always giving the labels that most often go together", self._guessed(), len(self)
         exact, note = (
             share(~self._wrong(probs_JL, thresholds_L), np.ones(n, bool), groups_J),

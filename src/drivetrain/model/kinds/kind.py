@@ -228,7 +228,7 @@ class Kind(Part, ABC):
         counts: Mapping[str, int],  # noqa: ARG002
         shown: Callable[[str], str],  # noqa: ARG002
     ) -> tuple[str, float] | None:
-        """What always giving the same answer is called and the share of images trained on that it is right for.
+        """Name always giving the same answer, and the share of training images that it is right for.
 
         None where the figures have a row of it, as all have since version 3, or where no one output is the answer.
         ``counts``: images trained on of each output; ``shown`` makes names safe to show.
