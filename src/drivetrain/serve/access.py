@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who asks. ``client`` is what fairness is counted by."""
+    """The caller of a request; ``client`` is the address by which fairness is counted."""
 
     role: Role
     client: str
@@ -50,9 +50,9 @@ class Guard:
         are divided."""
         self._loopback = loopback
         self._known = False
-        """Whether the store could be asked the last time."""
+        """Tells whether the store could be asked the last time."""
         self._closed = False
-        """Whether a key has been seen."""
+        """Tells whether a key has been seen."""
         self._store = store
         self._share = share
         self._clock = clock
@@ -80,21 +80,21 @@ class Guard:
 
     @property
     def can_tell(self) -> bool:
-        """Whether callers can be told apart: by the keys of last time, or as an open store could be asked."""
+        """Tells whether callers can be told apart: by the keys of last time, or as an open store could be asked."""
         return self._known or not self.open_to_all
 
     @property
     def has_live_key(self) -> bool:
-        """Whether there is a key that opens anything."""
+        """Tells whether there is a key that opens anything."""
         return any(key.revoked_at is None for key in self._keys)
 
     @property
     def open_to_all(self) -> bool:
-        """Whether no key is needed; where the store could not be asked whether there is one, see `admit`."""
+        """Tells whether no key is needed; where the store could not be asked whether there is one, see `admit`."""
         return self._loopback and not self._closed
 
     def caller(self, request: Request) -> Caller | None:
-        """Who asks; None without a valid key, and while nobody knows whether one is needed."""
+        """Return the caller; None without a valid key, and while nobody knows whether one is needed."""
         client = request.client.host if request.client else "?"
         if self.open_to_all:
             return Caller(Role.ADMIN, client) if self.can_tell else None

@@ -1,4 +1,4 @@
-"""What a server says of itself when it starts, as lines for people."""
+"""The announcement of a server when it starts, as lines for people."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def told(server: Server) -> list[tuple[str, str]]:
-    """What is served, as lines for people."""
+    """Write what is served, as lines for people."""
     models = server.shelf.models
     return [
         *(("Model", f"{model.name} {model.version} ({model.predictor.manifest.name})") for model in models),
@@ -24,7 +24,7 @@ def told(server: Server) -> list[tuple[str, str]]:
 
 
 def _plan_line(planned: Plan) -> str:
-    """How images are put through, in words."""
+    """Say in words how images are put through."""
     batch = "one image a run" if planned.max_batch == 1 else f"up to {planned.max_batch} images a run"
     wait = f", waiting up to {planned.max_wait_s * 1000:.0f} ms for more" if planned.max_wait_s else ""
     speed = f", about {planned.images_per_s:.0f} images/s" if planned.images_per_s else ""
@@ -32,7 +32,7 @@ def _plan_line(planned: Plan) -> str:
 
 
 def _memory_line(server: Server) -> str:
-    """What it may take, and what that leaves for a picture."""
+    """Say how much memory the server may take, and how large a picture that allows."""
     from ..data.image.true_size import MAX_PIXELS
 
     memory, settings = server.memory, server.settings

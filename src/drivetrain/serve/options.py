@@ -37,7 +37,7 @@ class ServeOptions:
         None,
         Option("Where answers are kept: a SQLite file or postgresql://…", env="DRIVETRAIN_STORE"),
     )
-    """None: the default, see `store.default_store.default_store_url`."""
+    """The store's place; None: the default, see `store.default_store.default_store_url`."""
     images: str = option(
         "30d", Option("What is kept of images: none, hash, keep, or days such as {default}.", shown=True)
     )
@@ -82,13 +82,14 @@ class ServeOptions:
         False, Option("Also take a new version that answers with other names.", flag="--allow-other-classes")
     )
     watch_s: float | None = option(2.0, Option(low=0.01))
-    """How often bundles are looked at for a new version; None: never. The command line has no say in it."""
+    """Seconds between two looks for a new version of a bundle; None: never. The command line cannot set it."""
     memory_held: int | None = None
-    """Of ``memory``, what the process holds that started the others. Each of them holds as much; if each looked for itself,
+    """The part of ``memory`` that the process holds that started the others. Each of them holds as much; if each looked for
+    itself,
     one that holds a page more could refuse to start for ever."""
 
     def check(self) -> None:
-        """Whether each choice may be made, and has an effect beside the others.
+        """Check that each choice may be made, and has an effect beside the others.
 
         Raises:
             UsageError: one of them may not, or would be ignored, which would mislead.

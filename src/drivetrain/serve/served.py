@@ -32,9 +32,9 @@ class ServedModel:
     path: Path
     predictor: Predictor
     on_disk: object = None
-    """What the bundle's files looked like when it was loaded; another look means that there is a new version."""
+    """The look of the bundle's files when it was loaded; another look means that there is a new version."""
     problem: str | None = None
-    """Why what stands on disk now was refused."""
+    """The reason why the version on disk now was refused."""
 
     @property
     def version(self) -> str:
@@ -75,7 +75,7 @@ class Shelf:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """What the models answer to, each once; no version changes it."""
+        """The names the models answer to, each once; no version changes them."""
         return tuple(dict.fromkeys(model.name for model in self.models))
 
     def find(self, name: str | None = None, version: str | None = None) -> ServedModel:
@@ -157,13 +157,13 @@ def file_states(path: Path) -> tuple[object, ...]:
 
 
 def _is_same(old: ServedModel, new: ServedModel) -> bool:
-    """Whether both give the same answers; of a bundle's id that is not to be taken on trust."""
+    """Tells whether both give the same answers; a bundle's id alone is no proof of that."""
     before, after = old.predictor, new.predictor
     return (before.model_sha256, before.manifest) == (after.model_sha256, after.manifest)
 
 
 def _other_answers(old: ServedModel, new: ServedModel) -> str | None:
-    """What of the answers would change under one name; None where nothing does."""
+    """Say how the answers under one name would change in form; None where they would not."""
     before, after = old.predictor.manifest, new.predictor.manifest
     if before.task != after.task:
         what = f"its task is {after.task}, not {before.task}"

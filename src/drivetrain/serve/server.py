@@ -1,4 +1,4 @@
-"""What the routes of one server process share."""
+"""The objects that the routes of one server process share."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class Server:
             raise Problem("not-found", str(error)) from None
 
     def stuck_s(self) -> float:
-        """For how long nothing has got through: not into the store, or not past the workers."""
+        """Return the seconds for which nothing has got through, either into the store or past the workers."""
         return max(self.ledger.stuck_s(), self.engine.stuck_s())
 
     def check_ready(self) -> None:
@@ -86,7 +86,7 @@ class Server:
 
 @dataclass
 class State:
-    """What changes while the server runs."""
+    """The state that changes while the server runs."""
 
     draining: bool = False
 

@@ -1,4 +1,4 @@
-"""What a server goes by, from what it was told when it started (`serve.options`, where the defaults and bounds stand)."""
+"""The settings of a server, made of the options it was started with (`serve.options`, where the defaults and bounds stand)."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from .options import TARGET_MS, ServeOptions
 
 @dataclass(frozen=True)
 class RequestLimits:
-    """What one request may ask for."""
+    """The limits of one request."""
 
     body_bytes: int = ServeOptions.max_body_mb << 20
     images: int = ServeOptions.max_images
     pixels: int = MAX_PIXELS
-    """Of one image, by its headers, before it is decoded: what is decoded anywhere, unless memory is short."""
+    """The most pixels of one image, by its headers: all that may be decoded at all, unless memory is short."""
     upload_s: float = ServeOptions.upload_s
     """A body that takes longer to arrive is given up."""
     in_flight_bytes: int = 256 << 20
@@ -29,12 +29,12 @@ class RequestLimits:
 
     @cached_property
     def reading_bytes(self) -> int:
-        """Of ``in_flight_bytes``: for what bodies are read into, one or a few at a time."""
+        """The part of ``in_flight_bytes`` for the objects that bodies are read into, one or a few at a time."""
         return self.in_flight_bytes // 4
 
     @cached_property
     def arriving_bytes(self) -> int:
-        """Of ``in_flight_bytes``: for bodies, from their first byte to the answer."""
+        """The part of ``in_flight_bytes`` for bodies, from their first byte to the answer."""
         return self.in_flight_bytes - self.reading_bytes
 
     @cached_property
@@ -50,13 +50,13 @@ class RequestLimits:
 
 @dataclass(frozen=True)
 class Settings:
-    """How a server goes about it."""
+    """The settings of a server, each within its bounds."""
 
     target_ms: float
     """Within this an accepted image is to be answered; batch, wait and queue follow from it and a measurement."""
     max_batch: int | None
     max_wait_ms: float | None
-    """Both None: measured at start."""
+    """The longest wait for a batch to fill; both None: measured at start."""
     queue: int | None
     """Images that may wait; None: what can be answered within ``target_ms``."""
     workers: int | None
@@ -64,7 +64,7 @@ class Settings:
     memory: int | None
     """Bytes that all processes together may take; None: half of what this machine has, and at most 4 GiB a process."""
     processes: int
-    """How many share the port, and with it the cores."""
+    """The number of processes that share the port, and with it the cores."""
     deadline_s: float
     """After this a request that has no answer yet gets 503; a request may ask for less."""
     retention: Retention
@@ -74,20 +74,20 @@ class Settings:
     samples: Path | None
     """Folder of pictures that the console offers to try."""
     loopback: bool
-    """Whether the address served on can only be reached from this machine."""
+    """Tells whether the address served on can only be reached from this machine."""
     drain_s: float
-    """How long requests under way may take to end after SIGTERM."""
+    """Seconds that requests under way may take to end after SIGTERM."""
     watch_s: float | None
-    """How often bundles are looked at for a new version; None: never."""
+    """Seconds between two looks for a new version of a bundle; None: never."""
 
     @property
     def cores(self) -> int:
-        """This process's share of them."""
+        """This process's share of the cores."""
         return max(1, available_cores() // self.processes)
 
     @classmethod
     def of(cls, options: ServeOptions) -> Settings:
-        """As `options` have them.
+        """Make settings from `options`.
 
         Raises:
             UsageError: one of them is out of range, or has no effect beside the others.
@@ -114,7 +114,7 @@ class Settings:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether an address can only be reached from this machine; a name but localhost may point anywhere."""
+    """Tells whether an address can only be reached from this machine; a name but localhost may point anywhere."""
     if host == "localhost":
         return True
     try:

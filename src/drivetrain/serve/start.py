@@ -118,7 +118,7 @@ def _shelf(options: ServeOptions, settings: Settings) -> Shelf:
 
 
 def _guard(options: ServeOptions, settings: Settings, store: PredictionStore) -> Guard:
-    """Who lets callers in.
+    """Make the guard that lets callers in.
 
     Raises:
         UsageError: others can reach the address, and there is no key.
@@ -261,7 +261,7 @@ def _handed_over(text: str) -> ServeOptions:
 
 
 def _leave_alone() -> None:
-    """What is there at the start stays to the end: Python's collector need not look at it again and again."""
+    """Freeze the objects there at the start, which stay to the end, so that Python's collector need not look at them again."""
     gc.collect()
     gc.freeze()
     # What a request leaves behind is freed by counting references; looking for circles can wait.
@@ -305,7 +305,7 @@ def _address(host: str, listening: socket.socket) -> str:
 
 
 def _check_installed(*modules: str) -> None:
-    """Whether the packages that these modules need are there.
+    """Check that the packages that these modules need are there.
 
     Raises:
         UsageError: one is not; says how to install it.

@@ -47,16 +47,16 @@ class _Arrival:
     received: int = 0
     step: int = 0
     step_s: float = 0.0
-    """How much had been received when the last whole step was, and when that was."""
+    """The moment of the last whole step; ``step`` is the amount that had been received then."""
     waits: bool = False
-    """Whether it is kept waiting for memory itself."""
+    """Tells whether it is kept waiting for memory itself."""
     patience: asyncio.Timeout | None = None
     """Set while it arrives."""
     hurried: bool = False
-    """Whether it was given up for those who wait."""
+    """Tells whether it was given up for those who wait."""
 
     def is_slow(self, now_s: float) -> bool:
-        """Whether it arrives more slowly than may be while others wait."""
+        """Tells whether it arrives more slowly than may be while others wait."""
         return self.patience is not None and not self.waits and now_s > self.step_s + STEP_S
 
     def receive(self, count: int, now_s: float) -> None:

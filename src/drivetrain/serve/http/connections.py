@@ -33,16 +33,16 @@ DESCRIPTORS = 65_536
 
 
 class Connection(Protocol):
-    """What is asked of a connection."""
+    """The interface of a connection."""
 
     @property
     def is_idle(self) -> bool:
-        """Whether the server waits for a request, or for its head."""
+        """Tells whether the server waits for a request, or for its head."""
         ...
 
     @property
     def is_sending(self) -> bool:
-        """Whether a request or its answer is held up by the client."""
+        """Tells whether a request or its answer is held up by the client."""
         ...
 
     def hang_up(self) -> None:
@@ -63,7 +63,7 @@ class Connections:
 
     @property
     def are_many(self) -> bool:
-        """Whether the places will soon be taken."""
+        """Tells whether the places will soon be taken."""
         return self._count > self._most * BUSY
 
     def enter(self, connection: Connection, host: str, descriptor: int) -> bool:
@@ -116,7 +116,7 @@ def _network(host: str) -> str:
 
 
 def _descriptors() -> int:
-    """How many file descriptors this process may have."""
+    """Return the number of file descriptors this process may have."""
     if sys.platform == "win32":
         return DESCRIPTORS
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)

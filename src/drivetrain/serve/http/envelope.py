@@ -1,4 +1,4 @@
-"""What surrounds every request: its id, what a browser is asked and told, a line in the log, a count in the metrics."""
+"""The envelope of every request: its id, what a browser is asked and told, a line in the log, a count in the metrics."""
 
 from __future__ import annotations
 

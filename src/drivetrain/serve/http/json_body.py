@@ -30,7 +30,7 @@ _BOM = b"\xef\xbb\xbf"
 
 @dataclass(frozen=True)
 class Cost:
-    """What reading a document takes; an upper bound."""
+    """An upper bound of the memory that reading a document takes."""
 
     size: int
     commas: int

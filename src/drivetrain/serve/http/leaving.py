@@ -1,4 +1,4 @@
-"""How a request learns that its client has left."""
+"""Telling a request that its client has left."""
 
 from __future__ import annotations
 

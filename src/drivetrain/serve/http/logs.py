@@ -36,7 +36,7 @@ class PlainLines(logging.Formatter):
     """Time, message, and for a request how long it took."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """One line, and a traceback below it where there is one."""
+        """Write one line, and a traceback below it where there is one."""
         clock = datetime.fromtimestamp(record.created).astimezone().strftime("%H:%M:%S")
         seconds, request_id = getattr(record, "seconds", None), getattr(record, "request_id", None)
         took = "" if seconds is None else f"  {seconds * 1000:.1f} ms"

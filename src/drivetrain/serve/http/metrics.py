@@ -21,7 +21,7 @@ CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
 class Metrics:
-    """What is counted; safe to use from several threads."""
+    """The server's counters; safe to use from several threads."""
 
     def __init__(self) -> None:
         self._registry = CollectorRegistry()

@@ -42,7 +42,7 @@ class Fault(BaseModel):
 
     @property
     def place(self) -> str:
-        """In one text, such as ``images.3``."""
+        """Write the place in one text, such as ``images.3``."""
         return ".".join(map(str, self.loc))
 
 
@@ -136,7 +136,7 @@ class Problem(Exception):  # noqa: N818  # the term of RFC 9457
         return KINDS[self.slug][0]
 
     def response(self, request_id: str | None) -> Response:
-        """As an answer."""
+        """Turn the problem into an HTTP answer."""
         status, title = KINDS[self.slug]
         body = ProblemDetail(
             type=f"urn:drivetrain:problem:{self.slug}",
@@ -153,7 +153,7 @@ class Problem(Exception):  # noqa: N818  # the term of RFC 9457
 
 
 def invalid(found: Sequence[ErrorDetails], place: Place = ()) -> Problem:
-    """What pydantic found at a place of the request, as a problem."""
+    """Turn a fault that pydantic found at a place of the request into a problem."""
     faults = [
         Fault(
             loc=tuple(

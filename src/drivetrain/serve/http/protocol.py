@@ -51,7 +51,7 @@ log.setLevel(logging.ERROR)
 
 
 class PatientProtocol(HttpToolsProtocol):
-    """As uvicorn's, but for clients that are slow, broken or hostile."""
+    """uvicorn's protocol, guarded against clients that are slow, broken or hostile."""
 
     transport: LingeringTransport  # type: ignore[assignment]  # all that is used of one
     everybody: ClassVar[Connections] = Connections()
@@ -61,13 +61,13 @@ class PatientProtocol(HttpToolsProtocol):
         super().__init__(*args, **kwargs)
         self.logger = log
         self.reading = False
-        """Whether a request has begun and not ended."""
+        """Tells whether a request has begun and not ended."""
         self._timer: asyncio.TimerHandle | None = None
         self._stalled: asyncio.TimerHandle | None = None
         self._framing_bytes = 0
         self._body_bytes = 0
         self._deaf = False
-        """Whether what still comes is of no matter: the connection ends after the answers that are under way."""
+        """Tells whether further input is ignored: the connection ends after the answers that are under way."""
         self._patience_s = self.timeout_keep_alive
         self._when_gone: list[Callable[[], None]] = []
 
@@ -149,18 +149,18 @@ class PatientProtocol(HttpToolsProtocol):
             self._wait()  # for the rest of a body that nobody reads
 
     def send_400_response(self, msg: str) -> None:
-        """What the parser cannot read."""
+        """Refuse input that the parser cannot read."""
         del msg
         self._refuse("bad-request", "what was sent is no HTTP/1.1, or its length is not what it says")
 
     @property
     def is_idle(self) -> bool:
-        """Whether a request is waited for, or its head."""
+        """Tells whether a request is waited for, or its head."""
         return self._is_idle() and not self.pipeline
 
     @property
     def is_sending(self) -> bool:
-        """Whether the client holds up a request or its answer."""
+        """Tells whether the client holds up a request or its answer."""
         return self.reading or self._stalled is not None
 
     def hang_up(self) -> None:
@@ -168,7 +168,7 @@ class PatientProtocol(HttpToolsProtocol):
         self.transport.abort()
 
     def shutdown(self) -> None:
-        """Of the server: who has its answer need not be waited for."""
+        """End at the server's shutdown, without waiting for clients that have their answer."""
         if self.transport.lingers:
             self.transport.abort()
         else:
@@ -206,14 +206,14 @@ class PatientProtocol(HttpToolsProtocol):
             hook()
 
     def _unsupported_upgrade_warning(self) -> None:
-        """Nothing: who asks to upgrade gets a plain answer, as HTTP has it."""
+        """Do nothing: a client that asks to upgrade gets a plain answer, as HTTP has it."""
 
     @property
     def _host(self) -> str:
         return self.client[0] if self.client else ""
 
     def _is_idle(self) -> bool:
-        """Whether no answer is under way."""
+        """Tells whether no answer is under way."""
         return self.cycle is None or self.cycle.response_complete
 
     def _wait(self) -> None:
@@ -272,7 +272,7 @@ class LingeringTransport:
         return getattr(self._transport, name)
 
     def is_closing(self) -> bool:
-        """Whether nothing is read or written any more."""
+        """Tells whether nothing is read or written any more."""
         return self.lingers or self._transport.is_closing()
 
     def write(self, data: bytes) -> None:

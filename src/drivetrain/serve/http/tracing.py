@@ -35,5 +35,5 @@ def instrument(app: FastAPI, provider: TracerProvider | None = None) -> bool:
 
 
 def is_traced(app: FastAPI) -> bool:
-    """Whether `instrument` did something."""
+    """Tells whether `instrument` did something."""
     return bool(getattr(app, "_is_instrumented_by_opentelemetry", False))

@@ -1,4 +1,4 @@
-"""From a request's body to images: multipart forms and JSON, parsed with suspicion. No image is decoded here."""
+"""The way from a request's body to images: multipart forms and JSON, parsed without trust. No image is decoded here."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ class PredictBody(BaseModel):
 
 
 def is_json(content_type: str) -> bool:
-    """Whether `parse_uploads` takes such a body for JSON."""
+    """Tells whether `parse_uploads` takes such a body for JSON."""
     if content_type.startswith("multipart/"):  # nearly every request, whose header is read with care once
         return False
     return parse_options_header(content_type.encode("latin-1", "replace"))[0] == b"application/json"
@@ -306,7 +306,7 @@ def _depth(value: Any) -> int:
 
 
 def unprocessable(error: ValidationError, place: Place = ()) -> Problem:
-    """What pydantic found, as a problem."""
+    """Turn a fault that pydantic found into a problem."""
     return invalid(error.errors(include_url=False, include_context=False, include_input=False), place)
 
 

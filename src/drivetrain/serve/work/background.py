@@ -12,7 +12,7 @@ T = TypeVar("T")
 
 
 async def apart(work: Callable[[], T]) -> T:
-    """What ``work`` gives, from a thread of its own.
+    """Run ``work`` in a thread of its own and return its result.
 
     asyncio's own threads are few, and all else that must not block the loop (storing, reading keys) waits for them; and
     they are waited for when the server stops, whereas this one ends with the process.

@@ -1,4 +1,4 @@
-"""From accepted images to stored answers: a fair queue, worker threads, and the ledger.
+"""The way from accepted images to stored answers: a fair queue, worker threads, and the ledger.
 
 Each worker takes up to a batch from the queue, decodes and runs it, and hands the answers on; while one decodes, another is
 inside the network, and neither holds Python's lock there.
@@ -27,16 +27,16 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Plan:
-    """How images are put through: measured at start, or given."""
+    """The plan by which images are put through: measured at start, or given."""
 
     workers: int
     max_batch: int
     max_wait_s: float
     queue: int
     images_per_s: float | None = None
-    """As measured; None where nothing was."""
+    """The rate as measured; None where it was not."""
     wide: bool = False
-    """Whether a lone image is run on all cores."""
+    """Tells whether a lone image is run on all cores."""
 
 
 class Gauge(Protocol):
@@ -56,7 +56,7 @@ class Engine:
         self.ledger = ledger
         self._keeping, self._pictures = keeping, pictures
         self._begun_s: dict[int, float] = {}
-        """When each thread that is at work began, on the monotonic clock."""
+        """The moment each thread that is at work began, on the monotonic clock."""
         self._gauge = gauge
         ledger.more = lambda: len(self.queue) > 0
         self._threads = [
@@ -97,7 +97,7 @@ class Engine:
         self.ledger.close()
 
     def stuck_s(self) -> float:
-        """For how long every worker has been at the same work; 0 while one of them is free, or was a moment ago."""
+        """Return the seconds that every worker has been at the same work; 0 while one of them is free, or was a moment ago."""
         if len(self._begun_s) < len(self._threads):
             return 0.0
         begun = list(self._begun_s.values())  # a worker may come free meanwhile

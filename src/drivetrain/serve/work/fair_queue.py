@@ -44,7 +44,7 @@ class FairQueue:
 
     @property
     def is_alone(self) -> bool:
-        """Whether the thread that asks is the only one at work, and nothing waits; a moment later it may be otherwise."""
+        """Tells whether the thread that asks is the only one at work, and nothing waits; a moment later it may be otherwise."""
         return not self._count and len(self._at_work) <= 1
 
     def put(self, jobs: Sequence[Job]) -> None:

@@ -60,7 +60,7 @@ class Ledger:
         self._store = store
         self._linger_s = linger_s
         self.more: Callable[[], bool] = lambda: False
-        """Whether more answers are about to come, so that a write may wait a moment for them."""
+        """Tells whether more answers are about to come, so that a write may wait a moment for them."""
         self._lag = lag
         self._waiting: deque[_Write] = deque()
         self._bytes = 0
@@ -68,7 +68,7 @@ class Ledger:
         self._closed = False
         self._logged = ""
         self.failure: StoreError | None = None
-        """Why the store cannot be used just now; None while it can."""
+        """The reason why the store cannot be used just now; None while it can."""
         self._writing_since_s: float | None = None
         """Since when what is being written has waited, or a look at the store has taken; None between."""
         self._thread = threading.Thread(target=self._run, name="ledger", daemon=True)
@@ -87,7 +87,7 @@ class Ledger:
             self._change.notify_all()
 
     def stuck_s(self) -> float:
-        """For how long the oldest write has waited, or the store has not answered; 0 where nothing waits."""
+        """Return the seconds the oldest write has waited, or the store has not answered; 0 where nothing waits."""
         with self._change:
             # What is being written came before all that waits.
             since_s = self._writing_since_s

@@ -75,7 +75,7 @@ def warm(predictor: Predictor, batch: int, workers: int) -> None:
 
 
 def pays_to_widen(predictor: Predictor, clock: Callable[[], float] = time.perf_counter) -> bool:
-    """Whether a lone image is answered noticeably sooner on all cores than on one."""
+    """Tells whether a lone image is answered noticeably sooner on all cores than on one."""
     if not predictor.is_wide:
         return False
     blank = predictor.manifest.input.blank()

@@ -1,4 +1,4 @@
-"""What a server process does with its memory: so much is there before the first request, the rest is shared out.
+"""The shares of a server process's memory: a part is taken before the first request, the rest is shared out.
 
     memory = base + bodies + pictures
 
@@ -42,7 +42,7 @@ class MemoryShares:
 
     @property
     def pixels(self) -> int:
-        """Of the largest plain picture that can be decoded."""
+        """The pixels of the largest plain picture that can be decoded."""
         return min(MAX_PIXELS, (self.pictures - FIXED_BYTES) // PIXEL_BYTES)
 
 
