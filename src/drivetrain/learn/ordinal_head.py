@@ -37,7 +37,7 @@ from .crossval import OutOfFold, best_penalty, on_random_folds, quick_look
 from .head import FittedHead, Head
 from .logistic import TYPICAL_CURVATURE, Axes, Solution
 
-# What counts for a grade that no training item has: an average item of it. Haldane's and Anscombe's ½.
+# The weight of an average item that is added to a grade no training item has: Haldane's and Anscombe's ½.
 SMOOTHING = 0.5
 
 # Squared Newton decrement from which one more step ends in the last bits: convergence is quadratic there.
@@ -167,7 +167,7 @@ def fit_ordinal(
     n, r = x_NR.shape
     weights = np.ones(n) if weights_N is None else weights_N if rows is None else weights_N[rows]
     thresholds = _Thresholds.of(y_N, np.asarray(weights, np.float64), n_grades)
-    # As in `logistic`: axes scaled by the curvature, so that L-BFGS needs few steps.
+    # Axes are scaled by the curvature, as in `logistic`, so that L-BFGS needs few steps.
     scale_R = 1 / np.sqrt(penalty * TYPICAL_CURVATURE * axes.energy_R * (n / len(axes.coordinates_NR)) + 1)
     scaled_NR = (x_NR * scale_R).astype(dtype)
     # Each evaluation begins with the thresholds of the one before.
@@ -247,7 +247,9 @@ def fit_ordinal_head(
     _check(grades_N, n_grades, len(features_ND))
     n_folds = fold_count(grades_N, groups_N)
     folds_N = grouped_folds(grades_N, groups_N, n_folds, seed)
-    with threadpool_limits(1, user_api="blas"):  # the same sums, so the same bits, whatever the number of cores
+    with threadpool_limits(
+        1, user_api="blas"
+    ):  # one thread makes the same sums, to the bit, whatever the number of cores
         axes = Axes.of(features_ND)
     chosen, tried = best_penalty(OrdinalValidation(axes, grades_N, folds_N, n_grades, weights_N, threads))
     random_split = chosen
@@ -279,7 +281,7 @@ def look_ordinal(
     n_grades: int,
     threads: int = 1,
 ) -> OutOfFold:
-    """The better of two penalties a decade apart: enough to compare features. A grade may lack items.
+    """Return the better of two penalties a decade apart, which is enough to compare features. A grade may lack items.
 
     Raises:
         DataError: fewer than two grades, or a grade that is none of them.

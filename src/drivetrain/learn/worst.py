@@ -170,6 +170,6 @@ def _worst(candidates: Sequence[Candidate], what: str, perfect: str = "") -> Wor
     if len(candidates) < 2:
         return None
     sign = 1 if candidates[0].figure.better == "higher" else -1
-    # Of equally bad ranges, the one with more images is named.
+    # The range with more images is named of several that are equally bad.
     first, second, *_ = sorted(candidates, key=lambda one: (sign * one.interval.value, -one.count))
     return Worst(first, second, what, perfect)

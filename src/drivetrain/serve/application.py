@@ -35,7 +35,7 @@ from .server import Server, request_id
 from .work.background import apart
 from .work.forgetting import FORGET_S, Forgetting
 
-# How often keys are read again.
+# Seconds between two readings of the keys.
 KEYS_S = 2.0
 
 DESCRIPTION = """Predictions of trained bundles, stored as they are given.

@@ -1,4 +1,4 @@
-"""What a person may choose of a server: the one table of it, from which ``drivetrain serve`` has its options and its checks.
+"""The table of a person's choices for a server, from which ``drivetrain serve`` has its options and its checks.
 
 Nothing heavy may be imported here: ``--help`` is built from it.
 """
@@ -25,7 +25,7 @@ TARGET_MS = 500.0
 
 @dataclass(frozen=True)
 class ServeOptions:
-    """What ``drivetrain serve`` was told, in the order in which help lists it; it travels to other processes as JSON."""
+    """The choices of ``drivetrain serve``, in the order in which help lists them; they travel to other processes as JSON."""
 
     bundles: tuple[str, ...]
     host: str = option(

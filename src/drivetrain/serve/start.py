@@ -199,7 +199,7 @@ def run(options: ServeOptions, started: Callable[[Server, str], None]) -> None:
     _leave_alone()
     started(server, address)
     with suppress(KeyboardInterrupt):  # how uvicorn says that it was told to stop, after everything has ended
-        # It sends itself the signal again; as SIGTERM this would kill what has ended as it should.
+        # uvicorn sends the signal to itself again; as SIGTERM it would kill a process that has ended as it should.
         signal.signal(signal.SIGTERM, signal.default_int_handler)
         uvicorn.Server(uvicorn.Config(app, **_uvicorn(options))).run(sockets=[listening])
 
@@ -214,7 +214,7 @@ def _run_several(options: ServeOptions, listening: socket.socket, started: Calla
     # Built once here too: what cannot work is said once, and the store's tables are made by one.
     server = build(options)
     try:
-        # What this process holds, which answers nothing, the others cannot have: they have less than it reckoned with.
+        # This process answers nothing, but holds memory that the others cannot have, which have less than was reckoned with.
         options = replace(options, memory_held=resident_memory())
         settings, memory = _within_memory(options)
         started(replace(server, settings=settings, memory=memory))
@@ -246,7 +246,7 @@ def worker_app() -> ASGIApp:
         _leave_alone()
         return app
     except DrivetrainError as error:
-        # What was well when the first process looked is so no more, a bundle or the store: another will try.
+        # A bundle or the store is no longer in order, as it was when the first process looked: another process will try.
         log.error("this process cannot serve: %s", error)
         time.sleep(AGAIN_S)
         sys.exit(1)
@@ -256,7 +256,7 @@ def _handed_over(text: str) -> ServeOptions:
     """The options that another process wrote down."""
     given: dict[str, Any] = json.loads(text)
     options = serve_options(tuple(given["bundles"]), given)
-    # What is no choice; and never, which as a choice is none.
+    # Two fields are set here: one is no choice of a person's, and the other may be None (never), which chooses nothing.
     return replace(options, memory_held=given["memory_held"], watch_s=given["watch_s"])
 
 
@@ -264,7 +264,7 @@ def _leave_alone() -> None:
     """Freeze the objects there at the start, which stay to the end, so that Python's collector need not look at them again."""
     gc.collect()
     gc.freeze()
-    # What a request leaves behind is freed by counting references; looking for circles can wait.
+    # A request's objects are freed by counting references; looking for cycles can wait.
     gc.set_threshold(50_000)
 
 

@@ -194,7 +194,7 @@ class RandomResizedCrop(ItemTransform):
         target_h, target_w = cast("Size", self.size)
         lowest, highest = (bound * target_w / target_h for bound in self.ratio)
         own = width / height
-        # Of all boxes with one of these shapes, the largest covers this share of the picture.
+        # The largest of all boxes with one of these shapes covers this share of the picture.
         most = min(1.0, highest / own, own / lowest)
         share = most if most <= self.min_scale else self.min_scale + area * (most - self.min_scale)
         # A box of this share fits if its shape lies within share … 1/share times the picture's own.

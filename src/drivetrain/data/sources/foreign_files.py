@@ -72,7 +72,7 @@ _SIGNATURES: tuple[tuple[int, bytes, str], ...] = (
     (0, b"\xfd7zXZ\0", f"an XZ {ARCHIVE}"),
     (0, b"\x28\xb5\x2f\xfd", f"a Zstandard {ARCHIVE}"),
     (257, b"ustar", f"a tar {ARCHIVE}"),
-    # What systems and tools leave beside photos.
+    # Files that systems and tools leave beside photos.
     (0, b"\0\x05\x16\x07", "a macOS resource file (._name), not the picture itself; delete it"),
     (0, b"\0\x05\x16\0", "a macOS resource file, not the picture itself"),
     (0, b"\0\0\0\x01Bud1", "a macOS folder's settings (.DS_Store)"),

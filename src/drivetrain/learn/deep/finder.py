@@ -55,7 +55,7 @@ def search(step: Callable[[float], float], steps: int, low: float, high: float) 
         if len(losses) > steps // 10 and smoothed[-1] > FALLEN_APART * min(smoothed):
             break
     smoothed = smooth(losses)
-    # As in fastai: the first tenth is still warming up, the last five have fallen apart.
+    # Losses are cut as in fastai: the first tenth is still warming up, the last five have fallen apart.
     first, last = len(rates) // 10, max(len(rates) - 5, len(rates) // 10 + 2)
     seen_rates, seen = rates[first:last], smoothed[first:last]
     return RateSearch(tuple(rates), tuple(smoothed), valley(seen_rates, seen), steepest(seen_rates, seen))

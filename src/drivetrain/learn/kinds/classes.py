@@ -96,7 +96,7 @@ class ClassTargets(Targets):
     def block_for_outputs(cls, outputs: tuple[str, ...]) -> str:  # noqa: ARG003
         return CategoryBlock.__name__
 
-    # Whether anything can be learned.
+    # Checking that anything can be learned.
 
     def check_read(self, source: str, closed: str) -> None:
         if len(self.names) < 2:

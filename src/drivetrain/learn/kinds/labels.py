@@ -128,7 +128,7 @@ class LabelTargets(Targets):
     def of_unknown(cls) -> str:
         return "with labels"
 
-    # Whether anything can be learned.
+    # Checking that anything can be learned.
 
     def check(self, where: str = "", unusable: str = "") -> None:
         counts = self.counts()

@@ -135,7 +135,7 @@ class NumberTargets(Targets):
     def foreign(cls, target: Any, outputs: frozenset[str]) -> list[str]:  # noqa: ARG003
         return []
 
-    # Whether anything can be learned.
+    # Checking that anything can be learned.
 
     def check(self, where: str = "", unusable: str = "") -> None:
         spread_M = np.ptp(self.values.astype(np.float64), axis=0)

@@ -95,7 +95,7 @@ class OrdinalTargets(ClassTargets):
     @classmethod
     def known(cls, block: TargetBlock[Any], samples: Sequence[Sample]) -> TargetBlock[Any]:
         if isinstance(block, OrdinalBlock) and block.vocab is None:
-            # Whether there are grades enough is asked later, of the images that can be used.
+            # The number of grades is checked later, among the images that can be used.
             block = replace(block, vocab=in_order({str(sample.target) for sample in samples}))
         return block
 
@@ -107,7 +107,7 @@ class OrdinalTargets(ClassTargets):
     def block_for_outputs(cls, outputs: tuple[str, ...]) -> str:
         return f"{OrdinalBlock.__name__}({outputs!r})"
 
-    # Whether anything can be learned: as of classes.
+    # Checking that anything can be learned, as for classes.
 
     # Learning.
 

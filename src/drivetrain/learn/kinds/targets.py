@@ -190,7 +190,7 @@ class Targets(ABC):
         """Say, within a sentence, what images have that a bundle does not know."""
         return f"of a {cls.one}"
 
-    # Whether anything can be learned.
+    # Checking that anything can be learned.
 
     def check_read(self, source: str, closed: str) -> None:  # noqa: ARG002
         """Check that there is anything to learn, as read; ``closed``: a remark on a folder that could not be read.

@@ -1,5 +1,5 @@
-"""What browsers are told and asked, so that a page of another site can neither read nor do anything here; and what the head of
-a request must not say twice, or of a proxy."""
+"""Checks and headers for browsers, so that a page of another site can neither read nor do anything here; and headers that a
+request must not have twice, or from a proxy."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ MOST_VALUES = 16_384
 # Bytes of Python's that a value costs at most, by the sign that announces it; measured, and rounded up.
 _NUMBER, _OBJECT, _LIST, _MEMBER, _QUOTE = 48, 240, 96, 96, 32
 
-# Of a text with signs outside of the Basic Multilingual Plane Python keeps four bytes for each sign, and copies it once.
+# Python keeps four bytes for each sign of a text with signs outside the Basic Multilingual Plane, and copies it once.
 _WIDE = re.compile(rb"[\xf0-\xff]|\\u[dD][89abAB]")
 
 _BOM = b"\xef\xbb\xbf"

@@ -19,7 +19,7 @@ class JsonLines(logging.Formatter):
     """One JSON object a line."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """As RFC 3339 time, level, logger, message, and what a request's line carries."""
+        """Write RFC 3339 time, level, logger, message, and the fields of a request's line."""
         line: dict[str, object] = {
             "at": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),

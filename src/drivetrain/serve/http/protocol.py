@@ -46,7 +46,7 @@ LINGER_S = 3.0
 
 
 log = logging.getLogger("drivetrain.connections")
-# What strangers send that is no HTTP is no news.
+# Bytes from strangers that are no HTTP are not worth a line in the log.
 log.setLevel(logging.ERROR)
 
 

@@ -78,13 +78,13 @@ class Metadata(BaseModel):
             size = len(json.dumps(extra, allow_nan=False, ensure_ascii=False).encode())
         except ValueError:
             raise ValueError("holds a number that is not finite, or half of a surrogate pair") from None
-        # It is stored with each of the images it is sent for.
+        # The size is bounded, as the values are stored with each of the images they are sent for.
         if size > MAX_METADATA_BYTES:
             raise ValueError(f"longer than {MAX_METADATA_BYTES >> 10} KiB")
         return extra
 
     def context(self) -> Context:
-        """As the inner layers have it."""
+        """Turn it into the context that the inner layers know."""
         return Context(self.camera, self.site, self.group, self.taken_at, self.extra)
 
 
@@ -153,7 +153,7 @@ class Part:
 
 @dataclass
 class _FormReader:
-    """What python-multipart calls on its way through a body."""
+    """The callbacks of python-multipart on its way through a body."""
 
     most_parts: int
     parts: list[Part] = field(default_factory=list)

@@ -34,10 +34,10 @@ LINGER_S = 0.04
 STEP_S = 0.005
 FEW = 12
 
-# How often a store that failed is asked whether it is back.
+# Seconds between two questions whether a store that failed is back.
 RETRY_S = 0.5
 
-# How often it is asked while there is nothing to write, so that readiness does not wait for a request to fail.
+# Seconds between two looks at the store while there is nothing to write, so that readiness needs no request to fail.
 IDLE_S = 2.0
 
 log = logging.getLogger(__name__)
@@ -89,7 +89,7 @@ class Ledger:
     def stuck_s(self) -> float:
         """Return the seconds the oldest write has waited, or the store has not answered; 0 where nothing waits."""
         with self._change:
-            # What is being written came before all that waits.
+            # The writes under way came before all that wait.
             since_s = self._writing_since_s
             if since_s is None:
                 since_s = self._waiting[0].since_s if self._waiting else None

@@ -26,7 +26,7 @@ WORTH = 0.85
 # Seconds a size is measured for; the whole measurement must not be noticed at start.
 MEASURE_S = 0.06
 
-# Of the time aimed at an image may wait for half. The rest goes into its own work, into storing, and, where more is asked
+# Half of the time aimed at may be spent waiting. The rest goes into its own work, into storing, and, where more is asked
 # than can be answered, into turning the others away, which slows the workers down.
 QUEUE_SHARE = 0.5
 
