@@ -89,7 +89,7 @@ def trace(image: str | Path, bundle: str | Path, *, golden: bool = True) -> list
 
 
 def _answer(prediction: Prediction, kind: Kind) -> str:
-    """What is answered, with how sure that is where it is anything."""
+    """Say the answer, with how sure that is where it is anything."""
     text = kind.answer_text(prediction, ranges=True)
     return f"{text} {decimals(prediction.confidence)}" if kind.has_confidence else text
 

@@ -67,7 +67,7 @@ class Evaluation:
 
     @property
     def none_accepted(self) -> str:
-        """Why no answer stands without a person, in words, where ``accepted`` is None."""
+        """The reason why no answer stands without a person, in words, where ``accepted`` is None."""
         return self.judged.targets.none_accepted
 
     @property

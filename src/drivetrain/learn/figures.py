@@ -55,7 +55,7 @@ class Figures:
         return found
 
     def lacking(self, task: str, what: str) -> str:
-        """What to say to somebody who asks for a figure, or for something else, that there is not."""
+        """Make the error for a figure, or another thing asked for, that there is not."""
         there = ", ".join(dict.fromkeys(row.slug for row in self.rows))
         return f"a model for {task} has no {what}; see figures, which are {there}"
 

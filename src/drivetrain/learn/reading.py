@@ -49,7 +49,7 @@ def block_for(options: TargetOptions, inputs: InputBlock | None = None) -> DataB
 
 
 def task_of_block(block: DataBlock | None) -> TaskName | None:
-    """What a block's targets are; None without a block, or with one of another kind."""
+    """Return the task of a block's targets; None without a block, or with one of another kind."""
     if block is None:
         return None
     return next((kind.answered_as.task for kind in TARGETS.values() if kind.reads(block.target_block)), None)
@@ -81,7 +81,7 @@ def samples_of(
     unpack_dir: Path,
     inputs: InputBlock | None = None,
 ) -> Labelled:
-    """What a source holds, with the targets as the block reads them; ``inputs``: of a block that is not given, by default
+    """Read a source, with the targets as the block reads them; ``inputs``: of a block that is not given, by default
     images. Raises what `read` does."""
     if block is not None and (block.item_tfms or block.batch_tfms):
         raise UsageError(
@@ -99,7 +99,7 @@ def samples_of(
         title = str(source) if isinstance(source, str | Path) else f"Python {type(source).__name__}"
         return Labelled(Dataset(title, (), tuple(skipped)), block.samples(items, folder_of(source)), target, kind)
     dataset = open_source(source, unpack_dir=unpack_dir, form=block.input_block.files)
-    # What carries no label cannot teach one; with a get_y of its own, a block may know better.
+    # Items without a label are left out, as they cannot teach one; a block with a get_y of its own may know better.
     knows_better = given is not None and given.get_y is not None
     labelled = [item for item in dataset.items if item.label is not None or knows_better]
     if given is None:

@@ -146,7 +146,7 @@ class Manifest(_About):
 
     @property
     def task(self) -> TaskName:
-        """What the document calls the kind."""
+        """The document's name for the kind."""
         return self.kind.task
 
     @property

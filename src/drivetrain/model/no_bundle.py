@@ -122,6 +122,6 @@ def _names(entries: list[Path]) -> str:
 
 
 def _form_of(paths: Iterable[PurePath]) -> FileForm | None:
-    """Of inputs among these, by their endings."""
+    """The inputs among these files, by their endings."""
     endings = {path.suffix.lower() for path in paths}
     return next((one.files for one in INPUTS.values() if one.files.endings & endings), None)

@@ -89,7 +89,7 @@ def _task(chosen: TaskName | None, block: DataBlock | None) -> TaskName:
 
 
 def _check_task(chosen: Mapping[str, object], task: TaskName) -> None:
-    """Whether what was chosen has a meaning for the task: a choice that is silently ignored would mislead."""
+    """Check that every choice has a meaning for the task: a choice that is silently ignored would mislead."""
     for row in _chosen_rows(chosen):
         only = tasks_with(row.name)
         if only and task not in only:

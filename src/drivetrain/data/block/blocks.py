@@ -46,7 +46,7 @@ class InputBlock(ABC):
     input_type: ClassVar[str]
     """The manifest's name for this input; the backbones to choose from are those that take it."""
     files: ClassVar[FileForm]
-    """How its files are known in a source."""
+    """The form by which this input's files are known in a source."""
 
     @abstractmethod
     def prepared(self, preparation: Preparation, resize: str | None) -> Preparation:

@@ -27,7 +27,8 @@ from .picture import read_picture
 # Bits of 64 in which two hashes may differ (Zauner 2010 finds copies below 8; 6 leaves a margin).
 MAX_HASH_DISTANCE = 6
 # Least likeness of copies. When re-encoded at JPEG quality 50, halved or doubled in size, 95 % keep 0.9998 and the worst of
-# 111 photos 0.9978 (about 1 % are missed); the nearest distinct photos of a uniform domain (solar cells) come to 0.998 at the 99th percentile, ordinary photos to 0.9.
+# 111 photos 0.9978 (about 1 % are missed); the nearest distinct photos of a uniform domain (solar cells)
+# come to 0.998 at the 99th percentile, ordinary photos to 0.9.
 LEAST_LIKENESS = 0.999
 
 # Large JPEGs are decoded at a reduced scale that leaves the shorter side this many pixels. Against full size the likeness

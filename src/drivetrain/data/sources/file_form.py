@@ -26,16 +26,17 @@ class FileForm:
     """
 
     one: str
-    """What one is called: ``image``."""
+    """The word for one input: ``image``."""
     many: str
     article: str
     endings: frozenset[str]
-    """Of names, in lower case with the dot. A file that has one is believed without being opened: whoever reads it looks at
+    """Endings of names, in lower case with the dot. A file that has one is believed without being opened: whoever reads it
+    looks at
     its content anyway."""
     head: re.Pattern[bytes] | None = None
-    """What other files begin with that are such, too."""
+    """The beginnings of files that are such inputs without such an ending."""
     foreign: Callable[[bytes], str | None] = _unnamed
-    """What a file is instead, in a few words, by its first `HEAD_BYTES`."""
+    """Says what another file is instead, in a few words, by its first `HEAD_BYTES`."""
     usual: str = ""
     """The ending in examples, without the dot."""
     folder: str = "data"
@@ -51,7 +52,7 @@ class FileForm:
         return f"{number} {self.one if number == 1 else self.many}"
 
     def begins(self, head: bytes) -> bool:
-        """Whether a file begins as such files do."""
+        """Tells whether a file begins as such files do."""
         return self.head is not None and self.head.match(head) is not None
 
     def problem(self, path: str) -> tuple[str, str] | None:

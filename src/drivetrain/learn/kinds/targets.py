@@ -82,9 +82,9 @@ class Targets(ABC):
     measured: ClassVar[bool] = False
     """Tells whether targets are measurements, which may differ a little between copies of a picture."""
     counted: ClassVar[bool] = True
-    """Whether only some of the images have an output, so that counts say anything."""
+    """Tells whether only some of the images have an output, so that counts are worth telling."""
     none_accepted: ClassVar[str] = "no error has been named that may pass without a person"
-    """Why no answer stands without a person, where none does."""
+    """The reason why no answer stands without a person, where none does."""
     few_groups: ClassVar[str] = "The images stand"
     """The beginning of the sentence that says why there are few folds."""
 
@@ -95,7 +95,7 @@ class Targets(ABC):
 
     @property
     def task(self) -> TaskName:
-        """As the manifest names it."""
+        """The manifest's name for the kind."""
         return self.answered_as.task
 
     def __len__(self) -> int:
@@ -310,7 +310,7 @@ class Targets(ABC):
         """The figures as ``docs/json.md`` describes them for this kind."""
 
     def document_of_answers(self, figures: Figures, answers_JO: Floats) -> dict[str, Any]:  # noqa: ARG002
-        """What ``docs/json.md`` describes of an evaluation of this kind beside the figures."""
+        """Return the fields beside the figures that ``docs/json.md`` describes for an evaluation of this kind."""
         return {}
 
     def wrong(self, answers_JO: Floats, settings: Sequence[float]) -> NDArray[np.bool_] | None:  # noqa: ARG002

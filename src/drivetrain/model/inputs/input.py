@@ -62,16 +62,16 @@ class Input(Part, ABC):
     @classmethod
     @abstractmethod
     def block(cls) -> InputBlock:
-        """What reads it in a labelled source where no DataBlock is given."""
+        """The block that reads the input in a labelled source where no DataBlock is given."""
 
     @property
     def noun(self) -> str:
-        """What one is called in messages: ``image``."""
+        """The word for one input in messages: ``image``."""
         return self.files.one
 
     @property
     def nouns(self) -> str:
-        """What several are called."""
+        """The word for several inputs."""
         return self.files.many
 
     @property

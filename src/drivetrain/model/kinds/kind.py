@@ -38,7 +38,7 @@ class Answer:
 
 
 class Said(Protocol):
-    """What `Answer` and `Prediction` have in common: what is answered."""
+    """The part that `Answer` and `Prediction` have in common: the answer itself."""
 
     @property
     def label(self) -> str | None:
@@ -92,7 +92,7 @@ class Kind(Part, ABC):
     """A kind: what is predicted. The fields of a subclass stand in ``manifest.json`` beside ``task``."""
 
     task: ClassVar[TaskName]
-    """As the manifest names it."""
+    """The manifest's name for the kind."""
     words: ClassVar[Words]
     unit: ClassVar[str] = "probabilities"
     """The unit in which `comparable` answers differ, in words."""
@@ -126,7 +126,7 @@ class Kind(Part, ABC):
     @property
     @abstractmethod
     def beta(self) -> float:
-        """What calibrates the logits; 1 where there is nothing to calibrate."""
+        """The β that calibrates the logits; 1 where there is nothing to calibrate."""
 
     def answers(self, logits_NW: FloatArray) -> Floats:
         """(N, C) calibrated probabilities, or the numbers themselves."""

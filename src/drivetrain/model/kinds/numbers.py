@@ -140,7 +140,7 @@ class NumberKind(Kind):
 
     @property
     def held(self) -> str:
-        """What the ranges hold."""
+        """A sentence on what the ranges hold."""
         share = whole_percent(self.coverage)
         return f"The ranges hold the true number for about {share} of pictures like those it was trained on."
 

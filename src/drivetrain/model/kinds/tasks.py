@@ -12,15 +12,15 @@ from typing import Literal
 TaskName = Literal["classification", "multi-label", "regression", "ordinal"]
 
 FIRST: TaskName = "classification"
-"""What is meant where nobody names a task, and by the first manifests, which knew no other."""
+"""The task that is meant where nobody names one, and by the first manifests, which knew no other."""
 
 
 @dataclass(frozen=True)
 class TaskOptions:
-    """What a person who chooses options has to know of a task."""
+    """A task, as far as a person who chooses options has to know it."""
 
     reads: str
-    """What stands beside each image."""
+    """The word for what stands beside each image."""
     own: tuple[str, ...] = ()
     """Options that have a meaning for it and not for every task."""
     senseless: Mapping[str, str] = field(default_factory=dict)
@@ -48,7 +48,7 @@ def tasks_with(name: str) -> tuple[TaskName, ...]:
 
 
 def in_a_sentence() -> str:
-    """What each task reads, as a sentence.
+    """Say in a sentence what each task reads.
 
     >>> in_a_sentence()
     'One label an image, any number of labels, a number, or one of several grades that have an order.'
