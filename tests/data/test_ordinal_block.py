@@ -7,6 +7,13 @@ from drivetrain.data.block.blocks import CategoryBlock
 from drivetrain.data.block.ordinal_block import OrdinalBlock, in_order
 
 
+def test_numbers_find_their_grade_however_they_are_written() -> None:
+    block = OrdinalBlock().setup(["0", ".33", "1"])
+    assert [int(block.encode(text)) for text in ("0.0", "0.33", "1e0")] == [0, 1, 2]
+    with pytest.raises(DataError, match="not among the 3 known"):
+        block.encode("0.34")
+
+
 def test_numbers_are_ordered_as_numbers_and_keep_their_text() -> None:
     assert in_order({"1", ".67", "0", "1e1", "-2", ".33"}) == ("-2", "0", ".33", ".67", "1", "1e1")
     block = OrdinalBlock().setup(["10", "9", "10"])

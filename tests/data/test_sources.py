@@ -161,6 +161,12 @@ def test_an_extension_is_believed_without_opening_the_file(tmp_path: Path) -> No
     assert names(open_source(tmp_path)) == ["cat/1.jpg", "cat/2.jpg"]
 
 
+def test_a_folder_named_by_a_number_is_a_class(tmp_path: Path) -> None:
+    """Grades such as .33 begin with a dot and hide nothing."""
+    put(tmp_path, "0/1.jpg", ".33/2.jpg", "1/3.jpg", ".git/4.jpg")
+    assert sorted({item.label for item in open_source(tmp_path).items}) == [".33", "0", "1"]
+
+
 def test_hidden_and_system_files_are_passed_over(tmp_path: Path) -> None:
     put(tmp_path, "cat/1.jpg", "cat/.1.jpg", ".cache/x/2.jpg", "cat/Thumbs.db", "cat/DESKTOP.INI", "__MACOSX/cat/1.jpg")
     dataset = open_source(tmp_path)

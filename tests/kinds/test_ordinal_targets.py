@@ -62,6 +62,14 @@ def test_an_order_that_does_not_fit_is_refused(labels: list[str], order: tuple[s
         targets_of(labels, order)
 
 
+def test_an_order_may_write_numbers_in_its_own_way() -> None:
+    targets = targets_of([".33", "1", ".33", "0"], ("0", "0.33", "1"))
+    assert targets.values.tolist() == [1, 2, 1, 0]
+    kind = type(targets)
+    assert kind.foreign("0.33", frozenset({"0", ".33"})) == []
+    assert kind.foreign("0.5", frozenset({"0", ".33"})) == ["0.5"]
+
+
 def test_one_grade_is_nothing_to_learn() -> None:
     with pytest.raises(DataError, match=r"one grade, “3”.*two or more grades"):
         targets_of(["3", "3"]).check_read("drawn", "")

@@ -350,6 +350,9 @@ def test_history_is_searched(client: TestClient) -> None:
     assert found(input_sha256=entries[ids[2]]["input_sha256"]) == [2]
     assert found(since=entries[ids[1]]["at"]) == [1, 2, 3]
     assert found(until=entries[ids[1]]["at"]) == [0]
+    refused = client.get("/v1/predictions", params={"image_sha256": entries[ids[2]]["input_sha256"]})
+    assert refused.status_code == 422
+    assert "'image_sha256' is nothing that answers can be searched by" in refused.json()["detail"]
 
 
 @pytest.mark.parametrize(

@@ -124,7 +124,9 @@ def read_names(name: str, value: object) -> tuple[object, ...]:
         UsageError: it is no list.
     """
     if isinstance(value, str):
-        raise UsageError(f"{name} is the text {value!r}; give a list of names, such as [{value!r}]")
+        parts = [part.strip() for part in value.split(",") if part.strip()]
+        raise UsageError(f"{name} is the text {value!r}; give a list of names, such as {parts or [value]!r}")
     if not isinstance(value, Iterable):
         raise UsageError(f"{name} is {value!r}; it must be a list of names")
-    return tuple(value)
+    # Numbers are names, too: the grades 0, 1 and 2, for instance.
+    return tuple(f"{one:.15g}" if isinstance(one, int | float) and not isinstance(one, bool) else one for one in value)

@@ -102,7 +102,9 @@ class Comparison:
             case Standing.WORSE:
                 return f"{claim}; here worse by {self._range()}"
             case Standing.AS_CLAIMED:
-                return f"{claim}; here at most {self._step(self.worse_by.high)} worse"
+                most = self.worse_by.high
+                here = f"at most {self._step(most)} worse" if most >= 0 else f"at least {self._step(-most)} better"
+                return f"{claim}; here {here}"
         better = f"{self._step(-self.worse_by.low)} better" if self.worse_by.low < 0 else "as good"
         return f"{claim}; too few images to tell: here from {better} to {self._step(self.worse_by.high)} worse"
 

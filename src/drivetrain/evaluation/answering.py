@@ -46,7 +46,7 @@ class Embedded:
     """``features_ND`` as the bundle's graph gives them."""
     logits_NO: FloatArray
     frozen_NF: FloatArray | None
-    """What the network before fine-tuning saw; None where no rule of the policy asks for it."""
+    """The embeddings of the network before fine-tuning; None where no rule of the policy asks for it."""
     remark: str | None
     """A sentence, where the cache could not be relied on."""
 
@@ -63,7 +63,7 @@ class Embedded:
 
 @dataclass(frozen=True, eq=False)
 class _Outputs:
-    """What a bundle's graphs give."""
+    """The outputs of a bundle's graphs."""
 
     embedding_ND: FloatArray
     logits_NO: FloatArray

@@ -1,4 +1,4 @@
-"""What a policy lets pass without a person, and how much of it is wrong. Shapes: J items judged."""
+"""The answers that a policy lets pass without a person, and how many of them are wrong. Shapes: J items judged."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Accepted:
     """
 
     lets: Lets
-    """Which answers are accepted, in words."""
+    """The accepted answers, in words."""
     share: Interval
     """The share of the images judged that is accepted."""
     n: int
@@ -53,7 +53,7 @@ class Accepted:
 
 
 def accepted_of(judged: Judged, settings: Sequence[float], manifest: Manifest, seen: SeenItems) -> Accepted | None:
-    """What the manifest's policy accepts of answers to items in which this was ``seen``; None for a kind whose answers never
+    """Return what the manifest's policy accepts of answers to items in which this was ``seen``; None for a kind whose answers never
     stand.
 
     ``settings``: see `Figures.settings`.

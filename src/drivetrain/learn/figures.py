@@ -43,6 +43,13 @@ class Figures:
         """Find the row of that slug, about ``of`` where that is given; None where there is none."""
         return next((row for row in self.rows if row.slug == slug and of in (None, row.of)), None)
 
+    def __iter__(self) -> Iterator[Figure]:
+        """The rows, the headline first."""
+        return iter(self.rows)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
     def __getitem__(self, slug: str) -> Figure:
         """Return the first row of that slug.
 

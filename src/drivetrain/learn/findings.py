@@ -14,7 +14,7 @@ from ..core.given import read_names
 
 
 class Heading(NamedTuple):
-    """How serious what a rule finds is, and what it is called wherever it applies."""
+    """The severity and the title of whatever a rule finds."""
 
     severity: Severity
     title: str

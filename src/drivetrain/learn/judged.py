@@ -47,7 +47,7 @@ class Judged:
         return self.targets.interpretation(items, self._answered(), settings)
 
     def sections(self, items: Sequence[Item], settings: Sequence[float], confident: ConfidentFrom) -> AnswerSections:
-        """What a report shows of the answers to ``items``; see `Targets.sections`."""
+        """Make what a report shows of the answers to ``items``; see `Targets.sections`."""
         return self.targets.sections(items, self._answered(), settings, confident)
 
     def _answered(self, seed: int = 0) -> Answered:

@@ -63,7 +63,7 @@ class ConfidentFrom:
     least: float
     """The confidence from which on."""
     unlooked: bool
-    """Whether nobody looks at such an answer again."""
+    """Tells whether nobody looks at such an answer again."""
 
     @classmethod
     def of(cls, manifest: Manifest) -> ConfidentFrom:
@@ -74,7 +74,7 @@ class ConfidentFrom:
 
 
 def confident_note(sure: int, wrong: int, confident: ConfidentFrom) -> str:
-    """How many of the mistakes were made with confidence, and what that means."""
+    """Say how many of the mistakes were made with confidence, and what that means."""
     from_ = f"with a confidence of {whole_percent(confident.least)} or more"
     if confident.unlooked:
         from_ += ", from which on nobody looks at an answer again"

@@ -73,7 +73,7 @@ class Parity:
 
 
 def answer(data: bytes, form: Input, see: See) -> tuple[NDArray[Any], Seen]:
-    """What is read from one file, as machines compare it, and what the bundle sees in it."""
+    """Return what is read from one file, as machines compare it, and what the bundle sees in it."""
     content = form.read_bytes(data)
     compared, tensor = form.compared(content)
     (seen,) = see(tensor[None], [form.facts(content)])

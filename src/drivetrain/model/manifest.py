@@ -37,6 +37,9 @@ SCHEMA_VERSION = 3
 # The most bytes, enough for a hundred thousand classes; parsed, a manifest takes some thirty times as much.
 MAX_BYTES = 8 << 20
 
+# Rows of figures: five for each of two thousand numbers, beyond which nobody reads them.
+MAX_FIGURES = 10_000
+
 
 class BackboneInfo(Part):
     """The origin of the frozen part."""
@@ -118,7 +121,7 @@ class _About(Part):
     versions: dict[str, str]
     accept: Accept | None
     """The accept rule; None where no answer may stand without a person."""
-    figures: tuple[FigureRow, ...]
+    figures: tuple[FigureRow, ...] = Field(max_length=MAX_FIGURES)
     """The model's figures and how they were obtained; the most important comes first."""
 
     @model_validator(mode="after")
@@ -128,6 +131,9 @@ class _About(Part):
             if (row.slug, row.of) in seen:
                 raise ValueError(f"figures holds {row.slug} twice")
             seen.add((row.slug, row.of))
+        whole, parts = ({row.slug for row in self.figures if (row.of is None) is one} for one in (True, False))
+        if mixed := sorted((whole & parts) | ((whole | parts) & {"how"})):
+            raise ValueError(f"figures uses {mixed[0]} for more than one thing")
         return self
 
 

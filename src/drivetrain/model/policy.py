@@ -103,14 +103,14 @@ def modules() -> tuple[str, ...]:
 
 @dataclass(frozen=True, eq=False)
 class Standing:
-    """Which of N answers would stand without a person."""
+    """The answers, of N, that would stand without a person."""
 
     stands_N: NDArray[np.bool_]
     lets: Lets
-    """Which these are, or why there are none, in words."""
+    """The same in words, or why there are none."""
 
     def take(self, rows: NDArray[np.intp]) -> Standing:
-        """Of the answers at ``rows``."""
+        """Return the part about the answers at ``rows``."""
         return Standing(self.stands_N[rows], self.lets)
 
 
@@ -122,7 +122,7 @@ class Policy:
 
     @classmethod
     def of(cls, manifest: Manifest) -> Policy:
-        """What the manifest asks for."""
+        """Make the policy that the manifest asks for."""
         asked = [form.of(manifest) for form in RULES]
         return cls(tuple(rule for rule in asked if rule is not None))
 
@@ -133,12 +133,12 @@ class Policy:
 
     @property
     def lets(self) -> Lets:
-        """Which answers all of the rules let stand, in words."""
+        """Say in words which answers all of the rules let stand."""
         return Lets.joined([rule.lets for rule in self.rules])
 
     @property
     def besides_confidence(self) -> str:
-        """Which answers the rules let stand that do not look at the confidence: `` and that look familiar``; else empty."""
+        """Say which answers the rules let stand that do not look at the confidence: `` and that look familiar``; else empty."""
         others = [rule.lets for rule in self.rules if not isinstance(rule, Confident)]
         return f" and {Lets.joined(others).which}" if others else ""
 
@@ -161,7 +161,7 @@ class Policy:
         )
 
     def standing(self, seen: SeenItems, answers: Answers) -> Standing:
-        """Which of many answers would stand: those that `judged` accepts."""
+        """Find the answers of many that would stand: those that `judged` accepts."""
         objections = [(rule, rule.objects(seen, answers)) for rule in self.rules]
         stands_N = np.ones(len(answers), np.bool_)
         for _, objects_N in objections:
@@ -174,7 +174,7 @@ class Policy:
         return Standing(stands_N, replace(self.lets, none=of_none.none, too_few=of_none.too_few))
 
     def on_the_line(self, seen: Seen, answer: Answer, rounding: float) -> bool:
-        """Whether another machine's last digits, ``rounding``, may change the verdict."""
+        """Tells whether another machine's last digits, ``rounding``, may change the verdict."""
         return any(rule.on_the_line(seen, answer, rounding) for rule in self.rules)
 
 

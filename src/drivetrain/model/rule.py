@@ -23,17 +23,17 @@ from .seen import Seen, SeenItems
 
 @dataclass(frozen=True)
 class Ruling:
-    """What a rule says of one answer."""
+    """The ruling on one answer."""
 
     reason: Reason | None = None
-    """Why a person has to look; None where this rule sees no need."""
+    """The reason why a person has to look; None where the rule sees no need."""
     p_in_domain: float | None = None
     """0–1, how likely the item is of the kind trained on; None from a rule that does not judge it."""
 
 
 @dataclass(frozen=True)
 class Lets:
-    """What rules let stand, as parts of sentences. Those left empty say the same as those given."""
+    """The answers that rules let stand, as parts of sentences. Those left empty say the same as those given."""
 
     which: str
     """After “answers”: ``of confidence 0.9 and more``."""
@@ -48,7 +48,7 @@ class Lets:
 
     @classmethod
     def joined(cls, parts: Sequence[Lets]) -> Lets:
-        """What several rules let stand together."""
+        """Join what several rules let stand."""
         return cls(
             which=" and ".join(one.which for one in parts),
             none="; ".join(one.none for one in parts),
@@ -81,7 +81,7 @@ class Rule(ABC):
     """One ground on which an answer does not stand without a person."""
 
     needs_frozen: ClassVar[bool] = False
-    """Whether it looks at the frozen embedding, which takes a second network where the first was fine-tuned."""
+    """Tells whether the rule looks at the frozen embedding, which takes a second network where the first was fine-tuned."""
 
     @classmethod
     @abstractmethod
@@ -90,12 +90,12 @@ class Rule(ABC):
 
     @abstractmethod
     def ruling(self, seen: Seen, answer: Answer) -> Ruling:
-        """What it says of one answer."""
+        """Return the ruling on one answer."""
 
     @property
     @abstractmethod
     def lets(self) -> Lets:
-        """Which answers it lets stand, in words."""
+        """The answers that the rule lets stand, in words."""
 
     def objects(self, seen: SeenItems, answers: Answers) -> NDArray[np.bool_]:
         """(N,) where `ruling` has a reason. A rule that is asked of many thousands has a form of its own, in arrays."""
@@ -103,5 +103,5 @@ class Rule(ABC):
         return np.asarray([reason is not None for reason in reasons], np.bool_)
 
     def on_the_line(self, seen: Seen, answer: Answer, rounding: float) -> bool:  # noqa: ARG002  # for subclasses
-        """Whether another machine's last digits, ``rounding``, may decide whether it objects."""
+        """Tells whether another machine's last digits, ``rounding``, may decide whether the rule objects."""
         return False

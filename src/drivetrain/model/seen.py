@@ -1,4 +1,4 @@
-"""What a model saw: all there is to judge an answer by, of one item and of many.
+"""Everything that an answer is judged by, of one item and of many.
 
 Shapes: N items, W logits, D embedding, F embedding of the network before fine-tuning.
 """
@@ -24,7 +24,7 @@ class Seen:
     frozen_embedding_F: FloatArray | None = None
     """The embedding before fine-tuning; None where no rule of the policy asks for it (`Policy.needs_frozen`)."""
     facts: Mapping[str, object] = field(default_factory=dict)
-    """What the input says of the item, such as its width and height."""
+    """The item's facts that the input states, such as its width and height."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,7 +37,7 @@ class SeenItems:
     frozen: Callable[[], FloatArray] | None
     """Gives (N, F); None where no rule of the policy asks for it."""
     facts_of: Callable[[int], Mapping[str, object]]
-    """Of one row."""
+    """Return what was seen of one row."""
 
     def __len__(self) -> int:
         return len(self.logits_NW)
@@ -58,7 +58,7 @@ class SeenItems:
         return None if self.frozen is None else self.frozen()
 
     def take(self, rows_K: NDArray[np.intp]) -> SeenItems:
-        """Those at ``rows_K``."""
+        """Return what was seen of the rows ``rows_K``."""
 
         def frozen() -> FloatArray:
             frozen_NF = self.frozen_embedding_NF

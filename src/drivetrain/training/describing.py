@@ -117,7 +117,7 @@ def _fine_tuning(trained: Trained) -> FineTuning | None:
 
 
 def accepted(trained: Trained, judged: Judged, described: Manifest) -> Accepted | None:
-    """What the bundle's policy lets stand of the answers that it is judged by."""
+    """Return what the bundle's policy lets stand of the answers that it is judged by."""
     return accepted_of(judged, trained.figures.settings, described, trained.seen(judged, described.input))
 
 

@@ -68,4 +68,8 @@ def _parsed(path: Path) -> dict[str, object]:
     except UnicodeDecodeError:
         raise UsageError(f"{path} is no settings file: it is not text in UTF-8") from None
     except tomllib.TOMLDecodeError as error:
-        raise UsageError(f"{path} is no TOML: {error}") from None
+        raise UsageError(f'{path} is no TOML: {error}; texts stand in quotes, such as task = "ordinal"') from None
+    except (ValueError, RecursionError):  # a number of thousands of digits, lists thousands deep
+        raise UsageError(
+            f"{path} is no settings file: it holds a number or a list that is too long to be read"
+        ) from None

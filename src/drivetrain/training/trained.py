@@ -86,13 +86,13 @@ class Trained:
 
     @property
     def embeddings_AD(self) -> FloatArray:
-        """What the graph in use makes of all usable images."""
+        """The embeddings of all usable images by the graph in use."""
         # The features of several blocks were scaled to unit length by one factor; the graph's are not.
         return self.sample.features_ND / self.scale if self.tuned is None else self.tuned.embeddings_AD
 
     @property
     def frozen_AF(self) -> FloatArray:
-        """What the frozen network makes of them. Without fine-tuning both are one."""
+        """The embeddings of the same images by the frozen network. Without fine-tuning both are one."""
         if self.tuned is None:
             return self.embeddings_AD
         return self.sample.features_ND * np.float32(np.sqrt(len(self.chosen.features.blocks)))
@@ -103,7 +103,7 @@ class Trained:
         return np.float32(1 / np.sqrt(len(self.chosen.features.blocks)))
 
     def seen(self, judged: Judged, form: Input) -> SeenItems:
-        """What the model saw in the images that it is judged by; ``form`` is its input."""
+        """Return what the model saw in the images that it is judged by; ``form`` is its input."""
         rows_J, facts = judged.rows_J, self.chosen.embeddings.facts
         return SeenItems(
             judged.logits_JW,

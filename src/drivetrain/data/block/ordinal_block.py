@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Self
 
 from ...core.errors import DataError
+from ...core.types import IntArray
 from ..sources.folder import listed
 from .blocks import OneLabelBlock
 
@@ -36,6 +37,30 @@ class OrdinalBlock(OneLabelBlock):
             )
         return replace(self, vocab=known)
 
+    def encode(self, target: str) -> IntArray:
+        """The place of the grade in the order; a number finds its grade however it is written."""
+        return super().encode(as_named(target, self.labels))
+
+
+def as_named(grade: str, names: Collection[str]) -> str:
+    """Return the name of ``names`` for this grade: the same text or, where both are numbers, the same number; else the text.
+
+    >>> as_named("0.33", ("0", ".33", "1")), as_named("fair", ("0", ".33", "1"))
+    ('.33', 'fair')
+    """
+    if grade in names:
+        return grade
+    number = _number_of(grade)
+    return next((name for name in names if _number_of(name) == number), grade) if number is not None else grade
+
+
+def _number_of(grade: str) -> float | None:
+    try:
+        number = float(grade)
+    except ValueError:
+        return None
+    return number if math.isfinite(number) else None
+
 
 def in_order(grades: Collection[str]) -> tuple[str, ...]:
     """Sort grades that are numbers from the lowest to the highest.
@@ -45,11 +70,8 @@ def in_order(grades: Collection[str]) -> tuple[str, ...]:
     """
     numbers: dict[float, str] = {}
     for grade in sorted(grades):
-        try:
-            number = float(grade)
-        except ValueError:
-            number = math.nan
-        if not math.isfinite(number):
+        number = _number_of(grade)
+        if number is None:
             raise DataError(
                 f"the grade {grade!r} is no number, so the labels do not say their order; name them from the lowest to the "
                 f"highest with --order (order=, or OrdinalBlock's vocab): {listed(sorted(grades))}"

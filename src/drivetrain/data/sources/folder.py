@@ -10,6 +10,7 @@ Names in a tree are relative, with forward slashes, and sorted by code point. ``
 from __future__ import annotations
 
 import os
+import re
 import unicodedata
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
@@ -80,9 +81,13 @@ def label_of(name: str) -> str:
     return unicodedata.normalize("NFC", shown(name))
 
 
+# A folder may be named by a number such as .33, which hides nothing.
+_NUMBER = re.compile(r"\.[0-9]+")
+
+
 def is_litter(name: str) -> bool:
     """Tells whether a file or folder of this name is passed over in silence."""
-    return name.startswith(".") or name.lower() in LITTER
+    return (name.startswith(".") and not _NUMBER.fullmatch(name)) or name.lower() in LITTER
 
 
 BUNDLE = {"SHA256SUMS", "manifest.json"}

@@ -16,7 +16,7 @@ from ...core.finding import Finding
 from ...core.types import FloatArray, IntArray
 from ...data.block.blocks import InputBlock, TargetBlock
 from ...data.block.datablock import DataBlock
-from ...data.block.ordinal_block import OrdinalBlock, in_order
+from ...data.block.ordinal_block import OrdinalBlock, as_named, in_order
 from ...data.block.sample import Sample
 from ...data.sources.folder import listed
 from ...data.sources.opening import open_source
@@ -62,8 +62,9 @@ class OrdinalTargets(ClassTargets):
 
     @classmethod
     def data_block(cls, options: TargetOptions, inputs: InputBlock) -> DataBlock:
-        if len(set(options.order)) < len(options.order):
-            twice = Counter(options.order).most_common(1)[0][0]
+        named = [as_named(grade, options.order[:place]) for place, grade in enumerate(options.order)]
+        if len(set(named)) < len(named):
+            twice = Counter(named).most_common(1)[0][0]
             raise UsageError(f"order (--order) names {twice!r} twice; name each grade once")
         return DataBlock((inputs, OrdinalBlock(options.order or None)), open_source)
 
@@ -81,16 +82,20 @@ class OrdinalTargets(ClassTargets):
         counts = Counter(str(sample.target) for sample in samples)
         if not options.order:
             return
-        strange = [grade for grade in options.order if grade not in counts]
+        strange = [grade for grade in options.order if as_named(grade, counts) not in counts]
         if strange:
             raise DataError(
                 f"order (--order) names {listed(strange)}, which no image of {source} has; its grades are "
                 f"{listed(sorted(counts))}"
             )
-        left_out = sorted(set(counts) - set(options.order))
+        left_out = sorted(grade for grade in counts if as_named(grade, options.order) not in options.order)
         if left_out:
             found = ", ".join(f"“{grade}” ({counts[grade]} images)" for grade in left_out[:5])
             raise DataError(f"order (--order) lacks {found}; name every grade, or leave such images out")
+
+    @classmethod
+    def foreign(cls, target: Any, outputs: frozenset[str]) -> list[str]:
+        return super().foreign(as_named(str(target), outputs), outputs)
 
     @classmethod
     def known(cls, block: TargetBlock[Any], samples: Sequence[Sample]) -> TargetBlock[Any]:

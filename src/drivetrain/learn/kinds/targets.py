@@ -345,7 +345,7 @@ class Targets(ABC):
     def sections(
         self, items: Sequence[Item], answered: Answered, settings: Sequence[float], confident: ConfidentFrom
     ) -> AnswerSections:
-        """What a report shows of the answers; ``confident``: which of its mistakes were made with confidence."""
+        """Make what a report shows of the answers; ``confident``: which of its mistakes were made with confidence."""
 
     def confusion_CC(self, answers_JO: Floats) -> IntArray:  # noqa: ARG002
         """Return the confusion matrix: counts, labels in rows and answers in columns.

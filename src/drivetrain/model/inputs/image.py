@@ -61,7 +61,7 @@ class ImageInput(Input):
 
     @property
     def limits(self) -> str:
-        """Of photos, as people say."""
+        """The limits of a model of photos, as people say."""
         return (
             "The figures hold for photos like those it was trained on. Of a picture of something else it still gives one of "
             "its\nanswers; nothing in this bundle tells such pictures apart yet. Check it on photos of the place it will work in "

@@ -76,7 +76,7 @@ class Input(Part, ABC):
 
     @property
     def limits(self) -> str:
-        """What a model's card says of inputs unlike those it was trained on."""
+        """The sentence of a model's card on inputs unlike those it was trained on."""
         one, many = self.noun, self.nouns
         return (
             f"The figures hold for {many} like those it was trained on. Of any other {one} it still gives one of its answers;\n"
@@ -146,7 +146,7 @@ class Input(Part, ABC):
 
     @abstractmethod
     def facts(self, content: Any) -> Facts:
-        """What a record keeps of it, and rules may ask for. All of it stands in the `ItemFacts.details` that ``preprocess``
+        """Return the facts that a record keeps of an input, and that rules may ask for. All of it stands in the `ItemFacts.details` that ``preprocess``
         makes, so that rules may be asked of items that were embedded long ago."""
 
     def facts_in(self, details: Facts) -> Facts:

@@ -8,13 +8,15 @@ from collections.abc import Sequence
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
+from fastapi.routing import APIRoute
+from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from ...core.errors import InputError, StoreError, UsageError
 from ...core.records import Record, RecordFilter, Role
 from ...core.types import Verdict
 from ..http.browser import IMAGE_POLICY
-from ..http.problems import Problem, documented
+from ..http.problems import Fault, Problem, documented
 from ..http.uploads import Moment
 from ..server import Server
 from ..work.turns import IMAGES_AT_ONCE, Turns
@@ -40,6 +42,20 @@ def history_routes(server: Server) -> APIRouter:
     return router
 
 
+def _only_what_is_known(request: Request) -> None:
+    """Refuse a question of another name: passed over, it would find every answer, as if none had been asked.
+
+    Raises:
+        Problem: there is one (422).
+    """
+    route: APIRoute = request.scope["route"]
+    known = [field.alias for field in route.dependant.query_params]
+    for name in request.query_params:
+        if name not in known:
+            message = f"{name[:40]!r} is nothing that answers can be searched by; those are {', '.join(known)}"
+            raise Problem("unprocessable", message, errors=[Fault(loc=("query", name[:40]), msg=message)])
+
+
 def _add_search(router: APIRouter, server: Server) -> None:
     """Add the route that searches the answers."""
 
@@ -47,6 +63,7 @@ def _add_search(router: APIRouter, server: Server) -> None:
         "/v1/predictions",
         response_model=HistoryPage,
         summary="Answers given earlier",
+        dependencies=[Depends(_only_what_is_known)],
         responses=documented("unauthorized", "forbidden", "unprocessable", "store-unavailable"),
     )
     def predictions(
