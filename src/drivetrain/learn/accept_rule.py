@@ -53,8 +53,9 @@ class Accepted:
 
 
 def accepted_of(judged: Judged, settings: Sequence[float], manifest: Manifest, seen: SeenItems) -> Accepted | None:
-    """Return what the manifest's policy accepts of answers to items in which this was ``seen``; None for a kind whose answers never
-    stand.
+    """Return what the manifest's policy accepts of answers to items in which this was ``seen``.
+
+    It is None for a kind whose answers never stand.
 
     ``settings``: see `Figures.settings`.
     """

@@ -146,8 +146,11 @@ class Input(Part, ABC):
 
     @abstractmethod
     def facts(self, content: Any) -> Facts:
-        """Return the facts that a record keeps of an input, and that rules may ask for. All of it stands in the `ItemFacts.details` that ``preprocess``
-        makes, so that rules may be asked of items that were embedded long ago."""
+        """Return the facts that a record keeps of an input, and that rules may ask for.
+
+        All of them stand in the `ItemFacts.details` that ``preprocess`` makes, so that rules may be asked of items that were
+        embedded long ago.
+        """
 
     def facts_in(self, details: Facts) -> Facts:
         """`facts`, from an item's `ItemFacts.details`."""
