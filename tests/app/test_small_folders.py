@@ -20,7 +20,7 @@ from drivetrain.core.ports import Advance, Silent
 from drivetrain.core.types import Dataset, FloatArray, IntArray, Item
 from drivetrain.embed.cache import EmbeddingCache
 from drivetrain.embed.recipe import View
-from drivetrain.embed.registry import PACKAGED, resolve
+from drivetrain.embed.registry import packaged, resolve
 from drivetrain.learn.crossval import OutOfFold
 from drivetrain.learn.kinds.classes import ClassTargets
 from drivetrain.learn.reading import read
@@ -28,6 +28,9 @@ from drivetrain.learn.selection import default_features
 from drivetrain.training.options import TrainOptions
 from drivetrain.training.run import fit
 from drivetrain.training.stopwatch import Stopwatch
+
+# What takes another input may be registered by the tests of inputs in the same process.
+IMAGE_BACKBONES = packaged("image")
 
 pytestmark = pytest.mark.trains
 
@@ -71,7 +74,7 @@ class Forced(ClassTargets):
 
 @pytest.mark.parametrize("mirrored", [False, True])
 @pytest.mark.parametrize("blocks", ["last layer", "usual stages", "all stages"])
-@pytest.mark.parametrize("backbone", PACKAGED)
+@pytest.mark.parametrize("backbone", IMAGE_BACKBONES)
 def test_every_winner_becomes_a_bundle(
     digits: dict[str, list[Path]], cache_folder: Path, tmp_path: Path, backbone: str, blocks: str, mirrored: bool
 ) -> None:

@@ -34,8 +34,8 @@ REGRESSION, LABELS = ("--task", "regression"), ("--task", "multi-label")
         (("--target", "years"), "target_names (--target) is for the task regression; this is classification"),
         (("--target", "years", *LABELS), "target_names (--target) is for the task regression; this is multi-label"),
         (("--accept", "0.9", *REGRESSION), "accept is a confidence, and numbers have none"),
-        (("--balance", "none", *REGRESSION), "balance is for the task classification; this is regression"),
-        (("--balance", "classes", *LABELS), "balance is for the task classification; this is multi-label"),
+        (("--balance", "none", *REGRESSION), "balance is for the task classification or ordinal; this is regression"),
+        (("--balance", "classes", *LABELS), "balance is for the task classification or ordinal; this is multi-label"),
         (("--cache", "c", "--no-cache"), "--cache and --no-cache exclude each other"),
     ],
 )
@@ -69,7 +69,7 @@ def test_python_refuses_the_same(tmp_path: Path, choices: dict[str, Any], messag
 
 
 def test_defaults_are_not_taken_for_choices(tmp_path: Path) -> None:
-    for task in ("classification", "multi-label", "regression"):
+    for task in ("classification", "multi-label", "regression", "ordinal"):
         with pytest.raises(dt.DrivetrainError, match="there is no "):
             dt.train(tmp_path / "nothing", tmp_path / "b", task=task)
     with pytest.raises(dt.DrivetrainError, match="does not exist"):

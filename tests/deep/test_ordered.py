@@ -1,11 +1,11 @@
 """Ordered grades in a network: the loss is numpy's, and outputs fall whatever training does to them."""
 
 import numpy as np
-import onnxruntime
 import pytest
 import torch
 from tiny import MILD, SIZE, WIDTHS, Loaders, Photos, TinyNetwork
 
+from drivetrain.embed.session import Session
 from drivetrain.learn.deep.export import to_onnx
 from drivetrain.learn.deep.learner import Learner
 from drivetrain.learn.deep.objective import ORDINAL
@@ -83,8 +83,7 @@ def test_whatever_is_learnt_outputs_fall_and_the_exported_graphs_too() -> None:
             parameter.add_(5 * torch.randn(parameter.shape, generator=rng))
         outputs = model(PIXELS).numpy()
     assert (np.diff(outputs, axis=1) < 0).all()
-    session = onnxruntime.InferenceSession(to_onnx(model), providers=["CPUExecutionProvider"])
-    logits = session.run(["logits"], {"pixels": PIXELS.numpy()})[0]
+    logits = Session(to_onnx(model)).run(PIXELS.numpy(), ["logits"])[0]
     np.testing.assert_allclose(logits, outputs, atol=1e-3)
     assert (np.diff(logits, axis=1) <= 0).all()
     probs = grade_probabilities(logits)
