@@ -23,7 +23,7 @@ import torch
 
 from drivetrain.core.cores import available_cores
 from drivetrain.data.image.preprocess import Preprocess, Resize
-from drivetrain.learn.deep.augment import BatchTransform, aug_transforms
+from drivetrain.learn.deep.augment import InputTransform, aug_transforms
 
 from .record import parser, record
 
@@ -64,7 +64,7 @@ def main() -> None:
     torch.set_num_threads(cores)
     pixels = torch.randint(0, 256, (options.batch, 3, options.size, options.size), dtype=torch.uint8)
     spec = Preprocess(resize=Resize(size=(options.size, options.size)))
-    transform = BatchTransform(spec, aug_transforms(saturation=0.2))
+    transform = InputTransform(spec, aug_transforms(saturation=0.2))
 
     command = [str(options.kornia_python), "-c", KORNIA, *map(str, (cores, options.batch, options.size))]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as kornia:

@@ -7,7 +7,8 @@ import tempfile
 from pathlib import Path
 
 from drivetrain.serve.application import create_app, openapi
-from drivetrain.serve.start import ServeOptions, build
+from drivetrain.serve.options import ServeOptions
+from drivetrain.serve.start import build
 
 WEB = Path(__file__).resolve().parent
 # Any bundle will do: the document does not depend on what is served.
