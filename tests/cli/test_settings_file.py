@@ -97,6 +97,12 @@ def test_a_byte_order_mark_is_no_part_of_the_first_name(file: Path) -> None:
 
 
 @pytest.mark.trains
+def test_grades_in_a_file_may_be_numbers(file: Path, pictures: Path) -> None:
+    file.write_text('task = "ordinal"\norder = [0, 0.33, 1]\n')
+    with pytest.raises(dt.DrivetrainError, match=r"order \(--order\) names 0, 0\.33, 1, which no image"):
+        dt.train(pictures, file.parent / "b", settings=file)
+
+
 def test_a_bundle_is_trained_as_the_file_says(drivetrain: CommandLine, pictures: Path, file: Path) -> None:
     file.write_text('backbone = "efficientnet-lite0"\naccept = 0.75\ngallery = 0\nname = "from the file"\nseed = 7\n')
     out = file.parent / "b"

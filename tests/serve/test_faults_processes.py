@@ -24,6 +24,8 @@ LIVE = "/v2/health/live"
 def has_answered(folder: Path, pid: int) -> bool:
     """Whether this one of the processes has answered requests, by the counts it leaves for the others."""
     for file in folder.glob(f"*/counter_{pid}.db"):
+        if not file.stat().st_size:
+            continue  # it has been made this moment
         for key, value, *_ in MmapedDict.read_all_values_from_file(str(file)):
             if "drivetrain_requests_total" in key and LIVE in key and value > 0:
                 return True

@@ -32,7 +32,7 @@ def read_value(row: Row, value: object) -> object:
         UsageError: as `read_given`.
     """
     if row.is_list:
-        return read_names(row.name, value)
+        return read_names(row.name, value, numbers=row.option.numbers)
     if choices := get_args(row.type):
         check_choice(row.name, value, choices)
         return value
@@ -117,8 +117,10 @@ def _text(name: str, value: object, types: tuple[type, ...], what: str) -> objec
     return value
 
 
-def read_names(name: str, value: object) -> tuple[object, ...]:
-    """A list of names. One text is none: its letters would be taken for names.
+def read_names(name: str, value: object, *, numbers: bool = False) -> tuple[object, ...]:
+    """Read a list of names; with ``numbers`` a number is the name that it is written as.
+
+    A text is no list: its letters would be taken for names.
 
     Raises:
         UsageError: it is no list.
@@ -128,5 +130,4 @@ def read_names(name: str, value: object) -> tuple[object, ...]:
         raise UsageError(f"{name} is the text {value!r}; give a list of names, such as {parts or [value]!r}")
     if not isinstance(value, Iterable):
         raise UsageError(f"{name} is {value!r}; it must be a list of names")
-    # Numbers are names, too: the grades 0, 1 and 2, for instance.
-    return tuple(f"{one:.15g}" if isinstance(one, int | float) and not isinstance(one, bool) else one for one in value)
+    return tuple(f"{one:.15g}" if numbers and type(one) in (int, float) else one for one in value)

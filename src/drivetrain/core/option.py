@@ -38,6 +38,8 @@ class Option:
     """A lower bound that is itself excluded, in place of ``low``."""
     read: Callable[[str], object] | None = None
     """The function that reads the command line's text, where the type does not say how."""
+    numbers: bool = False
+    """Tells whether numbers in a list are names, too, such as the grades 0, 1 and 2."""
     repeated: bool = False
     """Tells whether the command line takes the option several times, a name each, into a list; else a list has one name there."""
 

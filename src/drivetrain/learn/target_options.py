@@ -42,5 +42,6 @@ class TargetOptions:
             about="the grades from the lowest to the highest; by default in the order of the numbers that they are.",
             metavar="GRADES",
             read=by_commas,
+            numbers=True,
         ),
     )
