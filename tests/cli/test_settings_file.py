@@ -103,6 +103,7 @@ def test_grades_in_a_file_may_be_numbers(file: Path, pictures: Path) -> None:
         dt.train(pictures, file.parent / "b", settings=file)
 
 
+@pytest.mark.trains
 def test_a_bundle_is_trained_as_the_file_says(drivetrain: CommandLine, pictures: Path, file: Path) -> None:
     file.write_text('backbone = "efficientnet-lite0"\naccept = 0.75\ngallery = 0\nname = "from the file"\nseed = 7\n')
     out = file.parent / "b"

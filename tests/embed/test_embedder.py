@@ -185,6 +185,7 @@ def test_every_worker_has_work_at_once(pictures: Path) -> None:
     assert next(ARRIVALS) >= WORKERS
 
 
+@pytest.mark.trains
 def test_a_packaged_backbone_too(pictures: Path) -> None:
     items = all_items(pictures)[::5]
     lite = resolve("efficientnet-lite0")

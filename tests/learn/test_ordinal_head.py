@@ -172,6 +172,7 @@ def test_the_random_split_without_groups_is_the_grouped_one() -> None:
     assert fitted.random_split == (probabilities(fitted.out_of_fold).argmax(axis=1) == grades).mean()
 
 
+@pytest.mark.thorough
 def test_out_of_fold_loss_is_what_fresh_items_show_and_the_temperature_mends_it() -> None:
     ratios = []
     for seed in range(6):
@@ -184,6 +185,7 @@ def test_out_of_fold_loss_is_what_fresh_items_show_and_the_temperature_mends_it(
     assert np.mean(ratios) == pytest.approx(1.0, abs=0.06)
 
 
+@pytest.mark.thorough
 def test_the_order_helps_where_there_is_one() -> None:
     """What a head that does not know the order makes of the same items."""
     from drivetrain.learn.head import fit_head

@@ -207,6 +207,7 @@ def test_the_hot_place_lies_where_it_was_planted(
     assert (dark_x, dark_y) == pytest.approx(centre, abs=half + place)
 
 
+@pytest.mark.trains
 @pytest.mark.parametrize("views", [ONE, TWO, FOUR])
 def test_a_packaged_network_sees_the_patch_where_it_is(views: tuple[View, ...]) -> None:
     model, preprocess = packaged("efficientnet-lite0", ("stage4",), views=views, classes=60)

@@ -106,6 +106,7 @@ def test_groups_of_different_classes_do_not_pile_up() -> None:
         assert np.bincount(folds_N, minlength=5).tolist() == [4] * 5
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("longest", [3, 25, 60])
 def test_as_balanced_as_scikit_learn(longest: int) -> None:
     """Over 20 data sets of uneven groups: better on average, and nowhere much worse."""
