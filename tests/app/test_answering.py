@@ -55,8 +55,14 @@ def colours(tmp_path: Path) -> Path:
     return tmp_path / "colours"
 
 
+@pytest.fixture
+def trained(once_trained: Path, tmp_path: Path) -> Path:
+    """The bundle with a cache of the test's own, since every evaluation leaves embeddings in it."""
+    return Path(shutil.copytree(once_trained, tmp_path / "answering"))
+
+
 @pytest.fixture(scope="session")
-def trained(pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def once_trained(pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A bundle on a packaged backbone, trained on half of the drawn pictures; with it, ``cache`` and ``fresh``."""
     root = tmp_path_factory.mktemp("answering")
     for file in sorted(pictures.rglob("*.jpg")):
