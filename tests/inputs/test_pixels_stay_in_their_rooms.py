@@ -15,25 +15,25 @@ ROOMS = ("data/image", "data/block", "embed", "model/inputs", "model/explain", "
 # Elsewhere only images have what these are about; docs/decisions/0009 says what.
 NAMED = frozenset(
     {
-        "app/trace.py",
-        "curate/duplicates.py",
-        "data/sources/opening.py",
-        "learn/interpretation.py",
-        "learn/label_interpretation.py",
-        "learn/loss_sheet.py",
-        "learn/number_interpretation.py",
-        "model/arrays.py",
-        "model/first_load.py",
-        "model/gallery.py",
-        "notebook/classify.py",
-        "serve/announcement.py",
-        "serve/options.py",
-        "serve/settings.py",
-        "serve/work/memory_shares.py",
-        "serve/work/pictures.py",
-        "training/bundling.py",
-        "training/tuning.py",
-        "training/tuning_loaders.py",
+        "app.trace",
+        "curate.duplicates",
+        "data.sources.opening",
+        "learn.interpretation",
+        "learn.label_interpretation",
+        "learn.loss_sheet",
+        "learn.number_interpretation",
+        "model.arrays",
+        "model.first_load",
+        "model.gallery",
+        "notebook.classify",
+        "serve.announcement",
+        "serve.options",
+        "serve.settings",
+        "serve.work.memory_shares",
+        "serve.work.pictures",
+        "training.bundling",
+        "training.tuning",
+        "training.tuning_loaders",
     }
 )
 
@@ -58,7 +58,7 @@ def of_pixels(text: str) -> bool:
 
 def test_only_the_named_modules_know_of_pixels() -> None:
     found = {
-        path.relative_to(SOURCE).as_posix()
+        ".".join(path.relative_to(SOURCE).with_suffix("").parts)
         for path in SOURCE.rglob("*.py")
         if not path.relative_to(SOURCE).as_posix().startswith(tuple(f"{room}/" for room in ROOMS))
         and of_pixels(path.read_text(encoding="utf-8"))
