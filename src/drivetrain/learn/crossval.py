@@ -5,9 +5,10 @@ All that is reported, calibrated or flagged comes from these. Shapes: N items, D
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import numpy as np
 from threadpoolctl import threadpool_limits
@@ -34,6 +35,19 @@ class OutOfFold:
     def probs_NC(self) -> Floats:
         """Calibrated probabilities, (N, C), of one label of several; see `learn.kinds` for the other kinds."""
         return softmax(self.logits_NC, self.beta)
+
+
+T = TypeVar("T")
+
+
+def in_every_fold(n_folds: int, threads: int, one: Callable[[int], T]) -> list[T]:
+    """Call ``one`` for every fold, ``threads`` at a time, and return the results in the order of the folds.
+
+    Each fold has one BLAS thread: the matrices are thin, so that two folds side by side use two cores better, and results
+    are the same to the bit whatever the number of threads.
+    """
+    with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(threads) as pool:
+        return list(pool.map(one, range(n_folds)))
 
 
 @dataclass
@@ -68,9 +82,7 @@ class CrossValidation:
             self._solutions[fold] = (penalty, solution)
             logits_NC[held_out] = solution.logits(self.axes.coordinates_NR[held_out])
 
-        # One BLAS thread a fold: the matrices are thin, and two folds side by side use two cores better.
-        with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(self.threads) as pool:
-            list(pool.map(one, range(int(self.folds_N.max()) + 1)))
+        in_every_fold(int(self.folds_N.max()) + 1, self.threads, one)
         beta = fit_beta(logits_NC, self.labels_N, self.weights_N)
         losses_N = losses(self.labels_N, softmax(logits_NC, beta))
         return OutOfFold(penalty, logits_NC, beta, losses_N, float(np.average(losses_N, weights=self.weights_N)))

@@ -12,7 +12,6 @@ with b not penalised, in the principal axes of `logistic`. Shapes: N items, D fe
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -26,7 +25,7 @@ from ..stats.calibrate_binary import fit_beta_binary
 from ..stats.folds import DEFAULT_FOLDS, grouped_folds, random_folds
 from ..stats.label_metrics import binary_losses, mean_average_precision, sigmoid
 from ..stats.metrics import Floats
-from .crossval import OutOfFold, best_penalty, on_random_folds, quick_look
+from .crossval import OutOfFold, best_penalty, in_every_fold, on_random_folds, quick_look
 from .head import FittedHead, Head
 from .logistic import TYPICAL_CURVATURE, Axes, Solution
 
@@ -138,8 +137,7 @@ class LabelsValidation:
             self._solutions[fold] = solution
             logits_NL[held_out] = solution.logits(self.axes.coordinates_NR[held_out])
 
-        with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(self.threads) as pool:
-            list(pool.map(one, range(int(self.folds_N.max()) + 1)))
+        in_every_fold(int(self.folds_N.max()) + 1, self.threads, one)
         beta = fit_beta_binary(logits_NL, self.present_NL, self.weights_N)
         losses_N = binary_losses(self.present_NL, sigmoid(logits_NL, beta))
         return OutOfFold(penalty, logits_NL, beta, losses_N, float(np.average(losses_N, weights=self.weights_N)))

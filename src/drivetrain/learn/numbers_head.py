@@ -14,10 +14,7 @@ classification, so their shape C is M here; they hold numbers in the targets' ow
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,7 +26,7 @@ from ..core.types import FloatArray, IntArray
 from ..data.block.blocks import STRATA
 from ..stats.folds import DEFAULT_FOLDS, grouped_folds, random_folds
 from ..stats.metrics import Floats
-from .crossval import OutOfFold, best_penalty, on_random_folds, quick_look
+from .crossval import OutOfFold, best_penalty, in_every_fold, on_random_folds, quick_look
 from .head import FittedHead, Head
 from .logistic import Axes, Solution
 
@@ -39,7 +36,6 @@ from .logistic import Axes, Solution
 LEAST_RIDGE = 1e-10
 
 Numbers = NDArray[np.float64] | FloatArray
-Result = TypeVar("Result")
 
 
 def rank_strata(numbers_NM: Numbers) -> IntArray:
@@ -115,7 +111,7 @@ class NumbersValidation:
         self._weights_N = np.asarray(weights_N, np.float64)
         self._threads = threads
         self._rows = [np.flatnonzero(folds_N == fold) for fold in range(int(folds_N.max()) + 1)]
-        self._sums = self._each(self._sums_of)
+        self._sums = in_every_fold(len(self._rows), self._threads, self._sums_of)
 
     def at(self, penalty: float) -> OutOfFold:
         """Out-of-fold numbers with this penalty, in the targets' units.
@@ -128,7 +124,7 @@ class NumbersValidation:
             weight_RM, bias_M = self._training(fold).solve(penalty, self._unit_R)
             predicted_NM[self._rows[fold]] = self._x(fold) @ weight_RM + bias_M
 
-        self._each(one)
+        in_every_fold(len(self._rows), self._threads, one)
         losses_N = np.mean((predicted_NM - self._y_NM) ** 2, axis=1)
         loss = float(np.average(losses_N, weights=self._weights_N))
         own_units_NM = (predicted_NM * self.standard.spread_M + self.standard.mean_M).astype(np.float32)
@@ -154,11 +150,6 @@ class NumbersValidation:
         for other in others:
             first = first + other
         return first
-
-    def _each(self, one: Callable[[int], Result]) -> list[Result]:
-        # BLAS has one thread a fold, so that results are the same to the bit whatever the number of threads.
-        with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(self._threads) as pool:
-            return list(pool.map(one, range(len(self._rows))))
 
 
 def fit_numbers_head(

@@ -18,7 +18,6 @@ columns here. All columns of weights are equal. Probabilities are `stats.ordinal
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -33,7 +32,7 @@ from ..stats.calibrate_ordinal import fit_beta_ordinal
 from ..stats.folds import fold_count, grouped_folds, random_folds
 from ..stats.metrics import Floats, losses
 from ..stats.ordinal import grade_probabilities
-from .crossval import OutOfFold, best_penalty, on_random_folds, quick_look
+from .crossval import OutOfFold, best_penalty, in_every_fold, on_random_folds, quick_look
 from .head import FittedHead, Head
 from .logistic import TYPICAL_CURVATURE, Axes, Solution
 
@@ -219,8 +218,7 @@ class OrdinalValidation:
             self._solutions[fold] = solution
             logits_NK[held_out] = solution.logits(self.axes.coordinates_NR[held_out])
 
-        with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(self.threads) as pool:
-            list(pool.map(one, range(int(self.folds_N.max()) + 1)))
+        in_every_fold(int(self.folds_N.max()) + 1, self.threads, one)
         beta = fit_beta_ordinal(logits_NK, self.grades_N, self.weights_N)
         losses_N = losses(self.grades_N, grade_probabilities(logits_NK, beta))
         return OutOfFold(penalty, logits_NK, beta, losses_N, float(np.average(losses_N, weights=self.weights_N)))
