@@ -5,17 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
-import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field
 
 from ...core.figure import Figure
 from ...core.types import FloatArray
 from ...stats.metrics import Floats, softmax
 from ..constant_answer import always_naming
-from ..part import Calibration, Fraction, Name, Part, Share
-from .kind import Answer, Kind, Said, Tensor, Words
+from ..part import Fraction, Name, Part, Share
+from .kind import Answer, Words
 from .old_figures import metrics_by_slug, random_split, row
+from .one_label import OneLabelKind
 from .tasks import TaskName
 
 BALANCED = "mean recall over the classes"
@@ -37,7 +36,7 @@ class ClassMetrics(Part):
     how: str
 
 
-class ClassKind(Kind):
+class ClassKind(OneLabelKind):
     """The kind whose answer is one of several classes."""
 
     task: ClassVar[TaskName] = "classification"
@@ -54,66 +53,20 @@ class ClassKind(Kind):
     old_metrics: ClassVar[type[Part] | None] = ClassMetrics
 
     classes: tuple[Name, ...] = Field(min_length=2)
-    calibration: Calibration
 
     @property
     def outputs(self) -> tuple[str, ...]:
         """The classes."""
         return self.classes
 
-    @property
-    def calibrated(self) -> str:
-        """Logits are calibrated by one factor."""
-        return f"β = {self.calibration.beta:.3f}"
-
     @classmethod
     def calibrated_answers(cls, logits_NW: FloatArray, beta: float) -> Floats:
         """(N, C) probabilities that add up to 1."""
         return softmax(logits_NW, beta)
 
-    @property
-    def beta(self) -> float:
-        """The calibration's factor."""
-        return self.calibration.beta
-
     def answered(self, answers_C: Floats) -> Answer:
         """The most probable class; its probability is the confidence."""
         return likeliest(self.classes, answers_C)
-
-    def confidences(self, answers_NC: Floats) -> Floats:
-        """The largest probability."""
-        confidence_N: Floats = answers_NC.max(axis=1)
-        return confidence_N
-
-    @classmethod
-    def answer_text(cls, said: Said, *, none: str = "–", ranges: bool = False) -> str:  # noqa: ARG003
-        """The class."""
-        return none if said.label is None else said.label
-
-    @property
-    def target_type(self) -> tuple[type[np.generic], tuple[int, ...]]:
-        """The target is the class's number."""
-        return np.int64, ()
-
-    @classmethod
-    def text_of(cls, names: Sequence[str], target: NDArray[Any]) -> str:
-        """The class."""
-        return names[int(target)]
-
-    def target_fault(self, targets_N: NDArray[Any]) -> str | None:
-        """Say whether a number is no class's."""
-        most = len(self.classes) - 1
-        if len(targets_N) and not 0 <= targets_N.min() <= targets_N.max() <= most:
-            return f"labels outside 0–{most}"
-        return None
-
-    def tensors(self) -> tuple[Tensor, ...]:
-        """Give probabilities, and the most probable class."""
-        return (*super().tensors(), Tensor("label", "BYTES", ()))
-
-    def tensor_row(self, name: str, answer: Answer) -> Sequence[float | str | None]:
-        """Return one item's part; the label is empty where an item cannot be read."""
-        return [answer.label or ""] if name == "label" else super().tensor_row(name, answer)
 
     def guessed(
         self, figures: Sequence[Figure], counts: Mapping[str, int], shown: Callable[[str], str]

@@ -6,18 +6,18 @@ Column k of the logits is the log-odds of “above grade k”; see `stats.ordina
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field
 
 from ...core.types import FloatArray, Interval
 from ...draw.numbers import whole_percent
 from ...stats.metrics import Floats
 from ...stats.ordinal import expected_grade, grade_probabilities, likely_grades
-from ..part import Calibration, Name
-from .kind import Answer, Kind, Said, Tensor, Words
+from ..part import Name
+from .kind import Answer, Tensor, Words
+from .one_label import OneLabelKind
 from .tasks import TaskName
 
 EXPECTED = "expected grade"
@@ -26,7 +26,7 @@ EXPECTED = "expected grade"
 LIKELY = 0.9
 
 
-class OrdinalKind(Kind):
+class OrdinalKind(OneLabelKind):
     """One of several grades that have an order."""
 
     task: ClassVar[TaskName] = "ordinal"
@@ -41,9 +41,10 @@ class OrdinalKind(Kind):
         hub_metric="accuracy",
     )
 
+    targets_are: ClassVar[str] = "grades"
+
     grades: tuple[Name, ...] = Field(min_length=2)
     """From the lowest to the highest."""
-    calibration: Calibration
 
     @property
     def outputs(self) -> tuple[str, ...]:
@@ -55,34 +56,14 @@ class OrdinalKind(Kind):
         """One threshold between each grade and the next."""
         return outputs - 1
 
-    @property
-    def calibrated(self) -> str:
-        """By one factor."""
-        return f"β = {self.calibration.beta:.3f}"
-
     @classmethod
     def calibrated_answers(cls, logits_NW: FloatArray, beta: float) -> Floats:
         """(N, C) probabilities that add up to 1."""
         return grade_probabilities(logits_NW, beta)
 
-    @property
-    def beta(self) -> float:
-        """The calibration's factor."""
-        return self.calibration.beta
-
     def answered(self, answers_C: Floats) -> Answer:
         """The most probable grade, whose probability is the confidence, and the expected one with the likely range."""
         return graded(self.grades, answers_C)
-
-    def confidences(self, answers_NC: Floats) -> Floats:
-        """The largest probability."""
-        confidence_N: Floats = answers_NC.max(axis=1)
-        return confidence_N
-
-    @classmethod
-    def answer_text(cls, said: Said, *, none: str = "–", ranges: bool = False) -> str:  # noqa: ARG003
-        """The grade."""
-        return none if said.label is None else said.label
 
     @property
     def evidence_WC(self) -> Floats:
@@ -91,31 +72,13 @@ class OrdinalKind(Kind):
         mix_WC[0, 0] = -1.0
         return mix_WC
 
-    @property
-    def target_type(self) -> tuple[type[np.generic], tuple[int, ...]]:
-        """The grade's number."""
-        return np.int64, ()
-
-    @classmethod
-    def text_of(cls, names: Sequence[str], target: NDArray[Any]) -> str:
-        """The grade."""
-        return names[int(target)]
-
-    def target_fault(self, targets_N: NDArray[Any]) -> str | None:
-        """A number that is no grade's."""
-        most = len(self.grades) - 1
-        if len(targets_N) and not 0 <= targets_N.min() <= targets_N.max() <= most:
-            return f"grades outside 0–{most}"
-        return None
-
     def tensors(self) -> tuple[Tensor, ...]:
         """Probabilities, the expected grade, and the most probable one."""
-        return (*super().tensors(), Tensor("expected_grade", "FP32", ()), Tensor("label", "BYTES", ()))
+        *probabilities, label = super().tensors()
+        return (*probabilities, Tensor("expected_grade", "FP32", ()), label)
 
     def tensor_row(self, name: str, answer: Answer) -> Sequence[float | str | None]:
-        """The label is empty where an item cannot be read."""
-        if name == "label":
-            return [answer.label or ""]
+        """Return one item's part; without an answer there is no expected grade."""
         if name == "expected_grade":
             return [answer.values[EXPECTED].value if EXPECTED in answer.values else None]
         return super().tensor_row(name, answer)
