@@ -16,6 +16,7 @@ from drivetrain.core.types import Interval, Skipped
 from drivetrain.draw import charts
 from drivetrain.draw.numbers import percent, span, unbroken
 from drivetrain.draw.plot import Plot
+from drivetrain.learn.sections import Example
 from drivetrain.learn.selection import Trial
 from drivetrain.report.page import (
     SECTIONS,
@@ -56,8 +57,8 @@ def full_report(classes: tuple[str, ...] = ("black", "grizzly", "teddy")) -> Rep
     confusion[0][1] = 7
     confusion[1][0] = 3
     mistakes = (
-        Mistake(thumbnail("black/00000012.jpg"), classes[0], classes[1], 0.934, 0.04, 3.21),
-        Mistake(thumbnail("grizzly/00000034.jpg"), classes[1], classes[1], 0.512, 0.512, 0.67),
+        Mistake(thumbnail("black/00000012.jpg"), Example(0, classes[0], classes[1], 0.934, 0.04, 3.21)),
+        Mistake(thumbnail("grizzly/00000034.jpg"), Example(0, classes[1], classes[1], 0.512, 0.512, 0.67)),
     )
     pair = ((thumbnail("black/1.jpg"), classes[0]), (thumbnail("grizzly/2.jpg"), classes[1]))
     return replace(

@@ -57,7 +57,4 @@ def pictures_of(items: Sequence[Item]) -> list[Thumbnail]:
 
 def _mistakes(examples: Sequence[Example], items: Sequence[Item]) -> tuple[Mistake, ...]:
     pictures = pictures_of([items[one.row] for one in examples])
-    return tuple(
-        Mistake(picture, one.label, one.predicted, one.confidence, one.p_label, one.loss, one.facts)
-        for one, picture in zip(examples, pictures, strict=True)
-    )
+    return tuple(Mistake(picture, one) for one, picture in zip(examples, pictures, strict=True))

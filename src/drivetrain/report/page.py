@@ -23,7 +23,7 @@ from ..core.visible import visible
 from ..draw import charts
 from ..draw.numbers import NBSP, hundredths, percent, percent_number, points, span, unbroken
 from ..draw.plot import Plot
-from ..learn.sections import FILES_LEFT_OUT, OCCURS_AGAIN
+from ..learn.sections import FILES_LEFT_OUT, OCCURS_AGAIN, Example
 from ..learn.selection import Trial
 from ..stats.mistakes import ClassRow, ReliabilityBin
 
@@ -53,18 +53,10 @@ class Thumbnail:
 
 @dataclass(frozen=True)
 class Mistake:
-    """An item the model got wrong or had a great loss on: ``loss`` is −ln ``p_label``, ``confidence`` that of ``predicted``.
-
-    Where there is no confidence (several labels, numbers), ``facts`` are shown in its place.
-    """
+    """An item that the model got wrong or had a great loss on, with its picture."""
 
     thumbnail: Thumbnail
-    label: str
-    predicted: str
-    confidence: float = 0.0
-    p_label: float = 0.0
-    loss: float = 0.0
-    facts: tuple[str, ...] = ()
+    example: Example
 
 
 @dataclass(frozen=True)
