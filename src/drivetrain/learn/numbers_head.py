@@ -31,8 +31,7 @@ from .head import FittedHead, Head
 from .logistic import Axes, Solution
 
 # The least ridge, as a part of an axis' energy. Features of unit length stay far above it; for much longer ones, where items
-# are fewer than features,
-# it keeps the system solvable. Their float32 rounding is larger.
+# are fewer than features, it keeps the system solvable. Their float32 rounding is larger.
 LEAST_RIDGE = 1e-10
 
 Numbers = NDArray[np.float64] | FloatArray

@@ -33,28 +33,28 @@ class Confident(Rule):
 
     @classmethod
     def of(cls, manifest: Manifest) -> Confident | None:
-        """Where answers have a confidence from which on they are accepted."""
+        """Make the rule where answers have a confidence from which on they are accepted."""
         return None if manifest.accept is None else cls(manifest.accept.confidence)
 
     def ruling(self, seen: Seen, answer: Answer) -> Ruling:  # noqa: ARG002
-        """Below the threshold, or no number at all."""
+        """Object where the confidence is below the threshold, or no number at all."""
         if answer.confidence >= self.least:
             return Ruling()
         words = f"its confidence, {_below(answer.confidence, self.least)}, is below {self.least:g}"
         return Ruling(Reason("low-confidence", words))
 
     def objects(self, seen: SeenItems, answers: Answers) -> NDArray[np.bool_]:  # noqa: ARG002
-        """The same in arrays."""
+        """Object to many at once."""
         objects_N: NDArray[np.bool_] = ~(answers.confidence_N >= self.least)
         return objects_N
 
     def on_the_line(self, seen: Seen, answer: Answer, rounding: float) -> bool:  # noqa: ARG002
-        """So near the threshold."""
+        """Tells whether the confidence is that near the threshold."""
         return abs(answer.confidence - self.least) < rounding
 
     @property
     def lets(self) -> Lets:
-        """From the threshold on."""
+        """Say that answers stand from the threshold on."""
         return Lets(
             which=f"of confidence {self.least:g} and more",
             none=f"no answer reaches confidence {self.least:g}",
@@ -70,16 +70,16 @@ class AlwaysReviewed(Rule):
 
     @classmethod
     def of(cls, manifest: Manifest) -> AlwaysReviewed | None:
-        """Where the manifest names none."""
+        """Make the rule where the manifest has no accept rule."""
         return cls() if manifest.accept is None else None
 
     def ruling(self, seen: Seen, answer: Answer) -> Ruling:  # noqa: ARG002
-        """Always."""
+        """Object to every answer."""
         return Ruling(Reason("no-accept-rule", "no error has been named that may pass without a person"))
 
     @property
     def lets(self) -> Lets:
-        """None."""
+        """Say that none stands."""
         return Lets("without an accept rule", "no error has been named that may pass without a person")
 
 
@@ -97,7 +97,7 @@ def register(rule: type[Rule]) -> None:
 
 
 def modules() -> tuple[str, ...]:
-    """Where rules that were registered from elsewhere stand: another process imports these to know them, too."""
+    """List the modules of rules that were registered from elsewhere: another process imports these to know them, too."""
     return tuple(sorted({rule.__module__ for rule in RULES} - {__name__}))
 
 
@@ -179,7 +179,7 @@ class Policy:
 
 
 UNJUDGED = Policy((AlwaysReviewed(),))
-"""Make the policy of a network whose answers were not judged yet, so that nothing is known of its errors."""
+"""The policy of a network whose answers were not judged yet, so that nothing is known of its errors."""
 
 
 def judge(manifest: Manifest, path: str, seen: Seen) -> Prediction:
