@@ -60,3 +60,20 @@ def write_table(path: Path, rows: Iterable[Sequence[object]], columns: Sequence[
         writer.writerow(columns)
         writer.writerows(rows)
     return path
+
+
+def draw_deep(folder: Path) -> tuple[Path, ...]:
+    """Pictures of more than 8 bits: 12 of 16 bits, floating point with a pixel above 1, and with a value for “no data”."""
+    folder.mkdir(parents=True, exist_ok=True)
+    grey_HW = np.linspace(0, 1, 24 * 20, dtype=np.float32).reshape(20, 24)
+    hot_HW, empty_HW = grey_HW.copy(), grey_HW.copy()
+    hot_HW[3, 4], empty_HW[:5] = 1.001, -9999
+    pictures = {
+        "12-bit.png": np.rint(grey_HW * 4095).astype(np.uint16),
+        "float.tif": grey_HW,
+        "hot.tif": hot_HW,
+        "no-data.tif": empty_HW,
+    }
+    for name, pixels_HW in pictures.items():
+        Image.fromarray(pixels_HW).save(folder / name)
+    return tuple(folder / name for name in pictures)

@@ -25,9 +25,10 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from drivetrain.core.errors import ImageError
-from drivetrain.data.image.decode import MAX_BYTES, Decoded, decode, to_rgb
+from drivetrain.data.image.decode import MAX_BYTES, Decoded, decode
 from drivetrain.data.image.facts import thumbnail
 from drivetrain.data.image.preprocess import Preprocess, Resize
+from drivetrain.data.image.rgb import to_rgb
 from drivetrain.data.image.true_size import MAX_PIXELS, MAX_SIDE
 
 # Pillow warns of much that is odd in a file; pytest brings back what the program ignores.

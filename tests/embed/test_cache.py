@@ -39,7 +39,7 @@ from drivetrain.embed.registry import resolve
 WIDTH = 1000
 PREPARED = Preprocess()
 RECIPE = "0123456789abcdef" * 2
-FACTS_KIND = f"facts-{FACTS_VERSION}-full"
+FACTS_KIND = f"facts-{FACTS_VERSION}-{PREPARED.reading}"
 
 
 def sha(number: int) -> str:
@@ -48,6 +48,7 @@ def sha(number: int) -> str:
 
 def facts(number: int) -> ItemFacts:
     details = {"width": 640, "height": 480, "format": "JPEG", "mode": "RGB", "reduced": 2}
+    details |= {"profile": "none", "range": "8 bits"}
     return ItemFacts(sha(number), sha(-number), details, bytes([number % 256]) * 512)
 
 
@@ -255,6 +256,8 @@ GOOD = {
     "format": "JPEG",
     "mode": "RGB",
     "reduced": 2,
+    "profile": "none",
+    "range": "8 bits",
     "pixels_sha256": sha(-1),
     "dct": "01" * 512,
 }

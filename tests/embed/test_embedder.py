@@ -404,7 +404,7 @@ def test_a_row_that_was_damaged_is_computed_anew(pictures: Path, tmp_path: Path,
     recipe = Recipe(COUNTED)
     first = Embedder(cache).embed(items, [recipe])[recipe.key]
     cache.close()
-    rows = f"facts-{FACTS_VERSION}-{SPEC.decode_floor}" if kind == "facts" else recipe.key
+    rows = f"facts-{FACTS_VERSION}-{SPEC.reading}" if kind == "facts" else recipe.key
     with sqlite3.connect(tmp_path / FILE_NAME) as db:
         changed = db.execute(
             "UPDATE entry SET value = zeroblob(9) WHERE kind = ? AND sha256 = ?", (rows, first.facts[2].sha256)

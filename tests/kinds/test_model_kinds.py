@@ -18,7 +18,7 @@ from drivetrain.model.card import render_card
 from drivetrain.model.golden import entry_of
 from drivetrain.model.kinds.kind import Answer, Kind
 from drivetrain.model.kinds.registry import KINDS
-from drivetrain.model.manifest import Accept, Manifest, parse_manifest
+from drivetrain.model.manifest import SCHEMA_VERSION, Accept, Manifest, parse_manifest
 from drivetrain.model.policy import Policy, judge
 from drivetrain.model.rule import Answers
 from drivetrain.model.seen import Seen, SeenItems
@@ -38,7 +38,7 @@ def manifest_of(kind: Kind) -> Manifest:
     """Somebody's manifest, with the kind in place of its own."""
     accept = Accept(confidence=0.6, coverage=1.0, error=None) if kind.has_confidence else None
     first = parse_manifest((BUNDLES / "v1" / "manifest.json").read_bytes())
-    return first.model_copy(update={"kind": kind, "accept": accept, "schema_version": 3})
+    return first.model_copy(update={"kind": kind, "accept": accept, "schema_version": SCHEMA_VERSION})
 
 
 @pytest.fixture

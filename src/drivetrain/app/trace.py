@@ -53,7 +53,7 @@ def trace(image: str | Path, bundle: str | Path, *, golden: bool = True) -> list
     kind, spec = predictor.manifest.kind, for_images(predictor.manifest.input.preprocess)
     try:
         data, read_ms = _timed(lambda: read_plain(image))
-        decoded, decode_ms = _timed(lambda: decode(data, spec.decode_size))
+        decoded, decode_ms = _timed(lambda: decode(data, spec.decode_size, render=spec.render))
     except InputError as error:
         raise ImageError(error.reason, f"{image}: {error.detail}") from None
     except OSError as error:

@@ -13,6 +13,8 @@ from .read_part import read_part
 def lift(document: dict[str, Any], kind: Kind) -> dict[str, Any]:
     """Lift a document, without the fields of its kind, to version 3, but for ``schema_version``.
 
+    Version 4 differs in the input alone, which lifts itself: see `Input.lifted`.
+
     Raises:
         SchemaError: what has changed since is missing or malformed.
     """

@@ -32,7 +32,7 @@ from .lift import lift
 from .part import Count, Fraction, Part, Share
 from .read_part import fault, read_part, registered
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 
 # The most bytes, enough for a hundred thousand classes; parsed, a manifest takes some thirty times as much.
 MAX_BYTES = 8 << 20
@@ -226,14 +226,15 @@ def _manifest(document: dict[str, Any], version: int) -> Manifest:
     kind = read_part(form, {name: document.pop(name) for name in form.model_fields if name in document})
     if len(set(kind.outputs)) != len(kind.outputs):
         raise SchemaError("manifest.json: the same class, label or target is named twice")
-    lifted = document if version == SCHEMA_VERSION else lift(document, kind)
+    lifted = document if version > 2 else lift(document, kind)
     if "input" not in lifted:
         raise SchemaError("manifest.json: input: Field required")
     stated = lifted.pop("input")
     type_ = stated.get("type") if isinstance(stated, dict) else stated
     # Errors name the field by its place in the document.
-    place = "input" if version == SCHEMA_VERSION else ""
-    read = read_part(registered(INPUTS, type_, "input.type"), stated, place)
+    place = "input" if version > 2 else ""
+    form_of_input = registered(INPUTS, type_, "input.type")
+    read = read_part(form_of_input, form_of_input.lifted(stated, version), place)
     about = read_part(_About, lifted)
     return Manifest(**{name: getattr(about, name) for name in _About.model_fields}, input=read, kind=kind)
 

@@ -129,7 +129,8 @@ class ClassifyApp:
     def _picture(self, upload: Upload) -> str:
         """Draw the picture anew from its decoded pixels, so that it shows where a browser does not know the format."""
         try:
-            image = decode(upload.data, for_images(self._predictor.manifest.input.preprocess).decode_size).image.copy()
+            spec = for_images(self._predictor.manifest.input.preprocess)
+            image = decode(upload.data, spec.decode_size, render=spec.render).image.copy()
         except InputError:
             return ""
         image.thumbnail((SHOWN_SIDE, SHOWN_SIDE), Image.Resampling.BICUBIC)

@@ -238,7 +238,7 @@ def _reduced_effect(trained: Trained, files: Mapping[str, bytes]) -> tuple[str, 
     for item in reduced[:: max(1, len(reduced) // REDUCED_CHECKED)][:REDUCED_CHECKED]:
         try:
             data = read_reference(item.reference)
-            tensors = [apply(decode(data, size).image, spec) for size in (spec.decode_size, None)]
+            tensors = [apply(decode(data, size, render=spec.render).image, spec) for size in (spec.decode_size, None)]
         except (OSError, InputError):
             continue
         for answers, tensor in zip((quick, full), tensors, strict=True):

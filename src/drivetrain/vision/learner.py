@@ -231,7 +231,7 @@ class VisionLearner:
         which an answer could stand.
         """
         spec = self.network.about.preprocess
-        tensor = apply(read_picture(picture, spec.decode_size), spec)
+        tensor = apply(read_picture(picture, spec.decode_size, spec.render), spec)
         outputs_1O, embedding_1D = self.learner.outputs_and_embeddings(tensor[None])
         logits_1W = self.scale.decode(outputs_1O)
         answer = self.targets.answer(self.targets.answers(logits_1W, 1.0)[0])

@@ -27,6 +27,7 @@ from ..image.decode import DecodeSize
 from ..image.files import IMAGES
 from ..image.picture import from_array, read_picture
 from ..image.preprocess import Preprocess, for_images
+from ..image.render import SRGB, Render
 from ..preparation import Preparation
 from ..sources.file_form import FileForm
 from ..sources.folder import listed
@@ -71,6 +72,8 @@ class ImageBlock(InputBlock):
     files: ClassVar[FileForm] = IMAGES
 
     mode: Mode = "RGB"
+    render: Render = SRGB
+    """The rule for pictures of more than 8 bits, and of other colours than sRGB."""
 
     def __post_init__(self) -> None:
         if self.mode not in get_args(Mode):
@@ -98,7 +101,7 @@ class ImageBlock(InputBlock):
             ImageError: the file is not a usable image.
             DataError: ``x`` is nothing an image can be read from.
         """
-        return self.in_mode(read_picture(x, decode_size))
+        return self.in_mode(read_picture(x, decode_size, self.render))
 
     def in_mode(self, image: object) -> Image.Image:
         """Turn a transform's result, be it a Pillow image or a uint8 array, into an image of the block's mode.

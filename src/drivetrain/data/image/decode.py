@@ -13,10 +13,7 @@ import warnings
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
 from PIL import (
     AvifImagePlugin,
     BmpImagePlugin,
@@ -38,10 +35,11 @@ from ...core.errors import ImageError
 from ...core.reference import MAX_BYTES
 from ..sources.foreign_files import TEXT, WEB_PAGE, foreign_file, raw_photo
 from .jpeg_scan import check_scans
+from .render import AS_STORED, SRGB, Render, Rendered
+from .rgb import rendered
 from .true_size import JPEG_SIGNATURE, MAX_PIXELS, PNG_SIGNATURE, check_size, true_size
 
 DecodeSize = Callable[[int, int], tuple[int, int] | None]
-Levels = NDArray[np.uint8]
 
 # The plugins are imported by hand: Pillow would otherwise load all it has on the first unknown file. MPO is read as JPEG.
 PLUGINS = (
@@ -87,8 +85,6 @@ EXTENSIONS = frozenset(
     }
 )
 
-# Pixels of a transparent picture that are turned to RGB at a time.
-BAND_PIXELS = 1 << 17
 # Fractions (1/8, 1/4, 1/2) at which the JPEG decoder can give a picture, the smallest first.
 DCT_FACTORS = (8, 4, 2)
 
@@ -136,15 +132,13 @@ PLAIN_WORDS = {
     "broken PNG file": "one of its parts is damaged (it does not fit its checksum); copy or download it again",
 }
 
-# 16-bit grey level → 8-bit: full scale to full scale.
-_GREY_16: Levels = np.rint(np.arange(1 << 16) / 257).astype(np.uint8)
-
 
 @dataclass(frozen=True)
 class Decoded:
     """An upright RGB image and what the file said of itself.
 
-    ``width`` and ``height`` are the upright size as stored; ``image`` is 1/``reduced`` of that.
+    ``width`` and ``height`` are the upright size as stored; ``image`` is 1/``reduced`` of that. ``rendered`` says how its values
+    and colours became 8-bit sRGB.
     """
 
     image: Image.Image
@@ -153,10 +147,19 @@ class Decoded:
     format: str
     mode: str
     reduced: int
+    rendered: Rendered = AS_STORED
 
 
-def decode(data: bytes, decode_size: DecodeSize | None = None, *, max_pixels: int = MAX_PIXELS) -> Decoded:
+def decode(
+    data: bytes,
+    decode_size: DecodeSize | None = None,
+    *,
+    render: Render = SRGB,
+    max_pixels: int = MAX_PIXELS,
+) -> Decoded:
     """Decode an image file; the first frame of an animation.
+
+    ``render`` says how values of more than 8 bits, and colours of other spaces than sRGB, become 8-bit RGB.
 
     ``decode_size(width, height)`` gives the smallest size a JPEG may be decoded at, or None for full size. It is asked
     with the size as stored, before EXIF turns the image. An image of more than ``max_pixels`` is refused before memory is
@@ -188,7 +191,7 @@ def decode(data: bytes, decode_size: DecodeSize | None = None, *, max_pixels: in
             image.load()
             orientation = _orientation(image)
             upright = image.transpose(UPRIGHT[orientation]) if orientation in UPRIGHT else image
-            rgb = to_rgb(upright)
+            rgb, how = rendered(upright, render)
             if rgb is image:
                 rgb = image.copy()  # a plain image, which holds on to neither the file nor its decoder
     except ImageError:
@@ -203,7 +206,7 @@ def decode(data: bytes, decode_size: DecodeSize | None = None, *, max_pixels: in
         raise _damaged(error) from None
     if orientation in SIDEWAYS:
         width, height = height, width
-    return Decoded(rgb, width, height, kind, mode, reduced)
+    return Decoded(rgb, width, height, kind, mode, reduced, how)
 
 
 def decoding_bytes(data: bytes, decode_size: DecodeSize | None = None, *, max_pixels: int = MAX_PIXELS) -> int:
@@ -254,56 +257,6 @@ def _orientation(image: Image.Image) -> int:
     except Exception:  # as with pixels, anything may be raised
         return 1
     return number if isinstance(number, int) else 1
-
-
-def to_rgb(image: Image.Image) -> Image.Image:
-    """Turn an image of any of Pillow's modes into RGB of 8 bits.
-
-    Transparency is laid over white. 16-bit grey is divided by 257 (full scale to full scale, so that two files stay
-    comparable); floating-point grey in 0–1 is scaled by 255, in 0–255 kept, anything else stretched to its own range.
-
-    Raises:
-        ImageError: floating-point pixels are not finite.
-    """
-    if image.mode == "RGB" and "transparency" not in image.info:
-        return image
-    if image.mode.startswith("I") or image.mode == "F":
-        return Image.fromarray(_grey_levels(np.asarray(image), image.mode)).convert("RGB")
-    if image.has_transparency_data:
-        return _over_white(image)
-    return image.convert("RGB")
-
-
-def _over_white(image: Image.Image) -> Image.Image:
-    """Lay a transparent picture over white, a band of rows at a time: as a whole it would be in memory four times."""
-    rgb = Image.new("RGB", image.size)
-    rows = max(1, BAND_PIXELS // image.width)
-    for top in range(0, image.height, rows):
-        band = image.crop((0, top, image.width, min(top + rows, image.height)))
-        if band.mode == "La":
-            band = band.convert("LA")  # the only way from premultiplied grey
-        rgba = band.convert("RGBA")
-        white = Image.new("RGBA", rgba.size, (255, 255, 255, 255))
-        rgb.paste(Image.alpha_composite(white, rgba).convert("RGB"), (0, top))
-    return rgb
-
-
-def _grey_levels(values: NDArray[Any], mode: str) -> Levels:
-    if values.dtype.kind == "u" and values.dtype.itemsize == 2:
-        levels: Levels = _GREY_16[values]
-        return levels
-    grey = values.astype(np.float64)
-    if not np.isfinite(grey).all():
-        raise ImageError("damaged", "the pixels contain NaN or infinity")
-    low, high = float(grey.min()), float(grey.max())
-    if mode != "F" and low >= 0 and high <= 65535:
-        grey /= 257
-    elif mode == "F" and low >= 0 and high <= 1:
-        grey *= 255
-    elif not (low >= 0 and high <= 255):
-        grey -= low
-        grey *= 255 / (high - low) if high > low else 0
-    return np.rint(grey, out=grey).astype(np.uint8)
 
 
 def _damaged(error: Exception) -> ImageError:

@@ -14,9 +14,17 @@ from .phash import low_frequencies
 
 THUMBNAIL_SIDE = 160
 
-DETAILS: dict[str, type] = {"width": int, "height": int, "format": str, "mode": str, "reduced": int}
+DETAILS: dict[str, type] = {
+    "width": int,
+    "height": int,
+    "format": str,
+    "mode": str,
+    "reduced": int,
+    "profile": str,
+    "range": str,
+}
 """Facts of a decoded file: width and height upright in pixels, before any decoding at a reduced scale; format and mode as
-stored (``JPEG`` and ``RGB``, ``PNG`` and ``P``, …); decoded at 1/reduced of the stored size."""
+stored (``JPEG`` and ``RGB``, ``PNG`` and ``P``, …); decoded at 1/reduced of the stored size; profile and range as `Rendered`."""
 
 
 def facts_of(sha256: str, decoded: Decoded) -> ItemFacts:
@@ -25,7 +33,11 @@ def facts_of(sha256: str, decoded: Decoded) -> ItemFacts:
     return ItemFacts(
         sha256=sha256,
         content_sha256=hashlib.sha256(size + decoded.image.tobytes()).hexdigest(),
-        details={name: getattr(decoded, name) for name in DETAILS},
+        details={
+            **{name: getattr(decoded, name) for name in ("width", "height", "format", "mode", "reduced")},
+            "profile": decoded.rendered.profile,
+            "range": decoded.rendered.range,
+        },
         fingerprint=low_frequencies(decoded.image),
     )
 

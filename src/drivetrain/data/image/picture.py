@@ -10,14 +10,21 @@ from PIL import Image
 from ...core.errors import DataError, ImageError, InputError
 from ...core.reference import Reference, read_bounded
 from ..block.describe import describe
-from .decode import DecodeSize, decode, to_rgb
+from .decode import DecodeSize, decode
+from .render import SRGB, Render
+from .rgb import rendered
 
 
-def read_picture(x: object, decode_size: DecodeSize | None = None) -> Image.Image:
+def read_picture(
+    x: object,
+    decode_size: DecodeSize | None = None,
+    render: Render = SRGB,
+) -> Image.Image:
     """Read an upright RGB image; the result is never the caller's own object.
 
     ``x``: a path or another reference, the bytes of an image file, a Pillow image (taken as it is, EXIF or not), or a uint8
-    array, (H, W) grey or (H, W, K) with 1, 3 or 4 channels. ``decode_size`` is for JPEGs, see `decode`.
+    array, (H, W) grey or (H, W, K) with 1, 3 or 4 channels. ``decode_size`` is for JPEGs;
+    for that and ``render`` see `decode`.
 
     >>> read_picture(np.zeros((4, 6), np.uint8)).size
     (6, 4)
@@ -28,15 +35,15 @@ def read_picture(x: object, decode_size: DecodeSize | None = None) -> Image.Imag
     """
     match x:
         case str():
-            return decode(_bytes_of(Path(x)), decode_size).image
+            return decode(_bytes_of(Path(x)), decode_size, render=render).image
         case bytes():
-            return decode(x, decode_size).image
+            return decode(x, decode_size, render=render).image
         case Image.Image():
-            return to_rgb(x).copy()
+            return rendered(x, render)[0].copy()
         case np.ndarray():
-            return to_rgb(from_array(x))
+            return rendered(from_array(x), render)[0]
         case Reference():
-            return decode(_bytes_of(x), decode_size).image
+            return decode(_bytes_of(x), decode_size, render=render).image
     raise DataError(f"received {describe(x)}; give a path, bytes, a Pillow image or a uint8 array")
 
 

@@ -26,8 +26,8 @@ from ..preparation import Preparation
 from .decode import Decoded, decode
 from .facts import DETAILS, facts_of
 from .phash import STORED_BYTES
+from .render import SRGB, Finite, Render
 
-Finite = Annotated[float, Field(allow_inf_nan=False)]
 Triple = tuple[Finite, Finite, Finite]
 Pixels = Annotated[int, Field(ge=1)]
 
@@ -66,6 +66,7 @@ class Preprocess(BaseModel):
     can_be_varied: ClassVar[bool] = True
 
     orient: Literal["exif"] = "exif"
+    render: Render = SRGB
     mode: Literal["RGB", "L"] = "RGB"
     """The colours the network sees; ``L``: colours are taken out, and it sees the same grey three times."""
     resize: Resize = Resize()
@@ -109,8 +110,8 @@ class Preprocess(BaseModel):
 
     @property
     def reading(self) -> str:
-        """The way of reading: the scale at which large JPEGs are decoded."""
-        return f"{self.decode_floor or 'full'}{'-long' if self.resize.method == 'pad' else ''}"
+        """The way of reading: the scale at which large JPEGs are decoded, and how values and colours are rendered."""
+        return f"{self.decode_floor or 'full'}{'-long' if self.resize.method == 'pad' else ''} {self.render.key}"
 
     def read(self, data: bytes) -> Decoded:
         """Decode an upright RGB image.
@@ -118,7 +119,7 @@ class Preprocess(BaseModel):
         Raises:
             ImageError: as `decode`.
         """
-        return decode(data, self.decode_size)
+        return decode(data, self.decode_size, render=self.render)
 
     def facts(self, sha256: str, content: Decoded) -> ItemFacts:
         """Return the facts of a decoded file, see `facts_of`."""

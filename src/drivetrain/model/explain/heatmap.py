@@ -32,8 +32,9 @@ from ...core.cores import available_cores
 from ...core.errors import ImageError, SchemaError, UsageError
 from ...core.plain_file import read_plain
 from ...core.types import FloatArray
-from ...data.image.decode import decode, to_rgb
+from ...data.image.decode import decode
 from ...data.image.preprocess import Preprocess, for_images, resize_image, to_tensor
+from ...data.image.rgb import rendered
 from ...data.preparation import Preparation
 from ...embed.session import Session
 from ..export import LOGITS
@@ -339,16 +340,16 @@ def _upright(picture: Picture, preprocess: Preprocess) -> Image.Image:
     if isinstance(picture, Image.Image):
         if 0 in picture.size:
             raise ImageError("damaged", f"the image is {picture.width}×{picture.height} pixels")
-        return to_rgb(ImageOps.exif_transpose(picture))
+        return rendered(ImageOps.exif_transpose(picture), preprocess.render)[0]
     if isinstance(picture, bytes):
-        return decode(picture, preprocess.decode_size).image
+        return decode(picture, preprocess.decode_size, render=preprocess.render).image
     try:
         data = read_plain(Path(picture))
     except FileNotFoundError:
         raise ImageError("missing", f"no such file: {picture!s}") from None
     except OSError as error:
         raise ImageError("unreadable", error.strerror or str(error)) from None
-    return decode(data, preprocess.decode_size).image
+    return decode(data, preprocess.decode_size, render=preprocess.render).image
 
 
 def _shares(term: Term, values: dict[str, FloatArray]) -> Floats:

@@ -14,10 +14,12 @@ from pydantic import AfterValidator
 from ...core.errors import ImageError, InputError, UsageError
 from ...core.types import Facts
 from ...data.block.blocks import ImageBlock
-from ...data.image.decode import Decoded, decode, decoding_bytes, to_rgb
+from ...data.image.decode import Decoded, decode, decoding_bytes
 from ...data.image.files import IMAGES
 from ...data.image.metadata import rewritten, without_metadata
 from ...data.image.preprocess import Preprocess, resize_image, to_tensor
+from ...data.image.render import AS_BEFORE, Render
+from ...data.image.rgb import rendered
 from ...data.image.true_size import JPEG_SIGNATURE, MAX_PIXELS, true_size
 from ...data.sources.file_form import FileForm
 from .input import Input, Pictured
@@ -55,6 +57,14 @@ class ImageInput(Input):
     most_difference: ClassVar[float] = 1.0
 
     @classmethod
+    def lifted(cls, stated: Any, version: int) -> Any:
+        """Say how pictures of more than 8 bits, and colours, were rendered before version 4."""
+        preprocess = stated.get("preprocess") if isinstance(stated, dict) else None
+        if version >= 4 or not isinstance(preprocess, dict):
+            return stated
+        return {**stated, "preprocess": {**preprocess, "render": AS_BEFORE.model_dump(mode="json")}}
+
+    @classmethod
     def block(cls) -> ImageBlock:
         """In colour."""
         return ImageBlock()
@@ -71,13 +81,14 @@ class ImageInput(Input):
     def read_bytes(self, data: bytes, most: int | None = None, *, whole: bool = False) -> Decoded:
         """Decode an upright RGB image, a large JPEG at a reduced scale unless ``whole``; see `decode`."""
         size = None if whole else self.preprocess.decode_size
-        return decode(data, size, max_pixels=MAX_PIXELS if most is None else most)
+        most = MAX_PIXELS if most is None else most
+        return decode(data, size, render=self.preprocess.render, max_pixels=most)
 
     def read_object(self, source: object) -> Decoded:
         """Read a Pillow image, at the size it has: a large JPEG may differ by a trace from the same file's bytes, which are
         decoded at a reduced scale."""
         if isinstance(source, Image.Image):
-            return _decode_pillow(source)
+            return _decode_pillow(source, self.preprocess.render)
         kind = type(source).__name__
         raise UsageError(f"an image is a path, the bytes of a file or a Pillow image; received one of type {kind}")
 
@@ -175,10 +186,11 @@ class ImageInput(Input):
         return f"pixels differ by {difference:.0f} grey levels"
 
 
-def _decode_pillow(image: Image.Image) -> Decoded:
+def _decode_pillow(image: Image.Image, render: Render) -> Decoded:
     try:
         upright = ImageOps.exif_transpose(image)
-        return Decoded(to_rgb(upright), *upright.size, format=image.format or "", mode=image.mode, reduced=1)
+        rgb, how = rendered(upright, render)
+        return Decoded(rgb, *upright.size, format=image.format or "", mode=image.mode, reduced=1, rendered=how)
     except InputError:
         raise
     except Exception as error:  # the pixels of a file are read only now, and damage shows as any exception

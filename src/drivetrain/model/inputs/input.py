@@ -60,6 +60,11 @@ class Input(Part, ABC):
         return cls(preprocess=preparation)  # type: ignore[call-arg]  # a subclass's type has a default
 
     @classmethod
+    def lifted(cls, stated: Any, version: int) -> Any:  # noqa: ARG003  # for subclasses
+        """Lift what a manifest of schema version 3 or another says of the input to the present version."""
+        return stated
+
+    @classmethod
     @abstractmethod
     def block(cls) -> InputBlock:
         """The block that reads the input in a labelled source where no DataBlock is given."""

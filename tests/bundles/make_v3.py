@@ -1,0 +1,119 @@
+"""Makes ``tests/bundles/v3-*``, a bundle of schema version 3 of each kind, and ``answers_v3.json``. Run once.
+
+    python tests/bundles/make_v3.py
+
+It was run with the last drivetrain that wrote version 3 (a later one writes a later version), which trained on drawn pictures
+with a tiny network: a 3×3 convolution, a ReLU, a mean over 16×16 pixels. The report's page is left out to keep them small.
+``answers_v3.json`` holds what that drivetrain answered to each bundle's golden images and to plain colours, and to
+pictures of more than 8 bits; floating-point numbers are written so that they are read back to the bit.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+os.environ["SOURCE_DATE_EPOCH"] = "1700000000"
+HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE.parent))
+
+import numpy as np  # noqa: E402
+from PIL import Image  # noqa: E402
+
+import drivetrain as dt  # noqa: E402
+from drawn import draw_deep, draw_several  # noqa: E402
+from drivetrain.data.block.blocks import ImageBlock, RegressionBlock  # noqa: E402
+from drivetrain.data.block.datablock import DataBlock  # noqa: E402
+
+SIDE, WIDTH = 16, 12
+NAMES = ("v3-classes", "v3-labels", "v3-numbers", "v3-grades")
+COLOURS = ((30, 40, 210), (20, 190, 60), (200, 150, 20), (128, 128, 130))
+
+
+def backbone(folder: Path) -> Path:
+    """A graph as anybody's, with the file beside it that says how to use it."""
+    from onnx import TensorProto, helper, numpy_helper, save
+
+    rng = np.random.default_rng(0)
+    weights = {
+        "w": rng.uniform(-1, 1, (WIDTH, 3, 3, 3)).astype(np.float32),
+        "b": rng.uniform(-0.2, 0.2, WIDTH).astype(np.float32),
+    }
+    nodes = [
+        helper.make_node("Conv", ["image", "w", "b"], ["c"], kernel_shape=[3, 3], pads=[1, 1, 1, 1]),
+        helper.make_node("Relu", ["c"], ["r"]),
+        helper.make_node("GlobalAveragePool", ["r"], ["p"]),
+        helper.make_node("Flatten", ["p"], ["y"]),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "tiny",
+        [helper.make_tensor_value_info("image", TensorProto.FLOAT, ["N", 3, SIDE, SIDE])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["N", WIDTH])],
+        [numpy_helper.from_array(value, name) for name, value in weights.items()],
+    )
+    path = folder / "tiny.onnx"
+    save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), path)
+    spec = {"mean": [0.5, 0.5, 0.5], "std": [0.25, 0.25, 0.25], "resize": {"method": "squish"}}
+    about = {"preprocess": spec, "name": "tiny", "licence": "Apache-2.0", "source": "tests/bundles/make_v3.py"}
+    path.with_suffix(".json").write_text(json.dumps(about))
+    return path
+
+
+def reseal(bundle: Path) -> None:
+    (bundle / "report.html").write_text("<!doctype html><title>A report</title><p>A report.\n")
+    files = sorted(path for path in bundle.rglob("*") if path.is_file() and path.name != "SHA256SUMS")
+    lines = [f"{hashlib.sha256(p.read_bytes()).hexdigest()}  {p.relative_to(bundle).as_posix()}\n" for p in files]
+    (bundle / "SHA256SUMS").write_text("".join(lines))
+
+
+def answers(bundle: Path, deep: tuple[Path, ...]) -> list[dict[str, Any]]:
+    predictor = dt.load(bundle)
+    golden = sorted(path for path in (bundle / "golden").iterdir() if path.suffix in (".png", ".jpg"))
+    said = []
+    for name, source in [
+        *((path.name, path) for path in golden),
+        *((",".join(map(str, colour)), Image.new("RGB", (20, 16), colour)) for colour in COLOURS),
+        *((path.name, path) for path in deep),
+    ]:
+        answer = predictor.predict(source).to_json()
+        said.append({"of": name, **{key: answer[key] for key in answer if key != "path"}})
+    return said
+
+
+def main() -> None:
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        drawings = draw_several(folder / "drawn", 30)
+        by_name = {drawing.path.name: drawing for drawing in drawings}
+        common: dict[str, Any] = {"backbone": str(backbone(folder)), "use_cache": False, "gallery": 0}
+        classes = [(d.path, "bright" if d.light > 200 else "dim" if d.light > 160 else "dark") for d in drawings]
+        dt.train(classes, folder / "v3-classes", name="light", **common)
+        labels = [(d.path, ";".join(d.labels) or ";") for d in drawings]
+        dt.train(labels, folder / "v3-labels", name="shapes", task="multi-label", **common)
+        grades = [(path, {"dark": "1", "dim": "2", "bright": "3"}[light]) for path, light in classes]
+        dt.train(grades, folder / "v3-grades", name="brightness", task="ordinal", **common)
+        block = DataBlock(
+            (ImageBlock, RegressionBlock(n_out=2)),
+            get_y=lambda path: (by_name[path.name].size, by_name[path.name].light),
+        )
+        numbers = {"name": "sizes", "block": block, "target_names": ("size", "light")}
+        dt.train(folder / "drawn", folder / "v3-numbers", **numbers, **common)
+        for name in NAMES:
+            reseal(folder / name)
+            shutil.rmtree(HERE / name, ignore_errors=True)
+            shutil.copytree(folder / name, HERE / name)
+        deep = draw_deep(folder / "deep")
+        kept = {name: answers(HERE / name, deep) for name in NAMES}
+    text = json.dumps(kept, indent=1, ensure_ascii=False) + "\n"
+    (HERE / "answers_v3.json").write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
