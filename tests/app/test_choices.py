@@ -74,6 +74,7 @@ def test_each_task_refuses_what_has_no_meaning_for_it() -> None:
         "target_names": ["years"],
         "balance": "sqrt",
         "order": ["low", "high"],
+        "normalise_labels": True,
     }
     assert {name for options in TASKS.values() for name in options.own} == set(values)
     assert set(values) <= {row.name for row in table()}

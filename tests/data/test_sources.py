@@ -515,3 +515,85 @@ def test_a_relative_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     for source in (".", "../photos", "./"):
         (item,) = open_source(source).items
         assert (item.name, item.path.is_file()) == ("cat/1.jpg", True)
+
+
+# Metadata in subfolders, as Hugging Face's reader has it: the nearest table above a file, with paths relative to itself.
+
+BATCHES = ("batch0", "batch1")
+
+
+def batches(root: Path, *above: str, kind: str = "csv") -> None:
+    """Two batches below each folder, with the same file names and a table each."""
+    for folder in above:
+        for batch, label in zip(BATCHES, ("cat", "dog"), strict=True):
+            put(root, f"{folder}/{batch}/1.jpg".lstrip("/"), f"{folder}/{batch}/x/2.jpg".lstrip("/"))
+            rows = [("1.jpg", label), ("x/2.jpg", "owl")]
+            text = {
+                "csv": "file_name,label\n" + "".join(f"{name},{one}\n" for name, one in rows),
+                "jsonl": "".join(f'{{"file_name": "{name}", "label": "{one}"}}\n' for name, one in rows),
+            }[kind]
+            write(root, f"{folder}/{batch}/metadata.{kind}".lstrip("/"), text)
+
+
+@pytest.mark.parametrize("kind", ["csv", "jsonl"])
+def test_metadata_in_subfolders(tmp_path: Path, kind: str) -> None:
+    batches(tmp_path, "", kind=kind)
+    put(tmp_path, "batch1/3.jpg", "batch2/4.jpg", "5.jpg")
+    dataset = open_source(tmp_path)
+    assert [(i.name, i.label) for i in dataset.items] == [
+        ("batch0/1.jpg", "cat"),
+        ("batch0/x/2.jpg", "owl"),
+        ("batch1/1.jpg", "dog"),
+        ("batch1/x/2.jpg", "owl"),
+    ]
+    assert skips(dataset) == [("5.jpg", "no label"), ("batch1/3.jpg", "not listed"), ("batch2/4.jpg", "no label")]
+    tables = f"batch0/metadata.{kind}, batch1/metadata.{kind}"
+    assert dataset.notes == (f"took labels from {tables}; each describes what lies below it",)
+
+
+@pytest.mark.parametrize("splits", [("train", "test"), ("training", "evaluation"), ("data/train", "data/test")])
+def test_metadata_in_subfolders_of_splits(tmp_path: Path, splits: tuple[str, str]) -> None:
+    batches(tmp_path, *splits, kind="jsonl")
+    dataset = open_source(tmp_path)
+    assert {(i.name.rpartition("/batch")[0], i.label, i.split) for i in dataset.items} == {
+        (folder, label, split)
+        for folder, split in zip(splits, ("train", "test"), strict=True)
+        for label in ("cat", "dog", "owl")
+    }
+    assert dataset.skipped == ()
+
+
+def test_the_nearest_table_counts(tmp_path: Path) -> None:
+    put(tmp_path, "1.jpg", "sub/2.jpg", "sub/3.jpg")
+    write(tmp_path, "metadata.csv", "file_name,label\n1.jpg,far\nsub/2.jpg,far\nsub/3.jpg,far\n")
+    write(tmp_path, "sub/metadata.csv", "file_name,label\n2.jpg,near\n")
+    dataset = open_source(tmp_path)
+    assert {i.name: i.label for i in dataset.items} == {"1.jpg": "far", "sub/2.jpg": "near", "sub/3.jpg": "far"}
+    assert dataset.skipped == ()
+
+
+def test_metadata_may_name_files_above_it_within_the_data(tmp_path: Path) -> None:
+    put(tmp_path, "images/1.jpg", "images/2.jpg")
+    write(tmp_path, "meta/metadata.csv", "file_name,label\n../images/1.jpg,cat\n../images/2.jpg,dog\n")
+    assert [(i.name, i.label) for i in open_source(tmp_path).items] == [
+        ("images/1.jpg", "cat"),
+        ("images/2.jpg", "dog"),
+    ]
+    write(tmp_path, "meta/metadata.csv", "file_name,label\n../../1.jpg,cat\n")
+    one_line(r"meta/metadata\.csv, line 2: '\.\./\.\./1\.jpg' points outside the data", tmp_path)
+
+
+@pytest.mark.parametrize("place", ["", "batch0/"])
+def test_portions_are_never_classes(tmp_path: Path, place: str) -> None:
+    put(tmp_path, "batch0/1.jpg", "batch1/2.jpg")
+    write(tmp_path, f"{place}metadata.csv", f"file_name,text\n{'' if place else 'batch0/'}1.jpg,a cat\n")
+    one_line(
+        r"metadata\.csv of .* has no column for label, and the folders it describes .* only number portions", tmp_path
+    )
+
+
+def test_metadata_within_a_class_folder_adds_to_it(tmp_path: Path) -> None:
+    put(tmp_path, "cat/1.jpg", "cat/2.jpg", "dog/3.jpg")
+    write(tmp_path, "cat/metadata.csv", "file_name,patient\n1.jpg,p1\n2.jpg,p2\n")
+    write(tmp_path, "dog/metadata.csv", "file_name,text\n3.jpg,a dog\n")
+    assert [(i.label, i.group) for i in open_source(tmp_path).items] == [("cat", "p1"), ("cat", "p2"), ("dog", None)]

@@ -48,6 +48,8 @@ def train(
     cache_folder = options.cache or default_folder()
     with watch("read"):
         found = read(source, options.targets, block, cache_folder / "archives")
+        for note in found.dataset.notes:
+            progress.say(note)
         check_read(found.dataset, found.targets)
     cache = EmbeddingCache(cache_folder if options.use_cache else None, progress.say)
     try:
@@ -83,6 +85,7 @@ def _result(trained: Trained, out: Path, watch: Stopwatch) -> TrainResult:
         report=out / storage.REPORT if out.suffix.lower() != ".zip" else None,
         images_used=len(trained.trained_on),
         skipped=sides.skipped,
+        notes=trained.dataset.notes,
         task=trained.targets.task,
         classes=trained.targets.counts(),
         figures=trained.figures,

@@ -29,6 +29,10 @@ NoGolden = Annotated[bool, typer_option(_SERVE["golden"])]
 
 IgnoreOption = Annotated[list[str] | None, typer_option(_TRAIN["ignore"])]
 
+NormaliseLabels = Annotated[bool, typer_option(_TRAIN["normalise_labels"])]
+
+Splits = Annotated[str | None, typer_option(_TRAIN["splits"])]
+
 Verify = Annotated[Path | None, typer_option(_SERVE["verify"])]
 
 

@@ -9,7 +9,18 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..core.local_path import local_path
-from .flags import BundleArgument, CacheOption, IgnoreOption, JsonFlag, NoCache, NoGolden, Verify, check_cache
+from .flags import (
+    BundleArgument,
+    CacheOption,
+    IgnoreOption,
+    JsonFlag,
+    NoCache,
+    NoGolden,
+    NormaliseLabels,
+    Splits,
+    Verify,
+    check_cache,
+)
 
 if TYPE_CHECKING:
     from ..app.predict import Found
@@ -112,6 +123,8 @@ def evaluate(
     keep_leaks: KeepLeaks = False,
     no_golden: NoGolden = False,
     delimiter: Delimiter = None,
+    normalise_labels: NormaliseLabels = False,
+    splits: Splits = None,
     cache: CacheOption = None,
     no_cache: NoCache = False,
     ignore: IgnoreOption = None,
@@ -138,6 +151,8 @@ def evaluate(
         split=split,
         keep_leaks=keep_leaks,
         delimiter=delimiter,
+        normalise_labels=normalise_labels,
+        splits=splits,
         cache=cache,
         use_cache=not no_cache,
         ignore=ignore or (),

@@ -19,6 +19,7 @@ from .verdict import Reason, Verdict
 
 __all__ = [
     "Dataset",
+    "Doubt",
     "Embeddings",
     "Facts",
     "FloatArray",
@@ -75,6 +76,8 @@ class Item:
     weight: float = 1.0
     sha256: str | None = None
     """SHA-256 of the bytes, once they have been read."""
+    labels: tuple[str, ...] | None = None
+    """The labels, where the source lists them one by one; ``label`` is then all of them in one text."""
 
     @property
     def id(self) -> ItemId:
@@ -103,12 +106,23 @@ class Skipped:
 
 
 @dataclass(frozen=True, slots=True)
+class Doubt:
+    """A question that a source leaves open to its owner; ``code`` is that of the finding that it becomes."""
+
+    code: str
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
 class Dataset:
     """The content of a source."""
 
     source: str
     items: tuple[Item, ...]
     skipped: tuple[Skipped, ...] = ()
+    notes: tuple[str, ...] = ()
+    """Sentences about how the source was taken, where that was not the only way: what was taken for a split, or for a label."""
+    doubts: tuple[Doubt, ...] = ()
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -116,8 +130,12 @@ class Dataset:
         return tuple(sorted({item.label for item in self.items if item.label is not None}))
 
     def select(self, rows: NDArray[np.intp]) -> Dataset:
-        """Return the items at ``rows``; the skipped files stay on record."""
-        return Dataset(self.source, tuple(self.items[row] for row in rows), self.skipped)
+        """Return the items at ``rows``; the skipped files stay on record, and so does what was noted."""
+        return replace(self, items=tuple(self.items[row] for row in rows))
+
+    def noting(self, *notes: str) -> Dataset:
+        """Return the same content with further notes."""
+        return replace(self, notes=(*self.notes, *notes))
 
 
 @dataclass(frozen=True, slots=True)

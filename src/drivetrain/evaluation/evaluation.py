@@ -23,6 +23,8 @@ class Evaluation:
     judged: Judged = field(repr=False)
     """Answers with the truth, in the order of ``items``."""
     skipped: tuple[Skipped, ...] = field(repr=False)
+    notes: tuple[str, ...] = field(repr=False)
+    """Sentences about how the source was taken, where that was not the only way."""
     near_duplicates_of_training: int
     figures: Figures
     accepted: Accepted | None
@@ -102,6 +104,7 @@ class Evaluation:
             "n": len(self.items),
             "skipped": len(self.skipped),
             "skipped_files": [asdict(skipped) for skipped in self.skipped],
+            "notes": list(self.notes),
             "near_duplicates_of_training": self.near_duplicates_of_training,
             "task": targets.task,
             **targets.document(self.figures),

@@ -20,7 +20,8 @@ from ..data.block.blocks import TargetBlock
 from ..data.block.datablock import DataBlock
 from ..data.block.sample import Sample
 from ..data.reasons import reasons
-from ..data.sources.folder import SPLITS
+from ..data.sources.opening import open_source
+from ..data.sources.splits import read_splits, split_value
 from ..embed.cache import EmbeddingCache, default_folder
 from ..learn.accept_rule import accepted_of
 from ..learn.findings import (
@@ -36,9 +37,11 @@ from ..learn.groups import group_numbers
 from ..learn.judged import Judged
 from ..learn.kinds.registry import TARGETS
 from ..learn.kinds.targets import Targets
-from ..learn.reading import Labelled, item_of, samples_of, targets_of
+from ..learn.reading import Labelled, item_of, respelled, samples_of, targets_of
 from ..learn.sections import FILES_LEFT_OUT
+from ..learn.spelling import counted, spelled
 from ..learn.target_options import TargetOptions
+from ..model.kinds.tasks import tasks_with
 from ..model.manifest import Manifest
 from ..model.predictor import Predictor, load
 from .against_training import against_training, worse_than_claimed
@@ -56,6 +59,8 @@ def evaluate(
     progress: Progress | None = None,
     block: DataBlock | None = None,
     delimiter: str | None = None,
+    normalise_labels: bool = False,
+    splits: str | None = None,
     cache: str | Path | None = None,
     use_cache: bool = True,
     workers: int | None = None,
@@ -65,8 +70,10 @@ def evaluate(
 
     Images that are copies of training images are counted and left out, unless ``keep_leaks``; images of classes that the
     bundle does not know are skipped. ``split`` takes only the items so named (``train``, ``valid``, ``test``). ``block``
-    reads the source as it did for training; ``delimiter`` (``;`` by default) stands between several labels. Images that are
-    copies of each other count as one where intervals are reckoned. Findings whose codes stand in ``ignore`` are left out.
+    reads the source as it did for training; ``delimiter`` (``;`` by default) stands between several labels. ``normalise_labels``
+    takes labels that differ from the bundle's only in case, spaces or the format of a number for these; ``splits`` names the
+    folders that are splits, as for training. Images that are copies of each other count as one where intervals are reckoned.
+    Findings whose codes stand in ``ignore`` are left out.
 
     Embeddings are taken from ``cache`` (the folder that `drivetrain.train` uses unless given; in memory only with
     ``use_cache=False``) and kept there; some are checked by the bundle's own graph. ``workers`` threads decode and run the
@@ -86,10 +93,15 @@ def evaluate(
     progress = progress or Silent()
     predictor = bundle if isinstance(bundle, Predictor) else load(bundle, golden=golden)
     _check_delimiter(delimiter, predictor.manifest, block)
-    options = TargetOptions(predictor.manifest.task, delimiter or TargetOptions.delimiter)
+    _check_reading(normalise_labels, splits, predictor.manifest, block)
+    options = TargetOptions(predictor.manifest.task, delimiter or TargetOptions.delimiter, splits=splits)
     folder = Path(cache) if cache is not None else default_folder()
     reads = predictor.manifest.input.block()
     found = samples_of(source, options, block, folder / "archives", reads)
+    if normalise_labels:
+        found = respelled(found, spelled(counted(found.kind, found.samples), predictor.manifest.outputs))
+    for note in found.dataset.notes:
+        progress.say(note)
     _check_block(found.target, predictor.manifest, given=block is not None)
     known = _known(found, split, predictor.manifest)
     kept = EmbeddingCache(folder if use_cache else None, progress.say)
@@ -110,6 +122,8 @@ class _Known:
     """Samples with a label that the bundle does not know."""
     foreign: tuple[str, ...]
     """The labels that the bundle does not know."""
+    otherwise: str
+    """A sentence on those among them that the bundle knows in another spelling; empty where there are none."""
 
 
 def _judged(
@@ -144,6 +158,7 @@ def _judged(
         items=items,
         judged=judged,
         skipped=skipped,
+        notes=found.dataset.notes,
         near_duplicates_of_training=len(leaks),
         figures=figures,
         accepted=accepted,
@@ -176,7 +191,8 @@ def _findings(
 ) -> list[Finding]:
     """Make the findings on how the figures came about."""
     embeddings, dataset = answered.embeddings, found.dataset
-    findings = [finding(CACHE_DIFFERS, answered.remark)] if answered.remark else []
+    findings = [finding(doubt.code, doubt.sentence) for doubt in dataset.doubts]
+    findings += [finding(CACHE_DIFFERS, answered.remark)] if answered.remark else []
     if leaks:
         row, training_row = next(iter(leaks.items()))
         sentence = (
@@ -186,9 +202,8 @@ def _findings(
         )
         findings.append(finding(COPIES_OF_TRAINING, sentence))
     if known.unknown:
-        findings.append(
-            finding(UNKNOWN_LABELS, _about_unknown(len(known.unknown), known.foreign, kind), FILES_LEFT_OUT)
-        )
+        sentence = f"{_about_unknown(len(known.unknown), known.foreign, kind)} {known.otherwise}".rstrip()
+        findings.append(finding(UNKNOWN_LABELS, sentence, FILES_LEFT_OUT))
     if unusable := [*dataset.skipped, *embeddings.skipped]:
         count = f"{len(unusable)} files do" if len(unusable) > 1 else "1 file does"
         sentence = f"{count} not count: {reasons(unusable)} (first: {unusable[0].name}, {unusable[0].detail})."
@@ -208,13 +223,16 @@ def _known(found: Labelled, split: str | None, manifest: Manifest) -> _Known:
     known = tuple(one for one, labels in zip(chosen, foreign, strict=True) if not labels)
     labels = tuple(sorted({label for labels in foreign for label in labels}))
     if not known:
-        raise DataError(kind.nothing_known(source, ", ".join(manifest.outputs[:10]), ", ".join(labels[:10])))
+        nothing = kind.nothing_known(source, ", ".join(manifest.outputs[:10]), ", ".join(labels[:10]))
+        otherwise = _written_otherwise(labels, manifest)
+        raise DataError(f"{nothing}. {otherwise}" if otherwise else nothing)
     unknown = tuple(
         Skipped(one.name, f"unknown {kind.one}", f"“{its[0]}” is not in the bundle")
         for one, its in zip(chosen, foreign, strict=True)
         if its
     )
-    return _Known(known, tuple(item_of(sample, found.target) for sample in known), unknown, labels)
+    items = tuple(item_of(sample, found.target) for sample in known)
+    return _Known(known, items, unknown, labels, _written_otherwise(labels, manifest))
 
 
 def _of_split(found: Labelled, split: str | None) -> list[Sample]:
@@ -224,7 +242,7 @@ def _of_split(found: Labelled, split: str | None) -> list[Sample]:
         DataError: there are none.
     """
     source = found.dataset.source
-    chosen = [one for one in found.samples if split is None or one.split == SPLITS.get(split.lower(), split)]
+    chosen = [one for one in found.samples if split is None or one.split == (split_value(split) or split)]
     if chosen:
         return chosen
     if not found.samples:
@@ -239,6 +257,37 @@ def _about_unknown(count: int, labels: Sequence[str], kind: type[Targets]) -> st
     images, were = ("1 image", "was") if count == 1 else (f"{count} images", "were")
     unknown = f"{kind.of_unknown()} the bundle does not know ({named})"
     return f"{images} {unknown} {were} not judged; predict shows what it calls {'them' if count > 1 else 'it'}."
+
+
+def _written_otherwise(labels: Sequence[str], manifest: Manifest) -> str:
+    """Say which labels the bundle knows in another spelling; nothing where it knows none."""
+    names = (
+        {}
+        if manifest.task not in tasks_with("normalise_labels")
+        else spelled(dict.fromkeys(labels, 1), manifest.outputs)
+    )
+    named = [f"“{label}” as “{name}”" for label, name in sorted(names.items()) if name in manifest.outputs]
+    if not named:
+        return ""
+    more = f" and {len(named) - 3} more" if len(named) > 3 else ""
+    return f"The bundle knows {', '.join(named[:3])}{more}: --normalise-labels takes the one for the other."
+
+
+def _check_reading(normalise: bool, splits: str | None, manifest: Manifest, block: DataBlock | None) -> None:
+    """Check that what is said of labels and splits has an effect.
+
+    Raises:
+        UsageError: it has not.
+    """
+    read_splits(splits)
+    if normalise and manifest.task not in tasks_with("normalise_labels"):
+        raise UsageError(
+            f"normalise_labels (--normalise-labels) is for labels, and this bundle is for {manifest.task}; leave it out"
+        )
+    if splits is not None and block is not None and block.get_items is not open_source:
+        raise UsageError(
+            "the block's get_items reads the source; leave out splits (--splits), or read it with open_source"
+        )
 
 
 def _check_delimiter(delimiter: str | None, manifest: Manifest, block: DataBlock | None) -> None:

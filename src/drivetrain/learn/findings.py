@@ -11,6 +11,7 @@ from typing import NamedTuple
 from ..core.errors import UsageError
 from ..core.finding import Finding, Severity
 from ..core.given import read_names
+from ..data.sources.columns import UNUSED_SPLIT
 
 
 class Heading(NamedTuple):
@@ -36,6 +37,7 @@ CACHE_DIFFERS = "cache-differs"
 COPIES_OF_TRAINING = "copies-of-training"
 UNKNOWN_LABELS = "unknown-labels"
 FILES_NOT_JUDGED = "files-not-judged"
+LABELS_ALIKE = "labels-alike"
 
 RULES: dict[str, Heading] = {
     SPLIT_LEAKS: Heading(Severity.WARNING, "The split leaks"),
@@ -54,6 +56,8 @@ RULES: dict[str, Heading] = {
     COPIES_OF_TRAINING: Heading(Severity.WARNING, "Copies of training images"),
     UNKNOWN_LABELS: Heading(Severity.WARNING, "Labels that the bundle does not know"),
     FILES_NOT_JUDGED: Heading(Severity.WARNING, "Files that do not count"),
+    LABELS_ALIKE: Heading(Severity.WARNING, "Labels that differ only in how they are written"),
+    UNUSED_SPLIT: Heading(Severity.WARNING, "A column looks like a split and is not used"),
 }
 """All rules, by code."""
 

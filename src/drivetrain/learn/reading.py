@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from ..data.sources.opening import open_source
 from ..model.kinds.tasks import TaskName
 from .kinds.registry import TARGETS, kind_of_block
 from .kinds.targets import Targets
+from .spelling import about_alike, about_merged, counted, renamed, spelled
 from .target_options import TargetOptions
 
 Source = str | Path | Dataset | Iterable[object]
@@ -64,14 +65,31 @@ def read(source: Source, options: TargetOptions, block: DataBlock | None, unpack
         UsageError: the block has transforms, which embeddings know nothing of, or items without files.
         DataError: the block's splitter cannot split the items; no image has a label, or one has no number.
     """
-    found = samples_of(source, options, block, unpack_dir)
+    found = _as_spelled(samples_of(source, options, block, unpack_dir), options)
     dataset, target = found.dataset, found.target
     if block is None:
         found.kind.check_samples(dataset.source, found.samples, options)
     block = block or block_for(options)
     marked = _marked(block, found.samples)
-    described = Dataset(dataset.source, tuple(item_of(sample, target) for sample in marked), dataset.skipped)
+    described = replace(dataset, items=tuple(item_of(sample, target) for sample in marked))
     return Read(described, targets_of(found.kind, target, marked, options), block.input_block)
+
+
+def _as_spelled(found: Labelled, options: TargetOptions) -> Labelled:
+    """Merge labels that differ only in how they are written, or point them out."""
+    labels = counted(found.kind, found.samples)
+    if not options.normalise_labels:
+        doubts = (*found.dataset.doubts, *about_alike(labels))
+        return replace(found, dataset=replace(found.dataset, doubts=doubts))
+    return respelled(found, spelled(labels, options.order or getattr(found.target, "vocab", None) or ()))
+
+
+def respelled(found: Labelled, names: Mapping[str, str]) -> Labelled:
+    """Return the content with other labels for those in ``names``, which is noted."""
+    if not names:
+        return found
+    noted = found.dataset.noting(about_merged(counted(found.kind, found.samples), names))
+    return replace(found, dataset=noted, samples=renamed(found.kind, found.samples, names))
 
 
 def samples_of(
@@ -98,7 +116,7 @@ def samples_of(
         items, skipped = block.items(source)
         title = str(source) if isinstance(source, str | Path) else f"Python {type(source).__name__}"
         return Labelled(Dataset(title, (), tuple(skipped)), block.samples(items, folder_of(source)), target, kind)
-    dataset = open_source(source, unpack_dir=unpack_dir, form=block.input_block.files)
+    dataset = open_source(source, unpack_dir=unpack_dir, form=block.input_block.files, splits=options.splits)
     # Items without a label are left out, as they cannot teach one; a block with a get_y of its own may know better.
     knows_better = given is not None and given.get_y is not None
     labelled = [item for item in dataset.items if item.label is not None or knows_better]

@@ -1,4 +1,4 @@
-"""Options for reading the targets of a source. The module imports nothing heavy, as ``--help`` is built from it, too."""
+"""Options for reading a source and its targets. The module imports nothing heavy, as ``--help`` is built from it, too."""
 
 from __future__ import annotations
 
@@ -43,5 +43,22 @@ class TargetOptions:
             metavar="GRADES",
             read=by_commas,
             numbers=True,
+        ),
+    )
+    normalise_labels: bool = option(
+        False,
+        Option(
+            "Merge labels that differ only in case, spaces or the format of a number.",
+            about="merge labels that differ only in case, spaces, Unicode form or the format of a number (``Black``, ``black ``; "
+            "``0``, ``0.0``), into the commonest spelling, or that of ``order`` or of the block's vocab.",
+        ),
+    )
+    splits: str | None = option(
+        None,
+        Option(
+            "Folders that are splits, such as seg_train=train,holdout=test, or none (found by their names unless given).",
+            about="folders that are splits, ``seg_train=train,holdout=test``, or ``none``; by default they are found by their "
+            "names, where mostly the same class folders stand under each.",
+            metavar="FOLDERS",
         ),
     )

@@ -24,11 +24,18 @@ def evaluation_report(evaluation: Evaluation, predictor: Predictor) -> str:
         headlines=(*_headlines(evaluation, manifest), *_accepted_card(evaluation.accepted)),
         warnings=evaluation.warnings,
         skipped=evaluation.skipped,
-        run=(("Bundle", f"{predictor.path} ({manifest.bundle_id})"), ("Source", evaluation.source)),
+        run=_run(evaluation, predictor),
         seconds=(("evaluate", evaluation.seconds),),
     )
     sections = evaluation.judged.sections(evaluation.items, figures.settings, ConfidentFrom.of(manifest))
     return render(with_answers(report, sections, evaluation.items))
+
+
+def _run(evaluation: Evaluation, predictor: Predictor) -> tuple[tuple[str, str], ...]:
+    """Name the bundle and the source, and say how that was taken."""
+    taken = (("Taken as", "; ".join(evaluation.notes)),) if evaluation.notes else ()
+    bundle = f"{predictor.path} ({predictor.manifest.bundle_id})"
+    return (("Bundle", bundle), ("Source", evaluation.source), *taken)
 
 
 def _headlines(evaluation: Evaluation, manifest: Manifest) -> Iterator[Headline]:

@@ -180,6 +180,7 @@ def _run(trained: Trained) -> tuple[tuple[str, str], ...]:
     features, options, sides = trained.chosen.features, trained.options, trained.sides
     return (
         ("Source", trained.dataset.source),
+        *((("Taken as", "; ".join(trained.dataset.notes)),) if trained.dataset.notes else ()),
         ("Images", f"{len(sides.trained_on)} for training, {len(sides.skipped)} skipped"),
         (
             "Groups",

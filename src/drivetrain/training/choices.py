@@ -10,6 +10,8 @@ from ..core.errors import UsageError
 from ..core.given import is_chosen, read_given
 from ..core.option import Row, filled
 from ..data.block.datablock import DataBlock
+from ..data.sources.opening import open_source
+from ..data.sources.splits import read_splits
 from ..learn.balance import Balance
 from ..learn.findings import check_codes
 from ..learn.reading import task_of_block
@@ -28,6 +30,8 @@ class Choices(TypedDict, total=False):
     delimiter: str | None
     target_names: Sequence[str] | None
     order: Sequence[str] | None
+    normalise_labels: bool | None
+    splits: str | None
     deep: bool | None
     epochs: int | None
     stages: int | None
@@ -70,6 +74,11 @@ def options_of(given: Mapping[str, object], block: DataBlock | None = None) -> T
         raise UsageError(
             "the block says how labels are read; leave out order, or give OrdinalBlock a vocab in that order"
         )
+    if block is not None and block.get_items is not open_source and "splits" in chosen:
+        raise UsageError(
+            "the block's get_items reads the source; leave out splits (--splits), or read it with open_source"
+        )
+    read_splits(cast("str | None", chosen.get("splits")))
     if chosen.get("turns") and chosen.get("flip_vertical"):
         raise UsageError("turns (--turns) exchanges top and bottom already; leave out flip_vertical (--flip-vertical)")
     _check_switches(chosen)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..core.finding import Finding
-from ..core.types import Skipped
+from ..core.types import Doubt, Skipped
 from ..data.reasons import reasons
 from ..data.sources.folder import UNREADABLE_FOLDER as CLOSED
 from ..data.sources.table import CONFLICTING_LABELS
@@ -43,12 +43,15 @@ class Circumstances:
     balance: Balance
     outcome: Outcome | None
     """The outcome of fine-tuning."""
+    doubts: tuple[Doubt, ...] = ()
+    """The questions that the source leaves open."""
 
 
 def findings_of(sides: Sides, figures: Figures, run: Circumstances) -> tuple[Finding, ...]:
     """Make all findings, the most important first."""
     targets, skipped = sides.trained_on.targets, sides.skipped
     found = [finding(SPLIT_LEAKS, run.leak)] if run.leak else []
+    found += [finding(doubt.code, doubt.sentence) for doubt in run.doubts]
     found += _about_closed_folders(skipped)
     if run.contradictory:
         found.append(_about_contradictions(run.contradictory, targets.said))

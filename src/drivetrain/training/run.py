@@ -122,7 +122,7 @@ def _concluded(run: Frozen, tuned: Tuned | None, outcome: Outcome | None) -> Tra
     found = findings_of(
         sides,
         figures,
-        Circumstances(leak, contradicting, run.fitted.n_folds, options.balance, outcome),
+        Circumstances(leak, contradicting, run.fitted.n_folds, options.balance, outcome, run.found.dataset.doubts),
     )
     findings, ignored = without(found, options.ignore)
     return Trained(

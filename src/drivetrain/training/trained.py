@@ -126,6 +126,8 @@ class TrainResult:
     report: Path | None
     images_used: int
     skipped: tuple[Skipped, ...]
+    notes: tuple[str, ...]
+    """Sentences about how the source was taken, where that was not the only way."""
     task: str
     classes: Mapping[str, int]
     """The number of images of each class or label; for each number, that of all images."""
@@ -181,6 +183,7 @@ class TrainResult:
             "report": str(self.report) if self.report else None,
             "images": {"used": self.images_used, "skipped": len(self.skipped)},
             "skipped_files": [asdict(skipped) for skipped in self.skipped],
+            "notes": list(self.notes),
             "task": self.task,
             "classes": dict(self.classes),
             **TARGETS[self.task].document(self.figures),

@@ -313,7 +313,7 @@ class VisionLearner:
         files = [local_file(item.reference) for item in items]
         places = [file.parent for file in files if file is not None]
         title = os.path.commonpath(places) if len(places) == len(items) else "a DataBlock"
-        dataset = Dataset(title, tuple(items), self.dls.skipped)
+        dataset = Dataset(title, tuple(items), self.dls.skipped, self.dls.datasets.notes)
         return Read(dataset, self.targets.with_values(values), self.dls.datasets.train.image_block)
 
     def _features(self, view: View) -> tuple[FloatArray, NDArray[np.intp]]:

@@ -115,6 +115,12 @@ class DataBlock:
         Raises:
             DataError: it fails, or gives nothing.
         """
+        items, skipped, _ = self._found(source)
+        return items, skipped
+
+    def _found(self, source: Any) -> tuple[tuple[object, ...], tuple[Skipped, ...], tuple[str, ...]]:
+        """Return the items, those that are unusable, and what was noted of the source."""
+        notes: tuple[str, ...] = ()
         try:
             found = source if isinstance(source, Dataset) else self.get_items(source)
         except DataError:
@@ -122,7 +128,7 @@ class DataBlock:
         except Exception as error:
             raise StepError(f"get_items {called(self.get_items)}", describe(source), _reason(error)) from error
         if isinstance(found, Dataset):
-            items, skipped = found.items, found.skipped
+            items, skipped, notes = found.items, found.skipped, found.notes
         elif isinstance(found, Iterable) and not isinstance(found, str | bytes):
             items, skipped = tuple(found), ()
         else:
@@ -131,7 +137,7 @@ class DataBlock:
             raise DataError(
                 f"get_items {called(self.get_items)} gave no items for {describe(source)}; check the source"
             )
-        return items, skipped
+        return items, skipped, notes
 
     def samples(self, items: Sequence[object], root: Path | None = None) -> tuple[Sample, ...]:
         """Resolve each item's x and target; names are relative to ``root``.
@@ -192,11 +198,11 @@ class DataBlock:
         Raises:
             DataError: a step failed; says which, on which item, and what it received.
         """
-        items, skipped = self.items(source)
+        items, skipped, notes = self._found(source)
         samples = self.samples(items, folder_of(source))
         split = self.split(samples, progress)
         train, valid = self.encoded(samples, split)
-        return Datasets(train, valid, split.notes, skipped + split.skipped, split.groups_N)
+        return Datasets(train, valid, notes + split.notes, skipped + split.skipped, split.groups_N)
 
     def dataloaders(
         self,

@@ -18,7 +18,8 @@ from ...core.errors import DataError, StepError
 from ...core.ports import Progress
 from ...core.types import IntArray
 from ..image.copies import copy_groups, joined
-from ..sources.folder import SPLITS, listed
+from ..sources.folder import listed
+from ..sources.splits import split_value
 from ..sources.table import text_of
 from .describe import called, describe
 from .holdout import Mask, hold_out, ranks
@@ -119,9 +120,10 @@ class ColSplitter(Splitter):
             return "train"
         if text.lower() in YES:
             return "valid"
-        if text.lower() not in SPLITS:
+        split = split_value(text)
+        if split is None:
             raise DataError(f"column {self.column!r} is {text!r}; use true and false, or train, valid and test")
-        return SPLITS[text.lower()]
+        return split
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,8 @@ from typing import IO, NamedTuple, Self, cast
 from ...core.errors import SourceError
 from ...core.plain_file import open_plain
 from .file_form import FileForm
-from .folder import SPLITS, is_litter, shown
+from .folder import is_litter, shown
+from .splits import SPLITS
 from .table import SUFFIXES as TABLE_SUFFIXES
 
 SUFFIXES = (".zip", ".tar", ".tgz", ".tbz", ".tbz2", ".txz", ".tar.gz", ".tar.bz2", ".tar.xz")

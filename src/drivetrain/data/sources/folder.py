@@ -1,4 +1,4 @@
-"""A folder of inputs: walking it, and reading class and split folders.
+"""A folder of inputs: walking it, and what its names and files are called.
 
 Names in a tree are relative, with forward slashes, and sorted by code point. ``rel`` is the file system's own name
 (surrogate-escaped where it is not UTF-8); `shown` turns it into one that any terminal, file or web page can hold.
@@ -12,17 +12,14 @@ from __future__ import annotations
 import os
 import re
 import unicodedata
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
 from ...core.errors import SourceError
-from ...core.types import Item, Skipped
+from ...core.types import Skipped
 from .file_form import FileForm
-
-SPLITS = {"train": "train", "valid": "valid", "validation": "valid", "val": "valid", "dev": "valid", "test": "test"}
-"""Names of split folders and of values in a split column, in lower case → the split."""
 
 # Files that operating systems leave behind; macOS puts the last one into zip files.
 LITTER = frozenset({"thumbs.db", "desktop.ini", "__macosx"})
@@ -59,11 +56,9 @@ class Tree:
         """The files that were looked for, in order."""
         return (file for file in self.files if file.problem is None)
 
-    def without(self, tops: Collection[str]) -> Tree:
-        """The tree less those top folders."""
-        files = tuple(file for file in self.files if file.top not in tops)
-        folders = tuple(folder for folder in self.folders if folder.partition("/")[0] not in tops)
-        return replace(self, files=files, folders=folders)
+    def only(self, files: Sequence[File], folders: Sequence[str]) -> Tree:
+        """The same tree with no more than those files and folders."""
+        return replace(self, files=tuple(files), folders=tuple(folders))
 
 
 def shown(name: str) -> str:
@@ -169,68 +164,6 @@ def _identity(folder: str) -> tuple[int, int] | str:
         return os.path.realpath(folder)
     # Some network file systems on Windows number nothing.
     return (status.st_dev, status.st_ino) if status.st_ino else os.path.realpath(folder)
-
-
-def split_folders(tree: Tree) -> frozenset[str]:
-    """Top folders named like a split that hold folders with inputs.
-
-    ``valid/1.jpg`` beside ``invalid/2.jpg`` are two classes; ``valid/cat/1.jpg`` is the validation split.
-    """
-    inner = (file.rel.split("/", 2) for file in tree.inputs)
-    return frozenset(parts[0] for parts in inner if len(parts) == 3 and parts[0].lower() in SPLITS)
-
-
-def read_classes(tree: Tree, splits: frozenset[str]) -> tuple[list[Item], list[Skipped]]:
-    """Items of class folders; ``splits`` are the top folders that are splits, empty for a layout without.
-
-    Files outside the class folders are passed over, except that inputs there are on record as ``no label``.
-
-    Raises:
-        SourceError: class folders stand beside split folders, or two have names that cannot be told apart.
-    """
-    beside = sorted({file.top for file in tree.inputs if file.top and file.top.lower() not in SPLITS})
-    if splits and beside:
-        raise SourceError(
-            f"found folders with {tree.form.many} ({listed(beside)}) beside the split folders {listed(sorted(splits))} in "
-            f"{tree.title}; move each class below its split, e.g. {sorted(splits)[0]}/{shown(beside[0])}"
-        )
-    items: list[Item] = []
-    skipped: list[Skipped] = []
-    labels: dict[str, str] = {}
-    for file in tree.files:
-        folder, slash, _ = (file.rel.partition("/")[2] if splits else file.rel).partition("/")
-        if not slash:
-            if file.problem is None:
-                skipped.append(Skipped(file.name, "no label", f"{tree.form.a_one} outside the class folders"))
-        elif splits and file.top.lower() not in SPLITS:
-            continue
-        elif file.problem is not None:
-            skipped.append(Skipped(file.name, *file.problem))
-        else:
-            label = labels.get(folder) or labels.setdefault(folder, label_of(folder))
-            split = SPLITS[file.top.lower()] if splits else None
-            items.append(Item(Path(file.path), file.name, label, split=split))
-    _tell_apart(labels, tree.title)
-    return items, skipped + list(_empty_classes(tree, bool(splits)))
-
-
-def _tell_apart(labels: dict[str, str], title: str) -> None:
-    """Check that two folders share a label only as two spellings (NFC, NFD) of one name."""
-    owners: dict[str, str] = {}
-    for folder, label in sorted(labels.items()):
-        first = owners.setdefault(label, folder)
-        if unicodedata.normalize("NFC", first) != unicodedata.normalize("NFC", folder):
-            raise SourceError(f"class folders {first!r} and {folder!r} in {title} are not UTF-8 names; rename them")
-
-
-def _empty_classes(tree: Tree, has_splits: bool) -> Iterator[Skipped]:
-    """Find class folders without any file: their classes would otherwise vanish unseen."""
-    depth = 1 if has_splits else 0
-    filled = {"/".join(file.rel.split("/", depth + 1)[: depth + 1]) for file in tree.files}
-    for folder in tree.folders:
-        is_class = folder and folder.count("/") == depth and (not depth or folder.partition("/")[0].lower() in SPLITS)
-        if is_class and folder not in filled:
-            yield Skipped(shown(folder), f"no {tree.form.many}", "an empty folder")
 
 
 def no_inputs(tree: Tree, advice: str) -> SourceError:

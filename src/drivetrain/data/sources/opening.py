@@ -12,7 +12,6 @@ from __future__ import annotations
 import difflib
 import fnmatch
 import os
-import posixpath
 import re
 import reprlib
 from collections import Counter
@@ -26,25 +25,10 @@ from ..image.files import IMAGES
 from . import table
 from .archive import is_archive, top_folder, unpack
 from .file_form import FileForm
-from .folder import (
-    BUNDLE,
-    SPLITS,
-    File,
-    Tree,
-    is_litter,
-    label_of,
-    listed,
-    no_classes,
-    no_inputs,
-    read_classes,
-    shown,
-    split_folders,
-    walk,
-)
+from .folder import BUNDLE, Tree, is_litter, no_inputs, shown, walk
+from .labelled_folder import read_labelled
+from .splits import read_splits
 from .table import Listing, Place, Row
-
-METADATA = frozenset({"metadata.csv", "metadata.jsonl", "metadata.parquet"})
-"""Tables that describe the folder they stand in (Hugging Face ImageFolder)."""
 
 UNPACKED = ".drivetrain-unpacked"
 """The folder beside an archive into which it is unpacked unless told otherwise."""
@@ -63,6 +47,7 @@ def open_source(
     unpack_dir: Path | None = None,
     labelled: bool = True,
     form: FileForm = IMAGES,
+    splits: str | None = None,
 ) -> Dataset:
     """Read a source of images, or of another input's files; none is decoded.
 
@@ -75,22 +60,26 @@ def open_source(
         unpack_dir: where archives are unpacked; by default a hidden folder beside the archive.
         labelled: whether every item must have a label. If not, labels are neither needed nor kept.
         form: by what the files are known.
+        splits: what stands for a split: ``none``, or folders such as ``seg_train=train,seg_test=test``; by default what is
+            called like one (see `split_folders`).
 
     Raises:
         SourceError: nothing usable; one line that says what was found and what to do.
+        UsageError: ``splits`` cannot be understood.
     """
+    said = read_splits(splits)
     if isinstance(source, Dataset):
         return source
     if isinstance(source, str | os.PathLike):
-        title, (items, skipped) = shown(str(source)), _open_path(str(source), unpack_dir, form, labelled)
-        items.sort(key=lambda item: (item.name, str(item.path)))
-        skipped.sort(key=lambda one: (one.name, one.detail))
+        title, found = shown(str(source)), _open_path(str(source), unpack_dir, form, labelled, said)
+        found.items.sort(key=lambda item: (item.name, str(item.path)))
+        found.skipped.sort(key=lambda one: (one.name, one.detail))
     else:
         title = f"Python {type(source).__name__}"
-        items, skipped, _ = table.resolve(_python_rows(source, labelled), Place(""), title, form, labelled=labelled)
-    if not items:
-        raise _nothing(title, skipped, form)
-    return Dataset(title, tuple(items), tuple(skipped))
+        found = table.resolve(_python_rows(source, labelled), Place(""), title, form, labelled=labelled)
+    if not found.items:
+        raise _nothing(title, found.skipped, form)
+    return Dataset(title, tuple(found.items), tuple(found.skipped), found.notes, found.doubts)
 
 
 def _nothing(title: str, skipped: list[Skipped], form: FileForm) -> SourceError:
@@ -104,8 +93,8 @@ def _nothing(title: str, skipped: list[Skipped], form: FileForm) -> SourceError:
 
 
 def _open_path(
-    source: str, unpack_dir: Path | None, form: FileForm, labelled: bool
-) -> tuple[list[Item], list[Skipped]]:
+    source: str, unpack_dir: Path | None, form: FileForm, labelled: bool, said: Mapping[str, str] | None
+) -> Listing:
     if not source:
         raise SourceError("the source is an empty text; give a folder, a table or an archive")
     try:
@@ -117,17 +106,16 @@ def _open_path(
     title = shown(source)
     try:
         if path.is_dir():
-            return _read_folder(walk(path, title, form), labelled, unpacked=False)
+            return _read_folder(walk(path, title, form), labelled, said, unpacked=False)
         if not path.exists():
             return _read_missing(source, title, form, labelled)
         if not path.is_file():
             raise SourceError(f"{title} is neither a file nor a folder; give a folder, a table or an archive")
         if path.suffix.lower() in table.SUFFIXES:
             rows = table.read_rows(table.load(path, shown(path.name)), labelled=labelled)
-            listing = table.resolve(rows, Place(str(path.parent)), title, form, labelled=labelled)
-            return listing.items, listing.skipped
+            return table.resolve(rows, Place(str(path.parent)), title, form, labelled=labelled)
         if is_archive(path):
-            return _read_archive(path, title, unpack_dir or path.parent / UNPACKED, form, labelled)
+            return _read_archive(path, title, unpack_dir or path.parent / UNPACKED, form, labelled, said)
     except OSError as error:
         raise SourceError(
             f"cannot read {title}: {error.strerror or type(error).__name__}; check its permissions"
@@ -136,14 +124,15 @@ def _open_path(
 
 
 def _read_archive(
-    path: Path, title: str, into: Path, form: FileForm, labelled: bool
-) -> tuple[list[Item], list[Skipped]]:
+    path: Path, title: str, into: Path, form: FileForm, labelled: bool, said: Mapping[str, str] | None
+) -> Listing:
     if path.suffix.lower() in (".xlsx", ".ods", ".docx"):
         raise SourceError(f"{title} is an office document; save the sheet as “CSV UTF-8” and give that")
-    return _read_folder(walk(top_folder(unpack(path, into), form), title, form), labelled, unpacked=True)
+    tree = walk(top_folder(unpack(path, into), form), title, form)
+    return _read_folder(tree, labelled, said, unpacked=True)
 
 
-def _read_file(path: Path, title: str, form: FileForm, labelled: bool) -> tuple[list[Item], list[Skipped]]:
+def _read_file(path: Path, title: str, form: FileForm, labelled: bool) -> Listing:
     problem = form.problem(str(path))
     if problem is not None:
         raise SourceError(
@@ -155,124 +144,28 @@ def _read_file(path: Path, title: str, form: FileForm, labelled: bool) -> tuple[
             f"{title} is a single {form.one} without a label; give a folder such as {form.folder}/cat/1.{form.usual}, or a "
             "table"
         )
-    return [Item(path, shown(path.name))], []
+    return Listing([Item(path, shown(path.name))], [])
 
 
-def _read_folder(tree: Tree, labelled: bool, *, unpacked: bool) -> tuple[list[Item], list[Skipped]]:
+def _read_folder(tree: Tree, labelled: bool, said: Mapping[str, str] | None, *, unpacked: bool) -> Listing:
     """Read a folder; ``unpacked`` where it comes from a stranger's archive, whose tables may list only its own files."""
     if {file.rel for file in tree.files} >= BUNDLE:
         raise SourceError(
             f"{tree.title} is a bundle, a trained model; give the {tree.form.many} to look at, not a model"
         )
     if labelled:
-        items, skipped = _read_labelled(tree, unpacked)
-    else:
-        items = [Item(Path(file.path), file.name) for file in tree.inputs]
-        skipped = [Skipped(file.name, *file.problem) for file in tree.files if file.problem]
-        if not items:
-            form = tree.form
-            pattern = f"a pattern such as {form.folder}/*.{form.usual}"
-            raise no_inputs(tree, f"give a folder with {form.many}, one {form.one}, or {pattern}")
-    return items, skipped + list(tree.skipped)
+        found = read_labelled(tree, unpacked, said)
+        return Listing.joined([found, Listing([], list(tree.skipped))])
+    items = [Item(Path(file.path), file.name) for file in tree.inputs]
+    skipped = [Skipped(file.name, *file.problem) for file in tree.files if file.problem]
+    if not items:
+        form = tree.form
+        pattern = f"a pattern such as {form.folder}/*.{form.usual}"
+        raise no_inputs(tree, f"give a folder with {form.many}, one {form.one}, or {pattern}")
+    return Listing(items, skipped + list(tree.skipped))
 
 
-def _read_labelled(tree: Tree, unpacked: bool) -> tuple[list[Item], list[Skipped]]:
-    """Read each part of the tree by what describes it: a metadata table, class folders, or one table on top."""
-    items: list[Item] = []
-    skipped: list[Skipped] = []
-    described: set[str] = set()
-    for below, metadata in _metadata_files(tree).items():
-        if listing := _read_metadata(metadata, below, tree):
-            described.add(below)
-            items += listing.items
-            skipped += listing.skipped + _not_listed(tree, below, listing, metadata.name)
-            if not below:
-                return items, skipped  # a table on top speaks for all
-    rest = tree.without(described)
-    splits = split_folders(rest) | described
-    if not splits:
-        classes = {file.top for file in tree.inputs if file.top and file.top.lower() not in SPLITS}
-        if len(classes) < 2 and (lone := _read_lone_table(tree, unpacked)):
-            return lone
-        if not classes:
-            raise no_classes(tree)
-    more_items, more_skipped = read_classes(rest, splits)
-    return items + more_items, skipped + more_skipped
-
-
-def _is_below(rel: str, folder: str) -> bool:
-    return not folder or rel.startswith(f"{folder}/")
-
-
-def _metadata_files(tree: Tree) -> dict[str, File]:
-    """Folder → its metadata table, for the root and the split folders; the root first."""
-    found: dict[str, File] = {}
-    for file in sorted(tree.files, key=lambda file: file.rel.count("/")):
-        below, _, name = file.rel.rpartition("/")
-        if name.lower() in METADATA and (not below or below.lower() in SPLITS):
-            if below in found:
-                raise SourceError(f"found {found[below].name} and {file.name} in {tree.title}; keep one of them")
-            found[below] = file
-    return found
-
-
-def _read_metadata(metadata: File, below: str, tree: Tree) -> Listing | None:
-    """Read the rows of a metadata table; None where class folders give the labels and the table adds nothing to them.
-
-    Without a label column, the class folder in each ``file_name`` is the label.
-    """
-    cells = table.load(Path(metadata.path), metadata.name)
-    images = (file.rel for file in tree.inputs if _is_below(file.rel, below))
-    has_folders = any("/" in rel.removeprefix(f"{below}/") for rel in images)
-    known = {role for role, names in table.COLUMNS.items() if any(c.strip().lower() in names for c in cells.columns)}
-    if has_folders and not ("label" in known or ("path" in known and len(known) > 1)):
-        return None
-    path_column, needs_label = "file_name", not has_folders
-    rows = table.read_rows(cells, labelled=True, path_column=path_column, needs_label=needs_label)
-    rows = [_in_folder(row, below, "label" in known) for row in rows]
-    # A metadata table travels with its folder and may not name files outside, wherever the folder came from.
-    return table.resolve(
-        rows, Place(tree.root, below, confined=True), f"{metadata.name} of {tree.title}", tree.form, labelled=True
-    )
-
-
-def _in_folder(row: Row, below: str, has_label: bool) -> Row:
-    """Complete the row from its folders: the split, and the label if no column has one."""
-    folders = posixpath.normpath(posixpath.join(below, row.path.replace("\\", "/"))).split("/")[:-1]
-    split = SPLITS.get(folders[0].lower()) if folders else None
-    if split:
-        folders = folders[1:]
-    label = row.label if has_label or not folders else label_of(folders[0])
-    return row._replace(label=label, split=row.split or split)
-
-
-def _not_listed(tree: Tree, below: str, listing: Listing, name: str) -> list[Skipped]:
-    images = (file for file in tree.inputs if _is_below(file.rel, below) and file.rel not in listing.rels)
-    return [Skipped(file.name, "not listed", f"{name} does not name it") for file in images]
-
-
-def _read_lone_table(tree: Tree, unpacked: bool) -> tuple[list[Item], list[Skipped]] | None:
-    """Read a table with path and label columns on top of a folder whose own folders are no classes."""
-    fitting: list[table.Table] = []
-    for file in tree.files:
-        if not file.top and Path(file.rel).suffix.lower() in table.SUFFIXES:
-            cells = table.load(Path(file.path), file.name)
-            columns = {column.strip().lower() for column in cells.columns}
-            if all(columns & set(table.COLUMNS[role]) for role in ("path", "label")):
-                fitting.append(cells)
-    if not fitting:
-        return None
-    if len(fitting) > 1:
-        names = listed([cells.name for cells in fitting])
-        raise SourceError(f"found tables {names} in {tree.title}; give the one to read by its own path")
-    (cells,) = fitting
-    rows = table.read_rows(cells, labelled=True)
-    title = f"{cells.name} of {tree.title}"
-    listing = table.resolve(rows, Place(tree.root, confined=unpacked), title, tree.form, labelled=True)
-    return listing.items, listing.skipped + _not_listed(tree, "", listing, cells.name)
-
-
-def _read_missing(source: str, title: str, form: FileForm, labelled: bool) -> tuple[list[Item], list[Skipped]]:
+def _read_missing(source: str, title: str, form: FileForm, labelled: bool) -> Listing:
     """Read a pattern; where nothing matches, the error says which name nearby was perhaps meant."""
     if WILD.search(source) and labelled:
         raise SourceError(
@@ -292,7 +185,7 @@ def _read_missing(source: str, title: str, form: FileForm, labelled: bool) -> tu
     raise SourceError(f"there is no {shown(str(missing))}; {question}")
 
 
-def _read_pattern(source: str, title: str, form: FileForm) -> tuple[list[Item], list[Skipped]]:
+def _read_pattern(source: str, title: str, form: FileForm) -> Listing:
     parts = source.replace(os.sep, "/").split("/")
     start = next(position for position, part in enumerate(parts) if WILD.search(part))
     base, wild = "/".join([*parts[:start], ""]) or ".", parts[start:]
@@ -304,7 +197,7 @@ def _read_pattern(source: str, title: str, form: FileForm) -> tuple[list[Item], 
         seen = f"{len(tree.files)} files looked at in {shown(base)}"
         raise SourceError(f"no file matches {title} ({seen}); ** stands for any number of folders")
     items = [Item(Path(file.path), file.name) for file in files if file.problem is None]
-    return items, [Skipped(file.name, *file.problem) for file in files if file.problem]
+    return Listing(items, [Skipped(file.name, *file.problem) for file in files if file.problem])
 
 
 def _matches(parts: list[str], pattern: list[str]) -> bool:

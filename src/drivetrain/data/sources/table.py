@@ -19,7 +19,7 @@ import posixpath
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -30,9 +30,10 @@ from ...core.errors import SourceError
 from ...core.installation import install_command
 from ...core.local_path import not_local
 from ...core.plain_file import open_plain
-from ...core.types import Item, Skipped
+from ...core.types import Doubt, Item, Skipped
 from .file_form import FileForm
-from .folder import SPLITS, shown
+from .folder import shown
+from .splits import split_value
 
 # The reason why a file that is listed twice is left out.
 CONFLICTING_LABELS = "conflicting labels"
@@ -93,7 +94,21 @@ class Listing(NamedTuple):
 
     items: list[Item]
     skipped: list[Skipped]
-    rels: frozenset[str]
+    rels: frozenset[str] = frozenset()
+    notes: tuple[str, ...] = ()
+    doubts: tuple[Doubt, ...] = ()
+
+    @classmethod
+    def joined(cls, parts: Iterable[Listing], notes: Iterable[str] = ()) -> Listing:
+        """All parts as one; ``notes`` come before theirs."""
+        whole = cls([], [], notes=tuple(notes))
+        for part in parts:
+            whole.items.extend(part.items)
+            whole.skipped.extend(part.skipped)
+            whole = whole._replace(
+                rels=whole.rels | part.rels, notes=whole.notes + part.notes, doubts=whole.doubts + part.doubts
+            )
+        return whole
 
 
 def load(path: Path, name: str, *, every_column: bool = False) -> Table:
@@ -293,9 +308,10 @@ def text_of(value: object, what: str) -> str | None:
 def split_of(value: object, at: str) -> str | None:
     """Read a split: ``train``, ``valid``, ``test``, or None where the cell is empty."""
     text = text_of(value, f"{at}: the split")
-    if text is not None and text.lower() not in SPLITS:
+    split = split_value(text) if text is not None else None
+    if text is not None and split is None:
         raise SourceError(f"{at}: split {text!r} is unknown; use train, valid or test")
-    return SPLITS[text.lower()] if text is not None else None
+    return split
 
 
 def weight_of(value: object, at: str) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
@@ -95,6 +95,14 @@ class ClassTargets(Targets):
     @classmethod
     def block_for_outputs(cls, outputs: tuple[str, ...]) -> str:  # noqa: ARG003
         return CategoryBlock.__name__
+
+    @classmethod
+    def labels_in(cls, target: Any) -> tuple[str, ...]:
+        return (str(target),)
+
+    @classmethod
+    def renamed(cls, target: Any, names: Mapping[str, str]) -> Any:
+        return names.get(target, target)
 
     # Checking that anything can be learned.
 

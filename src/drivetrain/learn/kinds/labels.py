@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
@@ -112,6 +112,14 @@ class LabelTargets(Targets):
     @classmethod
     def block_for_outputs(cls, outputs: tuple[str, ...]) -> str:  # noqa: ARG003
         return MultiCategoryBlock.__name__
+
+    @classmethod
+    def labels_in(cls, target: Any) -> tuple[str, ...]:
+        return tuple(map(str, target))
+
+    @classmethod
+    def renamed(cls, target: Any, names: Mapping[str, str]) -> Any:
+        return tuple(sorted({names.get(label, label) for label in target}))
 
     @classmethod
     def foreign(cls, target: Any, outputs: frozenset[str]) -> list[str]:

@@ -8,7 +8,7 @@ O outputs that people read (classes, labels or numbers). W is not always O.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
@@ -171,6 +171,16 @@ class Targets(ABC):
     def misread(cls, block: TargetBlock[Any], outputs: tuple[str, ...]) -> str | None:  # noqa: ARG003
         """Say what the block reads where that cannot be compared with a bundle's answers; None where it can."""
         return None if cls.reads(block) else type(block).__name__
+
+    @classmethod
+    def labels_in(cls, target: Any) -> tuple[str, ...]:  # noqa: ARG003
+        """The labels in a target, as they are written; none where it is no label."""
+        return ()
+
+    @classmethod
+    def renamed(cls, target: Any, names: Mapping[str, str]) -> Any:  # noqa: ARG003
+        """Return the target with other labels for those in ``names``."""
+        return target
 
     @classmethod
     def foreign(cls, target: Any, outputs: frozenset[str]) -> list[str]:

@@ -28,8 +28,8 @@ class TaskOptions:
 
 
 TASKS: Mapping[TaskName, TaskOptions] = {
-    "classification": TaskOptions("one label an image", own=("balance",)),
-    "multi-label": TaskOptions("any number of labels", own=("delimiter",)),
+    "classification": TaskOptions("one label an image", own=("normalise_labels", "balance")),
+    "multi-label": TaskOptions("any number of labels", own=("normalise_labels", "delimiter")),
     "regression": TaskOptions(
         "a number",
         own=("target_names",),
@@ -38,7 +38,7 @@ TASKS: Mapping[TaskName, TaskOptions] = {
             "regression"
         },
     ),
-    "ordinal": TaskOptions("one of several grades that have an order", own=("balance", "order")),
+    "ordinal": TaskOptions("one of several grades that have an order", own=("normalise_labels", "balance", "order")),
 }
 
 

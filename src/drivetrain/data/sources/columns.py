@@ -1,0 +1,3 @@
+"""The meaning of a table's columns."""
+
+UNUSED_SPLIT = "unused-split"

@@ -1,0 +1,208 @@
+"""Reading a folder whose inputs have labels: by the tables that stand in it, and by class folders.
+
+A ``metadata.csv`` (``.jsonl``, ``.parquet``) describes what lies below it, as Hugging Face's readers have it: its paths are
+relative to itself, and of two tables that name a file the nearer one counts.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Collection, Iterator, Mapping
+from pathlib import Path
+
+from ...core.errors import SourceError
+from ...core.types import Skipped
+from . import table
+from .class_folders import read_classes
+from .folder import File, Tree, label_of, listed, no_classes
+from .split_folders import SplitFolders, find_split_folders
+from .splits import SPLITS
+from .table import Listing, Place, Row, Table
+
+METADATA = frozenset({"metadata.csv", "metadata.jsonl", "metadata.parquet"})
+"""Tables that describe the folder they stand in (Hugging Face ImageFolder)."""
+
+# Folders that were made to hold so many files, not for what the files show.
+_PORTION = re.compile(
+    r"(batch|part|shard|chunk|volume|vol|block|section|slice|group|folder|dir)[ _.-]*\d+", re.IGNORECASE
+)
+
+
+def read_labelled(tree: Tree, unpacked: bool, said: Mapping[str, str] | None) -> Listing:
+    """Read each part of the tree by what describes it: a metadata table, class folders, or one table on top.
+
+    ``unpacked``: the tree comes from a stranger's archive, whose tables may list only its own files. ``said`` are the splits
+    that a person named.
+
+    Raises:
+        SourceError: nothing gives labels, or two things contradict each other; says which.
+    """
+    tables = {below: (file, table.load(Path(file.path), file.name)) for below, file in _metadata_files(tree).items()}
+    labelling = {below for below, (_, cells) in tables.items() if "label" in _roles(cells)}
+    splits = find_split_folders(tree, said, labelling)
+    listings, named = list[Listing](), set[str]()
+    described: set[str] = set()
+    for below in sorted(tables, key=lambda below: (-_depth(below), below)):
+        file, cells = tables[below]
+        listing = _read_metadata(file, cells, tree, splits, named)
+        if listing is not None:
+            described.add(below)
+            named |= listing.rels
+            listings.append(listing)
+    listings += [_not_listed(tree, below, tables[below][0].name, described, named) for below in sorted(described)]
+    if "" not in described:  # a table on top speaks for all
+        listings.append(_read_rest(tree, splits, described, labelling, unpacked, said))
+    notes = (*splits.notes, *_about_tables(tables, described))
+    return Listing.joined(listings, notes)
+
+
+def _depth(folder: str) -> int:
+    return folder.count("/") + 1 if folder else 0
+
+
+def _is_below(rel: str, folder: str) -> bool:
+    return not folder or rel.startswith(f"{folder}/")
+
+
+def _metadata_files(tree: Tree) -> dict[str, File]:
+    """Folder → its metadata table."""
+    found: dict[str, File] = {}
+    for file in tree.files:
+        below, _, name = file.rel.rpartition("/")
+        if name.lower() in METADATA:
+            if below in found:
+                raise SourceError(f"found {found[below].name} and {file.name} in {tree.title}; keep one of them")
+            found[below] = file
+    return found
+
+
+def _roles(cells: Table) -> frozenset[str]:
+    """The meanings that a table has a column for."""
+    columns = {column.strip().lower() for column in cells.columns}
+    return frozenset(role for role, names in table.COLUMNS.items() if columns & set(names))
+
+
+def _read_metadata(
+    metadata: File, cells: Table, tree: Tree, splits: SplitFolders, named: Collection[str]
+) -> Listing | None:
+    """Read the rows of a metadata table but for files in ``named``, of which a nearer table speaks; None where class folders
+    give the labels and the table adds nothing to them.
+
+    Without a label column, the class folder of each ``file_name`` is the label.
+    """
+    below = metadata.rel.rpartition("/")[0]
+    known, folders = _roles(cells), _classes_below(tree, splits, below)
+    if "label" not in known and folders and all(_PORTION.fullmatch(folder) for folder in folders):
+        raise SourceError(
+            f"{metadata.name} of {tree.title} has no column for label, and the folders it describes "
+            f"({listed(sorted(folders))}) only number portions; add a column label, or name the folders after classes"
+        )
+    informative = "label" in known or ("path" in known and len(known) > 1)
+    if not informative and (folders or ("path" not in known and below and below not in splits.starts)):
+        return None
+    rows = table.read_rows(cells, labelled=True, path_column="file_name", needs_label=not folders)
+    rows = [_in_folder(row, below, splits, "label" in known) for row in rows]
+    rows = [row for row in rows if posixpath.normpath(posixpath.join(below, row.path)) not in named]
+    # A metadata table travels with its folder and may not name files outside, wherever the folder came from.
+    return table.resolve(
+        rows, Place(tree.root, below, confined=True), f"{metadata.name} of {tree.title}", tree.form, labelled=True
+    )
+
+
+def _classes_below(tree: Tree, splits: SplitFolders, below: str) -> frozenset[str]:
+    """The class folders of the inputs below a folder, or the one that it stands in."""
+    inputs = (file.rel for file in tree.inputs if _is_below(file.rel, below))
+    places = (splits.place(rel) or (None, rel) for rel in inputs)
+    return frozenset(rest.partition("/")[0] for _, rest in places if "/" in rest)
+
+
+def _in_folder(row: Row, below: str, splits: SplitFolders, has_label: bool) -> Row:
+    """Complete the row from its folders: the split, and the label if no column has one."""
+    rel = posixpath.normpath(posixpath.join(below, row.path.replace("\\", "/")))
+    split, rest = splits.place(rel) or (None, rel)
+    folder, slash, _ = rest.partition("/")
+    label = row.label if has_label or not slash else label_of(folder)
+    return row._replace(label=label, split=row.split or split)
+
+
+def _not_listed(tree: Tree, below: str, name: str, described: Collection[str], named: Collection[str]) -> Listing:
+    """The inputs that the nearest table above them does not name, nor any other."""
+    nearer = [folder for folder in described if folder != below and _is_below(f"{folder}/", below)]
+    images = (file for file in tree.inputs if _is_below(file.rel, below) and file.rel not in named)
+    left = [file for file in images if not any(_is_below(file.rel, folder) for folder in nearer)]
+    return Listing([], [Skipped(file.name, "not listed", f"{name} does not name it") for file in left], frozenset())
+
+
+def _read_rest(
+    tree: Tree,
+    splits: SplitFolders,
+    described: Collection[str],
+    labelling: Collection[str],
+    unpacked: bool,
+    said: Mapping[str, str] | None,
+) -> Listing:
+    """Read what no metadata table describes: by class folders, or by one table on top.
+
+    Where tables within a split, or within the whole, give the labels, its other folders are no classes.
+    """
+    starts = tuple(splits.starts) or ("",)
+    by_tables = [
+        start for start in starts if any(_is_below(f"{folder}/", start) and folder != start for folder in labelling)
+    ]
+    rest, without = list[File](), list[Skipped]()
+    for file in tree.files:
+        if any(_is_below(file.rel, folder) for folder in described):
+            continue
+        if any(_is_below(file.rel, start) for start in by_tables) and not splits.is_left_out(file.rel):
+            if file.problem is None:
+                without.append(Skipped(file.name, "no label", "no metadata table describes its folder"))
+        else:
+            rest.append(file)
+    covered = (*described, *by_tables)
+    left = tree.only(
+        rest, [folder for folder in tree.folders if not any(_is_below(f"{folder}/", one) for one in covered)]
+    )
+    if not splits.starts and not described:
+        classes = _class_folders(tree, splits, said)
+        if len(classes) < 2 and (lone := _read_lone_table(tree, unpacked)):
+            return lone
+        if not classes:
+            raise no_classes(tree)
+    items, skipped = read_classes(left, splits)
+    return Listing(items, skipped + without, frozenset())
+
+
+def _class_folders(tree: Tree, splits: SplitFolders, said: Mapping[str, str] | None) -> frozenset[str]:
+    """The top folders that may be classes: all but those that are called like splits."""
+    tops = {file.top for file in tree.inputs if file.top}
+    return frozenset(
+        tops if said is not None else {top for top in tops if top.lower() not in SPLITS} - {*splits.unlabelled}
+    )
+
+
+def _read_lone_table(tree: Tree, unpacked: bool) -> Listing | None:
+    """Read a table with path and label columns on top of a folder whose own folders are no classes."""
+    fitting: list[Table] = []
+    for file in tree.files:
+        if not file.top and Path(file.rel).suffix.lower() in table.SUFFIXES:
+            cells = table.load(Path(file.path), file.name)
+            if {"path", "label"} <= _roles(cells):
+                fitting.append(cells)
+    if not fitting:
+        return None
+    if len(fitting) > 1:
+        names = listed([cells.name for cells in fitting])
+        raise SourceError(f"found tables {names} in {tree.title}; give the one to read by its own path")
+    (cells,) = fitting
+    rows = table.read_rows(cells, labelled=True)
+    title = f"{cells.name} of {tree.title}"
+    listing = table.resolve(rows, Place(tree.root, confined=unpacked), title, tree.form, labelled=True)
+    return Listing.joined([listing, _not_listed(tree, "", cells.name, (), listing.rels)])
+
+
+def _about_tables(tables: Mapping[str, tuple[File, Table]], described: Collection[str]) -> Iterator[str]:
+    """Say which tables gave the labels, where they do not stand on top."""
+    deep = [tables[below][0].name for below in sorted(described) if below]
+    if deep:
+        yield f"took labels from {listed(deep)}; each describes what lies below it"
