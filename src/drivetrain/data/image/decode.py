@@ -17,7 +17,6 @@ from dataclasses import dataclass
 from PIL import (
     AvifImagePlugin,
     BmpImagePlugin,
-    ExifTags,
     GifImagePlugin,
     IcoImagePlugin,
     Image,
@@ -34,10 +33,14 @@ from PIL import (
 from ...core.errors import ImageError
 from ...core.reference import MAX_BYTES
 from ..sources.foreign_files import TEXT, WEB_PAGE, foreign_file, raw_photo
+from .deep import is_deep, read_deep
 from .jpeg_scan import check_scans
+from .png import cleaned
 from .render import AS_STORED, SRGB, Render, Rendered
 from .rgb import rendered
-from .true_size import JPEG_SIGNATURE, MAX_PIXELS, PNG_SIGNATURE, check_size, true_size
+from .stored import SIDEWAYS, UPRIGHT, Stored, orientation_of
+from .tiff import for_pillow, is_tiff, read_layout, read_values, reader_of
+from .true_size import JPEG_SIGNATURE, MAX_PIXELS, PNG_SIGNATURE, TrueSize, check_size, true_size
 
 DecodeSize = Callable[[int, int], tuple[int, int] | None]
 
@@ -102,18 +105,6 @@ SIGNATURES = (
 # Kinds of files for which showing the first bytes tells a reader more.
 BEGINNING_SAYS_MORE = frozenset({"no known image format", WEB_PAGE, TEXT})
 
-# EXIF's number → how the stored pixels are turned upright.
-UPRIGHT = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
-SIDEWAYS = frozenset({5, 6, 7, 8})
-
 # Pillow's warnings (a size above the bound, odd EXIF) either become errors below or do no harm.
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
 warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
@@ -128,7 +119,7 @@ with suppress(AttributeError, OSError):
 PLAIN_WORDS = {
     "decoder error": "it begins well, but its picture cannot be decoded",  # Pillow has a number only
     "MAX_TEXT": "the texts in its metadata unpack to more than a picture needs; save it again without them",
-    "APNG": "its animation is damaged (frames missing, cut short or out of order); save it again as a single picture",
+    "data stream": "its compressed picture is damaged; copy or download it again",
     "broken PNG file": "one of its parts is damaged (it does not fit its checksum); copy or download it again",
 }
 
@@ -181,19 +172,7 @@ def decode(
         size.check(max_pixels)
         if size.whole_bytes:
             check_scans(data, size.width * size.height)
-        with Image.open(io.BytesIO(data), formats=FORMATS) as image:
-            width, height = image.size
-            check_size(width, height, max_pixels)
-            if width * height > size.width * size.height:
-                raise ImageError("damaged", "what its headers say of its size does not fit together")
-            kind, mode = image.format or "", image.mode
-            reduced = _reduce(image, decode_size)
-            image.load()
-            orientation = _orientation(image)
-            upright = image.transpose(UPRIGHT[orientation]) if orientation in UPRIGHT else image
-            rgb, how = rendered(upright, render)
-            if rgb is image:
-                rgb = image.copy()  # a plain image, which holds on to neither the file nor its decoder
+        return _read(data, size, decode_size, render, max_pixels)
     except ImageError:
         raise
     except UnidentifiedImageError:
@@ -204,9 +183,45 @@ def decode(
         raise ImageError("out of memory", "not enough memory to decode it") from None
     except Exception as error:  # on bad bytes, Pillow's plugins raise any error their parsing stumbles over
         raise _damaged(error) from None
+
+
+def _read(data: bytes, size: TrueSize, decode_size: DecodeSize | None, render: Render, max_pixels: int) -> Decoded:
+    """Read a file whose size is known to be within bounds."""
+    before = render.ranges == "picture"
+    if is_tiff(data):
+        layout = read_layout(data)
+        if reader_of(layout, before=before) == "values":
+            return _answer(read_values(data, layout), render)
+        data = for_pillow(data, layout)
+    profile = None
+    if data.startswith(PNG_SIGNATURE):
+        clean = cleaned(data)
+        data, profile = clean.data, clean.profile
+    with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+        width, height = image.size
+        check_size(width, height, max_pixels)
+        if width * height > size.width * size.height:
+            raise ImageError("damaged", "what its headers say of its size does not fit together")
+        if profile is not None:
+            image.info["icc_profile"] = profile
+        if not before and is_deep(image):
+            return _answer(read_deep(image, data), render)
+        kind, mode = image.format or "", image.mode
+        reduced = _reduce(image, decode_size)
+        image.load()
+        orientation = orientation_of(image)
+        upright = image.transpose(UPRIGHT[orientation]) if orientation in UPRIGHT else image
+        rgb, how = rendered(upright, render)
+        if rgb is image:
+            rgb = image.copy()  # a plain image, which holds on to neither the file nor its decoder
     if orientation in SIDEWAYS:
         width, height = height, width
     return Decoded(rgb, width, height, kind, mode, reduced, how)
+
+
+def _answer(stored: Stored, render: Render) -> Decoded:
+    rgb, how = rendered(stored.pixels, render)
+    return Decoded(rgb, *stored.pixels.size, stored.format, stored.mode, 1, how)
 
 
 def decoding_bytes(data: bytes, decode_size: DecodeSize | None = None, *, max_pixels: int = MAX_PIXELS) -> int:
@@ -246,17 +261,6 @@ def reduction(stored: tuple[int, int], smallest: tuple[int, int] | None) -> int:
         return 1
     most = min(stored[0] // smallest[0], stored[1] // smallest[1])
     return next((factor for factor in DCT_FACTORS if factor <= most), 1)
-
-
-def _orientation(image: Image.Image) -> int:
-    """Read EXIF's (or XMP's) orientation, 1 where there is none. Metadata that cannot be read do not make a picture unusable."""
-    try:
-        number = image.getexif().get(ExifTags.Base.Orientation, 1)
-    except MemoryError:
-        raise
-    except Exception:  # as with pixels, anything may be raised
-        return 1
-    return number if isinstance(number, int) else 1
 
 
 def _damaged(error: Exception) -> ImageError:

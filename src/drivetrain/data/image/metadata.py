@@ -20,8 +20,10 @@ from collections.abc import Iterable, Iterator
 from PIL import ExifTags, Image, JpegImagePlugin, PngImagePlugin
 
 from ...core.errors import ImageError
-from .decode import UPRIGHT, Decoded, decode
+from . import png
+from .decode import Decoded, decode
 from .jpeg_scan import APP0, APP1, APP15, CODING, COM, EOI, SCAN_END, SOS
+from .stored import UPRIGHT
 from .true_size import JPEG_SIGNATURE, PNG_SIGNATURE
 
 # The most segments or chunks in one file: beyond any camera's, and a bound on the time a hostile file takes.
@@ -41,9 +43,6 @@ PNG_BEFORE = frozenset(
     | {b"sBIT", b"bKGD", b"pHYs", b"acTL", b"fcTL", b"fdAT", b"IDAT"}
 )
 PNG_AFTER = frozenset({b"IDAT", b"fcTL", b"fdAT"})
-PNG_TEXT = frozenset({b"tEXt", b"zTXt", b"iTXt"})
-_PNG_KEYWORDS = (b"Raw profile type exif\0", b"XML:com.adobe.xmp\0")
-
 WEBP_BITMAPS = frozenset({b"VP8 ", b"VP8L"})
 WEBP_KEPT = WEBP_BITMAPS | {b"ICCP", b"ALPH", b"ANIM", b"ANMF"}
 WEBP_EXIF, WEBP_XMP = 0x08, 0x04
@@ -116,8 +115,8 @@ def rewritten(data: bytes, decoded: Decoded) -> tuple[bytes, str] | None:
     if decoded.width * decoded.height > KEPT_PIXELS:
         return None
     most = min(max(KEPT_TIMES * len(data), KEPT_LEAST), KEPT_MOST)
-    png = as_png(decoded.image, most)
-    return None if png is None else (png, "image/png")
+    packed = as_png(decoded.image, most)
+    return None if packed is None else (packed, "image/png")
 
 
 def as_png(image: Image.Image, most: int | None = None) -> bytes | None:
@@ -227,7 +226,7 @@ def _png(data: bytes) -> bytes:
     view = memoryview(data)
     kept: list[Piece] = []
     turning: tuple[list[Piece], list[Piece]] = [], []
-    at, pixels, frames, next_frame = len(PNG_SIGNATURE), False, 0, False
+    at, pixels, frames, turns = len(PNG_SIGNATURE), False, 0, png.turning(data)
     for _ in range(MAX_PARTS):
         length, kind = struct.unpack_from(">I4s", data, at)
         start, at = at, at + 12 + length
@@ -247,11 +246,7 @@ def _png(data: bytes) -> bytes:
                 if frames:
                     raise _OddError  # of a file with a second acTL, Pillow plays nothing at all
                 frames = int.from_bytes(chunk[8:12], "big")
-            next_frame = next_frame or (pixels and kind == b"fcTL")
-        elif (kind == b"eXIf" or (kind in PNG_TEXT and data.startswith(_PNG_KEYWORDS, start + 8))) and not (
-            1 < frames < 1 << 31
-            and next_frame  # Pillow reads on after the pixels, but of an animation only to the second frame
-        ):
+        elif start in turns:
             turning[pixels].append(chunk)
     raise ImageError("damaged", f"more than {MAX_PARTS} chunks")
 
@@ -344,6 +339,6 @@ def _webp_orientation(chunks: list[tuple[bytes, memoryview]], flags: int) -> int
 
 
 def _as_png(data: bytes) -> bytes:
-    png = as_png(decode(data).image)
-    assert png is not None  # without a bound on bytes there is always a file
-    return png
+    packed = as_png(decode(data).image)
+    assert packed is not None  # without a bound on bytes there is always a file
+    return packed

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import io
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from PIL import (
     BmpImagePlugin,
@@ -27,7 +27,7 @@ from PIL import (
 
 from ...core.errors import ImageError
 from ...core.memory import shown_size
-from . import avif, jpeg2000, slow_heads, tiff_tags
+from . import avif, jpeg2000, png, slow_heads, tiff, tiff_tags
 from .jpeg_scan import Frame, read_frame
 
 # Pillow's own warning threshold (a quarter GiB of RGB): above it an image is refused before its pixels are decoded.
@@ -65,6 +65,8 @@ STORED = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16L": 2, "I;16B": 2, "I;16N": 2}
 RGB_BYTES = 4
 # Grey of 16 bits, or of 32 and floating point, goes through NumPy: copies of 2, or of 4 and 8 bytes.
 GREY_16_BYTES, GREY_32_BYTES = 4, 16
+# 16 bits a channel: the upper and the lower bytes, both together, levels, and the picture as RGB.
+DEEP_BYTES = 48
 # The animation decoder's two canvases, its frame's pixels, its answer as bytes, and the picture.
 WEBP_BYTES = 20
 # Four copies, as RGB or with transparency: the library's, Python's, the picture, and the picture as RGB.
@@ -86,9 +88,7 @@ MAX_ICONS = 256
 FIXED_BYTES, SIDE_BYTES = 4 << 20, 2048
 # Memory of the Python objects made of a list of numbers in EXIF or TIFF, per byte in the file.
 TAG_BYTES = 40
-# Pillow stops unpacking texts at these bounds, of one and of all; a text that is not Latin takes four bytes a character,
-# and a copy.
-PNG_TEXT_BYTES, PNG_TEXTS_BYTES = 1 << 20, 64 << 20
+# A text that is not Latin takes four bytes a character, and a copy.
 PNG_TEXT_COPIES = 6
 
 
@@ -157,7 +157,28 @@ def true_size(data: bytes) -> TrueSize | None:
     if data.startswith(b"ftyp", 4) and data[8:12] in (b"avif", b"avis", b"mif1", b"msf1"):
         found = avif.announced(data)
         return TrueSize(found.width, found.height, AVIF_BYTES, fixed_bytes=found.bytes + TAG_BYTES * _exif(data))
+    if tiff.is_tiff(data):
+        return _tiff(data)
     return _lazy(data)
+
+
+def _tiff(data: bytes) -> TrueSize | None:
+    """Read a TIFF's size from its tags; where Pillow reads it, as Pillow does, too."""
+    tiff_tags.check(data)
+    layout = tiff.read_layout(data)
+    sizes = []
+    if tiff.reader_of(layout) == "values":
+        pixel_bytes, fixed = tiff.values_bytes(layout)
+        fixed += TAG_BYTES * tiff_tags.number_bytes(data)
+        sizes.append(TrueSize(layout.width, layout.length, pixel_bytes, fixed_bytes=fixed))
+    if tiff.reader_of(layout, before=True) == "Pillow":
+        found = _lazily(TiffImagePlugin.TiffImageFile, tiff.for_pillow(data, layout))
+        if found is None:
+            return None
+        # A file whose first picture is passed over is copied.
+        copies = 2 * len(data) * (layout.place != tiff.first_place(data))
+        sizes.append(replace(found, fixed_bytes=found.fixed_bytes + copies))
+    return max(sizes, key=TrueSize.bytes)
 
 
 def _jpeg(data: bytes) -> TrueSize | None:
@@ -189,7 +210,8 @@ def _held(stored: int, *, is_rgb: bool = False) -> int:
 def _png(data: bytes, start: int, most_chunks: int = MAX_CHUNKS) -> TrueSize | None:
     """Read a PNG's chunks as Pillow does: of several headers before the pixels, the last counts."""
     chunks = 0
-    at, widest, texts, exif, stored, opaque = start + len(PNG_SIGNATURE), None, 0, 0, 0, True
+    at, widest, stored, opaque, deep = start + len(PNG_SIGNATURE), None, 0, True, False
+    texts = exif = profile = 0
     while at + 8 <= len(data):
         chunks += 1
         if chunks > most_chunks:
@@ -200,21 +222,26 @@ def _png(data: bytes, start: int, most_chunks: int = MAX_CHUNKS) -> TrueSize | N
             if widest is None or width * height > widest[0] * widest[1]:
                 widest = width, height
             stored = max(stored, RGB_BYTES if colour not in (0, 3) else 2 if depth == 16 else 1)
+            deep = deep or depth == 16
             opaque = opaque and colour == 2
         elif kind == b"tRNS":
             opaque = False
-        elif kind in (b"zTXt", b"iTXt"):
+        elif kind in png.TEXTS:
             # deflate makes up to about a thousand bytes of one.
-            texts += min(length * 1032, PNG_TEXT_BYTES)
+            texts += min(length * 1032, png.MAX_TURNING)
         elif kind == b"eXIf":
-            exif += min(length, len(data))
+            exif += min(length, png.MAX_TURNING)
+        elif kind == png.PROFILE:
+            profile = 2 * png.MAX_PROFILE
         elif kind == b"IEND":
             break
         at += 12 + length
     if widest is None:
         return None
-    fixed = PNG_TEXT_COPIES * min(texts, PNG_TEXTS_BYTES) + TAG_BYTES * exif
-    return TrueSize(*widest, _held(stored, is_rgb=opaque) + (GREY_16_BYTES if stored == 2 else 0), fixed_bytes=fixed)
+    most = png.MOST_TURNING * png.MAX_TURNING
+    # The file may be copied without what the picture does not need.
+    fixed = PNG_TEXT_COPIES * min(texts, most) + TAG_BYTES * min(exif, most) + profile + len(data) - start
+    return TrueSize(*widest, DEEP_BYTES if deep else _held(stored, is_rgb=opaque), fixed_bytes=fixed)
 
 
 def _webp(data: bytes) -> TrueSize | None:

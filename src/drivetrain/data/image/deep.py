@@ -1,0 +1,120 @@
+"""Pictures of 16 bits a channel in colour, or with transparency, of which Pillow gives 8: all 16 are read.
+
+A PNG is unpacked twice, once for the upper and once for the lower bytes, as Pillow can be asked for either. Grey with
+transparency has as many bytes a pixel as colour of 8 bits with transparency has, and is unpacked as such.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+import warnings
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageFile, PngImagePlugin, PpmImagePlugin
+
+from ...core.errors import ImageError
+from .stored import Stored, orientation_of, upright
+from .values import Values
+
+LOWER = {"RGB;16B": "RGB;16L", "RGBA;16B": "RGBA;16L"}
+GREY_AND_OPACITY = "LA;16B"
+CHANNELS = {"RGB;16B": "RGB", "RGBA;16B": "RGBA", GREY_AND_OPACITY: "LA", "I;16B": "L"}
+FULL = 65535
+_COMMENT = re.compile(rb"#[^\r\n]*")
+
+
+def is_deep(image: Image.Image) -> bool:
+    """Tell whether an opened, unread image stores 16 bits a channel of which Pillow would give 8."""
+    if isinstance(image, PngImagePlugin.PngImageFile):
+        raw = _raw_mode(image)
+        return raw in LOWER or raw == GREY_AND_OPACITY or (raw == "I;16B" and "transparency" in image.info)
+    return isinstance(image, PpmImagePlugin.PpmImageFile) and image.mode == "RGB" and _highest(image) > 255
+
+
+def read_deep(image: Image.Image, data: bytes) -> Stored:
+    """Read all bits of an image that `is_deep`; ``data`` is its file.
+
+    Raises:
+        ImageError: the file ends too soon, or holds numbers that are none.
+    """
+    if isinstance(image, PngImagePlugin.PngImageFile):
+        array, mode = _png(image, data), CHANNELS[_raw_mode(image)]
+        array = _with_opacity(array, image.info.get("transparency"))
+        mode = {"L": "I;16"}.get(mode, f"{mode};uint16")
+    else:
+        assert isinstance(image, PpmImagePlugin.PpmImageFile)
+        array, mode = _ppm(image, data), "RGB;uint16"
+    profile = image.info.get("icc_profile")
+    values = Values(upright(array, orientation_of(image)), profile=profile if isinstance(profile, bytes) else None)
+    return Stored(values, image.format or "", mode)
+
+
+def _raw_mode(image: ImageFile.ImageFile) -> str:
+    return str(image.tile[0].args) if image.tile and isinstance(image.tile[0].args, str) else ""
+
+
+def _png(image: PngImagePlugin.PngImageFile, data: bytes) -> NDArray[np.uint16]:
+    raw = _raw_mode(image)
+    if raw == GREY_AND_OPACITY:
+        _unpack_as(image, "RGBA")
+        image.load()
+        return np.asarray(image).view(">u2").astype(np.uint16)
+    if raw == "I;16B":
+        image.load()
+        return np.asarray(image)[:, :, None]
+    with PngImagePlugin.PngImageFile(io.BytesIO(data)) as lower:
+        _unpack_as(lower, LOWER[raw])
+        lower.load()
+        array = np.asarray(lower).astype(np.uint16)
+    image.load()
+    array |= np.asarray(image).astype(np.uint16) << 8
+    return array
+
+
+def _unpack_as(image: ImageFile.ImageFile, raw: str) -> None:
+    image.tile = [tile._replace(args=raw) for tile in image.tile]
+
+
+def _with_opacity(array: NDArray[np.uint16], clear: object) -> NDArray[np.uint16]:
+    """Add opacity where a PNG names one colour that is transparent."""
+    if array.shape[2] not in (1, 3) or clear is None:
+        return array
+    opaque = (array != np.asarray(clear, np.uint16)).any(axis=2, keepdims=True)
+    return np.concatenate([array, opaque * np.uint16(FULL)], axis=2)
+
+
+def _highest(image: PpmImagePlugin.PpmImageFile) -> int:
+    """The value that is white."""
+    args: Any = image.tile[0].args if image.tile else None
+    return int(args[1]) if isinstance(args, tuple) and len(args) == 2 else 255
+
+
+def _ppm(image: PpmImagePlugin.PpmImageFile, data: bytes) -> NDArray[np.uint16]:
+    """Read a PPM's values and scale its white to that of 16 bits, as Pillow does with grey."""
+    width, height = image.size
+    tile, count = image.tile[0], width * height * 3
+    if tile.codec_name == "ppm_plain":
+        numbers = _as_text(data[tile.offset :], count)
+    else:
+        numbers = np.frombuffer(data, ">u2", min(count, (len(data) - tile.offset) // 2), tile.offset)
+    if len(numbers) < count:
+        raise ImageError("truncated", "the file ends before its picture does; copy or download it again")
+    highest = _highest(image)
+    scale = np.minimum(np.rint(np.arange(FULL + 1) * (FULL / highest)), FULL).astype(np.uint16)
+    array: NDArray[np.uint16] = scale[numbers[:count]].reshape(height, width, 3)
+    return array
+
+
+def _as_text(text: bytes, count: int) -> NDArray[np.uint16]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        try:
+            numbers = np.fromstring(_COMMENT.sub(b" ", text).decode("ascii"), np.int64, count, sep=" ")
+        except (DeprecationWarning, ValueError):
+            raise ImageError("damaged", "the text of a PPM holds something else than numbers") from None
+    if len(numbers) and not 0 <= int(numbers.min()) <= int(numbers.max()) <= FULL:
+        raise ImageError("damaged", "the text of a PPM holds numbers beyond 0 to 65535")
+    return numbers.astype(np.uint16)
