@@ -137,7 +137,7 @@ def test_a_form_needs_images_in_the_right_field() -> None:
         form(text({"camera": "c"}))
     with refused("unprocessable", "has a field 'file'"):
         form(file(field="file"))
-    with refused("unprocessable", "has a field 'images'"):
+    with refused("unprocessable", "the part 'images' has no filename"):
         form(text(b"plain text", "images"))
 
 
@@ -314,6 +314,80 @@ def test_a_form_name_in_another_encoding_is_no_fault() -> None:
     body = part("XX", b"x").replace(b"XX", b'Content-Disposition: form-data; name="images"; filename="b\xe4r.jpg"')
     (upload,) = form(body)
     assert upload.name == "b\ufffdr.jpg"
+
+
+def named(parameters: str | bytes, data: bytes = b"image") -> list[Upload]:
+    """A form with one part, whose Content-Disposition ends in these parameters."""
+    raw = parameters.encode() if isinstance(parameters, str) else parameters
+    head = b'Content-Disposition: form-data; name="images"' + raw + b"\r\nContent-Type: image/jpeg"
+    return form(f"--{B}\r\n".encode() + head + b"\r\n\r\n" + data + b"\r\n")
+
+
+FILE_NAMES: dict[str, str] = {
+    "; filename*=UTF-8''na%C3%AFve.jpg": "naïve.jpg",
+    "; filename*=utf-8'en'na%c3%afve.jpg": "naïve.jpg",
+    "; filename*=\"UTF-8''na%C3%AFve.jpg\"": "naïve.jpg",
+    "; filename*=UTF-8''naïve.jpg": "naïve.jpg",
+    "; FileName*=UTF-8''%e2%82%ac%20rates.jpg": "€ rates.jpg",
+    "; filename*=ISO-8859-1''b%E4r.jpg": "bär.jpg",
+    "; filename*=UTF-8''it's.jpg": "it's.jpg",
+    "; filename*=UTF-8''a%2Fb%5Cc%0D%0A.jpg": "c.jpg",
+    "; filename*=UTF-8''..%2F..%2Fetc%2Fpasswd": "passwd",
+    "; filename*=UTF-8''": "",
+    "; filename=plain.jpg; filename*=UTF-8''na%C3%AFve.jpg": "naïve.jpg",
+    "; filename*=UTF-8''na%C3%AFve.jpg; filename=plain.jpg": "naïve.jpg",
+    "; filename=plain.jpg; filename*=na%C3%AFve.jpg": "plain.jpg",
+    "; filename=plain.jpg; filename*=UTF-8''%ZZ": "plain.jpg",
+    '; filename="a.jpg"': "a.jpg",
+    "; filename=a.jpg": "a.jpg",
+    "; filename = a.jpg ;x=y": "a.jpg",
+    '; filename="say \\"hi\\".jpg"': 'say "hi".jpg',
+    '; filename="a;b, c=d.jpg"': "a;b, c=d.jpg",
+    '; filename="C:\\new\\x.jpg"': "x.jpg",
+    '; filename="/home/me/x.jpg"': "x.jpg",
+    '; filename="na%C3%AFve.jpg"': "na%C3%AFve.jpg",
+    '; filename="naïve.jpg"': "naïve.jpg",
+    '; filename="unclosed.jpg': '"unclosed.jpg',
+    '; filename=""': "",
+    "; filename=": "",
+}
+
+
+@pytest.mark.parametrize(("parameters", "name"), FILE_NAMES.items())
+def test_a_file_name_is_read_as_clients_write_it(parameters: str, name: str) -> None:
+    (upload,) = named(parameters)
+    assert (upload.name, upload.data) == (name, b"image")
+
+
+@pytest.mark.parametrize(
+    ("parameters", "missing"),
+    [
+        ("", "the part 'images' has no filename"),
+        ("; filename*=na%C3%AFve.jpg", "filename\\* without a charset and two apostrophes"),
+        ("; filename*=''x.jpg", "filename\\* that names no charset"),
+        ("; filename*=KOI8-R''x.jpg", "of the charset 'KOI8-R', which is not UTF-8"),
+        ("; filename*=UTF-8''x%F.jpg", "with a % that two hexadecimal digits do not follow"),
+        ("; filename*=UTF-8''b%E4r.jpg", "that is not UTF-8, as it says"),
+        ("; filename*0=a; filename*1=b.jpg", "filename\\*0 that is cut into pieces"),
+    ],
+)
+def test_a_file_name_that_is_none_is_refused_with_what_is_missing(parameters: str, missing: str) -> None:
+    with pytest.raises(Problem, match=f"{missing}.*filename") as caught:
+        named(parameters)
+    assert caught.value.slug in ("bad-request", "unprocessable")
+    assert "\n" not in caught.value.detail
+
+
+def test_a_field_in_which_nothing_was_chosen_is_no_image() -> None:
+    with refused("unprocessable", "the form has no file in the field 'images'"):
+        named('; filename=""', b"")
+    (upload,) = form(file(b"", ""), file())
+    assert upload.name == "a.jpg"
+
+
+def test_metadata_may_come_from_a_file() -> None:
+    (upload,) = form(file(), file(b'{"camera": "c1"}', "about.json", "metadata"))
+    assert upload.context == Context("c1")
 
 
 # Anything at all

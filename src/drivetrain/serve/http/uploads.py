@@ -25,6 +25,7 @@ from python_multipart.multipart import MultipartParser, parse_options_header
 from ...core.records import Context
 from ..settings import RequestLimits
 from ..work.job import Upload
+from .disposition import read_disposition
 from .json_body import read_json
 from .problems import Fault, Place, Problem, invalid
 
@@ -186,13 +187,8 @@ class _FormReader:
         self._name, self._value = bytearray(), bytearray()
 
     def _headers_done(self) -> None:
-        kind, options = parse_options_header(self._headers.get(b"content-disposition", b""))
-        if kind != b"form-data" or b"name" not in options:
-            raise Problem("bad-request", "a part of the form has no Content-Disposition: form-data with a name")
-        part = self.parts[-1]
-        part.name = options[b"name"].decode("utf-8", "replace")
-        if b"filename" in options:
-            part.file_name = options[b"filename"].decode("utf-8", "replace")
+        found = read_disposition(self._headers.get(b"content-disposition", b""))
+        self.parts[-1].name, self.parts[-1].file_name = found.name, found.file_name
 
     def _end(self) -> None:
         self.parts[-1].data = self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
@@ -227,10 +223,19 @@ def parse_form(body: bytes, boundary: bytes, most_parts: int) -> list[Part]:
 
 
 def _of_form(parts: Sequence[Part], field_name: str) -> list[Upload]:
+    parts = [
+        part for part in parts if part.file_name != "" or part.data
+    ]  # a browser's field in which nothing was chosen
     files = [part for part in parts if part.name == field_name and part.file_name is not None]
-    texts = [part for part in parts if part.file_name is None]
+    texts = [part for part in parts if part.name == "metadata"]  # also from a file: curl -F metadata=@x.json
     for part in parts:
-        if part.name not in (field_name, "metadata") or (part.name == field_name and part.file_name is None):
+        if part.name == field_name and part.file_name is None:
+            raise Problem(
+                "unprocessable",
+                f"the part {field_name!r} has no filename, and so is a text; give its Content-Disposition a "
+                'filename="name.jpg"',
+            )
+        if part.name not in (field_name, "metadata"):
             raise Problem(
                 "unprocessable",
                 f"the form has a field {part.name[:80]!r}; send files in {field_name!r}, and perhaps a text field 'metadata'",
