@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import os
 import stat
@@ -9,8 +10,10 @@ import struct
 import subprocess
 import sys
 import tarfile
+import tempfile
 import unicodedata
 import zipfile
+import zlib
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -20,8 +23,9 @@ from PIL import Image
 
 from drivetrain.core.errors import SourceError
 from drivetrain.data.image.files import IMAGES
-from drivetrain.data.sources.archive import LIMITS, UnpackLimits, is_archive, top_folder, unpack
+from drivetrain.data.sources.archive import is_archive, top_folder, unpack
 from drivetrain.data.sources.opening import open_source
+from drivetrain.data.sources.unpacked import LIMITS, UnpackLimits
 
 TINY = UnpackLimits(total_bytes=64 << 10, free_bytes=8 << 10, ratio=4, members=20)
 
@@ -149,6 +153,13 @@ CLIMBING = [
     "c:evil.jpg",
     "cat/C:/evil.jpg",
     "cat\\..\\..\\evil.jpg",
+    "..\\evil.jpg",
+    "\\evil.jpg",
+    "C:\\evil.jpg",
+    "cat\\C:\\evil.jpg",
+    "cat/..\\../evil.jpg",
+    "cat\\.. \\..\\evil.jpg",
+    "\\\\?\\C:\\evil.jpg",
 ]
 
 
@@ -440,3 +451,170 @@ def test_a_table_in_an_archive_names_no_file_outside(tmp_path: Path, name: str, 
     rows = f"file_name,label\n1.jpg,cat\n{listed},dog\n".encode()
     with pytest.raises(SourceError, match=rf"{name}, line 3: .* points outside the data"):
         open_source(make_zip(tmp_path / "evil.zip", {name: rows, "1.jpg": jpeg()}))
+
+
+# Names as other systems write them
+
+
+def with_names(path: Path, names: list[bytes], system: int = 0, extra: dict[int, bytes] | None = None) -> Path:
+    """A zip whose members have exactly these names, of eleven bytes or more, and no mark that they are UTF-8."""
+    with zipfile.ZipFile(path, "w") as archive:
+        for number, name in enumerate(names):
+            info = zipfile.ZipInfo(chr(65 + number) * len(name))
+            info.create_system, info.extra = system, (extra or {}).get(number, b"")
+            archive.writestr(info, jpeg())
+    data = path.read_bytes()
+    for number, name in enumerate(names):
+        data = data.replace(bytes([65 + number]) * len(name), name)
+    path.write_bytes(data)
+    return path
+
+
+@pytest.mark.parametrize("system", [0, 3, 10])
+def test_backslashes_stand_between_folders(tmp_path: Path, system: int) -> None:
+    names = [b"pets\\cat\\big\\1.jpg", b"pets\\cat\\b/2.jpg", b"pets\\dog\\1.jpg", b".\\pets\\dog\\2.jpg"]
+    dataset = open_source(with_names(tmp_path / "windows.zip", names, system))
+    assert [(item.name, item.label) for item in dataset.items] == [
+        ("cat/b/2.jpg", "cat"),
+        ("cat/big/1.jpg", "cat"),
+        ("dog/1.jpg", "dog"),
+        ("dog/2.jpg", "dog"),
+    ]
+
+
+def test_an_empty_folder_with_a_backslash_is_a_folder(tmp_path: Path) -> None:
+    files = {
+        "pets\\": b"",
+        "pets\\cat\\": b"",
+        "pets\\cat\\1.jpg": jpeg(),
+        "pets\\dog\\": b"",
+        "pets\\eel\\1.jpg": jpeg(),
+    }
+    dataset = open_source(make_zip(tmp_path / "windows.zip", files))
+    assert dataset.classes == ("cat", "eel")
+    assert [(one.name, one.reason) for one in dataset.skipped] == [("dog", "no images")]
+
+
+def test_backslashes_in_a_tar(tmp_path: Path) -> None:
+    dataset = open_source(make_tar(tmp_path / "windows.tar", {"cat\\1.jpg": jpeg(), "dog\\1.jpg": jpeg("blue")}))
+    assert dataset.classes == ("cat", "dog")
+
+
+def test_two_spellings_of_one_name_are_one_name(tmp_path: Path) -> None:
+    refused(make_zip(tmp_path / "twice.zip", {"cat/1.jpg": jpeg(), "cat\\1.jpg": jpeg()}), "twice")
+
+
+@pytest.mark.parametrize("word", ["Bären", "été", "niño", "Öl", "garçon", "Ängström"])
+@pytest.mark.parametrize("page", ["cp437", "cp850"])
+def test_western_names_of_windows_are_read(tmp_path: Path, word: str, page: str) -> None:
+    names = [f"pictures/{word}/1.jpg".encode(page), b"pictures/other/1.jpg"]
+    assert open_source(with_names(tmp_path / "windows.zip", names)).classes == tuple(sorted((word, "other")))
+
+
+@pytest.mark.parametrize(
+    ("word", "page"),
+    [
+        ("黒い熊", "cp932"),
+        ("猫", "cp932"),
+        ("黑熊", "gbk"),
+        ("медведь", "cp866"),
+        ("медведь", "cp1251"),
+        ("곰", "cp949"),
+    ],
+)
+def test_a_class_in_an_encoding_nobody_knows_is_refused(tmp_path: Path, word: str, page: str) -> None:
+    names = [f"pictures/{word}/1.jpg".encode(page), b"pictures/other/1.jpg"]
+    refused(with_names(tmp_path / "old.zip", names), "in an encoding that the archive does not tell; pack it again")
+
+
+def test_a_files_name_in_an_encoding_nobody_knows_does_no_harm(tmp_path: Path) -> None:
+    names = ["pictures/bear/黒.jpg".encode("cp932"), b"pictures/other/1.jpg"]
+    dataset = open_source(with_names(tmp_path / "old.zip", names))
+    assert dataset.classes == ("bear", "other")
+
+
+@pytest.mark.parametrize("right", [True, False])
+def test_the_unicode_path_field_counts_where_it_belongs_to_the_name(tmp_path: Path, right: bool) -> None:
+    raw, meant = "pictures/黒い熊/1.jpg".encode("cp932"), "pictures/黒い熊/1.jpg".encode()
+    body = struct.pack("<BI", 1, zlib.crc32(raw) ^ (not right)) + meant
+    extra = {0: struct.pack("<HH", 0x7075, len(body)) + body}
+    archive = with_names(tmp_path / "winrar.zip", [raw, b"pictures/other/1.jpg"], extra=extra)
+    if right:
+        assert open_source(archive).classes == ("other", "黒い熊")
+    else:
+        refused(archive, "in an encoding that the archive does not tell")
+
+
+def test_the_unicode_path_field_leads_nowhere_else(tmp_path: Path) -> None:
+    raw = "pictures/黒/1.jpg".encode("cp932")
+    body = struct.pack("<BI", 1, zlib.crc32(raw)) + b"../../evil.jpg"
+    extra = {0: struct.pack("<HH", 0x7075, len(body)) + body}
+    refused(with_names(tmp_path / "evil.zip", [raw], extra=extra), "could leave its folder")
+
+
+# Archives that are not quite one
+
+
+@pytest.mark.parametrize("tail", [b"x", b"\0" * 1000, b"PK and more" * 50])
+def test_what_follows_a_zip_is_no_matter(tmp_path: Path, tail: bytes) -> None:
+    archive = make_zip(tmp_path / "pets.zip", PETS)
+    archive.write_bytes(archive.read_bytes() + tail)
+    assert len(open_source(archive).items) == 3
+
+
+@pytest.mark.parametrize("suffix", ["tar", "tar.gz"])
+def test_what_follows_a_tar_is_no_matter(tmp_path: Path, suffix: str) -> None:
+    archive = make_tar(tmp_path / f"pets.{suffix}", PETS, "w:" + suffix.partition(".")[2])
+    archive.write_bytes(archive.read_bytes() + bytes(2000))
+    assert len(open_source(archive).items) == 3
+
+
+def test_what_stands_before_a_zip_is_no_matter(tmp_path: Path) -> None:
+    archive = make_zip(tmp_path / "pets.zip", PETS)
+    archive.write_bytes(b"#!/bin/sh\n" + archive.read_bytes())
+    assert len(open_source(archive).items) == 3
+
+
+def test_a_zip_with_sizes_of_64_bits(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "large.zip", "w") as archive:
+        for name, data in PETS.items():
+            with archive.open(name, "w", force_zip64=True) as member:
+                member.write(data)
+    assert len(open_source(tmp_path / "large.zip").items) == 3
+
+
+@pytest.mark.parametrize("name", ["pets.z01", "pets.zip.001", "pets.7z.002", "pets.part1.rar", "pets.tar.gz.001"])
+def test_a_part_of_an_archive_is_named(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_bytes(make_zip(tmp_path / "whole.zip", PETS).read_bytes()[:1000])
+    with pytest.raises(SourceError, match="one part of an archive that was cut into several files"):
+        open_source(tmp_path / name)
+
+
+def test_the_last_part_of_a_zip_is_named(tmp_path: Path) -> None:
+    archive = make_zip(tmp_path / "pets.zip", PETS)
+    data = bytearray(archive.read_bytes())
+    data[data.rindex(b"PK\5\6") + 4] = 1
+    archive.write_bytes(data)
+    refused(archive, "one part of an archive that was cut into several files")
+
+
+def test_an_archive_in_an_archive_is_named(tmp_path: Path) -> None:
+    inner = make_zip(tmp_path / "train.zip", PETS).read_bytes()
+    with pytest.raises(SourceError, match=r"archives within are not opened: unpack train\.zip, or give"):
+        open_source(make_zip(tmp_path / "outer.zip", {"train.zip": inner, "readme.txt": b"text"}))
+
+
+def test_one_compressed_file_is_no_tar(tmp_path: Path) -> None:
+    (tmp_path / "labels.csv.gz").write_bytes(gzip.compress(b"path,label\n"))
+    with pytest.raises(SourceError, match="is one compressed file and no tar; unpack it"):
+        open_source(tmp_path / "labels.csv.gz")
+
+
+def test_the_zip_of_windows_powershell(data_root: Path) -> None:
+    archive = data_root.parent / "field" / "zip" / "powershell5-backslashes.zip"
+    if not archive.is_file():
+        pytest.skip(f"there is no {archive}")
+    with tempfile.TemporaryDirectory() as into:
+        dataset = open_source(archive, unpack_dir=Path(into))
+    assert dataset.classes == ("black", "grizzly", "teddy")
+    assert len(dataset.items) == 36

@@ -6,17 +6,14 @@ grow to is bounded before it is read, and the files are written by this module, 
 
 from __future__ import annotations
 
-import hashlib
 import lzma
 import re
 import stat
 import struct
 import tarfile
-import tempfile
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import IO, NamedTuple, Self, cast
@@ -27,8 +24,15 @@ from .file_form import FileForm
 from .folder import is_litter, shown
 from .splits import SPLITS
 from .table import SUFFIXES as TABLE_SUFFIXES
+from .unpacked import LIMITS, UnpackLimits, too_large, unpacked_once
+from .zip_name import is_guessed_wrongly, zip_name
 
 SUFFIXES = (".zip", ".tar", ".tgz", ".tbz", ".tbz2", ".txz", ".tar.gz", ".tar.bz2", ".tar.xz")
+
+# Names of the parts of an archive that was cut into several files.
+PART = re.compile(r"\.(z[0-9]{2,3}|(zip|7z|rar|tar|tgz|tar\.[a-z0-9]+)\.?[0-9]{3}|part[0-9]+\.rar)$", re.IGNORECASE)
+
+COMPRESSED = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ\0")
 
 CHUNK_BYTES = 1 << 20
 
@@ -56,26 +60,6 @@ DAMAGE = (
     RuntimeError,
 )
 PLAIN_ONLY = "only plain files and folders are unpacked; pack it again without"
-
-
-@dataclass(frozen=True)
-class UnpackLimits:
-    """The limits of unpacking an archive: at most ``total_bytes``, and at most ``ratio`` times its own size.
-
-    The ratio stops bombs (images hardly compress; tables do by less than 20), and does not apply below ``free_bytes``.
-    """
-
-    total_bytes: int = 64 << 30
-    free_bytes: int = 1 << 30
-    ratio: int = 200
-    members: int = 2_000_000
-
-    def bytes_for(self, archive_bytes: int) -> int:
-        """The bytes that an archive of ``size`` bytes may unpack to."""
-        return min(self.total_bytes, max(self.free_bytes, self.ratio * archive_bytes))
-
-
-LIMITS = UnpackLimits()
 
 
 class Member(NamedTuple):
@@ -109,46 +93,25 @@ class CheckedHeader(tarfile.TarInfo):
 
 
 def is_archive(path: Path) -> bool:
-    """Tells whether a file's first bytes or its name say zip or tar."""
-    if path.name.lower().endswith(SUFFIXES):
+    """Tells whether a file's first bytes or its name say zip or tar, or a part of one."""
+    if path.name.lower().endswith(SUFFIXES) or PART.search(path.name):
         return True
     with open_plain(path) as file:
         head = file.read(512)
-    return head.startswith((b"PK\3\4", b"PK\5\6", b"\x1f\x8b", b"BZh", b"\xfd7zXZ\0")) or head[257:262] == b"ustar"
+    return head.startswith((b"PK\3\4", b"PK\5\6", b"PK\7\x08", *COMPRESSED)) or head[257:262] == b"ustar"
 
 
 def unpack(archive: Path, into: Path, limits: UnpackLimits = LIMITS) -> Path:
     """The folder ``into``/<sha256 of the archive> with the archive's files; unpacked only if it is not there yet.
 
-    The folder appears under that name when it is complete, by a rename, so any number of processes may try at once.
-    A process that is killed leaves a folder ``.unpacking-…`` behind, which is never read and may be deleted.
-
     Raises:
-        SourceError: damaged, encrypted, too large, or a member that is not a plain file or folder inside.
+        SourceError: damaged, encrypted, too large, a part of one, or a member that is not a plain file or folder inside; or
+            the folder cannot be written, see `unpacked_once`.
     """
     title = shown(str(archive))
-    try:
-        with open_plain(archive) as file:
-            target = into / hashlib.file_digest(file, "sha256").hexdigest()
-            if target.is_dir():
-                return target
-            into.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryDirectory(prefix=".unpacking-", dir=into, ignore_cleanup_errors=True) as scratch:
-                content = Path(scratch) / "content"
-                content.mkdir()
-                file.seek(0)
-                _unpack(file, content, title, limits)
-                try:
-                    content.rename(target)
-                except OSError:
-                    if not target.is_dir():  # else another process was faster, with the same files
-                        raise
-    except OSError as error:
-        reason = error.strerror or type(error).__name__
-        raise SourceError(
-            f"cannot unpack {title} into {shown(str(into))}: {reason}; check the archive, permissions and free space"
-        ) from None
-    return target
+    if PART.search(archive.name):
+        raise _one_of_several(title)
+    return unpacked_once(archive, into, lambda file, folder: _unpack(file, folder, title, limits))
 
 
 def top_folder(folder: Path, form: FileForm) -> Path:
@@ -171,7 +134,9 @@ def top_folder(folder: Path, form: FileForm) -> Path:
 def _unpack(file: IO[bytes], into: Path, title: str, limits: UnpackLimits) -> None:
     allowed = limits.bytes_for(file.seek(0, 2))
     file.seek(0)
-    is_zip = file.read(4) in (b"PK\3\4", b"PK\5\6") or title.lower().endswith(".zip")
+    is_zip = file.read(4) in (b"PK\3\4", b"PK\5\6", b"PK\7\x08") or title.lower().endswith(".zip")
+    if is_zip and _is_last_of_several(file):
+        raise _one_of_several(title)
     file.seek(0)
     members = _zip_members(file, title, allowed) if is_zip else _tar_members(file, title, allowed, into)
     made = {into}
@@ -203,6 +168,22 @@ def _unpack(file: IO[bytes], into: Path, title: str, limits: UnpackLimits) -> No
         raise _damaged(title, error) from None  # gzip and bz2 raise this for a stream that is cut short
 
 
+def _is_last_of_several(file: IO[bytes]) -> bool:
+    """Tells whether a zip's last record says that the zip began in another file."""
+    size = file.seek(0, 2)
+    file.seek(max(0, size - (1 << 16) - 22))
+    tail = file.read()
+    at = tail.rfind(b"PK\5\6")
+    return at >= 0 and tail[at + 4 : at + 6] not in (b"", b"\0", b"\0\0", b"\xff\xff")
+
+
+def _one_of_several(title: str) -> SourceError:
+    return SourceError(
+        f"{title} is one part of an archive that was cut into several files; put them together (7-Zip opens the first, "
+        "zip -s 0 PARTS.zip --out WHOLE.zip) and give the whole one, or unpack it and give the folder"
+    )
+
+
 def _damaged(title: str, error: Exception) -> SourceError:
     reason = " ".join(str(error).split()) or type(error).__name__
     return SourceError(f"{title} is damaged or cut short ({reason}); copy or pack it again")
@@ -214,13 +195,13 @@ def _parts(member: Member, title: str) -> tuple[str, ...]:
     Raises:
         SourceError: it could leave the folder it is unpacked to, on any operating system.
     """
-    name = member.name
+    name = member.name.replace("\\", "/")  # programs on Windows write it between folders, also in a tar
     parts = tuple(part for part in name.split("/") if part not in ("", "."))
     # Windows drops dots and spaces at a name's end, so that "..  " is ".." there, and a drive in any part starts anew.
     climbs = any(not part.strip(". ") or DRIVE.match(part) for part in parts)
-    if climbs or name.startswith("/") or "\\" in name or "\0" in name:
+    if climbs or name.startswith("/") or "\0" in name:
         raise SourceError(
-            f"{title} holds {name!r}, a name that could leave its folder; pack it again with relative paths"
+            f"{title} holds {member.name!r}, a name that could leave its folder; pack it again with relative paths"
         )
     if not parts and not member.is_folder:
         raise SourceError(f"{title} holds a file without a name; pack it again")
@@ -243,20 +224,19 @@ def _write(member: Member, path: Path, title: str) -> None:
         )
 
 
-def _too_large(title: str, allowed: int) -> SourceError:
-    return SourceError(
-        f"{title} would unpack to more than {allowed / 2**30:.3g} GiB, far more than its size allows for images; "
-        "if you trust it, unpack it yourself and give the folder"
-    )
-
-
 def _zip_members(file: IO[bytes], title: str, allowed: int) -> Iterator[Member]:
     with zipfile.ZipFile(file) as archive:
         infos = archive.infolist()
         if sum(info.file_size for info in infos) > allowed:
-            raise _too_large(title, allowed)
+            raise too_large(title, allowed)
         for info in infos:
-            name = _zip_name(info)
+            name = zip_name(info)
+            if wrong := next((one for one in name.split("/")[:-1] if is_guessed_wrongly(info, one)), None):
+                raise SourceError(
+                    f"{title} holds the folder {wrong!r}, whose name is in an encoding that the archive does not tell; pack it "
+                    "again with names in UTF-8 (7-Zip: -mcu=on), or unpack it (unzip -O CP932 for Japanese, CP936 for "
+                    "Chinese, CP866 for Russian names) and give the folder"
+                )
             if info.flag_bits & 0x1:
                 raise SourceError(f"{title}: {name!r} is encrypted; unpack it with its password and give the folder")
             kind = stat.S_IFMT(info.external_attr >> 16)
@@ -271,21 +251,13 @@ def _zip_members(file: IO[bytes], title: str, allowed: int) -> Iterator[Member]:
             yield Member(name, info.file_size, name.endswith("/"), partial(archive.open, info))
 
 
-def _zip_name(info: zipfile.ZipInfo) -> str:
-    """The name as stored; zipfile's own is cut at a zero byte and has its separators replaced on Windows."""
-    name = info.orig_filename
-    if info.flag_bits & 0x800 or name.isascii():
-        return name
-    try:  # macOS writes UTF-8 without marking it, and zipfile has read it as code page 437
-        return name.encode("cp437").decode("utf-8")
-    except UnicodeError:
-        return name
-
-
 def _tar_members(file: IO[bytes], title: str, allowed: int, into: Path) -> Iterator[Member]:
     try:
         archive = tarfile.open(fileobj=file, mode="r:*", tarinfo=CheckedHeader, encoding="utf-8")  # noqa: SIM115
     except tarfile.ReadError:  # its message lists one failure for each compression
+        file.seek(0)
+        if file.read(6).startswith(COMPRESSED) and not title.lower().endswith(SUFFIXES):
+            raise SourceError(f"{title} is one compressed file and no tar; unpack it and give what is in it") from None
         raise tarfile.ReadError("no tar archive that can be read") from None
     with archive:
         while (info := archive.next()) is not None:
@@ -294,7 +266,7 @@ def _tar_members(file: IO[bytes], title: str, allowed: int, into: Path) -> Itera
                 raise tarfile.ReadError(f"a member of {info.size} bytes")
             # The position in the unpacked stream counts what is skipped, and the headers, too.
             if info.offset_data + info.size > allowed:
-                raise _too_large(title, allowed)
+                raise too_large(title, allowed)
             _refuse_special(info, title, into)
             yield Member(info.name, info.size, info.isdir(), partial(_open_tar, archive, info))
 

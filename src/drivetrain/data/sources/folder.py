@@ -20,6 +20,7 @@ from typing import NamedTuple
 from ...core.errors import SourceError
 from ...core.types import Skipped
 from .file_form import FileForm
+from .foreign_files import ARCHIVE
 
 # Files that operating systems leave behind; macOS puts the last one into zip files.
 LITTER = frozenset({"thumbs.db", "desktop.ini", "__macosx"})
@@ -170,6 +171,9 @@ def no_inputs(tree: Tree, advice: str) -> SourceError:
     """The error for a tree without inputs, which says what the tree holds instead."""
     blocked = f", and {len(tree.skipped)} that cannot be read, e.g. {tree.skipped[0].name}" if tree.skipped else ""
     others = f"{_count(len(tree.files), 'other file')}, e.g. {tree.files[0].name}" if tree.files else "no files at all"
+    inside = [file.name for file in tree.files if file.problem and file.problem[1].endswith(ARCHIVE)]
+    if inside:
+        advice = f"archives within are not opened: unpack {listed(inside, 2)}, or give the one with the {tree.form.many} itself"
     return SourceError(f"found no {tree.form.many} in {tree.title} ({others}{blocked}); {advice}")
 
 
