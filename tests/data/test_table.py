@@ -129,10 +129,96 @@ def test_a_bad_weight_names_its_row(photos: Path, weight: str) -> None:
         open_source(path)
 
 
-@pytest.mark.parametrize("encoding", ["utf-16", "latin-1"])
-def test_another_encoding_is_refused(photos: Path, encoding: str) -> None:
-    with pytest.raises(SourceError, match=r"labels\.csv is not UTF-8 text; save it as “CSV UTF-8”"):
-        open_source(table(photos, "path,label\nimages/1.png,löwe\n", encoding=encoding))
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-32", "utf-8-sig"])
+@pytest.mark.parametrize("name", ["labels.csv", "labels.jsonl"])
+def test_an_encoding_that_is_marked_is_read(photos: Path, encoding: str, name: str) -> None:
+    rows = "path,label\nimages/1.png,löwe\n"
+    lines = '{"path": "images/1.png", "label": "löwe"}\n'
+    dataset = open_source(table(photos, rows if name.endswith("csv") else lines, name, encoding))
+    assert brief(dataset.items) == [("images/1.png", "löwe")]
+
+
+OTHER_ENCODINGS = {
+    "cp1252": ("löwe", "Windows-1252"),
+    "latin-1": ("café", "Windows-1252"),
+    "cp850": ("löwe\nimages/2.png,bär", "old code page"),
+    "mac-roman": ("löwe\nimages/2.png,bär", "old code page"),
+    "cp1251": ("медведь\nimages/2.png,волк", "Windows-1251"),
+    "cp932": ("ヒグマ\nimages/2.png,くま", "Shift-JIS"),
+    "gbk": ("黑熊\nimages/2.png,棕熊", "GBK"),
+    "cp949": ("갈색곰\nimages/2.png,흑곰", "EUC-KR"),
+    "utf-16-le": ("lion", r"UTF-16 without its mark \(BOM\)"),
+    "utf-16-be": ("lion", r"UTF-16 without its mark \(BOM\)"),
+}
+
+
+@pytest.mark.parametrize("encoding", OTHER_ENCODINGS)
+@pytest.mark.parametrize("name", ["labels.csv", "labels.jsonl"])
+def test_another_encoding_is_refused_by_name(photos: Path, encoding: str, name: str) -> None:
+    label, what = OTHER_ENCODINGS[encoding]
+    rows = f"path,label\nimages/1.png,{label}\n"
+    with pytest.raises(SourceError, match=rf"{name} .*seems to be .*{what}.*; save it as “CSV UTF-8”") as caught:
+        open_source(table(photos, rows, name, encoding))
+    assert "\n" not in str(caught.value)
+
+
+def test_the_place_of_a_wrong_byte_is_told(photos: Path) -> None:
+    with pytest.raises(SourceError, match=r"line 3 has the byte 0xF6.*iconv -f CP1252"):
+        open_source(table(photos, "path,label\nimages/1.png,cat\nimages/2.png,löwe\n", encoding="cp1252"))
+
+
+@pytest.mark.parametrize("text", ["path,label\nimages/1.png,l\0we\n", "\0" * 100], ids=["one", "many"])
+def test_bytes_that_are_zero_are_no_text(photos: Path, text: str) -> None:
+    with pytest.raises(SourceError, match=r"UTF-16 without its mark|holds bytes that are 0"):
+        open_source(table(photos, text))
+
+
+def test_a_text_of_16_bits_that_is_cut(photos: Path) -> None:
+    path = table(photos, "path,label\nimages/1.png,cat\n", encoding="utf-16")
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(SourceError, match="has the mark of UTF-16 or UTF-32, but is damaged"):
+        open_source(path)
+
+
+@pytest.mark.parametrize("mark", list(",;\t|"))
+@pytest.mark.parametrize("head", ["sep={}", '"sep={}"', "SEP={}", "\n\nsep={}"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_a_first_line_that_names_the_separator(photos: Path, mark: str, head: str, encoding: str) -> None:
+    lines = [head.format(mark), *(mark.join(row) for row in (("path", "label"), *TWO))]
+    assert brief(open_source(table(photos, "\r\n".join(lines), encoding=encoding)).items) == TWO
+    broken = table(photos, "\n".join([*lines, 'images/3.png"x']), encoding=encoding)
+    if "\n" not in head:
+        assert open_source(broken).skipped[0].detail.startswith("labels.csv, line 5")
+
+
+def test_a_separator_within_quotes_is_none(photos: Path) -> None:
+    path = table(photos, '"path";"label";"what, who, where"\nimages/1.png;cat;"a, b, c"\n')
+    assert brief(open_source(path).items) == TWO[:1]
+
+
+@pytest.mark.parametrize("end", ["\r", "\r\n", "\n\r\n", "\r\r\n"])
+def test_other_ends_of_lines(photos: Path, end: str) -> None:
+    assert (
+        brief(open_source(table(photos, end.join(["path,label", "images/1.png,cat", "images/2.png,dog"]))).items) == TWO
+    )
+
+
+def test_the_end_of_a_file_of_dos_is_no_row(photos: Path) -> None:
+    dataset = open_source(table(photos, "path,label\r\nimages/1.png,cat\r\nimages/2.png,dog\r\n\x1a"))
+    assert (brief(dataset.items), dataset.skipped) == (TWO, ())
+
+
+def test_quotes_behind_a_space(photos: Path) -> None:
+    image(photos / " lead.png")
+    path = table(photos, 'path, label\nimages/1.png, "cat"\nimages/2.png,"dog"\nimages/3.png, "big, ""old"" cat"\n')
+    assert brief(open_source(path).items) == [*TWO, ("images/3.png", 'big, "old" cat')]
+    assert brief(open_source(table(photos, "label,path\ncat, lead.png\n")).items) == [(" lead.png", "cat")]
+
+
+def test_two_marks_of_utf8(photos: Path) -> None:
+    assert (
+        brief(open_source(table(photos, "\ufeffpath,label\nimages/1.png,cat\n", encoding="utf-8-sig")).items) == TWO[:1]
+    )
 
 
 def test_rows_that_give_no_item_are_on_record(photos: Path) -> None:

@@ -14,11 +14,12 @@ from pathlib import Path
 from ...core.errors import SourceError
 from ...core.types import Skipped
 from . import table
+from .cells import Table
 from .class_folders import read_classes
 from .folder import File, Tree, label_of, listed, no_classes
 from .split_folders import SplitFolders, find_split_folders
 from .splits import SPLITS
-from .table import Listing, Place, Row, Table
+from .table import Listing, Place, Row
 
 METADATA = frozenset({"metadata.csv", "metadata.jsonl", "metadata.parquet"})
 """Tables that describe the folder they stand in (Hugging Face ImageFolder)."""

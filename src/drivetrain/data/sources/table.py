@@ -10,17 +10,12 @@ The steps stand together as they share what a row is; a part of them would be re
 
 from __future__ import annotations
 
-import csv
-import io
-import json
 import math
 import os
 import posixpath
 import re
 import unicodedata
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
@@ -29,18 +24,16 @@ import numpy as np
 from ...core.errors import SourceError
 from ...core.installation import install_command
 from ...core.local_path import not_local
-from ...core.plain_file import open_plain
 from ...core.types import Doubt, Item, Skipped
+from .cells import Table, bound_columns
+from .delimited import load_delimited
 from .file_form import FileForm
 from .folder import shown
+from .json_lines import load_json_lines
 from .splits import split_value
 
 # The reason why a file that is listed twice is left out.
 CONFLICTING_LABELS = "conflicting labels"
-
-MAX_COLUMNS = 10_000
-MAX_LINE = 4 << 20
-"""The most characters of a line, which names columns, or one image with all that is known of it."""
 
 SUFFIXES = frozenset({".csv", ".tsv", ".jsonl", ".parquet"})
 
@@ -55,15 +48,6 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
 
 # Paths that leave the folder they are joined to: absolute for Linux or Windows, or relative to a Windows drive.
 ROOTED = re.compile(r"[/\\]|[A-Za-z]:")
-
-
-@dataclass(frozen=True)
-class Table:
-    """A table's cells as read. Each row has words that tell a person where it is (``labels.csv, line 3``)."""
-
-    name: str
-    columns: tuple[str, ...]
-    rows: tuple[tuple[str, Mapping[str, object]], ...]
 
 
 class Row(NamedTuple):
@@ -117,104 +101,18 @@ def load(path: Path, name: str, *, every_column: bool = False) -> Table:
     Of Parquet only the columns that mean something (see `COLUMNS`) are read, or ``every_column``.
 
     Raises:
-        SourceError: unreadable, not UTF-8, malformed (with the line), or Parquet without pyarrow.
+        SourceError: unreadable, of another encoding, malformed (with the line), or Parquet without pyarrow.
     """
     try:
         match path.suffix.lower():
             case ".parquet":
                 return _load_parquet(path, name, every_column)
             case ".jsonl":
-                return _load_json_lines(path, name)
+                return load_json_lines(path, name)
             case suffix:
-                return _load_delimited(path, name, "\t" if suffix == ".tsv" else ",")
-    except UnicodeDecodeError:
-        raise SourceError(f"{name} is not UTF-8 text; save it as “CSV UTF-8”") from None
+                return load_delimited(path, name, "\t" if suffix == ".tsv" else ",")
     except OSError as error:
         raise SourceError(f"cannot read {name}: {error.strerror or type(error).__name__}") from None
-
-
-def _load_delimited(path: Path, name: str, usual: str) -> Table:
-    with io.TextIOWrapper(open_plain(path), encoding="utf-8-sig", newline="") as file:
-        header = ""
-        while not header.strip(" \t\r\n,;") and (line := file.readline(MAX_LINE + 1)):
-            header = line
-        if len(header) > MAX_LINE:
-            raise SourceError(
-                f"{name}: the first line has more than {MAX_LINE >> 20} million characters; is it a table?"
-            )
-        file.seek(0)
-        # The usual separator wins a tie, as with a single column.
-        delimiter = max((usual, ",", ";", "\t"), key=header.count)
-        reader = csv.reader(file, delimiter=delimiter, strict=True)
-        columns: tuple[str, ...] = ()
-        rows: list[tuple[str, Mapping[str, object]]] = []
-        try:
-            for cells in reader:
-                if not any(cell.strip() for cell in cells):
-                    continue
-                if not columns:
-                    columns = _header(cells, name)
-                    continue
-                at = f"{name}, line {reader.line_num}"
-                if any(cell.strip() for cell in cells[len(columns) :]):
-                    raise SourceError(
-                        f"{at}: {len(cells)} cells under {len(columns)} columns; "
-                        f"put cells that contain {delimiter!r} in quotes"
-                    )
-                rows.append((at, dict(zip(columns, cells, strict=False))))
-        except csv.Error as error:
-            raise SourceError(f"{name}, line {reader.line_num}: {error}; correct the quotes there") from None
-    return Table(name, columns, tuple(rows))
-
-
-def _header(cells: Sequence[str], name: str) -> tuple[str, ...]:
-    columns = [cell.strip() for cell in cells]
-    while columns and not columns[-1]:
-        columns.pop()  # spreadsheets leave empty columns at the right
-    _bound_columns(len(columns), name)
-    twice = next((column for column, count in Counter(columns).items() if column and count > 1), None)
-    if twice is not None:
-        raise SourceError(f"{name} has two columns named {twice!r}; rename one")
-    return tuple(columns)
-
-
-def _bound_columns(count: int, name: str) -> None:
-    if count > MAX_COLUMNS:
-        raise SourceError(
-            f"{name} has {count:,} columns; at most {MAX_COLUMNS:,} are read, and few of them mean something: path, label, "
-            "group, split, weight"
-        )
-
-
-def _load_json_lines(path: Path, name: str) -> Table:
-    rows: list[tuple[str, Mapping[str, object]]] = []
-    columns: dict[str, None] = {}
-    with io.TextIOWrapper(open_plain(path), encoding="utf-8-sig") as file:
-        for number, line in enumerate(iter(lambda: file.readline(MAX_LINE + 1), ""), start=1):
-            if not line.strip():
-                continue
-            at = f"{name}, line {number}"
-            if len(line) > MAX_LINE:
-                raise SourceError(f"{at} has more than {MAX_LINE >> 20} million characters; each line is one image")
-            try:
-                cells = json.loads(line.rstrip())
-            except json.JSONDecodeError as error:
-                raise SourceError(
-                    f"{at}: broken JSON at column {error.colno} ({error.msg}); correct the line"
-                ) from None
-            except (
-                ValueError,
-                RecursionError,
-            ) as error:  # JSON may hold numbers of thousands of digits, or nest without end
-                raise SourceError(f"{at}: {error}; correct the line") from None
-            if not isinstance(cells, dict):
-                raise SourceError(
-                    f'{at} is a JSON {type(cells).__name__}; each line must be one object, {{"file_name": …}}'
-                )
-            columns |= dict.fromkeys(cells)
-            _bound_columns(len(columns), at)
-            rows.append((at, cells))
-    return Table(name, tuple(columns), tuple(rows))
 
 
 def _load_parquet(path: Path, name: str, every_column: bool) -> Table:
@@ -228,7 +126,7 @@ def _load_parquet(path: Path, name: str, every_column: bool) -> Table:
     known = {synonym for synonyms in COLUMNS.values() for synonym in synonyms}
     try:
         with pyarrow.parquet.ParquetFile(path) as file:
-            _bound_columns(file.metadata.num_columns, name)
+            bound_columns(file.metadata.num_columns, name)
             columns = tuple(file.schema_arrow.names)
             read = [column for column in columns if every_column or column.strip().lower() in known]
             cells = file.read(columns=read).to_pylist()

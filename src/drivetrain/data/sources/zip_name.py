@@ -10,7 +10,7 @@ import zlib
 _UTF8_FLAG = 0x800
 _UNICODE_PATH = 0x7075
 
-# What code pages 437 and 850, those of Windows in America and Western Europe, have in common.
+# The letters that code pages 437 and 850, those of Windows in America and Western Europe, have at the same places.
 _WESTERN = "ÇüéâäàåçêëèïîìÄÅÉæÆôöòûùÿÖÜáíóúñÑß"
 
 # Three of them in a row, or a capital behind a small one, are no name but bytes of something else.
