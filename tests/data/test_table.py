@@ -335,13 +335,6 @@ def test_parquet(photos: Path) -> None:
     ]
 
 
-def test_parquet_with_the_images_inside_is_refused(photos: Path) -> None:
-    cells = {"image": [{"bytes": b"x", "path": "a.png"}], "label": [1]}
-    pyarrow.parquet.write_table(pyarrow.table(cells), photos / "train.parquet")
-    with pytest.raises(SourceError, match=r"train\.parquet, row 1: the path is of type dict; give the name of a file"):
-        open_source(photos / "train.parquet")
-
-
 def test_a_damaged_parquet_file(photos: Path) -> None:
     with pytest.raises(SourceError, match=r"labels\.parquet is not a Parquet file that can be read") as caught:
         open_source(table(photos, "PAR1 not at all", "labels.parquet"))

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import os
 import time
+from dataclasses import replace
 from pathlib import Path
 
 from ..core.ports import Progress, Silent
 from ..core.reference import local_file
+from ..core.scratch import Scratch
 from ..data.block.datablock import DataBlock
 from ..embed.cache import EmbeddingCache, default_folder
 from ..embed.quarantine import Quarantine
+from ..embed.unpack_place import leave, unpack_place
 from ..learn.reading import Source, read
 from ..model import storage
 from ..report.training import training_report
@@ -45,18 +48,23 @@ def train(
     storage.check_out(out)
     created_at(os.environ, time.time())  # checked first, so that a typo in it does not lose an hour of work
     watch = Stopwatch(time.perf_counter)
-    cache_folder = options.cache or default_folder()
-    with watch("read"):
-        found = read(source, options.targets, block, cache_folder / "archives")
-        for note in found.dataset.notes:
-            progress.say(note)
-        check_read(found.dataset, found.targets)
-    cache = EmbeddingCache(cache_folder if options.use_cache else None, progress.say)
+    place = unpack_place(options.cache, use_cache=options.use_cache)
     try:
-        trained = fit(found, options, cache, progress, watch)
+        with watch("read"):
+            found = read(source, options.targets, block, place)
+            for note in found.dataset.notes:
+                progress.say(note)
+            check_read(found.dataset, found.targets)
+        cache = EmbeddingCache(options.cache or default_folder() if options.use_cache else None, progress.say)
+        try:
+            trained = fit(found, options, cache, progress, watch)
+        finally:
+            cache.close()
+        result = write(trained, out, watch)
+        gone = result.example is not None and isinstance(place, Scratch) and place.holds(result.example)
+        return replace(result, example=None) if gone else result
     finally:
-        cache.close()
-    return write(trained, out, watch)
+        leave(place)
 
 
 def write(trained: Trained, out: Path, watch: Stopwatch) -> TrainResult:

@@ -37,7 +37,8 @@ Verify = Annotated[Path | None, typer_option(_SERVE["verify"])]
 
 
 def check_cache(source: str, cache: Path | None, no_cache: bool) -> None:
-    """Refuse a folder for the cache that would not be used. An archive does use it: it is unpacked there.
+    """Refuse a folder for the cache that would not be used. An archive does use it: it is unpacked there, and so are pictures
+    in a table.
 
     Raises:
         UsageError: it would not be used.
@@ -45,5 +46,7 @@ def check_cache(source: str, cache: Path | None, no_cache: bool) -> None:
     from ..core.errors import UsageError
     from ..data.sources.archive import is_archive
 
-    if cache is not None and no_cache and not (Path(source).is_file() and is_archive(Path(source))):
+    path = Path(source)
+    unpacked = path.is_file() and (path.suffix.lower() == ".parquet" or is_archive(path))
+    if cache is not None and no_cache and not unpacked:
         raise UsageError("--cache and --no-cache exclude each other; leave one of them out")

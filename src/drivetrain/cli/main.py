@@ -14,6 +14,7 @@ import typer
 
 from .._version import __version__
 from ..core.errors import DrivetrainError
+from ..core.scratch import sweep
 from . import bundles, caching, handing_over, prediction, serving, signing, storing, training
 from .console import print_line, remark
 
@@ -97,6 +98,7 @@ def run() -> None:
         sys.exit(FAULT)
     if code == INTERRUPTED:
         again = "; run it again: train goes on from what it has embedded" if "train" in sys.argv[1:2] else ""
+        sweep()
         remark(f"interrupted{again}")
         # The process ends at once: worker threads may still be inside the network, with nothing left to finish.
         sys.stderr.flush()

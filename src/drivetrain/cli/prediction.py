@@ -41,7 +41,20 @@ INDENT = 4
 
 
 Paths = Annotated[
-    list[str], typer.Argument(metavar="PATH", help="Image files, folders, or patterns such as 'photos/*.jpg'.")
+    list[str],
+    typer.Argument(metavar="PATH", help="Image files, folders, archives, tables, or patterns such as 'photos/*.jpg'."),
+]
+UnpackOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--cache",
+        parser=local_path,
+        metavar="FOLDER",
+        help="Folder in which archives, and pictures in tables, are unpacked (the user's cache folder unless given).",
+    ),
+]
+UnpackNowhere = Annotated[
+    bool, typer.Option("--no-cache", help="Unpack them in a temporary folder, which is removed at the end.")
 ]
 
 
@@ -50,34 +63,41 @@ def predict(
     paths: Paths,
     no_golden: NoGolden = False,
     verify: Verify = None,
+    cache: UnpackOption = None,
+    no_cache: UnpackNowhere = False,
     json: JsonFlag = False,
 ) -> None:
     """Predict files, folders and patterns, in the order given.
 
-    One line an image: path, label, confidence, verdict, and where that is not “accept” why. A file that cannot be read stops
-    nothing. In a pipe the columns are separated by tabs. Of several files a count ends it, on stderr.
+    Of an archive or a table the images in it are predicted. One line an image: path, label, confidence, verdict, and where
+    that is not “accept” why. A file that cannot be read stops nothing. In a pipe the columns are separated by tabs. Of several
+    files a count ends it, on stderr.
     """
     import sys
+    from dataclasses import replace
 
     from ..app.predict import expand
+    from ..embed.unpack_place import leave, unpack_place
     from ..model.predictor import load
     from .console import ConsoleProgress, print_part
     from .tally import Tally
 
     _check_not_swapped("predict", bundle, paths)
     predictor = load(bundle, golden=not no_golden, signed_by=verify)
-    found = expand(paths, predictor.manifest.input.files)
-    files = found.files
+    place = unpack_place(cache, use_cache=not no_cache)
+    found = expand(paths, predictor.manifest.input.files, place)
+    files, names = found.files, [one.name for one in found.meant]
     on_terminal = sys.stdout.isatty()
-    show = _json_printer() if json else _line_printer(files, predictor.manifest.kind, on_terminal)
+    show = _json_printer() if json else _line_printer(names, predictor.manifest.kind, on_terminal)
     # A bar and lines of answers cannot share one terminal; the lines themselves then show the progress.
     quiet = len(files) < MANY_FILES or on_terminal
     tally = Tally()
     with ConsoleProgress(quiet=quiet).stage("predict", len(files)) as advance:
-        for prediction in predictor.predict_many(files):
+        for prediction, name in zip(predictor.predict_many(files), names, strict=True):
             tally.add(prediction)
-            show(prediction)
+            show(replace(prediction, path=name))
             advance(1)
+    leave(place)
     if json:
         print_part("\n]\n")
     _print_count(tally, found)
@@ -260,7 +280,7 @@ def _check_not_swapped(command: str, bundle: Path, others: Sequence[str]) -> Non
     raise UsageError(f"{given} is no bundle, but {meant} is one; did you mean: drivetrain {command} {line}")
 
 
-def _line_printer(files: Sequence[Path], kind: Kind, aligned: bool) -> Callable[[Prediction], None]:
+def _line_printer(names: Sequence[str], kind: Kind, aligned: bool) -> Callable[[Prediction], None]:
     from shutil import get_terminal_size
 
     from rich.cells import cell_len, set_cell_size
@@ -270,7 +290,7 @@ def _line_printer(files: Sequence[Path], kind: Kind, aligned: bool) -> Callable[
     from .console import print_line
 
     columns = get_terminal_size().columns
-    path_width = max((width for file in files if (width := cell_len(visible(str(file)))) <= PATH_COLUMN), default=0)
+    path_width = max((width for name in names if (width := cell_len(visible(name))) <= PATH_COLUMN), default=0)
     label_width = max(cell_len(visible(name)) for name in kind.outputs)
 
     def show(prediction: Prediction) -> None:

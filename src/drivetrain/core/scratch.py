@@ -1,53 +1,67 @@
 """Folders for files that are needed until the end of a run only, where no cache is to be used.
 
-Each goes with the object that holds it, and at the latest when the program ends; `sweep` is for a program that ends at once.
+Each is made when it is first asked for, goes with the object that holds it, and at the latest when the program ends; `sweep`
+is for a program that ends at once.
 """
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 from pathlib import Path
-from weakref import WeakSet
+from weakref import WeakSet, finalize
 
 from .errors import UsageError
 
-_PREFIX = "drivetrain-scratch-"
-
 
 class Scratch:
-    """A new folder of this user's, which is removed with all in it by `remove`, or when nobody holds the object any more."""
+    """A folder of this user's alone, which is removed with all in it by `remove`, or when nobody holds the object any more."""
 
     def __init__(self) -> None:
-        """Make the folder.
-
-        Raises:
-            UsageError: none can be made.
-        """
-        try:
-            self._folder = tempfile.TemporaryDirectory(prefix=_PREFIX, ignore_cleanup_errors=True)
-        except OSError as error:
-            raise UsageError(
-                f"no folder for temporary files can be made ({error.strerror or error}); name one that can be written with "
-                "$TMPDIR, or leave out --no-cache and give one with --cache"
-            ) from None
+        self._folder: Path | None = None
         _LIVING.add(self)
 
     @property
     def path(self) -> Path:
-        """The folder."""
-        return Path(self._folder.name)
+        """The folder.
+
+        Raises:
+            UsageError: none can be made.
+        """
+        if self._folder is None:
+            try:
+                self._folder = Path(tempfile.mkdtemp(prefix="drivetrain-"))
+            except OSError as error:
+                raise UsageError(
+                    f"no folder for temporary files can be made ({error.strerror or error}); name one that can be written "
+                    "with $TMPDIR, or give a folder with --cache instead of --no-cache"
+                ) from None
+            self._remove = finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
+        return self._folder
+
+    def holds(self, path: Path) -> bool:
+        """Tells whether a file is in it."""
+        return self._folder is not None and path.is_relative_to(self._folder)
 
     def remove(self) -> None:
-        """Remove it; nothing happens where it has gone already."""
-        self._folder.cleanup()
+        """Remove it; nothing happens where it has gone already, or was never made."""
+        if self._folder is not None:
+            self._remove()
 
 
 _LIVING: WeakSet[Scratch] = WeakSet()
 
+Into = Path | Scratch
+"""A folder that is there to stay, or one until the end of a run."""
 
-def is_scratch(folder: Path) -> bool:
-    """Tells whether a folder is one of these."""
-    return folder.name.startswith(_PREFIX)
+
+def folder_of(into: Into) -> Path:
+    """The path of either.
+
+    Raises:
+        UsageError: it is one until the end of a run, and cannot be made.
+    """
+    return into.path if isinstance(into, Scratch) else into
 
 
 def sweep() -> None:

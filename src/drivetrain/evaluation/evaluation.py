@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, field
 
 from ..core.errors import DataError
 from ..core.finding import Finding
+from ..core.scratch import Into
 from ..core.types import IntArray, Interval, Item, Skipped
 from ..learn.accept_rule import Accepted
 from ..learn.figures import Figures, interval_of
@@ -36,6 +37,8 @@ class Evaluation:
     """Findings that a reader must not miss, most important first."""
     ignored: tuple[str, ...]
     """Codes of findings that were left out as asked."""
+    place: Into | None = field(default=None, repr=False)
+    """The folder of files that were unpacked; where no cache is used it goes with this object, so reports come before."""
 
     @property
     def warnings(self) -> tuple[str, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from ..data.reasons import reasons
 from ..data.sources.opening import open_source
 from ..data.sources.splits import read_splits, split_value
 from ..embed.cache import EmbeddingCache, default_folder
+from ..embed.unpack_place import unpack_place
 from ..learn.accept_rule import accepted_of
 from ..learn.findings import (
     CACHE_DIFFERS,
@@ -95,21 +96,23 @@ def evaluate(
     _check_delimiter(delimiter, predictor.manifest, block)
     _check_reading(normalise_labels, splits, predictor.manifest, block)
     options = TargetOptions(predictor.manifest.task, delimiter or TargetOptions.delimiter, splits=splits)
-    folder = Path(cache) if cache is not None else default_folder()
+    folder = Path(cache) if cache is not None else None
+    place = unpack_place(folder, use_cache=use_cache)
     reads = predictor.manifest.input.block()
-    found = samples_of(source, options, block, folder / "archives", reads)
+    found = samples_of(source, options, block, place, reads)
     if normalise_labels:
         found = respelled(found, spelled(counted(found.kind, found.samples), predictor.manifest.outputs))
     for note in found.dataset.notes:
         progress.say(note)
     _check_block(found.target, predictor.manifest, given=block is not None)
     known = _known(found, split, predictor.manifest)
-    kept = EmbeddingCache(folder if use_cache else None, progress.say)
+    kept = EmbeddingCache(folder or default_folder() if use_cache else None, progress.say)
     try:
         answered = answer_items(predictor, known.items, kept, workers, progress)
     finally:
         kept.close()
-    return _judged(predictor, found, known, answered, ignore, start_s, keep_leaks=keep_leaks)
+    result = _judged(predictor, found, known, answered, ignore, start_s, keep_leaks=keep_leaks)
+    return replace(result, place=place)
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,6 +9,7 @@ from typing import Any
 
 from ..core.errors import DataError, StepError, UsageError
 from ..core.reference import Reference
+from ..core.scratch import Into
 from ..core.types import Dataset, Item
 from ..data.block.blocks import ImageBlock, InputBlock, TargetBlock
 from ..data.block.datablock import LEAK_FREE, DataBlock
@@ -56,7 +57,7 @@ def task_of_block(block: DataBlock | None) -> TaskName | None:
     return next((kind.answered_as.task for kind in TARGETS.values() if kind.reads(block.target_block)), None)
 
 
-def read(source: Source, options: TargetOptions, block: DataBlock | None, unpack_dir: Path) -> Read:
+def read(source: Source, options: TargetOptions, block: DataBlock | None, unpack_dir: Into) -> Read:
     """Resolve every item of a source.
 
     Raises:
@@ -96,7 +97,7 @@ def samples_of(
     source: Source,
     options: TargetOptions,
     block: DataBlock | None,
-    unpack_dir: Path,
+    unpack_dir: Into,
     inputs: InputBlock | None = None,
 ) -> Labelled:
     """Read a source, with the targets as the block reads them; ``inputs``: of a block that is not given, by default

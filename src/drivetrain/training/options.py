@@ -204,16 +204,17 @@ class TrainOptions:
     cache: Path | None = option(
         None,
         Option(
-            "Folder of the embedding cache (the user's cache folder unless given).",
-            about="folder of the embedding cache; archives are unpacked there too.",
+            "Folder of the embedding cache, where archives are unpacked, too (the user's cache folder unless given).",
+            about="folder of the embedding cache; archives, and pictures in tables, are unpacked there too.",
             metavar="FOLDER",
         ),
     )
     use_cache: bool = option(
         True,
         Option(
-            "Keep embeddings in memory only.",
-            about="False keeps embeddings in memory only; ``cache`` is then for archives alone.",
+            "Keep embeddings in memory only, and unpack archives in a temporary folder.",
+            about="False keeps embeddings in memory only, and unpacks archives in ``cache``, or without one in a temporary "
+            "folder that is removed at the end.",
             flag="--no-cache",
         ),
     )

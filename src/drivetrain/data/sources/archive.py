@@ -20,6 +20,7 @@ from typing import IO, NamedTuple, Self, cast
 
 from ...core.errors import SourceError
 from ...core.plain_file import open_plain
+from ...core.scratch import Into
 from .file_form import FileForm
 from .folder import is_litter, shown
 from .splits import SPLITS
@@ -101,7 +102,7 @@ def is_archive(path: Path) -> bool:
     return head.startswith((b"PK\3\4", b"PK\5\6", b"PK\7\x08", *COMPRESSED)) or head[257:262] == b"ustar"
 
 
-def unpack(archive: Path, into: Path, limits: UnpackLimits = LIMITS) -> Path:
+def unpack(archive: Path, into: Into, limits: UnpackLimits = LIMITS) -> Path:
     """The folder ``into``/<sha256 of the archive> with the archive's files; unpacked only if it is not there yet.
 
     Raises:

@@ -13,6 +13,14 @@ MAX_LINE = 4 << 20
 
 
 @dataclass(frozen=True)
+class HeldFile:
+    """A cell that held a file's bytes, which are in a file now; ``name`` is what people know it by."""
+
+    path: str
+    name: str
+
+
+@dataclass(frozen=True)
 class Table:
     """A table's cells as read. Each row has words that tell a person where it is (``labels.csv, line 3``)."""
 

@@ -20,6 +20,7 @@ from pathlib import Path
 
 from ...core.errors import SourceError, UsageError
 from ...core.local_path import local_path
+from ...core.scratch import Into
 from ...core.types import Dataset, Item, Skipped
 from ..image.files import IMAGES
 from . import table
@@ -27,11 +28,10 @@ from .archive import is_archive, top_folder, unpack
 from .file_form import FileForm
 from .folder import BUNDLE, Tree, is_litter, no_inputs, shown, walk
 from .labelled_folder import read_labelled
+from .shards import find_shards, read_shards
 from .splits import read_splits
 from .table import Listing, Place, Row
-
-UNPACKED = ".drivetrain-unpacked"
-"""The folder beside an archive into which it is unpacked unless told otherwise."""
+from .unpacked import UNPACKED, beside
 
 WILD = re.compile(r"[*?[]")
 
@@ -44,7 +44,7 @@ ELEMENTS = "Items, (path, label) or (path, label, group) tuples, or dicts such a
 def open_source(
     source: str | Path | Dataset | Iterable[object],
     *,
-    unpack_dir: Path | None = None,
+    unpack_dir: Into | None = None,
     labelled: bool = True,
     form: FileForm = IMAGES,
     splits: str | None = None,
@@ -93,7 +93,7 @@ def _nothing(title: str, skipped: list[Skipped], form: FileForm) -> SourceError:
 
 
 def _open_path(
-    source: str, unpack_dir: Path | None, form: FileForm, labelled: bool, said: Mapping[str, str] | None
+    source: str, unpack_dir: Into | None, form: FileForm, labelled: bool, said: Mapping[str, str] | None
 ) -> Listing:
     if not source:
         raise SourceError("the source is an empty text; give a folder, a table or an archive")
@@ -106,16 +106,16 @@ def _open_path(
     title = shown(source)
     try:
         if path.is_dir():
-            return _read_folder(walk(path, title, form), labelled, said, unpacked=False)
+            return _read_folder(walk(path, title, form), labelled, said, unpack_dir or path / UNPACKED, unpacked=False)
         if not path.exists():
             return _read_missing(source, title, form, labelled)
         if not path.is_file():
             raise SourceError(f"{title} is neither a file nor a folder; give a folder, a table or an archive")
         if path.suffix.lower() in table.SUFFIXES:
-            rows = table.read_rows(table.load(path, shown(path.name)), labelled=labelled)
+            rows = table.read_rows(table.load(path, shown(path.name), unpack_dir=unpack_dir), labelled=labelled)
             return table.resolve(rows, Place(str(path.parent)), title, form, labelled=labelled)
         if is_archive(path):
-            return _read_archive(path, title, unpack_dir or path.parent / UNPACKED, form, labelled, said)
+            return _read_archive(path, title, unpack_dir or beside(path), form, labelled, said)
     except OSError as error:
         raise SourceError(
             f"cannot read {title}: {error.strerror or type(error).__name__}; check its permissions"
@@ -124,12 +124,12 @@ def _open_path(
 
 
 def _read_archive(
-    path: Path, title: str, into: Path, form: FileForm, labelled: bool, said: Mapping[str, str] | None
+    path: Path, title: str, into: Into, form: FileForm, labelled: bool, said: Mapping[str, str] | None
 ) -> Listing:
     if path.suffix.lower() in (".xlsx", ".ods", ".docx"):
         raise SourceError(f"{title} is an office document; save the sheet as “CSV UTF-8” and give that")
     tree = walk(top_folder(unpack(path, into), form), title, form)
-    return _read_folder(tree, labelled, said, unpacked=True)
+    return _read_folder(tree, labelled, said, into, unpacked=True)
 
 
 def _read_file(path: Path, title: str, form: FileForm, labelled: bool) -> Listing:
@@ -147,22 +147,26 @@ def _read_file(path: Path, title: str, form: FileForm, labelled: bool) -> Listin
     return Listing([Item(path, shown(path.name))], [])
 
 
-def _read_folder(tree: Tree, labelled: bool, said: Mapping[str, str] | None, *, unpacked: bool) -> Listing:
-    """Read a folder; ``unpacked`` where it comes from a stranger's archive, whose tables may list only its own files."""
+def _read_folder(tree: Tree, labelled: bool, said: Mapping[str, str] | None, into: Into, *, unpacked: bool) -> Listing:
+    """Read a folder; ``unpacked`` where it comes from a stranger's archive, whose tables may list only its own files.
+    Pictures inside tables become files below ``into``."""
     if {file.rel for file in tree.files} >= BUNDLE:
         raise SourceError(
             f"{tree.title} is a bundle, a trained model; give the {tree.form.many} to look at, not a model"
         )
+    shards = find_shards(tree)
+    held = read_shards(shards, tree, into, labelled=labelled) if shards else Listing([], [])
     if labelled:
-        found = read_labelled(tree, unpacked, said)
+        found = held if shards else read_labelled(tree, unpacked, said)
         return Listing.joined([found, Listing([], list(tree.skipped))])
     items = [Item(Path(file.path), file.name) for file in tree.inputs]
-    skipped = [Skipped(file.name, *file.problem) for file in tree.files if file.problem]
-    if not items:
+    opened = {shard.file.rel for shard in shards}
+    skipped = [Skipped(file.name, *file.problem) for file in tree.files if file.problem and file.rel not in opened]
+    if not items and not held.items:
         form = tree.form
         pattern = f"a pattern such as {form.folder}/*.{form.usual}"
         raise no_inputs(tree, f"give a folder with {form.many}, one {form.one}, or {pattern}")
-    return Listing(items, skipped + list(tree.skipped))
+    return Listing.joined([Listing(items, skipped + list(tree.skipped)), held])
 
 
 def _read_missing(source: str, title: str, form: FileForm, labelled: bool) -> Listing:

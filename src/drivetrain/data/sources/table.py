@@ -16,24 +16,31 @@ import posixpath
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from decimal import Decimal
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
 
 from ...core.errors import SourceError
-from ...core.installation import install_command
 from ...core.local_path import not_local
+from ...core.scratch import Into
 from ...core.types import Doubt, Item, Skipped
-from .cells import Table, bound_columns
+from .cells import HeldFile, Table
 from .delimited import load_delimited
 from .file_form import FileForm
 from .folder import shown
 from .json_lines import load_json_lines
+from .parquet import load_parquet
 from .splits import split_value
+from .unpacked import beside
 
 # The reason why a file that is listed twice is left out.
 CONFLICTING_LABELS = "conflicting labels"
+
+MAX_PATH = 4096
+"""The most characters of a path on any system."""
 
 SUFFIXES = frozenset({".csv", ".tsv", ".jsonl", ".parquet"})
 
@@ -60,6 +67,8 @@ class Row(NamedTuple):
     split: str | None = None
     weight: float = 1.0
     name: str | None = None
+    file: str = ""
+    """The file itself, where the table held it and ``path`` is but a name."""
 
 
 class Place(NamedTuple):
@@ -95,10 +104,11 @@ class Listing(NamedTuple):
         return whole
 
 
-def load(path: Path, name: str, *, every_column: bool = False) -> Table:
+def load(path: Path, name: str, *, every_column: bool = False, unpack_dir: Into | None = None) -> Table:
     """Read a table's cells; ``name`` is what messages call it.
 
-    Of Parquet only the columns that mean something (see `COLUMNS`) are read, or ``every_column``.
+    Of Parquet only the columns that mean something (see `COLUMNS`) are read, or ``every_column``; pictures inside it become
+    files below ``unpack_dir``, by default a hidden folder beside it.
 
     Raises:
         SourceError: unreadable, of another encoding, malformed (with the line), or Parquet without pyarrow.
@@ -106,7 +116,7 @@ def load(path: Path, name: str, *, every_column: bool = False) -> Table:
     try:
         match path.suffix.lower():
             case ".parquet":
-                return _load_parquet(path, name, every_column)
+                return load_parquet(path, name, COLUMNS, unpack_dir or beside(path), every_column=every_column)
             case ".jsonl":
                 return load_json_lines(path, name)
             case suffix:
@@ -115,31 +125,17 @@ def load(path: Path, name: str, *, every_column: bool = False) -> Table:
         raise SourceError(f"cannot read {name}: {error.strerror or type(error).__name__}") from None
 
 
-def _load_parquet(path: Path, name: str, every_column: bool) -> Table:
-    try:
-        import pyarrow
-        import pyarrow.parquet
-    except ImportError:
-        raise SourceError(
-            f"{name}: Parquet needs pyarrow, which is not installed; {install_command('parquet')}, or give a CSV"
-        ) from None
-    known = {synonym for synonyms in COLUMNS.values() for synonym in synonyms}
-    try:
-        with pyarrow.parquet.ParquetFile(path) as file:
-            bound_columns(file.metadata.num_columns, name)
-            columns = tuple(file.schema_arrow.names)
-            read = [column for column in columns if every_column or column.strip().lower() in known]
-            cells = file.read(columns=read).to_pylist()
-    except (pyarrow.ArrowException, UnicodeDecodeError) as error:
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise SourceError(f"{name} is not a Parquet file that can be read: {reason}") from None
-    return Table(name, columns, tuple((f"{name}, row {number}", row) for number, row in enumerate(cells, start=1)))
-
-
 def find_roles(
-    columns: Sequence[str], at: str, *, labelled: bool, path_column: str = "path", needs_label: bool = True
+    columns: Sequence[str],
+    at: str,
+    *,
+    labelled: bool,
+    path_column: str = "path",
+    needs_label: bool = True,
+    stated: Mapping[str, str] = MappingProxyType({}),
 ) -> dict[str, str]:
-    """Find each meaning's column; without labels only the path counts. ``path_column`` wins over its synonyms.
+    """Find each meaning's column; without labels only the path counts. ``path_column`` wins over its synonyms, and what the
+    table itself has ``stated`` over all.
 
     Raises:
         SourceError: no path column, no label column though it is needed, or two that could be it.
@@ -149,11 +145,13 @@ def find_roles(
         matches = [column for column in columns if column.strip().lower() in COLUMNS[role]]
         first = path_column if role == "path" else role
         best = [column for column in matches if column.strip().lower() == first] or matches
-        if len(best) > 1:
+        if len(best) > 1 and role not in stated:
             either = " and ".join(repr(column) for column in best)
             raise SourceError(f"{at}: columns {either} could both be the {role}; call one of them {first}")
         if best:
             roles[role] = best[0]
+        if role in stated:
+            roles[role] = stated[role]
     needed = ("path", "label") if labelled and needs_label else ("path",)
     if missing := [role for role in needed if role not in roles]:
         names = " and ".join(f"{role} (or {', '.join(COLUMNS[role][1:])})" for role in missing)
@@ -168,18 +166,32 @@ def read_rows(table: Table, *, labelled: bool, path_column: str = "path", needs_
     Raises:
         SourceError: columns are missing, or a cell cannot be understood (with its place).
     """
-    roles = find_roles(table.columns, table.name, labelled=labelled, path_column=path_column, needs_label=needs_label)
+    roles = find_roles(
+        table.columns,
+        table.name,
+        labelled=labelled,
+        path_column=path_column,
+        needs_label=needs_label,
+        stated=table.stated,
+    )
     return [row_of(at, cells, roles) for at, cells in table.rows]
 
 
 def row_of(at: str, cells: Mapping[str, object], roles: Mapping[str, str]) -> Row:
     """Read one row from its cells; an absent cell counts as empty."""
     value = {role: cells.get(column) for role, column in roles.items()}
-    path = value["path"]
+    path, held = value["path"], value["path"]
+    if isinstance(held, HeldFile):
+        path = held.name
     if isinstance(path, os.PathLike):
         path = os.fspath(path)
     if path is not None and not isinstance(path, str):
         raise SourceError(f"{at}: the path is of type {type(path).__name__}; give the name of a file as text")
+    if path and len(path) > MAX_PATH:
+        raise SourceError(
+            f"{at}: the path has {len(path):,} characters, as no file's has; if it is a picture written out as text (base64), "
+            "decode it to a file first"
+        )
     return Row(
         at,
         path or "",
@@ -187,6 +199,7 @@ def row_of(at: str, cells: Mapping[str, object], roles: Mapping[str, str]) -> Ro
         text_of(value.get("group"), f"{at}: the group"),
         split_of(value.get("split"), at),
         weight_of(value.get("weight"), at),
+        file=held.path if isinstance(held, HeldFile) else "",
     )
 
 
@@ -198,6 +211,8 @@ def text_of(value: object, what: str) -> str | None:
         return None
     if isinstance(value, float) and value.is_integer():
         value = int(value)  # pandas makes whole numbers floats where a column has gaps
+    if isinstance(value, Decimal):
+        value = f"{value:f}"
     if not isinstance(value, (str, int, float)):
         raise SourceError(f"{what} is of type {type(value).__name__}; give one text or number")
     return unicodedata.normalize("NFC", shown(str(value).strip())) or None
@@ -284,6 +299,8 @@ def _why_not(
 
 def _locate(row: Row, place: Place) -> tuple[str, str]:
     """Find a row's path relative to the root, and the file it names; the latter is empty where there is none."""
+    if row.file:
+        return row.path, row.file
     rels = [_relative(spelling, row.at, place) for spelling in _spellings(row.path)]
     for rel in rels:
         path = os.path.normpath(os.path.join(place.root, rel))

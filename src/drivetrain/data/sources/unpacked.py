@@ -14,7 +14,7 @@ from typing import IO
 
 from ...core.errors import SourceError
 from ...core.plain_file import open_plain
-from ...core.scratch import is_scratch
+from ...core.scratch import Into, Scratch, folder_of
 from .folder import shown
 
 
@@ -37,6 +37,13 @@ class UnpackLimits:
 
 LIMITS = UnpackLimits()
 
+UNPACKED = ".drivetrain-unpacked"
+
+
+def beside(source: Path) -> Path:
+    """The hidden folder beside a file into which it is unpacked unless told otherwise."""
+    return source.parent / UNPACKED
+
 
 def too_large(title: str, allowed: int) -> SourceError:
     """The error for a file that would unpack to more than it is allowed to."""
@@ -46,7 +53,7 @@ def too_large(title: str, allowed: int) -> SourceError:
     )
 
 
-def unpacked_once(source: Path, into: Path, fill: Callable[[IO[bytes], Path], None], what: str = "") -> Path:
+def unpacked_once(source: Path, into: Into, fill: Callable[[IO[bytes], Path], None], what: str = "") -> Path:
     """The folder ``into``/<sha256 of the source> as ``fill`` made it; made only if it is not there yet.
 
     ``fill`` takes the open source and an empty folder; where a source can give several, ``what`` tells them apart. The folder
@@ -54,7 +61,7 @@ def unpacked_once(source: Path, into: Path, fill: Callable[[IO[bytes], Path], No
     killed leaves a folder ``.unpacking-…`` behind, which is never read and may be deleted.
 
     Raises:
-        SourceError: it cannot be read, or nothing can be written there.
+        SourceError: it cannot be read, or nothing can be written there; and whatever ``fill`` raises.
     """
     title = shown(str(source))
     try:
@@ -66,12 +73,13 @@ def unpacked_once(source: Path, into: Path, fill: Callable[[IO[bytes], Path], No
     with file:
         digest = hashlib.file_digest(file, "sha256")
         name = digest.hexdigest() + (f"-{hashlib.sha256(what.encode()).hexdigest()[:8]}" if what else "")
-        target = into / name
+        folder = folder_of(into)
+        target = folder / name
         try:
             if target.is_dir():
                 return target
-            into.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryDirectory(prefix=".unpacking-", dir=into, ignore_cleanup_errors=True) as made:
+            folder.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryDirectory(prefix=".unpacking-", dir=folder, ignore_cleanup_errors=True) as made:
                 content = Path(made) / "content"
                 content.mkdir()
                 file.seek(0)
@@ -82,15 +90,19 @@ def unpacked_once(source: Path, into: Path, fill: Callable[[IO[bytes], Path], No
                     if not target.is_dir():  # else another process was faster, with the same files
                         raise
         except OSError as error:
+            if error.errno is None:
+                raise  # a reader's way to say that the source is damaged
             reason = error.strerror or type(error).__name__
-            raise SourceError(f"cannot unpack {title} into {shown(str(into))}: {reason}; {_elsewhere(into)}") from None
+            raise SourceError(
+                f"cannot unpack {title} into {shown(str(folder))}: {reason}; {_elsewhere(into)}"
+            ) from None
     return target
 
 
-def _elsewhere(into: Path) -> str:
+def _elsewhere(into: Into) -> str:
     """Say how to have it unpacked where there is room and it can be written."""
-    if is_scratch(into):
-        return "make room there, name another folder with $TMPDIR, or leave out --no-cache and give one with --cache"
+    if isinstance(into, Scratch):
+        return "make room there, name another folder with $TMPDIR, or give one with --cache instead of --no-cache"
     return (
         "give a folder that can be written and has room with --cache or $DRIVETRAIN_CACHE (from Python cache=, or "
         "unpack_dir= of open_source)"

@@ -17,6 +17,7 @@ from ...core.records import Role
 from ...core.reference import Reference, read_reference
 from ...data.sources.file_form import FileForm
 from ...data.sources.opening import open_source
+from ...embed.unpack_place import unpack_place
 from ...model.inputs.input import Input
 from ..http.problems import Problem, documented
 from ..server import Server
@@ -59,7 +60,7 @@ def find_samples(folder: Path | None, form: FileForm) -> tuple[Sample, ...]:
     if folder is None:
         return ()
     try:
-        source = open_source(folder, labelled=False, form=form)
+        source = open_source(folder, labelled=False, form=form, unpack_dir=unpack_place(None, use_cache=True))
     except DataError as error:
         raise UsageError(f"the samples cannot be read: {error}") from None
     # The listing is fixed at start, and a sample is named by its number in it: no path comes from outside.
