@@ -71,10 +71,10 @@ def evaluate(
 
     Images that are copies of training images are counted and left out, unless ``keep_leaks``; images of classes that the
     bundle does not know are skipped. ``split`` takes only the items so named (``train``, ``valid``, ``test``). ``block``
-    reads the source as it did for training; ``delimiter`` (``;`` by default) stands between several labels. ``normalise_labels``
-    takes labels that differ from the bundle's only in case, spaces or the format of a number for these; ``splits`` names the
-    folders that are splits, as for training. Images that are copies of each other count as one where intervals are reckoned.
-    Findings whose codes stand in ``ignore`` are left out.
+    reads the source as it did for training; ``delimiter`` (``;`` by default, or what does so there) stands between several
+    labels. ``normalise_labels`` takes labels that differ from the bundle's only in case, spaces or the format of a number for
+    these; ``splits`` names the folders that are splits, as for training. Images that are copies of each other count as one
+    where intervals are reckoned. Findings whose codes stand in ``ignore`` are left out.
 
     Embeddings are taken from ``cache`` (the folder that `drivetrain.train` uses unless given; in memory only with
     ``use_cache=False``) and kept there; some are checked by the bundle's own graph. ``workers`` threads decode and run the
@@ -95,11 +95,11 @@ def evaluate(
     predictor = bundle if isinstance(bundle, Predictor) else load(bundle, golden=golden)
     _check_delimiter(delimiter, predictor.manifest, block)
     _check_reading(normalise_labels, splits, predictor.manifest, block)
-    options = TargetOptions(predictor.manifest.task, delimiter or TargetOptions.delimiter, splits=splits)
+    options = TargetOptions(predictor.manifest.task, delimiter, splits=splits)
     folder = Path(cache) if cache is not None else None
     place = unpack_place(folder, use_cache=use_cache)
     reads = predictor.manifest.input.block()
-    found = samples_of(source, options, block, place, reads)
+    found = samples_of(source, options, block, place, reads, predictor.manifest.outputs)
     if normalise_labels:
         found = respelled(found, spelled(counted(found.kind, found.samples), predictor.manifest.outputs))
     for note in found.dataset.notes:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from ..core.errors import UsageError
 from ..core.finding import Finding, Severity
 from ..core.given import read_names
-from ..data.sources.columns import UNUSED_SPLIT
+from ..data.sources.split_columns import UNUSED_SPLIT
 
 
 class Heading(NamedTuple):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -99,9 +99,10 @@ def samples_of(
     block: DataBlock | None,
     unpack_dir: Into,
     inputs: InputBlock | None = None,
+    vocabulary: Collection[str] = (),
 ) -> Labelled:
     """Read a source, with the targets as the block reads them; ``inputs``: of a block that is not given, by default
-    images. Raises what `read` does."""
+    images; ``vocabulary``: the labels known already. Raises what `read` does."""
     if block is not None and (block.item_tfms or block.batch_tfms):
         raise UsageError(
             "images are prepared as the backbone wants them; leave item_tfms and batch_tfms to vision_learner "
@@ -123,6 +124,8 @@ def samples_of(
     labelled = [item for item in dataset.items if item.label is not None or knows_better]
     if given is None:
         kind.check_labels(labelled)
+        options, notes = kind.settled(options, labelled, vocabulary)
+        block, dataset = block_for(options, inputs), dataset.noting(*notes)
     return Labelled(dataset, block.samples(labelled), target, kind)
 
 

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from ..core.option import Option, by_commas, option
 from ..model.kinds.tasks import FIRST, TaskName, by_name, in_a_sentence
 
+DELIMITER = ";"
+"""The text between several labels where nobody says otherwise."""
+
 
 @dataclass(frozen=True)
 class TargetOptions:
@@ -20,11 +23,11 @@ class TargetOptions:
             shown=True,
         ),
     )
-    delimiter: str = option(
-        ";",
+    delimiter: str | None = option(
+        None,
         Option(
-            "Between the labels of one image, for multi-label ({default} unless given); alone it means none.",
-            about="between the labels of one image, ``{default}`` by default.",
+            "Between the labels of one image, for multi-label (; or what is found there unless given); alone it means none.",
+            about="between the labels of one image; by default ``;``, or what stands between them where no cell has one.",
         ),
     )
     target_names: tuple[str, ...] = option(

@@ -152,6 +152,10 @@ class TargetBlock(ABC, Generic[Target]):
             DataError: it is none; says what was received.
         """
 
+    def carried(self, label: str | None, labels: Sequence[str] | None) -> object:
+        """Return what is to be parsed of an item that carries its target: the label, or where it has a list the list."""
+        return label if labels is None or len(labels) == 1 else list(labels)
+
     @abstractmethod
     def strata(self, targets: Sequence[Target]) -> list[str]:
         """The stratum of each item, whose proportions a split keeps."""
@@ -305,6 +309,9 @@ class MultiCategoryBlock(_VocabBlock[tuple[str, ...]]):
     >>> block.encode(("sky",)).tolist(), block.decode([1.0, 0.0])
     ([0.0, 1.0], ('sea',))
     """
+
+    def carried(self, label: str | None, labels: Sequence[str] | None) -> object:
+        return label if labels is None else list(labels)
 
     def parse(self, raw: object) -> tuple[str, ...]:
         if isinstance(raw, str | bytes) or not isinstance(raw, Iterable):

@@ -240,8 +240,9 @@ class DataBlock:
         return _attempt(step, who, item, lambda: default_x(x))
 
     def _target(self, block: TargetBlock[Any], item: object, who: str) -> Any:
+        raw: object
         if self.get_y is None:
-            raw: object = item.label if isinstance(item, Item) else None
+            raw = block.carried(item.label, item.labels) if isinstance(item, Item) else None
             if raw is None:
                 advice = "give get_y, e.g. get_y=parent_label, or items that carry labels (get_items=open_source)"
                 raise StepError("get_y", who, f"{describe(item)} has no label of its own; {advice}")

@@ -16,10 +16,12 @@ from ...core.types import Skipped
 from . import table
 from .cells import Table
 from .class_folders import read_classes
+from .columns import KNOWN, is_labelled
 from .folder import File, Tree, label_of, listed, no_classes
+from .locate import Finder, Place
 from .split_folders import SplitFolders, find_split_folders
 from .splits import SPLITS
-from .table import Listing, Place, Row
+from .table import Listing, Row
 
 METADATA = frozenset({"metadata.csv", "metadata.jsonl", "metadata.parquet"})
 """Tables that describe the folder they stand in (Hugging Face ImageFolder)."""
@@ -46,7 +48,7 @@ def read_labelled(tree: Tree, unpacked: bool, said: Mapping[str, str] | None) ->
     described: set[str] = set()
     for below in sorted(tables, key=lambda below: (-_depth(below), below)):
         file, cells = tables[below]
-        listing = _read_metadata(file, cells, tree, splits, named)
+        listing = _read_metadata(file, cells, tree, splits, named, no_splits=said == {})
         if listing is not None:
             described.add(below)
             named |= listing.rels
@@ -81,11 +83,11 @@ def _metadata_files(tree: Tree) -> dict[str, File]:
 def _roles(cells: Table) -> frozenset[str]:
     """The meanings that a table has a column for."""
     columns = {column.strip().lower() for column in cells.columns}
-    return frozenset(role for role, names in table.COLUMNS.items() if columns & set(names))
+    return frozenset(role for role, names in KNOWN.items() if columns & set(names)) | cells.stated.keys()
 
 
 def _read_metadata(
-    metadata: File, cells: Table, tree: Tree, splits: SplitFolders, named: Collection[str]
+    metadata: File, cells: Table, tree: Tree, splits: SplitFolders, named: Collection[str], *, no_splits: bool
 ) -> Listing | None:
     """Read the rows of a metadata table but for files in ``named``, of which a nearer table speaks; None where class folders
     give the labels and the table adds nothing to them.
@@ -102,12 +104,22 @@ def _read_metadata(
     informative = "label" in known or ("path" in known and len(known) > 1)
     if not informative and (folders or ("path" not in known and below and below not in splits.starts)):
         return None
-    rows = table.read_rows(cells, labelled=True, path_column="file_name", needs_label=not folders)
-    rows = [_in_folder(row, below, splits, "label" in known) for row in rows]
-    rows = [row for row in rows if posixpath.normpath(posixpath.join(below, row.path)) not in named]
+
+    def complete(rows: list[Row]) -> list[Row]:
+        rows = [_in_folder(row, below, splits, "label" in known) for row in rows]
+        return [row for row in rows if posixpath.normpath(posixpath.join(below, row.path)) not in named]
+
     # A metadata table travels with its folder and may not name files outside, wherever the folder came from.
-    return table.resolve(
-        rows, Place(tree.root, below, confined=True), f"{metadata.name} of {tree.title}", tree.form, labelled=True
+    return table.read_listing(
+        cells,
+        Place(tree.root, below, confined=True),
+        f"{metadata.name} of {tree.title}",
+        tree.form,
+        labelled=True,
+        no_splits=no_splits,
+        path_column="file_name",
+        needs_label=not folders,
+        complete=complete,
     )
 
 
@@ -166,7 +178,7 @@ def _read_rest(
     )
     if not splits.starts and not described:
         classes = _class_folders(tree, splits, said)
-        if len(classes) < 2 and (lone := _read_lone_table(tree, unpacked)):
+        if len(classes) < 2 and (lone := _read_lone_table(tree, unpacked, no_splits=said == {})):
             return lone
         if not classes:
             raise no_classes(tree)
@@ -182,13 +194,14 @@ def _class_folders(tree: Tree, splits: SplitFolders, said: Mapping[str, str] | N
     )
 
 
-def _read_lone_table(tree: Tree, unpacked: bool) -> Listing | None:
+def _read_lone_table(tree: Tree, unpacked: bool, *, no_splits: bool) -> Listing | None:
     """Read a table with path and label columns on top of a folder whose own folders are no classes."""
     fitting: list[Table] = []
     for file in tree.files:
         if not file.top and Path(file.rel).suffix.lower() in table.SUFFIXES:
             cells = table.load(Path(file.path), file.name)
-            if {"path", "label"} <= _roles(cells):
+            finder = Finder(Place(tree.root, confined=unpacked), tree.form, Path(file.rel).stem)
+            if is_labelled(cells, finder.exists):
                 fitting.append(cells)
     if not fitting:
         return None
@@ -196,9 +209,8 @@ def _read_lone_table(tree: Tree, unpacked: bool) -> Listing | None:
         names = listed([cells.name for cells in fitting])
         raise SourceError(f"found tables {names} in {tree.title}; give the one to read by its own path")
     (cells,) = fitting
-    rows = table.read_rows(cells, labelled=True)
-    title = f"{cells.name} of {tree.title}"
-    listing = table.resolve(rows, Place(tree.root, confined=unpacked), title, tree.form, labelled=True)
+    title, place = f"{cells.name} of {tree.title}", Place(tree.root, confined=unpacked)
+    listing = table.read_listing(cells, place, title, tree.form, labelled=True, no_splits=no_splits)
     return Listing.joined([listing, _not_listed(tree, "", cells.name, (), listing.rels)])
 
 

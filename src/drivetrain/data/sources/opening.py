@@ -15,7 +15,7 @@ import os
 import re
 import reprlib
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from ...core.errors import SourceError, UsageError
@@ -25,12 +25,15 @@ from ...core.types import Dataset, Item, Skipped
 from ..image.files import IMAGES
 from . import table
 from .archive import is_archive, top_folder, unpack
+from .cells import Table
+from .columns import COLUMNS, Meaning, check_roles, named_roles
 from .file_form import FileForm
 from .folder import BUNDLE, Tree, is_litter, no_inputs, shown, walk
 from .labelled_folder import read_labelled
+from .locate import Place
 from .shards import find_shards, read_shards
 from .splits import read_splits
-from .table import Listing, Place, Row
+from .table import Listing, Row
 from .unpacked import UNPACKED, beside
 
 WILD = re.compile(r"[*?[]")
@@ -76,7 +79,7 @@ def open_source(
         found.skipped.sort(key=lambda one: (one.name, one.detail))
     else:
         title = f"Python {type(source).__name__}"
-        found = table.resolve(_python_rows(source, labelled), Place(""), title, form, labelled=labelled)
+        found = _read_python(source, title, form, labelled, no_splits=said == {})
     if not found.items:
         raise _nothing(title, found.skipped, form)
     return Dataset(title, tuple(found.items), tuple(found.skipped), found.notes, found.doubts)
@@ -112,8 +115,8 @@ def _open_path(
         if not path.is_file():
             raise SourceError(f"{title} is neither a file nor a folder; give a folder, a table or an archive")
         if path.suffix.lower() in table.SUFFIXES:
-            rows = table.read_rows(table.load(path, shown(path.name), unpack_dir=unpack_dir), labelled=labelled)
-            return table.resolve(rows, Place(str(path.parent)), title, form, labelled=labelled)
+            cells, place = table.load(path, shown(path.name), unpack_dir=unpack_dir), Place(str(path.parent))
+            return table.read_listing(cells, place, title, form, labelled=labelled, no_splits=said == {})
         if is_archive(path):
             return _read_archive(path, title, unpack_dir or beside(path), form, labelled, said)
     except OSError as error:
@@ -214,26 +217,42 @@ def _matches(parts: list[str], pattern: list[str]) -> bool:
     return fnmatch.fnmatch(parts[0], head) and _matches(parts[1:], rest)
 
 
-def _python_rows(source: Iterable[object], labelled: bool) -> list[Row]:
+def _read_python(source: Iterable[object], title: str, form: FileForm, labelled: bool, *, no_splits: bool) -> Listing:
     kind = type(source).__name__
     if not isinstance(source, Iterable) or isinstance(source, bytes | Mapping):
         raise SourceError(f"a source is a path or an iterable; received one of type {kind}; give {ELEMENTS}")
-    return [_python_row(element, f"{kind}[{position}]", labelled) for position, element in enumerate(source)]
+    elements = list(source)
+    if elements and all(isinstance(element, Mapping) for element in elements):  # the records of a data frame
+        cells = _python_table(elements, kind)
+        return table.read_listing(cells, Place(""), title, form, labelled=labelled, no_splits=no_splits)
+    rows = [_python_row(element, f"{kind}[{position}]", labelled) for position, element in enumerate(elements)]
+    return table.resolve(rows, Place(""), title, form, labelled=labelled)
+
+
+def _python_table(elements: Sequence[object], kind: str) -> Table:
+    rows = [
+        (f"{kind}[{position}]", element) for position, element in enumerate(elements) if isinstance(element, Mapping)
+    ]
+    columns = dict.fromkeys(key for _, element in rows for key in element if isinstance(key, str))
+    return Table(f"Python {kind}", tuple(columns), tuple(rows))
 
 
 def _python_row(element: object, at: str, labelled: bool) -> Row:
-    roles = {role: role for role in table.COLUMNS} if labelled else {"path": "path"}
+    named = Meaning({role: role for role in COLUMNS} if labelled else {"path": "path"})
     match element:
-        case Item(path, name, label, group, split, weight):
-            cells = {"path": path, "label": label, "group": group, "split": split, "weight": weight}
-            return table.row_of(at, cells, roles)._replace(name=shown(name))
+        case Item(path, name, label, group, split, weight, labels=labels):
+            one = label if labels is None else list(labels)
+            cells = {"path": path, "label": one, "group": group, "split": split, "weight": weight}
+            return table.row_of(at, cells, named)._replace(name=shown(name))
         case (path, label) if isinstance(element, tuple):
-            return table.row_of(at, {"path": path, "label": label}, roles)
+            return table.row_of(at, {"path": path, "label": label}, named)
         case (path, label, group) if isinstance(element, tuple):
-            return table.row_of(at, {"path": path, "label": label, "group": group}, roles)
+            return table.row_of(at, {"path": path, "label": label, "group": group}, named)
         case Mapping():
-            columns = [key for key in element if isinstance(key, str)]
-            return table.row_of(at, element, table.find_roles(columns, at, labelled=labelled))
+            columns = tuple(key for key in element if isinstance(key, str))
+            roles = named_roles(columns, at, labelled=labelled)
+            check_roles(columns, roles, at, needs_label=labelled)
+            return table.row_of(at, element, Meaning(roles))
         case str() | os.PathLike() if not labelled:
-            return table.row_of(at, {"path": element}, roles)
+            return table.row_of(at, {"path": element}, named)
     raise SourceError(f"{at}: received {reprlib.repr(element)} of type {type(element).__name__}; give {ELEMENTS}")

@@ -12,6 +12,7 @@ from ...core.installation import install_command
 from ...core.plain_file import open_plain
 from ...core.scratch import Into
 from .cells import HeldFile, Table, bound_columns
+from .columns import KNOWN
 from .embedded import PictureColumn, files_of
 from .file_form import HEAD_BYTES
 from .foreign_files import foreign_file
@@ -31,7 +32,9 @@ class _Described(NamedTuple):
 def load_parquet(
     path: Path, name: str, known: Mapping[str, Sequence[str]], into: Into, *, every_column: bool = False
 ) -> Table:
-    """Read the cells of columns that ``known`` gives a meaning (meaning → names), of those that the schema does, or of all.
+    """Read the cells of columns of single values, of those that have a meaning by their names or by the schema, or of all.
+
+    ``known``: meaning → the names that come before what the schema says.
 
     Pictures inside the table become files below ``into``; their cells are `HeldFile`s, or paths with ``every_column``.
 
@@ -46,7 +49,8 @@ def load_parquet(
             bound_columns(file.metadata.num_columns, name)
             described = _without_paths(_described(file.schema_arrow, pyarrow), file)
             stated = {} if every_column else _stated(described, known, name)
-            names = {synonym for synonyms in known.values() for synonym in synonyms} | set(stated.values())
+            names = {synonym for synonyms in KNOWN.values() for synonym in synonyms} | set(stated.values())
+            names |= {field.name for field in file.schema_arrow if _is_single(field.type, pyarrow.types)}
             pictures = [one for one in described.pictures if every_column or one.name == stated.get("path")]
             held = {one.name for one in pictures}
             wanted = [one for one in described.columns if every_column or one in names or one.strip().lower() in names]
@@ -141,6 +145,15 @@ def _picture(field: Any, feature: Any, types: Any) -> PictureColumn | None:
         return None
     fitting = said == "Image" or field.name.strip().lower() in _PICTURE_NAMES
     return PictureColumn(field.name, False, False) if fitting and _is_bytes(kind, types) else None
+
+
+def _is_single(kind: Any, types: Any) -> bool:
+    """Tells whether a column holds a number, a yes or no, or a short text in each cell, so that its meaning can be looked for."""
+    kind = kind.value_type if types.is_dictionary(kind) else kind
+    return any(
+        getattr(types, f"is_{one}")(kind)
+        for one in ("boolean", "integer", "floating", "decimal", "string", "large_string")
+    )
 
 
 def _is_bytes(kind: Any, types: Any) -> bool:

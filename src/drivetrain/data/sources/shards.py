@@ -7,6 +7,7 @@ The split stands in the file's name (``data/train-00000-of-00002.parquet``) or i
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,9 +16,10 @@ from ...core.scratch import Into
 from ...core.types import Skipped
 from . import table
 from .folder import File, Tree, listed
+from .locate import Place
 from .parquet import holds_pictures
 from .splits import named
-from .table import Listing, Place
+from .table import Listing, Row
 
 SUFFIX = ".parquet"
 
@@ -67,15 +69,18 @@ def read_shards(shards: Sequence[Shard], tree: Tree, into: Into, *, labelled: bo
         cells = table.load(Path(file.path), file.name, unpack_dir=into)
         if not cells.rows:
             continue  # a split may be empty
-        rows = table.read_rows(cells, labelled=labelled)
-        if labelled:
-            rows = [row._replace(split=row.split or shard.split) for row in rows]
         # The tables came with the data, and may not name files outside the folder.
         place = Place(tree.root, file.rel.rpartition("/")[0], confined=True)
         title = f"{file.name} of {tree.title}"
-        found.append(table.resolve(rows, place, title, tree.form, labelled=labelled))
+        complete = partial(_in_split, split=shard.split if labelled else None)
+        found.append(table.read_listing(cells, place, title, tree.form, labelled=labelled, complete=complete))
     whole = Listing.joined(found)
     return Listing.joined([whole, _not_listed(tree, whole)], _notes(shards)) if labelled else whole
+
+
+def _in_split(rows: list[Row], split: str | None) -> list[Row]:
+    """The rows in the split of their table, where no column says another."""
+    return [row._replace(split=row.split or split) for row in rows]
 
 
 def _notes(shards: Sequence[Shard]) -> list[str]:

@@ -16,6 +16,8 @@ WORDS: Mapping[str, str] = {
     "training": "train",
     "trn": "train",
     "development": "valid",
+    "validate": "valid",
+    "validating": "valid",
     "testing": "test",
     "tst": "test",
     "eval": "test",

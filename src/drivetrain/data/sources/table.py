@@ -5,20 +5,17 @@ Rows also come from Python (see `sources`), so the last two know nothing of file
 The steps stand together as they share what a row is; a part of them would be read with the others anyway, hence the length.
 """
 
-# ruff: noqa: PTH100, PTH113, PTH117, PTH118
+# ruff: noqa: PTH100, PTH118
 # Paths are strings until they are items: a Path costs more than all else that is done for a row.
 
 from __future__ import annotations
 
 import math
 import os
-import posixpath
-import re
 import unicodedata
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
-from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
@@ -28,10 +25,13 @@ from ...core.local_path import not_local
 from ...core.scratch import Into
 from ...core.types import Doubt, Item, Skipped
 from .cells import HeldFile, Table
+from .columns import COLUMNS, Meaning, find_meaning
 from .delimited import load_delimited
+from .distinct import plain
 from .file_form import FileForm
 from .folder import shown
 from .json_lines import load_json_lines
+from .locate import Finder, Located, Place
 from .parquet import load_parquet
 from .splits import split_value
 from .unpacked import beside
@@ -39,22 +39,13 @@ from .unpacked import beside
 # The reason why a file that is listed twice is left out.
 CONFLICTING_LABELS = "conflicting labels"
 
+BETWEEN = ";"
+"""The text between labels, where a list of them is written as one."""
+
 MAX_PATH = 4096
 """The most characters of a path on any system."""
 
 SUFFIXES = frozenset({".csv", ".tsv", ".jsonl", ".parquet"})
-
-COLUMNS: Mapping[str, tuple[str, ...]] = {
-    "path": ("path", "file", "filename", "file_name", "image", "image_path"),
-    "label": ("label", "class", "category", "target"),
-    "group": ("group", "source", "video", "patient", "module"),
-    "split": ("split", "subset"),
-    "weight": ("weight",),
-}
-"""A column's meaning → the names it may have, in lower case. The first wins over the others."""
-
-# Paths that leave the folder they are joined to: absolute for Linux or Windows, or relative to a Windows drive.
-ROOTED = re.compile(r"[/\\]|[A-Za-z]:")
 
 
 class Row(NamedTuple):
@@ -69,17 +60,8 @@ class Row(NamedTuple):
     name: str | None = None
     file: str = ""
     """The file itself, where the table held it and ``path`` is but a name."""
-
-
-class Place(NamedTuple):
-    """The folder at which rows' relative paths start: ``root`` is the source, ``below`` the table's folder within it.
-
-    ``confined`` rows may not name a file outside the root: the table came with the data, not from the user's hand.
-    """
-
-    root: str
-    below: str = ""
-    confined: bool = False
+    labels: tuple[str, ...] | None = None
+    """The labels, where they are listed one by one; ``label`` is then all of them in one text."""
 
 
 class Listing(NamedTuple):
@@ -107,8 +89,8 @@ class Listing(NamedTuple):
 def load(path: Path, name: str, *, every_column: bool = False, unpack_dir: Into | None = None) -> Table:
     """Read a table's cells; ``name`` is what messages call it.
 
-    Of Parquet only the columns that mean something (see `COLUMNS`) are read, or ``every_column``; pictures inside it become
-    files below ``unpack_dir``, by default a hidden folder beside it.
+    Of Parquet the columns of single values are read and those that mean something (see `columns.KNOWN`), or ``every_column``;
+    pictures inside it become files below ``unpack_dir``, by default a hidden folder beside it.
 
     Raises:
         SourceError: unreadable, of another encoding, malformed (with the line), or Parquet without pyarrow.
@@ -125,66 +107,26 @@ def load(path: Path, name: str, *, every_column: bool = False, unpack_dir: Into 
         raise SourceError(f"cannot read {name}: {error.strerror or type(error).__name__}") from None
 
 
-def find_roles(
-    columns: Sequence[str],
-    at: str,
-    *,
-    labelled: bool,
-    path_column: str = "path",
-    needs_label: bool = True,
-    stated: Mapping[str, str] = MappingProxyType({}),
-) -> dict[str, str]:
-    """Find each meaning's column; without labels only the path counts. ``path_column`` wins over its synonyms, and what the
-    table itself has ``stated`` over all.
-
-    Raises:
-        SourceError: no path column, no label column though it is needed, or two that could be it.
-    """
-    roles: dict[str, str] = {}
-    for role in COLUMNS if labelled else ("path",):
-        matches = [column for column in columns if column.strip().lower() in COLUMNS[role]]
-        first = path_column if role == "path" else role
-        best = [column for column in matches if column.strip().lower() == first] or matches
-        if len(best) > 1 and role not in stated:
-            either = " and ".join(repr(column) for column in best)
-            raise SourceError(f"{at}: columns {either} could both be the {role}; call one of them {first}")
-        if best:
-            roles[role] = best[0]
-        if role in stated:
-            roles[role] = stated[role]
-    needed = ("path", "label") if labelled and needs_label else ("path",)
-    if missing := [role for role in needed if role not in roles]:
-        names = " and ".join(f"{role} (or {', '.join(COLUMNS[role][1:])})" for role in missing)
-        found = ", ".join(repr(column) for column in columns[:12]) or "none"
-        raise SourceError(f"{at} has no column for {names}; found {found}; name the columns in the first row")
-    return roles
-
-
-def read_rows(table: Table, *, labelled: bool, path_column: str = "path", needs_label: bool = True) -> list[Row]:
-    """Give a table's cells their meaning.
+def read_rows(table: Table, meaning: Meaning | None = None, *, labelled: bool) -> list[Row]:
+    """Give a table's cells their meaning, by default that which the columns' names alone give them.
 
     Raises:
         SourceError: columns are missing, or a cell cannot be understood (with its place).
     """
-    roles = find_roles(
-        table.columns,
-        table.name,
-        labelled=labelled,
-        path_column=path_column,
-        needs_label=needs_label,
-        stated=table.stated,
-    )
-    return [row_of(at, cells, roles) for at, cells in table.rows]
+    meaning = meaning or find_meaning(table, labelled=labelled)
+    return [row_of(at, cells, meaning) for at, cells in table.rows]
 
 
-def row_of(at: str, cells: Mapping[str, object], roles: Mapping[str, str]) -> Row:
+def row_of(at: str, cells: Mapping[str, object], meaning: Meaning) -> Row:
     """Read one row from its cells; an absent cell counts as empty."""
-    value = {role: cells.get(column) for role, column in roles.items()}
+    value = {role: cells.get(column) for role, column in meaning.roles.items()}
     path, held = value["path"], value["path"]
     if isinstance(held, HeldFile):
         path = held.name
     if isinstance(path, os.PathLike):
         path = os.fspath(path)
+    if meaning.ids and path is not None:
+        path = plain(path)
     if path is not None and not isinstance(path, str):
         raise SourceError(f"{at}: the path is of type {type(path).__name__}; give the name of a file as text")
     if path and len(path) > MAX_PATH:
@@ -192,15 +134,28 @@ def row_of(at: str, cells: Mapping[str, object], roles: Mapping[str, str]) -> Ro
             f"{at}: the path has {len(path):,} characters, as no file's has; if it is a picture written out as text (base64), "
             "decode it to a file first"
         )
+    labels = meaning.one_hot.labels(cells) if meaning.one_hot is not None else labels_of(value.get("label"), at)
+    split = meaning.splits.side_of(cells, at) if meaning.splits.sides else split_of(value.get("split"), at)
     return Row(
         at,
         path or "",
-        text_of(value.get("label"), f"{at}: the label"),
+        text_of(value.get("label"), f"{at}: the label") if labels is None else BETWEEN.join(labels),
         text_of(value.get("group"), f"{at}: the group"),
-        split_of(value.get("split"), at),
+        split,
         weight_of(value.get("weight"), at),
         file=held.path if isinstance(held, HeldFile) else "",
+        labels=labels,
     )
+
+
+def labels_of(value: object, at: str) -> tuple[str, ...] | None:
+    """Return labels that are listed one by one; None of anything but a list."""
+    if isinstance(value, np.ndarray) and value.ndim == 1:
+        value = value.tolist()
+    if not isinstance(value, (list, tuple)):
+        return None
+    texts = [text_of(one, f"{at}: a label of the list") for one in value]
+    return tuple(dict.fromkeys(text for text in texts if text is not None))
 
 
 def text_of(value: object, what: str) -> str | None:
@@ -243,24 +198,60 @@ def weight_of(value: object, at: str) -> float:
     return weight
 
 
-def resolve(rows: Sequence[Row], place: Place, title: str, form: FileForm, *, labelled: bool) -> Listing:
+def read_listing(
+    table: Table,
+    place: Place,
+    title: str,
+    form: FileForm,
+    *,
+    labelled: bool,
+    no_splits: bool = False,
+    path_column: str = "path",
+    needs_label: bool = True,
+    complete: Callable[[list[Row]], list[Row]] = list,
+) -> Listing:
+    """Read a table: the meaning of its columns, its rows, and their files.
+
+    ``no_splits``: no column is a split. ``path_column`` wins for the path, and ``needs_label`` unless ``complete``, which may
+    change the rows, knows labels.
+
+    Raises:
+        SourceError: what `find_meaning`, `read_rows` and `resolve` raise.
+    """
+    finder = Finder(place, form, Path(table.name).stem)
+    meaning = find_meaning(
+        table,
+        labelled=labelled,
+        path_column=path_column,
+        needs_label=needs_label,
+        no_splits=no_splits,
+        exists=finder.exists,
+    )
+    rows = complete(read_rows(table, meaning, labelled=labelled))
+    found = resolve(rows, place, title, form, labelled=labelled, finder=finder)
+    return found._replace(notes=(*meaning.notes, *found.notes), doubts=meaning.doubts)
+
+
+def resolve(
+    rows: Sequence[Row], place: Place, title: str, form: FileForm, *, labelled: bool, finder: Finder | None = None
+) -> Listing:
     """Look for the rows' files, which have ``form``, and make items of them, in the rows' order.
 
     A file listed twice counts once; listed under two labels it does not count at all.
 
     Raises:
-        SourceError: none of the files exists, or a confined row points outside.
+        SourceError: none of the files exists, a row fits two, or a confined row points outside.
     """
-    found = [_locate(row, place) if row.path else ("", "") for row in rows]
-    if rows and not any(path for _, path in found):
-        first = shown(found[0][0]) or "an empty path"
-        start = shown(os.path.abspath(os.path.join(place.root, place.below)))
-        none = (
-            f"the one file listed in {title} does not exist, {first}"
-            if len(rows) == 1
-            else f"none of the {len(rows)} files listed in {title} exists, e.g. {first}"
-        )
-        raise SourceError(f"{none}; relative paths start at {start}")
+    finder = finder or Finder(place, form)
+    found = [_written(row, finder) for row in rows]
+    notes: tuple[str, ...] = ()
+    if rows and not any(one.path for one in found):
+        written = found
+        found = [finder.by_name(row.path, row.at) if row.path else Located("", "") for row in rows]
+        if not any(one.path for one in found):
+            raise _none_exists(len(rows), written[0].rel, place, title)
+        row, first = next((row, one) for row, one in zip(rows, found, strict=True) if one.path)
+        notes = (f"found the files of {title} by their names, e.g. {shown(row.path)} is {shown(first.rel)}",)
     places: dict[str, dict[str, str]] = {}
     for row, (_, path) in zip(rows, found, strict=True):
         if path and row.label is not None:
@@ -275,9 +266,26 @@ def resolve(rows: Sequence[Row], place: Place, title: str, form: FileForm, *, la
             skipped.append(Skipped(name, *reason))
             continue
         used[path] = row.at
-        label = row.label if labelled else None
-        items.append(Item(Path(path), name, label, row.group, row.split, row.weight))
-    return Listing(items, skipped, frozenset(rel for rel, _ in found))
+        label, labels = (row.label, row.labels) if labelled else (None, None)
+        items.append(Item(Path(path), name, label, row.group, row.split, row.weight, labels=labels))
+    return Listing(items, skipped, frozenset(one.rel for one in found), notes)
+
+
+def _written(row: Row, finder: Finder) -> Located:
+    if row.file or not row.path:
+        return Located(row.path, row.file)
+    return finder.as_written(row.path, row.at)
+
+
+def _none_exists(count: int, first: str, place: Place, title: str) -> SourceError:
+    start = shown(os.path.abspath(os.path.join(place.root, place.below)))
+    first = shown(first) or "an empty path"
+    none = (
+        f"the one file listed in {title} does not exist, {first}"
+        if count == 1
+        else f"none of the {count} files listed in {title} exists, e.g. {first}"
+    )
+    return SourceError(f"{none}; relative paths start at {start}")
 
 
 def _why_not(
@@ -295,43 +303,3 @@ def _why_not(
     if path in used:
         return "repeated", f"{row.at}: already listed ({used[path]})"
     return None
-
-
-def _locate(row: Row, place: Place) -> tuple[str, str]:
-    """Find a row's path relative to the root, and the file it names; the latter is empty where there is none."""
-    if row.file:
-        return row.path, row.file
-    rels = [_relative(spelling, row.at, place) for spelling in _spellings(row.path)]
-    for rel in rels:
-        path = os.path.normpath(os.path.join(place.root, rel))
-        if os.path.isfile(path):
-            return rel, path
-    return rels[0], ""
-
-
-def _spellings(path: str) -> Iterator[str]:
-    """Yield a path as listed, then as other systems and editors would have written it."""
-    return iter(
-        dict.fromkeys(
-            (
-                path,
-                path.strip(),
-                unicodedata.normalize("NFC", path),
-                unicodedata.normalize("NFD", path),
-                path.replace("\\", "/"),
-            )
-        )
-    )
-
-
-def _relative(path: str, at: str, place: Place) -> str:
-    """Return the normal form of a path, relative to the root where it stands below."""
-    path = path.replace(os.sep, "/")
-    if not place.confined and os.path.isabs(path):
-        path = posixpath.normpath(path)
-        root = os.path.abspath(place.root).replace(os.sep, "/") + "/"
-        return path.removeprefix(root) if place.root else path
-    rel = posixpath.normpath(posixpath.join(place.below, path))
-    if place.confined and (ROOTED.match(path) or rel == ".." or rel.startswith("../")):
-        raise SourceError(f"{at}: {path!r} points outside the data; list files by their path relative to the table")
-    return rel

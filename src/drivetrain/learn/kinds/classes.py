@@ -21,6 +21,7 @@ from ...draw.numbers import percent
 from ...model.constant_answer import always_naming
 from ...model.kinds.classes import ClassKind, likeliest
 from ...model.kinds.kind import Answer, Kind
+from ...model.kinds.tasks import TASKS
 from ...model.part import Calibration
 from ...stats import metrics, mistakes
 from ...stats.calibrate import fit_beta
@@ -95,6 +96,18 @@ class ClassTargets(Targets):
     @classmethod
     def block_for_outputs(cls, outputs: tuple[str, ...]) -> str:  # noqa: ARG003
         return CategoryBlock.__name__
+
+    @classmethod
+    def check_labels(cls, items: Sequence[Item]) -> None:
+        for item in items:
+            if item.labels is not None and len(item.labels) != 1:
+                several = (
+                    f"{len(item.labels)} labels ({', '.join(item.labels[:5])})" if item.labels else "none of the labels"
+                )
+                task = TASKS[cls.answered_as.task].reads
+                raise DataError(
+                    f"{item.name} has {several}, and {cls.answered_as.task} reads {task}; give --task multi-label"
+                )
 
     @classmethod
     def labels_in(cls, target: Any) -> tuple[str, ...]:

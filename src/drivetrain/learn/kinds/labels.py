@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
@@ -35,13 +35,14 @@ from ...stats.metrics import Floats
 from ...stats.mistakes import ClassRow, share
 from ..balance import Balance
 from ..crossval import OutOfFold
+from ..delimiters import guess_delimiter, parts_of
 from ..figures import RANDOM_SPLIT, Figures, around, figure
 from ..findings import NO_BETTER_THAN_GUESSING, finding
 from ..head import FittedHead
 from ..label_interpretation import LabelInterpretation
 from ..labels_head import fit_labels_head, look_labels, rarest_labels
 from ..sections import MISTAKES_SHOWN, AnswerSections, ConfidentFrom, Example, confident_note
-from ..target_options import TargetOptions
+from ..target_options import DELIMITER, TargetOptions
 from ..worst import Worst, worst_label
 from .targets import Answered, AnyInterpretation, Targets
 from .words import BOOTSTRAP, LOG_LOSS, NOTHING_LEARNED, SURE_AND_RIGHT, few_images, listed_counts, perhaps_numbers
@@ -57,11 +58,13 @@ class _Labels:
     delimiter: str
 
     def __call__(self, item: Item) -> list[str]:
+        if item.labels is not None:
+            return list(item.labels)
         text = (item.label or "").strip()
         # A table's cells are stripped of spaces, so a cell that is only a delimiter may have lost the delimiter's own.
         if text == self.delimiter.strip():
             return []
-        return [part.strip() for part in text.split(self.delimiter) if part.strip()]
+        return parts_of(text, self.delimiter)
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,7 +89,7 @@ class LabelTargets(Targets):
 
     @classmethod
     def data_block(cls, options: TargetOptions, inputs: InputBlock) -> DataBlock:
-        return DataBlock((inputs, MultiCategoryBlock), open_source, get_y=_Labels(options.delimiter))
+        return DataBlock((inputs, MultiCategoryBlock), open_source, get_y=_Labels(options.delimiter or DELIMITER))
 
     @classmethod
     def reads(cls, block: TargetBlock[Any] | None) -> bool:
@@ -98,11 +101,27 @@ class LabelTargets(Targets):
         return cls(block.labels, np.asarray(values, np.float32))
 
     @classmethod
+    def settled(
+        cls, options: TargetOptions, items: Sequence[Item], vocabulary: Collection[str] = ()
+    ) -> tuple[TargetOptions, tuple[str, ...]]:
+        if options.delimiter is not None:
+            return options, ()
+        texts = [item.label for item in items if item.label is not None and item.labels is None]
+        guess = guess_delimiter(texts, DELIMITER, vocabulary)
+        if guess is None:
+            return options, ()
+        note = (
+            f"took labels apart at {guess.called}, as in “{guess.example}”, since none has a “{DELIMITER}”; say otherwise with "
+            f"--delimiter '{DELIMITER}'"
+        )
+        return replace(options, delimiter=guess.delimiter), (note,)
+
+    @classmethod
     def check_samples(cls, source: str, samples: Sequence[Sample], options: TargetOptions) -> None:
         if not any(sample.target for sample in samples):
             raise DataError(
                 f"none of the {len(samples)} images of {source} has a label; every one has nothing but the delimiter "
-                f"“{options.delimiter}”"
+                f"“{options.delimiter or DELIMITER}”"
             )
 
     @classmethod

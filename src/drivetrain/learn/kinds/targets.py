@@ -8,7 +8,7 @@ O outputs that people read (classes, labels or numbers). W is not always O.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
@@ -138,6 +138,16 @@ class Targets(ABC):
         Raises:
             DataError: one of them cannot, in the words of somebody who has never heard of blocks.
         """
+
+    @classmethod
+    def settled(
+        cls,
+        options: TargetOptions,
+        items: Sequence[Item],  # noqa: ARG003
+        vocabulary: Collection[str] = (),  # noqa: ARG003
+    ) -> tuple[TargetOptions, tuple[str, ...]]:
+        """Settle from the items what the options leave open, and say so; ``vocabulary`` are the labels known already."""
+        return options, ()
 
     @classmethod  # noqa: B027  # most kinds read something from any cell
     def check_samples(cls, source: str, samples: Sequence[Sample], options: TargetOptions) -> None:

@@ -1,0 +1,60 @@
+"""Finding out what stands between several labels in one cell, where it is not the usual semicolon."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Sequence
+from typing import NamedTuple
+
+OTHERS: tuple[tuple[str, str, float], ...] = (("|", "bars", 0.0), (",", "commas", 0.5), (" ", "spaces", 1.0))
+"""Delimiter, its name, and the share of the parts that must occur in other cells, too, for it to be one: “polar bear” has
+spaces, and “bear” alone is no label."""
+
+
+class Guess(NamedTuple):
+    """A delimiter, what it is called, and a cell that it takes apart."""
+
+    delimiter: str
+    called: str
+    example: str
+
+
+def parts_of(text: str, delimiter: str) -> list[str]:
+    """The labels in a text.
+
+    >>> parts_of("sea; sky;", ";")
+    ['sea', 'sky']
+    """
+    return [part.strip() for part in text.split(delimiter) if part.strip()]
+
+
+def guess_delimiter(texts: Sequence[str], usual: str, vocabulary: Collection[str] = ()) -> Guess | None:
+    """Guess what stands between labels; None where it is ``usual``, or where nothing does for certain.
+
+    ``vocabulary`` are the labels that are known already: parts that are all among them decide it.
+
+    >>> guess_delimiter(["sea sky", "sea", "sky boat", "boat"], ";").called
+    'spaces'
+    >>> guess_delimiter(["polar bear", "black bear", "teddy"], ";")
+    """
+    cells = sorted({text for text in texts if text})
+    if any(usual in cell for cell in cells):
+        return None
+    for delimiter, called, share in OTHERS:
+        several = [cell for cell in cells if len(parts_of(cell, delimiter)) > 1]
+        if several and _fits(cells, several, delimiter, share, vocabulary):
+            return Guess(delimiter, called, several[0])
+    return None
+
+
+def _fits(
+    cells: Sequence[str], several: Sequence[str], delimiter: str, share: float, vocabulary: Collection[str]
+) -> bool:
+    parts = {part for cell in several for part in parts_of(cell, delimiter)}
+    if vocabulary:
+        return not set(several) & set(vocabulary) and parts <= set(vocabulary)
+    if share and len({len(parts_of(cell, delimiter)) for cell in cells}) == 1:
+        return False  # “light blue” and “dark red”: where labels are several, there are now more of them, now fewer
+    counts = Counter(part for cell in cells for part in set(parts_of(cell, delimiter)))
+    again = sum(counts[part] > 1 for part in parts)
+    return again >= share * len(parts)

@@ -1,0 +1,411 @@
+"""What the columns of a table are taken for: paths and ids, labels in one column or several, splits, and what is said of it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from drivetrain.core.errors import DataError, SourceError
+from drivetrain.core.types import Dataset
+from drivetrain.data.block.blocks import CategoryBlock, ImageBlock, MultiCategoryBlock
+from drivetrain.data.block.datablock import DataBlock
+from drivetrain.data.sources.opening import open_source
+from drivetrain.learn.delimiters import guess_delimiter
+from drivetrain.learn.reading import Read, read
+from drivetrain.learn.target_options import TargetOptions
+
+Rows = Sequence[Mapping[str, Any]]
+
+
+def put(root: Path, *names: str) -> Path:
+    for name in names:
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (4, 4)).save(root / name)
+    return root
+
+
+def table(root: Path, text: str, name: str = "labels.csv") -> Path:
+    (root / name).parent.mkdir(parents=True, exist_ok=True)
+    (root / name).write_text(text, encoding="utf-8")
+    return root / name
+
+
+def brief(dataset: Dataset) -> list[tuple[str, str | None, str | None]]:
+    return [(item.name, item.label, item.split) for item in dataset.items]
+
+
+def codes(dataset: Dataset) -> list[str]:
+    return [doubt.code for doubt in dataset.doubts]
+
+
+THREE = ("1.jpg", "2.jpg", "3.jpg")
+
+
+# Paths
+
+
+@pytest.mark.parametrize("column", ["fname", "filepath", "image_file_name", "IMG", "Image_Name", "img_path"])
+def test_rarer_names_of_the_path(tmp_path: Path, column: str) -> None:
+    put(tmp_path, *THREE)
+    dataset = open_source(table(tmp_path, f"{column},labels\n1.jpg,cat\n2.jpg,dog\n"))
+    assert brief(dataset) == [("1.jpg", "cat", None), ("2.jpg", "dog", None)]
+    assert dataset.notes == ()
+
+
+def test_a_usual_name_goes_before_a_rarer_one(tmp_path: Path) -> None:
+    put(tmp_path, *THREE)
+    dataset = open_source(table(tmp_path, "img,path,class_name,class\nx,1.jpg,Cat,0\ny,2.jpg,Dog,1\n"))
+    assert [label for _, label, _ in brief(dataset)] == ["0", "1"]
+
+
+@pytest.mark.parametrize("folder", ["", "images/", "train/images/"])
+@pytest.mark.parametrize("column", ["image_id", "id", "isic"])
+def test_ids_without_extension(tmp_path: Path, folder: str, column: str) -> None:
+    put(tmp_path, *(f"{folder}ISIC_000{number}.jpg" for number in (1, 2, 3)))
+    dataset = open_source(table(tmp_path, f"{column},label\nISIC_0001,a\nISIC_0002,b\nISIC_0009,b\n"))
+    assert brief(dataset) == [(f"{folder}ISIC_0001.jpg", "a", None), (f"{folder}ISIC_0002.jpg", "b", None)]
+    assert [(one.name, one.reason) for one in dataset.skipped] == [("ISIC_0009", "missing")]
+    assert dataset.notes == (
+        f"took the column “{column}” of labels.csv for the path, as its cells name files",
+        f"found the files of {tmp_path}/labels.csv by their names, e.g. ISIC_0001 is {folder}ISIC_0001.jpg",
+    )
+
+
+def test_ids_in_a_column_of_paths_and_as_numbers(tmp_path: Path) -> None:
+    put(tmp_path, "pics/1.png", "pics/2.png")
+    assert brief(open_source(table(tmp_path, "path,label\n1,a\n2,b\n"))) == [
+        ("pics/1.png", "a", None),
+        ("pics/2.png", "b", None),
+    ]
+    rows = '{"number": 1, "label": "a"}\n{"number": 2, "label": "b"}\n'
+    assert len(open_source(table(tmp_path, rows, "labels.jsonl")).items) == 2
+
+
+def test_an_id_that_fits_two_files_is_refused_with_both(tmp_path: Path) -> None:
+    put(tmp_path, "images/7.jpg", "masks/7.png", "images/8.jpg")
+    with pytest.raises(
+        SourceError, match=r"labels\.csv, line 2: '7' could be images/7\.jpg or masks/7\.png; write the path"
+    ):
+        open_source(table(tmp_path, "path,label\n7,a\n8,b\n"))
+
+
+def test_a_table_called_like_a_folder_means_that_folder(tmp_path: Path) -> None:
+    put(tmp_path, "train/1.jpg", "train/2.jpg", "test/1.jpg", "test/2.jpg")
+    assert brief(open_source(table(tmp_path, "id,label\n1,a\n2,b\n", "train.csv"))) == [
+        ("train/1.jpg", "a", None),
+        ("train/2.jpg", "b", None),
+    ]
+
+
+def test_names_are_not_looked_for_where_paths_are_found(tmp_path: Path) -> None:
+    """A file that is gone is not replaced by another of its name."""
+    put(tmp_path, "1.jpg", "old/2.jpg")
+    dataset = open_source(table(tmp_path, "path,label\n1.jpg,a\n2.jpg,b\n"))
+    assert [name for name, _, _ in brief(dataset)] == ["1.jpg"]
+    assert [one.reason for one in dataset.skipped] == ["missing"]
+
+
+def test_two_columns_of_unknown_names(tmp_path: Path) -> None:
+    """fastai takes the first for the file and the second for its label."""
+    put(tmp_path, *THREE)
+    dataset = open_source(table(tmp_path, "photo of,breed\n1.jpg,pug\n2.jpg,pug\n3.jpg,poodle\n"))
+    assert [label for _, label, _ in brief(dataset)] == ["pug", "pug", "poodle"]
+    assert dataset.notes == (
+        "took the column “photo of” of labels.csv for the path, as its cells name files",
+        "took the column “breed” of labels.csv for the label, as it is the only other one",
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "match"),
+    [
+        ("a,b\n1.jpg,2.jpg\n2.jpg,3.jpg\n", "the cells of 'a' and 'b' all name files; call the column to use path"),
+        ("what,breed,age\n1.jpg,pug,3\n2.jpg,pug,4\n", r"no column for label .*found 'what', 'breed', 'age'"),
+        ("what,caption\n1.jpg,a pug\n2.jpg,another\n", "no column for label"),
+        ("1.jpg,cat\n2.jpg,dog\n", "no column for path"),
+        (
+            "mask_file_name,image2_file_name,label\n1.jpg,2.jpg,a\n",
+            "'mask_file_name' and 'image2_file_name' all name files",
+        ),
+        ("labels,tags,path\na,b,1.jpg\n", "'labels' and 'tags' could both be the label"),
+    ],
+)
+def test_what_stays_open_is_refused(tmp_path: Path, text: str, match: str) -> None:
+    put(tmp_path, *THREE)
+    with pytest.raises(SourceError, match=match):
+        open_source(table(tmp_path, text))
+
+
+def test_a_column_that_ends_in_file_name(tmp_path: Path) -> None:
+    put(tmp_path, *THREE)
+    dataset = open_source(table(tmp_path, "left_file_name,label\n1.jpg,a\n2.jpg,b\n"))
+    assert len(dataset.items) == 2
+    assert dataset.notes == ("took the column “left_file_name” of labels.csv for the path",)
+
+
+def test_records_of_a_data_frame(tmp_path: Path) -> None:
+    put(tmp_path, *THREE)
+    rows = [{"fname": str(tmp_path / name), "labels": "a", "is_valid": name == "3.jpg"} for name in THREE]
+    assert [item.split for item in open_source(rows).items] == ["train", "train", "valid"]
+
+
+# Splits
+
+
+YES = [("True", "False"), ("1", "0"), ("yes", "no"), ("TRUE", "FALSE"), ("1.0", "0.0"), ("y", "n"), ("valid", "train")]
+
+
+@pytest.mark.parametrize(("yes", "no"), YES)
+def test_is_valid(tmp_path: Path, yes: str, no: str) -> None:
+    put(tmp_path, *THREE)
+    dataset = open_source(table(tmp_path, f"fname,labels,is_valid\n1.jpg,a,{no}\n2.jpg,b,{yes}\n3.jpg,b,\n"))
+    assert brief(dataset) == [("1.jpg", "a", "train"), ("2.jpg", "b", "valid"), ("3.jpg", "b", None)]
+    assert dataset.notes == ("took “is_valid” (yes: valid) of labels.csv for the split",)
+    assert dataset.doubts == ()
+
+
+@pytest.mark.parametrize(
+    ("header", "cells", "expected"),
+    [
+        ("is_train", ("1", "0", "1"), ("train", "valid", "train")),
+        ("is_test", ("1", "0", "0"), ("test", "train", "train")),
+        ("isValidation", ("true", "false", "false"), ("valid", "train", "train")),
+        ("in_test_set", ("yes", "no", "no"), ("test", "train", "train")),
+        ("is_val,is_test", ("0,1", "1,0", "0,0"), ("test", "valid", "train")),
+        ("is_train,is_test", ("1,0", "0,1", "0,0"), ("train", "test", "train")),
+        ("partition", ("train", "val", "test"), ("train", "valid", "test")),
+        ("set", ("Training", "Testing", "Training"), ("train", "test", "train")),
+        ("phase", ("train", "dev", "train"), ("train", "valid", "train")),
+        ("Usage", ("Training", "PublicTest", "PrivateTest"), ("train", "test", "test")),
+        ("ml_use", ("TRAIN", "VALIDATE", "TEST"), ("train", "valid", "test")),
+        ("data_split", ("train", "holdout", "train"), ("train", "test", "train")),
+        ("dataset", ("train_set", "eval_set", "train_set"), ("train", "test", "train")),
+        ("subset", ("training", "testing", ""), ("train", "test", None)),
+        ("split", ("trn", "tst", "Dev"), ("train", "test", "valid")),
+        ("fold", ("train", "valid", "train"), ("train", "valid", "train")),
+    ],
+)
+def test_columns_that_are_splits(
+    tmp_path: Path, header: str, cells: tuple[str, ...], expected: tuple[str | None, ...]
+) -> None:
+    put(tmp_path, *THREE)
+    rows = "".join(f"{name},{label},{cell}\n" for name, label, cell in zip(THREE, "aab", cells, strict=True))
+    dataset = open_source(table(tmp_path, f"path,label,{header}\n{rows}"))
+    assert tuple(split for _, _, split in brief(dataset)) == expected
+    assert dataset.doubts == ()
+    assert all("for the split" in note for note in dataset.notes)
+    assert {split for _, _, split in brief(open_source(tmp_path / "labels.csv", splits="none"))} == {None}
+
+
+@pytest.mark.parametrize(
+    ("header", "cells"),
+    [
+        ("fold", ("0", "1", "2")),
+        ("kfold", ("0", "1", "2")),
+        ("cv_fold", ("a", "b", "a")),
+        ("partition", ("0", "1", "2")),
+        ("partition", ("train", "other", "train")),
+        ("set", ("0", "1", "0")),
+        ("phase", ("train", "spare", "train")),
+        ("is_valid", ("0", "1", "2")),
+        ("is_test", ("perhaps", "no", "yes")),
+        ("test", ("1", "0", "0")),
+        ("valid", ("True", "False", "True")),
+        ("whereabouts", ("train", "test", "train")),
+        ("train_test_split", ("A", "B", "A")),
+    ],
+)
+def test_what_looks_like_a_split_and_is_not_used_is_named(tmp_path: Path, header: str, cells: tuple[str, ...]) -> None:
+    put(tmp_path, *THREE)
+    rows = "".join(f"{name},{label},{cell}\n" for name, label, cell in zip(THREE, "aab", cells, strict=True))
+    dataset = open_source(table(tmp_path, f"path,label,{header}\n{rows}"))
+    assert {split for _, _, split in brief(dataset)} == {None}
+    assert codes(dataset) == ["unused-split"]
+    assert f"The column “{header}”" in dataset.doubts[0].sentence
+    assert cells[0] in dataset.doubts[0].sentence
+
+
+@pytest.mark.parametrize(
+    ("header", "cells"),
+    [
+        ("age", ("1", "2", "3")),
+        ("set", ("Star Wars", "City", "Technic")),
+        ("phase", ("larva", "pupa", "imago")),
+        ("smoker", ("1", "0", "1")),
+        ("constraint", ("0", "1", "0")),
+        ("is_male", ("0", "1", "0")),
+        ("site", ("north", "south", "north")),
+        ("device", ("dev", "phone", "camera")),
+    ],
+)
+def test_what_does_not_look_like_a_split_is_left_alone(tmp_path: Path, header: str, cells: tuple[str, ...]) -> None:
+    put(tmp_path, *THREE)
+    rows = "".join(f"{name},{label},{cell}\n" for name, label, cell in zip(THREE, "aab", cells, strict=True))
+    dataset = open_source(table(tmp_path, f"path,label,{header}\n{rows}"))
+    assert dataset.doubts == ()
+    assert {split for _, _, split in brief(dataset)} == {None}
+
+
+def test_a_second_split_that_says_the_same_is_passed_over_and_any_other_named(tmp_path: Path) -> None:
+    put(tmp_path, *THREE)
+    same = (
+        "path,label,split,is_valid,usage\n1.jpg,a,train,0,Training\n2.jpg,b,valid,1,Validation\n3.jpg,b,train,0,train\n"
+    )
+    assert open_source(table(tmp_path, same)).doubts == ()
+    dataset = open_source(table(tmp_path, same.replace("3.jpg,b,train,0", "3.jpg,b,train,1")))
+    assert [split for _, _, split in brief(dataset)] == ["train", "valid", "train"]
+    assert "“is_valid”" in dataset.doubts[0].sentence
+    assert "the split is that of “split”" in dataset.doubts[0].sentence
+
+
+def test_a_row_in_two_splits_is_refused(tmp_path: Path) -> None:
+    put(tmp_path, *THREE)
+    text = "path,label,is_valid,is_test\n1.jpg,a,0,1\n2.jpg,b,1,1\n"
+    with pytest.raises(
+        SourceError, match=r"labels\.csv, line 3: 'is_valid' and 'is_test' put it into different splits"
+    ):
+        open_source(table(tmp_path, text))
+
+
+# Labels
+
+
+def hot(root: Path, rows: Sequence[str], header: str = "mel,nv,bkl") -> Path:
+    put(root, *(f"images/ISIC_{number}.jpg" for number, _ in enumerate(rows)))
+    return table(root, f"image,{header}\n" + "".join(f"ISIC_{number},{row}\n" for number, row in enumerate(rows)))
+
+
+def reading(source: Path, **options: Any) -> Read:
+    return read(source, TargetOptions(**options), None, source.parent / "unpacked")
+
+
+@pytest.mark.parametrize(("one", "zero"), [("1", "0"), ("1.0", "0.0"), ("True", "False"), ("1", "-1")])
+def test_one_hot_columns_are_classes_where_each_row_has_one(tmp_path: Path, one: str, zero: str) -> None:
+    rows = [row.replace("0", "z").replace("1", one).replace("z", zero) for row in ("1,0,0", "0,1,0", "0,1,0", "0,0,1")]
+    source = hot(tmp_path, rows)
+    assert [label for _, label, _ in brief(open_source(source))] == ["mel", "nv", "nv", "bkl"]
+    assert reading(source).targets.counts() == {"bkl": 1, "mel": 1, "nv": 2}
+    assert "took the 3 columns mel, nv, bkl of labels.csv for labels" in open_source(source).notes[0]
+    assert reading(source, task="multi-label").targets.counts() == {"bkl": 1, "mel": 1, "nv": 2}
+
+
+def test_one_hot_columns_are_labels_where_a_row_has_any_number(tmp_path: Path) -> None:
+    source = hot(tmp_path, ["1,0,0,x", "0,0,0,y", "1,1,0,z"], "sea,sky,boat,note")
+    found = reading(source, task="multi-label")
+    assert found.targets.counts() == {"sea": 2, "sky": 1}
+    assert "any number of them" in found.dataset.notes[0]
+    assert [item.labels for item in open_source(source).items] == [("sea",), (), ("sea", "sky")]
+    with pytest.raises(
+        DataError, match=r"ISIC_1\.jpg has none of the labels, and classification reads one label .*multi-label"
+    ):
+        reading(source)
+
+
+def test_a_label_column_goes_before_ones_and_zeros(tmp_path: Path) -> None:
+    source = hot(tmp_path, ["1,0,a", "0,1,b"], "male,smoker,label")
+    assert [label for _, label, _ in brief(open_source(source))] == ["a", "b"]
+
+
+@pytest.mark.parametrize("rows", [["1,2", "0,1"], ["1,", "0,1"], ["0,0", "0,0"], ["1,x", "0,y"]])
+def test_what_is_not_one_hot(tmp_path: Path, rows: list[str]) -> None:
+    with pytest.raises(SourceError, match="no column for label"):
+        open_source(hot(tmp_path, rows, "a,b"))
+
+
+def lists(root: Path) -> Path:
+    put(root, *THREE)
+    rows = [("1.jpg", ["sea", "sky"]), ("2.jpg", []), ("3.jpg", ["sky; blue"])]
+    return table(root, "".join(json.dumps({"file_name": n, "labels": ls}) + "\n" for n, ls in rows), "labels.jsonl")
+
+
+def test_lists_of_labels(tmp_path: Path) -> None:
+    found = reading(lists(tmp_path), task="multi-label")
+    assert found.targets.counts() == {"sea": 1, "sky": 1, "sky; blue": 1}
+    with pytest.raises(
+        DataError, match=r"1\.jpg has 2 labels \(sea, sky\), and classification reads one label an image"
+    ):
+        reading(tmp_path / "labels.jsonl")
+    with pytest.raises(DataError, match="is no finite number"):
+        reading(tmp_path / "labels.jsonl", task="regression")
+
+
+def test_lists_of_one_label_are_a_class(tmp_path: Path) -> None:
+    put(tmp_path, *THREE)
+    rows = "".join(f'{{"path": "{name}", "label": ["{label}"]}}\n' for name, label in zip(THREE, "aab", strict=True))
+    assert reading(table(tmp_path, rows, "labels.jsonl")).targets.counts() == {"a": 2, "b": 1}
+
+
+def test_lists_in_python_and_in_a_datablock(tmp_path: Path) -> None:
+    put(tmp_path, *THREE)
+    rows = [(tmp_path / "1.jpg", ["sea", "sky"]), (tmp_path / "2.jpg", ["sky"]), (tmp_path / "3.jpg", [])]
+    dataset = open_source(rows)
+    assert [item.labels for item in dataset.items] == [("sea", "sky"), ("sky",), ()]
+    assert [item.labels for item in open_source(list(dataset.items)).items] == [("sea", "sky"), ("sky",), ()]
+    block = DataBlock((ImageBlock, MultiCategoryBlock), open_source)
+    assert [sample.target for sample in block.samples(dataset.items)] == [("sea", "sky"), ("sky",), ()]
+    with pytest.raises(DataError, match="the label is of type list"):
+        DataBlock((ImageBlock, CategoryBlock), open_source).samples(dataset.items)
+
+
+def test_conflicting_lists_leave_none(tmp_path: Path) -> None:
+    put(tmp_path, *THREE)
+    rows = [(tmp_path / "1.jpg", ["a", "b"]), (tmp_path / "1.jpg", ["a"]), (tmp_path / "2.jpg", ["a"])]
+    assert [one.reason for one in open_source(rows).skipped] == ["conflicting labels"] * 2
+
+
+@pytest.mark.parametrize(
+    ("cells", "counts", "called"),
+    [
+        (("person car", "person", "car dog", "dog"), {"car": 2, "dog": 2, "person": 2}, "spaces"),
+        (("person|car", "person", "dog"), {"car": 1, "dog": 1, "person": 2}, "bars"),
+        (("person,car", "car", "person, dog"), {"car": 2, "dog": 1, "person": 2}, "commas"),
+        (("person;car", "car dog", "dog;car"), {"car": 2, "car dog": 1, "dog": 1, "person": 1}, None),
+        (("polar bear", "black bear", "teddy"), {"black bear": 1, "polar bear": 1, "teddy": 1}, None),
+        (
+            ("light blue", "dark blue", "light red", "dark red"),
+            dict.fromkeys(("dark blue", "dark red", "light blue", "light red"), 1),
+            None,
+        ),
+        (("Paris, France", "Rome, Italy"), {"Paris, France": 1, "Rome, Italy": 1}, None),
+    ],
+)
+def test_what_stands_between_labels_is_found_out(
+    tmp_path: Path, cells: tuple[str, ...], counts: dict[str, int], called: str | None
+) -> None:
+    put(tmp_path, *(f"{number}.jpg" for number, _ in enumerate(cells)))
+    source = table(tmp_path, "fname,labels\n" + "".join(f'{n}.jpg,"{cell}"\n' for n, cell in enumerate(cells)))
+    found = reading(source, task="multi-label")
+    assert found.targets.counts() == counts
+    assert [f"apart at {called}" in note for note in found.dataset.notes] == [True] * bool(called)
+    plain = reading(source, task="multi-label", delimiter=";")
+    assert plain.dataset.notes == (), "what a person says goes first"
+    assert len(plain.targets.names) == len({part.strip() for cell in cells for part in cell.split(";")})
+
+
+def test_a_known_vocabulary_decides() -> None:
+    guess = guess_delimiter(["sea sky"], ";", ["sea", "sky"])
+    assert guess is not None
+    assert guess.called == "spaces"
+    assert guess_delimiter(["polar bear"], ";", ["polar bear", "polar", "bear"]) is None
+    assert guess_delimiter(["sea sky"], ";", ["sea"]) is None
+
+
+def test_metadata_of_a_folder_has_the_same_columns(tmp_path: Path) -> None:
+    put(tmp_path, *THREE)
+    table(tmp_path, "file_name,cat,dog,is_valid\n1.jpg,1,0,0\n2.jpg,0,1,1\n3.jpg,0,1,0\n", "metadata.csv")
+    dataset = open_source(tmp_path)
+    assert brief(dataset) == [("1.jpg", "cat", "train"), ("2.jpg", "dog", "valid"), ("3.jpg", "dog", "train")]
+
+
+def test_a_lone_table_of_ids_beside_a_folder_of_images(tmp_path: Path) -> None:
+    put(tmp_path, "images/a1.jpg", "images/a2.jpg", "images/a3.jpg")
+    table(tmp_path, "image_id,dx\na1,nv\na2,nv\na3,mel\n", "HAM_metadata.csv")
+    dataset = open_source(tmp_path)
+    assert [label for _, label, _ in brief(dataset)] == ["nv", "nv", "mel"]
+    table(tmp_path, "name,width\na1,640\na2,640\na3,480\n", "HAM_metadata.csv")
+    assert open_source(tmp_path).classes == ("images",), "sizes are no labels"
