@@ -625,8 +625,10 @@ def test_images_with_labels_the_bundle_does_not_know_are_skipped_and_said(
     found = dt.evaluate(labels.bundle, rows)
     assert [(one.reason, one.detail) for one in found.skipped] == [("unknown label", "“triangle” is not in the bundle")]
     assert any("1 image with labels the bundle does not know (triangle) was not" in line for line in found.warnings)
-    with pytest.raises(DataError, match=r"every image of Python list has labels that the bundle .* found disc,square"):
-        dt.evaluate(labels.bundle, [(path, "disc,square") for path, _ in rows])
+    by_commas = dt.evaluate(labels.bundle, [(path, "disc,square") for path, _ in rows])
+    assert by_commas.notes[0].startswith("took labels apart at commas, as in “disc,square”"), "both are the bundle's"
+    with pytest.raises(DataError, match=r"every image of Python list has labels that the bundle .* found disc\+square"):
+        dt.evaluate(labels.bundle, [(path, "disc+square") for path, _ in rows])
 
 
 def test_probabilities_are_sigmoids_of_the_graphs_logits(labels: Done, fresh: tuple[Drawing, ...]) -> None:
