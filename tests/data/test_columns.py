@@ -409,3 +409,37 @@ def test_a_lone_table_of_ids_beside_a_folder_of_images(tmp_path: Path) -> None:
     assert [label for _, label, _ in brief(dataset)] == ["nv", "nv", "mel"]
     table(tmp_path, "name,width\na1,640\na2,640\na3,480\n", "HAM_metadata.csv")
     assert open_source(tmp_path).classes == ("images",), "sizes are no labels"
+
+
+def test_a_table_on_top_that_is_no_list_of_labels_says_why(tmp_path: Path) -> None:
+    put(tmp_path, "images/a1.jpg")
+    table(tmp_path, "path,clean,noisy\nimages/a1.jpg,a,b\n")
+    dataset = open_source(tmp_path)
+    assert dataset.notes[0].startswith("took no labels from a table on top: labels.csv has no column for label")
+    put(tmp_path / "flat", "a1.jpg")
+    table(tmp_path / "flat", "path,clean,noisy\na1.jpg,a,b\n")
+    with pytest.raises(SourceError, match=r"no class folders; .* \(labels\.csv has no column for label .*'noisy'"):
+        open_source(tmp_path / "flat")
+
+
+@pytest.mark.parametrize("lone", [True, False])
+def test_files_in_folders_called_like_splits(tmp_path: Path, lone: bool) -> None:
+    put(tmp_path, "train/1.jpg", "train/2.jpg", "test_set/3.jpg")
+    path = table(tmp_path, "path,label\ntrain/1.jpg,a\ntrain/2.jpg,b\ntest_set/3.jpg,b\n")
+    source = tmp_path if lone else path
+    dataset = open_source(source)
+    assert {item.split for item in dataset.items} == {None}
+    assert codes(dataset) == ["unused-split"]
+    assert "--splits test_set=test,train=train" in dataset.doubts[0].sentence
+    said = open_source(source, splits="test_set=test,train=train")
+    assert [item.split for item in said.items] == ["test", "train", "train"]
+    assert said.doubts == ()
+    assert open_source(source, splits="none").doubts == ()
+    with pytest.raises(SourceError, match="names 'elsewhere'"):
+        open_source(source, splits="elsewhere=test")
+
+
+def test_an_age_called_like_a_file_is_no_path(tmp_path: Path) -> None:
+    put(tmp_path, *(f"{number}.jpg" for number in range(20, 30)))
+    rows = "".join(f"{number},{49 - number},{'ab'[number % 2]}\n" for number in range(20, 30))
+    assert open_source(table(tmp_path, f"image_id,age,label\n{rows}")).items[0].label == "a"

@@ -57,7 +57,7 @@ RULES: dict[str, Heading] = {
     UNKNOWN_LABELS: Heading(Severity.WARNING, "Labels that the bundle does not know"),
     FILES_NOT_JUDGED: Heading(Severity.WARNING, "Files that do not count"),
     LABELS_ALIKE: Heading(Severity.WARNING, "Labels that differ only in how they are written"),
-    UNUSED_SPLIT: Heading(Severity.WARNING, "A column looks like a split and is not used"),
+    UNUSED_SPLIT: Heading(Severity.WARNING, "Something looks like a split and is not used"),
 }
 """All rules, by code."""
 

@@ -17,6 +17,7 @@ from .distinct import plain
 from .folder import listed
 from .one_hot import OneHot, find_one_hot
 from .split_columns import SplitColumns, find_split_columns
+from .splits import words_of
 
 COLUMNS: Mapping[str, tuple[str, ...]] = {
     "path": ("path", "file", "filename", "file_name", "image", "image_path"),
@@ -53,6 +54,11 @@ HELD_FILE = "_file_name"
 
 # Cells looked at to tell whether a column names files.
 TRIED = 50
+
+# Words in the names of columns whose cells name files.
+_OF_FILES = frozenset(
+    {"id", "ids", "uid", "uuid", "key", "name", "file", "filename", "path", "image", "img", "photo", "picture"}
+)
 
 Exists = Callable[[str], bool]
 
@@ -154,16 +160,20 @@ def find_meaning(
     return found
 
 
-def is_labelled(table: Table, exists: Exists) -> bool:
-    """Tells whether a table that nobody named gives paths and labels; numbers under a name that says nothing are none."""
+def why_unlabelled(table: Table, exists: Exists) -> str | None:
+    """Say why a table that nobody named is no list of labels; None where it is.
+
+    Numbers under a name that says nothing are no labels.
+    """
     try:
         found = find_meaning(table, labelled=True, exists=exists)
-    except SourceError:
-        return False
+    except SourceError as error:
+        return str(error)
     label = found.roles.get("label")
     if label is None or label.strip().lower() in KNOWN["label"] or label in table.stated.values():
-        return True
-    return not all(_is_number(text) for _, cells in table.rows if (text := plain(cells.get(label))) is not None)
+        return None
+    texts = (plain(cells.get(label)) for _, cells in table.rows)
+    return f"{table.name} has no column for label" if all(_is_number(text) for text in texts if text) else None
 
 
 def _with_path(table: Table, found: Meaning, exists: Exists | None) -> Meaning:
@@ -179,6 +189,8 @@ def _with_path(table: Table, found: Meaning, exists: Exists | None) -> Meaning:
         return found  # where a file's name stands in the header there is no header
     taken = set(found.roles.values())
     naming = [column for column in table.columns if column not in taken and _names_files(table, column, exists)]
+    if len(naming) > 1:  # an age may be called like a file, too
+        naming = [column for column in naming if set(words_of(column)) & _OF_FILES] or naming
     if len(naming) > 1:
         raise SourceError(
             f"{table.name}: the cells of {' and '.join(map(repr, naming[:3]))} all name files; call the column to use path"

@@ -9,14 +9,15 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Collection, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from ...core.errors import SourceError
-from ...core.types import Skipped
+from ...core.types import Item, Skipped
 from . import table
 from .cells import Table
 from .class_folders import read_classes
-from .columns import KNOWN, is_labelled
+from .columns import KNOWN, why_unlabelled
 from .folder import File, Tree, label_of, listed, no_classes
 from .locate import Finder, Place
 from .split_folders import SplitFolders, find_split_folders
@@ -176,14 +177,25 @@ def _read_rest(
     left = tree.only(
         rest, [folder for folder in tree.folders if not any(_is_below(f"{folder}/", one) for one in covered)]
     )
-    if not splits.starts and not described:
-        classes = _class_folders(tree, splits, said)
-        if len(classes) < 2 and (lone := _read_lone_table(tree, unpacked, no_splits=said == {})):
-            return lone
-        if not classes:
-            raise no_classes(tree)
+    if not described and not _has_classes(tree, splits):
+        classes = _class_folders(tree, splits, said) if not splits.starts else frozenset()
+        if len(classes) < 2:
+            lone, why = _read_lone_table(tree, unpacked, splits, no_splits=said == {})
+            if lone is not None:
+                return lone
+            if not classes:
+                raise SourceError(f"{no_classes(tree)}{f' ({why})' if why else ''}")
+            notes = (f"took no labels from a table on top: {why}",) if why else ()
+            items, skipped = read_classes(left, splits)
+            return Listing(items, skipped, notes=notes)
     items, skipped = read_classes(left, splits)
-    return Listing(items, skipped + without, frozenset())
+    return Listing(items, skipped + without)
+
+
+def _has_classes(tree: Tree, splits: SplitFolders) -> bool:
+    """Tells whether class folders stand below splits."""
+    places = (splits.place(file.rel) for file in tree.inputs) if splits.starts else ()
+    return any("/" in place[1] for place in places if place is not None)
 
 
 def _class_folders(tree: Tree, splits: SplitFolders, said: Mapping[str, str] | None) -> frozenset[str]:
@@ -194,24 +206,40 @@ def _class_folders(tree: Tree, splits: SplitFolders, said: Mapping[str, str] | N
     )
 
 
-def _read_lone_table(tree: Tree, unpacked: bool, *, no_splits: bool) -> Listing | None:
-    """Read a table with path and label columns on top of a folder whose own folders are no classes."""
+def _read_lone_table(
+    tree: Tree, unpacked: bool, splits: SplitFolders, *, no_splits: bool
+) -> tuple[Listing | None, str]:
+    """Read a table with path and label columns on top of a folder whose own folders are no classes.
+
+    Where there is none, say why the first of the tables there is not one.
+    """
     fitting: list[Table] = []
+    reasons: list[str] = []
     for file in tree.files:
         if not file.top and Path(file.rel).suffix.lower() in table.SUFFIXES:
             cells = table.load(Path(file.path), file.name)
             finder = Finder(Place(tree.root, confined=unpacked), tree.form, Path(file.rel).stem)
-            if is_labelled(cells, finder.exists):
-                fitting.append(cells)
+            why = why_unlabelled(cells, finder.exists)
+            reasons += [why] if why is not None else []
+            fitting += [cells] if why is None else []
     if not fitting:
-        return None
+        return None, reasons[0] if reasons else ""
     if len(fitting) > 1:
         names = listed([cells.name for cells in fitting])
         raise SourceError(f"found tables {names} in {tree.title}; give the one to read by its own path")
     (cells,) = fitting
     title, place = f"{cells.name} of {tree.title}", Place(tree.root, confined=unpacked)
-    listing = table.read_listing(cells, place, title, tree.form, labelled=True, no_splits=no_splits)
-    return Listing.joined([listing, _not_listed(tree, "", cells.name, (), listing.rels)])
+    listing = table.read_listing(
+        cells, place, title, tree.form, labelled=True, no_splits=no_splits or bool(splits.starts)
+    )
+    if splits.starts:
+        listing = listing._replace(items=[replace(item, split=_split_of(item, splits)) for item in listing.items])
+    return Listing.joined([listing, _not_listed(tree, "", cells.name, (), listing.rels)]), ""
+
+
+def _split_of(item: Item, splits: SplitFolders) -> str | None:
+    """The split of the folder that an item stands in."""
+    return (splits.place(item.name) or (None, ""))[0]
 
 
 def _about_tables(tables: Mapping[str, tuple[File, Table]], described: Collection[str]) -> Iterator[str]:

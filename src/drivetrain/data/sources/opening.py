@@ -16,6 +16,7 @@ import re
 import reprlib
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from ...core.errors import SourceError, UsageError
@@ -79,7 +80,7 @@ def open_source(
         found.skipped.sort(key=lambda one: (one.name, one.detail))
     else:
         title = f"Python {type(source).__name__}"
-        found = _read_python(source, title, form, labelled, no_splits=said == {})
+        found = _placed(_read_python(source, title, form, labelled, no_splits=said is not None), said, title)
     if not found.items:
         raise _nothing(title, found.skipped, form)
     return Dataset(title, tuple(found.items), tuple(found.skipped), found.notes, found.doubts)
@@ -116,7 +117,8 @@ def _open_path(
             raise SourceError(f"{title} is neither a file nor a folder; give a folder, a table or an archive")
         if path.suffix.lower() in table.SUFFIXES:
             cells, place = table.load(path, shown(path.name), unpack_dir=unpack_dir), Place(str(path.parent))
-            return table.read_listing(cells, place, title, form, labelled=labelled, no_splits=said == {})
+            found = table.read_listing(cells, place, title, form, labelled=labelled, no_splits=said is not None)
+            return _placed(found, said, title)
         if is_archive(path):
             return _read_archive(path, title, unpack_dir or beside(path), form, labelled, said)
     except OSError as error:
@@ -124,6 +126,22 @@ def _open_path(
             f"cannot read {title}: {error.strerror or type(error).__name__}; check its permissions"
         ) from None
     return _read_file(path, title, form, labelled)
+
+
+def _placed(found: Listing, said: Mapping[str, str] | None, title: str) -> Listing:
+    """Put items into the splits of the folders that a person named.
+
+    Raises:
+        SourceError: no item stands in such a folder.
+    """
+    items = list(found.items)
+    for folder, split in (said or {}).items():
+        inside = [row for row, item in enumerate(items) if f"/{item.name}".startswith(f"/{folder}/")]
+        if not inside:
+            raise SourceError(f"splits (--splits) names {folder!r}, in which no file of {title} stands; write its path")
+        for row in inside:
+            items[row] = replace(items[row], split=split)
+    return found._replace(items=items)
 
 
 def _read_archive(

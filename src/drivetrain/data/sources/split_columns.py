@@ -6,7 +6,7 @@ A name is enough of `columns.COLUMNS` (``split``). ``usage``, ``partition`` and 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from ...core.errors import SourceError
@@ -14,7 +14,7 @@ from ...core.types import Doubt
 from .cells import Table
 from .distinct import distinct, plain, yes_or_no
 from .folder import listed
-from .splits import FILLERS, WORDS, split_value, words_of
+from .splits import FILLERS, WORDS, as_said, named, split_value, words_of
 
 UNUSED_SPLIT = "unused-split"
 """The code of the finding on a column that looks like a split and is not used."""
@@ -90,11 +90,11 @@ def _said(text: str | None, split: str) -> str | None:
     return (split if answer else "") if answer is not None else split_value(text)
 
 
-def find_split_columns(table: Table, named: str | None, taken: Collection[str]) -> SplitColumns:
-    """Find the columns of a split among those not ``taken``; ``named`` is the one whose name says so, which goes first."""
-    column, sides, unused = named, dict[str, str](), dict[str, frozenset[str]]()
+def find_split_columns(table: Table, known: str | None, taken: Collection[str]) -> SplitColumns:
+    """Find the columns of a split among those not ``taken``; ``known`` is the one whose name says so, which goes first."""
+    column, sides, unused = known, dict[str, str](), dict[str, frozenset[str]]()
     for one in table.columns:
-        if one in taken or one == named:
+        if one in taken or one == known:
             continue
         cells = distinct(table, one)
         texts = frozenset(text for text in cells or () if text is not None)
@@ -105,7 +105,7 @@ def find_split_columns(table: Table, named: str | None, taken: Collection[str]) 
             column = one
         elif _looks_like_one(one, texts, cells is None):
             unused[one] = texts
-    notes = [f"took the column “{column}” of {table.name} for the split"] if column and column != named else []
+    notes = [f"took the column “{column}” of {table.name} for the split"] if column and column != known else []
     if column and sides:
         unused |= {one: frozenset() for one, split in sides.items() if _disagrees(table, column, one, split)}
         sides = {}
@@ -116,6 +116,25 @@ def find_split_columns(table: Table, named: str | None, taken: Collection[str]) 
         _doubt(table, one, texts, column) for one, texts in unused.items() if not column or _differs(table, column, one)
     )
     return SplitColumns(column, sides, tuple(notes), doubts)
+
+
+def about_folders(title: str, names: Iterable[str]) -> list[Doubt]:
+    """Point out that files stand in folders called like splits, where nothing says a split."""
+    tops: dict[str, str] = {}
+    for name in names:
+        top, slash, _ = name.partition("/")
+        found = named(top) if slash and top not in tops else None
+        if top not in tops and found is None:
+            return []  # some stand elsewhere
+        if found is not None:
+            tops[top] = found.split
+    if len(set(tops.values())) < 2:
+        return []
+    sentence = (
+        f"The files of {title} stand in folders called like splits ({listed(sorted(tops))}), and no column says it, so they "
+        f"are taken together. Add a column called split, or say {as_said(dict(sorted(tops.items())))}."
+    )
+    return [Doubt(UNUSED_SPLIT, sentence)]
 
 
 def _side(column: str) -> str | None:
@@ -150,8 +169,8 @@ def _looks_like_one(column: str, texts: Collection[str], unread: bool) -> bool:
 def _disagrees(table: Table, column: str, side: str, split: str) -> bool:
     """Tells whether yes and no contradict the column that names splits."""
     for _, cells in table.rows:
-        named, said = split_value(plain(cells.get(column)) or "train"), _said(plain(cells.get(side)), split)
-        if said is not None and (named == split) != (said == split):
+        one, said = split_value(plain(cells.get(column)) or "train"), _said(plain(cells.get(side)), split)
+        if said is not None and (one == split) != (said == split):
             return True
     return False
 

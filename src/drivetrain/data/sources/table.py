@@ -33,6 +33,7 @@ from .folder import shown
 from .json_lines import load_json_lines
 from .locate import Finder, Located, Place
 from .parquet import load_parquet
+from .split_columns import about_folders
 from .splits import split_value
 from .unpacked import beside
 
@@ -229,7 +230,10 @@ def read_listing(
     )
     rows = complete(read_rows(table, meaning, labelled=labelled))
     found = resolve(rows, place, title, form, labelled=labelled, finder=finder)
-    return found._replace(notes=(*meaning.notes, *found.notes), doubts=meaning.doubts)
+    doubts = [*meaning.doubts]
+    if labelled and not no_splits and not any(row.split for row in rows):
+        doubts += about_folders(title, (item.name for item in found.items))
+    return found._replace(notes=(*meaning.notes, *found.notes), doubts=tuple(doubts))
 
 
 def resolve(
