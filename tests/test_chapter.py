@@ -56,8 +56,11 @@ def output_of(notebook: Any, code: str) -> str:
 
 
 def test_every_cell_runs_and_shows_what_it_should(executed: tuple[Any, Path]) -> None:
-    notebook, _ = executed
+    notebook, folder = executed
     assert "cut.jpg" in output_of(notebook, "verify_images")
+    # Nothing is deleted: what is no picture lies aside, and the notebook says where.
+    assert "bears/teddy/cut.jpg → not-images/bears/teddy/cut.jpg" in output_of(notebook, "move_aside")
+    assert (folder / "not-images" / "bears" / "teddy" / "cut.jpg").stat().st_size == 300
     for code in ("show_batch(max_n=4", "show_batch(max_n=8", "plot_top_losses", "overlay()"):
         assert "image/png" in output_of(notebook, code), code
     assert "image/svg+xml" in output_of(notebook, "plot_confusion_matrix")

@@ -79,8 +79,6 @@ FOREIGN = {
     "a video as a stream": PACKET * 4,
     "an audio file": sound(),
     "an audio file of a phone": ftyp(b"M4A "),
-    "an HEIC photo": ftyp(b"heic"),
-    "an HEIC photo, several": ftyp(b"hevc"),
     "a RAW photo (Canon CR3)": ftyp(b"crx "),
     "a RAW photo (Fujifilm RAF)": b"FUJIFILMCCD-RAW 0201FF129502" + bytes(200),
     "a RAW photo (Olympus ORF)": b"IIRO\x08\0\0\0" + bytes(200),

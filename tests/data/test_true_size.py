@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import forged
+import heif_files
 import numpy as np
 import pytest
 from forged import plain, saved
@@ -81,6 +82,12 @@ REFUSED: Mapping[str, tuple[Made, str]] = {
         "more than 20000 parts",
     ),
     "avif that claims more": (lambda: forged.avif(b"av01", forged.av1_sequence(16, 16), (9000, 9000)), "9000×9000"),
+    "heic": (lambda: heif_files.saved(_picture(2100, 2100), **LOSSY), "2104×2104"),
+    "heic that claims less": (lambda: heif_files.that_claims_less(_picture(2112, 2112)), "2112×2112"),
+    "heic that claims more": (
+        lambda: heif_files.heif([heif_files.grid(9000, 9000, 1, 1)], [(b"dimg", 1, [1])]),
+        "others",
+    ),
     "j2k": (lambda: forged.j2k(3000, 3000), "3000×3000"),
     "j2k of many components": (lambda: forged.j2k(64, 64, components=9000), "9000 components"),
     "j2k of many tiles": (lambda: forged.j2k(2000, 2000, tile=(2, 2)), "of memory"),
@@ -102,6 +109,14 @@ REFUSED: Mapping[str, tuple[Made, str]] = {
     "tiff of many pieces": (lambda: forged.tiff_of_many_strips(200_000), "200000 pieces"),
     "tiff lzma": (lambda: forged.tiff_deflated(3000, 3000, "lzma"), "3000×3000"),
 }
+
+
+LOSSY = {"quality": 50, "chroma": 420, "matrix_coefficients": 6}
+
+
+def _picture(height: int, width: int) -> heif_files.Pixels:
+    y, x = np.mgrid[:height, :width]
+    return np.stack([x % 256, y % 256, (x + y) % 256], -1).astype(np.uint8)
 
 
 def _grey(kind: type[np.generic]) -> Image.Image:
@@ -135,6 +150,13 @@ BOUNDED: Mapping[str, Made] = {
     "avif": lambda: saved(plain(2000, 2000), "AVIF", speed=10, subsampling="4:4:4"),
     "avif, clear": lambda: saved(plain(2000, 2000, "RGBA"), "AVIF", speed=10),
     "avif, less": lambda: forged.avif_that_claims_less(1900, 1900),
+    "heic": lambda: heif_files.saved(_picture(2000, 2000), **LOSSY),
+    "heic, all colours": lambda: heif_files.saved(_picture(2000, 2000)),
+    "heic, grey": lambda: heif_files.saved(_picture(2000, 2000)[..., 0], **LOSSY),
+    "heic, clear": lambda: heif_files.saved(np.dstack([_picture(2000, 2000)] * 2)[..., :4], **LOSSY),
+    "heic, 10 bits": lambda: heif_files.of_ten_bits(_picture(2000, 2000)),
+    "heic, 10 bits of grey": lambda: heif_files.of_ten_bits(_picture(2000, 2000)[..., 0]),
+    "heic, cells": lambda: heif_files.heif(*heif_files.of_cells(_picture(1900, 2000), 512, heif_files.irot(1))),
     "gif": lambda: saved(plain(2000, 2000, "P"), "GIF", transparency=0),
     "gif, made by hand": lambda: forged.gif(2000, 2000),
     "bmp": lambda: saved(plain(2000, 2000), "BMP"),

@@ -50,14 +50,18 @@ class StepError(DataError):
         return f"{self.step} failed on {self.item}: {self.detail}"
 
 
+LIBRARY_MISSING = "library missing"
+"""The reason of an `InputError` for a file whose format is read by a package that is not installed here."""
+
+
 class InputError(DataError):
     """One file is not usable as an input; ``reason`` is a short stable code for counting.
 
     Codes that speak of the bytes: ``empty``, ``not an image``, ``truncated``, ``too large``, ``damaged``; of the moment:
-    those in ``PASSING``.
+    those in ``PASSING``. `LIBRARY_MISSING` is one of these: nothing is wrong with the file.
     """
 
-    PASSING = frozenset({"missing", "unreadable", "changed", "out of memory"})
+    PASSING = frozenset({"missing", "unreadable", "changed", "out of memory", LIBRARY_MISSING})
 
     def __init__(self, reason: str, detail: str) -> None:
         # Both go to the base class, so that a copy sent from another process can be put together again.

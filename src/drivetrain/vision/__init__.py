@@ -24,6 +24,7 @@ from ..data.block.splitters import (
     TimeSplitter,
 )
 from ..data.image.verify import verify_images
+from ..data.sources.aside import move_aside
 from ..data.sources.opening import open_source
 from ..learn.deep.augment import Augment, aug_transforms
 from ..learn.deep.objective import accuracy, error_rate, label_accuracy, mean_absolute_error
@@ -84,6 +85,7 @@ __all__ = [
     "label_accuracy",
     "load_learner",
     "mean_absolute_error",
+    "move_aside",
     "open_source",
     "parent_label",
     "train",

@@ -9,13 +9,7 @@ from dataclasses import dataclass
 from ...core.errors import ImageError
 from .av1 import Units, coded
 from .boxes import Box, boxes, inside
-
-# The most cells of a grid: libavif allows 256 × 256, far more than any camera's, and decodes and holds them all.
-MAX_ITEMS = 4096
-# Items may overlap in the file, but all together have at most this many times the file's bytes.
-MAX_OVERLAP = 4
-# The most pieces of one item, which libavif copies together.
-MAX_EXTENTS = 1024
+from .items import item_kinds, located
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,69 +80,13 @@ def _items(data: bytes) -> Iterator[_Item]:
         parts = {box.kind: box for box in boxes(data, meta.start + 4, meta.end)}
         if b"iloc" not in parts or b"iinf" not in parts:
             continue
-        kinds = dict(_kinds(data, parts[b"iinf"]))
+        kinds = {number: kind for number, kind, _ in item_kinds(data, parts[b"iinf"])}
         try:
-            for number, item in _located(data, parts[b"iloc"], parts.get(b"idat")):
+            for number, item, _ in located(data, parts[b"iloc"], parts.get(b"idat")):
                 if kinds.get(number) in (b"av01", b"grid"):
                     yield _Item(kinds[number], item)
         except (struct.error, IndexError):
             raise ImageError("truncated", "it ends within the list of its pictures") from None
-
-
-def _kinds(data: bytes, iinf: Box) -> Iterator[tuple[int, bytes]]:
-    version = data[iinf.start] if iinf.start < iinf.end else 0
-    for box in boxes(data, iinf.start + (8 if version else 6), iinf.end):
-        form = ">4xI2x4s" if data[box.start : box.start + 1] == b"\x03" else ">4xH2x4s"
-        if box.kind == b"infe" and box.end - box.start >= struct.calcsize(form):
-            yield struct.unpack_from(form, data, box.start)
-
-
-def _located(data: bytes, iloc: Box, idat: Box | None) -> Iterator[tuple[int, bytes]]:
-    """Put the items together from their extents, by number."""
-    cursor = _Cursor(data, iloc.start, iloc.end)
-    version = cursor.read(4) >> 24
-    sizes = cursor.read(2)
-    offset_size, length_size, base_size, index_size = (sizes >> shift & 15 for shift in (12, 8, 4, 0))
-    wide = 4 if version == 2 else 2
-    count, everything = cursor.read(wide), 0
-    if count > MAX_ITEMS:
-        raise ImageError("too large", f"{count} items; at most {MAX_ITEMS}")
-    for _ in range(count):
-        number = cursor.read(wide)
-        method = cursor.read(2) & 15 if version else 0
-        cursor.read(2)
-        base = cursor.read(base_size)
-        extents = cursor.read(2)
-        if extents > MAX_EXTENTS:
-            raise ImageError("too large", f"an item in {extents} pieces; at most {MAX_EXTENTS}")
-        start, end = (idat.start, idat.end) if method == 1 and idat is not None else (0, len(data))
-        pieces, total = [], 0
-        for _ in range(extents):
-            if version:
-                cursor.read(index_size)
-            at = start + base + cursor.read(offset_size)
-            length = cursor.read(length_size) or end - at
-            pieces.append(data[at : min(at + length, end)])
-            total += len(pieces[-1])
-            if total > len(data):
-                raise ImageError("damaged", "an item has more bytes than the file")
-        everything += total
-        if everything > MAX_OVERLAP * len(data):
-            raise ImageError("damaged", "its items have far more bytes than the file")
-        yield number, b"".join(pieces)
-
-
-class _Cursor:
-    """Reads numbers one after the other."""
-
-    def __init__(self, data: bytes, at: int, end: int) -> None:
-        self._data, self._at, self._end = data, at, end
-
-    def read(self, size: int) -> int:
-        self._at += size
-        if self._at > self._end:
-            raise IndexError
-        return int.from_bytes(self._data[self._at - size : self._at], "big")
 
 
 def _samples(data: bytes) -> Iterator[_Item]:

@@ -34,6 +34,8 @@ from ...core.errors import ImageError
 from ...core.reference import MAX_BYTES
 from ..sources.foreign_files import TEXT, WEB_PAGE, foreign_file, raw_photo
 from .deep import is_deep, read_deep
+from .heif import is_heif
+from .heif_reader import read_heif
 from .jpeg_scan import check_scans
 from .png import cleaned
 from .render import AS_STORED, SRGB, Render, Rendered
@@ -72,6 +74,11 @@ EXTENSIONS = frozenset(
         ".webp",
         ".avif",
         ".avifs",
+        ".heic",
+        ".heif",
+        ".hif",
+        ".heics",
+        ".heifs",
         ".gif",
         ".bmp",
         ".dib",
@@ -101,6 +108,7 @@ SIGNATURES = (
     (0, b"\0\0\0\x0cjP  ", "JPEG 2000"),
     (8, b"WEBP", "WEBP"),
     (4, b"ftypavif", "AVIF"),
+    (4, b"ftypmif1", "HEIF"),
 )
 # Kinds of files for which showing the first bytes tells a reader more.
 BEGINNING_SAYS_MORE = frozenset({"no known image format", WEB_PAGE, TEXT})
@@ -117,6 +125,7 @@ with suppress(AttributeError, OSError):
 
 # A part of Pillow's words for programmers → what is wrong with the file.
 PLAIN_WORDS = {
+    "codec can't decode": "a name in it is no text",
     "decoder error": "it begins well, but its picture cannot be decoded",  # Pillow has a number only
     "MAX_TEXT": "the texts in its metadata unpack to more than a picture needs; save it again without them",
     "data stream": "its compressed picture is damaged; copy or download it again",
@@ -193,6 +202,8 @@ def _read(data: bytes, size: TrueSize, decode_size: DecodeSize | None, render: R
         if reader_of(layout, before=before) == "values":
             return _answer(read_values(data, layout), render)
         data = for_pillow(data, layout)
+    if is_heif(data):
+        return _answer(read_heif(data), render)
     profile = None
     if data.startswith(PNG_SIGNATURE):
         clean = cleaned(data)

@@ -15,7 +15,7 @@ _HEAD = re.compile(
             rb"\x89PNG\r\n\x1a\n",
             rb"GIF8[79]a",
             rb"RIFF....WEBP",
-            rb"....ftyp(?:avi[fs]|hei[cxms]|hev[cx]|mif1|msf1)",  # AVIF and HEIF
+            rb"....ftyp(?:avi[fs]|hei[cxms]|hev[cxms]|mif[12]|msf1|miaf|MiH[EAB])",  # AVIF and HEIF
             rb"II[*+]\x00|MM\x00[*+]",  # TIFF and BigTIFF
             rb"\x00\x00\x00\x0cjP  \r\n\x87\n|\xff\x4f\xff\x51",  # JPEG 2000, boxed and bare
             # Two letters are too little to go by: BMP also needs one of its header sizes, ICO a count, PNM a number.

@@ -28,6 +28,7 @@ from PIL import (
 from ...core.errors import ImageError
 from ...core.memory import shown_size
 from . import avif, jpeg2000, png, slow_heads, tiff, tiff_tags
+from .heif import announced, is_heif
 from .jpeg_scan import Frame, read_frame
 
 # Pillow's own warning threshold (a quarter GiB of RGB): above it an image is refused before its pixels are decoded.
@@ -154,6 +155,9 @@ def true_size(data: bytes) -> TrueSize | None:
         return _icon(data)
     if data.startswith((jpeg2000.SIGNATURE, jpeg2000.CODE_STREAM)):
         return _jpeg2000(data)
+    if is_heif(data):
+        heif = announced(data)
+        return TrueSize(heif.width, heif.height, heif.pixel_bytes, fixed_bytes=heif.bytes)
     if data.startswith(b"ftyp", 4) and data[8:12] in (b"avif", b"avis", b"mif1", b"msf1"):
         found = avif.announced(data)
         return TrueSize(found.width, found.height, AVIF_BYTES, fixed_bytes=found.bytes + TAG_BYTES * _exif(data))

@@ -90,6 +90,10 @@ BUNDLE = {"SHA256SUMS", "manifest.json"}
 """Files by which a folder is known as one of our bundles."""
 
 
+ASIDE = "moved-aside.jsonl"
+"""The file by which a folder is known as one that `move_aside` has put files in."""
+
+
 def walk(root: Path, title: str, form: FileForm, max_depth: int | None = None) -> Tree:
     """Find everything visible below ``root``, following links and reading each folder once; ``form`` tells inputs from others.
 
@@ -127,8 +131,9 @@ def walk(root: Path, title: str, form: FileForm, max_depth: int | None = None) -
                 raise SourceError(f"cannot read the folder {title}: {error.strerror}; check its permissions") from None
             skipped.append(Skipped(shown(rel), UNREADABLE_FOLDER, f"cannot read the folder: {error.strerror}"))
             continue
-        if rel and {entry.name for entry in found} >= BUNDLE:
-            continue  # a model written among the inputs is not a class of them
+        names = {entry.name for entry in found}
+        if rel and (names >= BUNDLE or ASIDE in names):
+            continue  # a model written among the inputs is not a class of them, nor is what was moved out of their way
         folders.append(rel)
         deeper = max_depth is None or (rel.count("/") + 1 if rel else 0) < max_depth
         for entry in found:

@@ -15,7 +15,6 @@ from .file_form import HEAD_BYTES
 _CANNOT = "which cannot be read here"
 VIDEO = "a video; save single frames of it as JPEG or PNG"
 AUDIO = "an audio file"
-HEIC = f"an HEIC photo, {_CANNOT}; save it as JPEG"
 PDF = "a PDF; save its pages as JPEG or PNG"
 POSTSCRIPT = f"a PostScript drawing, {_CANNOT}; save it as PNG"
 OLD_OFFICE = "an old Office document (Word, Excel or PowerPoint)"
@@ -94,8 +93,8 @@ _SIGNATURES: tuple[tuple[int, bytes, str], ...] = (
     (0, b"wOF", "a font"),
 )
 
-_HEIC_BRANDS = frozenset({b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"mif1", b"msf1"})
-_AVIF_BRANDS = frozenset({b"avif", b"avis"})
+# Brands of HEIC, HEIF and AVIF.
+_PICTURES = re.compile(rb"hei[cxms]|hev[cxms]|mif[12]|msf1|miaf|MiH[EAB]|avi[fs]")
 _AUDIO_BRANDS = frozenset({b"M4A ", b"M4B ", b"M4P "})
 
 # Names among the first entries of an office document's zip.
@@ -208,9 +207,7 @@ def _of_container(head: bytes) -> str | None:
         brand = head[8:12]
         if brand == b"crx ":
             return _raw("Canon CR3")
-        if brand in _HEIC_BRANDS:
-            return HEIC
-        if brand in _AVIF_BRANDS:
+        if _PICTURES.fullmatch(brand):
             return None
         return AUDIO if brand in _AUDIO_BRANDS else VIDEO
     if head.startswith(b"RIFF"):

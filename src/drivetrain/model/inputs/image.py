@@ -49,7 +49,7 @@ class ImageInput(Input):
     files: ClassVar[FileForm] = IMAGES
     tensor_name: ClassVar[str] = "pixels"
     media_types: ClassVar[tuple[str, ...]] = (
-        *("image/jpeg", "image/png", "image/webp", "image/avif", "image/gif", "image/bmp", "image/tiff"),
+        *("image/jpeg", "image/png", "image/webp", "image/avif", "image/heic", "image/gif", "image/bmp", "image/tiff"),
         *("image/x-portable-anymap", "image/vnd.microsoft.icon", "image/jp2", "image/x-tga"),
     )
     golden_name: ClassVar[str] = "pixels_GHWK"
