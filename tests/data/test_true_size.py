@@ -14,6 +14,7 @@ from typing import Any
 import forged
 import heif_files
 import numpy as np
+import profiles
 import pytest
 from forged import plain, saved
 from PIL import Image
@@ -124,9 +125,16 @@ def _grey(kind: type[np.generic]) -> Image.Image:
 
 
 def _turned(kind: str) -> bytes:
+    return saved(plain(2000, 2000), kind, exif=_turning_exif())
+
+
+def _turning_exif() -> Image.Exif:
     exif = Image.Exif()
     exif[0x0112] = 6
-    return saved(plain(2000, 2000), kind, exif=exif)
+    return exif
+
+
+WIDE = profiles.matrix_profile("Adobe RGB (1998)")
 
 
 # All of these are within the limit, and take no more than their headers let expect.
@@ -136,6 +144,18 @@ BOUNDED: Mapping[str, Made] = {
     "jpeg, turned": lambda: _turned("JPEG"),
     "jpeg, progressive": lambda: saved(plain(2000, 2000), "JPEG", progressive=True, subsampling=0),
     "jpeg, progressive inks": lambda: saved(plain(2000, 2000, "CMYK"), "JPEG", progressive=True, subsampling=0),
+    "jpeg, a wide space": lambda: saved(plain(2000, 2000), "JPEG", icc_profile=WIDE),
+    "jpeg, a wide space, turned": lambda: saved(plain(2000, 2000), "JPEG", icc_profile=WIDE, exif=_turning_exif()),
+    "jpeg, inks of a press": lambda: saved(plain(2000, 2000, "CMYK"), "JPEG", icc_profile=profiles.press_profile(23)),
+    "jpeg, grey of a profile": lambda: saved(plain(2000, 2000, "L"), "JPEG", icc_profile=profiles.grey_profile(1.8)),
+    "png, clear in a wide space": lambda: saved(plain(2000, 2000, "RGBA"), "PNG", icc_profile=WIDE),
+    "png, palette in a wide space": lambda: saved(plain(2000, 2000, "P"), "PNG", icc_profile=WIDE),
+    "png, 16 bits of a profile": lambda: saved(_grey(np.uint16), "PNG", icc_profile=profiles.grey_profile(1.8)),
+    "tiff, inks of a press": lambda: saved(plain(2000, 2000, "CMYK"), "TIFF", icc_profile=profiles.press_profile(23)),
+    "tiff, floats of a profile": lambda: saved(_grey(np.float32), "TIFF", icc_profile=profiles.grey_profile(1.8)),
+    "webp, a wide space": lambda: saved(
+        plain(2000, 2000), "WEBP", lossless=True, quality=0, method=0, icc_profile=WIDE
+    ),
     "png": lambda: saved(plain(2000, 2000), "PNG"),
     "png, two headers": lambda: forged.png_of_two_headers(2000, 2000),
     "png, clear": lambda: saved(plain(2000, 2000, "RGBA"), "PNG"),

@@ -222,7 +222,7 @@ def _read(data: bytes, size: TrueSize, decode_size: DecodeSize | None, render: R
         image.load()
         orientation = orientation_of(image)
         upright = image.transpose(UPRIGHT[orientation]) if orientation in UPRIGHT else image
-        rgb, how = rendered(upright, render)
+        rgb, how = rendered(upright, render, own=True)
         if rgb is image:
             rgb = image.copy()  # a plain image, which holds on to neither the file nor its decoder
     if orientation in SIDEWAYS:
@@ -231,7 +231,7 @@ def _read(data: bytes, size: TrueSize, decode_size: DecodeSize | None, render: R
 
 
 def _answer(stored: Stored, render: Render) -> Decoded:
-    rgb, how = rendered(stored.pixels, render)
+    rgb, how = rendered(stored.pixels, render, own=True)
     return Decoded(rgb, *stored.pixels.size, stored.format, stored.mode, 1, how)
 
 

@@ -12,7 +12,7 @@ MAX_SCANS = 100
 # A large picture may have fewer: this many pixels in all scans take some seconds. Twice as many scans as encoders write
 # pass anyhow.
 MAX_SCANNED, FEW_SCANS = 1_500_000_000, 20
-APP0, APP1, APP15, COM = 0xE0, 0xE1, 0xEF, 0xFE
+APP0, APP1, APP2, APP15, COM = 0xE0, 0xE1, 0xE2, 0xEF, 0xFE
 SOF0, SOF1, EOI, SOS = 0xC0, 0xC1, 0xD9, 0xDA
 # Frames, tables, restart interval, number of lines, scans. 0xC8 is reserved.
 CODING = (frozenset(range(SOF0, 0xD0)) - {0xC8}) | {SOS, 0xDB, 0xDC, 0xDD}
@@ -33,12 +33,14 @@ class Frame:
     scanned_whole: bool
     """Tells whether the decoder keeps all of the picture as coefficients, because more than one scan makes it."""
     exif_bytes: int
+    profile_bytes: int
+    """Bytes of the segments that a colour profile stands in."""
 
 
 def read_frame(data: bytes) -> Frame | None:
     """Read the frame's header; None where something odd stands before the first scan."""
     frame: tuple[int, int, int, int] | None = None
-    at, exif = 2, 0
+    at, exif, profile = 2, 0, 0
     for _ in range(MAX_HEAD_PARTS):
         if len(data) < at + 10 or data[at] != 0xFF:
             return None
@@ -49,7 +51,7 @@ def read_frame(data: bytes) -> Frame | None:
             kind, height, width, components = frame
             # A scan of some components is followed by others; only Huffman's codes need bytes for every block.
             whole = kind not in (SOF0, SOF1) or data[at + 4] < components
-            return Frame(width, height, components, whole, exif)
+            return Frame(width, height, components, whole, exif, profile)
         if marker in FRAMES:
             frame = (
                 marker,
@@ -59,6 +61,8 @@ def read_frame(data: bytes) -> Frame | None:
             )
         elif marker == APP1:
             exif += data[at + 2] << 8 | data[at + 3]
+        elif marker == APP2:
+            profile += data[at + 2] << 8 | data[at + 3]
         elif marker not in CODING and not APP0 <= marker <= APP15 and marker != COM:
             return None
         at += 2 + (data[at + 2] << 8 | data[at + 3])

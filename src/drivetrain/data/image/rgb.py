@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from .colour import AS_IT_IS, Conversion, Space, conversion_of
 from .levels import Levels, by_picture, by_range
 from .render import AS_STORED, Ranges, Render, Rendered
 from .values import Values
 
+# The space of colours that a profile has to be for, by mode; of all other modes that of RGB.
+SPACES: dict[str, Space] = {"1": "L", "L": "L", "LA": "L", "La": "L", "CMYK": "CMYK"}
 # Pixels of a transparent picture that are turned to RGB at a time.
 BAND_PIXELS = 1 << 17
 
 
-def rendered(picture: Image.Image | Values | NDArray[Any], render: Render) -> tuple[Image.Image, Rendered]:
+def rendered(
+    picture: Image.Image | Values | NDArray[Any], render: Render, *, own: bool = False
+) -> tuple[Image.Image, Rendered]:
     """Turn an image of any of Pillow's modes, or the values of a deeper one, into RGB of 8 bits.
 
     Transparency is laid over white. The result may be ``picture`` itself. An array has the shape (height, width), or (height,
-    width, channels) with 1 to 4 channels, as `Values` has them.
+    width, channels) with 1 to 4 channels, as `Values` has them. ``own``: an image may be changed in place. A colour profile in
+    the image's ``info`` is left out of the result's, as its colours are sRGB then, unless ``render`` passes profiles over.
 
     Raises:
         ImageError: its values cannot be shown.
@@ -31,7 +38,17 @@ def rendered(picture: Image.Image | Values | NDArray[Any], render: Render) -> tu
         return _of_values(picture, render)
     if picture.mode.startswith("I") or picture.mode == "F":
         return _of_values(Values(np.asarray(picture)[:, :, None]), render)
-    return to_rgb(picture), AS_STORED
+    profile = picture.info.get("icc_profile") if render.colour == "srgb" else None
+    if not profile:
+        return to_rgb(picture), AS_STORED
+    return _by_profile(picture if own else picture.copy(), profile)
+
+
+def _by_profile(image: Image.Image, profile: object) -> tuple[Image.Image, Rendered]:
+    conversion = conversion_of(profile, SPACES.get(image.mode, "RGB"), clear=image.has_transparency_data)
+    image.info.pop("icc_profile")
+    how: Literal["ignored", "applied"] = "ignored" if conversion is None else "applied"
+    return to_rgb(image, conversion or AS_IT_IS), Rendered(profile=how)
 
 
 def _of_values(values: Values, render: Render) -> tuple[Image.Image, Rendered]:
@@ -41,11 +58,29 @@ def _of_values(values: Values, render: Render) -> tuple[Image.Image, Rendered]:
     levels_HWK, how = _levels(colours_HWK, render.ranges)
     if values.inverted:
         np.subtract(255, levels_HWK, out=levels_HWK)
+    levels_HWK, profile = _converted(levels_HWK, values.profile, render)
+    how = replace(how, profile=profile)
     if not opaque:
         _lay_over_white(levels_HWK, array_HWK[:, :, -1])
     if levels_HWK.shape[2] == 1:
         return Image.fromarray(levels_HWK[:, :, 0]).convert("RGB"), how
     return Image.fromarray(levels_HWK), how
+
+
+def _converted(
+    levels_HWK: Levels, profile: bytes | None, render: Render
+) -> tuple[Levels, Literal["none", "applied", "ignored"]]:
+    """Convert levels of grey or colour by their profile."""
+    if not profile or render.colour != "srgb":
+        return levels_HWK, "none"
+    grey = levels_HWK.shape[2] == 1
+    conversion = conversion_of(profile, "L" if grey else "RGB")
+    if conversion is None:
+        return levels_HWK, "ignored"
+    if not conversion.changes:
+        return levels_HWK, "applied"
+    image = conversion.of(Image.fromarray(levels_HWK[:, :, 0] if grey else levels_HWK))
+    return np.array(image).reshape(levels_HWK.shape), "applied"
 
 
 def _lay_over_white(levels_HWK: Levels, opacity_HW: NDArray[Any]) -> None:
@@ -58,13 +93,15 @@ def _lay_over_white(levels_HWK: Levels, opacity_HW: NDArray[Any]) -> None:
         band_HWK[:] = np.rint(255 - (255 - band_HWK) * share_HW1)
 
 
-def to_rgb(image: Image.Image) -> Image.Image:
-    """Turn an image of 8 bits a channel into RGB, its colours as stored; the result may be ``image`` itself."""
-    if image.mode == "RGB" and "transparency" not in image.info:
-        return image
+def to_rgb(image: Image.Image, conversion: Conversion = AS_IT_IS) -> Image.Image:
+    """Turn an image of 8 bits a channel into RGB, its colours by ``conversion``; the result may be ``image`` itself, changed."""
     if image.has_transparency_data:
-        return _over_white(image)
-    return image.convert("RGB")
+        return _over_white(image, conversion)
+    if image.mode == "1":
+        image = image.convert("L")
+    if image.mode in SPACES and conversion.changes:
+        return conversion.of(image).convert("RGB")
+    return conversion.of(image if image.mode == "RGB" else image.convert("RGB"))
 
 
 def _levels(values: NDArray[Any], ranges: Literal["picture"] | Ranges) -> tuple[Levels, Rendered]:
@@ -76,7 +113,7 @@ def _levels(values: NDArray[Any], ranges: Literal["picture"] | Ranges) -> tuple[
     return by_picture(values), Rendered(range="guessed")
 
 
-def _over_white(image: Image.Image) -> Image.Image:
+def _over_white(image: Image.Image, conversion: Conversion) -> Image.Image:
     """Lay a transparent picture over white, a band of rows at a time: as a whole it would be in memory four times."""
     rgb = Image.new("RGB", image.size)
     rows = max(1, BAND_PIXELS // image.width)
@@ -84,7 +121,11 @@ def _over_white(image: Image.Image) -> Image.Image:
         band = image.crop((0, top, image.width, min(top + rows, image.height)))
         if band.mode == "La":
             band = band.convert("LA")  # the only way from premultiplied grey
+        if conversion.table is not None:
+            band = conversion.of(band.convert("LA"))
         rgba = band.convert("RGBA")
+        if conversion.transform is not None:
+            rgba = conversion.of(rgba)
         white = Image.new("RGBA", rgba.size, (255, 255, 255, 255))
         rgb.paste(Image.alpha_composite(white, rgba).convert("RGB"), (0, top))
     return rgb

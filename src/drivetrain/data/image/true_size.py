@@ -28,6 +28,7 @@ from PIL import (
 from ...core.errors import ImageError
 from ...core.memory import shown_size
 from . import avif, jpeg2000, png, slow_heads, tiff, tiff_tags
+from .colour import MAX_PROFILE, WORK_TIMES
 from .heif import announced, is_heif
 from .jpeg_scan import Frame, read_frame
 
@@ -44,6 +45,8 @@ SLOW_BYTES = 16 << 20
 JPEG_SIGNATURE = b"\xff\xd8\xff"
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 ICO_SIGNATURE = b"\0\0\1\0"
+# A mark in the header of any colour profile.
+PROFILE = b"acsp"
 
 # Formats whose Pillow plugins read no more than the header until they are asked for pixels.
 LAZY = (
@@ -149,6 +152,13 @@ def true_size(data: bytes) -> TrueSize | None:
         return _jpeg(data)
     if data.startswith(PNG_SIGNATURE):
         return _png(data, 0)
+    size = _of_container(data)
+    if size is None or PROFILE not in data:
+        return size
+    return replace(size, fixed_bytes=size.fixed_bytes + WORK_TIMES * min(len(data), MAX_PROFILE))
+
+
+def _of_container(data: bytes) -> TrueSize | None:
     if data.startswith(b"RIFF") and data.startswith(b"WEBP", 8):
         return _webp(data)
     if data.startswith(ICO_SIGNATURE):
@@ -202,7 +212,7 @@ def _of_frame(frame: Frame) -> TrueSize:
         _held(1 if frame.components == 1 else RGB_BYTES, is_rgb=frame.components == 3),
         # The decoder keeps the coefficients of all the picture, two bytes each.
         2.0 * frame.components if frame.scanned_whole else 0.0,
-        TAG_BYTES * frame.exif_bytes,
+        TAG_BYTES * frame.exif_bytes + WORK_TIMES * min(frame.profile_bytes, MAX_PROFILE),
     )
 
 
