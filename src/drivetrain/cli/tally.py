@@ -8,11 +8,25 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from ..core.types import Prediction, Skipped
-from ..core.verdict import Verdict
+from ..core.verdict import Reason, Verdict
 from ..draw.numbers import reading
 
 # The most labels and reasons that are named; the others are counted.
 MOST_NAMED = 5
+
+
+@dataclass
+class Doubt:
+    """A reason to doubt answers."""
+
+    first: str
+    """The path of the first of them."""
+    words: str
+    count: int = 0
+
+    def line(self, total: int) -> str:
+        """Write it on one line: of how many files it was so."""
+        return f"{self.count} of {total} files, first {self.first}: {self.words}"
 
 
 @dataclass
@@ -22,6 +36,8 @@ class Tally:
     verdicts: Counter[Verdict] = field(default_factory=Counter)
     labels: Counter[str] = field(default_factory=Counter)
     numbers: dict[str, list[float]] = field(default_factory=dict)
+    doubts: dict[str, Doubt] = field(default_factory=dict)
+    """Reasons to doubt answers for how their input was read, by code."""
 
     def add(self, prediction: Prediction) -> None:
         """Count one more prediction."""
@@ -31,6 +47,11 @@ class Tally:
         self.labels.update(prediction.labels)
         for name, number in prediction.values.items():
             self.numbers.setdefault(name, []).append(number.value)
+
+    def doubt(self, path: str, reason: Reason | None) -> None:
+        """Count one more answer to doubt, where there is a reason."""
+        if reason is not None:
+            self.doubts.setdefault(reason.code, Doubt(path, reason.words)).count += 1
 
     @property
     def unreadable(self) -> int:

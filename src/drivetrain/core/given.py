@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import math
 import operator
 from collections.abc import Iterable, Mapping, Sequence
 from numbers import Real
 from os import PathLike
 from pathlib import Path
-from typing import SupportsIndex, get_args
+from typing import SupportsFloat, SupportsIndex, get_args
 
 from .errors import UsageError
 from .local_path import local_path
-from .option import Option, Row
+from .option import Option, Row, by_colon
 
 INFINITE = float("inf")
 
@@ -31,6 +32,8 @@ def read_value(row: Row, value: object) -> object:
     Raises:
         UsageError: as `read_given`.
     """
+    if row.is_pair:
+        return _pair(row, value)
     if row.is_list:
         return read_names(row.name, value, numbers=row.option.numbers)
     if choices := get_args(row.type):
@@ -109,6 +112,21 @@ def _number(row: Row, value: object) -> float:
         raise UsageError(f"{row.name} is {value!r}; it must be a number")
     check_range(row.name, value, row.option)  # type: ignore[arg-type]  # as it was given, so that an error shows it so
     return float(value)
+
+
+def _pair(row: Row, value: object) -> tuple[float, float]:
+    given = by_colon(value) if isinstance(value, str) else value
+    pair = tuple(given) if isinstance(given, Iterable) else ()
+    numbers = [one for one in pair if isinstance(one, SupportsFloat) and math.isfinite(one)]
+    if len(pair) != 2 or len(numbers) != 2 or bool in map(type, pair):
+        shown = ":".join(map(str, pair)) if pair else value
+        raise UsageError(
+            f"{row.name} ({row.flag}) is {shown!r}; it must be two numbers, the lower first, such as 0:4095"
+        )
+    low, high = map(float, numbers)
+    if not low < high:
+        raise UsageError(f"{row.name} ({row.flag}) is {low:g}:{high:g}; the first number must be below the second")
+    return low, high
 
 
 def _text(name: str, value: object, types: tuple[type, ...], what: str) -> object:

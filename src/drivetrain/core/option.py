@@ -68,7 +68,12 @@ class Row:
     @property
     def is_list(self) -> bool:
         """Tells whether the choice is a list of names."""
-        return getattr(self.type, "__origin__", None) is tuple
+        return getattr(self.type, "__origin__", None) is tuple and not self.is_pair
+
+    @property
+    def is_pair(self) -> bool:
+        """Tells whether the choice is two numbers, the lower first."""
+        return bool(self.type == tuple[float, float])
 
     @property
     def flag(self) -> str:
@@ -93,6 +98,22 @@ def by_commas(text: str) -> tuple[str, ...]:
     ('low', 'middle', 'high')
     """
     return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+def by_colon(text: str) -> tuple[float | str, ...]:
+    """Read numbers with colons between them; what is no number stays a text, which whoever checks it can show.
+
+    >>> by_colon("0:4095"), by_colon("low:2")
+    ((0.0, 4095.0), ('low', 2.0))
+    """
+    return tuple(_number(part) for part in text.split(":"))
+
+
+def _number(text: str) -> float | str:
+    try:
+        return float(text)
+    except ValueError:
+        return text
 
 
 def option(default: T, how: Option) -> T:

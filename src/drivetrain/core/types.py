@@ -195,6 +195,8 @@ class Prediction:
     values: Mapping[str, Interval] = field(default_factory=dict)
     reasons: tuple[Reason, ...] = ()
     """The reasons why the answer is not accepted; empty where it is."""
+    facts: Facts = field(default_factory=dict, compare=False)
+    """Facts learned by reading the item, as a record keeps them beside the answer; no part of the answer itself."""
 
     def to_json(self) -> dict[str, Any]:
         """Return the object that ``predict --json`` prints and the server answers."""

@@ -38,6 +38,9 @@ COPIES_OF_TRAINING = "copies-of-training"
 UNKNOWN_LABELS = "unknown-labels"
 FILES_NOT_JUDGED = "files-not-judged"
 LABELS_ALIKE = "labels-alike"
+RANGE_FITTED = "range-fitted"
+RANGE_GUESSED = "range-guessed"
+RANGE_EXCEEDED = "range-exceeded"
 
 RULES: dict[str, Heading] = {
     SPLIT_LEAKS: Heading(Severity.WARNING, "The split leaks"),
@@ -58,6 +61,9 @@ RULES: dict[str, Heading] = {
     FILES_NOT_JUDGED: Heading(Severity.WARNING, "Files that do not count"),
     LABELS_ALIKE: Heading(Severity.WARNING, "Labels that differ only in how they are written"),
     UNUSED_SPLIT: Heading(Severity.WARNING, "Something looks like a split and is not used"),
+    RANGE_FITTED: Heading(Severity.NOTE, "The range of values was fitted"),
+    RANGE_GUESSED: Heading(Severity.WARNING, "The range of values was guessed"),
+    RANGE_EXCEEDED: Heading(Severity.WARNING, "Images lie beyond the range of values"),
 }
 """All rules, by code."""
 

@@ -22,6 +22,7 @@ from ..core.errors import SchemaError
 from ..core.types import IntArray
 from ..data.image.facts import thumbnail
 from ..data.image.metadata import strip_metadata
+from ..data.image.render import SRGB, Render
 from .storage import GALLERY
 from .tensors import load_tensors
 
@@ -117,13 +118,14 @@ def write_gallery(pictures: Mapping[int, bytes]) -> bytes:
     return bytes(save(arrays))
 
 
-def picture_of(data: bytes) -> bytes:
-    """Make the JPEG that is kept of an image file: at most `SIDE` pixels a side, upright, without metadata.
+def picture_of(data: bytes, render: Render = SRGB) -> bytes:
+    """Make the JPEG that is kept of an image file: at most `SIDE` pixels a side, upright, without metadata; ``render`` as
+    `decode` has it.
 
     Raises:
         ImageError: the bytes are not a usable image.
     """
-    return strip_metadata(thumbnail(data, SIDE))[0]
+    return strip_metadata(thumbnail(data, SIDE, render))[0]
 
 
 def choose(embeddings_ND: NDArray[Any], strata_N: IntArray, count: int) -> list[int]:

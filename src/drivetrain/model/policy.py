@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from ..core.types import Prediction, Verdict
 from ..core.verdict import Reason
 from ..draw.numbers import whole_percent
+from .inputs.input import Input
 from .kinds.kind import Answer
 from .manifest import Manifest
 from .rule import Answers, Lets, Rule, Ruling
@@ -83,7 +84,33 @@ class AlwaysReviewed(Rule):
         return Lets("without an accept rule", "no error has been named that may pass without a person")
 
 
-RULES: list[type[Rule]] = [Confident, AlwaysReviewed]
+@dataclass(frozen=True)
+class Undoubted(Rule):
+    """The input has to have been read as those that the model was trained on."""
+
+    input: Input
+
+    @classmethod
+    def of(cls, manifest: Manifest) -> Undoubted | None:
+        """Make the rule where an input may be read in another way."""
+        return cls(manifest.input) if manifest.input.has_doubts else None
+
+    def ruling(self, seen: Seen, answer: Answer) -> Ruling:  # noqa: ARG002
+        """Object where the input says so of what was read."""
+        return Ruling(self.input.doubt(seen.facts))
+
+    def objects(self, seen: SeenItems, answers: Answers) -> NDArray[np.bool_]:
+        """Object to many at once; nothing but their facts is asked for."""
+        doubts = (self.input.doubt(seen.facts_of(row)) for row in range(len(answers)))
+        return np.fromiter((doubt is not None for doubt in doubts), np.bool_, len(answers))
+
+    @property
+    def lets(self) -> Lets:
+        """Say nothing but where every input is doubted: usually none is."""
+        return Lets("", f"every {self.input.noun} is unlike those trained on in how it was read")
+
+
+RULES: list[type[Rule]] = [Confident, AlwaysReviewed, Undoubted]
 """The rules there are, each asked of every manifest, in the order in which their reasons are told."""
 
 
@@ -140,7 +167,8 @@ class Policy:
     def besides_confidence(self) -> str:
         """Say which answers the rules let stand that do not look at the confidence: `` and that look familiar``; else empty."""
         others = [rule.lets for rule in self.rules if not isinstance(rule, Confident)]
-        return f" and {Lets.joined(others).which}" if others else ""
+        which = Lets.joined(others).which
+        return f" and {which}" if which else ""
 
     def judged(self, path: str, seen: Seen, answer: Answer, bundle_id: str) -> Prediction:
         """The answer with its verdict, and the reasons where it does not stand."""
@@ -158,6 +186,7 @@ class Policy:
             labels=answer.labels,
             values=answer.values,
             reasons=reasons,
+            facts=seen.facts,
         )
 
     def standing(self, seen: SeenItems, answers: Answers) -> Standing:

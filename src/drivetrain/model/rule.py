@@ -36,7 +36,7 @@ class Lets:
     """The answers that rules let stand, as parts of sentences. Those left empty say the same as those given."""
 
     which: str
-    """After “answers”: ``of confidence 0.9 and more``."""
+    """After “answers”: ``of confidence 0.9 and more``; empty where it goes without saying."""
     none: str
     """A clause, where none does: ``no answer reaches confidence 0.9``."""
     where: str = ""
@@ -50,10 +50,10 @@ class Lets:
     def joined(cls, parts: Sequence[Lets]) -> Lets:
         """Join what several rules let stand."""
         return cls(
-            which=" and ".join(one.which for one in parts),
+            which=" and ".join(one.which for one in parts if one.which),
             none="; ".join(one.none for one in parts),
-            where=" and ".join(one.where or one.which for one in parts),
-            at=" and ".join(one.at or one.which for one in parts),
+            where=" and ".join(one.where or one.which for one in parts if one.which),
+            at=" and ".join(one.at or one.which for one in parts if one.which),
             too_few="; ".join(one.too_few or one.none for one in parts),
         )
 

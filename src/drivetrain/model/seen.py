@@ -5,14 +5,14 @@ Shapes: N items, W logits, D embedding, F embedding of the network before fine-t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..core.types import FloatArray
+from ..core.types import Facts, FloatArray
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,7 +23,7 @@ class Seen:
     embedding_D: FloatArray
     frozen_embedding_F: FloatArray | None = None
     """The embedding before fine-tuning; None where no rule of the policy asks for it (`Policy.needs_frozen`)."""
-    facts: Mapping[str, object] = field(default_factory=dict)
+    facts: Facts = field(default_factory=dict)
     """The item's facts that the input states, such as its width and height."""
 
 
@@ -36,7 +36,7 @@ class SeenItems:
     """Gives (N, D)."""
     frozen: Callable[[], FloatArray] | None
     """Gives (N, F); None where no rule of the policy asks for it."""
-    facts_of: Callable[[int], Mapping[str, object]]
+    facts_of: Callable[[int], Facts]
     """Return what was seen of one row."""
 
     def __len__(self) -> int:

@@ -12,14 +12,15 @@ from ..core.figure import Figure
 from ..core.reference import read_reference
 from ..core.types import Item
 from ..data.image.facts import thumbnail
+from ..data.image.render import SRGB, Render
 from ..draw.numbers import limits, shown
 from ..learn.figures import sentence_case
 from ..learn.sections import AnswerSections, Example
 from .page import Headline, Mistake, Report, Thumbnail
 
 
-def with_answers(report: Report, sections: AnswerSections, items: Sequence[Item]) -> Report:
-    """Return the page with the sections about the answers to ``items``."""
+def with_answers(report: Report, sections: AnswerSections, items: Sequence[Item], render: Render = SRGB) -> Report:
+    """Return the page with the sections about the answers to ``items``, whose pictures are shown by ``render``."""
     return replace(
         report,
         called=sections.called,
@@ -30,8 +31,8 @@ def with_answers(report: Report, sections: AnswerSections, items: Sequence[Item]
         plots=sections.plots,
         reliability=sections.reliability,
         ece=sections.ece,
-        top_losses=_mistakes(sections.top_losses, items),
-        confident_mistakes=_mistakes(sections.confident_mistakes, items),
+        top_losses=_mistakes(sections.top_losses, items, render),
+        confident_mistakes=_mistakes(sections.confident_mistakes, items, render),
         confident_note=sections.confident_note,
     )
 
@@ -42,12 +43,12 @@ def headline(row: Figure, note: str = "") -> Headline:
     return Headline(name, shown(row), limits(row), "; ".join(part for part in (note, row.note) if part))
 
 
-def pictures_of(items: Sequence[Item]) -> list[Thumbnail]:
-    """Make a thumbnail of each item; empty where the file has gone since it was read."""
+def pictures_of(items: Sequence[Item], render: Render) -> list[Thumbnail]:
+    """Make a thumbnail of each item, rendered as for the model; empty where the file has gone since it was read."""
 
     def one(item: Item) -> Thumbnail:
         try:
-            return Thumbnail(item.name, thumbnail(read_reference(item.reference)))
+            return Thumbnail(item.name, thumbnail(read_reference(item.reference), render=render))
         except (OSError, InputError):
             return Thumbnail(item.name, b"")
 
@@ -55,6 +56,6 @@ def pictures_of(items: Sequence[Item]) -> list[Thumbnail]:
         return list(pool.map(one, items))
 
 
-def _mistakes(examples: Sequence[Example], items: Sequence[Item]) -> tuple[Mistake, ...]:
-    pictures = pictures_of([items[one.row] for one in examples])
+def _mistakes(examples: Sequence[Example], items: Sequence[Item], render: Render) -> tuple[Mistake, ...]:
+    pictures = pictures_of([items[one.row] for one in examples], render)
     return tuple(Mistake(picture, one) for one, picture in zip(examples, pictures, strict=True))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from ..data.image.preprocess import render_of
 from ..draw.numbers import limits, percent, shown, span
 from ..evaluation.evaluation import Evaluation
 from ..learn.accept_rule import Accepted
@@ -28,7 +29,7 @@ def evaluation_report(evaluation: Evaluation, predictor: Predictor) -> str:
         seconds=(("evaluate", evaluation.seconds),),
     )
     sections = evaluation.judged.sections(evaluation.items, figures.settings, ConfidentFrom.of(manifest))
-    return render(with_answers(report, sections, evaluation.items))
+    return render(with_answers(report, sections, evaluation.items, render_of(manifest.input.preprocess)))
 
 
 def _run(evaluation: Evaluation, predictor: Predictor) -> tuple[tuple[str, str], ...]:

@@ -14,7 +14,8 @@ from ..core.errors import InputError
 from ..core.reference import read_reference
 from ..data.image.decode import decode
 from ..data.image.facts import pixel_size
-from ..data.image.preprocess import Preprocess, apply, for_images
+from ..data.image.preprocess import Preprocess, apply, for_images, render_of
+from ..data.image.render import Render
 from ..data.preparation import Preparation
 from ..draw.numbers import percent, span
 from ..draw.plot import Plot
@@ -65,7 +66,7 @@ def training_report(trained: Trained, files: Mapping[str, bytes], created_at: st
     )
     judged_items = [trained.sample.items[row] for row in trained.judged.rows_J]
     sections = trained.judged.sections(judged_items, trained.figures.settings, ConfidentFrom.of(described))
-    return render(with_answers(report, sections, judged_items))
+    return render(with_answers(report, sections, judged_items, _render(trained)))
 
 
 def _calibration_note(trained: Trained) -> str:
@@ -148,7 +149,7 @@ def _duplicate_groups(trained: Trained) -> tuple[DuplicateGroup, ...]:
         clusters.append(([*pair, *(row for row in members if row not in pair)], labels, kind, bool(pair)))
     clusters.sort(key=lambda cluster: (not cluster[3], -len(cluster[1]), -len(cluster[0])))
     shown = [[items[row] for row in members[:MEMBERS_SHOWN]] for members, *_ in clusters[:GROUPS_SHOWN]]
-    pictures = iter(pictures_of([item for items in shown for item in items]))
+    pictures = iter(pictures_of([item for items in shown for item in items], _render(trained)))
     return tuple(
         DuplicateGroup(
             kind=kind,
@@ -195,6 +196,10 @@ def _run(trained: Trained) -> tuple[tuple[str, str], ...]:
         ("Machine", f"{platform.system()} {platform.machine()}, {available_cores()} cores"),
         ("Versions", f"drivetrain {__version__}, Python {platform.python_version()}"),
     )
+
+
+def _render(trained: Trained) -> Render:
+    return render_of(trained.chosen.features.backbone.preprocess)
 
 
 def _input_size(preparation: Preparation) -> tuple[int, int] | None:

@@ -14,6 +14,8 @@ from ..core.ordered_map import ordered_map
 from ..core.reference import read_reference
 from ..core.types import FloatArray, Item
 from ..data.image import phash
+from ..data.image.preprocess import render_of
+from ..data.image.render import SRGB, Render
 from ..embed.session import Session
 from ..model import gallery, golden, storage
 from ..model.arrays import TrainingArrays
@@ -97,13 +99,16 @@ def _pictures(trained: Trained, remembered: TrainingArrays) -> dict[int, bytes]:
     options, n_trained = trained.options, len(trained.trained_on.items)
     rows = gallery.choose(remembered.embeddings_ND[:n_trained], trained.targets.strata_N, options.gallery)
     workers = options.workers or available_cores()
-    made = ordered_map(partial(_picture, trained.trained_on.items), rows, workers=workers, ahead=2 * workers)
+    render = render_of(trained.chosen.features.backbone.preprocess)
+    made = ordered_map(
+        partial(_picture, trained.trained_on.items, render=render), rows, workers=workers, ahead=2 * workers
+    )
     return {row: picture for row, picture in zip(rows, made, strict=True) if picture is not None}
 
 
-def _picture(items: Sequence[Item], row: int) -> bytes | None:
+def _picture(items: Sequence[Item], row: int, render: Render = SRGB) -> bytes | None:
     try:
-        return gallery.picture_of(read_reference(items[row].reference))
+        return gallery.picture_of(read_reference(items[row].reference), render)
     except (OSError, InputError):
         return None  # the file is gone since it was embedded; the others will do
 

@@ -46,6 +46,7 @@ class Choices(TypedDict, total=False):
     budget_s: float | None
     balance: Balance | None
     resize: Resize | None
+    range: tuple[float, float] | None
     size: int | None
     accept: float | None
     seed: int | None

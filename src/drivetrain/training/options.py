@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from ..core.option import Option, Row, option, part, rows, switched
+from ..core.option import Option, Row, by_colon, option, part, rows, switched
 from ..learn.balance import Balance
 from ..learn.target_options import TargetOptions
 
@@ -157,6 +157,16 @@ class TrainOptions:
         Option(
             "How an image becomes the network's square (the backbone's own way unless given).",
             about="how an image becomes the network's square; the backbone's own way by default.",
+        ),
+    )
+    range: tuple[float, float] | None = option(
+        None,
+        Option(
+            "Images of more than 8 bits: the values of black and white, such as 0:4095 (fitted to the images unless given).",
+            about="(low, high): of images of more than 8 bits a value, those that become black and white, such as (0, 4095) for "
+            "12 bits; fitted to the training images by default.",
+            metavar="LOW:HIGH",
+            read=by_colon,
         ),
     )
     size: int | None = option(

@@ -6,9 +6,10 @@ Shapes: A usable images, N of them trained on.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ..core.cores import available_cores
+from ..core.finding import Finding
 from ..core.ports import Progress
 from ..data.block.blocks import InputBlock
 from ..embed.backbone import Backbone
@@ -18,12 +19,13 @@ from ..learn.figures import with_leak
 from ..learn.findings import without
 from ..learn.head import FittedHead
 from ..learn.judged import Judged
+from ..learn.range_findings import about_fit, about_ranges
 from ..learn.reading import Read
 from .checks import check_groups
 from .contradictions import contradictory
 from .features import Chosen, candidates, choose_and_embed
 from .findings import Circumstances, findings_of
-from .holdout import judge_head, leak_of, out_of_fold
+from .holdout import TRAINING, judge_head, leak_of, out_of_fold
 from .options import TrainOptions
 from .outcome import Outcome
 from .ready import Ready, Tuned
@@ -52,7 +54,10 @@ def fit(
     """
     read = Sample.of(found)
     check_groups(read.groups_N, options.balance)
+    fitted_range: str | None = None
     with watch("embed"):
+        if backbone is None:
+            found, fitted_range = _in_range(found, options, progress)
         backbones = [backbone] if backbone else candidates(options, found.input_block)
         embedder = Embedder(cache, options.workers, progress)
         chosen = choose_and_embed(read, options, embedder, cache, progress, backbones)
@@ -60,7 +65,7 @@ def fit(
         sides = sides_of(read, chosen, (*found.dataset.skipped, *chosen.embeddings.skipped))
         fitted = _fitted(sides, options)
         frozen = _judged(sides, fitted)
-    run = Frozen(found, options, sides, chosen, fitted, frozen)
+    run = Frozen(found, options, sides, chosen, fitted, frozen, fitted_range)
     if options.deep is None and tuner is None:
         return _concluded(run, None, None)
     with watch("fine-tune"):
@@ -80,12 +85,24 @@ class Frozen:
     fitted: FittedHead
     frozen: Judged
     """The answers of the head on the frozen network."""
+    fitted_range: str | None
+    """The ranges of values that were fitted, in words; see `InputBlock.fitted`."""
 
     @property
     def ready(self) -> Ready:
         """Return all that fine-tuning starts from."""
         sides = self.sides
         return Ready(sides.sample, sides.training, sides.held, self.frozen, self.chosen, self.fitted, self.options)
+
+
+def _in_range(found: Read, options: TrainOptions, progress: Progress) -> tuple[Read, str | None]:
+    """Return what was read with a block that knows between which values inputs lie: as stated, or else fitted."""
+    block = found.input_block if options.range is None else found.input_block.in_range(options.range)
+    to_train_on = ((item.name, item.reference) for item in found.dataset.items if item.split in TRAINING)
+    fitted = block.fitted(to_train_on, progress, options.workers)
+    if fitted.words is not None:
+        progress.say(f"range of values: {fitted.words}; --range LOW:HIGH states another")
+    return replace(found, input_block=fitted.block), fitted.words
 
 
 def _fitted(sides: Sides, options: TrainOptions) -> FittedHead:
@@ -109,6 +126,13 @@ def _fine_tuned(ready: Ready, input_block: InputBlock, progress: Progress) -> Tu
     return fine_tune(ready, input_block, progress)
 
 
+def _about_ranges(run: Frozen) -> tuple[Finding, ...]:
+    """Make the findings on the ranges by which the images' values became levels."""
+    details = [facts.details for facts in run.chosen.embeddings.facts]
+    names = [item.name for item in run.sides.sample.items]
+    return (*about_fit(run.fitted_range), *about_ranges(details, names))
+
+
 def _concluded(run: Frozen, tuned: Tuned | None, outcome: Outcome | None) -> Trained:
     """Everything that follows from the answers judged: those of the fine-tuned network where that is what is used."""
     options, sides, judged = run.options, run.sides, tuned.judged if tuned else run.frozen
@@ -122,7 +146,15 @@ def _concluded(run: Frozen, tuned: Tuned | None, outcome: Outcome | None) -> Tra
     found = findings_of(
         sides,
         figures,
-        Circumstances(leak, contradicting, run.fitted.n_folds, options.balance, outcome, run.found.dataset.doubts),
+        Circumstances(
+            leak=leak,
+            contradictory=contradicting,
+            n_folds=run.fitted.n_folds,
+            balance=options.balance,
+            outcome=outcome,
+            doubts=run.found.dataset.doubts,
+            ranges=_about_ranges(run),
+        ),
     )
     findings, ignored = without(found, options.ignore)
     return Trained(

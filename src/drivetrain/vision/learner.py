@@ -332,7 +332,8 @@ class VisionLearner:
 
 def _prepared(own: Preprocess, dls: DataLoaders) -> Preprocess:
     """Return the network's preprocessing, with pictures of the size and shape that the item transforms make."""
-    spec = own.model_copy(update={"mode": dls.datasets.train.image_block.mode})
+    block = dls.datasets.train.image_block
+    spec = own.model_copy(update={"mode": block.mode, "render": block.render})
     sizing = [tfm for tfm in dls.train.item_tfms if isinstance(tfm, ItemResize | RandomResizedCrop)]
     if not sizing:
         return spec

@@ -1,10 +1,10 @@
-"""Blocks: the kinds of a DataBlock's input and target, and how each goes into an array and back.
+"""Blocks: the kinds of a DataBlock's target, and how each goes into an array and back; and the names of those of its input.
 
 A block is frozen. `TargetBlock.parse` makes a target of what ``get_y`` gave; `setup` gives a block that knows the
 training targets' vocabulary; `encode`, `decode` and `stack` go between targets and arrays. Only training targets make
 the vocabulary: a label that stands only in validation is an error that names it. To skip such items would show figures
 of an easier task than the one the data describe.
-Shapes: N items, H, W pixels, K channels, C labels, T numbers.
+Shapes: N items, C labels, T numbers.
 """
 
 from __future__ import annotations
@@ -15,127 +15,35 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, ClassVar, Generic, Literal, Self, TypeVar, get_args
+from typing import Any, ClassVar, Generic, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from ...core.errors import DataError, UsageError
 from ...core.types import FloatArray, IntArray
-from ..image.decode import DecodeSize
-from ..image.files import IMAGES
-from ..image.picture import from_array, read_picture
-from ..image.preprocess import Preprocess, for_images
-from ..image.render import SRGB, Render
-from ..preparation import Preparation
-from ..sources.file_form import FileForm
 from ..sources.folder import listed
 from ..sources.table import text_of
 from .describe import describe
+from .image_block import ImageBlock, Mode
+from .input_block import InputBlock
 
-Mode = Literal["RGB", "L"]
+__all__ = [
+    "STRATA",
+    "CategoryBlock",
+    "ImageBlock",
+    "InputBlock",
+    "Mode",
+    "MultiCategoryBlock",
+    "OneLabelBlock",
+    "RegressionBlock",
+    "TargetBlock",
+]
+
 Target = TypeVar("Target")
 
 # Numbers are kept in proportion on both sides of a split by fifths of their range of ranks.
 STRATA = 5
-
-
-class InputBlock(ABC):
-    """The input that is predicted from."""
-
-    input_type: ClassVar[str]
-    """The manifest's name for this input; the backbones to choose from are those that take it."""
-    files: ClassVar[FileForm]
-    """The form by which this input's files are known in a source."""
-
-    @abstractmethod
-    def prepared(self, preparation: Preparation, resize: str | None) -> Preparation:
-        """Return the preparation for the items of this block, for a network that wants them as ``preparation`` has it.
-
-        ``resize``: the way asked for of bringing images to the network's size.
-
-        Raises:
-            UsageError: the network takes another input, or there is nothing to resize.
-        """
-
-
-@dataclass(frozen=True)
-class ImageBlock(InputBlock):
-    """Pictures: ``RGB``, or ``L`` for greyscale. Whatever a file holds is brought to that mode.
-
-    >>> ImageBlock("L").open(np.zeros((4, 6, 3), np.uint8)).mode
-    'L'
-    """
-
-    input_type: ClassVar[str] = Preprocess.input_type
-    files: ClassVar[FileForm] = IMAGES
-
-    mode: Mode = "RGB"
-    render: Render = SRGB
-    """The rule for pictures of more than 8 bits, and of other colours than sRGB."""
-
-    def __post_init__(self) -> None:
-        if self.mode not in get_args(Mode):
-            raise UsageError(f"ImageBlock's mode is {self.mode!r}; it must be 'RGB' or 'L' (greyscale)")
-
-    @property
-    def channels(self) -> int:
-        """K: 3 or 1."""
-        return len(self.mode)
-
-    def prepared(self, preparation: Preparation, resize: str | None) -> Preprocess:
-        """Return the preparation in the block's mode, resizing in the way asked for."""
-        spec = for_images(preparation)
-        changes: dict[str, object] = {}
-        if resize is not None and resize != spec.resize.method:
-            changes["resize"] = spec.resize.model_copy(update={"method": resize})
-        if self.mode != spec.mode:
-            changes["mode"] = self.mode
-        return spec.model_copy(update=changes) if changes else spec
-
-    def open(self, x: object, decode_size: DecodeSize | None = None) -> Image.Image:
-        """Open an upright image of the block's mode; see `read_picture` for what ``x`` may be.
-
-        Raises:
-            ImageError: the file is not a usable image.
-            DataError: ``x`` is nothing an image can be read from.
-        """
-        return self.in_mode(read_picture(x, decode_size, self.render))
-
-    def in_mode(self, image: object) -> Image.Image:
-        """Turn a transform's result, be it a Pillow image or a uint8 array, into an image of the block's mode.
-
-        Raises:
-            DataError: it is neither.
-        """
-        if isinstance(image, np.ndarray):
-            image = from_array(image)
-        if not isinstance(image, Image.Image):
-            raise DataError(f"it gave {describe(image)}; it must give a Pillow image or a uint8 array")
-        return image if image.mode == self.mode else image.convert(self.mode)
-
-    def array(self, image: Image.Image) -> NDArray[np.uint8]:
-        """Image of the block's mode → (H, W, K)."""
-        return np.asarray(image).reshape(image.height, image.width, self.channels)
-
-    def stack(self, pixels_HWK: Sequence[NDArray[np.uint8]], names: Sequence[str]) -> NDArray[np.uint8]:
-        """Images of one size → (N, K, H, W), laid out in memory with channels last.
-
-        Channels last is how the pixels come, so that nothing is copied twice, and what torch's CPU convolutions
-        prefer; a reader of the array need not care.
-
-        Raises:
-            DataError: sizes differ; names two of the images.
-        """
-        first = pixels_HWK[0].shape
-        for pixels, name in zip(pixels_HWK, names, strict=True):
-            if pixels.shape != first:
-                raise DataError(
-                    f"images of one batch must be of one size; {names[0]} is {first[1]}×{first[0]} pixels and "
-                    f"{name} {pixels.shape[1]}×{pixels.shape[0]}; give item_tfms=Resize(224), or another size"
-                )
-        return np.stack(pixels_HWK).transpose(0, 3, 1, 2)
 
 
 class TargetBlock(ABC, Generic[Target]):

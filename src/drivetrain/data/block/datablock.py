@@ -173,13 +173,16 @@ class DataBlock:
         except Exception as error:
             raise StepError(f"splitter {called(self.splitter)}", f"{len(samples)} items", _reason(error)) from error
 
-    def encoded(self, samples: Sequence[Sample], split: Split) -> tuple[View, View]:
-        """Encode both sides' targets as numbers, by the vocabulary that the training side teaches.
+    def encoded(self, samples: Sequence[Sample], split: Split, progress: Progress | None = None) -> tuple[View, View]:
+        """Encode both sides' targets as numbers, by the vocabulary that the training side teaches; the pictures' block is fitted
+        to that side as well.
 
         Raises:
             StepError: a validation item has a label that training lacks; names both.
             DataError: a side lacks a label.
         """
+        named = ((samples[row].name, samples[row].x) for row in split.train)
+        inputs = self.image_block.fitted(named, progress or Silent()).block
         block = self.target_block
         if block is not None:
             block = block.setup([samples[row].target for row in split.train])
@@ -187,7 +190,7 @@ class DataBlock:
         for rows, training in ((split.train, True), (split.valid, False)):
             chosen = tuple(samples[row] for row in rows)
             targets_N = block.stack([_encoded(block, sample) for sample in chosen]) if block is not None else None
-            views.append(View(chosen, self.image_block, block, targets_N, training))
+            views.append(View(chosen, inputs, block, targets_N, training))
         if block is not None and block.needs_each_side:
             check_labels(samples, split, called(self.splitter))
         return views[0], views[1]
@@ -201,7 +204,7 @@ class DataBlock:
         items, skipped, notes = self._found(source)
         samples = self.samples(items, folder_of(source))
         split = self.split(samples, progress)
-        train, valid = self.encoded(samples, split)
+        train, valid = self.encoded(samples, split, progress)
         return Datasets(train, valid, notes + split.notes, skipped + split.skipped, split.groups_N)
 
     def dataloaders(

@@ -11,6 +11,7 @@ from PIL import Image
 from ...core.types import ItemFacts
 from .decode import Decoded, DecodeSize, decode
 from .phash import low_frequencies
+from .render import SRGB, Render
 
 THUMBNAIL_SIDE = 160
 
@@ -47,13 +48,13 @@ def pixel_size(facts: ItemFacts) -> tuple[int, int]:
     return int(facts.details["width"]), int(facts.details["height"])
 
 
-def thumbnail(data: bytes, side: int = THUMBNAIL_SIDE) -> bytes:
-    """Make a JPEG of at most ``side`` pixels a side, without metadata.
+def thumbnail(data: bytes, side: int = THUMBNAIL_SIDE, render: Render = SRGB) -> bytes:
+    """Make a JPEG of at most ``side`` pixels a side, without metadata; ``render`` as `decode` has it.
 
     Raises:
         ImageError: the bytes are not a usable image.
     """
-    return thumbnail_of(decode(data, thumbnail_size(side)).image, side)
+    return thumbnail_of(decode(data, thumbnail_size(side), render=render).image, side)
 
 
 def thumbnail_size(side: int) -> DecodeSize:

@@ -9,7 +9,7 @@ from PIL import Image
 
 from ...core.errors import LIBRARY_MISSING, ImageError
 from .heif import without_needless
-from .levels import by_range
+from .levels import Scaling
 from .stored import Stored
 
 FORMAT = "HEIC"
@@ -43,7 +43,7 @@ def read_heif(data: bytes) -> Stored:
 def _of_8_bits(pixels: bytes, size: tuple[int, int], depth: int, mode: str) -> Image.Image:
     values = np.frombuffer(pixels, "<u2").reshape(size[1], size[0], len(mode))
     white = ((1 << depth) - 1) << (16 - depth)
-    return Image.frombytes(mode, size, by_range(values, 0, white).tobytes())
+    return Image.frombytes(mode, size, Scaling(0, white).levels(values).tobytes())
 
 
 def _library() -> Any:

@@ -104,9 +104,10 @@ class Preprocess(BaseModel):
 
     @property
     def words(self) -> str:
-        """The preprocessing for a person: ``squish to 224×224, bilinear``."""
+        """The preprocessing for a person: ``squish to 224×224, bilinear``, and the range of values where one is known."""
         height, width = self.resize.size
-        return f"{self.resize.method} to {width}×{height}, {self.resize.filter}"
+        values = f"; values of more than 8 bits: {self.render.known}" if self.render.known else ""
+        return f"{self.resize.method} to {width}×{height}, {self.resize.filter}{values}"
 
     @property
     def reading(self) -> str:
@@ -149,6 +150,11 @@ def for_images(preparation: Preparation) -> Preprocess:
     if isinstance(preparation, Preprocess):
         return preparation
     raise UsageError(f"this is for networks that take images; this one takes the input “{preparation.input_type}”")
+
+
+def render_of(preparation: Preparation) -> Render:
+    """The rule by which a network's inputs are rendered; for inputs that are no images, the usual one."""
+    return preparation.render if isinstance(preparation, Preprocess) else SRGB
 
 
 def _perturbed(image: Image.Image) -> Image.Image:

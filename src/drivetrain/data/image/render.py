@@ -8,13 +8,20 @@ the manifest, and the same for every picture afterwards.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 Range = tuple[Finite, Finite]
 """(low, high): the value that becomes black, and the one that becomes white; values beyond are cut off."""
+
+EIGHT_BITS: Literal["8 bits"] = "8 bits"
+RangeWord = Literal["8 bits", "known", "exceeded", "guessed"]
+"""The way in which the values of a picture became 8-bit levels. 8 bits: as they are; known: by the range of the rule; exceeded:
+by that too, but half of them or more lie beyond it; guessed: by a range guessed from the picture itself."""
 
 
 class Ranges(BaseModel):
@@ -36,6 +43,19 @@ class Ranges(BaseModel):
                 raise ValueError(f"ranges.{name} is {list(values)}; the first must be below the second")
         return self
 
+    def of(self, values: NDArray[Any], no_data: float | None) -> Range | None:  # noqa: ARG002  # for subclasses
+        """Return the range of a picture's values, by their type; None where it has to be guessed.
+
+        ``no_data``: the value that means nothing in the picture's file.
+        """
+        return self.floats if np.issubdtype(values.dtype, np.floating) else self.integers
+
+    @property
+    def words(self) -> str:
+        """The ranges for a person: ``integers 0 to 4095``; empty where none is known."""
+        named = (("integers", self.integers), ("floating point", self.floats))
+        return ", ".join(f"{name} {known[0]:.9g} to {known[1]:.9g}" for name, known in named if known is not None)
+
 
 class Render(BaseModel):
     """The rule by which stored values and colours become 8-bit sRGB."""
@@ -53,6 +73,11 @@ class Render(BaseModel):
         ranges = self.ranges if isinstance(self.ranges, str) else f"{self.ranges.integers}{self.ranges.floats}"
         return f"{self.colour} {ranges}".replace("None", "-")
 
+    @property
+    def known(self) -> str:
+        """The ranges that are known, in words; empty where there are none."""
+        return "" if isinstance(self.ranges, str) else self.ranges.words
+
 
 SRGB = Render()
 """The rule where nobody has stated another."""
@@ -67,8 +92,7 @@ class Rendered:
 
     profile: Literal["none", "applied", "ignored"] = "none"
     """ignored: there is a colour profile that cannot be used, so colours were taken as sRGB."""
-    range: Literal["8 bits", "known", "guessed"] = "8 bits"
-    """Tells whether the values of a picture of more than 8 bits lie in a known range."""
+    range: RangeWord = EIGHT_BITS
 
 
 AS_STORED = Rendered()

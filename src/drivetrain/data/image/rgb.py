@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
@@ -10,8 +9,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from .colour import AS_IT_IS, Conversion, Space, conversion_of
-from .levels import Levels, by_picture, by_range
-from .render import AS_STORED, Ranges, Render, Rendered
+from .levels import Levels, levels_of
+from .render import AS_STORED, Render, Rendered
 from .values import Values
 
 # The space of colours that a profile has to be for, by mode; of all other modes that of RGB.
@@ -37,7 +36,8 @@ def rendered(
     if isinstance(picture, Values):
         return _of_values(picture, render)
     if picture.mode.startswith("I") or picture.mode == "F":
-        return _of_values(Values(np.asarray(picture)[:, :, None]), render)
+        own_profile = picture.info.get("icc_profile")
+        return _of_values(Values(np.asarray(picture)[:, :, None], profile=own_profile), render)
     profile = picture.info.get("icc_profile") if render.colour == "srgb" else None
     if not profile:
         return to_rgb(picture), AS_STORED
@@ -55,16 +55,14 @@ def _of_values(values: Values, render: Render) -> tuple[Image.Image, Rendered]:
     array_HWK = values.array_HWK
     opaque = array_HWK.shape[2] in (1, 3)
     colours_HWK = array_HWK if opaque else array_HWK[:, :, :-1]
-    levels_HWK, how = _levels(colours_HWK, render.ranges)
-    if values.inverted:
-        np.subtract(255, levels_HWK, out=levels_HWK)
+    levels_HWK, how = levels_of(colours_HWK, render.ranges, values.no_data, inverted=values.inverted)
     levels_HWK, profile = _converted(levels_HWK, values.profile, render)
-    how = replace(how, profile=profile)
+    told = Rendered(profile, how)
     if not opaque:
         _lay_over_white(levels_HWK, array_HWK[:, :, -1])
     if levels_HWK.shape[2] == 1:
-        return Image.fromarray(levels_HWK[:, :, 0]).convert("RGB"), how
-    return Image.fromarray(levels_HWK), how
+        return Image.fromarray(levels_HWK[:, :, 0]).convert("RGB"), told
+    return Image.fromarray(levels_HWK), told
 
 
 def _converted(
@@ -102,15 +100,6 @@ def to_rgb(image: Image.Image, conversion: Conversion = AS_IT_IS) -> Image.Image
     if image.mode in SPACES and conversion.changes:
         return conversion.of(image).convert("RGB")
     return conversion.of(image if image.mode == "RGB" else image.convert("RGB"))
-
-
-def _levels(values: NDArray[Any], ranges: Literal["picture"] | Ranges) -> tuple[Levels, Rendered]:
-    known = None
-    if isinstance(ranges, Ranges):
-        known = ranges.floats if values.dtype.kind == "f" else ranges.integers
-    if known is not None:
-        return by_range(values, *known), Rendered(range="known")
-    return by_picture(values), Rendered(range="guessed")
 
 
 def _over_white(image: Image.Image, conversion: Conversion) -> Image.Image:

@@ -13,12 +13,13 @@ from pydantic import AfterValidator
 
 from ...core.errors import ImageError, InputError, UsageError
 from ...core.types import Facts
+from ...core.verdict import Reason
 from ...data.block.blocks import ImageBlock
 from ...data.image.decode import Decoded, decode, decoding_bytes
 from ...data.image.files import IMAGES
 from ...data.image.metadata import rewritten, without_metadata
 from ...data.image.preprocess import Preprocess, resize_image, to_tensor
-from ...data.image.render import AS_BEFORE, Render
+from ...data.image.render import AS_BEFORE, EIGHT_BITS, Render
 from ...data.image.rgb import rendered
 from ...data.image.true_size import JPEG_SIGNATURE, MAX_PIXELS, true_size
 from ...data.sources.file_form import FileForm
@@ -71,11 +72,13 @@ class ImageInput(Input):
 
     @property
     def limits(self) -> str:
-        """The limits of a model of photos, as people say."""
+        """The limits of a model of photos, as people say; and the range of values that are not cut off."""
+        known = self.preprocess.render.known
+        values = f"\nOf images of more than 8 bits it sees {known}; values beyond are cut off." if known else ""
         return (
             "The figures hold for photos like those it was trained on. Of a picture of something else it still gives one of "
             "its\nanswers; nothing in this bundle tells such pictures apart yet. Check it on photos of the place it will work in "
-            "before\nanybody relies on it."
+            f"before\nanybody relies on it.{values}"
         )
 
     def read_bytes(self, data: bytes, most: int | None = None, *, whole: bool = False) -> Decoded:
@@ -97,12 +100,30 @@ class ImageInput(Input):
         return isinstance(source, Image.Image) or super().is_one(source)
 
     def facts(self, content: Decoded) -> Facts:
-        """Return width and height, upright and as stored, in pixels."""
-        return {"width": content.width, "height": content.height}
+        """Return width and height, upright and as stored, in pixels; and of more than 8 bits, by which kind of range."""
+        size: Facts = {"width": content.width, "height": content.height}
+        return size if content.rendered.range == EIGHT_BITS else {**size, "range": content.rendered.range}
 
     def facts_in(self, details: Facts) -> Facts:
         """Without how the file was written."""
-        return {name: details[name] for name in ("width", "height")}
+        names = ("width", "height") if details["range"] == EIGHT_BITS else ("width", "height", "range")
+        return {name: details[name] for name in names}
+
+    @property
+    def has_doubts(self) -> bool:
+        """Tells whether a range of values is known, which others may miss; a model that knows none has to live with guesses."""
+        return bool(self.preprocess.render.known)
+
+    def doubt(self, facts: Facts) -> Reason | None:
+        """Doubt a picture whose values are not of the range that the model was trained with."""
+        known = self.preprocess.render.known
+        match facts.get("range"):
+            case "exceeded":
+                return Reason("range-exceeded", f"at least half of its values lie beyond the model's range, {known}")
+            case "guessed":
+                its = f"the model's is of other values, {known}" if known else "the model knows none"
+                return Reason("range-guessed", f"the range of its values was guessed, as {its}")
+        return None
 
     def size_fault(self, data: bytes, most: int) -> str | None:
         """Say whether the picture is too large, by the file's headers."""

@@ -19,6 +19,7 @@ from PIL import Image
 
 from ...core.reference import Reference, read_bounded
 from ...core.types import Facts, FloatArray
+from ...core.verdict import Reason
 from ...data.block.blocks import InputBlock
 from ...data.preparation import Preparation
 from ...data.sources.file_form import FileForm
@@ -160,6 +161,15 @@ class Input(Part, ABC):
     def facts_in(self, details: Facts) -> Facts:
         """`facts`, from an item's `ItemFacts.details`."""
         return details
+
+    @property
+    def has_doubts(self) -> bool:
+        """Tells whether a reason of `doubt` is one for which a person has to look, whatever the answer."""
+        return False
+
+    def doubt(self, facts: Facts) -> Reason | None:  # noqa: ARG002  # for subclasses
+        """Return the reason to doubt an answer, whatever it is, to an input that was read so; None where there is none."""
+        return None
 
     # Serving: questions about a file before it is read, and the file that is kept.
 

@@ -181,7 +181,9 @@ def shown(server: Server, sha256: str, size: int | None) -> tuple[bytes, str]:
     if size is None:
         return stored.data, stored.media_type
     try:
-        return server.pictures.thumbnail(stored.data, size), "image/jpeg"
+        # An image may have been sent to several models; it is shown as the first of them all sees it.
+        form = server.model(None, None).predictor.manifest.input
+        return server.pictures.thumbnail(stored.data, size, form), "image/jpeg"
     except InputError as error:
         raise Problem("not-found", f"the image cannot be shown: {error}") from None
 

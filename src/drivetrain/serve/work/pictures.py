@@ -14,6 +14,8 @@ from ...core.memory import return_free_memory
 from ...core.memory_budget import MemoryBudget
 from ...data.image.decode import Decoded, DecodeSize, decode, decoding_bytes
 from ...data.image.facts import THUMBNAIL_SIDE, thumbnail_of, thumbnail_size
+from ...data.image.preprocess import render_of
+from ...data.image.render import SRGB, Render
 from ...data.image.true_size import MAX_PIXELS
 from ...model.inputs.input import Input
 
@@ -43,14 +45,14 @@ class Pictures:
             yield form.read_bytes(data, self.max_pixels, whole=whole)
 
     @contextmanager
-    def decoded(self, data: bytes, decode_size: DecodeSize | None = None) -> Iterator[Decoded]:
+    def decoded(self, data: bytes, decode_size: DecodeSize | None = None, render: Render = SRGB) -> Iterator[Decoded]:
         """Decode a picture, held for the length of the block; see `decode`.
 
         Raises:
             ImageError: as `decode`; or it would take more memory than there is for all pictures.
         """
         with self._held(decoding_bytes(data, decode_size, max_pixels=self.max_pixels)):
-            yield decode(data, decode_size, max_pixels=self.max_pixels)
+            yield decode(data, decode_size, render=render, max_pixels=self.max_pixels)
 
     @contextmanager
     def _held(self, needed: int) -> Iterator[None]:
@@ -61,13 +63,14 @@ class Pictures:
                 if needed >= MUCH:
                     return_free_memory()  # given back before others are told that the memory is free
 
-    def thumbnail(self, data: bytes, side: int = THUMBNAIL_SIDE) -> bytes:
-        """Make a JPEG of at most ``side`` pixels a side.
+    def thumbnail(self, data: bytes, side: int = THUMBNAIL_SIDE, form: Input | None = None) -> bytes:
+        """Make a JPEG of at most ``side`` pixels a side; ``form``: the input of the model as which it is shown.
 
         Raises:
             ImageError: as `decoded`.
         """
-        with self.decoded(data, thumbnail_size(side)) as decoded:
+        render = SRGB if form is None else render_of(form.preprocess)
+        with self.decoded(data, thumbnail_size(side), render) as decoded:
             return thumbnail_of(decoded.image, side)
 
     def stripped(self, form: Input, data: bytes, content: Any = None) -> tuple[bytes, str] | None:
