@@ -192,10 +192,16 @@ def test_every_way_up_is_kept(kind: str, orientation: int | None) -> None:
     assert dict(left) == ({ExifTags.Base.Orientation: orientation} if orientation in range(2, 9) else {})
 
 
-@pytest.mark.parametrize("name", ["jpeg", "png", "webp", "tiff"])
+@pytest.mark.parametrize("name", ["jpeg", "png", "webp"])
 def test_the_colour_profile_stays(name: str) -> None:
     with Image.open(io.BytesIO(strip_metadata(files()[name])[0])) as image:
         assert image.info["icc_profile"] == profile()
+
+
+def test_what_is_written_anew_is_srgb_and_has_no_profile() -> None:
+    with Image.open(io.BytesIO(strip_metadata(files()["tiff"])[0])) as image:
+        assert image.format == "PNG"
+        assert "icc_profile" not in image.info
 
 
 @pytest.mark.parametrize("name", ["apng", "webp animation"])
