@@ -56,7 +56,7 @@ def read_labelled(tree: Tree, unpacked: bool, said: Mapping[str, str] | None) ->
             listings.append(listing)
     listings += [_not_listed(tree, below, tables[below][0].name, described, named) for below in sorted(described)]
     if "" not in described:  # a table on top speaks for all
-        listings.append(_read_rest(tree, splits, described, labelling, unpacked, said))
+        listings.append(_read_rest(tree, splits, described, labelling, named, unpacked, said))
     notes = (*splits.notes, *_about_tables(tables, described))
     return Listing.joined(listings, notes)
 
@@ -97,10 +97,11 @@ def _read_metadata(
     """
     below = metadata.rel.rpartition("/")[0]
     known, folders = _roles(cells), _classes_below(tree, splits, below)
-    if "label" not in known and folders and all(_PORTION.fullmatch(folder) for folder in folders):
+    described = folders or frozenset({below.rpartition("/")[2]})
+    if "label" not in known and "path" in known and all(_PORTION.fullmatch(folder) for folder in described):
         raise SourceError(
             f"{metadata.name} of {tree.title} has no column for label, and the folders it describes "
-            f"({listed(sorted(folders))}) only number portions; add a column label, or name the folders after classes"
+            f"({listed(sorted(described))}) only number portions; add a column label, or name the folders after classes"
         )
     informative = "label" in known or ("path" in known and len(known) > 1)
     if not informative and (folders or ("path" not in known and below and below not in splits.starts)):
@@ -127,16 +128,27 @@ def _read_metadata(
 def _classes_below(tree: Tree, splits: SplitFolders, below: str) -> frozenset[str]:
     """The class folders of the inputs below a folder, or the one that it stands in."""
     inputs = (file.rel for file in tree.inputs if _is_below(file.rel, below))
-    places = (splits.place(rel) or (None, rel) for rel in inputs)
-    return frozenset(rest.partition("/")[0] for _, rest in places if "/" in rest)
+    return frozenset(folder for rel in inputs if (folder := _class_folder(rel, below, splits)[1]))
+
+
+def _class_folder(rel: str, below: str, splits: SplitFolders) -> tuple[str | None, str]:
+    """The split and the class folder of a file that a table in the folder ``below`` describes; empty where there is none.
+
+    A portion that has a table of its own is no class, but may hold some.
+    """
+    split, rest = splits.place(rel) or (None, rel)
+    folders = rest.split("/")[:-1]
+    within = below.count("/") + 1 - rel.removesuffix(rest).count("/") if below else 0
+    while folders and within > 0 and _PORTION.fullmatch(folders[0]):
+        folders, within = folders[1:], within - 1
+    return split, folders[0] if folders else ""
 
 
 def _in_folder(row: Row, below: str, splits: SplitFolders, has_label: bool) -> Row:
     """Complete the row from its folders: the split, and the label if no column has one."""
     rel = posixpath.normpath(posixpath.join(below, row.path.replace("\\", "/")))
-    split, rest = splits.place(rel) or (None, rel)
-    folder, slash, _ = rest.partition("/")
-    label = row.label if has_label or not slash else label_of(folder)
+    split, folder = _class_folder(rel, below, splits)
+    label = row.label if has_label or not folder else label_of(folder)
     return row._replace(label=label, split=row.split or split)
 
 
@@ -153,6 +165,7 @@ def _read_rest(
     splits: SplitFolders,
     described: Collection[str],
     labelling: Collection[str],
+    named: Collection[str],
     unpacked: bool,
     said: Mapping[str, str] | None,
 ) -> Listing:
@@ -166,7 +179,7 @@ def _read_rest(
     ]
     rest, without = list[File](), list[Skipped]()
     for file in tree.files:
-        if any(_is_below(file.rel, folder) for folder in described):
+        if file.rel in named or any(_is_below(file.rel, folder) for folder in described):
             continue
         if any(_is_below(file.rel, start) for start in by_tables) and not splits.is_left_out(file.rel):
             if file.problem is None:
