@@ -15,9 +15,9 @@ from PIL import Image
 
 from ...core.errors import ImageError
 from .stored import Stored, upright
+from .tiff_colours import lab_image, read_ycbcr
 from .tiff_directory import beginning_with, first_place
 from .tiff_layout import (
-    ASSOCIATED,
     BLACK_IS_ZERO,
     CCITT,
     CIELAB,
@@ -67,6 +67,8 @@ def _pillow_reads(layout: Layout) -> bool:
     """Tell whether a layout is one that Pillow reads right, and as deep as it is."""
     if layout.planar or layout.guessed or layout.sparse or layout.form != UNSIGNED:
         return False
+    if layout.big and layout.order == ">":
+        return False
     kind, extra, bits = layout.photometric, layout.extra, layout.bits
     if layout.compression in CCITT:
         return bits == 1 and layout.samples == 1 and kind in (WHITE_IS_ZERO, BLACK_IS_ZERO)
@@ -80,7 +82,10 @@ def _pillow_reads(layout: Layout) -> bool:
         )
     if kind == CMYK:
         return layout.samples == 4
-    return kind in (YCBCR, CIELAB) and layout.samples == 3
+    if kind == YCBCR:
+        # Of what is not compressed, Pillow takes every pixel to have a colour of its own.
+        return layout.samples == 3 and layout.compression == JPEG
+    return kind == CIELAB and layout.samples == 3
 
 
 def _pillow_read(layout: Layout) -> bool:
@@ -106,23 +111,25 @@ def _check(layout: Layout) -> None:
         name = COMPRESSIONS.get(layout.compression, f"number {layout.compression}")
         raise _cannot(f"its compression is {name}", "save it again with LZW or without compression")
     kind = layout.photometric
-    if kind not in (WHITE_IS_ZERO, BLACK_IS_ZERO, RGB, PALETTE, CMYK):
-        if kind in (YCBCR, CIELAB):
-            raise _cannot(f"it is {_colours(kind)} in a rare layout ({_layout(layout)})", "save it again as RGB")
+    if kind not in (WHITE_IS_ZERO, BLACK_IS_ZERO, RGB, PALETTE, CMYK, YCBCR, CIELAB):
         raise _cannot(f"its values are {PHOTOMETRICS.get(kind, f'of photometric {kind}')}", "save it again as RGB")
+    if (kind == YCBCR and layout.bits != 8) or (kind == CIELAB and layout.bits not in (8, 16)):
+        raise _cannot(f"it is {_colours(kind)} of {layout.bits} bits", "save it again as RGB")
     if layout.form not in (UNSIGNED, SIGNED, FLOATING):
         raise _cannot("its values are complex numbers", "save their magnitude as a picture")
     if layout.form == FLOATING and layout.bits not in FLOAT_BITS:
         raise _cannot(f"its values are floating-point numbers of {layout.bits} bits", "save it again with 32")
-    least = {RGB: 3, CMYK: 4}.get(kind, 1)
+    least = {RGB: 3, CMYK: 4, YCBCR: 3, CIELAB: 3}.get(kind, 1)
     if layout.samples < least:
         raise ImageError(
             "damaged", f"a TIFF in {_colours(kind)} with {layout.samples} values a pixel; {least} are needed"
         )
-    if kind in (PALETTE, CMYK) and layout.form != UNSIGNED:
+    if kind in (PALETTE, CMYK, YCBCR) and layout.form != UNSIGNED:
         raise _cannot(f"its values are {_colours(kind)} with signed or floating-point numbers", "save it again as RGB")
-    if kind == CMYK and (layout.alpha is not None or layout.bits not in (8, 16)):
-        raise _cannot(f"it is CMYK in a rare layout ({_layout(layout)})", "save it again as RGB, or flattened")
+    if layout.form == SIGNED and layout.is_multiplied:
+        raise _cannot("its colours are signed numbers multiplied by opacity", "save it again without transparency")
+    if kind == CMYK and layout.alpha is not None:
+        raise _cannot("it is CMYK with transparency", "save it again as RGB, or flattened")
     if kind == PALETTE and (layout.bits > 16 or layout.palette is None or len(layout.palette) < 3 << layout.bits):
         raise ImageError("damaged", "a TIFF whose palette is missing or has too few colours")
 
@@ -140,17 +147,15 @@ def _colours(kind: int) -> str:
     return {RGB: "RGB", PALETTE: "palette", CMYK: "CMYK", YCBCR: "YCbCr", CIELAB: "CIELAB"}[kind]
 
 
-def _layout(layout: Layout) -> str:
-    planes = ", plane by plane" if layout.planar else ""
-    return f"{layout.samples} values of {layout.bits} bits{planes}"
-
-
 def read_values(data: bytes, layout: Layout) -> Stored:
     """Read a picture that Pillow is not trusted with.
 
     Raises:
         ImageError: a part of it is missing or damaged.
     """
+    if layout.photometric == YCBCR:
+        array = upright(read_ycbcr(data, layout), layout.orientation)
+        return Stored(_with_profile(Image.fromarray(np.ascontiguousarray(array)), layout), "TIFF", "YCbCr")
     colours = _colour_samples(layout)
     chosen = [*colours, *([] if layout.alpha is None else [layout.alpha])]
     array = upright(values_HWS(data, layout, chosen), layout.orientation)
@@ -159,19 +164,31 @@ def read_values(data: bytes, layout: Layout) -> Stored:
         return Stored(_with_profile(_from_palette(array, layout), layout), "TIFF", "P")
     if layout.photometric == CMYK:
         return Stored(_with_profile(Image.fromarray(_eight_bits(array, layout), "CMYK"), layout), "TIFF", "CMYK")
-    if layout.alpha is not None:
-        array = _plain_opacity(array, layout)
+    if layout.photometric == CIELAB:
+        top_bytes = (array.view(f"u{array.dtype.itemsize}") >> (layout.bits - 8)).astype(np.uint8)
+        return Stored(_with_profile(lab_image(top_bytes[:, :, :3]), layout), "TIFF", "LAB")
     mode = f"{bands} bands" if bands else {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}[array.shape[2]]
     if layout.form == UNSIGNED and layout.bits <= 8:
         levels = _eight_bits(array, layout)
+        if layout.alpha is not None:
+            levels = _plain_opacity(levels, layout, 255)
         if layout.photometric == WHITE_IS_ZERO:
             levels[:, :, : len(colours)] = 255 - levels[:, :, : len(colours)]
         image = Image.fromarray(levels[:, :, 0] if levels.shape[2] == 1 else levels)
         return Stored(_with_profile(image, layout), "TIFF", mode)
     if array.dtype.itemsize == 1:
         array = array.astype(np.int16)
+    if layout.alpha is not None:
+        array = _plain_opacity(array, layout, _full(layout))
     values = Values(array, layout.no_data, layout.photometric == WHITE_IS_ZERO, layout.profile)
     return Stored(values, "TIFF", _deep_mode(mode, array.dtype))
+
+
+def _full(layout: Layout) -> int:
+    """The opacity that is all of it."""
+    if layout.form == FLOATING:
+        return 1
+    return levels_of(layout) if layout.form == UNSIGNED else (1 << layout.bits - 1) - 1
 
 
 def _deep_mode(mode: str, dtype: np.dtype[Any]) -> str:
@@ -188,6 +205,8 @@ def _colour_samples(layout: Layout) -> list[int]:
         return [0, 1, 2, 3]
     if layout.photometric == PALETTE:
         return [0]
+    if layout.photometric in (YCBCR, CIELAB):
+        return [0, 1, 2]
     others = [sample for sample in range(layout.samples) if sample != layout.alpha]
     return others[:3] if len(others) >= 3 else others[:1]
 
@@ -196,6 +215,9 @@ def _eight_bits(array: NDArray[Any], layout: Layout) -> NDArray[np.uint8]:
     """Scale whole numbers to 8 bits, full scale to full scale."""
     if layout.bits == 8:
         return np.ascontiguousarray(array, np.uint8)
+    if layout.bits > 16:
+        upper: NDArray[np.uint8] = (array >> np.array(layout.bits - 8, array.dtype)).astype(np.uint8)
+        return upper
     top = levels_of(layout)
     scale = np.rint(np.arange(top + 1) * (255 / top)).astype(np.uint8)
     levels: NDArray[np.uint8] = scale[array]
@@ -213,21 +235,20 @@ def _from_palette(array: NDArray[Any], layout: Layout) -> Image.Image:
     return Image.fromarray(np.concatenate([rgb, _eight_bits(array[:, :, 1:], layout)], axis=2))
 
 
-def _plain_opacity(array: NDArray[Any], layout: Layout) -> NDArray[Any]:
+def _plain_opacity(array: NDArray[Any], layout: Layout, full: int) -> NDArray[Any]:
     """Give opacity the full scale of its type, and colours that are multiplied by it back their own."""
-    assert layout.alpha is not None
-    whole = layout.form != FLOATING
-    top = (levels_of(layout) if layout.form == UNSIGNED else (1 << layout.bits - 1) - 1) if whole else 1
-    colours = layout.samples - len(layout.extra)
+    whole = array.dtype.kind != "f"
     opacity = array[:, :, -1:].astype(np.float64)
     result = np.array(array)
-    if layout.extra[layout.alpha - colours] == ASSOCIATED:
+    if layout.is_multiplied:
+        # The nearest number that a conversion does not take beyond the type.
+        top = full if full < 1 << 53 else np.nextafter(float(full), 0)
         with np.errstate(all="ignore"):
-            plain = np.where(opacity > 0, array[:, :, :-1] * (top / opacity), 0)
+            plain = np.where(opacity > 0, array[:, :, :-1] * (full / opacity), 0)
         result[:, :, :-1] = np.minimum(np.rint(plain), top) if whole else plain
-    if whole and layout.bits > 8:
-        full = np.iinfo(array.dtype).max
-        result[:, :, -1:] = np.rint(opacity * (full / top)) if full != top else array[:, :, -1:]
+    most = int(np.iinfo(array.dtype).max) if whole else 1
+    if full != most:
+        result[:, :, -1:] = np.rint(opacity * (most / full))
     return result
 
 

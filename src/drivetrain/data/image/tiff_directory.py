@@ -70,6 +70,15 @@ class Directory:
         found = self.numbers(tag, 1)
         return int(found[0]) if len(found) else default
 
+    def fractions(self, tag: int, most: int) -> tuple[float, ...]:
+        """Read the fractions of a tag, or its whole numbers; infinity for those that divide by nothing."""
+        kind, count, at = self.places.get(tag, (3, 0, 0))
+        if kind not in (5, 10):
+            return tuple(map(float, self.numbers(tag, most)))
+        count = min(count, most, max(0, len(self.data) - at) // 8)
+        pairs = np.frombuffer(self.data, f"{self.order}{'u4' if kind == 5 else 'i4'}", 2 * count, at).reshape(-1, 2)
+        return tuple(int(above) / int(below) if below else float("inf") for above, below in pairs)
+
     def bytes(self, tag: int, most: int | None = None) -> bytes:
         """Read a tag's values as bytes; nothing where they do not lie within the file."""
         kind, count, at = self.places.get(tag, (1, 0, 0))

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...core.errors import ImageError
-from .tiff_directory import Directory, first_directory
+from .tiff_directory import Directory, first_directory, is_big
 from .tiff_tags import MAX_NUMBERS, MAX_PIECES
 
 NONE, LZW, OLD_JPEG, JPEG, DEFLATE, PACKBITS, OLD_DEFLATE, LZMA, ZSTD = 1, 5, 6, 7, 8, 32773, 32946, 34925, 50000
@@ -22,6 +22,8 @@ CCITT = frozenset({2, 3, 4, 32771})
 # Compressions after which differences between neighbours may stand for values; others pass the tag over.
 PREDICTED = frozenset({LZW, DEFLATE, OLD_DEFLATE, LZMA, ZSTD})
 COMPRESSIONS = {
+    6: "the JPEG of before 1995",
+    7: "JPEG",
     32766: "NeXT",
     32809: "ThunderScan",
     32908: "PixarFilm",
@@ -58,8 +60,12 @@ PHOTOMETRICS = {
 UNSIGNED, SIGNED, FLOATING, VOID = 1, 2, 3, 4
 FLOAT_BITS = frozenset({16, 32, 64})
 MAX_BITS, MAX_SAMPLES = 64, 4096
-ALPHA = frozenset({1, 2})
-ASSOCIATED = 1
+ASSOCIATED, OPACITY = 1, 2
+# Factors of red, green and blue in luma (ITU-R BT.601), and black and white of Y, Cb and Cr, where a TIFF states none.
+LUMA = (0.299, 0.587, 0.114)
+BLACK_AND_WHITE = (0.0, 255.0, 128.0, 255.0, 128.0, 255.0)
+MAX_TABLES = 1 << 16
+ALPHA = frozenset({ASSOCIATED, OPACITY})
 _NUMBER = re.compile(rb"\s*([-+]?[0-9.eE+-]{1,40}|nan)[\s\0]*", re.IGNORECASE)
 
 
@@ -92,6 +98,15 @@ class Layout:
     palette: NDArray[np.int64] | None = field(repr=False)
     profile: bytes | None = field(repr=False)
     no_data: float | None
+    subsampling: tuple[int, int]
+    """Pixels, across and down, that share one colour in YCbCr; (0, 0): no tag says it."""
+    luma: tuple[float, ...]
+    black_and_white: tuple[float, ...]
+    """Black and white of each sample of YCbCr."""
+    tables: bytes = field(repr=False)
+    """Tables that the JPEGs of all strips or tiles share."""
+    big: bool
+    """Tells whether offsets have 64 bits."""
     place: int
     """The offset of the directory that says all this."""
 
@@ -132,6 +147,11 @@ class Layout:
         colours = self.samples - len(self.extra)
         return next((colours + at for at, kind in enumerate(self.extra) if kind in ALPHA), None)
 
+    @property
+    def is_multiplied(self) -> bool:
+        """Tells whether colours are stored multiplied by their opacity."""
+        return self.alpha is not None and self.extra[self.alpha - self.samples + len(self.extra)] == ASSOCIATED
+
 
 def read_layout(data: bytes) -> Layout:
     """Read the layout of a TIFF's first picture.
@@ -162,6 +182,8 @@ def _layout(data: bytes, tags: Directory) -> Layout:
     offsets = tags.numbers(324 if tile and tags.count(324) else 273, MAX_PIECES)
     counts = tags.numbers(325 if tile and tags.count(325) else 279, MAX_PIECES)
     extra = tuple(int(kind) for kind in tags.numbers(338, MAX_SAMPLES))
+    if photometric == RGB and samples == 4 and not extra:
+        extra = (OPACITY,)  # programs that forget the tag mean transparency
     layout = Layout(
         order=tags.order,
         width=width,
@@ -184,6 +206,11 @@ def _layout(data: bytes, tags: Directory) -> Layout:
         palette=tags.numbers(320, MAX_NUMBERS) if photometric == PALETTE else None,
         profile=tags.bytes(34675) or None,
         no_data=_no_data(tags.bytes(42113, 64)),
+        subsampling=_subsampling(tags),
+        luma=_rationals(tags, 529, LUMA),
+        black_and_white=_rationals(tags, 532, BLACK_AND_WHITE),
+        tables=tags.bytes(347, MAX_TABLES),
+        big=is_big(data),
         place=tags.place,
     )
     _check_pieces(layout, len(data))
@@ -225,6 +252,25 @@ def _check_pieces(layout: Layout, size: int) -> None:
         )
     if bool((layout.offsets[:expected] >= size).any()):
         raise ImageError("truncated", "the file ends before its picture does; copy or download it again")
+
+
+def _subsampling(tags: Directory) -> tuple[int, int]:
+    found = tuple(int(number) for number in tags.numbers(530, 2)) or (0, 0)
+    if found == (0, 0):
+        return found
+    if len(found) != 2 or not set(found) <= {1, 2, 4}:
+        raise ImageError(
+            "damaged", f"a TIFF in YCbCr with one colour for {'×'.join(map(str, found))} pixels; 1, 2 and 4 exist"
+        )
+    return found[0], found[1]
+
+
+def _rationals(tags: Directory, tag: int, default: tuple[float, ...]) -> tuple[float, ...]:
+    """Read fractions, or whole numbers in their place; the default where there are none that can be used."""
+    found = tags.fractions(tag, len(default))
+    usable = len(found) == len(default) and all(np.isfinite(found))
+    # The second factor of luma divides.
+    return found if usable and (tag != 529 or found[1] > 0) else default
 
 
 def _no_data(text: bytes) -> float | None:
