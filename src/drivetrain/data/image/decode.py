@@ -215,7 +215,7 @@ def _read(data: bytes, size: TrueSize, decode_size: DecodeSize | None, render: R
             raise ImageError("damaged", "what its headers say of its size does not fit together")
         if profile is not None:
             image.info["icc_profile"] = profile
-        if not before and is_deep(image):
+        if not before and is_deep(image, data):
             return _answer(read_deep(image, data), render)
         kind, mode = image.format or "", image.mode
         reduced = _reduce(image, decode_size)

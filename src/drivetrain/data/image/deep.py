@@ -13,9 +13,11 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageFile, PngImagePlugin, PpmImagePlugin
+from PIL import Image, ImageFile, Jpeg2KImagePlugin, PngImagePlugin, PpmImagePlugin
 
 from ...core.errors import ImageError
+from . import jpeg2000
+from .codecs import decode_into
 from .stored import Stored, orientation_of, upright
 from .values import Values
 
@@ -26,11 +28,14 @@ FULL = 65535
 _COMMENT = re.compile(rb"#[^\r\n]*")
 
 
-def is_deep(image: Image.Image) -> bool:
-    """Tell whether an opened, unread image stores 16 bits a channel of which Pillow would give 8."""
+def is_deep(image: Image.Image, data: bytes) -> bool:
+    """Tell whether an opened, unread image stores 16 bits a channel of which Pillow would give 8; ``data`` is its file."""
     if isinstance(image, PngImagePlugin.PngImageFile):
         raw = _raw_mode(image)
         return raw in LOWER or raw == GREY_AND_OPACITY or (raw == "I;16B" and "transparency" in image.info)
+    if isinstance(image, Jpeg2KImagePlugin.Jpeg2KImageFile):
+        found = jpeg2000.announced(data)
+        return found is not None and found.components > 1 and found.bits > 8
     return isinstance(image, PpmImagePlugin.PpmImageFile) and image.mode == "RGB" and _highest(image) > 255
 
 
@@ -44,6 +49,9 @@ def read_deep(image: Image.Image, data: bytes) -> Stored:
         array, mode = _png(image, data), CHANNELS[_raw_mode(image)]
         array = _with_opacity(array, image.info.get("transparency"))
         mode = {"L": "I;16"}.get(mode, f"{mode};uint16")
+    elif isinstance(image, Jpeg2KImagePlugin.Jpeg2KImageFile):
+        array = _jpeg2000(image, data)
+        mode = f"{({2: 'LA', 3: 'RGB'}).get(array.shape[2], 'RGBA')};uint16"
     else:
         assert isinstance(image, PpmImagePlugin.PpmImageFile)
         array, mode = _ppm(image, data), "RGB;uint16"
@@ -84,6 +92,20 @@ def _with_opacity(array: NDArray[np.uint16], clear: object) -> NDArray[np.uint16
         return array
     opaque = (array != np.asarray(clear, np.uint16)).any(axis=2, keepdims=True)
     return np.concatenate([array, opaque * np.uint16(FULL)], axis=2)
+
+
+def _jpeg2000(image: Jpeg2KImagePlugin.Jpeg2KImageFile, data: bytes) -> NDArray[np.uint16]:
+    """Decode a JPEG 2000 of more than 8 bits, and scale its white to that of 16, as Pillow does with grey."""
+    found = jpeg2000.announced(data)
+    what = "a JPEG 2000 of more than 8 bits in colour or with transparency"
+    if found is None or found.bits > 16 or jpeg2000.is_ycc(data):
+        raise ImageError(
+            "not an image", "a JPEG 2000 of more than 16 bits, or of YCC, which cannot be read; save it as PNG"
+        )
+    array = np.zeros((image.height, image.width, found.components), np.uint16)
+    decode_into("jpeg2k_decode", what, data, array)
+    array <<= 16 - found.bits
+    return array
 
 
 def _highest(image: PpmImagePlugin.PpmImageFile) -> int:

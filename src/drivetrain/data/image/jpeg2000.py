@@ -55,6 +55,8 @@ class Announced:
     height: int
     components: int
     bytes: int
+    bits: int
+    """Bits of a sample, of the component that has the most; 0: some are signed, or coarser than the picture."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +112,19 @@ def announced(data: bytes) -> Announced | None:
     extra = tiles * (TILE_BYTES + components * TILE_COMPONENT_BYTES)
     extra += _parts_bytes(min(width, tile_w), min(height, tile_h), components, coding)
     largest = max(sizes, key=lambda size: size[0] * size[1])
-    return Announced(*largest, components, extra)
+    return Announced(*largest, components, extra, _bits(data, start, components))
+
+
+def _bits(data: bytes, start: int, components: int) -> int:
+    """Read the bits of the samples; 0 where some are signed, or lie wider apart than pixels."""
+    each = data[start + 42 : start + 42 + 3 * components]
+    plain = set(each[1::3]) | set(each[2::3]) == {1} and max(each[::3]) < 128
+    return max(each[::3]) + 1 if plain else 0
+
+
+def is_ycc(data: bytes) -> bool:
+    """Tell whether a file says that its colours are luma and differences."""
+    return b"colr\1" in data[:4096] and data[data.index(b"colr\1") :][7:11] == (18).to_bytes(4, "big")
 
 
 def _parts_bytes(width: int, height: int, components: int, coding: _Coding) -> int:

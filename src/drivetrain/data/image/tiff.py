@@ -38,6 +38,7 @@ from .tiff_layout import (
     levels_of,
     read_layout,
 )
+from .tiff_pictures import can_decode
 from .tiff_values import UNPACKED, batch_bytes, values_HWS
 from .values import Values
 
@@ -107,9 +108,12 @@ def _pillow_read(layout: Layout) -> bool:
 
 def _check(layout: Layout) -> None:
     """Raise `ImageError` for a layout whose values cannot be read, or mean no colours that are known here."""
-    if layout.compression not in UNPACKED:
+    if layout.compression not in UNPACKED and not can_decode(layout):
         name = COMPRESSIONS.get(layout.compression, f"number {layout.compression}")
-        raise _cannot(f"its compression is {name}", "save it again with LZW or without compression")
+        raise _cannot(
+            f"its compression is {name}, of {layout.samples} values of {layout.bits} bits a pixel",
+            "save it again with LZW or without compression",
+        )
     kind = layout.photometric
     if kind not in (WHITE_IS_ZERO, BLACK_IS_ZERO, RGB, PALETTE, CMYK, YCBCR, CIELAB):
         raise _cannot(f"its values are {PHOTOMETRICS.get(kind, f'of photometric {kind}')}", "save it again as RGB")

@@ -19,6 +19,7 @@ from PIL import TiffImagePlugin
 
 from ...core.errors import ImageError
 from .tiff_layout import DEFLATE, FLOATING, LZMA, LZW, NONE, OLD_DEFLATE, PACKBITS, ZSTD, Layout, dtype_of
+from .tiff_pictures import JPEG_2000, PIXEL_BYTES, STRUCTURE_BYTES, decoded_HWS
 
 UNPACKED = frozenset({NONE, LZW, DEFLATE, PACKBITS, OLD_DEFLATE, LZMA, ZSTD})
 """Compressions that make bytes of bytes, whatever these mean."""
@@ -68,6 +69,9 @@ def _as_number(no_data: float, dtype: np.dtype[Any]) -> float:
 def batch_bytes(layout: Layout) -> int:
     """The most bytes of unpacked strips that are held at once: as bytes, and as numbers on their way from differences or bits."""
     width, length = layout.segment
+    if layout.compression not in UNPACKED:
+        structures = STRUCTURE_BYTES if layout.compression in JPEG_2000 else 0
+        return width * length * (PIXEL_BYTES + 2 * layout.interleaved * layout.bits // 8) + structures
     batch = min(max(BATCH_BYTES, layout.row_bytes * length), layout.row_bytes * length * layout.across * layout.down)
     whole = layout.bits % 8 == 0 and layout.bits != 24
     numbers = width * length * layout.interleaved * dtype_of(layout).itemsize * (2 if whole else 4)
@@ -87,6 +91,15 @@ def _pieces(data: bytes, layout: Layout, plane: int) -> Iterator[tuple[int, int,
         if not numbers:
             continue
         rows = [_rows(layout, number) for number in numbers]
+        if layout.compression not in UNPACKED:
+            for number, height in zip(numbers, rows, strict=True):
+                packed = bytes(_packed(data, layout, plane * count + number, height * layout.row_bytes))
+                yield (
+                    number // layout.across * length,
+                    number % layout.across * width,
+                    decoded_HWS(packed, layout, height),
+                )
+            continue
         unpacked = _unpack(data, layout, [plane * count + number for number in numbers], rows)
         for number, height, piece in zip(numbers, rows, _split(unpacked, rows, layout.row_bytes), strict=True):
             yield number // layout.across * length, number % layout.across * width, _numbers(piece, layout, height)

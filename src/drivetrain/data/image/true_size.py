@@ -77,6 +77,8 @@ WEBP_BYTES = 20
 AVIF_BYTES = 16
 # The decoder's samples, and the same as bytes.
 JPEG2000_SAMPLE_BYTES = 6
+# Of more than 8 bits: the values, and levels.
+JPEG2000_DEEP_BYTES = 10
 ICON_BYTES = 14
 SLOW_PIXEL_BYTES = 16
 
@@ -337,7 +339,7 @@ def _jpeg2000(data: bytes) -> TrueSize | None:
     return TrueSize(
         found.width,
         found.height,
-        JPEG2000_SAMPLE_BYTES * found.components + 2 * RGB_BYTES,
+        (JPEG2000_SAMPLE_BYTES + JPEG2000_DEEP_BYTES * (found.bits > 8)) * found.components + 2 * RGB_BYTES,
         fixed_bytes=found.bytes,
     )
 
