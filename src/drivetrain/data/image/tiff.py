@@ -15,7 +15,7 @@ from PIL import Image
 
 from ...core.errors import ImageError
 from .stored import Stored, upright
-from .tiff_colours import lab_image, read_ycbcr
+from .tiff_colours import from_lab, read_ycbcr
 from .tiff_directory import beginning_with, first_place
 from .tiff_layout import (
     BLACK_IS_ZERO,
@@ -26,6 +26,7 @@ from .tiff_layout import (
     FLOAT_BITS,
     FLOATING,
     JPEG,
+    NONE,
     PALETTE,
     PHOTOMETRICS,
     RGB,
@@ -68,7 +69,7 @@ def _pillow_reads(layout: Layout) -> bool:
     """Tell whether a layout is one that Pillow reads right, and as deep as it is."""
     if layout.planar or layout.guessed or layout.sparse or layout.form != UNSIGNED:
         return False
-    if layout.big and layout.order == ">":
+    if _is_big_big_endian(layout):
         return False
     kind, extra, bits = layout.photometric, layout.extra, layout.bits
     if layout.compression in CCITT:
@@ -86,24 +87,35 @@ def _pillow_reads(layout: Layout) -> bool:
     if kind == YCBCR:
         # Of what is not compressed, Pillow takes every pixel to have a colour of its own.
         return layout.samples == 3 and layout.compression == JPEG
-    return kind == CIELAB and layout.samples == 3
+    return False
+
+
+def _is_big_big_endian(layout: Layout) -> bool:
+    """Tell whether offsets have 64 bits and their highest byte first, which Pillow takes for another header."""
+    return layout.big and layout.order == ">"
 
 
 def _pillow_read(layout: Layout) -> bool:
     """Tell whether Pillow gave a picture of 8 bits, or the right values, in bundles of before."""
-    if layout.planar or layout.sparse or layout.compression not in UNPACKED or layout.reversed_bits:
+    if (
+        layout.planar
+        or layout.sparse
+        or layout.compression not in UNPACKED
+        or layout.reversed_bits
+        or _is_big_big_endian(layout)
+    ):
         return False
     kind = layout.photometric
     if layout.samples == 1:
         # Black and white of deep pictures were not told from one another.
         inverted = (16, UNSIGNED) if layout.order == "<" else None
         return kind == WHITE_IS_ZERO and ((layout.bits, layout.form) in (inverted, (32, FLOATING)))
-    return (
-        layout.bits == 16
-        and layout.form == UNSIGNED
-        and not layout.guessed
-        and ((kind == RGB and layout.samples in (3, 4)) or (kind == CMYK and layout.samples == 4))
-    )
+    if layout.form != UNSIGNED or layout.guessed:
+        return False
+    if layout.bits == 8 and layout.samples == 3:
+        fine = layout.subsampling == (1, 1) or layout.compression != NONE
+        return kind == CIELAB or (kind == YCBCR and fine)
+    return layout.bits == 16 and ((kind == RGB and layout.samples in (3, 4)) or (kind == CMYK and layout.samples == 4))
 
 
 def _check(layout: Layout) -> None:
@@ -169,8 +181,7 @@ def read_values(data: bytes, layout: Layout) -> Stored:
     if layout.photometric == CMYK:
         return Stored(_with_profile(Image.fromarray(_eight_bits(array, layout), "CMYK"), layout), "TIFF", "CMYK")
     if layout.photometric == CIELAB:
-        top_bytes = (array.view(f"u{array.dtype.itemsize}") >> (layout.bits - 8)).astype(np.uint8)
-        return Stored(_with_profile(lab_image(top_bytes[:, :, :3]), layout), "TIFF", "LAB")
+        return Stored(Image.fromarray(from_lab(array, layout.bits)), "TIFF", "LAB")
     mode = f"{bands} bands" if bands else {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}[array.shape[2]]
     if layout.form == UNSIGNED and layout.bits <= 8:
         levels = _eight_bits(array, layout)

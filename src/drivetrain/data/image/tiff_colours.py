@@ -1,4 +1,4 @@
-"""TIFF in YCbCr and CIELAB: 8-bit values of these → a Pillow image."""
+"""TIFF in YCbCr and CIELAB: values of these → RGB of 8 bits."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from ...core.errors import ImageError
 from .tiff_layout import BLACK_IS_ZERO, NONE, Layout
@@ -15,6 +14,12 @@ from .tiff_values import values_HWS
 
 # Rows that are turned from YCbCr to RGB at a time take about so many pixels.
 BAND_PIXELS = 1 << 17
+
+
+# XYZ in shares of the white of D50 → linear sRGB, adapted by Bradford's method.
+XYZ_TO_RGB = np.array(
+    [[3.021727, -1.6168668, -0.4048602], [-0.9437482, 1.9161416, 0.0276067], [0.069371, -0.2289913, 1.1596203]]
+)
 
 
 def read_ycbcr(data: bytes, layout: Layout) -> NDArray[np.uint8]:
@@ -81,7 +86,23 @@ def _to_rgb(ycbcr: NDArray[Any], layout: Layout) -> NDArray[np.uint8]:
     return rgb
 
 
-def lab_image(array: NDArray[np.uint8]) -> Image.Image:
-    """Make an image of values in CIELAB, whose a and b are signed."""
-    # Pillow keeps them unsigned, and turns them so as it reads.
-    return Image.frombytes("LAB", (array.shape[1], array.shape[0]), np.ascontiguousarray(array).tobytes())
+def from_lab(array: NDArray[Any], bits: int) -> NDArray[np.uint8]:
+    """Turn values in CIELAB of 8 or 16 bits, of which a and b are signed, into sRGB, as an array of (height, width, RGB)."""
+    rgb = np.empty((*array.shape[:2], 3), np.uint8)
+    rows = max(1, BAND_PIXELS // max(1, array.shape[1]))
+    for top in range(0, len(array), rows):
+        band = array[top : top + rows, :, :3]
+        lightness = band[:, :, 0] * (100 / ((1 << bits) - 1))
+        a, b = np.moveaxis(band[:, :, 1:].astype(f"i{bits // 8}") / (1 << bits - 8), 2, 0)
+        rgb[top : top + rows] = np.rint(_lab_to_srgb(lightness, a, b))
+    return rgb
+
+
+def _lab_to_srgb(lightness: NDArray[Any], a: NDArray[Any], b: NDArray[Any]) -> NDArray[np.float64]:
+    """Convert by the definitions of CIELAB (1976) and of sRGB (IEC 61966-2-1), in 0 to 255."""
+    y = (lightness + 16) / 116
+    roots = np.stack([y + a / 500, y, y - b / 200], axis=2)
+    shares = np.where(roots > 6 / 29, roots**3, (116 * roots - 16) * (27 / 24389))
+    linear = np.clip(shares @ XYZ_TO_RGB.T, 0, 1)
+    srgb: NDArray[np.float64] = np.where(linear <= 0.0031308, linear * 12.92, 1.055 * linear ** (1 / 2.4) - 0.055) * 255
+    return srgb
