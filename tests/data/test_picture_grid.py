@@ -15,7 +15,7 @@ import tiff_picture_cases
 from picture_case import Case
 
 
-@pytest.mark.parametrize("case", format_cases.cases(), ids=lambda case: f"{case.format} {case.row} {case.name}")
+@pytest.mark.parametrize("case", tuple(format_cases.cases()), ids=lambda case: f"{case.format} {case.row} {case.name}")
 def test_a_picture_in_any_format(case: Case) -> None:
     case.outcome()
 

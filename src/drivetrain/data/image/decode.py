@@ -281,7 +281,9 @@ def _damaged(error: Exception) -> ImageError:
     for words, plain in PLAIN_WORDS.items():
         if words in text:
             return ImageError("damaged", plain)
-    return ImageError("damaged", text)
+    if isinstance(error, (OSError, SyntaxError, ValueError)):
+        return ImageError("damaged", text)  # Pillow's words about the file
+    return ImageError("damaged", "what its header says does not fit its format")  # Python's, about numbers and indices
 
 
 def _unidentified(data: bytes) -> ImageError:
