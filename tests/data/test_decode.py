@@ -549,6 +549,7 @@ def test_noise_gives_a_picture_or_an_image_error(signature: bytes, rest: bytes) 
 GOOD_ALL_THE_SAME: dict[str, Callable[[Path], Pixels]] = {
     "apng__chunk_no_fctl.png": lambda path: read_by_opencv(path),
     "hopper_unknown_pixel_mode.tif": lambda path: (tifffile.imread(path) >> 24).astype(np.uint8),
+    "hopper_webp.tif": lambda path: np.asarray(tifffile.imread(path), np.uint8),
     "png_decompression_dos.png": lambda path: read_by_opencv(path),
     "unknown_compression_method.png": lambda path: read_by_opencv(path),
 }

@@ -1,4 +1,4 @@
-"""PNGs that hold more than a picture, or are damaged beside it: the picture is read, and nothing unpacked that it does not need."""
+"""PNGs that hold more than a picture, or are damaged beside it: the picture is read, and nothing else is unpacked."""
 
 from __future__ import annotations
 

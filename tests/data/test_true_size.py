@@ -7,15 +7,20 @@ import json
 import struct
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+import zlib
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import forged
 import heif_files
+import imagecodecs
 import numpy as np
+import png_writer
 import profiles
 import pytest
+import tiff_writer
 from forged import plain, saved
 from PIL import Image
 
@@ -137,6 +142,51 @@ def _turning_exif() -> Image.Exif:
 WIDE = profiles.matrix_profile("Adobe RGB (1998)")
 
 
+def deep_tiffs() -> Iterator[tuple[str, Made]]:
+    """TIFFs that Pillow does not read, of four megapixels, in strips and tiles that are large or many."""
+    for name, bits, kind, samples, options in (
+        ("planes", 16, "u", 3, {"planar": True}),
+        ("planes in one strip each", 16, "u", 3, {"planar": True, "rows": 1900, "compression": "LZW"}),
+        ("opacity", 16, "u", 4, {"extra": (1,), "compression": "deflate", "predictor": 2}),
+        ("floating point", 64, "f", 3, {"rows": 1900, "compression": "deflate", "predictor": 3}),
+        ("floating point and opacity", 32, "f", 4, {"extra": (2,), "tile": (512, 512)}),
+        ("64 bits", 64, "u", 1, {"photometric": 1, "rows": 1}),
+        ("12 bits", 12, "u", 3, {"rows": 100}),
+        ("1 bit", 1, "u", 3, {"rows": 1900}),
+        ("24 bits", 24, "u", 1, {"photometric": 1, "rows": 1900}),
+        ("6 bands", 8, "u", 6, {"photometric": 1, "extra": (0,) * 5, "rows": 1900, "compression": "LZW"}),
+        ("inks", 16, "u", 4, {"photometric": 5, "planar": True}),
+        ("palette", 16, "u", 1, {"photometric": 3, "more": {320: (3, [7] * (3 << 16))}}),
+        ("YCbCr", 8, "u", 3, {"photometric": 6, "more": {530: (3, [1, 1])}}),
+        ("CIELAB", 16, "u", 3, {"photometric": 8, "planar": True}),
+        ("tiles beyond the edge", 16, "u", 3, {"tile": (1904, 4096), "planar": True}),
+    ):
+        form = tiff_writer.Form(bits, kind, **{"photometric": 2, "rows": 16, **options})
+        zeros = np.zeros(
+            (1900, 1900, samples), f"{kind}{max(bits, 8) // 8}" if bits in (1, 8, 16, 32, 64) else np.uint32
+        )
+        yield name, partial(tiff_writer.write, zeros, form)
+
+
+def deep_pngs() -> Iterator[tuple[str, Made]]:
+    """PNGs of 16 bits a channel, and with a text to be left out."""
+    for name, colour, samples in (
+        ("16 bits RGB", 2, 3),
+        ("16 bits RGB and opacity", 6, 4),
+        ("16 bits grey and opacity", 4, 2),
+    ):
+        yield name, partial(png_writer.write, np.zeros((1900, 1900, samples), np.uint16), 16, colour)
+    clear = png_writer.chunk(b"tRNS", bytes(6))
+    yield (
+        "16 bits RGB, one clear",
+        partial(png_writer.write, np.zeros((1900, 1900, 3), np.uint16), 16, 2, before=[clear]),
+    )
+    long = png_writer.chunk(b"tEXt", bytes(20 << 20))
+    yield "long text", partial(png_writer.write, np.zeros((1900, 1900, 3), np.uint8), 8, 2, before=[long])
+    profile = png_writer.chunk(b"iCCP", b"p\0\0" + zlib.compress(bytes(3 << 20)))
+    yield "profile", partial(png_writer.write, np.zeros((1900, 1900, 3), np.uint8), 8, 2, before=[profile])
+
+
 # All of these are within the limit, and take no more than their headers let expect.
 BOUNDED: Mapping[str, Made] = {
     "jpeg": lambda: saved(plain(2000, 2000), "JPEG"),
@@ -187,6 +237,12 @@ BOUNDED: Mapping[str, Made] = {
     "tiff, tiles": lambda: forged.tiff_of_large_tiles(8000),
     "tiff, floating point": lambda: saved(_grey(np.float32), "TIFF"),
     "tiff, numbers": lambda: forged.tiff_of_numbers(200_000),
+    **{f"tiff, {name}": made for name, made in deep_tiffs()},
+    **{f"png, {name}": made for name, made in deep_pngs()},
+    "ppm, 16 bits": lambda: b"P6 1900 1900 65535\n" + bytes(6 * 1900 * 1900),
+    "j2k, 16 bits": lambda: bytes(imagecodecs.jpeg2k_encode(np.zeros((1900, 1900, 3), np.uint16), level=0)),
+    "jpeg, mended": lambda: forged.jpeg_after(b"\xff\xee\0\7Adobe" + (b"\xff\xe5\xff\xff" + bytes(65533)) * 190),
+    "webp, mended": lambda: saved(plain(1900, 1900), "WEBP", lossless=True, method=0, xmp=bytes(20 << 20))[:-9],
     "j2k": lambda: saved(plain(2000, 2000), "JPEG2000"),
     "j2k, tiles": lambda: forged.j2k(2000, 2000, tile=(20, 20), components=3),
     "j2k, blocks": lambda: forged.j2k(2000, 2000, block=0, components=3),

@@ -33,7 +33,8 @@ from PIL import (
 from ...core.errors import ImageError
 from ...core.reference import MAX_BYTES
 from ..sources.foreign_files import TEXT, WEB_PAGE, foreign_file, raw_photo
-from .deep import is_deep, read_deep
+from .containers import mended
+from .deep import is_binary_ppm, is_deep, read_deep, read_shallow_ppm
 from .heif import is_heif
 from .heif_reader import read_heif
 from .jpeg_scan import check_scans
@@ -41,7 +42,7 @@ from .png import cleaned
 from .render import AS_STORED, SRGB, Render, Rendered
 from .rgb import rendered
 from .stored import SIDEWAYS, UPRIGHT, Stored, orientation_of
-from .tiff import for_pillow, is_tiff, read_layout, read_values, reader_of
+from .tiff import can_read_values, for_pillow, is_tiff, read_layout, read_values, reader_of
 from .true_size import JPEG_SIGNATURE, MAX_PIXELS, PNG_SIGNATURE, TrueSize, check_size, true_size
 
 DecodeSize = Callable[[int, int], tuple[int, int] | None]
@@ -201,13 +202,26 @@ def _read(data: bytes, size: TrueSize, decode_size: DecodeSize | None, render: R
         layout = read_layout(data)
         if reader_of(layout, before=before) == "values":
             return _answer(read_values(data, layout), render)
-        data = for_pillow(data, layout)
+        try:
+            return _by_pillow(for_pillow(data, layout), None, size, decode_size, render, max_pixels)
+        except (ImageError, MemoryError):
+            raise
+        except Exception:  # Pillow stumbles over tags, too, that the picture does not need
+            if not can_read_values(layout):
+                raise
+        return _answer(read_values(data, layout), render)
     if is_heif(data):
         return _answer(read_heif(data), render)
-    profile = None
     if data.startswith(PNG_SIGNATURE):
         clean = cleaned(data)
-        data, profile = clean.data, clean.profile
+        return _by_pillow(clean.data, clean.profile, size, decode_size, render, max_pixels)
+    return _by_pillow(mended(data), None, size, decode_size, render, max_pixels)
+
+
+def _by_pillow(
+    data: bytes, profile: bytes | None, size: TrueSize, decode_size: DecodeSize | None, render: Render, max_pixels: int
+) -> Decoded:
+    """Read a file by Pillow; ``profile`` is its colour profile where Pillow is not to unpack it."""
     with Image.open(io.BytesIO(data), formats=FORMATS) as image:
         width, height = image.size
         check_size(width, height, max_pixels)
@@ -215,8 +229,10 @@ def _read(data: bytes, size: TrueSize, decode_size: DecodeSize | None, render: R
             raise ImageError("damaged", "what its headers say of its size does not fit together")
         if profile is not None:
             image.info["icc_profile"] = profile
-        if not before and is_deep(image, data):
+        if render.ranges != "picture" and is_deep(image, data):
             return _answer(read_deep(image, data), render)
+        if is_binary_ppm(image):
+            return _answer(Stored(read_shallow_ppm(image, data), "PPM", "RGB"), render)
         kind, mode = image.format or "", image.mode
         reduced = _reduce(image, decode_size)
         image.load()

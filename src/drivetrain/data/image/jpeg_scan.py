@@ -35,6 +35,8 @@ class Frame:
     exif_bytes: int
     profile_bytes: int
     """Bytes of the segments that a colour profile stands in."""
+    head_bytes: int
+    """Bytes before the first scan."""
 
 
 def read_frame(data: bytes) -> Frame | None:
@@ -51,7 +53,7 @@ def read_frame(data: bytes) -> Frame | None:
             kind, height, width, components = frame
             # A scan of some components is followed by others; only Huffman's codes need bytes for every block.
             whole = kind not in (SOF0, SOF1) or data[at + 4] < components
-            return Frame(width, height, components, whole, exif, profile)
+            return Frame(width, height, components, whole, exif, profile, at)
         if marker in FRAMES:
             frame = (
                 marker,

@@ -65,6 +65,15 @@ def reader_of(layout: Layout, *, before: bool = False) -> Reader:
     return "values"
 
 
+def can_read_values(layout: Layout) -> bool:
+    """Tell whether `read_values` reads a layout, whoever else does."""
+    try:
+        _check(layout)
+    except ImageError:
+        return False
+    return True
+
+
 def _pillow_reads(layout: Layout) -> bool:
     """Tell whether a layout is one that Pillow reads right, and as deep as it is."""
     if layout.planar or layout.guessed or layout.sparse or layout.form != UNSIGNED:
@@ -112,6 +121,8 @@ def _pillow_read(layout: Layout) -> bool:
         return kind == WHITE_IS_ZERO and ((layout.bits, layout.form) in (inverted, (32, FLOATING)))
     if layout.form != UNSIGNED or layout.guessed:
         return False
+    if layout.bits == 8 and layout.samples == 2:
+        return kind == BLACK_IS_ZERO and layout.is_multiplied
     if layout.bits == 8 and layout.samples == 3:
         fine = layout.subsampling == (1, 1) or layout.compression != NONE
         return kind == CIELAB or (kind == YCBCR and fine)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...core.errors import ImageError
-from .tiff_tags import MAX_TAGS, TYPE_BYTES
+from .tiff_tags import MAX_TAGS, POINTERS, TYPE_BYTES
 
 # NumPy's code of a number by its type.
 KINDS = {
@@ -29,6 +29,9 @@ KINDS = {
 }
 # A tag that says what a picture is of others in the file, and its bit for a smaller copy of another.
 SUBFILE_TYPE, OLD_SUBFILE_TYPE, REDUCED, MASK = 254, 255, 1, 4
+# XMP and the colour profile, which are bytes; and the tag that nobody knows.
+TEXTS = frozenset({700, 34675})
+UNKNOWN_TAG = 65535
 # An offset beyond every file.
 FAR = 1 << 62
 # The most pictures that are passed over in search of one of full size.
@@ -149,8 +152,46 @@ def _directory(data: bytes, at: int) -> Directory:
 
 
 def beginning_with(data: bytes, place: int) -> bytes:
-    """The file with the directory at ``place`` as its first; ``data`` itself where it is."""
-    if first_place(data) == place:
+    """The file with the directory at ``place`` as its first, and without tags that lead astray; ``data`` itself where it is.
+
+    Left out are directories within the directory (EXIF, GPS) that cannot be read, and texts that are none: neither is needed.
+    """
+    order, big = _order(data), is_big(data)
+    size, at = (8, 8) if big else (4, 4)
+    astray = _astray(data, place)
+    if first_place(data) == place and not astray:
         return data
-    size, at = (8, 8) if is_big(data) else (4, 4)
-    return data[:at] + place.to_bytes(size, "little" if _order(data) == "<" else "big") + data[at + size :]
+    copy = bytearray(data)
+    copy[at : at + size] = place.to_bytes(size, "little" if order == "<" else "big")
+    for entry in astray:
+        struct.pack_into(f"{order}H", copy, entry, UNKNOWN_TAG)
+    return bytes(copy)
+
+
+def _astray(data: bytes, place: int) -> list[int]:
+    """Find the places of the directory's entries for directories that cannot be read, and for texts that are none."""
+    order, big = _order(data), is_big(data)
+    found = []
+    try:
+        (count,) = struct.unpack_from(f"{order}Q" if big else f"{order}H", data, place)
+        for number in range(min(count, MAX_TAGS)):
+            at = place + ((8 + 20 * number) if big else (2 + 12 * number))
+            tag, kind = struct.unpack_from(f"{order}HH", data, at)
+            if tag in POINTERS:
+                (inner,) = struct.unpack_from(f"{order}Q" if big else f"{order}I", data, at + (12 if big else 8))
+                if kind not in (4, 13, 16, 18) or not _is_directory(data, inner):
+                    found.append(at)
+            elif tag in TEXTS and kind not in (1, 2, 7):
+                found.append(at)
+    except (struct.error, OverflowError):
+        pass  # the directory is cut short, which its reader says
+    return found
+
+
+def _is_directory(data: bytes, at: int) -> bool:
+    """Tell whether a directory lies at an offset: its tags fit into the file and are of types that exist."""
+    try:
+        directory = _directory(data, at)
+    except (ImageError, struct.error, OverflowError):
+        return False
+    return all(1 <= kind <= 18 for kind, _, _ in directory.places.values())

@@ -27,8 +27,9 @@ from PIL import (
 
 from ...core.errors import ImageError
 from ...core.memory import shown_size
-from . import avif, jpeg2000, png, slow_heads, tiff, tiff_tags
+from . import avif, containers, jpeg2000, png, slow_heads, tiff, tiff_tags
 from .colour import MAX_PROFILE, WORK_TIMES
+from .deep import is_binary_ppm
 from .heif import announced, is_heif
 from .jpeg_scan import Frame, read_frame
 
@@ -84,6 +85,9 @@ SLOW_PIXEL_BYTES = 16
 
 # A camera's EXIF fits into one segment of 64 KiB; Pillow joins as many as there are, and reads it all on opening.
 MAX_EXIF = 2 << 20
+
+# Bytes before a JPEG's picture that count as memory: those of a photo are in what any picture takes.
+MUCH_BESIDE = 1 << 20
 
 # The most chunks of a PNG or WebP: each is read in turn, and some are kept. Encoders write pixels in pieces of 8 KiB and more.
 MAX_CHUNKS = 1 << 17
@@ -180,41 +184,44 @@ def _of_container(data: bytes) -> TrueSize | None:
 
 def _tiff(data: bytes) -> TrueSize | None:
     """Read a TIFF's size from its tags; where Pillow reads it, as Pillow does, too."""
-    tiff_tags.check(data)
     layout = tiff.read_layout(data)
+    shown = tiff.for_pillow(data, layout)
+    tiff_tags.check(shown)
+    # A file that Pillow is not to see as it is, is copied.
+    fixed = TAG_BYTES * tiff_tags.number_bytes(shown) + (0 if shown is data else 2 * len(data))
     sizes = []
-    if tiff.reader_of(layout) == "values":
-        pixel_bytes, fixed = tiff.values_bytes(layout)
-        fixed += TAG_BYTES * tiff_tags.number_bytes(data)
-        sizes.append(TrueSize(layout.width, layout.length, pixel_bytes, fixed_bytes=fixed))
+    if tiff.can_read_values(layout):
+        pixel_bytes, batch = tiff.values_bytes(layout)
+        sizes.append(TrueSize(layout.width, layout.length, pixel_bytes, fixed_bytes=fixed + batch))
+    else:
+        tiff.reader_of(layout)  # says why, where nobody reads it
     if tiff.reader_of(layout, before=True) == "Pillow":
-        found = _lazily(TiffImagePlugin.TiffImageFile, tiff.for_pillow(data, layout))
-        if found is None:
-            return None
-        # A file whose first picture is passed over is copied.
-        copies = 2 * len(data) * (layout.place != tiff.first_place(data))
-        sizes.append(replace(found, fixed_bytes=found.fixed_bytes + copies))
-    return max(sizes, key=TrueSize.bytes)
+        found = _lazily(TiffImagePlugin.TiffImageFile, shown)
+        if found is not None:
+            sizes.append(replace(found, fixed_bytes=found.fixed_bytes + fixed))
+    return max(sizes, key=TrueSize.bytes, default=None)
 
 
 def _jpeg(data: bytes) -> TrueSize | None:
     frame = read_frame(data)
     if frame is None:
         slow_heads.check_jpeg(data)
-        return _lazily(JpegImagePlugin.JpegImageFile, data)
+        return _lazily(JpegImagePlugin.JpegImageFile, containers.mended(data))
     if frame.exif_bytes > MAX_EXIF:
         raise ImageError("too large", f"{frame.exif_bytes >> 20} MiB of EXIF; at most {MAX_EXIF >> 20}")
-    return _of_frame(frame)
+    # Pillow keeps what stands before the picture, if that is much.
+    beside = frame.head_bytes if frame.head_bytes > MUCH_BESIDE else 0
+    return _of_frame(frame, beside + (len(data) if containers.is_odd(data) else 0))
 
 
-def _of_frame(frame: Frame) -> TrueSize:
+def _of_frame(frame: Frame, beside: int) -> TrueSize:
     return TrueSize(
         frame.width,
         frame.height,
         _held(1 if frame.components == 1 else RGB_BYTES, is_rgb=frame.components == 3),
         # The decoder keeps the coefficients of all the picture, two bytes each.
         2.0 * frame.components if frame.scanned_whole else 0.0,
-        TAG_BYTES * frame.exif_bytes + WORK_TIMES * min(frame.profile_bytes, MAX_PROFILE),
+        TAG_BYTES * frame.exif_bytes + WORK_TIMES * min(frame.profile_bytes, MAX_PROFILE) + beside,
     )
 
 
@@ -263,7 +270,7 @@ def _png(data: bytes, start: int, most_chunks: int = MAX_CHUNKS) -> TrueSize | N
 def _webp(data: bytes) -> TrueSize | None:
     _check_chunks(data)
     size = _webp_canvas(data)
-    return size and TrueSize(*size, WEBP_BYTES, fixed_bytes=len(data) + TAG_BYTES * _exif(data))
+    return size and TrueSize(*size, WEBP_BYTES, fixed_bytes=2 * len(data) + TAG_BYTES * _exif(data))
 
 
 def _check_chunks(data: bytes) -> None:
@@ -340,7 +347,7 @@ def _jpeg2000(data: bytes) -> TrueSize | None:
         found.width,
         found.height,
         (JPEG2000_SAMPLE_BYTES + JPEG2000_DEEP_BYTES * (found.bits > 8)) * found.components + 2 * RGB_BYTES,
-        fixed_bytes=found.bytes,
+        fixed_bytes=found.bytes + (len(data) if containers.is_odd(data) else 0),
     )
 
 
@@ -385,7 +392,9 @@ def _of_opened(image: ImageFile.ImageFile, data: bytes) -> TrueSize:
         pixel_bytes += GREY_32_BYTES
     fixed = 0
     if isinstance(image, TiffImagePlugin.TiffImageFile):
-        fixed = tiff_tags.buffer_bytes(image) + TAG_BYTES * tiff_tags.number_bytes(data)
+        fixed = tiff_tags.buffer_bytes(image)
+    if is_binary_ppm(image):
+        return TrueSize(width, height, DEEP_BYTES)
     slow = any(tile[0] in Image.DECODERS for tile in image.tile)
     if slow and len(data) > SLOW_BYTES:
         raise ImageError(
