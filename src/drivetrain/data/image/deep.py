@@ -132,7 +132,7 @@ def _ppm(image: PpmImagePlugin.PpmImageFile, data: bytes, full: int = FULL) -> N
         numbers = np.frombuffer(data, ">u2", min(count, (len(data) - tile.offset) // 2), tile.offset)
     if len(numbers) < count:
         raise ImageError("truncated", "the file ends before its picture does; copy or download it again")
-    # As Pillow does it for grey, and for colour to 8 bits: rounded to even.
+    # Pillow does so for grey, and for colour to 8 bits: rounded to even.
     scale = np.minimum(np.rint(np.arange(FULL + 1) / _highest(image) * full), full).astype(
         np.uint16 if full == FULL else np.uint8
     )

@@ -94,7 +94,7 @@ def _pillow_reads(layout: Layout) -> bool:
     if kind == CMYK:
         return layout.samples == 4
     if kind == YCBCR:
-        # Of what is not compressed, Pillow takes every pixel to have a colour of its own.
+        # Pillow takes every pixel to have a colour of its own where nothing is compressed.
         return layout.samples == 3 and layout.compression == JPEG
     return False
 

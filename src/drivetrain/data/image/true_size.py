@@ -78,7 +78,7 @@ WEBP_BYTES = 20
 AVIF_BYTES = 16
 # The decoder's samples, and the same as bytes.
 JPEG2000_SAMPLE_BYTES = 6
-# Of more than 8 bits: the values, and levels.
+# The values and levels of one of more than 8 bits.
 JPEG2000_DEEP_BYTES = 10
 ICON_BYTES = 14
 SLOW_PIXEL_BYTES = 16
