@@ -27,7 +27,7 @@ from PIL import (
 
 from ...core.errors import ImageError
 from ...core.memory import shown_size
-from . import avif, containers, jpeg2000, png, slow_heads, tiff, tiff_tags
+from . import avif, containers, jpeg2000, png, slow_heads, tiff, tiff_tags, webp
 from .colour import MAX_PROFILE, WORK_TIMES
 from .deep import is_binary_ppm
 from .heif import announced, is_heif
@@ -268,34 +268,9 @@ def _png(data: bytes, start: int, most_chunks: int = MAX_CHUNKS) -> TrueSize | N
 
 
 def _webp(data: bytes) -> TrueSize | None:
-    _check_chunks(data)
-    size = _webp_canvas(data)
+    webp.check_chunks(data, MAX_CHUNKS)
+    size = webp.canvas(data)
     return size and TrueSize(*size, WEBP_BYTES, fixed_bytes=2 * len(data) + TAG_BYTES * _exif(data))
-
-
-def _check_chunks(data: bytes) -> None:
-    """Raise `ImageError` for too many chunks, as the decoder keeps a note of each."""
-    at, count = 12, 0
-    while at + 8 <= len(data):
-        count += 1
-        if count > MAX_CHUNKS:
-            raise ImageError("too large", f"a WebP of more than {MAX_CHUNKS} chunks")
-        length = int.from_bytes(data[at + 4 : at + 8], "little")
-        at += 8 + length + length % 2
-
-
-def _webp_canvas(data: bytes) -> tuple[int, int] | None:
-    """Read the size of the canvas; the decoder refuses frames that do not lie within it."""
-    kind = data[12:16]
-    if kind == b"VP8X" and len(data) >= 30:
-        return int.from_bytes(data[24:27], "little") + 1, int.from_bytes(data[27:30], "little") + 1
-    if kind == b"VP8 " and len(data) >= 30 and data[23:26] == b"\x9d\x01\x2a":
-        width, height = struct.unpack_from("<HH", data, 26)
-        return width & 0x3FFF, height & 0x3FFF
-    if kind == b"VP8L" and len(data) >= 25 and data[20] == 0x2F:
-        bits = int.from_bytes(data[21:25], "little")
-        return (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
-    return None
 
 
 def _exif(data: bytes) -> int:
