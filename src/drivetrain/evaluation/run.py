@@ -38,6 +38,7 @@ from ..learn.groups import group_numbers
 from ..learn.judged import Judged
 from ..learn.kinds.registry import TARGETS
 from ..learn.kinds.targets import Targets
+from ..learn.profile_findings import about_profiles
 from ..learn.range_findings import about_ranges
 from ..learn.reading import Labelled, item_of, respelled, samples_of, targets_of
 from ..learn.sections import FILES_LEFT_OUT
@@ -209,7 +210,8 @@ def _findings(
         sentence = f"{_about_unknown(len(known.unknown), known.foreign, kind)} {known.otherwise}".rstrip()
         findings.append(finding(UNKNOWN_LABELS, sentence, FILES_LEFT_OUT))
     details = [facts.details for facts in embeddings.facts]
-    findings += about_ranges(details, [known.items[row].name for row in embeddings.rows_N])
+    names = [known.items[row].name for row in embeddings.rows_N]
+    findings += [*about_ranges(details, names), *about_profiles(details, names)]
     if unusable := [*dataset.skipped, *embeddings.skipped]:
         count = f"{len(unusable)} files do" if len(unusable) > 1 else "1 file does"
         sentence = f"{count} not count: {reasons(unusable)} (first: {unusable[0].name}, {unusable[0].detail})."

@@ -37,6 +37,7 @@ CACHE_DIFFERS = "cache-differs"
 COPIES_OF_TRAINING = "copies-of-training"
 UNKNOWN_LABELS = "unknown-labels"
 FILES_NOT_JUDGED = "files-not-judged"
+PROFILES_IGNORED = "profiles-ignored"
 LABELS_ALIKE = "labels-alike"
 RANGE_FITTED = "range-fitted"
 RANGE_GUESSED = "range-guessed"
@@ -59,6 +60,7 @@ RULES: dict[str, Heading] = {
     COPIES_OF_TRAINING: Heading(Severity.WARNING, "Copies of training images"),
     UNKNOWN_LABELS: Heading(Severity.WARNING, "Labels that the bundle does not know"),
     FILES_NOT_JUDGED: Heading(Severity.WARNING, "Files that do not count"),
+    PROFILES_IGNORED: Heading(Severity.WARNING, "Colour profiles could not be used"),
     LABELS_ALIKE: Heading(Severity.WARNING, "Labels that differ only in how they are written"),
     UNUSED_SPLIT: Heading(Severity.WARNING, "Something looks like a split and is not used"),
     RANGE_FITTED: Heading(Severity.NOTE, "The range of values was fitted"),

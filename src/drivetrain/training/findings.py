@@ -45,8 +45,8 @@ class Circumstances:
     """The outcome of fine-tuning."""
     doubts: tuple[Doubt, ...] = ()
     """The questions that the source leaves open."""
-    ranges: tuple[Finding, ...] = ()
-    """Findings on the ranges of values."""
+    pictures: tuple[Finding, ...] = ()
+    """Findings on how values and colours became sRGB."""
 
 
 def findings_of(sides: Sides, figures: Figures, run: Circumstances) -> tuple[Finding, ...]:
@@ -66,7 +66,7 @@ def findings_of(sides: Sides, figures: Figures, run: Circumstances) -> tuple[Fin
         found += targets.about_leakage(figures)
     if run.n_folds < DEFAULT_FOLDS:
         found.append(_about_folds(run.n_folds, targets.few_groups))
-    return (*found, *run.ranges, *_about_files(skipped, len(targets)))
+    return (*found, *run.pictures, *_about_files(skipped, len(targets)))
 
 
 def _about_closed_folders(skipped: Sequence[Skipped]) -> list[Finding]:

@@ -19,6 +19,7 @@ from ..learn.figures import with_leak
 from ..learn.findings import without
 from ..learn.head import FittedHead
 from ..learn.judged import Judged
+from ..learn.profile_findings import about_profiles
 from ..learn.range_findings import about_fit, about_ranges
 from ..learn.reading import Read
 from .checks import check_groups
@@ -126,11 +127,11 @@ def _fine_tuned(ready: Ready, input_block: InputBlock, progress: Progress) -> Tu
     return fine_tune(ready, input_block, progress)
 
 
-def _about_ranges(run: Frozen) -> tuple[Finding, ...]:
-    """Make the findings on the ranges by which the images' values became levels."""
+def _about_pictures(run: Frozen) -> tuple[Finding, ...]:
+    """Make the findings on how the images' values and colours became sRGB."""
     details = [facts.details for facts in run.chosen.embeddings.facts]
     names = [item.name for item in run.sides.sample.items]
-    return (*about_fit(run.fitted_range), *about_ranges(details, names))
+    return (*about_fit(run.fitted_range), *about_ranges(details, names), *about_profiles(details, names))
 
 
 def _concluded(run: Frozen, tuned: Tuned | None, outcome: Outcome | None) -> Trained:
@@ -153,7 +154,7 @@ def _concluded(run: Frozen, tuned: Tuned | None, outcome: Outcome | None) -> Tra
             balance=options.balance,
             outcome=outcome,
             doubts=run.found.dataset.doubts,
-            ranges=_about_ranges(run),
+            pictures=_about_pictures(run),
         ),
     )
     findings, ignored = without(found, options.ignore)

@@ -37,6 +37,7 @@ from .containers import mended
 from .deep import is_binary_ppm, is_deep, read_deep, read_shallow_ppm
 from .heif import is_heif
 from .heif_reader import read_heif
+from .jpeg2000 import profile_of
 from .jpeg_scan import check_scans
 from .png import cleaned
 from .render import AS_STORED, SRGB, Render, Rendered
@@ -215,7 +216,7 @@ def _read(data: bytes, size: TrueSize, decode_size: DecodeSize | None, render: R
     if data.startswith(PNG_SIGNATURE):
         clean = cleaned(data)
         return _by_pillow(clean.data, clean.profile, size, decode_size, render, max_pixels)
-    return _by_pillow(mended(data), None, size, decode_size, render, max_pixels)
+    return _by_pillow(mended(data), profile_of(data), size, decode_size, render, max_pixels)
 
 
 def _by_pillow(

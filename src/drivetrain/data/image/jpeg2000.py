@@ -163,3 +163,14 @@ def _segments(data: bytes, at: int) -> Iterator[tuple[int, bytes]]:
             tile_end = at + size if size >= 14 else len(data)
         yield marker, data[at + 4 : at + 2 + length]
         at += 2 + length
+
+
+def profile_of(data: bytes) -> bytes | None:
+    """The colour profile in a boxed file's header, which Pillow passes over; None where there is none."""
+    for header in boxes(data) if data.startswith(SIGNATURE) else ():
+        if header.kind == b"jp2h":
+            for box in inside(data, header, b"colr"):
+                # Method 2 and 3: a profile, after the method, the precedence and the approximation.
+                if data[box.start : box.start + 1] in (b"\2", b"\3"):
+                    return data[box.start + 3 : box.end]
+    return None

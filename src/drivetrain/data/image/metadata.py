@@ -120,7 +120,7 @@ def rewritten(data: bytes, decoded: Decoded) -> tuple[bytes, str] | None:
 
 
 def as_png(image: Image.Image, most: int | None = None) -> bytes | None:
-    """Write a decoded picture as PNG, with its colour profile where that is one for RGB; None: more than ``most`` bytes.
+    """Write a decoded picture as PNG, with its colour profile if it has still one, for RGB; None: more than ``most`` bytes.
 
     ``image`` loses its metadata.
 
