@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+import time
 from pathlib import Path
 
 import numpy as np
@@ -12,15 +14,23 @@ from typer.testing import CliRunner
 
 import drivetrain as dt
 from drawn import draw_deep
+from drivetrain.app.trace import trace
 from drivetrain.cli.main import app
 from drivetrain.core.errors import UsageError
+from drivetrain.core.memory_budget import MemoryBudget
+from drivetrain.core.retention import Retention
 from drivetrain.data.block.blocks import CategoryBlock, ImageBlock
 from drivetrain.data.block.datablock import DataBlock
 from drivetrain.data.block.item_transforms import Resize
 from drivetrain.data.block.labellers import parent_label
+from drivetrain.data.image.decode import decode
 from drivetrain.data.image.preprocess import for_images
 from drivetrain.data.image.render import Range, Ranges, Render
-from drivetrain.model.inputs.image import ImageInput
+from drivetrain.serve.served import ServedModel
+from drivetrain.serve.work.job import Ticket, Upload, jobs_of
+from drivetrain.serve.work.keeping import Keeping
+from drivetrain.serve.work.pictures import Pictures
+from drivetrain.serve.work.worker import answer, prepare
 from tiny_backbone import TINY
 
 pytestmark = pytest.mark.trains
@@ -174,6 +184,47 @@ def test_an_older_bundle_answers_as_it_did_and_says_that_it_guesses(tmp_path: Pa
     assert "range" not in predictor.predict(Image.new("RGB", (8, 8))).facts
 
 
+def test_server_heat_map_and_pictures_shown_go_by_the_range(
+    deep_folder: Path, cache_folder: Path, tmp_path: Path
+) -> None:
+    predictor = dt.load(train(deep_folder, tmp_path / "a", cache_folder, gallery=5).bundle)
+    form, render = predictor.manifest.input, for_images(predictor.manifest.input.preprocess).render
+    buffer = io.BytesIO()
+    # A quarter of the range, which a guess would show brighter.
+    Image.fromarray(np.rint(np.linspace(0, 1000, 1600)).astype(np.uint16).reshape(40, 40)).save(buffer, "PNG")
+    data, reader = buffer.getvalue(), Pictures(MemoryBudget(1 << 30))
+    seen_as = decode(data, render=render).image
+    assert np.asarray(seen_as).max() == 62
+    assert np.asarray(decode(data).image).max() == 249
+    jobs = jobs_of(
+        ServedModel("m", Path("m"), predictor),
+        [Upload("dark.png", data)],
+        Ticket(1, lambda _: None),
+        client="a",
+        request_id="r",
+        key_id=None,
+        now_s=time.monotonic(),
+        deadline_s=float("inf"),
+    )
+    (entry,) = answer(prepare(jobs, Keeping(Retention.parse("none")), reader))
+    assert entry.record.facts == {"width": 40, "height": 40, "range": "known"}
+    assert entry.record.prediction.probs == predictor.predict(seen_as).probs == predictor.predict(data).probs
+    maps = predictor.heatmaps()
+    assert np.array_equal(maps.of(data).contributions(), maps.of(seen_as).contributions())
+    assert np.asarray(Image.open(io.BytesIO(reader.thumbnail(data, 40, form)))).max() < 70
+    kept = predictor.gallery
+    assert kept is not None
+    picture = Image.open(io.BytesIO(kept.thumbnail(kept.rows[0]) or b""))
+    assert np.asarray(picture).max() > 200
+    steps = {step.name: step for step in trace(_written(tmp_path / "dark.png", data), tmp_path / "a")}
+    assert "62" in steps["decode"].range
+
+
+def _written(path: Path, data: bytes) -> Path:
+    path.write_bytes(data)
+    return path
+
+
 def test_one_pixel_above_1_answers_as_without_it(deep_folder: Path, cache_folder: Path, tmp_path: Path) -> None:
     bundle = train(deep_folder, tmp_path / "a", cache_folder).bundle
     cool = np.asarray(Image.open(next(deep_folder.rglob("*.png")))).astype(np.float32) / 4095
@@ -183,4 +234,3 @@ def test_one_pixel_above_1_answers_as_without_it(deep_folder: Path, cache_folder
     answers = [predictor.predict(Image.fromarray(pixels)) for pixels in (cool, hot)]
     assert answers[0].label == answers[1].label
     np.testing.assert_allclose(list(answers[0].probs.values()), list(answers[1].probs.values()), atol=0.02)
-    assert isinstance(predictor.manifest.input, ImageInput)

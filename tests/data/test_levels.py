@@ -95,6 +95,19 @@ def test_fill_values_are_black_and_the_rest_is_as_without_them(fill: float, know
     assert np.array_equal(found[30:], levels(values, ranges)[30:])
 
 
+@pytest.mark.parametrize("kind", ["int16", "int32", "float16", "float32", "float64"])
+@pytest.mark.parametrize("full", [1, 200, 4000, 30000])
+def test_a_fill_value_is_known_in_every_type(kind: str, full: float) -> None:
+    if kind.startswith("int") and full == 1:
+        pytest.skip("there are no integers in between")
+    values = (scene() * full).astype(kind)
+    patched = values.copy()
+    patched[:30] = -9999
+    found = levels(patched)
+    assert (found[:30] == 0).all()
+    assert np.abs(found - levels(values))[30:].max() <= 2  # what stood in the patch has no part in the guess
+
+
 @pytest.mark.parametrize("kind", ["uint16", "int32", "float32"])
 def test_where_the_lowest_number_is_white_nothing_is_black_all_the_same(kind: str) -> None:
     values = np.rint(scene() * 4000 + 50).astype(kind)
@@ -209,6 +222,8 @@ SCALES = {
     "12 bits": lambda grey: np.rint(grey * 4095).astype(np.uint16),
     "16 bits": lambda grey: np.rint(grey * 65535).astype(np.uint16),
     "thermal": lambda grey: np.rint(7000 + grey * 2000).astype(np.uint16),
+    "signed, all of it": lambda grey: np.rint(grey * 32767).astype(np.int16),
+    "32 bits": lambda grey: np.rint(grey * (2**32 - 1)).astype(np.uint32),
     "signed": lambda grey: np.rint(grey * 4000 - 1024).astype(np.int16),
     "0 to 1": lambda grey: grey.astype(np.float32),
     "0 to 255": lambda grey: (grey * 255).astype(np.float32),

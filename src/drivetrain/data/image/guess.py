@@ -10,7 +10,7 @@ jumps from one scale to the next.
 from __future__ import annotations
 
 from itertools import pairwise
-from math import log
+from math import inf, log
 
 import numpy as np
 
@@ -39,8 +39,8 @@ APART = (0.5, 0.75)
 NARROWEST_SHARE, NARROWEST_INTEGERS = 1 / 32, 255.0
 
 
-def guess_from(low: float, high: float, *, floats: bool) -> tuple[float, float]:
-    """Guess black and white where all but a few values lie from ``low`` to ``high``.
+def guess_from(low: float, high: float, *, floats: bool, most: float = inf) -> tuple[float, float]:
+    """Guess black and white where all but a few values lie from ``low`` to ``high``; ``most`` is the largest value of the type.
 
     >>> guess_from(12, 3900, floats=False), guess_from(0.01, 0.93, floats=True)
     ((0.0, 4095.0), (0.0, 1.0))
@@ -48,7 +48,7 @@ def guess_from(low: float, high: float, *, floats: bool) -> tuple[float, float]:
     apart = _apart(low, high, 1.0 if floats else 255.0)
     # On no usual scale are values as far below 0 as above it; there they are shown from the lowest to the highest.
     mirrored = float(np.clip(-low / high, 0, 1)) if high > 0 else float(low < 0)
-    full = _white(high, FLOAT_SCALES if floats else INTEGER_SCALES)
+    full = min(_white(high, FLOAT_SCALES if floats else INTEGER_SCALES), most)
     black = min(low, 0.0) + apart * max(low, 0.0)
     white = full + max(apart, mirrored) * (high - full)
     narrowest = NARROWEST_SHARE * max(abs(black), abs(white)) or 1.0

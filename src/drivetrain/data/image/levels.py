@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from math import inf
 from typing import Any, Literal
 
 import numpy as np
@@ -46,7 +47,8 @@ def levels_of(
     known = ranges.of(values, no_data)
     if known is None:
         floats = np.issubdtype(values.dtype, np.floating)
-        guessed = Scaling(*guess_from(*ends(counted), floats=floats), no_data, inverted)
+        most = inf if floats else float(np.iinfo(values.dtype).max)
+        guessed = Scaling(*guess_from(*ends(counted), floats=floats, most=most), no_data, inverted)
         return guessed.levels(values), "guessed"
     outside = (counted < known[0]) | (counted > known[1])
     return Scaling(*known, no_data, inverted).levels(values), "exceeded" if outside.mean() >= MOSTLY else "known"

@@ -16,11 +16,29 @@ Numbers = NDArray[Any]
 
 # Numbers that programs write where nothing was measured. They count as such only where they lie far from all other values.
 # The largest number of a type is not among them: in many a picture that is a light too bright for the camera.
-FILLS = (-99.0, -999.0, -9999.0, -99999.0, -999999.0, 9999.0, 99999.0, 999999.0, -32768.0, -32767.0, -2147483648.0)
+# (−10000 is what 16 bits of floating point make of −9999.)
+FILLS = (
+    -99.0,
+    -999.0,
+    -9999.0,
+    -10000.0,
+    -99999.0,
+    -999999.0,
+    9999.0,
+    99999.0,
+    999999.0,
+    -32768.0,
+    -32767.0,
+    -2147483648.0,
+)
 # Floating point from here on is a number for “no data” as well: 1e20, 9.97e36 and ±3.4e38 are common ones.
 HUGE = 1e19
 
-# Numbers looked at to find out between which numbers a picture's lie: every n-th row and column of a larger one.
+# So far away is a number below all others, as a share of the range of these; above them it is the whole of that range, as a
+# camera's brightest light may be such a number.
+BELOW = 1 / 8
+
+# Values looked at to find out between which numbers a picture's lie: every n-th row and column of a larger one.
 LOOKED_AT = 1 << 18
 # The share of a picture's values at either end that may be anything, and how many of a small one: one of a hundred, up to four.
 TAIL, FEWEST = 0.001, 4
@@ -34,7 +52,7 @@ def is_missing(values: Numbers, no_data: float | None, low: float, high: float) 
     missing = _is_named(values, no_data)
     if values.dtype.kind == "u":
         return missing
-    far = (values < low - (high - low)) | (values > high + (high - low))
+    far = (values < low - BELOW * (high - low)) | (values > high + (high - low))
     if far.any():
         missing |= far & _may_be_fill(values)
     return missing | ~np.isfinite(values) if values.dtype.kind == "f" else missing
@@ -42,9 +60,11 @@ def is_missing(values: Numbers, no_data: float | None, low: float, high: float) 
 
 def counting(values: Numbers, no_data: float | None) -> Numbers:
     """Return, in one row, those values that count, of an even sample of the picture; of all of it where the sample has none."""
-    sample = _sampled(values)
-    found = _counting(sample, no_data)
-    return found if len(found) or sample.size == values.size else _counting(values, no_data)
+    step = isqrt(max(values.size - 1, 0) // LOOKED_AT) + 1
+    found = _counting(values[::step, ::step], no_data)
+    if len(found) or step == 1:
+        return found
+    return np.concatenate([_counting(values[row : row + step], no_data) for row in range(0, len(values), step)])
 
 
 def _counting(values: Numbers, no_data: float | None) -> Numbers:
@@ -76,11 +96,6 @@ def ends(counted: Numbers) -> tuple[float, float]:
 def wide(values: Numbers) -> Numbers:
     """Return floating point of 16 bits as 32, in which every bound can be said."""
     return values.astype(np.float32) if values.dtype == np.float16 else values
-
-
-def _sampled(values: Numbers) -> Numbers:
-    step = isqrt(max(values.size - 1, 0) // LOOKED_AT) + 1
-    return values[::step, ::step]
 
 
 def _is_named(values: Numbers, no_data: float | None) -> NDArray[np.bool_]:
