@@ -15,6 +15,7 @@ from PIL import Image
 from drivetrain.core.ports import Silent
 from drivetrain.data.image import range_fit
 from drivetrain.data.image.bit_depth import is_deep, may_be_deep
+from drivetrain.data.image.picture import read_picture
 from drivetrain.data.image.range_fit import PICTURES, fit_ranges, range_of
 from drivetrain.data.image.render import AS_BEFORE, SRGB, Range, Ranges, Render
 
@@ -118,6 +119,34 @@ def test_other_files_are_not_opened_and_broken_ones_do_no_harm(tmp_path: Path) -
     ]
     assert fitted(pictures) == Ranges()
     assert fitted([*pictures, write(tmp_path, "good.png", ramp(0, 1000, "uint16"))]) == Ranges(integers=(0, 1023))
+
+
+class Kept(dict[str, str]):
+    """Notes in memory."""
+
+    def note(self, name: str) -> str | None:
+        return self.get(name)
+
+    def set_note(self, name: str, text: str) -> None:
+        self[name] = text
+
+
+def test_what_a_picture_says_is_noted_by_its_bytes_and_not_read_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pictures = [write(tmp_path, f"{n}.tif", ramp(0, 0.9 - n / 100, "float32")) for n in range(4)]
+    notes, read = Kept(), []
+    monkeypatch.setattr(range_fit, "read_picture", lambda *given: read.append(given[0]) or read_picture(*given))
+    first = fit_ranges(SRGB, pictures, Silent(), 2, notes)
+    assert len(read) == len(notes) == 4
+    moved = [(f"elsewhere/{name}", path.rename(tmp_path / f"moved {name}")) for name, path in pictures]
+    moved.append(write(tmp_path, "new.tif", ramp(0, 0.8, "float32")))
+    again = fit_ranges(SRGB, moved, Silent(), 2, notes)
+    assert read[4:] == [tmp_path / "new.tif"]
+    assert (first.words, again.words) == (
+        "floating point 0 to 1 (from 4 pictures)",
+        "floating point 0 to 1 (from 5 pictures)",
+    )
 
 
 def test_a_bounded_sample_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -48,6 +48,18 @@ class Silent:
         """Nothing."""
 
 
+class Notes(Protocol):
+    """A place that keeps small facts by name, from one run to the next; an embedding cache is one."""
+
+    def note(self, name: str) -> str | None:
+        """Return what was kept."""
+        ...
+
+    def set_note(self, name: str, text: str) -> None:
+        """Keep a fact."""
+        ...
+
+
 class Forgotten(Protocol):
     """The inputs a store has deleted, with the first and last moment at which they had been sent."""
 

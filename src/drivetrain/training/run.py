@@ -58,7 +58,7 @@ def fit(
     fitted_range: str | None = None
     with watch("embed"):
         if backbone is None:
-            found, fitted_range = _in_range(found, options, progress)
+            found, fitted_range = _in_range(found, options, cache, progress)
         backbones = [backbone] if backbone else candidates(options, found.input_block)
         embedder = Embedder(cache, options.workers, progress)
         chosen = choose_and_embed(read, options, embedder, cache, progress, backbones)
@@ -96,11 +96,11 @@ class Frozen:
         return Ready(sides.sample, sides.training, sides.held, self.frozen, self.chosen, self.fitted, self.options)
 
 
-def _in_range(found: Read, options: TrainOptions, progress: Progress) -> tuple[Read, str | None]:
+def _in_range(found: Read, options: TrainOptions, cache: EmbeddingCache, progress: Progress) -> tuple[Read, str | None]:
     """Return what was read with a block that knows between which values inputs lie: as stated, or else fitted."""
     block = found.input_block if options.range is None else found.input_block.in_range(options.range)
     to_train_on = ((item.name, item.reference) for item in found.dataset.items if item.split in TRAINING)
-    fitted = block.fitted(to_train_on, progress, options.workers)
+    fitted = block.fitted(to_train_on, progress, options.workers, cache)
     if fitted.words is not None:
         progress.say(f"range of values: {fitted.words}; --range LOW:HIGH states another")
     return replace(found, input_block=fitted.block), fitted.words

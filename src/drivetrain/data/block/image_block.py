@@ -12,7 +12,7 @@ from PIL import Image
 
 from ...core.cores import available_cores
 from ...core.errors import DataError, UsageError
-from ...core.ports import Progress
+from ...core.ports import Notes, Progress
 from ..image.decode import DecodeSize
 from ..image.files import IMAGES
 from ..image.picture import from_array, read_picture
@@ -75,9 +75,11 @@ class ImageBlock(InputBlock):
         known = Ranges(integers=values, floats=values)
         return replace(self, render=self.render.model_copy(update={"ranges": known}))
 
-    def fitted(self, inputs: Iterable[Named], progress: Progress, workers: int | None = None) -> Fitted[Self]:
+    def fitted(
+        self, inputs: Iterable[Named], progress: Progress, workers: int | None = None, notes: Notes | None = None
+    ) -> Fitted[Self]:
         """Fit the ranges of values of more than 8 bits that are not known, see `fit_ranges`."""
-        fit = fit_ranges(self.render, inputs, progress, workers or available_cores())
+        fit = fit_ranges(self.render, inputs, progress, workers or available_cores(), notes)
         return Fitted(self if fit.words is None else replace(self, render=fit.render), fit.words)
 
     def open(self, x: object, decode_size: DecodeSize | None = None) -> Image.Image:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Generic, Self, TypeVar
 
 from ...core.errors import UsageError
-from ...core.ports import Progress
+from ...core.ports import Notes, Progress
 from ..preparation import Preparation
 from ..sources.file_form import FileForm
 
@@ -56,6 +56,13 @@ class InputBlock(ABC):
             f"range (--range) is for images of more than 8 bits, not for {self.files.many}; leave out {values}"
         )
 
-    def fitted(self, inputs: Iterable[Named], progress: Progress, workers: int | None = None) -> Fitted[Self]:  # noqa: ARG002
-        """Learn, from inputs to train on, what reading others depends on: most blocks nothing."""
+    def fitted(
+        self,
+        inputs: Iterable[Named],  # noqa: ARG002  # for subclasses
+        progress: Progress,  # noqa: ARG002
+        workers: int | None = None,  # noqa: ARG002
+        notes: Notes | None = None,  # noqa: ARG002
+    ) -> Fitted[Self]:
+        """Learn, from inputs to train on, what reading others depends on: most blocks nothing. ``notes`` keeps what was found out
+        of an input for the next run."""
         return Fitted(self, None)

@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Iterable, Sequence
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from math import ceil, floor, log10
 from pathlib import Path
@@ -24,8 +26,8 @@ from pydantic import PrivateAttr
 from ...core.errors import DataError, InputError
 from ...core.ordered_map import ordered_map
 from ...core.plain_file import open_plain
-from ...core.ports import Progress
-from ...core.reference import Reference
+from ...core.ports import Notes, Progress
+from ...core.reference import Reference, read_bounded
 from .bit_depth import is_deep, may_be_deep
 from .picture import read_picture
 from .render import Range, Ranges, Render
@@ -33,6 +35,9 @@ from .valid_values import counting, ends
 
 # The most pictures that a range is fitted to, and the most files whose headers are read to find them.
 PICTURES, HEADERS = 128, 2048
+
+# Part of the names under which it is noted what pictures say: bump it when they would say something else.
+NOTES_VERSION = 1
 
 # The share of the pictures at either end that may lie beyond the range, at least one of two and more.
 ODD = 0.05
@@ -49,6 +54,8 @@ NEAR_ZERO, NOISE = 0.25, 0.02
 # The grid has at least so many steps between the lowest and the highest value.
 STEPS = 8
 
+Ends = list[tuple[bool, float, float]]
+"""Of a picture of more than 8 bits: floating point or not, and between which values it lies. Of others, nothing."""
 Named = tuple[str, object]
 """A picture's name within its source, and what it is read from; see `read_picture`."""
 
@@ -65,7 +72,7 @@ class Fit:
 class _Noted(Ranges):
     """Ranges that are not known, and note between which values each picture lies that asks for them."""
 
-    _ends: list[tuple[bool, float, float]] = PrivateAttr(default_factory=list)
+    _ends: Ends = PrivateAttr(default_factory=list)
 
     def of(self, values: NDArray[Any], no_data: float | None) -> Range | None:
         counted = counting(values, no_data)
@@ -74,15 +81,18 @@ class _Noted(Ranges):
         return None
 
     @property
-    def found(self) -> list[tuple[bool, float, float]]:
+    def found(self) -> Ends:
         """(floating point, lowest, highest) of each picture."""
         return self._ends
 
 
-def fit_ranges(render: Render, pictures: Iterable[Named], progress: Progress, workers: int) -> Fit:
+def fit_ranges(
+    render: Render, pictures: Iterable[Named], progress: Progress, workers: int, notes: Notes | None = None
+) -> Fit:
     """Fit those ranges of the rule that are not known, to the pictures of more than 8 bits.
 
-    Neither the order of the pictures nor chance has a part in it. Files that hold 8 bits by their name are not opened.
+    Neither the order of the pictures nor chance has a part in it. Files that hold 8 bits by their name are not opened. What a
+    picture says is kept among the ``notes``, so that it is decoded once only.
     """
     if isinstance(render.ranges, str) or (render.ranges.integers and render.ranges.floats):
         return Fit(render, None)
@@ -90,11 +100,9 @@ def fit_ranges(render: Render, pictures: Iterable[Named], progress: Progress, wo
     if not deep:
         return Fit(render, None)
     ends_F: dict[bool, list[tuple[float, float]]] = {False: [], True: []}
-    with progress.stage("fit range of values", len(deep)) as advance:
-        for found in ordered_map(_read_ends, deep, workers=workers, ahead=2 * workers):
-            for floats, low, high in found:
-                ends_F[floats].append((low, high))
-            advance(1)
+    for found in _ends_of(deep, progress, workers, notes):
+        for floats, low, high in found:
+            ends_F[floats].append((low, high))
     integers = render.ranges.integers or range_of(ends_F[False], floats=False)
     floating = render.ranges.floats or range_of(ends_F[True], floats=True)
     fitted = Ranges(
@@ -162,7 +170,7 @@ def _deep(pictures: Iterable[Named]) -> list[object]:
 
 def _may_be_deep(name: str, x: object) -> bool:
     # A name says something of a file only: whatever else pictures are read from holds what it holds.
-    return may_be_deep(x.name if isinstance(x, Reference) else name) if isinstance(x, Reference | str) else True
+    return isinstance(x, bytes | Image.Image | np.ndarray) or may_be_deep(name)
 
 
 def _is_deep(x: object) -> bool:
@@ -178,7 +186,35 @@ def _is_deep(x: object) -> bool:
     return is_deep(io.BytesIO(data))
 
 
-def _read_ends(x: object) -> list[tuple[bool, float, float]]:
+def _ends_of(deep: Sequence[object], progress: Progress, workers: int, notes: Notes | None) -> Iterator[Ends]:
+    """Yield what each picture says: as it was noted, or from its values."""
+    names = [None] * len(deep) if notes is None else list(ordered_map(_name, deep, workers=workers, ahead=2 * workers))
+    known = [notes.note(name) if notes is not None and name is not None else None for name in names]
+    new = [x for x, text in zip(deep, known, strict=True) if text is None]
+    with progress.stage("fit range of values", len(new)) if new else nullcontext() as advance:
+        read = ordered_map(_read_ends, new, workers=workers, ahead=2 * workers)
+        for name, text in zip(names, known, strict=True):
+            if text is not None:
+                yield [(bool(floats), low, high) for floats, low, high in json.loads(text)]
+                continue
+            found = next(read)
+            if notes is not None and name is not None and found:
+                notes.set_note(name, json.dumps(found))
+            if advance is not None:
+                advance(1)
+            yield found
+
+
+def _name(x: object) -> str | None:
+    """Name what is noted of a picture: by its bytes; None where there are none."""
+    try:
+        data = x if isinstance(x, bytes) else read_bounded(x) if isinstance(x, Reference | str) else None
+    except InputError:
+        return None
+    return None if data is None else f"range-ends-{NOTES_VERSION}-{hashlib.sha256(data).hexdigest()}"
+
+
+def _read_ends(x: object) -> Ends:
     noted = _Noted()
     try:
         read_picture(x, None, Render(ranges=noted))
