@@ -124,6 +124,7 @@ def test_a_datablock_fits_the_training_side(deep_folder: Path) -> None:
     block = DataBlock((ImageBlock, CategoryBlock), get_y=parent_label, item_tfms=Resize(16))
     sets = block.datasets(deep_folder)
     assert sets.train.image_block.render == sets.valid.image_block.render == Render(ranges=Ranges(integers=(0, 4095)))
+    assert "range of values of more than 8 bits, fitted: integers 0 to 4095" in repr(sets)
     image, _ = sets.train[0]
     assert np.asarray(image).max() > 200
 

@@ -205,6 +205,9 @@ class DataBlock:
         samples = self.samples(items, folder_of(source))
         split = self.split(samples, progress)
         train, valid = self.encoded(samples, split, progress)
+        known = train.image_block.render.known
+        if known != self.image_block.render.known:
+            notes += (f"range of values of more than 8 bits, fitted: {known}",)
         return Datasets(train, valid, notes + split.notes, skipped + split.skipped, split.groups_N)
 
     def dataloaders(
