@@ -55,7 +55,7 @@ NEAR_ZERO, NOISE = 0.25, 0.02
 STEPS = 8
 
 Ends = list[tuple[bool, float, float]]
-"""Of a picture of more than 8 bits: floating point or not, and between which values it lies. Of others, nothing."""
+"""A picture of more than 8 bits says: floating point or not, and between which values it lies. Others say nothing."""
 Named = tuple[str, object]
 """A picture's name within its source, and what it is read from; see `read_picture`."""
 
