@@ -457,3 +457,57 @@ def test_interrupted_it_leaves_one_line_and_goes_on_when_run_again(
     done = drivetrain_process(*arguments, "--json")
     assert done.code == 0, done.err
     assert done.document["images"]["used"] == 60
+
+
+# How a source is taken
+
+
+def test_what_was_taken_for_what_is_said_everywhere(drivetrain: CommandLine, few: Path, tmp_path: Path) -> None:
+    source = tmp_path / "kaggle"
+    for kind in ("discs", "stripes"):
+        for number, file in enumerate(sorted((few / kind).iterdir())):
+            folder = source / ("seg_train/seg_train" if number < 7 else "seg_test/seg_test") / kind
+            folder.mkdir(parents=True, exist_ok=True)
+            shutil.copy(file, folder)
+    (source / "seg_pred").mkdir()
+    shutil.copy(few / "discs" / "00.jpg", source / "seg_pred")
+    done = drivetrain("train", source, "--out", tmp_path / "b", *SMALL, "--json")
+    assert done.code == 0, done.err
+    took, left_out = done.document["notes"]
+    assert took.startswith(
+        "took seg_test as test and seg_train as train, because the same class folders (2) stand under each"
+    )
+    assert left_out.startswith("left out seg_pred")
+    assert took in " ".join(done.err.split())
+    assert done.document["images"] == {"used": 14, "skipped": 1}
+    assert "Taken as" in (tmp_path / "b" / "report.html").read_text(encoding="utf-8")
+    judged = drivetrain("evaluate", tmp_path / "b", source, "--split", "test", "--json")
+    assert judged.document["notes"] == [took, left_out]
+    assert judged.document["n"] == 6
+    plain = drivetrain("evaluate", tmp_path / "b", source / "seg_test", "--splits", "none", "--json")
+    assert plain.code == 2
+    assert "no image of" in plain.err
+
+
+def test_labels_in_two_spellings_and_a_column_of_folds(drivetrain: CommandLine, few: Path, tmp_path: Path) -> None:
+    rows = ["fname,labels,fold"]
+    for kind in ("discs", "stripes"):
+        for number, file in enumerate(sorted((few / kind).iterdir())):
+            rows.append(f"{kind}/{file.name},{kind if number else kind.title()},{number % 5}")
+    (few / "labels.csv").write_text("\n".join(rows), encoding="utf-8")
+    plain = drivetrain("train", few / "labels.csv", "--out", tmp_path / "b", *SMALL, "--json")
+    assert plain.code == 2
+    assert "“Discs” (1)" in plain.err
+    assert "merge them with --normalise-labels" in plain.err
+    done = drivetrain("train", few / "labels.csv", "--out", tmp_path / "b", *SMALL, "--json", "--normalise-labels")
+    assert done.document["classes"] == {"discs": 10, "stripes": 10}
+    (found,) = [one for one in done.document["findings"] if one["code"] == "unused-split"]
+    assert "“fold” (0, 1, 2, 3, 4) of labels.csv looks like a split" in found["sentence"]
+    assert done.document["notes"][0].startswith(
+        "merged labels that differ only in how they are written: “Discs” (1) into"
+    )
+    settings = tmp_path / "s.toml"
+    settings.write_text('normalise_labels = true\nsplits = "none"\n')
+    again = drivetrain("train", few / "labels.csv", "--out", tmp_path / "c", *SMALL, "--json", "--settings", settings)
+    assert again.document["classes"] == {"discs": 10, "stripes": 10}
+    assert "unused-split" not in {one["code"] for one in again.document["findings"]}

@@ -443,3 +443,63 @@ def test_an_age_called_like_a_file_is_no_path(tmp_path: Path) -> None:
     put(tmp_path, *(f"{number}.jpg" for number in range(20, 30)))
     rows = "".join(f"{number},{49 - number},{'ab'[number % 2]}\n" for number in range(20, 30))
     assert open_source(table(tmp_path, f"image_id,age,label\n{rows}")).items[0].label == "a"
+
+
+def test_a_column_that_ends_in_label(tmp_path: Path) -> None:
+    put(tmp_path, *THREE)
+    text = "Image Index,Finding Labels,Patient Age,Label Confidence\n1.jpg,a,30,1\n2.jpg,b,40,2\n3.jpg,b,50,3\n"
+    dataset = open_source(table(tmp_path, text))
+    assert [label for _, label, _ in brief(dataset)] == ["a", "b", "b"]
+    assert dataset.notes == (
+        "took the column “Image Index” of labels.csv for the path, as its cells name files",
+        "took the column “Finding Labels” of labels.csv for the label",
+    )
+
+
+@pytest.mark.parametrize("names", [("train", "valid"), ("training_set", "test_set"), ("my_train", "my_val")])
+def test_tables_called_like_splits(tmp_path: Path, names: tuple[str, str]) -> None:
+    put(tmp_path, "images/1.jpg", "images/2.jpg", "images/3.jpg", "images/4.jpg")
+    table(tmp_path, "path,label\nimages/1.jpg,a\nimages/2.jpg,b\n", f"{names[0]}.csv")
+    table(tmp_path, "path,label\nimages/3.jpg,b\n", f"{names[1]}.csv")
+    dataset = open_source(tmp_path)
+    other = "test" if "test" in names[1] else "valid"
+    assert [split for _, _, split in brief(dataset)] == ["train", "train", other]
+    assert [(one.name, one.reason) for one in dataset.skipped] == [("images/4.jpg", "not listed")]
+    assert f"{names[0]}.csv for train" in dataset.notes[0]
+    assert {split for _, _, split in brief(open_source(tmp_path, splits="none"))} == {None}
+
+
+def test_tables_that_are_not_all_called_like_splits_are_refused(tmp_path: Path) -> None:
+    put(tmp_path, "images/1.jpg")
+    for name in ("train.csv", "test.csv", "more.csv"):
+        table(tmp_path, "path,label\nimages/1.jpg,a\n", name)
+    with pytest.raises(SourceError, match=r"found tables more\.csv, test\.csv, train\.csv in .*; give the one to read"):
+        open_source(tmp_path)
+
+
+@pytest.mark.parametrize("folders", [("images_001", "images_002"), ("HAM_part_1", "HAM_part_2"), ("batch0", "batch1")])
+def test_folders_that_only_number_are_no_classes_beside_a_table(tmp_path: Path, folders: tuple[str, str]) -> None:
+    put(tmp_path, *(f"{folder}/{number}x.jpg" for number, folder in enumerate(folders)))
+    assert open_source(tmp_path).classes == folders, "without a table they may be"
+    table(tmp_path, "image_id,label\n0x,a\n1x,b\n", "meta.csv")
+    assert [(name.partition("/")[0], label) for name, label, _ in brief(open_source(tmp_path))] == [
+        (folders[0], "a"),
+        (folders[1], "b"),
+    ]
+
+
+def test_class_folders_go_before_a_table_which_is_said(tmp_path: Path) -> None:
+    put(tmp_path, "cat/1.jpg", "dog/2.jpg")
+    table(tmp_path, "path,label\ncat/1.jpg,x\ndog/2.jpg,y\n")
+    table(tmp_path, "who,when\nme,now\n", "notes.csv")
+    dataset = open_source(tmp_path)
+    assert dataset.classes == ("cat", "dog")
+    assert dataset.notes == (
+        "took class folders for labels, and nothing from labels.csv, which lists labels, too; give it to use it",
+    )
+
+
+def test_an_age_called_like_a_file_is_no_path_even_so(tmp_path: Path) -> None:
+    put(tmp_path, *(f"{number}.jpg" for number in range(10)))
+    rows = "".join(f"{number},{number % 3},a\n" for number in range(10))
+    assert len(open_source(table(tmp_path, f"n,m,label\n{rows}")).items) == 10

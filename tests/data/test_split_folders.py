@@ -251,3 +251,31 @@ def test_without_labels_splits_do_not_matter(tmp_path: Path) -> None:
     dataset = open_source(two_classes(tmp_path, "seg_train/seg_train", "seg_test"), labelled=False)
     assert {(item.label, item.split) for item in dataset.items} == {(None, None)}
     assert dataset.notes == ()
+
+
+def test_pictures_below_a_folder_of_images_have_no_classes(tmp_path: Path) -> None:
+    """As detectors have them: images/train, images/val, and texts beside."""
+    put(tmp_path, "images/train/1.jpg", "images/val/2.jpg")
+    with pytest.raises(SourceError, match="and no class folders"):
+        open_source(tmp_path)
+
+
+def test_splits_within_classes_are_pointed_out(tmp_path: Path) -> None:
+    put(tmp_path, *(f"{kind}/{split}/1.jpg" for kind in ("cat", "dog") for split in ("train", "test")))
+    dataset = open_source(tmp_path)
+    assert dataset.classes == ("cat", "dog")
+    assert [doubt.code for doubt in dataset.doubts] == ["unused-split"]
+    assert "(test, train) stand within the class folders" in dataset.doubts[0].sentence
+    assert open_source(put(tmp_path, "cat/2.jpg")).doubts == ()
+
+
+def test_doubled_data_are_refused_with_a_way_out(tmp_path: Path) -> None:
+    """As an X-ray data set is packed: once, and once more within itself."""
+    two_classes(tmp_path, "x/train", "x/test", "x/x/train", "x/x/test")
+    with pytest.raises(
+        SourceError, match=r"\(x/x\) beside the split folders .* or --splits x/test=test,x/train=train to leave"
+    ):
+        open_source(tmp_path)
+    dataset = open_source(tmp_path, splits="x/test=test,x/train=train")
+    assert len(dataset.items) == 8
+    assert dataset.notes == ("left out x/x, which --splits does not name",)

@@ -8,6 +8,7 @@ from ..core.errors import DataError
 from ..core.types import Dataset, IntArray, Skipped
 from ..data.sources.folder import UNREADABLE_FOLDER
 from ..learn.balance import Balance
+from ..learn.findings import LABELS_ALIKE
 from ..learn.kinds.targets import Targets
 
 
@@ -17,7 +18,12 @@ def check_read(dataset: Dataset, targets: Targets) -> None:
     Raises:
         DataError: fewer than two classes; all numbers are the same; a label that all images or no other have.
     """
-    targets.check_read(dataset.source, _closed(dataset.skipped))
+    try:
+        targets.check_read(dataset.source, _closed(dataset.skipped))
+    except DataError as error:
+        # Labels in two spellings may be all that is wrong, and a finding would never be seen.
+        alike = [doubt.sentence for doubt in dataset.doubts if doubt.code == LABELS_ALIKE]
+        raise DataError(". ".join([str(error), *alike])) from None
 
 
 def check_usable(targets: Targets, skipped: tuple[Skipped, ...], where: str = "") -> None:

@@ -44,7 +44,7 @@ def read_classes(tree: Tree, splits: SplitFolders) -> tuple[list[Item], list[Ski
             label = labels.get(folder) or labels.setdefault(folder, label_of(folder))
             items.append(Item(Path(file.path), file.name, label, split=split))
     if beside:
-        raise _no_split(tree, sorted(beside), sorted(splits.starts))
+        raise _no_split(tree, sorted(beside), splits)
     _tell_apart(labels, tree.title)
     return items, skipped + list(_empty_classes(tree, splits))
 
@@ -55,12 +55,14 @@ def _beside(file: File, splits: SplitFolders) -> str:
     return "/".join(file.rel.split("/")[:-1][: depth + 1])
 
 
-def _no_split(tree: Tree, beside: list[str], starts: list[str]) -> SourceError:
+def _no_split(tree: Tree, beside: list[str], splits: SplitFolders) -> SourceError:
+    starts = sorted(splits.starts)
     tops = listed(sorted({start.partition("/")[0] for start in starts}))
+    some = ",".join(f"{start}={split}" for start, split in sorted(splits.starts.items()))
     return SourceError(
         f"found folders with {tree.form.many} ({listed(beside)}) beside the split folders {tops} in "
         f"{tree.title}; move each class below its split, e.g. {shown(starts[0])}/{shown(beside[0])}, or say --splits {NONE} if "
-        "these are no splits"
+        f"these are no splits, or --splits {shown(some)} to leave out the others"
     )
 
 

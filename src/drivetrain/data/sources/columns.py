@@ -223,6 +223,10 @@ def _with_label(table: Table, found: Meaning, exists: Exists | None) -> Meaning:
     unclear = {column for column in table.columns if any(f"“{column}”" in doubt.sentence for doubt in found.doubts)}
     left = [column for column in table.columns if column.strip() and column not in taken | unclear]
     hot = find_one_hot(table, left)
+    said = [column for column in left if words_of(column)[-1:] in (["label"], ["labels"], ["class"])]
+    if hot is None and len(said) == 1:
+        note = _took(table, said[0], "label")
+        return replace(found, roles={**found.roles, "label": said[0]}, notes=(*found.notes, note))
     if hot is not None:
         marks = "exactly one of them" if hot.exclusive else "any number of them (for --task multi-label)"
         names = listed(list(hot.columns), 8)

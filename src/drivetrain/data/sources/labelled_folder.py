@@ -9,20 +9,21 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import replace
 from pathlib import Path
 
 from ...core.errors import SourceError
-from ...core.types import Item, Skipped
+from ...core.types import Skipped
 from . import table
 from .cells import Table
 from .class_folders import read_classes
-from .columns import KNOWN, why_unlabelled
+from .columns import KNOWN
 from .folder import File, Tree, label_of, listed, no_classes
-from .locate import Finder, Place
+from .locate import Place
+from .split_columns import about_inner_folders
 from .split_folders import SplitFolders, find_split_folders
 from .splits import SPLITS
 from .table import Listing, Row
+from .tables_on_top import read_tables_on_top, unused_tables
 
 METADATA = frozenset({"metadata.csv", "metadata.jsonl", "metadata.parquet"})
 """Tables that describe the folder they stand in (Hugging Face ImageFolder)."""
@@ -190,19 +191,26 @@ def _read_rest(
     left = tree.only(
         rest, [folder for folder in tree.folders if not any(_is_below(f"{folder}/", one) for one in covered)]
     )
+    notes: tuple[str, ...] = ()
     if not described and not _has_classes(tree, splits):
         classes = _class_folders(tree, splits, said) if not splits.starts else frozenset()
-        if len(classes) < 2:
-            lone, why = _read_lone_table(tree, unpacked, splits, no_splits=said == {})
-            if lone is not None:
-                return lone
+        if len(classes) < 2 or _only_number(classes):
+            on_top, why = read_tables_on_top(tree, splits, unpacked=unpacked, no_splits=said == {})
+            if on_top is not None:
+                return on_top
             if not classes:
                 raise SourceError(f"{no_classes(tree)}{f' ({why})' if why else ''}")
             notes = (f"took no labels from a table on top: {why}",) if why else ()
-            items, skipped = read_classes(left, splits)
-            return Listing(items, skipped, notes=notes)
+        else:
+            notes = tuple(unused_tables(tree))
     items, skipped = read_classes(left, splits)
-    return Listing(items, skipped + without)
+    return Listing(items, skipped + without, notes=notes, doubts=tuple(about_inner_folders(items)))
+
+
+def _only_number(classes: Collection[str]) -> bool:
+    """Tells whether folders differ in nothing but a number: ``images_001``, ``images_002``."""
+    plain = {re.sub(r"\d+", "", name) for name in classes}
+    return len(plain) == 1 and any(letter.isalpha() for letter in plain.pop())
 
 
 def _has_classes(tree: Tree, splits: SplitFolders) -> bool:
@@ -214,45 +222,8 @@ def _has_classes(tree: Tree, splits: SplitFolders) -> bool:
 def _class_folders(tree: Tree, splits: SplitFolders, said: Mapping[str, str] | None) -> frozenset[str]:
     """The top folders that may be classes: all but those that are called like splits."""
     tops = {file.top for file in tree.inputs if file.top}
-    return frozenset(
-        tops if said is not None else {top for top in tops if top.lower() not in SPLITS} - {*splits.unlabelled}
-    )
-
-
-def _read_lone_table(
-    tree: Tree, unpacked: bool, splits: SplitFolders, *, no_splits: bool
-) -> tuple[Listing | None, str]:
-    """Read a table with path and label columns on top of a folder whose own folders are no classes.
-
-    Where there is none, say why the first of the tables there is not one.
-    """
-    fitting: list[Table] = []
-    reasons: list[str] = []
-    for file in tree.files:
-        if not file.top and Path(file.rel).suffix.lower() in table.SUFFIXES:
-            cells = table.load(Path(file.path), file.name)
-            finder = Finder(Place(tree.root, confined=unpacked), tree.form, Path(file.rel).stem)
-            why = why_unlabelled(cells, finder.exists)
-            reasons += [why] if why is not None else []
-            fitting += [cells] if why is None else []
-    if not fitting:
-        return None, reasons[0] if reasons else ""
-    if len(fitting) > 1:
-        names = listed([cells.name for cells in fitting])
-        raise SourceError(f"found tables {names} in {tree.title}; give the one to read by its own path")
-    (cells,) = fitting
-    title, place = f"{cells.name} of {tree.title}", Place(tree.root, confined=unpacked)
-    listing = table.read_listing(
-        cells, place, title, tree.form, labelled=True, no_splits=no_splits or bool(splits.starts)
-    )
-    if splits.starts:
-        listing = listing._replace(items=[replace(item, split=_split_of(item, splits)) for item in listing.items])
-    return Listing.joined([listing, _not_listed(tree, "", cells.name, (), listing.rels)]), ""
-
-
-def _split_of(item: Item, splits: SplitFolders) -> str | None:
-    """The split of the folder that an item stands in."""
-    return (splits.place(item.name) or (None, ""))[0]
+    unlabelled = {folder.partition("/")[0] for folder in splits.unlabelled}
+    return frozenset(tops if said is not None else {top for top in tops if top.lower() not in SPLITS} - unlabelled)
 
 
 def _about_tables(tables: Mapping[str, tuple[File, Table]], described: Collection[str]) -> Iterator[str]:

@@ -6,11 +6,11 @@ A name is enough of `columns.COLUMNS` (``split``). ``usage``, ``partition`` and 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ...core.errors import SourceError
-from ...core.types import Doubt
+from ...core.types import Doubt, Item
 from .cells import Table
 from .distinct import distinct, plain, yes_or_no
 from .folder import listed
@@ -133,6 +133,26 @@ def about_folders(title: str, names: Iterable[str]) -> list[Doubt]:
     sentence = (
         f"The files of {title} stand in folders called like splits ({listed(sorted(tops))}), and no column says it, so they "
         f"are taken together. Add a column called split, or say {as_said(dict(sorted(tops.items())))}."
+    )
+    return [Doubt(UNUSED_SPLIT, sentence)]
+
+
+def about_inner_folders(items: Sequence[Item]) -> list[Doubt]:
+    """Point out that folders called like splits stand within the class folders: ``cat/train/1.jpg``."""
+    found: dict[str, str] = {}
+    for item in items:
+        if item.split is not None:
+            return []
+        inner = item.name.split("/")[1:-1][:1]
+        one = found.get(inner[0]) or getattr(named(inner[0]), "split", None) if inner else None
+        if one is None:
+            return []
+        found[inner[0]] = one
+    if len(set(found.values())) < 2:
+        return []
+    sentence = (
+        f"Folders called like splits ({listed(sorted(found))}) stand within the class folders and are not used. To use them, put "
+        "the classes below the splits, such as train/cat."
     )
     return [Doubt(UNUSED_SPLIT, sentence)]
 

@@ -136,7 +136,7 @@ def find_split_folders(
     base = folders.only("")
     while base is not None and not found.starts and not found.unlabelled:
         found, base = _Level(folders, base, described).splits(), folders.only(base)
-    return found if found.starts else first
+    return found if found.starts or found.unlabelled else first
 
 
 class _Level:
