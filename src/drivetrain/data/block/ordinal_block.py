@@ -78,7 +78,8 @@ def in_order(grades: Collection[str]) -> tuple[str, ...]:
             )
         if number in numbers:
             raise DataError(
-                f"the grades {numbers[number]!r} and {grade!r} are the same number; write them alike, or merge them with --normalise-labels"
+                f"the grades {numbers[number]!r} and {grade!r} are the same number; write them alike, or merge them with "
+                "--normalise-labels"
             )
         numbers[number] = grade
     return tuple(numbers[number] for number in sorted(numbers))
