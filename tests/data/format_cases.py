@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import cv2
+import heif_files
 import imagecodecs
 import numpy as np
 import png_writer
@@ -186,6 +187,20 @@ def avifs() -> Iterator[Case]:
         yield Case("AVIF", "8 to 12 bits", f"{bits} {samples}", data, expected, 3)
 
 
+def heics() -> Iterator[Case]:
+    """HEIC without loss, of 8 and 10 bits, with opacity, and turned by its own property and by EXIF, which it passes over."""
+    values = np.rint(soft(4) * 255).astype(np.uint8)
+    rgb = values[:, :, :3]
+    laid = over_white(rgb / 255, values[:, :, 3:] / 255)
+    yield Case("HEIC", "RGB of 8 bits", "", heif_files.saved(rgb), rgb.astype(float), 1)
+    yield Case("HEIC", "RGB with opacity", "", heif_files.saved(values), laid, 2)
+    yield Case("HEIC", "RGB of 10 bits", "", heif_files.of_ten_bits(rgb), rgb.astype(float), 3)
+    for quarters in (1, 2, 3):
+        part = heif_files.coded(rgb, heif_files.irot(quarters))
+        expected = np.rot90(rgb, quarters).astype(float)
+        yield Case("HEIC", "turned", str(quarters), heif_files.heif([part]), expected, 1)
+
+
 def profiles() -> Iterator[Case]:
     """A profile that changes nothing, and one that cannot be used: the picture is as without."""
     rgb = Image.fromarray(np.rint(soft(3) * 255).astype(np.uint8))
@@ -207,5 +222,5 @@ def profiles() -> Iterator[Case]:
 
 def cases() -> Iterator[Case]:
     """All of them."""
-    for family in (pngs, jpegs, others, ppms, jpeg2000s, avifs, profiles):
+    for family in (pngs, jpegs, others, ppms, jpeg2000s, avifs, heics, profiles):
         yield from family()

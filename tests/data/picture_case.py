@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from drivetrain.core.errors import ImageError
 from drivetrain.data.image import jpeg2000
 from drivetrain.data.image.decode import Decoded, decode
+from drivetrain.data.image.heif import is_heif
 from drivetrain.data.image.render import SRGB, Render
 from drivetrain.data.image.tiff import is_tiff, read_layout, reader_of
 from drivetrain.data.image.tiff_layout import JPEG
@@ -52,6 +53,8 @@ class Case:
                 layout.bits > 8 and layout.compression in (JPEG, *JPEG_2000)
             )
             return "Pillow" if reader_of(layout) == "Pillow" else "imagecodecs" if by_imagecodecs else "Drivetrain"
+        if is_heif(self.data):
+            return "libheif"
         found = jpeg2000.announced(self.data)
         return "imagecodecs" if found is not None and found.components > 1 and found.bits > 8 else "Pillow"
 
