@@ -14,7 +14,7 @@ import sys
 
 from .record import RESULTS
 
-ALONE = ("accuracy", "embedding", "train_time", "memory", "help", "finetune_step", "finetune", "store")
+ALONE = ("accuracy", "embedding", "train_time", "memory", "help", "finetune_step", "finetune", "store", "ranges")
 
 
 def main() -> None:
