@@ -175,12 +175,8 @@ def _layout(data: bytes, tags: Directory) -> Layout:
         raise ImageError("damaged", f"a TIFF of {samples} values a pixel; 1 to {MAX_SAMPLES} can be read")
     planar = tags.number(284, 1) == 2 and samples > 1
     photometric = tags.number(262, -1)
-    tile = (tags.number(322, 0), tags.number(323, 0)) if tags.count(322) or tags.count(324) else None
-    if tile and min(tile) <= 0:
-        raise ImageError("damaged", f"the TIFF's tiles are {tile[0]}×{tile[1]} pixels")
-    rows = min(tags.number(278, length) or length, length)
-    offsets = tags.numbers(324 if tile and tags.count(324) else 273, MAX_PIECES)
-    counts = tags.numbers(325 if tile and tags.count(325) else 279, MAX_PIECES)
+    tile = _tile(tags)
+    offsets, counts = _places(tags, tiled=tile is not None)
     extra = tuple(int(kind) for kind in tags.numbers(338, MAX_SAMPLES))
     if photometric == RGB and samples == 4 and not extra:
         extra = (OPACITY,)  # programs that forget the tag mean transparency
@@ -199,7 +195,7 @@ def _layout(data: bytes, tags: Directory) -> Layout:
         reversed_bits=tags.number(266, 1) == 2,
         extra=extra[: samples - 1],
         tile=tile,
-        rows=rows,
+        rows=min(tags.number(278, length) or length, length),
         orientation=tags.number(274, 1),
         offsets=offsets,
         counts=counts,
@@ -215,6 +211,22 @@ def _layout(data: bytes, tags: Directory) -> Layout:
     )
     _check_pieces(layout, len(data))
     return layout
+
+
+def _tile(tags: Directory) -> tuple[int, int] | None:
+    """Read the size of tiles; None: the picture is in strips."""
+    tile = (tags.number(322, 0), tags.number(323, 0)) if tags.count(322) or tags.count(324) else None
+    if tile and min(tile) <= 0:
+        raise ImageError("damaged", f"the TIFF's tiles are {tile[0]}×{tile[1]} pixels")
+    return tile
+
+
+def _places(tags: Directory, *, tiled: bool) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Read where strips or tiles lie, and how many bytes each has."""
+    where, length = (324, 325) if tiled and tags.count(324) else (273, 279)
+    if tags.count(where) > MAX_PIECES:
+        raise ImageError("too large", f"a TIFF in {tags.count(where)} pieces; at most {MAX_PIECES}")
+    return tags.numbers(where, MAX_PIECES), tags.numbers(length, MAX_PIECES)
 
 
 def _same(tags: Directory, tag: int, samples: int, default: int, noun: str) -> int:
