@@ -12,7 +12,7 @@ import numpy as np
 
 from ..core.errors import ImageError, InputError
 from ..core.local_path import local_path
-from ..core.plain_file import read_plain
+from ..core.reference import read_bounded
 from ..core.types import Prediction
 from ..data.image.decode import Decoded, decode
 from ..data.image.preprocess import for_images, resize_image, to_tensor
@@ -52,13 +52,10 @@ def trace(image: str | Path, bundle: str | Path, *, golden: bool = True) -> list
     predictor = load(bundle, golden=golden)
     kind, spec = predictor.manifest.kind, for_images(predictor.manifest.input.preprocess)
     try:
-        data, read_ms = _timed(lambda: read_plain(image))
+        data, read_ms = _timed(lambda: read_bounded(image))
         decoded, decode_ms = _timed(lambda: decode(data, spec.decode_size, render=spec.render))
     except InputError as error:
         raise ImageError(error.reason, f"{image}: {error.detail}") from None
-    except OSError as error:
-        reason = "missing" if isinstance(error, FileNotFoundError) else "unreadable"
-        raise ImageError(reason, f"{image}: {error.strerror}") from None
     resized, resize_ms = _timed(lambda: resize_image(decoded.image, spec.resize))
     tensor, normalise_ms = _timed(lambda: to_tensor(resized, spec))
     facts = [predictor.manifest.input.facts(decoded)]

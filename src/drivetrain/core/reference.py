@@ -6,6 +6,7 @@ an object in a bucket, say, is a small frozen class with a ``name`` and ``read_b
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 from typing import Protocol, runtime_checkable
@@ -37,12 +38,15 @@ class Reference(Protocol):
 
 
 def read_reference(reference: Reference) -> bytes:
-    """Read the bytes; a path must lead to a regular file, see `read_plain`.
+    """Read the bytes, up to `MAX_BYTES`; a path must lead to a regular file, see `read_plain`.
 
     Raises:
-        OSError: they cannot be had, or it is a pipe, a device or a folder.
+        OSError: they cannot be had, are too many, or it is a pipe, a device or a folder.
     """
-    return read_plain(reference) if isinstance(reference, Path) else reference.read_bytes()
+    data = read_plain(reference, MAX_BYTES) if isinstance(reference, Path) else reference.read_bytes()
+    if len(data) > MAX_BYTES:
+        raise OSError(errno.EFBIG, f"more than {MAX_BYTES >> 20} MiB", str(reference.name))
+    return data
 
 
 def read_bounded(place: Reference | str | os.PathLike[str]) -> bytes:

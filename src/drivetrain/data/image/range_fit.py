@@ -180,7 +180,7 @@ def _is_deep(x: object) -> bool:
         if isinstance(x, Path | str):
             with open_plain(x) as file:
                 return is_deep(file)
-        data = x if isinstance(x, bytes) else x.read_bytes() if isinstance(x, Reference) else b""
+        data = x if isinstance(x, bytes) else read_bounded(x) if isinstance(x, Reference) else b""
     except (OSError, ValueError, InputError):
         return False  # whoever reads it for good says why
     return is_deep(io.BytesIO(data))

@@ -21,7 +21,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from io import BytesIO
 from os import PathLike
-from pathlib import Path
 from typing import Literal, Protocol
 
 import numpy as np
@@ -29,8 +28,8 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from ...core.cores import available_cores
-from ...core.errors import ImageError, SchemaError, UsageError
-from ...core.plain_file import read_plain
+from ...core.errors import ImageError, InputError, SchemaError, UsageError
+from ...core.reference import Reference, read_bounded
 from ...core.types import FloatArray
 from ...data.image.decode import decode
 from ...data.image.preprocess import Preprocess, for_images, resize_image, to_tensor
@@ -46,7 +45,7 @@ from .places import sample, spread
 
 Floats = NDArray[np.float64]
 Method = Literal["activation", "occlusion"]
-Picture = str | PathLike[str] | bytes | Image.Image
+Picture = str | PathLike[str] | Reference | bytes | Image.Image
 
 # The occluding square: a side of 1/7 of the input (a place of the usual last map), moved by half of that.
 SQUARE_SHARE = 7
@@ -344,11 +343,10 @@ def _upright(picture: Picture, preprocess: Preprocess) -> Image.Image:
     if isinstance(picture, bytes):
         return decode(picture, preprocess.decode_size, render=preprocess.render).image
     try:
-        data = read_plain(Path(picture))
-    except FileNotFoundError:
-        raise ImageError("missing", f"no such file: {picture!s}") from None
-    except OSError as error:
-        raise ImageError("unreadable", error.strerror or str(error)) from None
+        data = read_bounded(picture)
+    except InputError as error:
+        named = picture.name if isinstance(picture, Reference) and not isinstance(picture, PathLike) else picture
+        raise ImageError(error.reason, f"{error.detail}: {named!s}") from None
     return decode(data, preprocess.decode_size, render=preprocess.render).image
 
 
