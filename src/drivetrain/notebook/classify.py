@@ -60,7 +60,11 @@ class ClassifyApp:
         self._html = widgets.HTML
         wide = widgets.Layout(width="auto")
         self.upload = widgets.FileUpload(
-            accept="image/*", multiple=True, description="Choose pictures", layout=wide, tooltip="One or several files"
+            accept="image/*,.heic,.heif,.hif,.tif,.tiff",
+            multiple=True,
+            description="Choose pictures",
+            layout=wide,
+            tooltip="One or several files",
         )
         self.button = widgets.Button(
             description="Classify",

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core.cores import available_cores
-from ..core.errors import DataError, UsageError
+from ..core.errors import LIBRARY_MISSING, DataError, UsageError
 from ..core.ports import Progress
 from ..core.types import Embeddings, FloatArray, IntArray, Item
 from ..curate.duplicates import find_duplicates, merge_groups
@@ -68,7 +68,9 @@ def choose_and_embed(
     if not len(first.rows_N):
         reasons = sorted({skipped.reason for skipped in first.skipped})
         none = f"none of the {n} files can be used" if n > 1 else "the one file cannot be used"
-        raise DataError(f"{none} ({', '.join(reasons)}); give images that can be read")
+        # What a person can mend at once is said first.
+        told = next((one for one in first.skipped if one.reason == LIBRARY_MISSING), first.skipped[0])
+        raise DataError(f"{none} ({', '.join(reasons)}; {told.name}: {told.detail}); give images that can be read")
     matrix_ND = features.matrix(lambda recipe: everything[recipe.key].features_ND)
     probes = _probe(items, first.rows_N, features, matrix_ND, options.seed, embedder)
     progress.say(f"features: {features.name}; {note}")

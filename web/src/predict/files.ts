@@ -1,6 +1,6 @@
 /** Image files from a drop, a paste or a chooser; folders are walked. */
 
-const IMAGE = /\.(jpe?g|png|webp|gif|bmp|tiff?|avif|heic|heif|jfif|ppm|pgm)$/i;
+const IMAGE = /\.(jpe?g|png|webp|gif|bmp|tiff?|avifs?|hei[cf]s?|hif|jfif|jpe|mpo|jp2|j2k|ico|tga|p[bgnp]m)$/i;
 
 /** Whether it is worth sending: the server decides, but a folder's text files need not travel. */
 export function looksLikeImage(file: File): boolean {

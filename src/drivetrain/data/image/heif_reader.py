@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,8 @@ from ...core.errors import LIBRARY_MISSING, ImageError
 from .heif import without_needless
 from .levels import Scaling
 from .stored import Stored
+
+_lock = Lock()
 
 FORMAT = "HEIC"
 NEEDED = "an HEIC photo, for which the package pi-heif is needed; run: pip install pi-heif"
@@ -48,9 +51,10 @@ def _of_8_bits(pixels: bytes, size: tuple[int, int], depth: int, mode: str) -> I
 
 def _library() -> Any:
     try:
-        import pi_heif
+        with _lock:  # a library that cannot be loaded fails in other ways where several threads try at once
+            import pi_heif
 
-        pi_heif.libheif_version()  # the package hides that its own library cannot be loaded until that is used
-    except ImportError:
+            pi_heif.libheif_version()  # the package hides that its own library cannot be loaded until that is used
+    except (ImportError, OSError):
         raise ImageError(LIBRARY_MISSING, NEEDED) from None
     return pi_heif
