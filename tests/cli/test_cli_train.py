@@ -16,6 +16,7 @@ import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
+import pillow_heif
 import pytest
 from command_line import CommandLine, OwnProcess, TrainedByCommand
 from PIL import Image
@@ -375,6 +376,27 @@ def test_sources_that_cannot_be_learnt_from(
     assert done.code == 2
     assert message.replace(" :", ":") in done.error.replace(" :", ":")
     assert not (tmp_path / "b").exists()
+
+
+def test_a_folder_of_heic_photos_is_learnt_from_or_told_what_is_missing(
+    drivetrain: CommandLine, few: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for file in sorted(few.rglob("*.jpg")):
+        with Image.open(file) as image:
+            pillow_heif.from_pillow(image.convert("RGB")).save(file.with_suffix(".HEIC"), quality=80)
+        file.unlink()
+    done = drivetrain("train", few, "--out", tmp_path / "b", *SMALL)
+    assert (done.code, "20 used, 0 skipped" in done.out) == (0, True)
+    photo = next(few.rglob("*.HEIC"))
+    assert drivetrain("predict", tmp_path / "b", photo).code == 0
+    with monkeypatch.context() as missing:
+        missing.setitem(sys.modules, "pi_heif", None)
+        done = drivetrain("train", few, "--out", tmp_path / "c", "--no-cache", *SMALL)
+        assert done.code == 2
+        assert "none of the 20 files can be used (library missing; " in done.err
+        assert "pip install pi-heif" in done.err
+        assert "pip install pi-heif" in drivetrain("predict", tmp_path / "b", photo).out
+        assert "pip install pi-heif" in drivetrain("evaluate", tmp_path / "b", few, "--no-cache").err
 
 
 def test_when_no_file_can_be_read_the_reasons_are_given(drivetrain: CommandLine, few: Path, tmp_path: Path) -> None:

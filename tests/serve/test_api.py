@@ -7,6 +7,7 @@ import hashlib
 import io
 import json
 import shutil
+import sys
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import Any
 
 import httpx2 as httpx
 import numpy as np
+import pillow_heif
 import pytest
 from held import MakeClient, held, with_keys
 from PIL import ExifTags, Image
@@ -229,6 +231,28 @@ def test_kept_images_have_lost_their_metadata(client: TestClient) -> None:
     assert b"Exif" not in answer.content
     kept, given = (np.asarray(Image.open(io.BytesIO(data))) for data in (answer.content, sent))
     assert np.array_equal(kept, given)
+
+
+def test_an_heic_photo_is_answered_and_kept_as_a_picture_any_browser_shows(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = io.BytesIO()
+    pillow_heif.from_pillow(Image.new("RGB", (96, 64), (200, 30, 20))).save(out, quality=90)
+    sent = out.getvalue()
+    (one,) = fine(client.post("/v1/predict", **form(sent)))["predictions"]
+    assert (one["verdict"] != "unreadable", one["error"]) == (True, None)
+    answer = client.get(f"/v1/inputs/{one['input_sha256']}")
+    assert answer.headers["content-type"] == "image/png"
+    with Image.open(io.BytesIO(answer.content)) as kept:
+        assert kept.size == (96, 64)
+    small = client.get(f"/v1/inputs/{one['input_sha256']}?size=64")
+    assert small.headers["content-type"] == "image/jpeg"
+    (model,) = fine(client.get("/v1/models"))["models"]
+    assert "image/heic" in json.dumps(model)
+    monkeypatch.setitem(sys.modules, "pi_heif", None)
+    (one,) = fine(client.post("/v1/predict", **form(sent)))["predictions"]
+    assert one["verdict"] == "unreadable"
+    assert "pip install pi-heif" in one["error"]
 
 
 def test_metadata_are_kept_where_that_is_asked_for(make_client: MakeClient) -> None:

@@ -68,7 +68,7 @@ def choose_and_embed(
     if not len(first.rows_N):
         reasons = sorted({skipped.reason for skipped in first.skipped})
         none = f"none of the {n} files can be used" if n > 1 else "the one file cannot be used"
-        # What a person can mend at once is said first.
+        # The first to be told of is a file that installing something would mend.
         told = next((one for one in first.skipped if one.reason == LIBRARY_MISSING), first.skipped[0])
         raise DataError(f"{none} ({', '.join(reasons)}; {told.name}: {told.detail}); give images that can be read")
     matrix_ND = features.matrix(lambda recipe: everything[recipe.key].features_ND)
