@@ -76,7 +76,7 @@ def test_without_create_it_has_to_be_there(tmp_path: Path) -> None:
 
 def test_where_no_store_can_be_made_it_is_said_how_to_give_another_place(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("not a folder")
-    with pytest.raises(StoreError, match=r"cannot be used \(.*\); give a file in a folder of your own, with --store"):
+    with pytest.raises(StoreError, match=r"cannot be used \(.*\); give a file in a folder of your own with --store"):
         open_store(tmp_path / "file" / "store.sqlite")
 
 

@@ -102,7 +102,7 @@ def report(
 
     Prints its path. A report inside a zip is written to the current folder.
     """
-    from ..core.errors import BundleError
+    from ..core.errors import BundleError, UsageError
     from ..core.plain_file import write_plain
     from ..model.no_bundle import read_bundle
     from ..model.storage import REPORT
@@ -114,7 +114,12 @@ def report(
     if out is None:
         out = bundle / REPORT if bundle.is_dir() else Path(f"{bundle.stem}-report.html")
     if not (bundle.is_dir() and os.path.realpath(out) == os.path.realpath(bundle / REPORT)):
-        write_plain(out, page)
+        try:
+            write_plain(out, page)
+        except OSError as error:
+            raise UsageError(
+                f"{out} cannot be written ({error.strerror or error}); name another file with --out"
+            ) from None
     if json:
         print_json({"report": str(out)})
     else:

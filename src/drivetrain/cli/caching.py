@@ -62,7 +62,7 @@ def _opened(folder: Path | None) -> Iterator[tuple[Path, EmbeddingCache]]:
         CacheError: what is there cannot be used.
     """
     from ..core.errors import CacheError
-    from ..embed.cache import FILE_NAME, EmbeddingCache, default_folder
+    from ..embed.cache import ELSEWHERE, FILE_NAME, EmbeddingCache, default_folder
     from .console import remark
 
     folder = folder or default_folder()
@@ -70,7 +70,8 @@ def _opened(folder: Path | None) -> Iterator[tuple[Path, EmbeddingCache]]:
     store = EmbeddingCache(folder if folder.exists() else None, remarks.append)
     try:
         if remarks and store.path is None:
-            raise CacheError(f"{folder} is not usable as a cache ({'; '.join(remarks)})")
+            why = "; ".join(remarks).removeprefix("working without a cache: ").removesuffix(f"; {ELSEWHERE}")
+            raise CacheError(f"{folder} is not usable as a cache: {why}; {ELSEWHERE}")
         for line in remarks:
             remark(line)
         yield folder / FILE_NAME, store

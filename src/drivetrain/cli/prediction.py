@@ -158,6 +158,7 @@ def evaluate(
     Says how many answers are right, how many would be accepted without a person and how many of those are wrong, and
     whether training claimed more. Copies of its training images are found and left out of the figures.
     """
+    from ..core.errors import UsageError
     from ..core.plain_file import check_writable
     from ..evaluation.run import evaluate as evaluate_bundle
     from ..model.predictor import load
@@ -166,7 +167,12 @@ def evaluate(
     _check_not_swapped("evaluate", bundle, [source])
     check_cache(source, cache, no_cache)
     if report is not None:
-        check_writable(report)  # checked before the work, not after it
+        try:
+            check_writable(report)  # checked before the work, not after it
+        except OSError as error:
+            raise UsageError(
+                f"{report} cannot be written ({error.strerror or error}); name another file with --report"
+            ) from None
     predictor = load(bundle, golden=not no_golden)
     result = evaluate_bundle(
         predictor,

@@ -60,13 +60,16 @@ def check_writable(path: str | os.PathLike[str]) -> None:
     """Check that ``path`` can be written to: a regular file stands there, links followed, or nothing.
 
     Raises:
-        OSError: it is a folder, pipe, socket or device, or cannot be looked at.
+        OSError: it is a folder, pipe, socket or device, cannot be looked at, or may not be written.
     """
     try:
         status = os.stat(path)  # noqa: PTH116  # as above
+        _check(status, path)
+        place = Path(path)
     except FileNotFoundError:
-        return
-    _check(status, path)
+        place = next((folder for folder in Path(path).absolute().parents if folder.exists()), Path("/"))
+    if not os.access(place, os.W_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), os.fspath(path))
 
 
 def write_plain(path: str | os.PathLike[str], data: bytes) -> None:

@@ -27,6 +27,7 @@ from ..data.preparation import Preparation
 
 FILE_NAME = "embeddings.sqlite"
 ENVIRONMENT = "DRIVETRAIN_CACHE"
+ELSEWHERE = f"name another folder with --cache or ${ENVIRONMENT}"
 # Part of every facts key: bump it when decoding or fingerprinting changes its results.
 FACTS_VERSION = 2
 
@@ -110,7 +111,7 @@ class EmbeddingCache:
             return self._without(f"{self.path.parent} cannot be made ({getattr(error, 'strerror', None) or error})")
 
     def _without(self, why: str) -> sqlite3.Connection:
-        self._warn(f"working without a cache: {why}")
+        self._warn(f"working without a cache: {why}; {ELSEWHERE}")
         self.path = None
         return _connect(":memory:", 0)
 
@@ -176,7 +177,9 @@ class EmbeddingCache:
             ).fetchone()
             size = sum(file.stat().st_size for file in self.path.parent.glob(f"{FILE_NAME}*")) if self.path else 0
         except (sqlite3.Error, OSError) as error:
-            raise CacheError(f"{self.path} cannot be read ({error}); try again, or delete it") from None
+            raise CacheError(
+                f"{self.path} cannot be read ({error}); try again, delete it, or name another folder with --cache"
+            ) from None
         return CacheInfo(str(self.path or "in memory"), size, images, vectors)
 
     def prune(self, unused_days: float) -> int:
@@ -190,7 +193,14 @@ class EmbeddingCache:
             with self._db:
                 count = self._db.execute("DELETE FROM entry WHERE used_s <= ?", (oldest,)).rowcount
         except sqlite3.Error as error:
-            raise CacheError(f"{self.path} cannot be tidied ({error}); try again when no other run uses it") from None
+            if _is_locked(error):
+                raise CacheError(
+                    f"{self.path} cannot be tidied ({error}); try again when no other run uses it"
+                ) from None
+            raise CacheError(
+                f"{self.path} cannot be tidied ({error}); delete it, as all in it can be made anew, or name another folder with "
+                "--cache"
+            ) from None
         try:
             self._db.execute("VACUUM")
             self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
@@ -281,7 +291,7 @@ class EmbeddingCache:
         elif isinstance(error, sqlite3.OperationalError):
             # The disk is full, read-only or unreadable: old entries may still be read, new ones stay in memory.
             if self._writable:
-                self._warn(f"{self.path} cannot be used fully ({error}); what is new is not kept")
+                self._warn(f"{self.path} cannot be used fully ({error}); what is new is not kept; {ELSEWHERE}")
             self._writable = False
         elif self.path is None:
             raise error

@@ -31,7 +31,7 @@ def check_out(out: Path) -> None:
         _check(out, out.resolve())
     except (OSError, RuntimeError) as error:  # the name is too long, or a link leads to itself
         reason = error.strerror if isinstance(error, OSError) else str(error)
-        raise UsageError(f"cannot write to {str(out)[:200]} ({reason}); choose another place") from None
+        raise UsageError(f"cannot write to {str(out)[:200]} ({reason}); choose another place with --out") from None
 
 
 def _check(out: Path, target: Path) -> None:
@@ -108,4 +108,6 @@ def write_folder(files: Mapping[str, bytes], about: Mapping[str, str], out: Path
                 path.write_bytes(data)
             publish(new, target)
     except OSError as error:
-        raise UsageError(f"cannot write {out}: {error.strerror or error}") from error
+        raise UsageError(
+            f"cannot write {out}: {error.strerror or error}; make room, or choose another place with --out"
+        ) from error

@@ -28,9 +28,9 @@ def check_place(out: Path, target: Path) -> None:
     """
     nearest = next(parent for parent in target.parents if parent.exists())
     if not nearest.is_dir():
-        raise UsageError(f"cannot write {out}: {nearest} is a file, not a folder; choose another place")
+        raise UsageError(f"cannot write {out}: {nearest} is a file, not a folder; choose another place with --out")
     if not os.access(nearest, os.W_OK):
-        raise UsageError(f"cannot write to {nearest}; choose a folder of your own")
+        raise UsageError(f"cannot write to {nearest}; choose a folder of your own with --out")
 
 
 def publish(new: Path, target: Path, swap: Callable[[Path, Path], bool] | None = None) -> None:

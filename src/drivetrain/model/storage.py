@@ -292,7 +292,9 @@ def write_files(files: Mapping[str, bytes], out: Path, signature: bytes | None =
                 _write_folder(complete, new)
                 publish(new, target)
     except OSError as error:
-        raise BundleError(f"cannot write {out}: {error.strerror or error}") from error
+        raise BundleError(
+            f"cannot write {out}: {error.strerror or error}; make room, or choose another place with --out"
+        ) from error
     return parse_sums(complete[SUMS])
 
 
@@ -306,7 +308,7 @@ def check_out(out: Path) -> None:
         _check_out(out, out.resolve())
     except (OSError, RuntimeError) as error:  # the name is too long, or a link leads to itself
         reason = error.strerror if isinstance(error, OSError) else str(error)
-        raise UsageError(f"cannot write to {str(out)[:200]} ({reason}); choose another place") from None
+        raise UsageError(f"cannot write to {str(out)[:200]} ({reason}); choose another place with --out") from None
 
 
 def _check_out(out: Path, target: Path) -> None:

@@ -65,7 +65,8 @@ def _prepare_file(path: Path, create: bool) -> None:
     if not path.exists():
         if not create:
             raise StoreError(
-                f"there is no store at {path}; drivetrain serve makes one when it first starts, or give the path of another"
+                f"there is no store at {path}; drivetrain serve makes one when it first starts, or give the path of another "
+                "with --store"
             )
         path.parent.mkdir(parents=True, exist_ok=True)
         with suppress(FileExistsError):  # another process may be quicker
@@ -73,13 +74,13 @@ def _prepare_file(path: Path, create: bool) -> None:
             os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
     found = path.stat()
     if not stat.S_ISREG(found.st_mode):
-        raise StoreError(f"{path} is not a file; give the path of a file for the store")
+        raise StoreError(f"{path} is not a file; give the path of a file for the store with --store")
     if hasattr(os, "geteuid") and os.geteuid() not in (0, found.st_uid):
-        raise StoreError(f"{path} belongs to another user; give a path of your own for the store")
+        raise StoreError(f"{path} belongs to another user; give a path of your own with --store")
     with path.open("rb") as file:
         header = file.read(len(_HEADER))
     if header and header != _HEADER:
-        raise StoreError(f"{path} is not a store but some other file, or is damaged; give another path")
+        raise StoreError(f"{path} is not a store but some other file, or is damaged; give another path with --store")
 
 
 def _use_wal(path: Path) -> None:
@@ -103,7 +104,8 @@ def _use_wal(path: Path) -> None:
         db.close()
     if mode != "wal":
         raise StoreError(
-            f"{path} is on a file system that SQLite cannot share ({mode} instead of WAL); use a local disk"
+            f"{path} is on a file system that SQLite cannot share ({mode} instead of WAL); name a file on a local disk with "
+            "--store"
         )
 
 

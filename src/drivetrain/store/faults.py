@@ -11,16 +11,18 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from ..core.errors import StoreError
 
+ELSEWHERE = "give a file in a folder of your own with --store or $DRIVETRAIN_STORE"
+
 _SQLITE = {
     sqlite3.SQLITE_BUSY: "is locked by another program; try again when that has let go",
     sqlite3.SQLITE_LOCKED: "is locked by another program; try again when that has let go",
-    sqlite3.SQLITE_FULL: "cannot grow: the disk is full; make room, or prune it",
-    sqlite3.SQLITE_READONLY: "cannot be written; give this user the right to write the file and its folder",
-    sqlite3.SQLITE_PERM: "cannot be opened: permission denied",
-    sqlite3.SQLITE_CANTOPEN: "cannot be opened; check that its folder is there and may be written",
-    sqlite3.SQLITE_IOERR: "cannot be read or written; look whether the disk is full, damaged or gone",
+    sqlite3.SQLITE_FULL: f"cannot grow: the disk is full; make room, prune it, or {ELSEWHERE}",
+    sqlite3.SQLITE_READONLY: f"cannot be written; give this user the right to write the file and its folder, or {ELSEWHERE}",
+    sqlite3.SQLITE_PERM: f"cannot be opened: permission denied; {ELSEWHERE}",
+    sqlite3.SQLITE_CANTOPEN: f"cannot be opened; check that its folder is there and may be written, or {ELSEWHERE}",
+    sqlite3.SQLITE_IOERR: f"cannot be read or written; look whether the disk is full, damaged or gone, or {ELSEWHERE}",
     sqlite3.SQLITE_CORRUPT: "is damaged; restore it from a backup, or move it away and begin a new one",
-    sqlite3.SQLITE_NOTADB: "is not a database of SQLite, or is damaged; give another path, or restore it from a backup",
+    sqlite3.SQLITE_NOTADB: f"is not a database of SQLite, or is damaged; {ELSEWHERE}, or restore it from a backup",
     sqlite3.SQLITE_TOOBIG: "cannot take a value that large",
 }
 # SQLSTATE's codes, or the two characters of a class → the fault in words.
@@ -59,9 +61,7 @@ def told(shown: str) -> Iterator[None]:
     except OverflowError:
         raise StoreError(f"{shown} cannot take a number that large") from None
     except OSError as error:
-        closed = isinstance(error, (PermissionError, NotADirectoryError, FileExistsError))
-        hint = "; give a file in a folder of your own, with --store or $DRIVETRAIN_STORE" if closed else ""
-        raise StoreError(f"{shown} cannot be used ({error.strerror or error}){hint}") from None
+        raise StoreError(f"{shown} cannot be used ({error.strerror or error}); {ELSEWHERE}") from None
 
 
 def is_locked(error: BaseException | None) -> bool:

@@ -9,6 +9,7 @@ Shapes: A usable images, N trained on, J judged, D embedding, W logits, O output
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -77,7 +78,7 @@ def fine_tune(ready: Ready, input_block: InputBlock, progress: Progress) -> Tune
         model = model.widened(backbone.add_maxima(features.blocks))
     loaders = loaders_of(ready, train, held.rows_J, scale, input_block, backbone.about.preprocess.resize)
     checkpoints = _checkpoints(ready, train, backbone.about.fingerprint)
-    if checkpoints is not None and checkpoints.exists():
+    if checkpoints is not None and os.path.exists(checkpoints):  # noqa: PTH110  # Path's raises where it may not look
         progress.say("going on where an interrupted run stopped")
     learner = _learner(ready, train, loaders, model, checkpoints, progress)
     if tuning.stages is not None and tuning.stages > backbone.n_stages:

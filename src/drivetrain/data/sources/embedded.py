@@ -47,8 +47,8 @@ def files_of(
         SourceError: the table would unpack to too much, or nothing can be written below ``into``.
     """
 
-    def fill(file: IO[bytes], folder: Path) -> None:
-        _extract(file, column, folder, title, limits)
+    def fill(_file: IO[bytes], folder: Path) -> None:
+        _extract(table, column, folder, title, limits)
 
     folder = unpacked_once(table, into, fill, f"pictures 1 {column.name}")
     found: dict[int, str] = {}
@@ -58,26 +58,25 @@ def files_of(
     return found
 
 
-def _extract(file: IO[bytes], column: PictureColumn, folder: Path, title: str, limits: UnpackLimits) -> None:
+def _extract(path: Path, column: PictureColumn, folder: Path, title: str, limits: UnpackLimits) -> None:
     import pyarrow.parquet
 
-    allowed = limits.bytes_for(file.seek(0, 2))
-    file.seek(0)
+    allowed = limits.bytes_for(path.stat().st_size)
     # Neither the file nor a whole row group is ever in memory: pages are read as their rows are asked for.
-    table = pyarrow.parquet.ParquetFile(file, buffer_size=1 << 20, pre_buffer=False)
-    if table.metadata.num_rows > limits.members:
-        raise SourceError(f"{title} holds more than {limits.members} rows; give it in several tables")
-    if _declared(table.metadata, column.name) > allowed:
-        raise too_large(title, allowed)
-    written = 0
-    for row, data, hint in _pictures(table, column):
-        written += len(data)
-        if written > allowed or len(data) > MAX_BYTES:
+    with pyarrow.parquet.ParquetFile(path, buffer_size=1 << 20, pre_buffer=False) as table:
+        if table.metadata.num_rows > limits.members:
+            raise SourceError(f"{title} holds more than {limits.members} rows; give it in several tables")
+        if _declared(table.metadata, column.name) > allowed:
             raise too_large(title, allowed)
-        part = folder / f"{row // FOLDER_ROWS:04}"
-        part.mkdir(exist_ok=True)
-        with (part / _file_name(row, hint)).open("xb") as target:
-            target.write(data)
+        written = 0
+        for row, data, hint in _pictures(table, column):
+            written += len(data)
+            if written > allowed or len(data) > MAX_BYTES:
+                raise too_large(title, allowed)
+            part = folder / f"{row // FOLDER_ROWS:04}"
+            part.mkdir(exist_ok=True)
+            with (part / _file_name(row, hint)).open("xb") as target:
+                target.write(data)
 
 
 def _declared(metadata: Any, column: str) -> int:
@@ -91,7 +90,8 @@ def _pictures(table: Any, column: PictureColumn) -> Iterator[tuple[int, bytes, s
     """Yield row, bytes and name of each picture; the name may be empty."""
     leaves = [f"{column.name}.bytes", *([f"{column.name}.path"] if column.has_path else [])]
     row = 0
-    for batch in table.iter_batches(BATCH_ROWS, columns=leaves if column.nested else [column.name]):
+    columns = leaves if column.nested else [column.name]
+    for batch in table.iter_batches(BATCH_ROWS, columns=columns, use_threads=False):
         for cell in batch.column(0).to_pylist():
             row += 1
             data, hint = (cell.get("bytes"), cell.get("path")) if isinstance(cell, dict) else (cell, None)

@@ -44,8 +44,7 @@ def load_parquet(
     """
     pyarrow = _pyarrow(name)
     try:
-        with open_plain(path) as raw:
-            file = pyarrow.parquet.ParquetFile(raw)
+        with _opened(path, pyarrow) as file:
             bound_columns(file.metadata.num_columns, name)
             described = _without_paths(_described(file.schema_arrow, pyarrow), file)
             stated = {} if every_column else _stated(described, known, name)
@@ -78,8 +77,8 @@ def holds_pictures(path: Path, name: str) -> bool | None:
     """
     pyarrow = _pyarrow(name)
     try:
-        with open_plain(path) as raw:
-            return bool(_described(pyarrow.parquet.ParquetFile(raw).schema_arrow, pyarrow).pictures)
+        with _opened(path, pyarrow) as file:
+            return bool(_described(file.schema_arrow, pyarrow).pictures)
     except (pyarrow.ArrowException, UnicodeDecodeError, OSError):
         return None
 
@@ -93,6 +92,12 @@ def _pyarrow(name: str) -> Any:
             f"{name}: Parquet needs pyarrow, which is not installed; {install_command('parquet')}, or give a CSV"
         ) from None
     return pyarrow
+
+
+def _opened(path: Path, pyarrow: Any) -> Any:
+    """Open a regular file, by its path: threads of pyarrow that still hold one of Python's files end a program that leaves."""
+    with open_plain(path):
+        return pyarrow.parquet.ParquetFile(path)
 
 
 def _unreadable(path: Path, name: str, error: Exception) -> SourceError:
@@ -189,7 +194,7 @@ def _without_paths(described: _Described, file: Any) -> _Described:
 
 
 def _holds_paths(file: Any, column: str) -> bool:
-    for batch in file.iter_batches(16, columns=[column]):
+    for batch in file.iter_batches(16, columns=[column], use_threads=False):
         found = [cell for cell in batch.column(0).to_pylist() if cell]
         try:
             return bool(found) and all(len(cell) < 1024 and cell.decode("utf-8").isprintable() for cell in found)
@@ -203,7 +208,7 @@ def _cells(file: Any, whole: Sequence[str], pictures: Sequence[PictureColumn]) -
     read = [*whole, *(f"{one.name}.path" for one in pictures if one.has_path)]
     if not read:
         return [{} for _ in range(file.metadata.num_rows)]
-    cells: list[dict[str, Any]] = file.read(columns=read).to_pylist()
+    cells: list[dict[str, Any]] = file.read(columns=read, use_threads=False).to_pylist()
     return cells
 
 

@@ -60,11 +60,15 @@ class Checkpoint:
         plain = {name: tensor.detach().cpu().contiguous() for name, tensor in self.tensors.items()}
         data = save(plain, metadata={"drivetrain": json.dumps(document)})
         temporary = folder / f".{FILE}.{os.getpid()}"
-        with temporary.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(folder / FILE)
+        try:
+            with temporary.open("wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(folder / FILE)
+        except OSError:
+            temporary.unlink(missing_ok=True)  # half of one takes room on a disk that has none
+            raise
 
 
 def read(folder: Path) -> Checkpoint | None:
@@ -74,7 +78,7 @@ def read(folder: Path) -> Checkpoint | None:
         WeightsError: it is damaged or of another version.
     """
     path = folder / FILE
-    if not path.exists():
+    if not os.path.exists(path):  # noqa: PTH110  # unlike Path's, it takes a folder that may not be looked into for an empty one
         return None
     try:
         with safe_open(path, framework="pt") as file:

@@ -86,6 +86,8 @@ class Run:
     _good: dict[str, Tensor] = field(default_factory=dict)
     _unread: list[_Unread] = field(default_factory=list)
     _drawn_s: float = 0.0
+    _unkept: bool = False
+    """Tells whether it was said that a checkpoint cannot be kept."""
 
     def train(self, phases: Sequence[Phase], *, resume: bool) -> None:
         """Go through the phases; with ``resume`` from the checkpoint on, where there is one.
@@ -270,7 +272,16 @@ class Run:
             "recorder": self.recorder.to_json(),
             "scaler": stepper.scaler.state_dict(),
         }
-        Checkpoint(position, self._plan(phases), state, tensors).write(self.options.checkpoints)
+        try:
+            Checkpoint(position, self._plan(phases), state, tensors).write(self.options.checkpoints)
+        except OSError as error:
+            # A run is worth more than the way back into it.
+            if not self._unkept:
+                self.progress.say(
+                    f"no checkpoint can be kept in {self.options.checkpoints} ({error.strerror or error}), so an interrupted run "
+                    "begins anew; name another folder with --cache or $DRIVETRAIN_CACHE, or do without with --no-cache"
+                )
+            self._unkept = True
 
     def _restore(self, phases: Sequence[Phase]) -> Checkpoint | None:
         """Put back the state that does not need the optimiser, which does not exist yet."""
