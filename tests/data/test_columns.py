@@ -381,7 +381,10 @@ def test_what_stands_between_labels_is_found_out(
     source = table(tmp_path, "fname,labels\n" + "".join(f'{n}.jpg,"{cell}"\n' for n, cell in enumerate(cells)))
     found = reading(source, task="multi-label")
     assert found.targets.counts() == counts
-    assert [f"apart at {called}" in note for note in found.dataset.notes] == [True] * bool(called)
+    whole = not any(";" in cell for cell in cells)
+    (note,) = found.dataset.notes if whole else ("",)
+    assert (f"apart at {called}" in note) == (called is not None)
+    assert ("--delimiter says what stands between labels" in note) == (whole and called is None)
     plain = reading(source, task="multi-label", delimiter=";")
     assert plain.dataset.notes == (), "what a person says goes first"
     assert len(plain.targets.names) == len({part.strip() for cell in cells for part in cell.split(";")})
@@ -503,3 +506,28 @@ def test_an_age_called_like_a_file_is_no_path_even_so(tmp_path: Path) -> None:
     put(tmp_path, *(f"{number}.jpg" for number in range(10)))
     rows = "".join(f"{number},{number % 3},a\n" for number in range(10))
     assert len(open_source(table(tmp_path, f"n,m,label\n{rows}")).items) == 10
+
+
+def test_names_in_another_case_and_behind_a_link(tmp_path: Path) -> None:
+    put(tmp_path, "store/IMG_1.JPG", "store/img_2.jpg", "store/IMG_2.jpg")
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "images").symlink_to(tmp_path / "store")
+    (tmp_path / "data" / "images" / "loop").symlink_to(tmp_path / "data")
+    dataset = open_source(table(tmp_path / "data", "path,label\nimg_1.jpg,a\nIMG_2,b\n"))
+    assert [name for name, _, _ in brief(dataset)] == ["images/IMG_1.JPG", "images/IMG_2.jpg"]
+
+
+def test_a_handful_of_rows_may_have_a_label_each(tmp_path: Path) -> None:
+    put(tmp_path, *THREE)
+    dataset = open_source(table(tmp_path, "name,breed\n1.jpg,pug\n2.jpg,poodle\n3.jpg,old english sheepdog\n"))
+    assert dataset.classes == ("old english sheepdog", "poodle", "pug")
+
+
+def test_classes_are_single_labels(tmp_path: Path) -> None:
+    assert open_source(lists(tmp_path)).classes == ("sea", "sky", "sky; blue")
+
+
+def test_yes_and_no_of_a_german_spreadsheet(tmp_path: Path) -> None:
+    put(tmp_path, *THREE)
+    dataset = open_source(table(tmp_path, "path;label;is_valid\n1.jpg;a;FALSCH\n2.jpg;b;WAHR\n"))
+    assert [split for _, _, split in brief(dataset)] == ["train", "valid"]

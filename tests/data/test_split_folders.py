@@ -279,3 +279,13 @@ def test_doubled_data_are_refused_with_a_way_out(tmp_path: Path) -> None:
     dataset = open_source(tmp_path, splits="x/test=test,x/train=train")
     assert len(dataset.items) == 8
     assert dataset.notes == ("left out x/x, which --splits does not name",)
+
+
+def test_a_class_in_a_folder_of_its_own_is_no_split(tmp_path: Path) -> None:
+    """An evaluation may be of one class, whatever its folders are called."""
+    put(tmp_path, *(f"black/{split}/site/1.jpg" for split in ("train", "test")))
+    assert open_source(tmp_path).classes == ("black",)
+    two_classes(tmp_path / "one", "crash_test")
+    assert open_source(tmp_path / "one").classes == ("crash_test",)
+    two_classes(tmp_path / "two", "seg_test/seg_test")
+    assert {item.split for item in open_source(tmp_path / "two").items} == {"test"}

@@ -127,7 +127,8 @@ class Dataset:
     @property
     def classes(self) -> tuple[str, ...]:
         """Sorted distinct labels."""
-        return tuple(sorted({item.label for item in self.items if item.label is not None}))
+        lists = (item.labels if item.labels is not None else (item.label,) for item in self.items)
+        return tuple(sorted({label for labels in lists for label in labels if label is not None}))
 
     def select(self, rows: NDArray[np.intp]) -> Dataset:
         """Return the items at ``rows``; the skipped files stay on record, and so does what was noted."""

@@ -47,6 +47,18 @@ def guess_delimiter(texts: Sequence[str], usual: str, vocabulary: Collection[str
     return None
 
 
+def undivided(texts: Sequence[str], usual: str) -> str | None:
+    """Return a text that may be several labels and was left whole, where none has the usual delimiter.
+
+    >>> undivided(["polar bear", "teddy"], ";"), undivided(["a b", "a;b"], ";"), undivided(["teddy"], ";")
+    ('polar bear', None, None)
+    """
+    if any(usual in text for text in texts):
+        return None
+    several = (text for text in sorted(set(texts)) for delimiter, _, _ in OTHERS if len(parts_of(text, delimiter)) > 1)
+    return next(several, None)
+
+
 def _fits(
     cells: Sequence[str], several: Sequence[str], delimiter: str, share: float, vocabulary: Collection[str]
 ) -> bool:

@@ -60,6 +60,14 @@ _OF_FILES = frozenset(
     {"id", "ids", "uid", "uuid", "key", "name", "file", "filename", "path", "image", "img", "photo", "picture"}
 )
 
+# Words in the names of columns that describe a picture in sentences, or say where it comes from.
+_CAPTIONS = frozenset(
+    {"text", "texts", "caption", "captions", "prompt", "description", "sentence", "title", "comment", "notes", "url"}
+)
+
+# In so few rows every label may occur once; labels have no more words.
+_FEW, _FEW_WORDS = 20, 3
+
 Exists = Callable[[str], bool]
 
 
@@ -233,16 +241,19 @@ def _with_label(table: Table, found: Meaning, exists: Exists | None) -> Meaning:
         note = f"took the {len(hot.columns)} columns {names} of {table.name} for labels: each row has a mark in {marks}"
         return replace(found, one_hot=hot, notes=(*found.notes, note))
     path = found.roles["path"]
-    if len(left) == 1 and _repeats(table, left[0]) and exists is not None and _names_files(table, path, exists):
+    if len(left) == 1 and _may_be_labels(table, left[0]) and exists is not None and _names_files(table, path, exists):
         note = _took(table, left[0], "label", "it is the only other one")
         return replace(found, roles={**found.roles, "label": left[0]}, notes=(*found.notes, note))
     return found
 
 
-def _repeats(table: Table, column: str) -> bool:
-    """Tells whether a column may be labels: not every cell is a text of its own, as captions are."""
+def _may_be_labels(table: Table, column: str) -> bool:
+    """Tells whether a column may be labels: not captions, of which each is a text of its own."""
     texts = [text for _, cells in table.rows if (text := plain(cells.get(column))) is not None]
-    return bool(texts) and (len(set(texts)) < len(texts) or all(_is_number(text) for text in texts))
+    if not texts or set(words_of(column)) & _CAPTIONS:
+        return False
+    short = len(texts) <= _FEW and all(len(text.split()) <= _FEW_WORDS for text in texts)
+    return len(set(texts)) < len(texts) or short or all(_is_number(text) for text in texts)
 
 
 def _is_number(text: str) -> bool:

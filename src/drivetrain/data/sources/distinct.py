@@ -12,8 +12,9 @@ import numpy as np
 
 from .cells import Table
 
-YES = frozenset({"1", "true", "yes", "t", "y"})
-NO = frozenset({"0", "false", "no", "f", "n"})
+# Spreadsheets write yes and no in the language of their country.
+YES = frozenset({"1", "true", "yes", "t", "y", "wahr", "ja", "vrai", "oui", "verdadero", "sí"})
+NO = frozenset({"0", "false", "no", "f", "n", "falsch", "nein", "faux", "non", "falso"})
 
 _WHOLE = re.compile(r"-?\d+\.0")
 

@@ -110,7 +110,7 @@ def _read_metadata(
 
     def complete(rows: list[Row]) -> list[Row]:
         rows = [_in_folder(row, below, splits, "label" in known) for row in rows]
-        return [row for row in rows if posixpath.normpath(posixpath.join(below, row.path)) not in named]
+        return [row for row in rows if _normal(below, row.path) not in named]
 
     # A metadata table travels with its folder and may not name files outside, wherever the folder came from.
     return table.read_listing(
@@ -145,9 +145,14 @@ def _class_folder(rel: str, below: str, splits: SplitFolders) -> tuple[str | Non
     return split, folders[0] if folders else ""
 
 
+def _normal(below: str, path: str) -> str:
+    """The path of a table's row, relative to the source."""
+    return posixpath.normpath(posixpath.join(below, path.replace("\\", "/")))
+
+
 def _in_folder(row: Row, below: str, splits: SplitFolders, has_label: bool) -> Row:
     """Complete the row from its folders: the split, and the label if no column has one."""
-    rel = posixpath.normpath(posixpath.join(below, row.path.replace("\\", "/")))
+    rel = _normal(below, row.path)
     split, folder = _class_folder(rel, below, splits)
     label = row.label if has_label or not folder else label_of(folder)
     return row._replace(label=label, split=row.split or split)

@@ -96,26 +96,27 @@ class Finder:
         above, _, name = wanted.rpartition("/")
         if not name or ROOTED.match(wanted) or name in (".", ".."):
             return []
-        found = self._files.get(name, [])
+        found = self._files.get(name.casefold(), [])
+        # Cameras and other systems write another case; of several files those written alike are meant.
+        found = [rel for rel in found if _is_called(rel, name)] or found
         if above:
-            found = [rel for rel in found if f"/{rel.rpartition('/')[0]}".endswith(f"/{above}")]
-        beside = [
-            rel for rel in found if rel.rpartition("/")[0] == posixpath.join(self._place.below, above).rstrip("/")
-        ]
+            found = [rel for rel in found if f"/{rel.rpartition('/')[0]}".casefold().endswith(f"/{above}".casefold())]
+        own = posixpath.join(self._place.below, above).rstrip("/")
+        beside = [rel for rel in found if rel.rpartition("/")[0] == own]
         near = [rel for rel in found if self._near and self._near in rel.lower().split("/")[:-1]]
         return beside or near or found
 
     @cached_property
     def _files(self) -> dict[str, list[str]]:
-        """Name, and name without ending, → the files that have it, relative to the root; sorted."""
+        """Name, and name without ending, without regard to case → the files that have it, relative to the root; sorted."""
         start = os.path.join(self._place.root, self._place.below) if self._place.below else self._place.root
         found: dict[str, list[str]] = {}
         for rel in sorted(_files_below(start)) if self._place.root else ():
-            name = unicodedata.normalize("NFC", rel.rpartition("/")[2])
+            name = unicodedata.normalize("NFC", rel.rpartition("/")[2]).casefold()
             stem, ending = os.path.splitext(name)  # noqa: PTH122
             whole = posixpath.join(self._place.below, rel)
             found.setdefault(name, []).append(whole)
-            if ending.lower() in self._form.endings and stem != name:
+            if ending in self._form.endings and stem != name:
                 found.setdefault(stem, []).append(whole)
         return found
 
@@ -131,6 +132,12 @@ class Finder:
         if place.confined and (ROOTED.match(path) or rel == ".." or rel.startswith("../")):
             raise SourceError(f"{at}: {path!r} points outside the data; list files by their path relative to the table")
         return rel
+
+
+def _is_called(rel: str, name: str) -> bool:
+    """Tells whether a file has a name, with or without its ending."""
+    own = unicodedata.normalize("NFC", rel.rpartition("/")[2])
+    return name in (own, os.path.splitext(own)[0])  # noqa: PTH122
 
 
 def _spellings(path: str) -> Iterator[str]:
@@ -149,10 +156,14 @@ def _spellings(path: str) -> Iterator[str]:
 
 
 def _files_below(folder: str) -> Iterator[str]:
-    """The visible files below a folder, to some depth and number; links to folders are not followed."""
-    left, count = [("", folder, 0)], 0
+    """The visible files below a folder, to some depth and number; a folder that links lead to twice is read once."""
+    left, count, seen = [("", folder, 0)], 0, set[str]()
     while left:
         rel, at, depth = left.pop()
+        real = os.path.realpath(at)
+        if real in seen:
+            continue
+        seen.add(real)
         try:
             with os.scandir(at) as entries:
                 inside = [entry for entry in entries if not is_litter(entry.name)]
@@ -160,7 +171,7 @@ def _files_below(folder: str) -> Iterator[str]:
             continue
         for entry in inside:
             below = f"{rel}{entry.name}"
-            if entry.is_dir(follow_symlinks=False):
+            if entry.is_dir():
                 if depth < DEPTH:
                     left.append((f"{below}/", entry.path, depth + 1))
             elif entry.is_file():

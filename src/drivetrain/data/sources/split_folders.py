@@ -157,8 +157,9 @@ class _Level:
         agreeing = [group for group in groups if self._agree(group)]
         group = agreeing[0] if len(agreeing) == 1 else self._alone()
         taken = sorted({*plain, *group})
-        if taken and self.base and sum(len(self.classes[folder]) for folder in taken) < 2 and not self.tables:
-            return SplitFolders()
+        classes = frozenset[str]().union(*(self.classes[folder] for folder in taken))
+        if taken and self.base and len(classes) < 2 and not self.tables:
+            return SplitFolders()  # a class in a folder of its own, with folders of its own
         if not taken:
             return self._none(groups)
         starts = {self.folders.start(folder): self.names[folder].split for folder in taken if self._is_labelled(folder)}
@@ -195,8 +196,11 @@ class _Level:
         return all(2 * len(classes & most) > len(classes) for classes in known)
 
     def _alone(self) -> list[str]:
-        """The one folder there is, where it is named like a split and holds several classes."""
-        return self.beside if len(self.beside) == 1 and len(self.classes.get(self.beside[0], ())) > 1 else []
+        """The one folder there is, where it is named like a split and nothing else, or twice, and holds several classes."""
+        if len(self.beside) != 1 or len(self.classes.get(self.beside[0], ())) < 2:
+            return []
+        (folder,) = self.beside
+        return [folder] if not self.names[folder].rest or self.folders.start(folder) != folder else []
 
     def _is_unlabelled(self, folder: str, group: list[str]) -> bool:
         """Tells whether a folder beside the splits holds inputs that nobody has labelled, by its name and content."""

@@ -179,7 +179,7 @@ def split_of(value: object, at: str) -> str | None:
     text = text_of(value, f"{at}: the split")
     split = split_value(text) if text is not None else None
     if text is not None and split is None:
-        raise SourceError(f"{at}: split {text!r} is unknown; use train, valid or test")
+        raise SourceError(f"{at}: split {text!r} is unknown; use train, valid or test, or say --splits none")
     return split
 
 

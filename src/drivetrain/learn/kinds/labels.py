@@ -35,7 +35,7 @@ from ...stats.metrics import Floats
 from ...stats.mistakes import ClassRow, share
 from ..balance import Balance
 from ..crossval import OutOfFold
-from ..delimiters import guess_delimiter, parts_of
+from ..delimiters import guess_delimiter, parts_of, undivided
 from ..figures import RANDOM_SPLIT, Figures, around, figure
 from ..findings import NO_BETTER_THAN_GUESSING, finding
 from ..head import FittedHead
@@ -109,7 +109,12 @@ class LabelTargets(Targets):
         texts = [item.label for item in items if item.label is not None and item.labels is None]
         guess = guess_delimiter(texts, DELIMITER, vocabulary)
         if guess is None:
-            return options, ()
+            whole = undivided(texts, DELIMITER)
+            left = (
+                f"no cell has a “{DELIMITER}”, so each is one label, as “{whole}” is; --delimiter says what stands between "
+                "labels"
+            )
+            return options, (left,) if whole else ()
         note = (
             f"took labels apart at {guess.called}, as in “{guess.example}”, since none has a “{DELIMITER}”; say otherwise with "
             f"--delimiter '{DELIMITER}'"
