@@ -531,3 +531,10 @@ def test_yes_and_no_of_a_german_spreadsheet(tmp_path: Path) -> None:
     put(tmp_path, *THREE)
     dataset = open_source(table(tmp_path, "path;label;is_valid\n1.jpg;a;FALSCH\n2.jpg;b;WAHR\n"))
     assert [split for _, _, split in brief(dataset)] == ["train", "valid"]
+
+
+def test_an_example_of_an_answer_is_no_table_of_labels(tmp_path: Path) -> None:
+    put(tmp_path, "train/1x.jpg", "train/2x.jpg", "test/3x.jpg")
+    table(tmp_path, "id,label\n1x,a\n2x,b\n", "train.csv")
+    table(tmp_path, "id,label\n3x,0\n", "sample_submission.csv")
+    assert [label for _, label, _ in brief(open_source(tmp_path))] == ["a", "b"]

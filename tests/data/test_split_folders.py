@@ -178,7 +178,17 @@ def test_other_class_folders_below_make_no_splits_and_that_is_said(tmp_path: Pat
 def test_two_data_sets_with_splits_each_are_not_decided(tmp_path: Path) -> None:
     dataset = open_source(two_classes(tmp_path, "a_train", "a_test", "b_train", "b_test"))
     assert {item.split for item in dataset.items} == {None}
-    assert any("named like splits" in note for note in dataset.notes)
+    (note,) = dataset.notes
+    assert "a_test, a_train, b_test, b_train for classes, although they are named like splits" in note
+    domains = open_source(put(tmp_path / "cyclegan", "trainA/1.jpg", "trainB/1.jpg", "testA/1.jpg", "testB/1.jpg"))
+    assert domains.classes == ("testA", "testB", "trainA", "trainB")
+    assert "not clear which of them belong together" in domains.notes[0]
+
+
+def test_portions_with_the_same_folders_are_pointed_out(tmp_path: Path) -> None:
+    dataset = open_source(two_classes(tmp_path, "batch0", "batch1"))
+    assert dataset.classes == ("batch0", "batch1")
+    assert "although the same folders (cat, dog) stand under each" in dataset.notes[0]
 
 
 def test_splits_without_any_class_are_refused(tmp_path: Path) -> None:

@@ -208,6 +208,7 @@ def _read_rest(
             notes = (f"took no labels from a table on top: {why}",) if why else ()
         else:
             notes = tuple(unused_tables(tree))
+    notes += tuple(_about_portions(tree, splits))
     items, skipped = read_classes(left, splits)
     return Listing(items, skipped + without, notes=notes, doubts=tuple(about_inner_folders(items)))
 
@@ -216,6 +217,21 @@ def _only_number(classes: Collection[str]) -> bool:
     """Tells whether folders differ in nothing but a number: ``images_001``, ``images_002``."""
     plain = {re.sub(r"\d+", "", name) for name in classes}
     return len(plain) == 1 and any(letter.isalpha() for letter in plain.pop())
+
+
+def _about_portions(tree: Tree, splits: SplitFolders) -> Iterator[str]:
+    """Say so where class folders differ only in a number, and the same folders stand under each."""
+    inner: dict[str, set[str]] = {}
+    for file in tree.inputs:
+        folders = (splits.place(file.rel) or (None, ""))[1].split("/")[:-1]
+        if folders:
+            inner.setdefault(folders[0], set()).update(folders[1:2])
+    below = next(iter(inner.values()), set())
+    if len(inner) > 1 and len(below) > 1 and _only_number(inner) and all(one == below for one in inner.values()):
+        yield (
+            f"took {listed(sorted(inner))} for classes, although the same folders ({listed(sorted(below))}) stand under each; if "
+            "these are the classes, give the folders together in one"
+        )
 
 
 def _has_classes(tree: Tree, splits: SplitFolders) -> bool:

@@ -234,7 +234,13 @@ class _Level:
         """No splits; where folders have the names of some, say so."""
         if not groups:
             return SplitFolders()
-        group = groups[0]
+        if len(groups) > 1:
+            several = sorted({folder for group in groups for folder in group})
+            why = "since it is not clear which of them belong together"
+            return SplitFolders(
+                notes=(f"took {listed(several)} for classes, although they are named like splits, {why}",)
+            )
+        (group,) = groups
         if not any(self.classes[folder] for folder in group):
             return SplitFolders(unlabelled=tuple(group))
         told = {folder: self.names[folder].split for folder in group}

@@ -14,12 +14,15 @@ from .cells import Table
 from .columns import why_unlabelled
 from .folder import File, Tree, listed
 from .locate import Finder, Place
-from .split_folders import SplitFolders
-from .splits import Named, named
+from .split_folders import UNLABELLED, SplitFolders
+from .splits import Named, named, words_of
 from .table import Listing, Row
 
 MOST_BYTES = 32 << 20
 """Larger tables are not read only to say that they are not used."""
+
+
+_ANSWERS = UNLABELLED | {"sample", "example"}
 
 
 def read_tables_on_top(
@@ -40,6 +43,8 @@ def read_tables_on_top(
         fitting += [cells] if why is None else []
     if not fitting:
         return None, reasons[0] if reasons else ""
+    if len(fitting) > 1:  # a competition's example of an answer lists labels, too
+        fitting = [cells for cells in fitting if not set(words_of(Path(cells.name).stem)) & _ANSWERS] or fitting
     sides = _sides(fitting, tree.title)
     read = partial(_read, tree=tree, unpacked=unpacked, no_splits=no_splits, splits=splits)
     found = Listing.joined([read(cells, side=None if no_splits else sides.get(cells.name)) for cells in fitting])
