@@ -221,13 +221,15 @@ def _only_number(classes: Collection[str]) -> bool:
 
 def _about_portions(tree: Tree, splits: SplitFolders) -> Iterator[str]:
     """Say so where class folders differ only in a number, and the same folders stand under each."""
-    inner: dict[str, set[str]] = {}
+    tops = {file.top for file in tree.inputs if file.top}
+    if splits.starts or len(tops) < 2 or not _only_number(tops):
+        return
+    inner: dict[str, set[str]] = {top: set() for top in tops}
     for file in tree.inputs:
-        folders = (splits.place(file.rel) or (None, ""))[1].split("/")[:-1]
-        if folders:
-            inner.setdefault(folders[0], set()).update(folders[1:2])
-    below = next(iter(inner.values()), set())
-    if len(inner) > 1 and len(below) > 1 and _only_number(inner) and all(one == below for one in inner.values()):
+        if file.top:
+            inner[file.top].update(file.rel.split("/")[1:-1][:1])
+    below = next(iter(inner.values()))
+    if len(below) > 1 and all(one == below for one in inner.values()):
         yield (
             f"took {listed(sorted(inner))} for classes, although the same folders ({listed(sorted(below))}) stand under each; if "
             "these are the classes, give the folders together in one"
