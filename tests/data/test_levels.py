@@ -259,12 +259,30 @@ def test_single_pixels_move_the_others_by_no_more_than_a_level(name: str, seed: 
         assert np.abs(after - before)[others].max() <= 1
 
 
+@pytest.mark.parametrize("kind", ["uint16", "float32"])
+def test_a_bright_spot_that_grows_is_let_in_pixel_by_pixel(kind: str) -> None:
+    """A quantile would jump where the spot exceeds its share: from one of these pictures to the next, by 240 levels."""
+    rng = np.random.default_rng(0)
+    full = 4095 if kind == "uint16" else 1
+    base = (rng.uniform(0, 0.25, (300, 400)) * full).astype(kind)
+    places = rng.permutation(base.size)
+    before = levels(base).ravel()
+    first = before
+    for count in range(1, 700, 3):
+        values = base.ravel().copy()
+        values[places[:count]] = full
+        found = levels(values.reshape(base.shape)).ravel()
+        assert np.abs(found - before)[places[count:]].max() <= 15
+        before = found
+    assert kind == "float32" or np.abs(before - first)[places[700:]].max() > 100
+
+
 def test_of_a_large_picture_an_even_sample_is_looked_at() -> None:
     values = np.zeros((2000, 1500), np.uint16)
     values[:, :750] = 4000
     assert values.size > LOOKED_AT
     assert guess(values) == (0, 4095)
-    assert ends(np.arange(100_000)) == (100, 99_899)
+    assert ends(np.arange(100_000)) == (250, 99_749)
 
 
 def test_the_rule_of_a_picture_says_which_range_it_had() -> None:

@@ -42,6 +42,8 @@ BELOW = 1 / 8
 LOOKED_AT = 1 << 18
 # The share of a picture's values at either end that may be anything, and how many of a small one: one of a hundred, up to four.
 TAIL, FEWEST = 0.001, 4
+# The mean is taken from there up to so many times as many values.
+MEAN_OVER = 4
 
 
 def is_missing(values: Numbers, no_data: float | None, low: float, high: float) -> NDArray[np.bool_]:
@@ -82,15 +84,20 @@ def _counting(values: Numbers, no_data: float | None) -> Numbers:
 
 
 def ends(counted: Numbers) -> tuple[float, float]:
-    """Return the lowest and the highest of some values, a few at either end left out: single pixels say nothing of a picture.
+    """Return about the lowest and the highest of some values: single pixels say nothing of a picture.
+
+    A few at either end are left out, and of the next ones the mean is taken, three times as many: so a pixel more or less moves it
+    by a small part of what it is away, where a quantile would jump as soon as a bright spot is large enough.
 
     >>> ends(np.asarray([*range(1000), 60000]))
-    (4.0, 996.0)
+    (10.0, 990.0)
     """
     n = len(counted)
     left_out = max(round(TAIL * n), min(FEWEST, n // 100))
-    ordered = np.partition(counted, (left_out, n - 1 - left_out))
-    return float(ordered[left_out]), float(ordered[n - 1 - left_out])
+    last = min(MEAN_OVER * left_out, n - 1)
+    ordered = np.partition(counted, sorted({left_out, last, n - 1 - last, n - 1 - left_out}))
+    lowest, highest = ordered[left_out : last + 1], ordered[n - 1 - last : n - left_out]
+    return float(lowest.mean(dtype=np.float64)), float(highest.mean(dtype=np.float64))
 
 
 def wide(values: Numbers) -> Numbers:
