@@ -86,8 +86,8 @@ def _counting(values: Numbers, no_data: float | None) -> Numbers:
 def ends(counted: Numbers) -> tuple[float, float]:
     """Return about the lowest and the highest of some values: single pixels say nothing of a picture.
 
-    A few at either end are left out, and of the next ones the mean is taken, three times as many: so a pixel more or less moves it
-    by a small part of what it is away, where a quantile would jump as soon as a bright spot is large enough.
+    A few at either end are left out, and of the next ones the mean is taken, three times as many: so a pixel more or less moves
+    it by a small part of what it is away, where a quantile would jump as soon as a bright spot is large enough.
 
     >>> ends(np.asarray([*range(1000), 60000]))
     (10.0, 990.0)
