@@ -20,18 +20,13 @@ from .columns import KNOWN
 from .folder import File, Tree, label_of, listed, no_classes
 from .locate import Place
 from .split_columns import about_inner_folders
-from .split_folders import SplitFolders, find_split_folders
+from .split_folders import SplitFolders, find_split_folders, is_portion
 from .splits import SPLITS
 from .table import Listing, Row
 from .tables_on_top import read_tables_on_top, unused_tables
 
 METADATA = frozenset({"metadata.csv", "metadata.jsonl", "metadata.parquet"})
 """Tables that describe the folder they stand in (Hugging Face ImageFolder)."""
-
-# Folders that were made to hold so many files, not for what the files show.
-_PORTION = re.compile(
-    r"(batch|part|shard|chunk|volume|vol|block|section|slice|group|folder|dir)[ _.-]*\d+", re.IGNORECASE
-)
 
 
 def read_labelled(tree: Tree, unpacked: bool, said: Mapping[str, str] | None) -> Listing:
@@ -99,7 +94,7 @@ def _read_metadata(
     below = metadata.rel.rpartition("/")[0]
     known, folders = _roles(cells), _classes_below(tree, splits, below)
     described = folders or frozenset({below.rpartition("/")[2]})
-    if "label" not in known and "path" in known and all(_PORTION.fullmatch(folder) for folder in described):
+    if "label" not in known and "path" in known and all(is_portion(folder) for folder in described):
         raise SourceError(
             f"{metadata.name} of {tree.title} has no column for label, and the folders it describes "
             f"({listed(sorted(described))}) only number portions; add a column label, or name the folders after classes"
@@ -140,7 +135,7 @@ def _class_folder(rel: str, below: str, splits: SplitFolders) -> tuple[str | Non
     split, rest = splits.place(rel) or (None, rel)
     folders = rest.split("/")[:-1]
     within = below.count("/") + 1 - rel.removesuffix(rest).count("/") if below else 0
-    while folders and within > 0 and _PORTION.fullmatch(folders[0]):
+    while folders and within > 0 and is_portion(folders[0]):
         folders, within = folders[1:], within - 1
     return split, folders[0] if folders else ""
 

@@ -6,6 +6,7 @@ a split only beside another one, and only if mostly the same class folders stand
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
@@ -28,6 +29,21 @@ UNLABELLED = frozenset(
     }
 )
 """Words in the names of folders whose images nobody has labelled; competitions have them beside their splits."""
+
+
+# Folders that were made to hold so many files, not for what the files show.
+_PORTION = re.compile(
+    r"(batch|part|shard|chunk|volume|vol|block|section|slice|group|folder|dir)[ _.-]*\d+", re.IGNORECASE
+)
+
+
+def is_portion(name: str) -> bool:
+    """Tells whether a folder only numbers a portion of the files.
+
+    >>> is_portion("batch0"), is_portion("Part-12"), is_portion("bear 2")
+    (True, True, False)
+    """
+    return _PORTION.fullmatch(name) is not None
 
 
 @dataclass(frozen=True)
@@ -158,7 +174,8 @@ class _Level:
         group = agreeing[0] if len(agreeing) == 1 else self._alone()
         taken = sorted({*plain, *group})
         classes = frozenset[str]().union(*(self.classes[folder] for folder in taken))
-        if taken and self.base and len(classes) < 2 and not self.tables:
+        lone = len(classes) < 2 and not any(map(is_portion, classes))
+        if taken and self.base and lone and not self.tables:
             return SplitFolders()  # a class in a folder of its own, with folders of its own
         if not taken:
             return self._none(groups)
