@@ -228,6 +228,19 @@ def test_a_label_that_is_none_is_named(tmp_path: Path, value: object, what: str)
         labels(tmp_path, [value])
 
 
+def test_lists_of_labels(tmp_path: Path) -> None:
+    several = {"_type": "Sequence", "feature": PETS}
+    for number, feature in enumerate((several, [PETS], {"_type": "List", "feature": PETS})):
+        path = write(
+            tmp_path / f"{number}.parquet",
+            {"image": held(4), "label": [[0], [0, 1], [-1, 1], None]},
+            {"image": IMAGE, "label": feature},
+        )
+        assert [item.labels for item in read(path).items] == [("cat",), ("cat", "dog"), ("dog",)]
+    words = write(tmp_path / "words.parquet", {"image": held(2), "label": [["old; grey"], ["a", "b"]]})
+    assert [item.labels for item in read(words).items] == [("old; grey",), ("a", "b")]
+
+
 def test_class_numbers_without_names_stay_numbers(tmp_path: Path) -> None:
     assert labels(tmp_path, [0, 1], {"_type": "ClassLabel", "num_classes": 2}) == ["0", "1"]
 
