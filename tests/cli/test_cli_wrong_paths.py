@@ -253,6 +253,36 @@ def test_a_pipe_is_no_place_to_write_to(drivetrain: CommandLine, place: Path, co
     assert (place / "out.csv").is_fifo()
 
 
+@pytest.mark.parametrize(
+    ("command", "name", "content"),
+    [
+        ("report", "1.jpg", b"\xff\xd8\xff a photo"),
+        ("evaluate", "labels.csv", b"path,label\n1.png,rot\n"),
+        ("export", "labels.csv", b"path,label\n1.png,rot\n"),
+        ("export", "labels.parquet", b"PAR1 a table of somebody's own PAR1"),
+    ],
+)
+def test_somebodys_own_file_is_not_written_over(
+    drivetrain: CommandLine, place: Path, command: str, name: str, content: bytes
+) -> None:
+    open_store(place / "store.db").close()
+    (place / name).write_bytes(content)
+    done = drivetrain(*WRITTEN[command], name, cwd=place)
+    assert done.code == 2
+    assert "another file stands there and would be lost" in done.err
+    assert (place / name).read_bytes() == content
+
+
+def test_what_was_written_before_may_be_written_again(drivetrain: CommandLine, place: Path) -> None:
+    open_store(place / "store.db").close()
+    for command, name in (("report", "page.html"), ("export", "out.csv"), ("export", "out.parquet")):
+        (place / name).touch()
+        for _ in range(2):
+            done = drivetrain(*WRITTEN[command], name, cwd=place)
+            assert done.code == 0, done.err
+        assert (place / name).stat().st_size
+
+
 def test_a_file_that_is_written_over_is_as_long_as_the_new_one(tmp_path: Path) -> None:
     path = tmp_path / "new" / "page.html"
     for data in (b"a long page", b"short"):

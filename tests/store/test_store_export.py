@@ -120,10 +120,10 @@ def test_a_file_takes_its_name_when_it_is_whole(tmp_path: Path) -> None:
 
     for name in ("out.csv", "out.parquet"):
         out = tmp_path / name
-        out.write_text("before")
+        out.write_text("request_id\nbefore")
         with pytest.raises(StoreError, match="gone"):
             export(broken(), out)
-        assert out.read_text() == "before"
+        assert out.read_text() == "request_id\nbefore"
     assert sorted(file.name for file in tmp_path.iterdir()) == ["out.csv", "out.parquet"]
 
 

@@ -103,7 +103,7 @@ def report(
     Prints its path. A report inside a zip is written to the current folder.
     """
     from ..core.errors import BundleError, UsageError
-    from ..core.plain_file import write_plain
+    from ..core.plain_file import PAGE, write_plain
     from ..model.no_bundle import read_bundle
     from ..model.storage import REPORT
     from .console import print_json, print_line
@@ -115,7 +115,7 @@ def report(
         out = bundle / REPORT if bundle.is_dir() else Path(f"{bundle.stem}-report.html")
     if not (bundle.is_dir() and os.path.realpath(out) == os.path.realpath(bundle / REPORT)):
         try:
-            write_plain(out, page)
+            write_plain(out, page, PAGE)
         except OSError as error:
             raise UsageError(
                 f"{out} cannot be written ({error.strerror or error}); name another file with --out"

@@ -159,7 +159,7 @@ def evaluate(
     whether training claimed more. Copies of its training images are found and left out of the figures.
     """
     from ..core.errors import UsageError
-    from ..core.plain_file import check_writable
+    from ..core.plain_file import PAGE, check_writable
     from ..evaluation.run import evaluate as evaluate_bundle
     from ..model.predictor import load
     from .console import ConsoleProgress, print_json
@@ -168,7 +168,7 @@ def evaluate(
     check_cache(source, cache, no_cache)
     if report is not None:
         try:
-            check_writable(report)  # checked before the work, not after it
+            check_writable(report, PAGE)  # checked before the work, not after it
         except OSError as error:
             raise UsageError(
                 f"{report} cannot be written ({error.strerror or error}); name another file with --report"
@@ -196,10 +196,10 @@ def evaluate(
 
 
 def _write_report(result: Evaluation, predictor: Predictor, path: Path) -> None:
-    from ..core.plain_file import write_plain
+    from ..core.plain_file import PAGE, write_plain
     from ..report.evaluation import evaluation_report
 
-    write_plain(path, evaluation_report(result, predictor).encode())
+    write_plain(path, evaluation_report(result, predictor).encode(), PAGE)
 
 
 def trace(

@@ -21,6 +21,12 @@ _KINDS = {
     stat.S_IFBLK: "a device",
 }
 
+LOOK = 64 << 10
+"""Bytes at either end of a file that say whether it was written here."""
+
+PAGE = b"<!doctype html>"
+"""The mark of a report: a page may be replaced by another."""
+
 # Opening does not block: a pipe may take the file's place between the check and the opening.
 _AT_ONCE = getattr(os, "O_NONBLOCK", 0)
 
@@ -56,15 +62,20 @@ def read_plain(path: str | os.PathLike[str], most: int | None = None) -> bytes:
         return data if len(data) <= size or size == most else data + file.read(most - size)
 
 
-def check_writable(path: str | os.PathLike[str]) -> None:
+def check_writable(path: str | os.PathLike[str], mark: bytes = b"") -> None:
     """Check that ``path`` can be written to: a regular file stands there, links followed, or nothing.
 
+    ``mark``: bytes that stand in the first or last `LOOK` of any file that may be replaced; an empty one may always be.
+
     Raises:
-        OSError: it is a folder, pipe, socket or device, cannot be looked at, or may not be written.
+        OSError: it is a folder, pipe, socket or device, cannot be looked at, may not be written, or is somebody's file, without the
+            mark.
     """
     try:
         status = os.stat(path)  # noqa: PTH116  # as above
         _check(status, path)
+        if mark and status.st_size and not _has(path, mark):
+            raise OSError(errno.EEXIST, "another file stands there and would be lost", os.fspath(path))
         place = Path(path)
     except FileNotFoundError:
         place = next((folder for folder in Path(path).absolute().parents if folder.exists()), Path("/"))
@@ -72,13 +83,21 @@ def check_writable(path: str | os.PathLike[str]) -> None:
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), os.fspath(path))
 
 
-def write_plain(path: str | os.PathLike[str], data: bytes) -> None:
-    """Write a file, in a folder that is made if need be; what stands there before is replaced.
+def _has(path: str | os.PathLike[str], mark: bytes) -> bool:
+    with open_plain(path) as file:
+        if mark in file.read(LOOK):
+            return True
+        file.seek(-min(LOOK, file.seek(0, os.SEEK_END)), os.SEEK_END)
+        return mark in file.read(LOOK)
+
+
+def write_plain(path: str | os.PathLike[str], data: bytes, mark: bytes = b"") -> None:
+    """Write a file, in a folder that is made if need be; what stands there before is replaced, see `check_writable`.
 
     Raises:
         OSError: it cannot be written, or as `check_writable`.
     """
-    check_writable(path)
+    check_writable(path, mark)
     Path(path).parent.mkdir(parents=True, exist_ok=True)
     with open(path, "wb", opener=lambda name, flags: os.open(name, flags & ~os.O_TRUNC | _AT_ONCE, 0o666)) as file:
         _check(os.fstat(file.fileno()), path)

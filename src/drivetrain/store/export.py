@@ -84,7 +84,7 @@ def export(records: Iterable[Record], path: Path) -> int:
                 f"{path.name[:60]!r} ends in {other or 'nothing'}; give a name that ends in .parquet or .csv"
             )
     try:
-        check_writable(path)
+        check_writable(path, b"request_id")  # a column of every export, and of no other table
         with _replacing(path) as unfinished:
             return write(map(_row, records), unfinished)
     except OSError as error:
