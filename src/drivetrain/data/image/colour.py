@@ -38,6 +38,8 @@ SAME_LEVELS = 2
 LEAST_CONTRAST = 32
 # Profiles that are kept ready, by hash: a data set has a few, one for each make of camera. Most take half a megabyte at most.
 KEPT = 12
+# Profiles up to this size are known by their bytes, which takes less time than a hash; cameras' and screens' are this small.
+SMALL = 16 << 10
 # Bytes taken for each of a profile's while it is made ready: read, taken apart, and as a table of colours.
 WORK_TIMES = 4
 
@@ -72,7 +74,7 @@ class Conversion:
 
 AS_IT_IS = Conversion()
 
-_ready: OrderedDict[tuple[bytes, Space], Conversion | None] = OrderedDict()
+_ready: OrderedDict[tuple[bytes, Space, bool], Conversion | None] = OrderedDict()
 _lock = Lock()
 
 
@@ -81,13 +83,15 @@ def conversion_of(profile: object, space: Space, *, clear: bool = False) -> Conv
 
     ``clear``: the image has opacity beside its colours. What is made may be used by several threads.
     """
-    if not isinstance(profile, bytes) or not HEADER <= len(profile) <= MAX_PROFILE or not _fits(profile, space):
+    if not isinstance(profile, bytes) or not HEADER <= len(profile) <= MAX_PROFILE:
         return None
-    key = hashlib.sha256(profile).digest() + bytes([clear]), space
+    key = profile if len(profile) <= SMALL else hashlib.sha256(profile).digest(), space, clear
     with _lock:
         if key in _ready:
             _ready.move_to_end(key)
             return _ready[key]
+    if not _fits(profile, space):
+        return None
     made = _made(profile, space, clear=clear)
     with _lock:
         _ready[key] = made

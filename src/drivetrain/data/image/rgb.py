@@ -45,7 +45,8 @@ def rendered(
 
 
 def _by_profile(image: Image.Image, profile: object) -> tuple[Image.Image, Rendered]:
-    conversion = conversion_of(profile, SPACES.get(image.mode, "RGB"), clear=image.has_transparency_data)
+    clear = (image.mode != "RGB" or "transparency" in image.info) and image.has_transparency_data
+    conversion = conversion_of(profile, SPACES.get(image.mode, "RGB"), clear=clear)
     image.info.pop("icc_profile")
     how: Literal["ignored", "applied"] = "ignored" if conversion is None else "applied"
     return to_rgb(image, conversion or AS_IT_IS), Rendered(profile=how)
@@ -93,13 +94,15 @@ def _lay_over_white(levels_HWK: Levels, opacity_HW: NDArray[Any]) -> None:
 
 def to_rgb(image: Image.Image, conversion: Conversion = AS_IT_IS) -> Image.Image:
     """Turn an image of 8 bits a channel into RGB, its colours by ``conversion``; the result may be ``image`` itself, changed."""
+    if image.mode == "RGB" and "transparency" not in image.info:
+        return conversion.of(image)
     if image.has_transparency_data:
         return _over_white(image, conversion)
     if image.mode == "1":
         image = image.convert("L")
     if image.mode in SPACES and conversion.changes:
         return conversion.of(image).convert("RGB")
-    return conversion.of(image if image.mode == "RGB" else image.convert("RGB"))
+    return conversion.of(image.convert("RGB"))
 
 
 def _over_white(image: Image.Image, conversion: Conversion) -> Image.Image:
