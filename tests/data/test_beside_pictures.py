@@ -111,6 +111,9 @@ def gifs() -> Iterator[tuple[str, bytes]]:
     for name, more in (
         ("a comment of 1 MB", b"!\xfe" + blocks(b"x" * (1 << 20))),
         ("XMP of 1 MB", b"!\xff\x0bXMP DataXMP" + blocks(b"y" * (1 << 20))),
+        ("a comment of 9 MB", b"!\xfe" + blocks(b"x" * (9 << 20))),
+        ("20,000 comments", b"!\xfe\1a\0" * 20_000),
+        ("a long comment and its control", b"!\xf9\4\0\0\0\0\0!\xfe" + blocks(b"x" * 9999)),
         ("an unknown extension", b"!\x42" + blocks(b"q" * 999)),
         ("an empty comment", b"!\xfe\0"),
         ("a loop cut short", b"!\xff\x0bNETSCAPE2.0\x01\x01\0"),

@@ -246,6 +246,17 @@ def test_a_strip_that_unpacks_to_more_than_its_share_takes_no_more(code: int) ->
     assert most < need < 20 << 20
 
 
+@pytest.mark.thorough
+@pytest.mark.parametrize("compression", ["LZW", "deflate"])
+def test_a_strip_of_more_bytes_than_pillow_takes_for_pixels(compression: str) -> None:
+    """One strip of 96 MB: libtiff is given it as pixels of four bytes, as a picture of so many would be refused."""
+    values = np.zeros((4000, 4000, 3), np.uint16)
+    values[::7, ::5] = (0, 257, 65535)
+    data = write(values, Form(16, rows=4000, compression=compression))
+    found = decode(data, render=Render(ranges=Ranges(integers=(0, 65535))))
+    assert np.array_equal(np.asarray(found.image), values >> 8)
+
+
 def test_what_only_says_too_little_of_itself_is_read() -> None:
     full = Render(ranges=Ranges(integers=(0, 255)))
     for changed in ({"t279": None}, {"t278": None}, {"t262": None}, {"t284": None}, {"t278": (4, [(1 << 32) - 1])}):

@@ -1,4 +1,4 @@
-"""JPEG, WebP and JPEG 2000 without the metadata that Pillow or its libraries stumble over, and the picture does not need.
+"""JPEG, WebP, GIF and JPEG 2000 without the metadata that Pillow or its libraries stumble over, and the picture does not need.
 
 A file without any of these is not copied. PNG has a module of its own.
 """
@@ -11,10 +11,15 @@ from collections.abc import Iterator
 from .boxes import boxes
 from .jpeg2000 import SIGNATURE as JPEG_2000
 from .jpeg_scan import APP0, APP15, COM, MAX_HEAD_PARTS, SOS
+from .slow_heads import gif_extensions
 
 JPEG = b"\xff\xd8\xff"
 # The segments that Pillow reads numbers of, by marker and beginning: the fewest bytes that each must have.
 LEAST: tuple[tuple[int, bytes, int], ...] = ((0xE0, b"JFIF", 14), (0xE2, b"ICC_PROFILE\0", 14), (0xEE, b"Adobe", 12))
+
+GIF = (b"GIF87a", b"GIF89a")
+# The extensions of a GIF that say how its picture is shown, and a comment; and the blocks that others may have.
+GIF_CONTROL, GIF_COMMENT, FEW_BLOCKS = 0xF9, 0xFE, 16
 
 # Chunks of a WebP that are not its picture, with the flags by which its header announces them.
 BESIDE = {b"EXIF": 0x08, b"XMP ": 0x04, b"ICCP": 0x20}
@@ -32,6 +37,9 @@ def mended(data: bytes) -> bytes:
         return _without(data, unusable) if unusable else data
     if data.startswith(b"RIFF") and data.startswith(b"WEBP", 8):
         return _webp(data)
+    if data.startswith(GIF):
+        needless = tuple(_needless_extensions(data))
+        return _without(data, needless) if needless else data
     if data.startswith(JPEG_2000):
         large = tuple(
             (start, end) for start, end, kind in _boxes(data) if kind not in PICTURE_BOXES and end - start > MAX_BOX
@@ -41,7 +49,9 @@ def mended(data: bytes) -> bytes:
 
 
 def is_odd(data: bytes) -> bool:
-    """Tell whether a JPEG or a JPEG 2000 is one that `mended` copies."""
+    """Tell whether a JPEG, a GIF or a JPEG 2000 is one that `mended` copies."""
+    if data.startswith(GIF):
+        return next(_needless_extensions(data), None) is not None
     if data.startswith(JPEG):
         return next(_unusable_segments(data), None) is not None
     return data.startswith(JPEG_2000) and any(
@@ -70,6 +80,19 @@ def _unusable_segments(data: bytes) -> Iterator[tuple[int, int]]:
         ):
             yield at, end
         at = end
+
+
+def _needless_extensions(data: bytes) -> Iterator[tuple[int, int]]:
+    """Yield (start, end) of long comments and of other programs' data before a GIF's picture, and of comments after the first.
+
+    Pillow reads them step by step, and copies all comments for each one more.
+    """
+    comments = 0
+    for start, end, count in gif_extensions(data):
+        kind = data[start + 1] if start < end - 1 else GIF_CONTROL
+        comments += kind == GIF_COMMENT
+        if kind != GIF_CONTROL and (count > FEW_BLOCKS or (kind == GIF_COMMENT and comments > 1)):
+            yield start, end
 
 
 def _webp(data: bytes) -> bytes:

@@ -6,10 +6,12 @@ No check here takes more steps than it would let Pillow take.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from ...core.errors import ImageError
 
-# The most blocks of up to 255 bytes before a GIF's picture. XMP takes the most: some dozens of KiB.
-GIF_BLOCKS = 1 << 15
+# The most extensions before a GIF's picture, or bytes there that begin none; and the most blocks of up to 255 bytes in these.
+GIF_PARTS, GIF_BLOCKS = 1 << 15, 1 << 18
 # The most segments before a JPEG's picture, each of up to 64 KiB, and the most bytes between them that belong to none.
 JPEG_SEGMENTS, JPEG_BYTES_BETWEEN = 1 << 13, 1 << 18
 # The most bytes of a PPM's header, comments included.
@@ -20,20 +22,30 @@ _SOI, _EOI, _RST0, _SOS, _TEM = 0xD8, 0xD9, 0xD0, 0xDA, 0x01
 
 def check_gif(data: bytes) -> None:
     """Raise `ImageError` if too much stands before the picture."""
+    blocks = 0
+    for number, (_, _, count) in enumerate(gif_extensions(data)):
+        blocks += count
+        if blocks > GIF_BLOCKS or number >= GIF_PARTS:
+            raise ImageError(
+                "too large", f"a GIF with more than {GIF_PARTS} parts, or {GIF_BLOCKS} blocks before its picture"
+            )
+
+
+def gif_extensions(data: bytes) -> Iterator[tuple[int, int, int]]:
+    """Yield (start, end, count of blocks) of each extension before the picture; of a byte that begins none, (at, at, 1)."""
     flags = data[10] if len(data) > 10 else 0
-    at, count = 13 + (3 << (flags & 7) + 1 if flags & 128 else 0), 0
+    at = 13 + (3 << (flags & 7) + 1 if flags & 128 else 0)
     while at < len(data) and data[at] not in b",;":
         if data[at] != ord("!"):
-            at, count = at + 1, count + 1
-        else:
-            at += 2
-            while at < len(data) and data[at]:
-                at, count = at + 1 + data[at], count + 1
-                if count > GIF_BLOCKS:
-                    break
-            at, count = at + 1, count + 1
-        if count > GIF_BLOCKS:
-            raise ImageError("too large", f"a GIF with more than {GIF_BLOCKS} blocks before its picture")
+            yield at, at, 1
+            at += 1
+            continue
+        start, count = at, 1
+        at += 2
+        while at < len(data) and data[at] and count <= GIF_BLOCKS:
+            at, count = at + 1 + data[at], count + 1
+        at += 1
+        yield start, min(at, len(data)), count
 
 
 def check_jpeg(data: bytes) -> None:

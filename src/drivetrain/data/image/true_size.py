@@ -334,13 +334,13 @@ def _lazy(data: bytes) -> TrueSize | None:
                 continue
             if factory in HEAD_CHECKS:
                 HEAD_CHECKS[factory](data)
-            found = _lazily(factory, data)
+            found = _lazily(factory, containers.mended(data))
         except ImageError:
             raise
         except Exception:  # on bad bytes Pillow's plugins raise whatever their parsing stumbles over
             continue
         if found is not None:
-            return found
+            return replace(found, fixed_bytes=found.fixed_bytes + (len(data) if containers.is_odd(data) else 0))
     return None
 
 
