@@ -20,10 +20,10 @@ def decode_into(codec: str, what: str, data: bytes, out: NDArray[Any], **options
     """
     try:
         import imagecodecs
-    except ImportError:
-        raise ImageError("not an image", f"{what}, which needs one more package; {install_command('tiff')}") from None
-    try:
+
         getattr(imagecodecs, codec)(data, out=out, **options)
+    except ImportError:  # the package, or the one codec of it, which it imports when that is first asked for
+        raise ImageError("not an image", f"{what}, which needs one more package; {install_command('tiff')}") from None
     except MemoryError:
         raise
     except Exception as error:  # codecs raise errors of their own, and NumPy's
