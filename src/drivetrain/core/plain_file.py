@@ -68,8 +68,8 @@ def check_writable(path: str | os.PathLike[str], mark: bytes = b"") -> None:
     ``mark``: bytes that stand in the first or last `LOOK` of any file that may be replaced; an empty one may always be.
 
     Raises:
-        OSError: it is a folder, pipe, socket or device, cannot be looked at, may not be written, or is somebody's file, without the
-            mark.
+        OSError: it is a folder, pipe, socket or device, cannot be looked at, may not be written, or is somebody's file, without
+            the mark.
     """
     try:
         status = os.stat(path)  # noqa: PTH116  # as above
