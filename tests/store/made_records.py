@@ -26,7 +26,7 @@ def made_record(number: int = 0, at: datetime | None = None, **changes: Any) -> 
         p_in_domain=0.5,
         reasons=(Reason("low-confidence", "its confidence, 0.875, is below 0.9"), Reason("a-rule", "“für”")),
     )
-    fields = {name: changes.pop(name) for name in list(changes) if hasattr(prediction, name)}
+    fields = {name: changes.pop(name) for name in list(changes) if hasattr(prediction, name) and name != "facts"}
     record = Record(
         id=f"{int(at.timestamp() * 1000):012x}7{number:019x}",
         request_id=f"{number // 2:032x}",
