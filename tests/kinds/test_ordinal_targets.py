@@ -11,8 +11,8 @@ import pytest
 from drivetrain.core.errors import DataError, UsageError
 from drivetrain.core.types import Dataset, Item
 from drivetrain.data.block.blocks import ImageBlock
+from drivetrain.learn.kinds.answered import Answered
 from drivetrain.learn.kinds.ordinal import OrdinalTargets
-from drivetrain.learn.kinds.targets import Answered
 from drivetrain.learn.reading import read
 from drivetrain.learn.sections import ConfidentFrom
 from drivetrain.learn.target_options import TargetOptions

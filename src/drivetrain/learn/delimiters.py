@@ -1,10 +1,13 @@
-"""Finding out what stands between several labels in one cell, where it is not the usual semicolon."""
+"""Several labels in one cell: reading them, and finding out what stands between them where it is not the usual semicolon."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
+
+from ..core.types import Item
 
 OTHERS: tuple[tuple[str, str, float], ...] = (("|", "bars", 0.0), (",", "commas", 0.5), (" ", "spaces", 1.0))
 """Delimiter, its name, and the share of the parts that must occur in other cells, too, for it to be one: “polar bear” has
@@ -28,6 +31,22 @@ def parts_of(text: str, delimiter: str) -> list[str]:
     return [part.strip() for part in text.split(delimiter) if part.strip()]
 
 
+@dataclass(frozen=True)
+class LabelsOf:
+    """Reads several labels in one cell."""
+
+    delimiter: str
+
+    def __call__(self, item: Item) -> list[str]:
+        if item.labels is not None:
+            return list(item.labels)
+        text = (item.label or "").strip()
+        # A table's cells are stripped of spaces, so a cell that is only a delimiter may have lost the delimiter's own.
+        if text == self.delimiter.strip():
+            return []
+        return parts_of(text, self.delimiter)
+
+
 def guess_delimiter(texts: Sequence[str], usual: str, vocabulary: Collection[str] = ()) -> Guess | None:
     """Guess what stands between labels; None where it is ``usual``, or where nothing does for certain.
 
@@ -45,6 +64,26 @@ def guess_delimiter(texts: Sequence[str], usual: str, vocabulary: Collection[str
         if several and _fits(cells, several, delimiter, share, vocabulary):
             return Guess(delimiter, called, several[0])
     return None
+
+
+def settle_delimiter(
+    texts: Sequence[str], usual: str, vocabulary: Collection[str] = ()
+) -> tuple[str | None, tuple[str, ...]]:
+    """Return the delimiter that was guessed, or None, and what there is to say of it."""
+    guess = guess_delimiter(texts, usual, vocabulary)
+    if guess is not None:
+        note = (
+            f"took labels apart at {guess.called}, as in “{guess.example}”, since none has a “{usual}”; say otherwise with "
+            f"--delimiter '{usual}'"
+        )
+        return guess.delimiter, (note,)
+    whole = undivided(texts, usual)
+    if whole is None:
+        return None, ()
+    note = (
+        f"no cell has a “{usual}”, so each is one label, as “{whole}” is; --delimiter says what stands between labels"
+    )
+    return None, (note,)
 
 
 def undivided(texts: Sequence[str], usual: str) -> str | None:

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from ..core.types import FloatArray, IntArray, Item
 from ..stats.metrics import Floats
 from .figures import Figures
-from .kinds.targets import Answered, AnyInterpretation, Targets
+from .kinds.answered import Answered
+from .kinds.targets import AnyInterpretation, Targets
 from .sections import AnswerSections, ConfidentFrom
 from .worst import Worst
 

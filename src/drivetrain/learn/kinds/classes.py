@@ -36,7 +36,8 @@ from ..logistic import Axes
 from ..sections import MISTAKES_SHOWN, AnswerSections, ConfidentFrom, Example, confident_note
 from ..target_options import TargetOptions
 from ..worst import Worst, worst_class
-from .targets import Answered, AnyInterpretation, Targets
+from .answered import Answered
+from .targets import AnyInterpretation, Targets
 from .words import BOOTSTRAP, LOG_LOSS, NOTHING_LEARNED, SURE_AND_RIGHT, few_images, listed_counts, perhaps_numbers
 
 if TYPE_CHECKING:

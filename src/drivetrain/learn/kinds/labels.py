@@ -35,7 +35,7 @@ from ...stats.metrics import Floats
 from ...stats.mistakes import ClassRow, share
 from ..balance import Balance
 from ..crossval import OutOfFold
-from ..delimiters import guess_delimiter, parts_of, undivided
+from ..delimiters import LabelsOf, settle_delimiter
 from ..figures import RANDOM_SPLIT, Figures, around, figure
 from ..findings import NO_BETTER_THAN_GUESSING, finding
 from ..head import FittedHead
@@ -44,27 +44,12 @@ from ..labels_head import fit_labels_head, look_labels, rarest_labels
 from ..sections import MISTAKES_SHOWN, AnswerSections, ConfidentFrom, Example, confident_note
 from ..target_options import DELIMITER, TargetOptions
 from ..worst import Worst, worst_label
-from .targets import Answered, AnyInterpretation, Targets
+from .answered import Answered
+from .targets import AnyInterpretation, Targets
 from .words import BOOTSTRAP, LOG_LOSS, NOTHING_LEARNED, SURE_AND_RIGHT, few_images, listed_counts, perhaps_numbers
 
 if TYPE_CHECKING:
     from ..deep.objective import Objective
-
-
-@dataclass(frozen=True)
-class _Labels:
-    """Reads several labels in one cell."""
-
-    delimiter: str
-
-    def __call__(self, item: Item) -> list[str]:
-        if item.labels is not None:
-            return list(item.labels)
-        text = (item.label or "").strip()
-        # A table's cells are stripped of spaces, so a cell that is only a delimiter may have lost the delimiter's own.
-        if text == self.delimiter.strip():
-            return []
-        return parts_of(text, self.delimiter)
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,7 +74,7 @@ class LabelTargets(Targets):
 
     @classmethod
     def data_block(cls, options: TargetOptions, inputs: InputBlock) -> DataBlock:
-        return DataBlock((inputs, MultiCategoryBlock), open_source, get_y=_Labels(options.delimiter or DELIMITER))
+        return DataBlock((inputs, MultiCategoryBlock), open_source, get_y=LabelsOf(options.delimiter or DELIMITER))
 
     @classmethod
     def reads(cls, block: TargetBlock[Any] | None) -> bool:
@@ -107,19 +92,8 @@ class LabelTargets(Targets):
         if options.delimiter is not None:
             return options, ()
         texts = [item.label for item in items if item.label is not None and item.labels is None]
-        guess = guess_delimiter(texts, DELIMITER, vocabulary)
-        if guess is None:
-            whole = undivided(texts, DELIMITER)
-            left = (
-                f"no cell has a “{DELIMITER}”, so each is one label, as “{whole}” is; --delimiter says what stands between "
-                "labels"
-            )
-            return options, (left,) if whole else ()
-        note = (
-            f"took labels apart at {guess.called}, as in “{guess.example}”, since none has a “{DELIMITER}”; say otherwise with "
-            f"--delimiter '{DELIMITER}'"
-        )
-        return replace(options, delimiter=guess.delimiter), (note,)
+        delimiter, notes = settle_delimiter(texts, DELIMITER, vocabulary)
+        return replace(options, delimiter=delimiter), notes
 
     @classmethod
     def check_samples(cls, source: str, samples: Sequence[Sample], options: TargetOptions) -> None:

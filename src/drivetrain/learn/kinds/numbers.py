@@ -36,7 +36,8 @@ from ..scale import Scale
 from ..sections import MISTAKES_SHOWN, AnswerSections, ConfidentFrom, Example
 from ..target_options import TargetOptions
 from ..worst import Worst, worst_range
-from .targets import Answered, AnyInterpretation, Targets
+from .answered import Answered
+from .targets import AnyInterpretation, Targets
 from .words import NOTHING_LEARNED
 
 if TYPE_CHECKING:

@@ -34,8 +34,8 @@ from ..findings import NO_BETTER_THAN_GUESSING, finding
 from ..head import FittedHead
 from ..ordinal_head import fit_ordinal_head, look_ordinal
 from ..target_options import TargetOptions
+from .answered import Answered
 from .classes import ClassTargets
-from .targets import Answered
 from .words import NOTHING_LEARNED
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
@@ -36,6 +36,7 @@ from ..scale import Scale
 from ..sections import AnswerSections, ConfidentFrom
 from ..target_options import TargetOptions
 from ..worst import Worst
+from .answered import Answered
 
 if TYPE_CHECKING:
     from ..deep.objective import Objective
@@ -43,19 +44,6 @@ if TYPE_CHECKING:
 Rows = NDArray[np.intp] | NDArray[np.bool_]
 
 AnyInterpretation = Interpretation[Item] | LabelInterpretation[Item] | NumberInterpretation[Item]
-
-
-@dataclass(frozen=True, eq=False)
-class Answered:
-    """Answers to J items, from which figures, reports and thresholds are reckoned."""
-
-    values_JO: Floats
-    """The answers: calibrated probabilities, or numbers."""
-    groups_J: IntArray
-    how: str
-    """The way the answers were obtained, in words."""
-    seed: int = 0
-    """The seed of intervals by bootstrap."""
 
 
 class Targets(ABC):
