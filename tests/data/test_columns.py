@@ -218,6 +218,12 @@ def test_columns_that_are_splits(
         ("valid", ("True", "False", "True")),
         ("whereabouts", ("train", "test", "train")),
         ("train_test_split", ("A", "B", "A")),
+        ("test_flag", ("0", "1", "0")),
+        ("testset", ("0", "1", "0")),
+        ("train_test", ("0", "1", "0")),
+        ("istrain", ("1", "0", "1")),
+        ("held_out", ("no", "yes", "no")),
+        ("use_for_training", ("True", "False", "True")),
     ],
 )
 def test_what_looks_like_a_split_and_is_not_used_is_named(tmp_path: Path, header: str, cells: tuple[str, ...]) -> None:

@@ -299,3 +299,23 @@ def test_a_class_in_a_folder_of_its_own_is_no_split(tmp_path: Path) -> None:
     assert open_source(tmp_path / "one").classes == ("crash_test",)
     two_classes(tmp_path / "two", "seg_test/seg_test")
     assert {item.split for item in open_source(tmp_path / "two").items} == {"test"}
+
+
+@pytest.mark.parametrize(
+    "tests", [("PublicTest", "PrivateTest"), ("Public_Test", "Private_Test"), ("public test", "test")]
+)
+def test_two_test_sets_of_a_competition_are_one_split(tmp_path: Path, tests: tuple[str, str]) -> None:
+    dataset = open_source(two_classes(tmp_path, "Training", *tests))
+    assert read(dataset) == {"Training": as_split("train"), tests[0]: as_split("test"), tests[1]: as_split("test")}
+    assert "because the same class folders (2) stand under each" in dataset.notes[0]
+
+
+def test_where_it_is_not_clear_what_belongs_together_a_way_to_say_it_is_named(tmp_path: Path) -> None:
+    dataset = open_source(two_classes(tmp_path, "a_train", "a_test", "b_train", "b_test"))
+    (note,) = dataset.notes
+    assert (
+        "for classes, although they are named like splits, since it is not clear which of them belong together" in note
+    )
+    said = note.partition("--splits ")[2]
+    assert said == "a_test=test,a_train=train,b_test=test,b_train=train"
+    assert len(open_source(tmp_path, splits=said).classes) == 2

@@ -14,7 +14,7 @@ from ...core.types import Doubt, Item
 from .cells import Table
 from .distinct import distinct, plain, yes_or_no
 from .folder import listed
-from .splits import FILLERS, WORDS, as_said, named, split_value, words_of
+from .splits import FILLERS, WORDS, as_said, named, split_of, split_value, words_of
 
 UNUSED_SPLIT = "unused-split"
 """The code of the finding on a column that looks like a split and is not used."""
@@ -42,10 +42,25 @@ _BESIDE = frozenset(
 )
 # A column with one of these words is hardly ever anything else.
 _TELLING = frozenset(
-    {"fold", "folds", "kfold", "cv", "crossval", "split", "splits", "partition", "partitions", "subset", "holdout"}
+    {
+        "fold",
+        "folds",
+        "kfold",
+        "cv",
+        "crossval",
+        "split",
+        "splits",
+        "partition",
+        "partitions",
+        "subset",
+        "holdout",
+        "traintest",
+    }
 )
 
 _BEFORE = frozenset({"is", "in", "for"})
+# Words beside a split's in the name of a column of yes and no: ``test_flag``, ``use_for_training``.
+_FLAGS = frozenset({*_BEFORE, *FILLERS, "flag", "indicator", "use", "used", "only", "the"})
 
 
 @dataclass(frozen=True)
@@ -181,9 +196,15 @@ def _looks_like_one(column: str, texts: Collection[str], unread: bool) -> bool:
     few = len(splits) * 2 >= len(texts) or set(texts) <= {"0", "1", "2"}
     if set(words) & _NAMES and texts and few:
         return True
-    if len(words) == 1 and words[0] in WORDS and texts and all(yes_or_no(text) is not None for text in texts):
+    if _asks_for_one(words) and texts and all(yes_or_no(text) is not None for text in texts):
         return True
     return len(set(splits)) > 1 and len(splits) == len(texts)
+
+
+def _asks_for_one(words: Iterable[str]) -> bool:
+    """Tells whether a column's words ask whether a row is in a split: ``test``, ``test_flag``, ``testset``, ``istrain``."""
+    rest = {word.removeprefix("is") for word in words} - _FLAGS
+    return bool(rest) and all(split_of(word) for word in rest)
 
 
 def _disagrees(table: Table, column: str, side: str, split: str) -> bool:

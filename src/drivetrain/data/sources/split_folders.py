@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from ...core.errors import SourceError
 from .folder import Tree, label_of, listed, shown
-from .splits import FILLERS, NONE, SPLITS, as_said, named, words_of
+from .splits import FILLERS, NONE, SIDES, SPLITS, as_said, named, words_of
 
 UNLABELLED = frozenset(
     {
@@ -195,8 +195,9 @@ class _Level:
     def _groups(self) -> list[list[str]]:
         """Folders of different splits whose names have all other words in common; those without any go with all."""
         groups: list[list[str]] = []
-        for rest in sorted({found.rest for found in self.names.values()}, key=lambda rest: (-len(rest), sorted(rest))):
-            group = [folder for folder, found in self.names.items() if found.rest in (rest, frozenset())]
+        others = {folder: found.rest - SIDES for folder, found in self.names.items()}
+        for rest in sorted(set(others.values()), key=lambda rest: (-len(rest), sorted(rest))):
+            group = [folder for folder, other in others.items() if other in (rest, frozenset())]
             is_new = not any(set(group) <= set(other) for other in groups)
             if is_new and len({self.names[folder].split for folder in group}) > 1:
                 groups.append(group)
@@ -251,19 +252,15 @@ class _Level:
         """No splits; where folders have the names of some, say so."""
         if not groups:
             return SplitFolders()
-        if len(groups) > 1:
-            several = sorted({folder for group in groups for folder in group})
-            why = "since it is not clear which of them belong together"
-            return SplitFolders(
-                notes=(f"took {listed(several)} for classes, although they are named like splits, {why}",)
-            )
-        (group,) = groups
-        if not any(self.classes[folder] for folder in group):
-            return SplitFolders(unlabelled=tuple(group))
-        told = {folder: self.names[folder].split for folder in group}
+        named_so = sorted({folder for group in groups for folder in group})
+        if len(groups) == 1 and not any(self.classes[folder] for folder in named_so):
+            return SplitFolders(unlabelled=tuple(named_so))
+        told = {folder: self.names[folder].split for folder in named_so}
+        unclear = "it is not clear which of them belong together"
+        why = unclear if len(groups) > 1 else "different folders stand under them"
         note = (
-            f"took {listed(group)} for classes, although they are named like splits, since different folders stand under them; "
-            f"say otherwise with {as_said(told)}"
+            f"took {listed(named_so)} for classes, although they are named like splits, since {why}; say otherwise with "
+            f"{as_said(told)}"
         )
         return SplitFolders(notes=(note,))
 

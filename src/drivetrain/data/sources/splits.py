@@ -59,7 +59,7 @@ def words_of(name: str) -> list[str]:
     ['isic', 'train', 'set', 'v']
     """
     words = [word for word in _BETWEEN.split(_CAMEL.sub(" ", name).lower()) if word]
-    joined = " ".join(words).replace("hold out", "holdout")
+    joined = " ".join(words).replace("hold out", "holdout").replace("held out", "holdout")
     return joined.split()
 
 
@@ -72,7 +72,7 @@ def named(name: str) -> Named | None:
     splits: set[str] = set()
     rest: set[str] = set()
     for word in words_of(name):
-        split = WORDS.get(word) or _with_filler(word)
+        split = split_of(word)
         if split:
             splits.add(split)
         elif word not in FILLERS:
@@ -80,10 +80,10 @@ def named(name: str) -> Named | None:
     return Named(splits.pop(), frozenset(rest)) if len(splits) == 1 else None
 
 
-def _with_filler(word: str) -> str | None:
-    """The split of two words written as one: ``trainset``, ``testdata``, ``validationimages``."""
-    found = (WORDS.get(word[: -len(filler)]) for filler in FILLERS if word.endswith(filler))
-    return next((split for split in found if split), None)
+def split_of(word: str) -> str | None:
+    """Return the split that a word speaks of, also two words written as one: ``trainset``, ``testdata``."""
+    joined = (WORDS.get(word[: -len(filler)]) for filler in FILLERS if word.endswith(filler))
+    return WORDS.get(word) or next((split for split in joined if split), None)
 
 
 def split_value(text: str) -> str | None:
