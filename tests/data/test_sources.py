@@ -598,3 +598,35 @@ def test_metadata_within_a_class_folder_adds_to_it(tmp_path: Path) -> None:
     write(tmp_path, "cat/metadata.csv", "file_name,patient\n1.jpg,p1\n2.jpg,p2\n")
     write(tmp_path, "dog/metadata.csv", "file_name,text\n3.jpg,a dog\n")
     assert [(i.label, i.group) for i in open_source(tmp_path).items] == [("cat", "p1"), ("cat", "p2"), ("dog", None)]
+
+
+def test_metadata_without_labels_in_class_folders_is_said(tmp_path: Path) -> None:
+    put(tmp_path, "cat/1.jpg", "dog/2.jpg")
+    write(tmp_path, "cat/metadata.csv", "file_name,text\n1.jpg,a cat\n")
+    dataset = open_source(tmp_path)
+    assert dataset.classes == ("cat", "dog")
+    assert dataset.notes == ("took labels from folders, as cat/metadata.csv has no column for label",)
+
+
+def test_portions_by_letters_are_no_classes(tmp_path: Path) -> None:
+    put(tmp_path, "batch_a/1.jpg", "batch_b/1.jpg")
+    for portion in ("batch_a", "batch_b"):
+        write(tmp_path, f"{portion}/metadata.csv", "file_name,text\n1.jpg,a cat\n")
+    with pytest.raises(SourceError, match="only number portions"):
+        open_source(tmp_path)
+    for portion in ("batch_a", "batch_b"):
+        write(tmp_path, f"{portion}/metadata.csv", f"file_name,label\n1.jpg,cat {portion}\n")
+    assert open_source(tmp_path).classes == ("cat batch_a", "cat batch_b")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes here")
+def test_what_is_no_file_is_not_said_to_be_missing(tmp_path: Path) -> None:
+    """In a table, and at the end of a link in a folder."""
+    put(tmp_path, "cat/1.jpg")
+    os.mkfifo(tmp_path / "pipe.jpg")
+    (tmp_path / "cat" / "2.jpg").symlink_to(tmp_path / "pipe.jpg")
+    write(tmp_path, "labels.csv", "path,label\ncat/1.jpg,cat\npipe.jpg,cat\n")
+    (by_table,) = open_source(tmp_path / "labels.csv").skipped
+    assert by_table.detail == "labels.csv, line 3: it is a pipe, not a file"
+    (by_folder,) = open_source(tmp_path / "cat", labelled=False).skipped
+    assert by_folder.detail == "not a regular file"

@@ -230,7 +230,7 @@ def test_rows_that_give_no_item_are_on_record(photos: Path) -> None:
     dataset = open_source(path)
     assert brief(dataset.items) == [("images/1.png", "cat")]
     assert [(one.name, one.reason, one.detail) for one in dataset.skipped] == [
-        ("images", "missing", "labels.csv, line 7: no such file"),
+        ("images", "missing", "labels.csv, line 7: it is a folder, not a file"),
         ("images/1.png", "repeated", "labels.csv, line 5: already listed (labels.csv, line 2)"),
         ("images/2.png", "no label", "labels.csv, line 4: the label is empty"),
         ("images/9.png", "missing", "labels.csv, line 3: no such file"),

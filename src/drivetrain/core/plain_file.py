@@ -62,6 +62,16 @@ def read_plain(path: str | os.PathLike[str], most: int | None = None) -> bytes:
         return data if len(data) <= size or size == most else data + file.read(most - size)
 
 
+def not_plain(path: str | os.PathLike[str]) -> str | None:
+    """Say what stands at ``path`` where that is no file: ``it is a pipe, not a file``; None where it is one, or nothing."""
+    try:
+        status = os.stat(path)  # noqa: PTH116  # as above
+        _check(status, path)
+    except (OSError, ValueError) as error:
+        return error.strerror if isinstance(error, OSError) and error.errno in (errno.EISDIR, errno.EINVAL) else None
+    return None
+
+
 def check_writable(path: str | os.PathLike[str], mark: bytes = b"") -> None:
     """Check that ``path`` can be written to: a regular file stands there, links followed, or nothing.
 

@@ -157,7 +157,7 @@ def _look(entry: os.DirEntry[str], rel: str, form: FileForm) -> File | Skipped:
     if entry.is_file():
         top = rel.partition("/")[0] if "/" in rel else ""
         return File(shown(rel), rel, top, entry.path, form.problem(entry.path))
-    if entry.is_symlink():
+    if entry.is_symlink() and not Path(entry.path).exists():
         return Skipped(shown(rel), "missing", "a link to a file that does not exist")
     return Skipped(shown(rel), f"not {form.a_one}", "not a regular file")  # to open a pipe could take for ever
 

@@ -53,7 +53,7 @@ def read_labelled(tree: Tree, unpacked: bool, said: Mapping[str, str] | None) ->
     listings += [_not_listed(tree, below, tables[below][0].name, described, named) for below in sorted(described)]
     if "" not in described:  # a table on top speaks for all
         listings.append(_read_rest(tree, splits, described, labelling, named, unpacked, said))
-    notes = (*splits.notes, *_about_tables(tables, described))
+    notes = (*splits.notes, *_about_tables(tables, described, labelling))
     return Listing.joined(listings, notes)
 
 
@@ -244,8 +244,13 @@ def _class_folders(tree: Tree, splits: SplitFolders, said: Mapping[str, str] | N
     return frozenset(tops if said is not None else {top for top in tops if top.lower() not in SPLITS} - unlabelled)
 
 
-def _about_tables(tables: Mapping[str, tuple[File, Table]], described: Collection[str]) -> Iterator[str]:
-    """Say which tables gave the labels, where they do not stand on top."""
+def _about_tables(
+    tables: Mapping[str, tuple[File, Table]], described: Collection[str], labelling: Collection[str]
+) -> Iterator[str]:
+    """Say which tables gave the labels, where they do not stand on top, and which gave none though they might have."""
     deep = [tables[below][0].name for below in sorted(described) if below]
     if deep:
         yield f"took labels from {listed(deep)}; each describes what lies below it"
+    without = [tables[below][0].name for below in sorted(tables.keys() - described - labelling) if below]
+    if without:
+        yield f"took labels from folders, as {listed(without)} {'has' if len(without) == 1 else 'have'} no column for label"

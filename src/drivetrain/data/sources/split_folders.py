@@ -33,7 +33,7 @@ UNLABELLED = frozenset(
 
 # Folders that were made to hold so many files, not for what the files show.
 _PORTION = re.compile(
-    r"(batch|part|shard|chunk|volume|vol|block|section|slice|group|folder|dir)[ _.-]*\d+", re.IGNORECASE
+    r"(batch|part|shard|chunk|volume|vol|block|section|slice|group|folder|dir)[ _.-]*(\d+|[ _.-][a-z])", re.IGNORECASE
 )
 
 

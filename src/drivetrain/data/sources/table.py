@@ -22,6 +22,7 @@ import numpy as np
 
 from ...core.errors import SourceError
 from ...core.local_path import not_local
+from ...core.plain_file import not_plain
 from ...core.scratch import Into
 from ...core.types import Doubt, Item, Skipped
 from .cells import HeldFile, Table
@@ -266,7 +267,8 @@ def resolve(
     for row, (rel, path) in zip(rows, found, strict=True):
         # An address stays as it was written: as a path it would lose a slash.
         name = row.name or shown(row.path if not path and not_local(row.path) else rel) or row.at
-        if reason := _why_not(row, path, places, used, labelled) or form.problem(path):
+        file = path or os.path.join(place.root, rel)
+        if reason := _why_not(row, path, file, places, used, labelled) or form.problem(path):
             skipped.append(Skipped(name, *reason))
             continue
         used[path] = row.at
@@ -293,15 +295,21 @@ def _none_exists(count: int, first: str, place: Place, title: str) -> SourceErro
 
 
 def _why_not(
-    row: Row, path: str, places: Mapping[str, Mapping[str, str]], used: Mapping[str, str], labelled: bool
+    row: Row,
+    path: str,
+    file: str,
+    places: Mapping[str, Mapping[str, str]],
+    used: Mapping[str, str],
+    labelled: bool,
 ) -> tuple[str, str] | None:
-    """The reason why a row gives no item, as a short code and a sentence."""
+    """The reason why a row gives no item, as a short code and a sentence; ``file`` is what it names, ``path`` the same if it is
+    there to be read."""
     if not row.path:
         return "no path", f"{row.at}: the path is empty"
     if labelled and row.label is None:
         return "no label", f"{row.at}: the label is empty"
     if not path:
-        return "missing", f"{row.at}: {shown(not_local(row.path) or 'no such file')}"
+        return "missing", f"{row.at}: {shown(not_local(row.path) or not_plain(file) or 'no such file')}"
     if labelled and len(places[path]) > 1:
         return CONFLICTING_LABELS, " and ".join(f"{label!r} ({at})" for label, at in places[path].items())
     if path in used:
