@@ -251,6 +251,6 @@ def _about_tables(
     deep = [tables[below][0].name for below in sorted(described) if below]
     if deep:
         yield f"took labels from {listed(deep)}; each describes what lies below it"
-    without = [tables[below][0].name for below in sorted(tables.keys() - described - labelling) if below]
+    without = [tables[below][0].name for below in sorted(tables.keys() - {*described, *labelling}) if below]
     if without:
         yield f"took labels from folders, as {listed(without)} {'has' if len(without) == 1 else 'have'} no column for label"
