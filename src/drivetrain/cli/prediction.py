@@ -95,7 +95,7 @@ def predict(
     with ConsoleProgress(quiet=quiet).stage("predict", len(files)) as advance:
         for prediction, name in zip(predictor.predict_many(files), names, strict=True):
             tally.add(prediction)
-            tally.doubt(name, predictor.manifest.input.doubt(prediction.facts))
+            tally.remark(name, predictor.manifest.input.remarks(prediction.facts))
             show(replace(prediction, path=name))
             advance(1)
     leave(place)
@@ -119,8 +119,8 @@ def _print_count(tally: Tally, found: Found) -> None:
         raise typer.Exit(SAID_NO)
     if tally.unreadable:
         remark(f"warning: {tally.unreadable} of {len(files)} files cannot be read; they are marked “unreadable”")
-    for doubt in tally.doubts.values():
-        remark(f"warning: {doubt.line(len(files))}")
+    for one in tally.remarks.values():
+        remark(f"warning: {one.line(len(files))}")
     if len(files) > 1 or found.passed_over:
         remark(tally.line(found.passed_over))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from ..core.types import Prediction, Skipped
@@ -16,8 +16,8 @@ MOST_NAMED = 5
 
 
 @dataclass
-class Doubt:
-    """A reason to doubt answers."""
+class Remark:
+    """A sentence on how inputs were read, and of how many it is true."""
 
     first: str
     """The path of the first of them."""
@@ -36,8 +36,8 @@ class Tally:
     verdicts: Counter[Verdict] = field(default_factory=Counter)
     labels: Counter[str] = field(default_factory=Counter)
     numbers: dict[str, list[float]] = field(default_factory=dict)
-    doubts: dict[str, Doubt] = field(default_factory=dict)
-    """Reasons to doubt answers for how their input was read, by code."""
+    remarks: dict[str, Remark] = field(default_factory=dict)
+    """Sentences on how inputs were read, by code."""
 
     def add(self, prediction: Prediction) -> None:
         """Count one more prediction."""
@@ -48,10 +48,10 @@ class Tally:
         for name, number in prediction.values.items():
             self.numbers.setdefault(name, []).append(number.value)
 
-    def doubt(self, path: str, reason: Reason | None) -> None:
-        """Count one more answer to doubt, where there is a reason."""
-        if reason is not None:
-            self.doubts.setdefault(reason.code, Doubt(path, reason.words)).count += 1
+    def remark(self, path: str, reasons: Iterable[Reason]) -> None:
+        """Count what there is to say of one more input."""
+        for reason in reasons:
+            self.remarks.setdefault(reason.code, Remark(path, reason.words)).count += 1
 
     @property
     def unreadable(self) -> int:

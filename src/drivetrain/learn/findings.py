@@ -38,6 +38,7 @@ COPIES_OF_TRAINING = "copies-of-training"
 UNKNOWN_LABELS = "unknown-labels"
 FILES_NOT_JUDGED = "files-not-judged"
 PROFILES_IGNORED = "profiles-ignored"
+BANDS_GUESSED = "bands-guessed"
 LABELS_ALIKE = "labels-alike"
 RANGE_FITTED = "range-fitted"
 RANGE_GUESSED = "range-guessed"
@@ -61,6 +62,7 @@ RULES: dict[str, Heading] = {
     UNKNOWN_LABELS: Heading(Severity.WARNING, "Labels that the bundle does not know"),
     FILES_NOT_JUDGED: Heading(Severity.WARNING, "Files that do not count"),
     PROFILES_IGNORED: Heading(Severity.WARNING, "Colour profiles could not be used"),
+    BANDS_GUESSED: Heading(Severity.WARNING, "The meaning of bands was guessed"),
     LABELS_ALIKE: Heading(Severity.WARNING, "Labels that differ only in how they are written"),
     UNUSED_SPLIT: Heading(Severity.WARNING, "Something looks like a split and is not used"),
     RANGE_FITTED: Heading(Severity.NOTE, "The range of values was fitted"),

@@ -14,6 +14,7 @@ from pydantic import AfterValidator
 from ...core.errors import ImageError, InputError, UsageError
 from ...core.types import Facts
 from ...core.verdict import Reason
+from ...data.bands import bands_of
 from ...data.block.blocks import ImageBlock
 from ...data.image.decode import Decoded, decode, decoding_bytes
 from ...data.image.files import IMAGES
@@ -100,14 +101,19 @@ class ImageInput(Input):
         return isinstance(source, Image.Image) or super().is_one(source)
 
     def facts(self, content: Decoded) -> Facts:
-        """Return width and height, upright and as stored, in pixels; and of more than 8 bits, by which kind of range."""
-        size: Facts = {"width": content.width, "height": content.height}
-        return size if content.rendered.range == EIGHT_BITS else {**size, "range": content.rendered.range}
+        """Return width and height, upright and as stored, in pixels; and what `remarks` has to say something of."""
+        how = content.rendered
+        size = {"width": content.width, "height": content.height}
+        return self.facts_in({**size, "mode": content.mode, "profile": how.profile, "range": how.range})
 
     def facts_in(self, details: Facts) -> Facts:
-        """Without how the file was written."""
-        names = ("width", "height") if details["range"] == EIGHT_BITS else ("width", "height", "range")
-        return {name: details[name] for name in names}
+        """Without how the file was written, unless there is something to say of it."""
+        told = {
+            "range": details["range"] != EIGHT_BITS,
+            "profile": details["profile"] == "ignored",
+            "mode": bands_of(details) is not None,
+        }
+        return {name: details[name] for name in ("width", "height", *(name for name, is_odd in told.items() if is_odd))}
 
     @property
     def has_doubts(self) -> bool:
@@ -124,6 +130,20 @@ class ImageInput(Input):
                 its = f"the model's is of other values, {known}" if known else "the model knows none"
                 return Reason("range-guessed", f"the range of its values was guessed, as {its}")
         return None
+
+    def remarks(self, facts: Facts) -> tuple[Reason, ...]:
+        """Beside the doubt, say whether colours are not what the file may have meant."""
+        found = [doubt] if (doubt := self.doubt(facts)) is not None else []
+        if facts.get("profile") == "ignored":
+            found.append(
+                Reason("profiles-ignored", "the colour profile cannot be used, so the colours were taken as sRGB")
+            )
+        if (bands := bands_of(facts)) is not None:
+            meant = (
+                f"the file does not say what its {bands} mean, and the first three were taken for red, green and blue"
+            )
+            found.append(Reason("bands-guessed", meant))
+        return tuple(found)
 
     def size_fault(self, data: bytes, most: int) -> str | None:
         """Say whether the picture is too large, by the file's headers."""

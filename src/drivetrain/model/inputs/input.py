@@ -171,6 +171,11 @@ class Input(Part, ABC):
         """Return the reason to doubt an answer, whatever it is, to an input that was read so; None where there is none."""
         return None
 
+    def remarks(self, facts: Facts) -> tuple[Reason, ...]:
+        """Return what a person should know of how an input was read, the doubt among it."""
+        doubt = self.doubt(facts)
+        return () if doubt is None else (doubt,)
+
     # Serving: questions about a file before it is read, and the file that is kept.
 
     def size_fault(self, data: bytes, most: int) -> str | None:  # noqa: ARG002  # for subclasses
