@@ -108,6 +108,15 @@ def test_a_fill_value_is_known_in_every_type(kind: str, full: float) -> None:
     assert np.abs(found - levels(values))[30:].max() <= 2  # what stood in the patch has no part in the guess
 
 
+def test_the_lowest_number_of_half_precision_is_a_fill_value() -> None:
+    values = scene().astype(np.float16)
+    patched = values.copy()
+    patched[:30] = np.finfo(np.float16).min
+    found = levels(patched)
+    assert (found[:30] == 0).all()
+    assert np.abs(found - levels(values))[30:].max() <= 2
+
+
 @pytest.mark.parametrize("kind", ["uint16", "int32", "float32"])
 def test_where_the_lowest_number_is_white_nothing_is_black_all_the_same(kind: str) -> None:
     values = np.rint(scene() * 4000 + 50).astype(kind)

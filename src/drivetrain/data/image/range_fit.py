@@ -37,7 +37,7 @@ from .valid_values import counting, ends
 PICTURES, HEADERS = 128, 2048
 
 # Part of the names under which it is noted what pictures say: bump it when they would say something else.
-NOTES_VERSION = 2
+NOTES_VERSION = 3
 
 # The share of the pictures at either end that may lie beyond the range, at least one of two and more.
 ODD = 0.05

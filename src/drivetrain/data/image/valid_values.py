@@ -16,7 +16,7 @@ Numbers = NDArray[Any]
 
 # Numbers that programs write where nothing was measured. They count as such only where they lie far from all other values.
 # The largest number of a type is not among them: in many a picture that is a light too bright for the camera.
-# (−10000 is what 16 bits of floating point make of −9999.)
+# (−10000 is what 16 bits of floating point make of −9999, and −65504 their lowest number.)
 FILLS = (
     -99.0,
     -999.0,
@@ -29,6 +29,7 @@ FILLS = (
     999999.0,
     -32768.0,
     -32767.0,
+    -65504.0,
     -2147483648.0,
 )
 # Floating point from here on is a number for “no data” as well: 1e20, 9.97e36 and ±3.4e38 are common ones.
