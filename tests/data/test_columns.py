@@ -544,3 +544,150 @@ def test_an_example_of_an_answer_is_no_table_of_labels(tmp_path: Path) -> None:
     table(tmp_path, "id,label\n1x,a\n2x,b\n", "train.csv")
     table(tmp_path, "id,label\n3x,0\n", "sample_submission.csv")
     assert [label for _, label, _ in brief(open_source(tmp_path))] == ["a", "b"]
+
+
+@pytest.mark.parametrize("name", ["sampleSubmission.csv", "sample_submission.csv", "submission.csv"])
+def test_what_an_answer_looks_like_gives_no_labels(tmp_path: Path, name: str) -> None:
+    put(tmp_path, "train/cat.0.jpg", "train/dog.0.jpg", "test1/1.jpg", "test1/2.jpg")
+    given = table(tmp_path, "id,label\n1,0\n2,0\n", name)
+    with pytest.raises(SourceError, match=r"no class folders; .* is called a submission, whose labels are examples"):
+        open_source(tmp_path)
+    assert brief(open_source(given)) == [("test1/1.jpg", "0", None), ("test1/2.jpg", "0", None)]
+
+
+def test_numbered_folders_of_a_table_without_known_labels_are_no_classes(tmp_path: Path) -> None:
+    put(tmp_path, "images_part_1/a1.jpg", "images_part_2/a2.jpg")
+    table(tmp_path, "lesion_id,image_id,dx,age\nl1,a1,nv,3\nl2,a2,mel,4\n")
+    with pytest.raises(
+        SourceError, match=r"'dx'.*; call the right one label \(the folders images_part_1, images_part_2"
+    ):
+        open_source(tmp_path)
+    (tmp_path / "images_part_1").rename(tmp_path / "Class 1")
+    (tmp_path / "images_part_2").rename(tmp_path / "Class 2")
+    assert {item.label for item in open_source(tmp_path).items} == {"Class 1", "Class 2"}
+
+
+@pytest.mark.parametrize("column", ["patient_id", "PatientID", "Patient ID", "subject_id", "video_id", "lesion_id"])
+def test_columns_that_number_patients_and_the_like_are_groups(tmp_path: Path, column: str) -> None:
+    put(tmp_path, "a1.jpg", "a2.jpg")
+    path = table(tmp_path, f"path,label,{column}\na1.jpg,a,7\na2.jpg,b,7\n")
+    dataset = open_source(path)
+    assert [item.group for item in dataset.items] == ["7", "7"]
+    assert dataset.notes == (f"took the column “{column}” of labels.csv for the group",)
+
+
+def test_patients_go_before_their_lesions(tmp_path: Path) -> None:
+    put(tmp_path, "a1.jpg")
+    path = table(tmp_path, "path,label,lesion_id,patient_id\na1.jpg,a,l,p\n")
+    assert [item.group for item in open_source(path).items] == ["p"]
+
+
+@pytest.mark.parametrize("column", ["ClassId", "class_id", "Finding Labels", "label_idx"])
+def test_a_column_called_like_a_label_among_others(tmp_path: Path, column: str) -> None:
+    put(tmp_path, "a1.jpg", "a2.jpg")
+    path = table(tmp_path, f"Width,{column},Path\n27,0,a1.jpg\n28,1,a2.jpg\n")
+    assert brief(open_source(path)) == [("a1.jpg", "0", None), ("a2.jpg", "1", None)]
+
+
+@pytest.mark.parametrize("lists", [('["b","c"]', '["c"]'), ("['b', 'c']", "['c']"), ("['b', 'c']", "[]")])
+def test_lists_written_as_text_are_lists(tmp_path: Path, lists: tuple[str, str]) -> None:
+    put(tmp_path, "a1.jpg", "a2.jpg")
+    cells = ['"' + text.replace('"', '""') + '"' for text in lists]
+    path = table(tmp_path, f"path,labels\na1.jpg,{cells[0]}\na2.jpg,{cells[1]}\n")
+    second = () if lists[1] == "[]" else ("c",)
+    assert [item.labels for item in open_source(path).items] == [("b", "c"), second]
+
+
+def test_a_label_in_brackets_beside_others_is_one(tmp_path: Path) -> None:
+    put(tmp_path, "a1.jpg", "a2.jpg")
+    path = table(tmp_path, "path,label\na1.jpg,[1]\na2.jpg,b\n")
+    assert brief(open_source(path)) == [("a1.jpg", "[1]", None), ("a2.jpg", "b", None)]
+
+
+@pytest.mark.parametrize(
+    ("first", "match"),
+    [
+        ("https://e.org/a1.jpg", r"https://e\.org/a1\.jpg is a web address; download it"),
+        ("gs://b/a1.jpg", r"gs://b/a1\.jpg is an address of cloud storage"),
+        ("C:\\data\\a1.jpg", "path of another place or computer; write paths as they are below"),
+        ("/nowhere/a1.jpg", "path of another place or computer; write paths as they are below"),
+    ],
+)
+def test_paths_of_elsewhere_are_called_so(tmp_path: Path, first: str, match: str) -> None:
+    put(tmp_path, "a1.jpg")
+    with pytest.raises(SourceError, match=match):
+        open_source(table(tmp_path, f"path,label\n{first},a\n{first},a\n"))
+
+
+def test_a_title_above_the_header_is_pointed_out(tmp_path: Path) -> None:
+    put(tmp_path, "a1.jpg")
+    with pytest.raises(SourceError, match=r"line 2: 3 cells under 1 column; .* if the first row is a title, delete it"):
+        open_source(table(tmp_path, "Survey,,\npath,label,note\na1.jpg,a,x\n"))
+
+
+@pytest.mark.parametrize(
+    ("column", "cells", "side", "group"),
+    [
+        ("is_valid", "01", ["train", "valid"], None),
+        ("partition", ("train", "test"), ["train", "test"], None),
+        ("patient_id", "77", [None, None], "7"),
+    ],
+)
+@pytest.mark.parametrize("splits", [False, True])
+def test_what_a_table_says_beside_class_folders(
+    tmp_path: Path, column: str, cells: Sequence[str], side: list[str | None], group: str | None, splits: bool
+) -> None:
+    put(tmp_path, "cat/a1.jpg", "dog/a2.jpg")
+    text = f"file_name,{column}\ncat/a1.jpg,{cells[0]}\ndog/a2.jpg,{cells[1]}\n"
+    if splits:  # any other name: not used, and said
+        table(tmp_path, text, "info.csv")
+        dataset = open_source(tmp_path)
+        assert {(item.split, item.group) for item in dataset.items} == {(None, None)}
+        (note,) = dataset.notes
+        assert note.endswith(
+            f"nothing from info.csv, although it has the column {column}; to use it, call it metadata.csv"
+        )
+        return
+    table(tmp_path, text, "metadata.csv")
+    items = open_source(tmp_path).items
+    assert [(item.label, item.split, item.group) for item in items] == [
+        ("cat", side[0], group),
+        ("dog", side[1], group),
+    ]
+
+
+def test_a_doubt_of_metadata_beside_class_folders_is_named(tmp_path: Path) -> None:
+    put(tmp_path, "cat/a1.jpg", "dog/a2.jpg")
+    table(tmp_path, "file_name,fold\ncat/a1.jpg,0\ndog/a2.jpg,1\n", "metadata.csv")
+    assert codes(open_source(tmp_path)) == ["unused-split"]
+    assert open_source(tmp_path, splits="none").doubts == ()
+
+
+def test_one_hot_tables_in_each_split(tmp_path: Path) -> None:
+    put(tmp_path, "train/1.jpg", "train/2.jpg", "valid/3.jpg")
+    table(tmp_path / "train", "filename, cat, dog\n1.jpg, 1, 0\n2.jpg, 0, 1\n", "_classes.csv")
+    table(tmp_path / "valid", "filename, cat, dog\n3.jpg, 1, 0\n", "_classes.csv")
+    found = [(item.name, item.labels, item.split) for item in open_source(tmp_path).items]
+    assert found == [
+        ("train/1.jpg", ("cat",), "train"),
+        ("train/2.jpg", ("dog",), "train"),
+        ("valid/3.jpg", ("cat",), "valid"),
+    ]
+
+
+def test_tables_below_the_top_are_named(tmp_path: Path) -> None:
+    put(tmp_path, "train/1.jpg", "test/3.jpg")
+    table(tmp_path / "train", "filename,label\n1.jpg,cat\n")
+    with pytest.raises(
+        SourceError, match=r"\(tables below the top \(train/labels\.csv\) are read if given by their path"
+    ):
+        open_source(tmp_path)
+
+
+@pytest.mark.parametrize("domains", [("Art", "Clipart"), ("8863", "8864")])
+def test_the_same_folders_under_each_class_are_pointed_out(tmp_path: Path, domains: tuple[str, str]) -> None:
+    put(tmp_path, *(f"{domain}/{label}/a.jpg" for domain in domains for label in ("cat", "dog")))
+    (note,) = open_source(tmp_path).notes
+    assert note.startswith(
+        f"took {domains[0]}, {domains[1]} for classes, although the same folders (cat, dog) stand under"
+    )

@@ -65,6 +65,13 @@ _CAPTIONS = frozenset(
     {"text", "texts", "caption", "captions", "prompt", "description", "sentence", "title", "comment", "notes", "url"}
 )
 
+# Names that say who or what several images are of; of two the first counts, which is the coarser.
+_GROUP_IDS = tuple(
+    (one, word)
+    for one in ("group", "source", "patient", "subject", "participant", "video", "module", "lesion")
+    for word in ("id", "number", "no", "name", "code")
+)
+
 # In so few rows every label may occur once; labels have no more words.
 _FEW, _FEW_WORDS = 20, 3
 
@@ -130,7 +137,8 @@ def check_roles(columns: Sequence[str], roles: Mapping[str, str], at: str, *, ne
     if missing := [role for role in (("path", "label") if needs_label else ("path",)) if role not in roles]:
         names = " and ".join(f"{role} (or {', '.join(COLUMNS[role][1:])})" for role in missing)
         found = ", ".join(repr(column) for column in columns[:12]) or "none"
-        raise SourceError(f"{at} has no column for {names}; found {found}; name the columns in the first row")
+        advice = "name the columns in the first row" if len(missing) > 1 else f"call the right one {missing[0]}"
+        raise SourceError(f"{at} has no column for {names}; found {found}; {advice}")
 
 
 def find_meaning(
@@ -160,6 +168,7 @@ def find_meaning(
     if "path" not in roles:
         found = _with_path(table, found, exists)
     if labelled:
+        found = _with_group(table, found)
         found = _with_splits(table, found, no_splits)
         if "label" not in found.roles and needs_label and "path" in found.roles:
             found = _with_label(table, found, exists)
@@ -181,7 +190,42 @@ def why_unlabelled(table: Table, exists: Exists) -> str | None:
     if label is None or label.strip().lower() in KNOWN["label"] or label in table.stated.values():
         return None
     texts = (plain(cells.get(label)) for _, cells in table.rows)
-    return f"{table.name} has no column for label" if all(_is_number(text) for text in texts if text) else None
+    if not all(_is_number(text) for text in texts if text):
+        return None
+    return f"{table.name} has no column for label; if “{label}” is one, give the table itself, or call the column label"
+
+
+def said_beside_labels(table: Table) -> tuple[str, ...]:
+    """The columns of a table of files that give the split and the group, by their names and cells; none of any other table."""
+    found = _without_labels(table)
+    roles = found.roles if found is not None else {}
+    return tuple(dict.fromkeys([*(roles[role] for role in ("split", "group") if role in roles), *_sides(found)]))
+
+
+def doubts_of(table: Table) -> tuple[Doubt, ...]:
+    """The questions that the columns of a table of files leave open, whether or not it is used."""
+    found = _without_labels(table)
+    return found.doubts if found is not None else ()
+
+
+def _sides(found: Meaning | None) -> list[str]:
+    return sorted(found.splits.used) if found is not None else []
+
+
+def _without_labels(table: Table) -> Meaning | None:
+    try:
+        return find_meaning(table, labelled=True, path_column="file_name", needs_label=False)
+    except SourceError:
+        return None
+
+
+def names_files(table: Table, exists: Exists) -> bool:
+    """Tells whether a table names files that are there, whatever else it says of them."""
+    try:
+        found = find_meaning(table, labelled=True, needs_label=False, exists=exists)
+    except SourceError:
+        return False
+    return _names_files(table, found.roles["path"], exists)
 
 
 def _with_path(table: Table, found: Meaning, exists: Exists | None) -> Meaning:
@@ -217,6 +261,18 @@ def _names_files(table: Table, column: str, exists: Exists) -> bool:
     return bool(texts) and 2 * len(different) > len(texts) and 2 * sum(map(exists, different)) > len(different)
 
 
+def _with_group(table: Table, found: Meaning) -> Meaning:
+    """Find the group in a column that numbers patients, videos or the like: images of one are never on both sides."""
+    taken = set(found.roles.values())
+    for words in _GROUP_IDS:
+        for column in table.columns:
+            if "group" in found.roles or column in taken or tuple(words_of(column)) not in (words, ("".join(words),)):
+                continue
+            note = _took(table, column, "group")
+            return replace(found, roles={**found.roles, "group": column}, notes=(*found.notes, note))
+    return found
+
+
 def _with_splits(table: Table, found: Meaning, no_splits: bool) -> Meaning:
     if no_splits:
         return replace(found, roles={role: column for role, column in found.roles.items() if role != "split"})
@@ -231,7 +287,7 @@ def _with_label(table: Table, found: Meaning, exists: Exists | None) -> Meaning:
     unclear = {column for column in table.columns if any(f"“{column}”" in doubt.sentence for doubt in found.doubts)}
     left = [column for column in table.columns if column.strip() and column not in taken | unclear]
     hot = find_one_hot(table, left)
-    said = [column for column in left if words_of(column)[-1:] in (["label"], ["labels"], ["class"])]
+    said = [column for column in left if _is_called_label(column)]
     if hot is None and len(said) == 1:
         note = _took(table, said[0], "label")
         return replace(found, roles={**found.roles, "label": said[0]}, notes=(*found.notes, note))
@@ -245,6 +301,14 @@ def _with_label(table: Table, found: Meaning, exists: Exists | None) -> Meaning:
         note = _took(table, left[0], "label", "it is the only other one")
         return replace(found, roles={**found.roles, "label": left[0]}, notes=(*found.notes, note))
     return found
+
+
+def _is_called_label(column: str) -> bool:
+    """Tells whether a name ends in a word for labels, or says that it numbers them: ``Finding Labels``, ``ClassId``."""
+    words = words_of(column)
+    return words[-1:] in (["label"], ["labels"], ["class"]) or (
+        len(words) == 2 and words[0] in ("class", "label", "category") and words[1] in ("id", "idx", "index", "number")
+    )
 
 
 def _may_be_labels(table: Table, column: str) -> bool:

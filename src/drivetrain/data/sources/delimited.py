@@ -60,9 +60,10 @@ def _load(raw: io.BufferedReader, encoding: str, name: str, usual: str, *, padde
                 columns = _header(cells, name)
                 continue
             if any(cell.strip() for cell in cells[len(columns) :]):
+                title = "; if the first row is a title, delete it: it must name the columns" if not rows else ""
                 raise SourceError(
-                    f"{at}: {len(cells)} cells under {len(columns)} columns; "
-                    f"put cells that contain {delimiter!r} in quotes"
+                    f"{at}: {len(cells)} cells under {len(columns)} column{'s' * (len(columns) > 1)}; "
+                    f"put cells that contain {delimiter!r} in quotes{title}"
                 )
             rows.append((at, dict(zip(columns, cells, strict=False))))
     finally:

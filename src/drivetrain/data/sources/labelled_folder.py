@@ -16,16 +16,19 @@ from ...core.types import Skipped
 from . import table
 from .cells import Table
 from .class_folders import read_classes
-from .columns import KNOWN
+from .columns import KNOWN, doubts_of, said_beside_labels
 from .folder import File, Tree, label_of, listed, no_classes
 from .locate import Place
 from .split_columns import about_inner_folders
 from .split_folders import SplitFolders, find_split_folders, is_portion
-from .splits import SPLITS
+from .splits import SPLITS, named, words_of
 from .table import Listing, Row
-from .tables_on_top import read_tables_on_top, unused_tables
+from .tables_on_top import deeper_tables, read_tables_on_top, unused_tables
 
-METADATA = frozenset({"metadata.csv", "metadata.jsonl", "metadata.parquet"})
+ONE_HOT = "_classes.csv"
+"""The table that Roboflow puts into each split's folder: a column of zeros and ones for each label."""
+
+METADATA = frozenset({"metadata.csv", "metadata.jsonl", "metadata.parquet", ONE_HOT})
 """Tables that describe the folder they stand in (Hugging Face ImageFolder)."""
 
 
@@ -54,6 +57,9 @@ def read_labelled(tree: Tree, unpacked: bool, said: Mapping[str, str] | None) ->
     if "" not in described:  # a table on top speaks for all
         listings.append(_read_rest(tree, splits, described, labelling, named, unpacked, said))
     notes = (*splits.notes, *_about_tables(tables, described, labelling))
+    if said != {}:
+        unread = [cells for below, (_, cells) in tables.items() if below not in described]
+        listings += [Listing([], [], doubts=doubts) for cells in unread if (doubts := doubts_of(cells))]
     return Listing.joined(listings, notes)
 
 
@@ -80,7 +86,8 @@ def _metadata_files(tree: Tree) -> dict[str, File]:
 def _roles(cells: Table) -> frozenset[str]:
     """The meanings that a table has a column for."""
     columns = {column.strip().lower() for column in cells.columns}
-    return frozenset(role for role, names in KNOWN.items() if columns & set(names)) | cells.stated.keys()
+    labels = {"label"} if posixpath.basename(cells.name).lower() == ONE_HOT else set[str]()
+    return frozenset(role for role, names in KNOWN.items() if columns & set(names)) | cells.stated.keys() | labels
 
 
 def _read_metadata(
@@ -99,7 +106,7 @@ def _read_metadata(
             f"{metadata.name} of {tree.title} has no column for label, and the folders it describes "
             f"({listed(sorted(described))}) only number portions; add a column label, or name the folders after classes"
         )
-    informative = "label" in known or ("path" in known and len(known) > 1)
+    informative = "label" in known or ("path" in known and len(known) > 1) or bool(said_beside_labels(cells))
     if not informative and (folders or ("path" not in known and below and below not in splits.starts)):
         return None
 
@@ -116,7 +123,7 @@ def _read_metadata(
         labelled=True,
         no_splits=no_splits,
         path_column="file_name",
-        needs_label=not folders,
+        needs_label=not folders or "label" in known,
         complete=complete,
     )
 
@@ -195,14 +202,19 @@ def _read_rest(
     if not described and not _has_classes(tree, splits):
         classes = _class_folders(tree, splits, said) if not splits.starts else frozenset()
         if len(classes) < 2 or _only_number(classes):
-            on_top, why = read_tables_on_top(tree, splits, unpacked=unpacked, no_splits=said == {})
+            on_top, why, names_files = read_tables_on_top(tree, splits, unpacked=unpacked, no_splits=said == {})
             if on_top is not None:
                 return on_top
+            why = why or deeper_tables(tree)
             if not classes:
                 raise SourceError(f"{no_classes(tree)}{f' ({why})' if why else ''}")
+            if names_files and len(classes) > 1 and not any(map(_speaks_of_classes, classes)):
+                raise SourceError(f"{why} (the folders {listed(sorted(classes))} of {tree.title} name no classes)")
             notes = (f"took no labels from a table on top: {why}",) if why else ()
         else:
             notes = tuple(unused_tables(tree))
+    elif not described:
+        notes = tuple(unused_tables(tree))
     notes += tuple(_about_portions(tree, splits))
     items, skipped = read_classes(left, splits)
     return Listing(items, skipped + without, notes=notes, doubts=tuple(about_inner_folders(items)))
@@ -214,21 +226,27 @@ def _only_number(classes: Collection[str]) -> bool:
     return len(plain) == 1 and any(letter.isalpha() for letter in plain.pop())
 
 
+def _speaks_of_classes(name: str) -> bool:
+    """Tells whether a numbered folder may be a class, by its name: ``Class 1``, ``grade_2``."""
+    return bool(set(words_of(name)) & {"class", "category", "label", "grade", "stage", "level", "type"})
+
+
 def _about_portions(tree: Tree, splits: SplitFolders) -> Iterator[str]:
-    """Say so where class folders differ only in a number, and the same folders stand under each."""
+    """Say so where the same folders stand under each class folder."""
     tops = {file.top for file in tree.inputs if file.top}
-    if splits.starts or len(tops) < 2 or not _only_number(tops):
+    if splits.starts or len(tops) < 2 or any(map(named, tops)):
         return
     inner: dict[str, set[str]] = {top: set() for top in tops}
     for file in tree.inputs:
         if file.top:
             inner[file.top].update(file.rel.split("/")[1:-1][:1])
     below = next(iter(inner.values()))
-    if len(below) > 1 and all(one == below for one in inner.values()):
-        yield (
-            f"took {listed(sorted(inner))} for classes, although the same folders ({listed(sorted(below))}) stand under each; if "
-            "these are the classes, give the folders together in one"
-        )
+    if len(below) < 2 or any(one != below for one in inner.values()) or _only_number(below) or all(map(named, below)):
+        return
+    yield (
+        f"took {listed(sorted(inner))} for classes, although the same folders ({listed(sorted(below))}) stand under each; if "
+        "these are the classes, give the folders together in one"
+    )
 
 
 def _has_classes(tree: Tree, splits: SplitFolders) -> bool:

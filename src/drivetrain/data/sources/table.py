@@ -32,7 +32,8 @@ from .distinct import plain
 from .file_form import FileForm
 from .folder import shown
 from .json_lines import load_json_lines
-from .locate import Finder, Located, Place
+from .list_text import are_written_lists, read_list
+from .locate import ROOTED, Finder, Located, Place
 from .parquet import load_parquet
 from .split_columns import about_folders
 from .splits import split_value
@@ -116,6 +117,9 @@ def read_rows(table: Table, meaning: Meaning | None = None, *, labelled: bool) -
         SourceError: columns are missing, or a cell cannot be understood (with its place).
     """
     meaning = meaning or find_meaning(table, labelled=labelled)
+    label = meaning.roles.get("label")
+    if label is not None and are_written_lists(cells.get(label) for _, cells in table.rows):
+        return [row_of(at, {**cells, label: read_list(cells.get(label))}, meaning) for at, cells in table.rows]
     return [row_of(at, cells, meaning) for at, cells in table.rows]
 
 
@@ -254,7 +258,8 @@ def resolve(
         written = found
         found = [finder.by_name(row.path, row.at) if row.path else Located("", "") for row in rows]
         if not any(one.path for one in found):
-            raise _none_exists(len(rows), written[0].rel, place, title)
+            first_path = rows[0].path if not_local(rows[0].path or ".") else written[0].rel
+            raise _none_exists(len(rows), first_path, place, title)
         row, first = next((row, one) for row, one in zip(rows, found, strict=True) if one.path)
         notes = (f"found the files of {title} by their names, e.g. {shown(row.path)} is {shown(first.rel)}",)
     places: dict[str, dict[str, str]] = {}
@@ -285,12 +290,19 @@ def _written(row: Row, finder: Finder) -> Located:
 
 def _none_exists(count: int, first: str, place: Place, title: str) -> SourceError:
     start = shown(os.path.abspath(os.path.join(place.root, place.below)))
+    if address := not_local(first):
+        return SourceError(f"no file listed in {title} exists: {shown(address)}")
+    elsewhere = ROOTED.match(first) is not None
     first = shown(first) or "an empty path"
     none = (
         f"the one file listed in {title} does not exist, {first}"
         if count == 1
         else f"none of the {count} files listed in {title} exists, e.g. {first}"
     )
+    if elsewhere:
+        return SourceError(
+            f"{none}, which is a path of another place or computer; write paths as they are below {start}"
+        )
     return SourceError(f"{none}; relative paths start at {start}")
 
 

@@ -6,12 +6,13 @@ from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 from ...core.errors import SourceError
 from ...core.types import Item, Skipped
 from . import table
 from .cells import Table
-from .columns import why_unlabelled
+from .columns import names_files, said_beside_labels, why_unlabelled
 from .folder import File, Tree, listed
 from .locate import Finder, Place
 from .split_folders import UNLABELLED, SplitFolders
@@ -23,11 +24,22 @@ MOST_BYTES = 32 << 20
 
 
 _ANSWERS = UNLABELLED | {"sample", "example"}
+_EMPTY_ANSWERS = frozenset({"submission", "submissions"})
+"""Words in the names of tables that list no truth, but what an answer to a competition looks like."""
 
 
-def read_tables_on_top(
-    tree: Tree, splits: SplitFolders, *, unpacked: bool, no_splits: bool
-) -> tuple[Listing | None, str]:
+class OnTop(NamedTuple):
+    """The items that tables on top of a folder give, or the reason why there are none.
+
+    ``names_files``: a table names the folder's files, and only says no labels.
+    """
+
+    found: Listing | None
+    why: str = ""
+    names_files: bool = False
+
+
+def read_tables_on_top(tree: Tree, splits: SplitFolders, *, unpacked: bool, no_splits: bool) -> OnTop:
     """Read the table on top of a folder, or the tables that are called like splits; where there is none, say why the first of
     those that lie there is not one.
 
@@ -35,14 +47,17 @@ def read_tables_on_top(
         SourceError: several could be meant.
     """
     fitting: list[Table] = []
-    reasons: list[str] = []
+    reasons: list[tuple[bool, str]] = []
     for file in _on_top(tree):
         cells = table.load(Path(file.path), file.name)
-        why = why_unlabelled(cells, _finder(tree, cells, unpacked).exists)
-        reasons += [why] if why is not None else []
+        exists = _finder(tree, cells, unpacked).exists
+        why = _no_truth(cells) or why_unlabelled(cells, exists)
+        reasons += [(not _no_truth(cells) and names_files(cells, exists), why)] if why is not None else []
         fitting += [cells] if why is None else []
     if not fitting:
-        return None, reasons[0] if reasons else ""
+        # A table of test images comes last: that it has no labels is no news.
+        naming, why = min(reasons, key=lambda one: (not one[0], one[1].startswith("test")), default=(False, ""))
+        return OnTop(None, why, naming)
     if len(fitting) > 1:  # a competition's example of an answer lists labels, too
         fitting = [cells for cells in fitting if not set(words_of(Path(cells.name).stem)) & _ANSWERS] or fitting
     sides = _sides(fitting, tree.title)
@@ -53,7 +68,24 @@ def read_tables_on_top(
     what = listed([cells.name for cells in fitting])
     left = (file for file in tree.inputs if file.rel not in found.rels)
     missing = [Skipped(file.name, "not listed", f"{what} does not name it") for file in left]
-    return Listing.joined([found, Listing([], missing)], notes), ""
+    return OnTop(Listing.joined([found, Listing([], missing)], notes))
+
+
+def _no_truth(cells: Table) -> str | None:
+    """Say that a table only shows what an answer looks like, where its name does: its labels are made up."""
+    if not set(words_of(Path(cells.name).stem)) & _EMPTY_ANSWERS:
+        return None
+    return f"{cells.name} is called a submission, whose labels are examples; give it by its own path if they are not"
+
+
+def deeper_tables(tree: Tree) -> str:
+    """Say which tables lie below the top, where nobody looks for labels; nothing where there are none."""
+    deep = [file.name for file in tree.files if file.top and Path(file.rel).suffix.lower() in table.SUFFIXES]
+    return (
+        f"tables below the top ({listed(deep, 3)}) are read if given by their path, or if called metadata.csv"
+        if deep
+        else ""
+    )
 
 
 def unused_tables(tree: Tree) -> Iterator[str]:
@@ -64,8 +96,13 @@ def unused_tables(tree: Tree) -> Iterator[str]:
                 cells = table.load(Path(file.path), file.name)
             except SourceError:
                 continue
-            if why_unlabelled(cells, lambda _: False) is None:
+            if not _no_truth(cells) and why_unlabelled(cells, lambda _: False) is None:
                 yield f"took class folders for labels, and nothing from {cells.name}, which lists labels, too; give it to use it"
+            elif not _no_truth(cells) and (columns := said_beside_labels(cells)):
+                yield (
+                    f"took class folders for labels, and nothing from {cells.name}, although it has the column"
+                    f"{'s' * (len(columns) > 1)} {listed(list(columns))}; to use it, call it metadata.csv"
+                )
 
 
 def _on_top(tree: Tree) -> Iterator[File]:
