@@ -10,6 +10,7 @@ import pytest
 
 from drivetrain.core.errors import DataError, UsageError
 from drivetrain.data.block.getters import get_image_files
+from drivetrain.data.image.verify import verify_images
 from drivetrain.data.sources.aside import move_aside
 
 
@@ -92,3 +93,13 @@ def test_a_single_name_is_refused() -> None:
     with pytest.raises(UsageError, match="several files"):
         move_aside("bears/black/cut.jpg")
     assert repr(move_aside([])) == "nothing to move aside"
+
+
+def test_folders_stay_where_they_are(here: Path) -> None:
+    with pytest.raises(UsageError, match="files, not folders; received the folder 'bears'"):
+        move_aside(["bears/black/cut.jpg", "bears"])
+    assert (here / "bears/black/cut.jpg").exists()
+    with pytest.raises(UsageError, match="verify_images takes several files, received one name"):
+        verify_images("./bears")
+    with pytest.raises(UsageError, match="get_image_files"):
+        verify_images(Path("bears"))

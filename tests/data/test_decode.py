@@ -340,6 +340,29 @@ def test_a_jpeg_without_its_end_is_truncated() -> None:
     assert reason(data[: len(data) * 3 // 4]) == "truncated"
 
 
+def test_a_jpeg_whose_end_is_zeros_is_truncated() -> None:
+    exif = Image.Exif()
+    exif[0x9286] = saved(picture(60, 40), "JPEG")  # with an end of its own, before the picture
+    data = saved(picture(200, 150), "JPEG", exif=exif.tobytes())
+    assert decode(data + bytes(5000)).image.size == (200, 150)
+    assert decode(data[:-2] + b"\xff\xd9" + data).image.size == (200, 150)
+    assert reason(data[: len(data) * 3 // 4] + bytes(len(data))) == "truncated"
+
+
+@pytest.mark.parametrize(
+    ("frame", "words"),
+    [
+        (b"\xff\xc3\0\x0b\x08", "a lossless JPEG"),
+        (b"\xff\xc1\0\x0b\x0c", "a JPEG of 12 bits a colour"),
+        (b"\xff\xf7\0\x0b\x08", "a JPEG-LS"),
+    ],
+)
+def test_kinds_of_jpeg_that_cannot_be_read_are_named(frame: bytes, words: str) -> None:
+    scan = b"\0\x08\0\x08\1\1\x11\0\xff\xda\0\x08\1\1\0\0\0\0" + bytes(20) + b"\xff\xd9"
+    with pytest.raises(ImageError, match=f"not an image: {words}, which cannot be read here; save it as PNG"):
+        decode(b"\xff\xd8" + frame + scan)
+
+
 def test_a_file_too_long_is_refused_unread() -> None:
     assert reason(bytes(MAX_BYTES + 1)) == "too large"
 

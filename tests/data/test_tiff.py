@@ -231,6 +231,28 @@ def test_tags_that_lie_are_refused_and_take_nothing(name: str) -> None:
     assert most < len(data) + (4 << 20)
 
 
+def test_pieces_that_unpack_to_gigabytes_are_refused_however_small_picture_and_file_are() -> None:
+    # All but a row of each tile is passed over.
+    tiles = [zlib.compress(bytes(16 * 65536 * 8), 1)] * 300
+    changed = {"t256": (4, [16 * 300]), "t257": (4, [1]), "t258": (3, [64]), "t259": (3, [8]), "t262": (3, [1])}
+    more = {"t277": (3, [1]), "t278": None, "t322": (4, [16]), "t323": (4, [65536])}
+    data = assembled(tiles, tags(**changed, **more), Form(tile=(16, 65536)))
+    with pytest.raises(ImageError, match=r"unpack to 2\.34 GiB"):
+        decode(data)
+
+
+def test_a_jpeg_in_a_tiff_that_ends_too_soon_is_refused() -> None:
+    buffer = io.BytesIO()
+    Image.fromarray(RGB.astype(np.uint8)).save(buffer, "TIFF", compression="jpeg")
+    whole = buffer.getvalue()
+    assert decode(whole).image.size == (37, 21)
+    at = whole.index(struct.pack("<HHI", 279, 4, 1)) + 8
+    half = struct.pack("<I", int.from_bytes(whole[at : at + 4], "little") // 2)
+    with pytest.raises(ImageError) as caught:
+        decode(whole[:at] + half + whole[at + 4 :])
+    assert caught.value.reason == "truncated"
+
+
 @pytest.mark.parametrize("code", [8, 34925, 50000])
 def test_a_strip_that_unpacks_to_more_than_its_share_takes_no_more(code: int) -> None:
     import imagecodecs

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 
+import numpy as np
 from PIL import (
     AvifImagePlugin,
     BmpImagePlugin,
@@ -38,12 +39,13 @@ from .deep import is_binary_ppm, is_deep, read_deep, read_shallow_ppm
 from .heif import is_heif
 from .heif_reader import read_heif
 from .jpeg2000 import profile_of
-from .jpeg_scan import check_scans
+from .jpeg_scan import check_end, check_scans, unread_kind
 from .png import cleaned
+from .png_pixels import check_pixels
 from .render import AS_STORED, SRGB, Render, Rendered
 from .rgb import rendered
 from .stored import SIDEWAYS, UPRIGHT, Stored, orientation_of
-from .tiff import can_read_values, for_pillow, is_tiff, read_layout, read_values, reader_of
+from .tiff import can_read_values, check_pieces, for_pillow, is_tiff, read_layout, read_values, reader_of
 from .true_size import JPEG_SIGNATURE, MAX_PIXELS, PNG_SIGNATURE, TrueSize, check_size, true_size
 
 DecodeSize = Callable[[int, int], tuple[int, int] | None]
@@ -181,6 +183,8 @@ def decode(
         if size is None:
             raise _unidentified(data)
         size.check(max_pixels)
+        if data.startswith(JPEG_SIGNATURE):
+            check_end(data)
         if size.whole_bytes:
             check_scans(data, size.width * size.height)
         return _read(data, size, decode_size, render, max_pixels)
@@ -193,7 +197,7 @@ def decode(
     except MemoryError:
         raise ImageError("out of memory", "not enough memory to decode it") from None
     except Exception as error:  # on bad bytes, Pillow's plugins raise any error their parsing stumbles over
-        raise _damaged(error) from None
+        raise _unread(data) or _damaged(error) from None
 
 
 def _read(data: bytes, size: TrueSize, decode_size: DecodeSize | None, render: Render, max_pixels: int) -> Decoded:
@@ -201,6 +205,7 @@ def _read(data: bytes, size: TrueSize, decode_size: DecodeSize | None, render: R
     before = render.ranges == "picture"
     if is_tiff(data):
         layout = read_layout(data)
+        check_pieces(data, layout)
         if reader_of(layout, before=before) == "values":
             return _answer(read_values(data, layout), render)
         try:
@@ -237,6 +242,8 @@ def _by_pillow(
         kind, mode = image.format or "", image.mode
         reduced = _reduce(image, decode_size)
         image.load()
+        if data.startswith(PNG_SIGNATURE):
+            check_pixels(data, np.asarray(image.crop((0, max(height - 2, 0), width, height))))
         orientation = orientation_of(image)
         upright = image.transpose(UPRIGHT[orientation]) if orientation in UPRIGHT else image
         rgb, how = rendered(upright, render, own=True)
@@ -303,7 +310,15 @@ def _damaged(error: Exception) -> ImageError:
     return ImageError("damaged", "what its header says does not fit its format")  # Python's, about numbers and indices
 
 
+def _unread(data: bytes) -> ImageError | None:
+    """Name a kind of JPEG that is not read, which is no damage; None: it is none of these."""
+    kind = unread_kind(data) if data.startswith(JPEG_SIGNATURE) else None
+    return ImageError("not an image", f"{kind}, which cannot be read here; save it as PNG") if kind else None
+
+
 def _unidentified(data: bytes) -> ImageError:
+    if unread := _unread(data):
+        return unread
     for offset, signature, name in SIGNATURES:
         if data.startswith(signature, offset):
             return ImageError("damaged", f"it begins like a file of type {name}, but its header cannot be read")

@@ -18,6 +18,7 @@ from PIL import Image, ImageFile, Jpeg2KImagePlugin, PngImagePlugin, PpmImagePlu
 from ...core.errors import ImageError
 from . import jpeg2000
 from .codecs import decode_into
+from .png_pixels import check_pixels
 from .stored import Stored, orientation_of, upright
 from .values import Values
 
@@ -48,6 +49,7 @@ def read_deep(image: Image.Image, data: bytes) -> Stored:
     if isinstance(image, PngImagePlugin.PngImageFile):
         mode = CHANNELS[_raw_mode(image)]
         array = _png(image, data)
+        check_pixels(data, array[-2:])
         array = _with_opacity(array, image.info.get("transparency"))
         mode = {"L": "I;16"}.get(mode, f"{mode};uint16")
     elif isinstance(image, Jpeg2KImagePlugin.Jpeg2KImageFile):

@@ -16,7 +16,11 @@ APP0, APP1, APP2, APP15, COM = 0xE0, 0xE1, 0xE2, 0xEF, 0xFE
 SOF0, SOF1, EOI, SOS = 0xC0, 0xC1, 0xD9, 0xDA
 # Frames, tables, restart interval, number of lines, scans. 0xC8 is reserved.
 CODING = (frozenset(range(SOF0, 0xD0)) - {0xC8}) | {SOS, 0xDB, 0xDC, 0xDD}
+END = b"\xff\xd9"
+# Most files end with the mark of the end, or with little behind it.
+NEAR_THE_END = 64
 FRAMES = frozenset(range(SOF0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+LOSSLESS = frozenset({0xC3, 0xC7, 0xCB, 0xCF})
 # The most segments before the first scan: a dozen is usual.
 MAX_HEAD_PARTS = 200
 # A scan ends at a marker that is neither a stuffed 0 nor a restart marker, which belong to the data.
@@ -69,6 +73,36 @@ def read_frame(data: bytes) -> Frame | None:
             return None
         at += 2 + (data[at + 2] << 8 | data[at + 3])
     return None
+
+
+def unread_kind(data: bytes) -> str | None:
+    """Name a kind of JPEG that the decoder does not know; None: it is none of these, or its header is damaged."""
+    at = 2
+    while len(data) >= at + 5 and data[at] == 0xFF and data[at + 1] != SOS:
+        marker, bits = data[at + 1], data[at + 4]
+        if marker == 0xF7:
+            return "a JPEG-LS"
+        if marker in FRAMES:
+            if marker in LOSSLESS:
+                return "a lossless JPEG"
+            return f"a JPEG of {bits} bits a colour" if bits > 8 else None
+        at += 2 + (data[at + 2] << 8 | data[at + 3])
+    return None
+
+
+def check_end(data: bytes, start: int = 0, end: int | None = None) -> None:
+    """Raise `ImageError` if no mark of the end stands behind the first scan's beginning in ``data[start:end]``.
+
+    Without it the decoder makes the rest of the picture of whatever follows, such as the zeros that stand for what a copy has
+    not brought.
+    """
+    last = len(data) if end is None else end
+    if data.find(END, max(start, last - NEAR_THE_END), last) >= 0:
+        return
+    frame = read_frame(data) if start == 0 else None
+    scan = max(data.find(b"\xff\xda", start, last), start) if frame is None else frame.head_bytes
+    if data.find(END, scan, last) < 0:
+        raise ImageError("truncated", "the file ends before its picture does; copy or download it again")
 
 
 def check_scans(data: bytes, pixels: int) -> None:

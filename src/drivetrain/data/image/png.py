@@ -12,6 +12,8 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from ...core.errors import ImageError
+
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 IEND = b"\0\0\0\0IEND\xaeB`\x82"
 
@@ -20,6 +22,8 @@ PICTURE = frozenset({b"IHDR", b"PLTE", b"tRNS", b"IDAT"})
 # Chunks that say how its colours are meant, with the number of bytes that each has; left out where they are damaged.
 COLOUR_BYTES = {b"gAMA": 4, b"cHRM": 32, b"sRGB": 1, b"cICP": 4}
 PROFILE = b"iCCP"
+# The first chunk of what Xcode makes of the PNGs in an app.
+APPLES = b"CgBI"
 # Texts of which a part may say how the picture is turned.
 TURNING_TEXTS = (b"Raw profile type exif\0", b"XML:com.adobe.xmp\0")
 TEXTS = frozenset({b"tEXt", b"zTXt", b"iTXt"})
@@ -70,7 +74,15 @@ class Chunk:
 
 
 def cleaned(data: bytes) -> Cleaned:
-    """Leave out of a PNG what its picture does not need; ``data`` itself where nothing is to be left out."""
+    """Leave out of a PNG what its picture does not need; ``data`` itself where nothing is to be left out.
+
+    Raises:
+        ImageError: it is Apple's variant of PNG, whose pixels are stored in another way.
+    """
+    if data.startswith(APPLES, len(SIGNATURE) + 4):
+        raise ImageError(
+            "not an image", "a PNG of an iPhone app (Apple's CgBI), which cannot be read here; save it as PNG"
+        )
     kept: list[Chunk] = []
     profile: bytes | None = None
     plain, after, profiles, turns = True, False, 0, turning(data)

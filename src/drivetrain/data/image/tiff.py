@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ...core.errors import ImageError
+from .jpeg_scan import check_end
 from .stored import Stored, upright
 from .tiff_colours import from_lab, read_ycbcr
 from .tiff_directory import beginning_with, first_place
@@ -35,6 +36,7 @@ from .tiff_layout import (
     WHITE_IS_ZERO,
     YCBCR,
     Layout,
+    check_unpacked,
     dtype_of,
     levels_of,
     read_layout,
@@ -163,6 +165,15 @@ def _check(layout: Layout) -> None:
 
 def _cannot(why: str, instead: str) -> ImageError:
     return ImageError("not an image", f"a TIFF that cannot be read here: {why}; {instead}")
+
+
+def check_pieces(data: bytes, layout: Layout) -> None:
+    """Raise `ImageError` where strips or tiles unpack to too much, or are JPEGs cut short, which libtiff fills up."""
+    check_unpacked(layout)
+    if layout.compression == JPEG:
+        for start, count in zip(layout.offsets.tolist(), layout.counts.tolist(), strict=False):
+            if count:
+                check_end(data, start, min(start + count, len(data)))
 
 
 def for_pillow(data: bytes, layout: Layout) -> bytes:
@@ -294,4 +305,13 @@ def values_bytes(layout: Layout) -> tuple[int, int]:
     return count * size + max(opacity, levels) + RGB_BYTES, batch_bytes(layout)
 
 
-__all__ = ["first_place", "for_pillow", "is_tiff", "read_layout", "read_values", "reader_of", "values_bytes"]
+__all__ = [
+    "check_pieces",
+    "first_place",
+    "for_pillow",
+    "is_tiff",
+    "read_layout",
+    "read_values",
+    "reader_of",
+    "values_bytes",
+]

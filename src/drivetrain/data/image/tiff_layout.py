@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...core.errors import ImageError
+from ...core.memory import shown_size
 from .tiff_directory import Directory, first_directory, is_big
 from .tiff_tags import MAX_NUMBERS, MAX_PIECES
 
@@ -60,6 +61,9 @@ PHOTOMETRICS = {
 UNSIGNED, SIGNED, FLOATING, VOID = 1, 2, 3, 4
 FLOAT_BITS = frozenset({16, 32, 64})
 MAX_BITS, MAX_SAMPLES = 64, 4096
+# The most bytes that strips or tiles unpack to, bands and edges that are passed over included: some ten seconds' work. Strips may
+# all lie in one place of the file, so that its size bounds nothing.
+MAX_UNPACKED = 2 << 30
 ASSOCIATED, OPACITY = 1, 2
 # Factors of red, green and blue in luma (ITU-R BT.601), and black and white of Y, Cb and Cr, where a TIFF states none.
 LUMA = (0.299, 0.587, 0.114)
@@ -140,6 +144,12 @@ class Layout:
     def row_bytes(self) -> int:
         """The bytes of a segment's row."""
         return -(-self.segment[0] * self.interleaved * self.bits // 8)
+
+    @property
+    def unpacked_bytes(self) -> int:
+        """The bytes that all strips or tiles of the picture unpack to; of planes, those that can have a part in it."""
+        rows = self.segment[1] * self.down if self.tile else self.length
+        return self.row_bytes * self.across * rows * (min(self.samples, 4) if self.planar else 1)
 
     @property
     def alpha(self) -> int | None:
@@ -264,6 +274,16 @@ def _check_pieces(layout: Layout, size: int) -> None:
         raise ImageError("damaged", f"a TIFF whose size asks for {expected} pieces, and whose tags name {named}")
     if bool((layout.offsets[:expected] >= size).any()):
         raise ImageError("truncated", "the file ends before its picture does; copy or download it again")
+
+
+def check_unpacked(layout: Layout) -> None:
+    """Raise `ImageError` where unpacking would take too long, however small the picture and the file are."""
+    if layout.unpacked_bytes > MAX_UNPACKED:
+        raise ImageError(
+            "too large",
+            f"a TIFF whose strips or tiles unpack to {shown_size(layout.unpacked_bytes)}, {layout.samples} values a pixel; at "
+            f"most {shown_size(MAX_UNPACKED)}",
+        )
 
 
 def _subsampling(tags: Directory) -> tuple[int, int]:

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from ...core.cores import available_cores
-from ...core.errors import LIBRARY_MISSING, InputError
+from ...core.errors import LIBRARY_MISSING, InputError, UsageError
 from .picture import read_picture
 
 # Reasons that say nothing of the file: it may be as good as any.
@@ -20,7 +20,15 @@ def verify_images(paths: Iterable[str | Path]) -> list[Path]:
 
     A file that may be good is not among them: a warning counts those whose format needs a package that is not installed, and
     those that memory did not suffice for. `move_aside` puts what is returned somewhere else, and deletes nothing.
+
+    Raises:
+        UsageError: a single name, be it a folder's, instead of several files.
     """
+    if isinstance(paths, str | Path):
+        raise UsageError(
+            f"verify_images takes several files, received one name, {str(paths)!r}; give [{str(paths)!r}], or of a folder "
+            f"get_image_files({str(paths)!r})"
+        )
 
     def fault(path: Path) -> InputError | None:
         try:

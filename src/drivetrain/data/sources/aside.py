@@ -59,14 +59,17 @@ def move_aside(files: Iterable[str | Path], folder: str | Path = "not-images") -
     folder is read for training.
 
     Raises:
-        UsageError: a single name instead of several.
+        UsageError: a single name instead of several, or a folder; nothing has been moved.
         DataError: a file cannot be moved; those before it have been.
     """
     if isinstance(files, str | Path):
         raise UsageError(f"move_aside takes several files, received one name, {str(files)!r}; give [{str(files)!r}]")
     target = Path(folder)
     moved: dict[Path, Path] = {}
-    for file in dict.fromkeys(map(Path, files)):
+    wanted = dict.fromkeys(map(Path, files))
+    if folders := [file for file in wanted if file.is_dir() and not file.is_symlink()]:
+        raise UsageError(f"move_aside moves files, not folders; received the folder {str(folders[0])!r}")
+    for file in wanted:
         place = next(one for one in _names(target / _relative(file)) if not os.path.lexists(one))
         try:
             place.parent.mkdir(parents=True, exist_ok=True)
