@@ -21,7 +21,7 @@ from drivetrain.data.image import colour
 from drivetrain.data.image.decode import decode
 from drivetrain.data.image.metadata import rewritten, strip_metadata
 from drivetrain.data.image.picture import read_picture
-from drivetrain.data.image.render import AS_BEFORE, SRGB
+from drivetrain.data.image.render import AS_BEFORE, SRGB, Ranges, Render
 from drivetrain.data.image.rgb import rendered
 from drivetrain.data.image.values import Values
 
@@ -178,6 +178,26 @@ def test_deep_pictures_are_converted_after_their_range(channels: int, cube: NDAr
     expected = profiles.expected_grey(1.0, values) if grey else profiles.expected("Adobe RGB (1998)", cube)
     assert how.profile == "applied"
     assert off(image, expected) < 1.5
+
+
+@pytest.mark.parametrize("brightest", [255, 120, 30, 3])
+def test_a_photo_of_16_bits_with_a_profile_is_as_dark_as_that_of_8(brightest: int, cube: NDArray[np.uint8]) -> None:
+    levels = (cube.astype(int) * brightest // 255).astype(np.uint8)
+    plain = Image.fromarray(levels)
+    plain.info["icc_profile"] = ADOBE
+    expected, _ = rendered(plain, SRGB)
+    for order in "<>":
+        deep, how = rendered(Values(levels.astype(f"{order}u2") * 257, profile=ADOBE), SRGB)
+        assert np.abs(np.asarray(deep).astype(int) - np.asarray(expected)).max() <= 1
+        assert (how.profile, how.range) == ("applied", "known")
+    # A range that the bundle knows goes before, and neither grey nor a profile that is of no use says anything.
+    narrow, _ = rendered(Values(levels.astype(np.uint16), profile=ADOBE), Render(ranges=Ranges(integers=(0, 255))))
+    assert np.array_equal(np.asarray(narrow), np.asarray(expected))
+    for values in (
+        Values(levels[:, :, :1].astype(np.uint16), profile=ADOBE),
+        Values(levels.astype(np.uint16), profile=b"x"),
+    ):
+        assert rendered(values, SRGB)[1].range == "guessed"
 
 
 def test_a_profile_that_is_srgb_changes_nothing(cube: NDArray[np.uint8]) -> None:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ...core.errors import ImageError
 from .guess import guess_from
-from .render import Ranges, RangeWord
+from .render import Range, Ranges, RangeWord
 from .valid_values import Numbers, counting, ends, is_missing, wide
 
 Levels = NDArray[np.uint8]
@@ -28,12 +28,17 @@ MOSTLY = 0.5
 
 
 def levels_of(
-    values: Numbers, ranges: Literal["picture"] | Ranges, no_data: float | None = None, *, inverted: bool = False
+    values: Numbers,
+    ranges: Literal["picture"] | Ranges,
+    no_data: float | None = None,
+    *,
+    inverted: bool = False,
+    stated: Range | None = None,
 ) -> tuple[Levels, RangeWord]:
     """Turn (H, W) or (H, W, K) values, grey or colours without transparency, into levels, and say by which kind of range.
 
     All channels share one range. ``no_data``: the value that means nothing in this file; that, NaN and infinity are black.
-    ``inverted``: the lowest number is white.
+    ``inverted``: the lowest number is white. ``stated``: black and white as the file has them, where ``ranges`` do not know.
 
     Raises:
         ImageError: no value counts; or the rule is that of bundles of before schema version 4, and one is not finite.
@@ -44,7 +49,7 @@ def levels_of(
     counted = counting(values, no_data)
     if not len(counted):
         raise ImageError("damaged", "none of its values is a number that counts: all are “no data”, NaN or infinite")
-    known = ranges.of(values, no_data)
+    known = ranges.of(values, no_data) or stated
     if known is None:
         floats = np.issubdtype(values.dtype, np.floating)
         most = inf if floats else float(np.iinfo(values.dtype).max)

@@ -10,7 +10,7 @@ from PIL import Image
 
 from .colour import AS_IT_IS, Conversion, Space, conversion_of
 from .levels import Levels, levels_of
-from .render import AS_STORED, Render, Rendered
+from .render import AS_STORED, Range, Render, Rendered
 from .values import Values
 
 # The space of colours that a profile has to be for, by mode; of all other modes that of RGB.
@@ -56,7 +56,13 @@ def _of_values(values: Values, render: Render) -> tuple[Image.Image, Rendered]:
     array_HWK = values.array_HWK
     opaque = array_HWK.shape[2] in (1, 3)
     colours_HWK = array_HWK if opaque else array_HWK[:, :, :-1]
-    levels_HWK, how = levels_of(colours_HWK, render.ranges, values.no_data, inverted=values.inverted)
+    levels_HWK, how = levels_of(
+        colours_HWK,
+        render.ranges,
+        values.no_data,
+        inverted=values.inverted,
+        stated=_stated(colours_HWK, values.profile),
+    )
     levels_HWK, profile = _converted(levels_HWK, values.profile, render)
     told = Rendered(profile, how)
     if not opaque:
@@ -64,6 +70,17 @@ def _of_values(values: Values, render: Render) -> tuple[Image.Image, Rendered]:
     if levels_HWK.shape[2] == 1:
         return Image.fromarray(levels_HWK[:, :, 0]).convert("RGB"), told
     return Image.fromarray(levels_HWK), told
+
+
+def _stated(colours_HWK: NDArray[Any], profile: bytes | None) -> Range | None:
+    """Black and white of colours with a profile: it says what the numbers look like, the highest of 16 bits as white.
+
+    So a photo of the night stays dark. Grey is left out: some programs add a profile to whatever they save.
+    """
+    whole = colours_HWK.dtype.kind == "u" and colours_HWK.dtype.itemsize == 2
+    if not profile or not whole or colours_HWK.shape[2] != 3:
+        return None
+    return None if conversion_of(profile, "RGB") is None else (0.0, 65535.0)
 
 
 def _converted(
