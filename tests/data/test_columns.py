@@ -133,6 +133,10 @@ def test_two_columns_of_unknown_names(tmp_path: Path) -> None:
             "'mask_file_name' and 'image2_file_name' all name files",
         ),
         ("labels,tags,path\na,b,1.jpg\n", "'labels' and 'tags' could both be the label"),
+        (
+            "path,fine_label,coarse_label\n1.jpg,a,b\n2.jpg,b,c\n",
+            "'fine_label' and 'coarse_label' could each be the label; call the one to use label",
+        ),
     ],
 )
 def test_what_stays_open_is_refused(tmp_path: Path, text: str, match: str) -> None:

@@ -288,6 +288,9 @@ def _with_label(table: Table, found: Meaning, exists: Exists | None) -> Meaning:
     left = [column for column in table.columns if column.strip() and column not in taken | unclear]
     hot = find_one_hot(table, left)
     said = [column for column in left if _is_called_label(column)]
+    if hot is None and len(said) > 1:
+        either = " and ".join(map(repr, said[:3]))
+        raise SourceError(f"{table.name}: columns {either} could each be the label; call the one to use label")
     if hot is None and len(said) == 1:
         note = _took(table, said[0], "label")
         return replace(found, roles={**found.roles, "label": said[0]}, notes=(*found.notes, note))
