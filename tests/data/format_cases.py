@@ -15,6 +15,8 @@ import png_writer
 from numpy.typing import NDArray
 from picture_case import Case, Pixels, over_white, turned
 from PIL import Image, ImageCms
+from profiles import SPACES, lab_of, matrix_profile, press_profile, srgb_of, xyz_of_lab
+from profiles import expected as in_srgb
 
 from drivetrain.data.image.render import Ranges, Render
 
@@ -202,7 +204,7 @@ def heics() -> Iterator[Case]:
 
 
 def profiles() -> Iterator[Case]:
-    """A profile that changes nothing, and one that cannot be used: the picture is as without."""
+    """Profiles by which colours are converted, one that changes nothing, and one that cannot be used."""
     rgb = Image.fromarray(np.rint(soft(3) * 255).astype(np.uint8))
     good = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     for kind, options, tolerance in (
@@ -214,10 +216,19 @@ def profiles() -> Iterator[Case]:
         ("AVIF", {"quality": 100, "subsampling": "4:4:4"}, 2),
     ):
         plain = _saved(rgb, kind, **options)
-        expected = np.asarray(Image.open(io.BytesIO(plain)).convert("RGB"), float)
+        pixels = np.asarray(Image.open(io.BytesIO(plain)).convert("RGB"))
         for name, profile in (("sRGB", good), ("unusable", good[:200] + bytes(300))):
             data = _saved(rgb, kind, icc_profile=profile, **options)
-            yield Case(kind, f"with a colour profile: {name}", str(options), data, expected, tolerance)
+            yield Case(kind, f"with a colour profile: {name}", str(options), data, pixels.astype(float), tolerance)
+        for space in SPACES:
+            data = _saved(rgb, kind, icc_profile=matrix_profile(space), **options)
+            row, name = "with a colour profile: another space", f"{options} {space}"
+            yield Case(kind, row, name, data, in_srgb(space, pixels), 3)
+    inks = np.rint(soft(4) * 255).astype(np.uint8)
+    printed = srgb_of(xyz_of_lab(lab_of(inks)))
+    for kind, options in (("JPEG", {"quality": 100, "subsampling": 0}), ("TIFF", {})):
+        data = _saved(Image.fromarray(inks, "CMYK"), kind, icc_profile=press_profile(9), **options)
+        yield Case(kind, "with a colour profile: inks of a press", str(options), data, printed, 6)
 
 
 def cases() -> Iterator[Case]:
