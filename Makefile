@@ -43,7 +43,7 @@ comma := ,
 space := $(subst ,, )
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo web openapi test quick lint types layers unit console timm floors pictures bench clean
+.PHONY: help install demo web openapi test quick lint types layers unit console timm floors pictures sources bench clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -114,6 +114,10 @@ $(FLOORS_STAMP): pyproject.toml tests/floors.py
 
 pictures: install ## decode the grid of generated pictures, and write its table into docs/pictures.md
 	$(BIN)/python tests/data/picture_grid.py
+
+sources: install ## read the grids of generated folders and tables, and write theirs into docs/sources.md and docs/tables.md
+	$(BIN)/python tests/data/source_grid.py
+	$(BIN)/python tests/data/table_grid.py
 
 bench: install ## the figures of benchmarks/results (takes minutes)
 	$(BIN)/python -m benchmarks
