@@ -19,6 +19,7 @@ DELETES = re.compile(
 )
 # Calls in the product that delete, by module: each is of a file that the product itself has made a moment before, or keeps.
 OWN_FILES = {
+    "learn/deep/checkpoint.py": {"unlink"},  # half of a checkpoint that it could not write
     "model/signature.py": {"unlink"},  # the half of a pair of keys, where the other could not be written
     "training/tuning.py": {"rmtree"},  # checkpoints of a run that has ended
     "store/export.py": {"unlink"},  # the unfinished export
