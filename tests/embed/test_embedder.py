@@ -28,7 +28,7 @@ from PIL import Image, ImageOps
 from drivetrain.core.cores import available_cores
 from drivetrain.core.errors import WeightsError
 from drivetrain.core.types import Embeddings, FloatArray, Item
-from drivetrain.data.image.decode import MAX_BYTES, decode
+from drivetrain.data.image.decode import MAX_BYTES, Decoded, decode
 from drivetrain.data.image.facts import facts_of, pixel_size
 from drivetrain.data.image.preprocess import Preprocess, Resize
 from drivetrain.embed.backbone import INPUT, OUTPUT, Backbone, Block
@@ -79,14 +79,14 @@ def never(_blocks: tuple[str, ...]) -> onnx.ModelProto:
 
 
 class Counted(Preprocess):
-    """The same preprocessing, which also knows how often a JPEG was decoded for it."""
+    """The same preprocessing, which also knows how often a file was read for it."""
 
-    def decode_size(self, width: int, height: int) -> tuple[int, int] | None:
-        DECODED.append((width, height))
-        return super().decode_size(width, height)
+    def read(self, data: bytes) -> Decoded:
+        DECODED.append(len(data))
+        return super().read(data)
 
 
-DECODED: list[tuple[int, int]] = []
+DECODED: list[int] = []
 
 
 @contextmanager

@@ -63,7 +63,7 @@ def spelled(labels: Mapping[str, int], vocabulary: Collection[str] = ()) -> dict
     """Return a label for each that is written otherwise: as ``vocabulary`` has it, else as it is commonest.
 
     >>> spelled({"Black": 2, "black": 7}), spelled({"Black": 2, "black": 7}, ["BLACK"])
-    ({'Black': 'black'}, {'Black': 'BLACK', 'black': 'BLACK'})
+    ({'Black': 'black'}, {'black': 'BLACK', 'Black': 'BLACK'})
     """
     known: dict[str, list[str]] = {}
     for name in vocabulary:
