@@ -6,6 +6,7 @@ import io
 import json
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -53,8 +54,8 @@ def deep_folder(digits_folder: Path, tmp_path_factory: pytest.TempPathFactory) -
     return redrawn(digits_folder, tmp_path_factory.mktemp("deep"), 4095)
 
 
-def train(source: Path, out: Path, cache: Path, **changes: object) -> dt.TrainResult:
-    return dt.train(source, out, **{"backbone": TINY, "cache": cache, **changes})  # type: ignore[arg-type]
+def train(source: Path, out: Path, cache: Path, **changes: Any) -> dt.TrainResult:
+    return dt.train(source, out, **{"backbone": TINY, "cache": cache, **changes})
 
 
 def ranges_of(bundle: Path) -> Ranges | str:

@@ -10,7 +10,6 @@ floating-point numbers are written so that they are read back to the bit.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import shutil
@@ -21,55 +20,17 @@ from typing import Any
 
 os.environ["SOURCE_DATE_EPOCH"] = "1700000000"
 HERE = Path(__file__).parent
-sys.path.insert(0, str(HERE.parent))
+sys.path[:0] = [str(HERE), str(HERE.parent)]
 
-import numpy as np  # noqa: E402
 from drivetrain.data.blocks import ImageBlock, RegressionBlock  # noqa: E402
 from drivetrain.data.datablock import DataBlock  # noqa: E402
+from making import backbone, reseal  # noqa: E402
 from PIL import Image  # noqa: E402
 
 import drivetrain as dt  # noqa: E402
 from drawn import draw_several  # noqa: E402
 
-SIDE, WIDTH = 16, 12
 COLOURS = ((30, 40, 210), (20, 190, 60), (200, 150, 20), (128, 128, 130))
-
-
-def backbone(folder: Path) -> Path:
-    """A graph as anybody's, with the file beside it that says how to use it."""
-    from onnx import TensorProto, helper, numpy_helper, save
-
-    rng = np.random.default_rng(0)
-    weights = {
-        "w": rng.uniform(-1, 1, (WIDTH, 3, 3, 3)).astype(np.float32),
-        "b": rng.uniform(-0.2, 0.2, WIDTH).astype(np.float32),
-    }
-    nodes = [
-        helper.make_node("Conv", ["image", "w", "b"], ["c"], kernel_shape=[3, 3], pads=[1, 1, 1, 1]),
-        helper.make_node("Relu", ["c"], ["r"]),
-        helper.make_node("GlobalAveragePool", ["r"], ["p"]),
-        helper.make_node("Flatten", ["p"], ["y"]),
-    ]
-    graph = helper.make_graph(
-        nodes,
-        "tiny",
-        [helper.make_tensor_value_info("image", TensorProto.FLOAT, ["N", 3, SIDE, SIDE])],
-        [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["N", WIDTH])],
-        [numpy_helper.from_array(value, name) for name, value in weights.items()],
-    )
-    path = folder / "tiny.onnx"
-    save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), path)
-    spec = {"mean": [0.5, 0.5, 0.5], "std": [0.25, 0.25, 0.25], "resize": {"method": "squish"}}
-    about = {"preprocess": spec, "name": "tiny", "licence": "Apache-2.0", "source": "tests/bundles/make_v2.py"}
-    path.with_suffix(".json").write_text(json.dumps(about))
-    return path
-
-
-def reseal(bundle: Path) -> None:
-    (bundle / "report.html").write_text("<!doctype html><title>A report</title><p>A report.\n")
-    files = sorted(path for path in bundle.rglob("*") if path.is_file() and path.name != "SHA256SUMS")
-    lines = [f"{hashlib.sha256(p.read_bytes()).hexdigest()}  {p.relative_to(bundle).as_posix()}\n" for p in files]
-    (bundle / "SHA256SUMS").write_text("".join(lines))
 
 
 def answers(bundle: Path) -> list[dict[str, Any]]:
@@ -90,7 +51,11 @@ def main() -> None:
         folder = Path(temporary)
         drawings = draw_several(folder / "drawn", 30)
         by_name = {drawing.path.name: drawing for drawing in drawings}
-        common: dict[str, Any] = {"backbone": str(backbone(folder)), "use_cache": False, "gallery": 0}
+        common: dict[str, Any] = {
+            "backbone": str(backbone(folder, "tests/bundles/make_v2.py")),
+            "use_cache": False,
+            "gallery": 0,
+        }
         classes = [(d.path, "bright" if d.light > 200 else "dim" if d.light > 160 else "dark") for d in drawings]
         dt.train(classes, folder / "v2-classes", name="light", **common)
         labels = [(d.path, ";".join(d.labels) or ";") for d in drawings]

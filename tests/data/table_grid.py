@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pyarrow.csv
 
@@ -43,7 +44,11 @@ ENCODINGS = {  # codec, mark, whether it is read
     "code page 850": ("cp850", b"", False),
 }
 HEADERS = ("plain", "quoted", "with spaces", "behind blank lines", "behind sep=", "none")
-QUOTING = {"where needed": csv.QUOTE_MINIMAL, "all": csv.QUOTE_ALL, "all, behind a space": csv.QUOTE_ALL}
+QUOTING: dict[str, Any] = {
+    "where needed": csv.QUOTE_MINIMAL,
+    "all": csv.QUOTE_ALL,
+    "all, behind a space": csv.QUOTE_ALL,
+}
 ENDS = {"LF": "\n", "CRLF": "\r\n", "CR": "\r"}
 LAST = {"ended": True, "not ended": False}
 
@@ -83,7 +88,7 @@ class Case:
     def _line(self, row: list[str]) -> str:
         buffer = io.StringIO()
         mark = SEPARATORS[self.separator]
-        csv.writer(buffer, delimiter=mark, quoting=QUOTING[self.quoting], lineterminator="\r\n").writerow(row)  # type: ignore[arg-type]
+        csv.writer(buffer, delimiter=mark, quoting=QUOTING[self.quoting], lineterminator="\r\n").writerow(row)
         text = buffer.getvalue().removesuffix("\r\n")
         return text.replace(f'"{mark}"', f'"{mark} "') if self.quoting.endswith("space") else text
 

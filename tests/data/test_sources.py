@@ -619,7 +619,7 @@ def test_portions_by_letters_are_no_classes(tmp_path: Path) -> None:
     assert open_source(tmp_path).classes == ("cat batch_a", "cat batch_b")
 
 
-@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes here")
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="Windows has no pipes that stand in a folder")
 def test_what_is_no_file_is_not_said_to_be_missing(tmp_path: Path) -> None:
     """In a table, and at the end of a link in a folder."""
     put(tmp_path, "cat/1.jpg")

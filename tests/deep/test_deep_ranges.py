@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from PIL import Image
 
 import drivetrain as dt
 from drivetrain import vision
+from drivetrain.data.block.loader import DataLoaders
 from drivetrain.data.image.decode import decode
 from drivetrain.data.image.preprocess import for_images, resize_image
 from drivetrain.data.image.render import Ranges
@@ -59,10 +61,10 @@ def test_a_learner_answers_by_the_range_of_its_loaders_and_exports_it(deep_folde
 def test_fine_tuning_sees_the_pixels_that_are_answered_for(
     deep_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    seen = []
+    seen: list[DataLoaders] = []
 
-    def noted(*arguments: object) -> object:
-        seen.append(loaders_of(*arguments))  # type: ignore[arg-type]
+    def noted(*arguments: Any) -> DataLoaders:
+        seen.append(loaders_of(*arguments))
         return seen[-1]
 
     monkeypatch.setattr(tuning, "loaders_of", noted)

@@ -8,6 +8,7 @@ import socket
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from running import KEPT, Running, jpeg, serving
@@ -24,7 +25,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
         yield running
 
 
-def posted(server: Running, disposition: bytes) -> tuple[int, dict[str, object]]:
+def posted(server: Running, disposition: bytes) -> tuple[int, dict[str, Any]]:
     """Send a form of one picture, to the byte; returns status and document."""
     head = b"Content-Disposition: form-data; " + disposition + b"\r\nContent-Type: image/jpeg\r\n\r\n"
     body = b"--" + B + b"\r\n" + head + jpeg() + b"\r\n--" + B + b"--\r\n"
@@ -52,7 +53,7 @@ def posted(server: Running, disposition: bytes) -> tuple[int, dict[str, object]]
 def test_a_server_reads_names_in_both_forms(server: Running, disposition: bytes, name: str) -> None:
     status, document = posted(server, disposition)
     assert status == 200, document
-    assert [one["path"] for one in document["predictions"]] == [name]  # type: ignore[attr-defined]  # a list of objects
+    assert [one["path"] for one in document["predictions"]] == [name]
 
 
 @pytest.mark.parametrize(
