@@ -81,7 +81,7 @@ def test_every_rule_that_objects_is_named() -> None:
     found = policy.judged("a.jpg", seen, Answer("cat", 0.5, {"cat": 0.5}), "f" * 16)
     assert [reason.code for reason in found.reasons] == ["low-confidence", "strange", "no-accept-rule"]
     assert (found.verdict, found.label, found.path, found.bundle_id) == (Verdict.REVIEW, "cat", "a.jpg", "f" * 16)
-    assert found.to_json()["reasons"][1] == {"code": "strange", "words": "far off"}
+    assert found.to_json()["reasons"][1] == {"code": "strange", "text": "far off"}
     alone = Policy((Strange(),)).judged("", replace(seen, facts={"width": 21}), Answer("cat", 0.5), "f" * 16)
     assert (alone.verdict, alone.reasons) == (Verdict.ACCEPT, ())
 

@@ -95,7 +95,7 @@ export function ranked(probs: Record<string, number>): [string, number][] {
 
 /** Why an answer is not accepted, in the words of the rules that did not let it stand. */
 export function why(said: Said): string {
-  return (said.reasons ?? []).map((reason) => reason.words).join("; ");
+  return (said.reasons ?? []).map((reason) => reason.text).join("; ");
 }
 
 /** What the verdict means for this answer, in a sentence. */

@@ -110,7 +110,7 @@ describe("Predict", () => {
   it("tells a suggestion from an answer, in words and to screen readers", async () => {
     network((url, init) => {
       if (url.pathname !== "/v1/predict") return undefined;
-      const said = { "r.jpg": { verdict: "review" as const, confidence: 0.61, reasons: [{ code: "low-confidence", words: "its confidence, 0.61, is below 0.9" }] }, "u.jpg": { verdict: "unreadable" as const, label: null, probs: {}, error: "truncated" } };
+      const said = { "r.jpg": { verdict: "review" as const, confidence: 0.61, reasons: [{ code: "low-confidence", text: "its confidence, 0.61, is below 0.9" }] }, "u.jpg": { verdict: "unreadable" as const, label: null, probs: {}, error: "truncated" } };
       const names = (init.body as FormData).getAll("images").map((file) => (file as File).name) as (keyof typeof said)[];
       return json(predictions(names.map((path) => prediction({ path, id: path, ...said[path] }))));
     });

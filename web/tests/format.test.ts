@@ -56,8 +56,8 @@ describe("answers", () => {
   it("mean something", () => {
     expect(meaning(prediction(), model())).toBe("The model may answer alone: its confidence of 97.3% reaches 85.0%.");
     const reasons = [
-      { code: "low-confidence", words: "its confidence, 0.5, is below 0.85" },
-      { code: "a-rule", words: "it resembles nothing" },
+      { code: "low-confidence", text: "its confidence, 0.5, is below 0.85" },
+      { code: "a-rule", text: "it resembles nothing" },
     ];
     const doubted = prediction({ verdict: "review", confidence: 0.5, reasons });
     expect(why(doubted)).toBe("its confidence, 0.5, is below 0.85; it resembles nothing");

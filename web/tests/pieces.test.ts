@@ -59,7 +59,7 @@ describe("CSV", () => {
     const base = { model: "m", bundle_id: "b" };
     const csv = toCsv([
       { ...prediction({ path: "a,b.jpg" }), ...base },
-      { ...prediction({ label: null, probs: {}, values: { age: { value: 3, low: 2, high: 4 } }, verdict: "review", reasons: [{ code: "no-accept-rule", words: "" }] }), ...base },
+      { ...prediction({ label: null, probs: {}, values: { age: { value: 3, low: 2, high: 4 } }, verdict: "review", reasons: [{ code: "no-accept-rule", text: "" }] }), ...base },
     ]);
     const [head, first, second, rest] = csv.split("\r\n");
     expect(head).toBe("path,label,labels,confidence,verdict,reasons,error,model,bundle_id,id,input_sha256,p(black),p(grizzly),p(teddy),age,age low,age high");

@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:  # a terminal's progress bar need not load what records are made of
     from .calendar import Calendar
-    from .records import ApiKey, Entry, Record, RecordFilter, RecordPage, StoredInput
+    from .records import (
+        Alarm,
+        ApiKey,
+        Entry,
+        Fed,
+        MonitorState,
+        Record,
+        RecordFilter,
+        RecordPage,
+        StoredInput,
+        Truth,
+        TruthFilter,
+        TruthPage,
+    )
 
 
 class Advance(Protocol):
@@ -116,3 +129,47 @@ class PredictionStore(Protocol):
         ...
 
     def close(self) -> None: ...
+
+
+class TruthStore(Protocol):
+    """The place where right answers are kept beside the predictions. Every method may raise `StoreError`."""
+
+    def add_truth(self, truth: Truth) -> Truth:
+        """Keep the right answer to a prediction; a truth of the same id that is there already stays, and is returned.
+
+        Raises `UsageError` where there is no such prediction.
+        """
+        ...
+
+    def truths(self, wanted: TruthFilter, limit: int, cursor: str | None = None) -> TruthPage:
+        """Read truths from the newest back; raises `UsageError` for a text that is no cursor."""
+        ...
+
+    def truths_of(self, prediction_ids: Collection[str]) -> Mapping[str, tuple[Truth, ...]]:
+        """The truths told of each prediction, oldest first; predictions without one are missing."""
+        ...
+
+
+class MonitorStore(Protocol):
+    """The place where monitors read what happened, and keep what they know. Every method may raise `StoreError`."""
+
+    def feed(self, after: int, limit: int) -> Sequence[Fed]:
+        """Entries stored after a position, oldest first, of all models: all that there are up to the last one returned."""
+        ...
+
+    def monitor_state(self, model: str, bundle_id: str) -> MonitorState | None: ...
+
+    def advance_monitor(self, before: int | None, state: MonitorState, alarms: Sequence[Alarm]) -> bool:
+        """Keep a state that follows on the one at position ``before`` (None: on no state), with the alarms raised since.
+
+        False, and nothing is written, where another process has gone on from there already.
+        """
+        ...
+
+    def alarms(self, *, standing: bool | None = None, model: str | None = None, limit: int = 200) -> Sequence[Alarm]:
+        """Alarms from the newest back; ``standing`` asks for those that nobody has cleared, or for the others."""
+        ...
+
+    def clear_alarm(self, alarm_id: str, at: datetime, by: str, reason: str) -> Alarm | None:
+        """Clear an alarm; one that is cleared already stays as it is. None where there is none."""
+        ...

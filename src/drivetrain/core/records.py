@@ -8,21 +8,29 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import StrEnum
 from typing import Any
 
 from .role import Role
 from .types import Facts, Prediction, Verdict
 
 __all__ = [
+    "Alarm",
     "ApiKey",
     "Context",
     "Entry",
+    "Fed",
+    "MonitorState",
     "Record",
     "RecordFilter",
     "RecordPage",
     "Role",
     "StoredInput",
     "Timings",
+    "ToldHow",
+    "Truth",
+    "TruthFilter",
+    "TruthPage",
 ]
 
 
@@ -136,3 +144,105 @@ class ApiKey:
     revoked_at: datetime | None = None
     per_minute: int | None = None
     """Inputs the key may send a minute; None: the key has no limit of its own."""
+
+
+class ToldHow(StrEnum):
+    """The way in which a person came to a right answer. One told with the model's answer in sight is no test of the model."""
+
+    BLIND = "blind"
+    """Without seeing the model's answer."""
+    ASSISTED = "assisted"
+    """With the model's answer in sight."""
+    ADJUDICATED = "adjudicated"
+    """By somebody who decided between answers without knowing whose they were."""
+
+
+@dataclass(frozen=True, slots=True)
+class Truth:
+    """The right answer to one prediction, as a person told it; a later one is added, and replaces none."""
+
+    id: str
+    """32 hexadecimal digits that sort by time (UUID version 7)."""
+    prediction_id: str
+    at: datetime
+    """The moment it was told, in UTC."""
+    by: str
+    """The person, by a name of their own or that of the API key."""
+    how: ToldHow
+    label: str | None = None
+    labels: tuple[str, ...] | None = None
+    """The labels, where there may be any number of them; the empty tuple says that none is right."""
+    values: Mapping[str, float] = field(default_factory=dict)
+    note: str | None = None
+    key_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TruthFilter:
+    """The truths that are wanted; None is any. ``since`` is included, ``until`` is not."""
+
+    prediction_id: str | None = None
+    model: str | None = None
+    bundle_id: str | None = None
+    how: ToldHow | None = None
+    by: str | None = None
+    label: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TruthPage:
+    """Truths from the newest back; ``next`` goes on where this page ended, None at the end."""
+
+    truths: tuple[Truth, ...]
+    next: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Fed:
+    """One entry of what a monitor reads: a prediction, or a truth told of it, in the order in which they were stored."""
+
+    position: int
+    """Grows with every entry stored, and never changes: whatever was read up to a position was all there is up to it."""
+    record: Record
+    truth: Truth | None = None
+    """The truth told of ``record``; None for the prediction itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class MonitorState:
+    """The state of one bundle's monitor after all entries up to ``position``."""
+
+    model: str
+    bundle_id: str
+    position: int
+    state: str
+    """JSON that the monitor can go on from, exactly."""
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Alarm:
+    """An alarm of a monitor. It stands until a person clears it."""
+
+    id: str
+    """32 hexadecimal digits that sort by time (UUID version 7)."""
+    model: str
+    bundle_id: str
+    source: str | None
+    """The camera, or else the site, that it is about; None: all of them together."""
+    monitor: str
+    """The monitor that raised it: ``out-of-domain-rate``, ``confidence``, ``score``, ``audited-error``."""
+    began: datetime
+    """The moment at which the change began, as estimated."""
+    raised: datetime
+    looks_like: str
+    """The kind of change it looks like: ``camera-or-processing``, ``class-mix``, ``new-class``, ``harder-cases``, ``errors`` or
+    ``unclear``."""
+    evidence: Mapping[str, Any] = field(default_factory=dict)
+    """Figures and ids of the predictions that drove it, as JSON can hold them."""
+    cleared: datetime | None = None
+    cleared_by: str | None = None
+    reason: str | None = None
+    """The reason for clearing it, in that person's words."""

@@ -212,6 +212,7 @@ class Prediction:
                 for name, value in self.values.items()
             },
             "verdict": str(self.verdict),
-            "reasons": [{"code": reason.code, "words": reason.words} for reason in self.reasons],
+            "p_in_domain": self.p_in_domain,
+            "reasons": [{"code": reason.code, "text": reason.words} for reason in self.reasons],
             "error": self.error,
         }

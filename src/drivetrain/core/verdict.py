@@ -11,6 +11,8 @@ class Verdict(StrEnum):
 
     ACCEPT = "accept"
     REVIEW = "review"
+    OUT_OF_DOMAIN = "out_of_domain"
+    """The input is unlike those trained on, so that the answer says nothing."""
     UNREADABLE = "unreadable"
 
 

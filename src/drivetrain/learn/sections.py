@@ -68,7 +68,7 @@ class ConfidentFrom:
     @classmethod
     def of(cls, manifest: Manifest) -> ConfidentFrom:
         """Where answers are accepted, as far as that is by confidence; never from less than `mistakes.CONFIDENT`."""
-        accept = manifest.accept.confidence if manifest.accept else 1.0
+        accept = manifest.accept.confidence if manifest.accept and manifest.accept.confidence is not None else 1.0
         least = max(accept, CONFIDENT)
         return cls(least, unlooked=least == accept and not Policy.of(manifest).besides_confidence)
 

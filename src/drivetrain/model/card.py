@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 
 from ..core.visible import visible, visible_json
 from ..draw.numbers import between, percent
 from .figure_words import hows, named, with_limits
-from .manifest import Manifest
+from .manifest import Basis, Manifest
 from .policy import Policy
 
 # Licences that the hub knows; any other has to be called “other” and named beside it.
@@ -17,7 +18,11 @@ HUB_LICENCES = frozenset(
     | {"cc-by-nc-sa-4.0", "gpl-3.0", "lgpl-3.0", "agpl-3.0", "mpl-2.0", "openrail", "unknown"}
 )
 
-CERTIFIED, CONVENTION = "certified", "a convention, not a guarantee"
+BASES: Mapping[Basis, str] = {
+    "convention": "a convention, not a guarantee",
+    "estimate": "a cross-fitted estimate, not a guarantee",
+    "certificate": "certified",
+}
 
 
 def render_card(manifest: Manifest) -> str:
@@ -81,7 +86,7 @@ def _remarks(manifest: Manifest) -> str:
     if remark := manifest.kind.remark(_cell):
         lines.append(remark)
     accept = manifest.accept
-    if accept is None:
+    if accept is None or accept.confidence is None:
         lines.append("No error has been named that may pass without a person, so every answer is marked `review`.")
         return "\n".join(lines)
     error, others = accept.error, Policy.of(manifest).besides_confidence
@@ -91,7 +96,7 @@ def _remarks(manifest: Manifest) -> str:
         [
             *lines,
             f"{marked}: {percent(accept.coverage)} of",
-            f"the training images{among}. This threshold is {CERTIFIED if accept.certified else CONVENTION}.",
+            f"the training images{among}. This threshold is {BASES[accept.basis]}.",
         ]
     )
 

@@ -1,4 +1,4 @@
-"""Lifting manifests of schema versions 1 and 2 to version 3."""
+"""Lifting manifests of earlier schema versions."""
 
 from __future__ import annotations
 
@@ -34,3 +34,17 @@ def lift(document: dict[str, Any], kind: Kind) -> dict[str, Any]:
         "input": {"type": "image", "preprocess": document["preprocess"]},
         "figures": [row.model_dump(mode="json") for row in rows_of(figures)],
     }
+
+
+def with_basis(document: dict[str, Any], version: int) -> dict[str, Any]:
+    """Lift a document of version 3 or 4 to version 5: ``accept.certified``, which was never true, says nothing any more.
+
+    Raises:
+        SchemaError: it claims a guarantee that no program gave.
+    """
+    accept = document.get("accept")
+    if version > 4 or not isinstance(accept, dict):
+        return document
+    if accept.get("certified", False) is not False:
+        raise SchemaError("manifest.json: accept.certified: no bundle of this version was certified")
+    return {**document, "accept": {name: value for name, value in accept.items() if name != "certified"}}

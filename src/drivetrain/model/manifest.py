@@ -7,6 +7,9 @@ Schema versions
     3  ``input`` in place of ``preprocess``; ``figures``, rows that name themselves, in place of ``metrics``; ``accept`` is
        null where no answer may stand without a person. What is predicted is read by the task's `kinds.kind.Kind`, and what
        is taken by the type's input.
+    4  the input's preparation says how colours and deep values become sRGB (``render``).
+    5  ``gate``, by which inputs unlike those trained on are known; and what is known of the error among accepted answers:
+       ``accept.basis`` and ``accept.bound`` in place of ``accept.certified``.
 
 To change the format: raise `SCHEMA_VERSION`, lift what is older in `lift`, and keep a bundle of each kind in the old version
 among the tests for good. A reader accepts every version up to its own.
@@ -16,7 +19,7 @@ from __future__ import annotations
 
 import json
 import math
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from pydantic import Field, ValidationError, model_validator
 
@@ -28,17 +31,20 @@ from .inputs.registry import INPUTS
 from .kinds.kind import Kind
 from .kinds.registry import KINDS
 from .kinds.tasks import FIRST, TaskName
-from .lift import lift
+from .lift import lift, with_basis
 from .part import Count, Fraction, Part, Share
 from .read_part import fault, read_part, registered
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 
 # The most bytes, enough for a hundred thousand classes; parsed, a manifest takes some thirty times as much.
 MAX_BYTES = 8 << 20
 
 # Rows of figures: five for each of two thousand numbers, beyond which nobody reads them.
 MAX_FIGURES = 10_000
+
+Basis = Literal["convention", "estimate", "certificate"]
+GateMode = Literal["marginal", "training-conditional"]
 
 
 class BackboneInfo(Part):
@@ -52,14 +58,51 @@ class BackboneInfo(Part):
     views: tuple[str, ...]
 
 
-class Accept(Part):
-    """The confidence from which on an answer stands without a person; ``certified`` says whether the error is guaranteed."""
+class Bound(Part):
+    """The upper limit of the error among accepted answers, and how many independent answers it rests on."""
 
-    confidence: Fraction
-    certified: bool = False
+    max_error: Fraction
+    """The error asked for: at most this share of accepted answers may be wrong."""
+    level: Fraction
+    """The probability with which the limit holds: 0.95."""
+    independent: Count
+    """Independent items judged: one of each group."""
+    accepted: Count
+    """Accepted items among the independent ones."""
+    wrong: Count
+    """Wrong answers among the accepted ones."""
+    error_upper: Fraction
+    """The one-sided Clopper–Pearson limit; 1 where nothing is accepted."""
+    needed: Count
+    """The fewest accepted, independent, error-free answers that can show ``max_error``."""
+
+
+class Accept(Part):
+    """The answers that may stand without a person, and what is known of the error among them."""
+
+    confidence: Fraction | None
+    """The confidence from which on an answer stands; None where none does, as the error asked for could not be shown."""
+    basis: Basis = "convention"
+    """``convention``: a stated threshold; ``estimate``: cross-fitted from training; ``certificate``: from fresh data."""
     coverage: Fraction
     error: Share | None
     """The error among the answers that would have been accepted, out of fold; None when none would."""
+    bound: Bound | None = None
+    """None for a convention."""
+
+
+class GateInfo(Part):
+    """The gate's rule: an input is out of domain where its p-value is at most ``level``. Its arrays are a file of their own."""
+
+    false_alarm: Fraction
+    """The share of inputs like those trained on that may be turned away."""
+    mode: GateMode
+    """``marginal``: that share on average; ``training-conditional``: at most that share with a probability of 95 %."""
+    level: Fraction
+    calibrated_on: int = Field(ge=1)
+    """Independent scores behind the p-values."""
+    how: str
+    """The way in which these were obtained, in words."""
 
 
 class DataInfo(Part):
@@ -121,6 +164,8 @@ class _About(Part):
     versions: dict[str, str]
     accept: Accept | None
     """The accept rule; None where no answer may stand without a person."""
+    gate: GateInfo | None = None
+    """None where inputs unlike those trained on are not told apart."""
     figures: tuple[FigureRow, ...] = Field(max_length=MAX_FIGURES)
     """The model's figures and how they were obtained; the most important comes first."""
 
@@ -174,7 +219,7 @@ class Manifest(_About):
         about = self.model_dump(mode="json", exclude={"kind", "input", "schema_version"})
         head = {name: about.pop(name) for name in ("name", "bundle_id", "created_at")}
         head["input"] = self.input.model_dump(mode="json")
-        tail = {name: about.pop(name) for name in ("accept", "figures")}
+        tail = {name: about.pop(name) for name in ("accept", "gate", "figures")}
         kind = self.kind.model_dump(mode="json")
         return {"schema_version": SCHEMA_VERSION, "task": self.task, **head, **about, **kind, **tail}
 
@@ -226,7 +271,7 @@ def _manifest(document: dict[str, Any], version: int) -> Manifest:
     kind = read_part(form, {name: document.pop(name) for name in form.model_fields if name in document})
     if len(set(kind.outputs)) != len(kind.outputs):
         raise SchemaError("manifest.json: the same class, label or target is named twice")
-    lifted = document if version > 2 else lift(document, kind)
+    lifted = with_basis(document if version > 2 else lift(document, kind), version)
     if "input" not in lifted:
         raise SchemaError("manifest.json: input: Field required")
     stated = lifted.pop("input")

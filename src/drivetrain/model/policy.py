@@ -23,6 +23,9 @@ from .seen import Seen, SeenItems
 
 UNREADABLE = "unreadable"
 
+GRAVEST_FIRST = (Verdict.UNREADABLE, Verdict.OUT_OF_DOMAIN, Verdict.REVIEW, Verdict.ACCEPT)
+"""The verdict of several rules is the gravest of theirs."""
+
 EACH_BY_SOME = "to each answer one rule or another objects"
 
 
@@ -35,7 +38,8 @@ class Confident(Rule):
     @classmethod
     def of(cls, manifest: Manifest) -> Confident | None:
         """Make the rule where answers have a confidence from which on they are accepted."""
-        return None if manifest.accept is None else cls(manifest.accept.confidence)
+        accept = manifest.accept
+        return None if accept is None or accept.confidence is None else cls(accept.confidence)
 
     def ruling(self, seen: Seen, answer: Answer) -> Ruling:  # noqa: ARG002
         """Object where the confidence is below the threshold, or no number at all."""
@@ -71,8 +75,8 @@ class AlwaysReviewed(Rule):
 
     @classmethod
     def of(cls, manifest: Manifest) -> AlwaysReviewed | None:
-        """Make the rule where the manifest has no accept rule."""
-        return cls() if manifest.accept is None else None
+        """Make the rule where the manifest has no accept rule, or one that accepts nothing."""
+        return cls() if Confident.of(manifest) is None else None
 
     def ruling(self, seen: Seen, answer: Answer) -> Ruling:  # noqa: ARG002
         """Object to every answer."""
@@ -174,13 +178,14 @@ class Policy:
         """The answer with its verdict, and the reasons where it does not stand."""
         rulings = [rule.ruling(seen, answer) for rule in self.rules]
         reasons = tuple(ruling.reason for ruling in rulings if ruling.reason is not None)
+        verdicts = [ruling.verdict for ruling in rulings if ruling.reason is not None]
         in_domain = [ruling.p_in_domain for ruling in rulings if ruling.p_in_domain is not None]
         return Prediction(
             path=path,
             label=answer.label,
             confidence=answer.confidence,
             probs=answer.probs,
-            verdict=Verdict.REVIEW if reasons else Verdict.ACCEPT,
+            verdict=min(verdicts, key=GRAVEST_FIRST.index, default=Verdict.ACCEPT),
             bundle_id=bundle_id,
             p_in_domain=min(in_domain, default=None),
             labels=answer.labels,

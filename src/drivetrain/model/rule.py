@@ -14,7 +14,7 @@ from typing import ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from ..core.verdict import Reason
+from ..core.verdict import Reason, Verdict
 from ..stats.metrics import Floats
 from .kinds.kind import Answer, Kind
 from .manifest import Manifest
@@ -28,7 +28,9 @@ class Ruling:
     reason: Reason | None = None
     """The reason why a person has to look; None where the rule sees no need."""
     p_in_domain: float | None = None
-    """0–1, how likely the item is of the kind trained on; None from a rule that does not judge it."""
+    """0–1, the conformal p-value of the item being of the kind trained on; None from a rule that does not judge it."""
+    verdict: Verdict = Verdict.REVIEW
+    """The verdict where there is a reason."""
 
 
 @dataclass(frozen=True)

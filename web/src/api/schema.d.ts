@@ -579,8 +579,13 @@ export interface components {
             values: {
                 [key: string]: components["schemas"]["ValueAnswer"];
             };
-            /** @description accept: the answer may stand; review: a person should look; unreadable: there is no answer */
+            /** @description accept: the answer may stand; review: a person should look; out_of_domain: the image is unlike those trained on, so the answer says nothing; unreadable: there is no answer */
             verdict: components["schemas"]["Verdict"];
+            /**
+             * P In Domain
+             * @description Of images like those trained on, about this share looks as unlike them as this one or more so
+             */
+            p_in_domain: number | null;
             /**
              * Reasons
              * @description Why it is not accepted; empty where it is
@@ -940,8 +945,13 @@ export interface components {
             values: {
                 [key: string]: components["schemas"]["ValueAnswer"];
             };
-            /** @description accept: the answer may stand; review: a person should look; unreadable: there is no answer */
+            /** @description accept: the answer may stand; review: a person should look; out_of_domain: the image is unlike those trained on, so the answer says nothing; unreadable: there is no answer */
             verdict: components["schemas"]["Verdict"];
+            /**
+             * P In Domain
+             * @description Of images like those trained on, about this share looks as unlike them as this one or more so
+             */
+            p_in_domain: number | null;
             /**
              * Reasons
              * @description Why it is not accepted; empty where it is
@@ -963,8 +973,11 @@ export interface components {
              * @description Names the rule, and never changes
              */
             code: string;
-            /** Words */
-            words: string;
+            /**
+             * Text
+             * @description The reason as a person reads it
+             */
+            text: string;
         };
         /**
          * RecordTimings
@@ -1087,8 +1100,13 @@ export interface components {
             values: {
                 [key: string]: components["schemas"]["ValueAnswer"];
             };
-            /** @description accept: the answer may stand; review: a person should look; unreadable: there is no answer */
+            /** @description accept: the answer may stand; review: a person should look; out_of_domain: the image is unlike those trained on, so the answer says nothing; unreadable: there is no answer */
             verdict: components["schemas"]["Verdict"];
+            /**
+             * P In Domain
+             * @description Of images like those trained on, about this share looks as unlike them as this one or more so
+             */
+            p_in_domain: number | null;
             /**
              * Reasons
              * @description Why it is not accepted; empty where it is
@@ -1136,7 +1154,7 @@ export interface components {
          * @description What to do with an answer.
          * @enum {string}
          */
-        Verdict: "accept" | "review" | "unreadable";
+        Verdict: "accept" | "review" | "out_of_domain" | "unreadable";
         /**
          * WhoAmI
          * @description What the caller may do.

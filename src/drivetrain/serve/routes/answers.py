@@ -28,7 +28,7 @@ class ReasonAnswer(BaseModel):
     """A rule that did not let an answer stand."""
 
     code: str = Field(description="Names the rule, and never changes")
-    words: str
+    text: str = Field(description="The reason as a person reads it")
 
 
 class PredictionAnswer(BaseModel):
@@ -41,7 +41,13 @@ class PredictionAnswer(BaseModel):
     labels: list[str] = Field(description="Of a model that gives any number of labels")
     values: dict[str, ValueAnswer] = Field(description="Of a model that gives numbers, or more than a label")
     verdict: Verdict = Field(
-        description="accept: the answer may stand; review: a person should look; unreadable: there is no answer"
+        description="accept: the answer may stand; review: a person should look; out_of_domain: the image is unlike those "
+        "trained on, so the answer says nothing; unreadable: there is no answer"
+    )
+    p_in_domain: float | None = Field(
+        ge=0,
+        le=1,
+        description="Of images like those trained on, about this share looks as unlike them as this one or more so",
     )
     reasons: list[ReasonAnswer] = Field(description="Why it is not accepted; empty where it is")
     error: str | None = Field(description="Why the image cannot be read")
