@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from ...core.errors import ImageError
+from .bits import Bits
 
 SEQUENCE_HEADER, FRAME_HEADER, FRAME, REDUNDANT_FRAME_HEADER = 1, 3, 6, 7
 # The units that hold a frame's header; a decoder takes a redundant one where there is no other.
@@ -23,22 +24,6 @@ REFERENCES = 8
 MAX_OBUS = 20_000
 # Bytes that hold any header: the longest, a sequence's, has up to 32 operating points of 89 bits.
 HEADER_BYTES = 1024
-
-
-class _Bits:
-    """Reads bits from the front; past the end there are zeros."""
-
-    def __init__(self, data: bytes) -> None:
-        self._value = int.from_bytes(data, "big")
-        self._left = 8 * len(data)
-
-    def read(self, count: int) -> int:
-        self._left -= count
-        shifted = self._value >> self._left if self._left >= 0 else self._value << -self._left
-        return shifted & ((1 << count) - 1)
-
-    def flag(self) -> bool:
-        return bool(self.read(1))
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +117,7 @@ def obus(data: bytes) -> Iterator[tuple[int, bytes]]:
 
 def sequence_header(data: bytes) -> Sequence:
     """Read a sequence header OBU."""
-    bits = _Bits(data)
+    bits = Bits(data)
     profile, _, reduced = bits.read(3), bits.flag(), bits.flag()
     timed, even, delay_bits, time_bits = False, False, 0, 0
     if reduced:
@@ -196,7 +181,7 @@ def sequence_header(data: bytes) -> Sequence:
     )
 
 
-def _skip_uvlc(bits: _Bits) -> None:
+def _skip_uvlc(bits: Bits) -> None:
     zeros = 0
     while zeros < 32 and not bits.flag():
         zeros += 1
@@ -208,7 +193,7 @@ def _has_own_size(sequence: Sequence, data: bytes) -> bool:
     """Tells whether a frame announces a size of its own (frame_size_override_flag), which the decoder does not compare."""
     if sequence.still:
         return False
-    bits = _Bits(data)
+    bits = Bits(data)
     if bits.flag():  # show_existing_frame
         return False
     kind, shown = bits.read(2), bits.flag()

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from ...core.errors import ImageError
+from .bits import Bits
 
 SEQUENCE_PARAMETERS = 33
 # Kinds of units below this hold slices of a picture.
@@ -126,7 +127,7 @@ def coded(units: Iterable[bytes]) -> Coded | None:
 
 def sequence_parameters(unit: bytes) -> Sequence:
     """Read a sequence parameter set."""
-    bits = _Bits(unit[2:].replace(b"\0\0\3", b"\0\0"))
+    bits = Bits(unit[2:].replace(b"\0\0\3", b"\0\0"))
     bits.read(4)
     layers = bits.read(3)
     bits.read(1)
@@ -143,30 +144,10 @@ def sequence_parameters(unit: bytes) -> Sequence:
     return Sequence(width, height, PLANES[min(chroma, 3)] * (2 if deep else 1), deep)
 
 
-def _skip_profile(bits: _Bits, layers: int) -> None:
+def _skip_profile(bits: Bits, layers: int) -> None:
     bits.read(96)
     present = [(bits.read(1), bits.read(1)) for _ in range(layers)]
     if layers:
         bits.read(2 * (8 - layers))
     for profile, level in present:
         bits.read(88 * profile + 8 * level)
-
-
-class _Bits:
-    """Reads bits from the front; past the end there are zeros."""
-
-    def __init__(self, data: bytes) -> None:
-        self._value = int.from_bytes(data, "big")
-        self._left = 8 * len(data)
-
-    def read(self, count: int) -> int:
-        self._left -= count
-        shifted = self._value >> self._left if self._left >= 0 else self._value << -self._left
-        return shifted & ((1 << count) - 1)
-
-    def unsigned(self) -> int:
-        """Read a number in Exp-Golomb's code; one of more than 32 bits is none, and reads as the largest."""
-        zeros = 0
-        while zeros < 32 and not self.read(1):
-            zeros += 1
-        return (1 << zeros) - 1 + self.read(zeros)
