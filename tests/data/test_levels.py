@@ -300,3 +300,17 @@ def test_the_rule_of_a_picture_says_which_range_it_had() -> None:
     assert decode(buffer.getvalue()).rendered.range == "guessed"
     known = decode(buffer.getvalue(), render=Render(ranges=Ranges(integers=(0, 4096))))
     assert (known.rendered.range, known.image.getpixel((0, 0))) == ("known", (128, 128, 128))
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize(
+    ("kind", "bits"), [("float16", 0x7D01), ("float32", 0x7FA00001), ("float64", 0x7FF4000000000001)]
+)
+def test_a_nan_that_makes_the_processor_complain_is_one_like_any_other(kind: str, bits: int) -> None:
+    values = np.full((20, 30), 0.5, kind)
+    values[0, 0] = 1
+    values.view(f"u{values.itemsize}")[3, 4] = bits
+    found = levels(values, Ranges(floats=(0, 1)))
+    assert (found[3, 4], found[0, 0], found[5, 5]) == (0, 255, 128)
+    with pytest.raises(ImageError, match="NaN or infinity"):
+        levels_of(values, "picture")

@@ -630,3 +630,27 @@ def test_what_is_no_file_is_not_said_to_be_missing(tmp_path: Path) -> None:
     assert by_table.detail == "labels.csv, line 3: it is a pipe, not a file"
     (by_folder,) = open_source(tmp_path / "cat", labelled=False).skipped
     assert by_folder.detail == "not a regular file"
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="Windows has no pipes that stand in a folder")
+def test_a_table_of_nothing_but_pipes_and_folders_says_what_they_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)  # a socket's name has to be short
+    os.mkfifo("pipe.jpg")
+    Path("link.jpg").symlink_to("pipe.jpg")
+    Path("device.jpg").symlink_to("/dev/null")
+    Path("folder.jpg").mkdir()
+    kinds = {"pipe": "a pipe", "link": "a pipe", "device": "a device", "folder": "a folder", "socket": "a socket"}
+    with socket.socket(socket.AF_UNIX) as bound:
+        bound.bind("socket.jpg")
+        for name, kind in kinds.items():
+            write(tmp_path, "one.csv", f"path,label\n{name}.jpg,cat\n")
+            one = tmp_path / "one.csv"
+            one_line(rf"the one file listed in .*one\.csv cannot be read, {name}\.jpg: it is {kind}, not a file$", one)
+            one_line(
+                f"listed in Python list cannot be read, .*{name}.jpg: it is {kind}", [(tmp_path / f"{name}.jpg", "cat")]
+            )
+    write(tmp_path, "two.csv", "path,label\ngone.jpg,cat\npipe.jpg,cat\n")
+    two = tmp_path / "two.csv"
+    one_line(r"none of the 2 files listed in .*two\.csv can be read, e\.g\. pipe\.jpg: it is a pipe, not a file$", two)

@@ -123,7 +123,9 @@ def by_picture(values: NDArray[Any]) -> Levels:
     if values.dtype.kind == "u" and values.dtype.itemsize == 2:
         levels: Levels = _GREY_16[values]
         return levels
-    grey = values.astype(np.float64)
+    # Damaged bytes may be a signalling NaN, of which the processor complains while it is widened.
+    with np.errstate(invalid="ignore"):
+        grey = values.astype(np.float64)
     if not np.isfinite(grey).all():
         raise ImageError("damaged", "the pixels contain NaN or infinity")
     low, high = float(grey.min()), float(grey.max())

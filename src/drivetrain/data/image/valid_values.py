@@ -103,7 +103,10 @@ def ends(counted: Numbers) -> tuple[float, float]:
 
 def wide(values: Numbers) -> Numbers:
     """Return floating point of 16 bits as 32, in which every bound can be said."""
-    return values.astype(np.float32) if values.dtype == np.float16 else values
+    if values.dtype != np.float16:
+        return values
+    with np.errstate(invalid="ignore"):  # a signalling NaN, which damaged bytes may be
+        return values.astype(np.float32)
 
 
 def _is_named(values: Numbers, no_data: float | None) -> NDArray[np.bool_]:

@@ -258,8 +258,7 @@ def resolve(
         written = found
         found = [finder.by_name(row.path, row.at) if row.path else Located("", "") for row in rows]
         if not any(one.path for one in found):
-            first_path = rows[0].path if not_local(rows[0].path or ".") else written[0].rel
-            raise _none_exists(len(rows), first_path, place, title)
+            raise _none_exists(rows, written, place, title)
         row, first = next((row, one) for row, one in zip(rows, found, strict=True) if one.path)
         notes = (f"found the files of {title} by their names, e.g. {shown(row.path)} is {shown(first.rel)}",)
     places: dict[str, dict[str, str]] = {}
@@ -288,10 +287,17 @@ def _written(row: Row, finder: Finder) -> Located:
     return finder.as_written(row.path, row.at)
 
 
-def _none_exists(count: int, first: str, place: Place, title: str) -> SourceError:
+def _none_exists(rows: Sequence[Row], written: Sequence[Located], place: Place, title: str) -> SourceError:
+    count, first = len(rows), rows[0].path if not_local(rows[0].path or ".") else written[0].rel
     start = shown(os.path.abspath(os.path.join(place.root, place.below)))
     if address := not_local(first):
         return SourceError(f"no file listed in {title} exists: {shown(address)}")
+    for row, one in zip(rows, written, strict=True):
+        if row.path and (what := not_plain(os.path.join(place.root, one.rel))):
+            of = f"the one file listed in {title}" if count == 1 else f"none of the {count} files listed in {title}"
+            return SourceError(
+                f"{of} can{'not' if count == 1 else ''} be read, {'' if count == 1 else 'e.g. '}{shown(one.rel)}: {what}"
+            )
     elsewhere = ROOTED.match(first) is not None
     first = shown(first) or "an empty path"
     none = (
