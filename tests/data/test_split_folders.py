@@ -73,6 +73,24 @@ def test_the_plain_names_need_no_remark(tmp_path: Path) -> None:
     assert dataset.notes == ()
 
 
+def test_a_plain_name_that_may_be_a_class_is_remarked_on(tmp_path: Path) -> None:
+    dataset = open_source(two_classes(tmp_path, "train", "Dev"))
+    assert read(dataset) == {"train": as_split("train"), "Dev": as_split("valid")}
+    assert dataset.notes == (
+        (
+            "took Dev as valid and train as train, because the same class folders (2) stand under each; say otherwise with "
+            "--splits none, or --splits Dev=valid,train=train"
+        ),
+    )
+    other = open_source(
+        put(tmp_path / "other", "train/cat/1.jpg", "train/dog/1.jpg", "dev/2020/1.jpg", "dev/2021/1.jpg")
+    )
+    assert read(other) == {"train": as_split("train"), "dev": {("2020", "valid"), ("2021", "valid")}}
+    assert "because their names say so, although different class folders stand under them" in other.notes[0]
+    alone = open_source(put(tmp_path / "alone", "dev/cat/1.jpg"))
+    assert "took dev as valid, because its name says so and 1 class folder stands under it" in alone.notes[0]
+
+
 @pytest.mark.parametrize("valid", ["dev", "development", "my_val", "valid_set", "validation-data"])
 def test_three_splits(tmp_path: Path, valid: str) -> None:
     prefix = "my_" if valid.startswith("my_") else ""

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from ...core.errors import SourceError
 from .folder import Tree, label_of, listed, shown
-from .splits import FILLERS, NONE, SIDES, SPLITS, as_said, named, words_of
+from .splits import FILLERS, NONE, REMARKED, SIDES, SPLITS, as_said, named, words_of
 
 UNLABELLED = frozenset(
     {
@@ -230,15 +230,8 @@ class _Level:
     def _notes(self, plain: list[str], taken: list[str], left_out: list[str]) -> tuple[str, ...]:
         notes = []
         told = {folder: self.names[folder].split for folder in taken if folder not in left_out}
-        if set(told) - set(plain) or self.base:
-            classes = [self.classes[folder] for folder in told if self.classes[folder]]
-            why = "which a table describes"
-            if len(classes) > 1:
-                common = len(frozenset.intersection(*classes))
-                alike = all(one == classes[0] for one in classes)
-                why = f"because {'the same' if alike else 'mostly the same'} class folders ({common}) stand under each"
-            elif classes:
-                why = f"because its name says so and {len(classes[0])} class folders stand under it"
+        if set(told) - set(plain) or self.base or any(_last(folder).lower() in REMARKED for folder in told):
+            why = self._why([self.classes[folder] for folder in told if self.classes[folder]])
             took = _in_words(f"{shown(folder)} as {split}" for folder, split in told.items())
             notes.append(f"took {took}, {why}; say otherwise with --splits {NONE}, or {as_said(told)}")
         if left_out:
@@ -247,6 +240,19 @@ class _Level:
                 f"left out {listed(left_out)}, which {has} no class folders and stand{'s' * (has == 'has')} beside splits"
             )
         return tuple(notes)
+
+    def _why(self, classes: list[frozenset[str]]) -> str:
+        """Say why folders were taken for splits, by the classes of those that have any."""
+        if not classes:
+            return "which a table describes"
+        if len(classes) == 1:
+            stand = "class folder stands" if len(classes[0]) == 1 else "class folders stand"
+            return f"because its name says so and {len(classes[0])} {stand} under it"
+        common = len(frozenset.intersection(*classes))
+        if not common:
+            return "because their names say so, although different class folders stand under them"
+        alike = all(one == classes[0] for one in classes)
+        return f"because {'the same' if alike else 'mostly the same'} class folders ({common}) stand under each"
 
     def _none(self, groups: list[list[str]]) -> SplitFolders:
         """No splits; where folders have the names of some, say so."""

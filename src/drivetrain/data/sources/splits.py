@@ -11,6 +11,9 @@ from ...core.errors import UsageError
 SPLITS = {"train": "train", "valid": "valid", "validation": "valid", "val": "valid", "dev": "valid", "test": "test"}
 """The plain names of splits, in lower case → the split. A folder of such a name needs no other beside it to be one."""
 
+REMARKED = frozenset({"dev"})
+"""Plain names that may as well be a class's, so that it is said when folders of them are taken for splits."""
+
 WORDS: Mapping[str, str] = {
     **SPLITS,
     "training": "train",
