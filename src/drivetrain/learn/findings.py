@@ -40,6 +40,7 @@ FILES_NOT_JUDGED = "files-not-judged"
 PROFILES_IGNORED = "profiles-ignored"
 BANDS_GUESSED = "bands-guessed"
 LABELS_ALIKE = "labels-alike"
+LABELS_LIKE_MISSING = "labels-like-missing"
 RANGE_FITTED = "range-fitted"
 RANGE_GUESSED = "range-guessed"
 RANGE_EXCEEDED = "range-exceeded"
@@ -64,6 +65,7 @@ RULES: dict[str, Heading] = {
     PROFILES_IGNORED: Heading(Severity.WARNING, "Colour profiles could not be used"),
     BANDS_GUESSED: Heading(Severity.WARNING, "The meaning of bands was guessed"),
     LABELS_ALIKE: Heading(Severity.WARNING, "Labels that differ only in how they are written"),
+    LABELS_LIKE_MISSING: Heading(Severity.WARNING, "Labels that look like missing values"),
     UNUSED_SPLIT: Heading(Severity.WARNING, "Something looks like a split and is not used"),
     RANGE_FITTED: Heading(Severity.NOTE, "The range of values was fitted"),
     RANGE_GUESSED: Heading(Severity.WARNING, "The range of values was guessed"),

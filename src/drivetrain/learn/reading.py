@@ -19,6 +19,7 @@ from ..data.sources.opening import open_source
 from ..model.kinds.tasks import TaskName
 from .kinds.registry import TARGETS, kind_of_block
 from .kinds.targets import Targets
+from .missing_values import about_missing
 from .spelling import about_alike, about_merged, counted, renamed, spelled
 from .target_options import TargetOptions
 
@@ -77,12 +78,16 @@ def read(source: Source, options: TargetOptions, block: DataBlock | None, unpack
 
 
 def _as_spelled(found: Labelled, options: TargetOptions) -> Labelled:
-    """Merge labels that differ only in how they are written, or point them out."""
+    """Merge labels that differ only in how they are written, or point them out; and those that look like missing values."""
+    meant = options.order or getattr(found.target, "vocab", None) or ()
     labels = counted(found.kind, found.samples)
-    if not options.normalise_labels:
-        doubts = (*found.dataset.doubts, *about_alike(labels))
-        return replace(found, dataset=replace(found.dataset, doubts=doubts))
-    return respelled(found, spelled(labels, options.order or getattr(found.target, "vocab", None) or ()))
+    if options.normalise_labels:
+        found, alike = respelled(found, spelled(labels, meant)), []
+        labels = counted(found.kind, found.samples)
+    else:
+        alike = about_alike(labels)
+    doubts = (*found.dataset.doubts, *alike, *about_missing(labels, meant))
+    return replace(found, dataset=replace(found.dataset, doubts=doubts))
 
 
 def respelled(found: Labelled, names: Mapping[str, str]) -> Labelled:
