@@ -26,7 +26,8 @@ from drivetrain.data.block.item_transforms import Resize
 from drivetrain.data.block.labellers import parent_label
 from drivetrain.data.image.decode import decode
 from drivetrain.data.image.preprocess import for_images
-from drivetrain.data.image.render import Range, Ranges, Render
+from drivetrain.data.image.render import SRGB, Range, Ranges, Render
+from drivetrain.learn.interpretation import Interpretation
 from drivetrain.serve.served import ServedModel
 from drivetrain.serve.work.job import Ticket, Upload, jobs_of
 from drivetrain.serve.work.keeping import Keeping
@@ -158,7 +159,7 @@ def test_answers_to_pictures_beyond_the_range_go_before_a_person(
     reasons = {path.stem: predictor.predict(path).to_json()["reasons"] for path in folder.iterdir()}
     assert reasons["known"] == []
     assert [one["code"] for one in reasons["exceeded"]] == ["range-exceeded"]
-    assert "the model's range, integers 0 to 4095" in reasons["exceeded"][0]["words"]
+    assert "the model's range, integers 0 to 4095" in reasons["exceeded"][0]["text"]
     assert [one["code"] for one in reasons["guessed"]] == ["range-guessed"]
     said = CliRunner().invoke(app, ["predict", str(bundle), str(folder)])
     assert "warning: 1 of 3 files, first" in said.stderr
@@ -220,6 +221,23 @@ def test_server_heat_map_and_pictures_shown_go_by_the_range(
     assert np.asarray(picture).max() > 200
     steps = {step.name: step for step in trace(_written(tmp_path / "dark.png", data), tmp_path / "a")}
     assert "62" in steps["decode"].range
+
+
+def test_sheets_of_mistakes_go_by_the_range(
+    deep_folder: Path, digits_folder: Path, cache_folder: Path, tmp_path: Path
+) -> None:
+    bundle = train(deep_folder, tmp_path / "a", cache_folder).bundle
+    redrawn(digits_folder, tmp_path / "dark", 1000)
+    found = dt.evaluate(bundle, tmp_path / "dark", cache=cache_folder, keep_leaks=True).interpretation()
+    assert isinstance(found, Interpretation)
+    render = for_images(dt.load(bundle).manifest.input.preprocess).render
+
+    def sheet(render: Render | None) -> list[int]:
+        heat = None if render is None else lambda item: decode(item.path.read_bytes(), render=render).image
+        return np.asarray(found.plot_top_losses(4, heat=heat)).tolist()
+
+    assert sheet(None) == sheet(render)
+    assert sheet(None) != sheet(SRGB), "as each picture alone would be shown"
 
 
 def _written(path: Path, data: bytes) -> Path:

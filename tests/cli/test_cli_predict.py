@@ -67,7 +67,7 @@ def test_json_is_as_documented(drivetrain: CommandLine, kept: Path, photos: Path
     assert broken["probs"] == {}
     assert broken["verdict"] == "unreadable"
     assert broken["error"]
-    assert broken["reasons"] == [{"code": "unreadable", "words": broken["error"]}]
+    assert broken["reasons"] == [{"code": "unreadable", "text": broken["error"]}]
     warning, tally = done.err.splitlines()
     assert warning == "warning: 1 of 4 files cannot be read; they are marked “unreadable”"
     assert tally == (

@@ -51,6 +51,8 @@ def test_a_learner_answers_by_the_range_of_its_loaders_and_exports_it(deep_folde
     learn = vision.vision_learner(dls)
     assert learn.network.about.preprocess.render.ranges == FITTED
     answer = learn.predict(deep_folder / "bright" / "00.png")
+    for shown in (vision.ClassificationInterpretation.from_learner(learn), learn.interpretation()):
+        assert shown.preparation == learn.network.about.preprocess
     learn.export(tmp_path / "learned", cache=tmp_path / "cache", gallery=0)
     assert ranges_of(tmp_path / "learned") == FITTED
     exported = dt.load(tmp_path / "learned").predict(deep_folder / "bright" / "00.png")

@@ -16,6 +16,7 @@ from drivetrain.core.errors import DataError
 from drivetrain.core.figure import Better, Figure, Format
 from drivetrain.core.types import Dataset, FloatArray, Item
 from drivetrain.data.block.blocks import ImageBlock
+from drivetrain.data.image.preprocess import Preprocess
 from drivetrain.draw.numbers import shown
 from drivetrain.learn.figures import Figures
 from drivetrain.learn.findings import RULES
@@ -241,7 +242,7 @@ def test_a_report_shows_its_sections(learned: Learned) -> None:
     page = render(with_answers(Report("drawn", "", ()), sections, learned.items))
     assert "Hardest images" in page
     assert len(sections.top_losses) + len(sections.confident_mistakes) > 0
-    interpretation = learned.judged.interpretation(learned.items, learned.figures.settings)
+    interpretation = learned.judged.interpretation(learned.items, learned.figures.settings, Preprocess())
     assert "60 items" in repr(interpretation)
     assert learned.targets.head_in_words("held back", "none")
     assert "moved" in learned.targets.moved(learned.judged.answers_JO, learned.judged.answers_JO)

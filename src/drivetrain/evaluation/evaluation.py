@@ -8,6 +8,7 @@ from ..core.errors import DataError
 from ..core.finding import Finding
 from ..core.scratch import Into
 from ..core.types import IntArray, Interval, Item, Skipped
+from ..data.preparation import Preparation
 from ..learn.accept_rule import Accepted
 from ..learn.figures import Figures, interval_of
 from ..learn.judged import Judged
@@ -35,6 +36,8 @@ class Evaluation:
     seconds: float
     findings: tuple[Finding, ...]
     """Findings that a reader must not miss, most important first."""
+    preparation: Preparation = field(repr=False)
+    """The preparation of the bundle's network, by which pictures are shown as it sees them."""
     ignored: tuple[str, ...]
     """Codes of findings that were left out as asked."""
     place: Into | None = field(default=None, repr=False)
@@ -95,7 +98,7 @@ class Evaluation:
 
     def interpretation(self) -> AnyInterpretation:
         """Return the mistakes to look at: tables, plots, top losses and slices, as the task has them."""
-        return self.judged.interpretation(self.items, self.figures.settings)
+        return self.judged.interpretation(self.items, self.figures.settings, self.preparation)
 
     def _lacking(self, what: str) -> AttributeError:
         return AttributeError(self.figures.lacking(self.judged.targets.task, what))

@@ -170,6 +170,7 @@ def _judged(
         against_training=comparisons,
         seconds=time.perf_counter() - start_s,
         findings=findings,
+        preparation=manifest.input.preprocess,
         ignored=ignored,
     )
 

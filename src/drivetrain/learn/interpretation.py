@@ -18,6 +18,7 @@ from PIL import Image
 
 from ..core.errors import DataError
 from ..core.types import IntArray, Interval
+from ..data.preparation import Preparation
 from ..draw.confusion_plot import confusion_plot
 from ..draw.numbers import decimals, hundredths, percent, percent_number, unbroken
 from ..draw.svg import Svg
@@ -38,6 +39,7 @@ class Interpretation(Generic[T]):
         probs_NC: what the model says, fractions.
         groups_N: items of one group are not independent; ``numpy.arange(N)`` where all are.
         classes: in the order of the columns.
+        preparation: that of the network, by which pictures are shown as it sees them; None: as they show by themselves.
 
     Raises:
         DataError: the parts do not fit each other.
@@ -48,6 +50,7 @@ class Interpretation(Generic[T]):
     probs_NC: Floats
     groups_N: IntArray
     classes: tuple[str, ...]
+    preparation: Preparation | None = None
 
     def __post_init__(self) -> None:
         n, shape = len(self.items), (len(self.items), len(self.classes))
@@ -192,7 +195,7 @@ class Interpretation(Generic[T]):
             label, answer = self.classes[self.labels_N[row]], self.classes[self.predicted_N[row]]
             names = [label] if label == answer else [label, answer]
             captions.append(named(names, f"{hundredths(self.probs_NC[row].max())} % {loss:.1f}"))
-        return loss_sheet([self.items[row] for row in rows_K], captions, nrows, heat)
+        return loss_sheet([self.items[row] for row in rows_K], captions, nrows, heat, self.preparation)
 
 
 def interval_text(interval: Interval | None) -> str:

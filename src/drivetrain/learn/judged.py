@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..core.types import FloatArray, IntArray, Item
+from ..data.preparation import Preparation
 from ..stats.metrics import Floats
 from .figures import Figures
 from .kinds.answered import Answered
@@ -43,9 +44,11 @@ class Judged:
         """Return the part that is answered worst, see `Targets.worst`."""
         return self.targets.worst(self._answered(seed))
 
-    def interpretation(self, items: Sequence[Item], settings: Sequence[float]) -> AnyInterpretation:
-        """Return the mistakes among the answers to ``items``, to look at."""
-        return self.targets.interpretation(items, self._answered(), settings)
+    def interpretation(
+        self, items: Sequence[Item], settings: Sequence[float], preparation: Preparation
+    ) -> AnyInterpretation:
+        """Return the mistakes among the answers to ``items``, to look at; ``preparation``: that of the network."""
+        return replace(self.targets.interpretation(items, self._answered(), settings), preparation=preparation)
 
     def sections(self, items: Sequence[Item], settings: Sequence[float], confident: ConfidentFrom) -> AnswerSections:
         """Make what a report shows of the answers to ``items``; see `Targets.sections`."""

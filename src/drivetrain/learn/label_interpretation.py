@@ -16,6 +16,7 @@ from PIL import Image
 
 from ..core.errors import DataError, UsageError
 from ..core.types import FloatArray, IntArray
+from ..data.preparation import Preparation
 from ..draw.numbers import percent, unbroken
 from ..draw.precision_recall_plot import precision_recall, precision_recall_plot
 from ..draw.svg import Svg
@@ -47,6 +48,7 @@ class LabelInterpretation(Generic[T]):
         thresholds_L: a label is given where its probability is at least this.
         groups_N: items of one group are not independent; ``numpy.arange(N)`` where all are.
         labels: in the order of the columns.
+        preparation: that of the network, by which pictures are shown as it sees them; None: as they show by themselves.
 
     Raises:
         DataError: the parts do not fit each other.
@@ -58,6 +60,7 @@ class LabelInterpretation(Generic[T]):
     thresholds_L: Sequence[float] | Floats
     groups_N: IntArray
     labels: tuple[str, ...]
+    preparation: Preparation | None = None
 
     def __post_init__(self) -> None:
         n, shape = len(self.items), (len(self.items), len(self.labels))
@@ -169,7 +172,7 @@ class LabelInterpretation(Generic[T]):
         """
         losses_K, rows_K = self.top_losses(k)
         captions = [self._caption(row, loss) for row, loss in zip(rows_K, losses_K, strict=True)]
-        return loss_sheet([self.items[row] for row in rows_K], captions, nrows, heat)
+        return loss_sheet([self.items[row] for row in rows_K], captions, nrows, heat, self.preparation)
 
     def _caption(self, row: int, loss: float) -> str:
         there_L, given_L = self.there_NL[row], self.given_NL[row]

@@ -11,6 +11,9 @@ from ..core.errors import InputError
 from ..core.reference import Reference, read_reference
 from ..data.image.contact_sheet import CELL, FONT_SIZE, contact_sheet
 from ..data.image.decode import decode
+from ..data.image.preprocess import render_of
+from ..data.image.render import SRGB, Render
+from ..data.preparation import Preparation
 from ..draw.charts import shorten
 
 # Letters for other scripts are this much wider than the sheet's own.
@@ -38,18 +41,22 @@ def loss_sheet(
     captions: Sequence[str],
     nrows: int | None = None,
     heat: Callable[[T], Image.Image] | None = None,
+    preparation: Preparation | None = None,
 ) -> Image.Image:
     """Draw the items' pictures, or ``heat``'s drawings of them; a file that can no longer be read is a grey square.
+
+    Values and colours become levels as in ``preparation``, a network's.
 
     Raises:
         UsageError: there is nothing to show, or ``nrows`` is no number of rows.
     """
-    return contact_sheet([(heat or _picture)(item) for item in items], captions, nrows)
+    render = SRGB if preparation is None else render_of(preparation)
+    return contact_sheet([heat(item) if heat else _picture(item, render) for item in items], captions, nrows)
 
 
-def _picture(item: Pictured) -> Image.Image:
+def _picture(item: Pictured, render: Render) -> Image.Image:
     try:
-        return decode(read_reference(item.reference), _thumbnail).image
+        return decode(read_reference(item.reference), _thumbnail, render=render).image
     except (InputError, OSError):
         return Image.new("RGB", (CELL, CELL), MISSING)
 

@@ -16,6 +16,7 @@ from PIL import Image
 
 from ..core.errors import DataError, UsageError
 from ..core.types import FloatArray, IntArray, Interval
+from ..data.preparation import Preparation
 from ..draw.number_plots import residual_plot, scatter_plot
 from ..draw.numbers import decimals, reading
 from ..draw.svg import Svg
@@ -38,6 +39,7 @@ class NumberInterpretation(Generic[T]):
         half_widths_M: the interval promised is prediction ± this; infinite where none could be.
         names: of the numbers, in the order of the columns.
         groups_N: items of one group are not independent; ``numpy.arange(N)`` where all are.
+        preparation: that of the network, by which pictures are shown as it sees them; None: as they show by themselves.
 
     Raises:
         DataError: the parts do not fit each other, or a number is not finite.
@@ -49,6 +51,7 @@ class NumberInterpretation(Generic[T]):
     half_widths_M: Sequence[float] | Floats
     names: tuple[str, ...]
     groups_N: IntArray
+    preparation: Preparation | None = None
 
     def __post_init__(self) -> None:
         n, shape = len(self.items), (len(self.items), len(self.names))
@@ -208,7 +211,7 @@ class NumberInterpretation(Generic[T]):
             )
             for row, residual in zip(rows_K, residuals_K, strict=True)
         ]
-        return loss_sheet([self.items[row] for row in rows_K], captions, nrows, heat)
+        return loss_sheet([self.items[row] for row in rows_K], captions, nrows, heat, self.preparation)
 
     def _coverage(self, column: int, inside: NDArray[np.intp]) -> Interval:
         return coverage_of(

@@ -47,7 +47,7 @@ class ClassificationInterpretation(Interpretation[Item]):
             UsageError: it gives no classes.
             DataError: there are no validation items.
         """
-        return cls(*learn.class_answers())
+        return cls(*learn.class_answers(), learn.network.about.preprocess)
 
 
 __all__ = [

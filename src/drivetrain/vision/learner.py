@@ -210,7 +210,9 @@ class VisionLearner:
     def interpretation(self) -> AnyInterpretation:
         """Return the learner's mistakes among the validation items."""
         judged, items = self.judged()
-        return judged.interpretation(items, judged.figures(self.learner.options.seed).settings)
+        return judged.interpretation(
+            items, judged.figures(self.learner.options.seed).settings, self.network.about.preprocess
+        )
 
     def class_answers(self) -> tuple[tuple[Item, ...], IntArray, Floats, IntArray, tuple[str, ...]]:
         """Return items, labels (V,), probabilities (V, C), groups (V,) and classes of the validation items.
