@@ -121,13 +121,14 @@ def test_old_figures_of_labels_and_numbers_are_rows() -> None:
 
 
 def assert_same(found: Any, wanted: Any) -> None:
-    """The same but for the last bits of numbers, which processors of another make add up in another order."""
+    """The same but for the last bits of numbers: processors of another make, and other kernels on the same one, add up the
+    networks' floats of 32 bits in another order, which moves these bundles' logits by up to 1e-7 of their size."""
     if isinstance(wanted, dict):
         assert found.keys() == wanted.keys()
         for name in wanted:
             assert_same(found[name], wanted[name])
     elif isinstance(wanted, float):
-        assert found == pytest.approx(wanted, rel=1e-12, abs=1e-15)
+        assert found == pytest.approx(wanted, rel=2e-6, abs=1e-12)
     else:
         assert found == wanted
 
