@@ -654,3 +654,19 @@ def test_a_table_of_nothing_but_pipes_and_folders_says_what_they_are(
     write(tmp_path, "two.csv", "path,label\ngone.jpg,cat\npipe.jpg,cat\n")
     two = tmp_path / "two.csv"
     one_line(r"none of the 2 files listed in .*two\.csv can be read, e\.g\. pipe\.jpg: it is a pipe, not a file$", two)
+
+
+@pytest.mark.parametrize("name", ["a.jpg", "a.b.JPG", "a..jpg", "..a.jpg", "ü.jpg"])
+def test_a_name_that_ends_like_an_image_is_believed(tmp_path: Path, name: str) -> None:
+    put(tmp_path, name, data=b"no picture")
+    assert IMAGES.problem(str(tmp_path / name)) is None
+
+
+@pytest.mark.parametrize("name", ["jpg", ".jpg", "...jpg", "a.jpg.", "a.jpg2", "x.jpg/a"])
+def test_a_name_without_such_an_ending_is_looked_into(
+    tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(tmp_path, name, data=b"no picture")
+    monkeypatch.chdir(tmp_path)
+    for path in (name, str(tmp_path / name)):
+        assert IMAGES.problem(path) is not None

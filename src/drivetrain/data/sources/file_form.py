@@ -13,6 +13,10 @@ from ...core.plain_file import open_plain
 HEAD_BYTES = 4096
 
 
+# A dot behind one of these may begin a name instead of its ending.
+_DOUBTFUL = frozenset({"/", os.sep, "."})
+
+
 def _unnamed(_head: bytes) -> str | None:
     return None
 
@@ -57,7 +61,8 @@ class FileForm:
 
     def problem(self, path: str) -> tuple[str, str] | None:
         """None if the regular file at ``path`` passes for one, else the reason and a sentence."""
-        if os.path.splitext(path)[1].lower() in self.endings:  # noqa: PTH122  # a Path each is half of what a walk takes
+        name, _, ending = path.rpartition(".")
+        if name and f".{ending.lower()}" in self.endings and (name[-1] not in _DOUBTFUL or os.path.splitext(path)[1]):  # noqa: PTH122  # seldom
             return None
         try:
             with open_plain(path) as file:

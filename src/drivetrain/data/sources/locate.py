@@ -61,12 +61,14 @@ class Finder:
         Raises:
             SourceError: it points outside, where that is not allowed.
         """
-        rels = [self._relative(spelling, at) for spelling in _spellings(path)]
-        for rel in rels:
+        first = ""
+        for spelling in _spellings(path):
+            rel = self._relative(spelling, at)
+            first = first or rel
             file = os.path.normpath(os.path.join(self._place.root, rel))
             if os.path.isfile(file):
                 return Located(rel, file)
-        return Located(rels[0], "")
+        return Located(first, "")
 
     def by_name(self, path: str, at: str) -> Located:
         """Find the one file that an id or a bare name fits.
@@ -128,7 +130,7 @@ class Finder:
             path = posixpath.normpath(path)
             root = os.path.abspath(place.root).replace(os.sep, "/") + "/"
             return path.removeprefix(root) if place.root else path
-        rel = posixpath.normpath(posixpath.join(place.below, path))
+        rel = posixpath.normpath(posixpath.join(place.below, path) if place.below else path)
         if place.confined and (ROOTED.match(path) or rel == ".." or rel.startswith("../")):
             raise SourceError(f"{at}: {path!r} points outside the data; list files by their path relative to the table")
         return rel
@@ -141,18 +143,15 @@ def _is_called(rel: str, name: str) -> bool:
 
 
 def _spellings(path: str) -> Iterator[str]:
-    """Yield a path as listed, then as other systems and editors would have written it."""
-    return iter(
-        dict.fromkeys(
-            (
-                path,
-                path.strip(),
-                unicodedata.normalize("NFC", path),
-                unicodedata.normalize("NFD", path),
-                path.replace("\\", "/"),
-            )
-        )
+    """Yield a path as listed, then as other systems and editors would have written it, which is seldom asked for."""
+    yield path
+    others = (
+        path.strip(),
+        unicodedata.normalize("NFC", path),
+        unicodedata.normalize("NFD", path),
+        path.replace("\\", "/"),
     )
+    yield from dict.fromkeys(other for other in others if other != path)
 
 
 def _files_below(folder: str) -> Iterator[str]:

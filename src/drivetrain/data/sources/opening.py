@@ -17,6 +17,8 @@ import reprlib
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from itertools import pairwise
+from operator import attrgetter
 from pathlib import Path
 
 from ...core.errors import SourceError, UsageError
@@ -76,7 +78,7 @@ def open_source(
         return source
     if isinstance(source, str | os.PathLike):
         title, found = shown(str(source)), _open_path(str(source), unpack_dir, form, labelled, said)
-        found.items.sort(key=lambda item: (item.name, str(item.path)))
+        _sort(found.items)
         found.skipped.sort(key=lambda one: (one.name, one.detail))
     else:
         title = f"Python {type(source).__name__}"
@@ -84,6 +86,13 @@ def open_source(
     if not found.items:
         raise _nothing(title, found.skipped, form)
     return Dataset(title, tuple(found.items), tuple(found.skipped), found.notes, found.doubts)
+
+
+def _sort(items: list[Item]) -> None:
+    """Sort by name, and those of one name by their paths, whose texts cost more than the sorting."""
+    items.sort(key=attrgetter("name"))
+    if any(one.name == other.name for one, other in pairwise(items)):
+        items.sort(key=lambda item: (item.name, str(item.path)))
 
 
 def _nothing(title: str, skipped: list[Skipped], form: FileForm) -> SourceError:

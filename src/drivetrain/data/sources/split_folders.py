@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from ...core.errors import SourceError
 from .folder import Tree, label_of, listed, shown
@@ -60,6 +61,11 @@ class SplitFolders:
     unlabelled: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
+    @cached_property
+    def _begins(self) -> tuple[tuple[str, str], ...]:
+        """The beginnings of the names of files below each start, with its split."""
+        return tuple((f"{start}/", split) for start, split in self.starts.items())
+
     def place(self, rel: str) -> tuple[str | None, str] | None:
         """The split of a file and its path from where classes begin; None of a file outside the splits.
 
@@ -70,10 +76,10 @@ class SplitFolders:
         """
         if not self.starts:
             return None, rel
-        return next(
-            ((split, rel[len(start) + 1 :]) for start, split in self.starts.items() if rel.startswith(f"{start}/")),
-            None,
-        )
+        for start, split in self._begins:
+            if rel.startswith(start):
+                return split, rel[len(start) :]
+        return None
 
     def holds(self, rel: str) -> bool:
         """Tells whether a file stands above the class folders of a split, on the way to them."""

@@ -156,6 +156,8 @@ def row_of(at: str, cells: Mapping[str, object], meaning: Meaning) -> Row:
 
 def labels_of(value: object, at: str) -> tuple[str, ...] | None:
     """Return labels that are listed one by one; None of anything but a list."""
+    if value is None or type(value) is str:  # nearly every cell
+        return None
     if isinstance(value, np.ndarray) and value.ndim == 1:
         value = value.tolist()
     if not isinstance(value, (list, tuple)):
@@ -166,6 +168,8 @@ def labels_of(value: object, at: str) -> tuple[str, ...] | None:
 
 def text_of(value: object, what: str) -> str | None:
     """Return a label or group as text in NFC; None where the cell is empty. Whole floats lose their ``.0``."""
+    if type(value) is str:  # nearly every cell
+        return unicodedata.normalize("NFC", shown(value.strip())) or None
     if isinstance(value, np.generic):
         value = value.item()
     if value is None or (isinstance(value, float) and math.isnan(value)):
