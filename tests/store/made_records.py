@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Any
 
-from drivetrain.core.records import Context, Entry, Record, RecordFilter, StoredInput, Timings
+from drivetrain.core.records import Alarm, Context, Entry, Record, RecordFilter, StoredInput, Timings, ToldHow, Truth
 from drivetrain.core.types import Interval, Prediction, Reason, Verdict
 
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -109,3 +109,34 @@ def varied_filter(rng: Random) -> RecordFilter:
         since=maybe(START + timedelta(seconds=10), START + timedelta(seconds=40)),
         until=maybe(START + timedelta(seconds=20), START + timedelta(seconds=50)),
     )
+
+
+def made_truth(number: int = 0, prediction: int = 0, **changes: Any) -> Truth:
+    """What somebody told of the record of number ``prediction``, a day after it was made."""
+    truth = Truth(
+        id=f"{number:032x}",
+        prediction_id=made_record(prediction).id,
+        at=START + timedelta(days=1, seconds=number),
+        by="Ada",
+        how=ToldHow.BLIND,
+        label="grizzly",
+        note="left of the tree",
+        key_id="k" * 32,
+    )
+    return replace(truth, **changes)
+
+
+def made_alarm(number: int = 0, **changes: Any) -> Alarm:
+    """An alarm with something in every field but those of clearing."""
+    alarm = Alarm(
+        id=f"{number:032x}",
+        model="bears",
+        bundle_id="b" * 32,
+        source="camera 1",
+        monitor="out-of-domain-rate",
+        began=START + timedelta(minutes=number),
+        raised=START + timedelta(hours=1, minutes=number),
+        looks_like="new-class",
+        evidence={"rate": 0.125, "ids": ["a", "b"]},
+    )
+    return replace(alarm, **changes)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:  # a terminal's progress bar need not load what records are ma
         Entry,
         Fed,
         MonitorState,
+        Notice,
         Record,
         RecordFilter,
         RecordPage,
@@ -154,15 +155,21 @@ class MonitorStore(Protocol):
     """The place where monitors read what happened, and keep what they know. Every method may raise `StoreError`."""
 
     def feed(self, after: int, limit: int) -> Sequence[Fed]:
-        """Entries stored after a position, oldest first, of all models: all that there are up to the last one returned."""
+        """Entries stored after a position, oldest first, of all models: all that there are up to the last one returned.
+
+        Empty where none has been stored since. Those that were pruned are left out; their positions are never given again.
+        """
         ...
 
     def monitor_state(self, model: str, bundle_id: str) -> MonitorState | None: ...
 
-    def advance_monitor(self, before: int | None, state: MonitorState, alarms: Sequence[Alarm]) -> bool:
+    def advance_monitor(
+        self, before: int | None, state: MonitorState, alarms: Sequence[Alarm], *, notify: bool = True
+    ) -> bool:
         """Keep a state that follows on the one at position ``before`` (None: on no state), with the alarms raised since.
 
-        False, and nothing is written, where another process has gone on from there already.
+        With ``notify`` each alarm leaves a notice to be delivered. False, and nothing is written, where another process has
+        gone on from there already.
         """
         ...
 
@@ -170,6 +177,34 @@ class MonitorStore(Protocol):
         """Alarms from the newest back; ``standing`` asks for those that nobody has cleared, or for the others."""
         ...
 
-    def clear_alarm(self, alarm_id: str, at: datetime, by: str, reason: str) -> Alarm | None:
-        """Clear an alarm; one that is cleared already stays as it is. None where there is none."""
+    def clear_alarm(self, alarm_id: str, at: datetime, by: str, reason: str, *, notify: bool = True) -> Alarm | None:
+        """Clear an alarm; one that is cleared already stays as it is. None where there is none.
+
+        With ``notify`` the one call that clears it leaves a notice to be delivered.
+        """
+        ...
+
+    def notices_due(self, now: datetime, limit: int) -> Sequence[Notice]:
+        """Notices whose next attempt is due, the one that waits longest first; to look at, not to deliver."""
+        ...
+
+    def claim_notices(self, now: datetime, until: datetime, limit: int) -> Sequence[Notice]:
+        """Take notices that are due, for an attempt each, which nobody else then makes before ``until``.
+
+        A process that dies with them has lost none: they are due again at ``until``. So a notice may arrive twice, but
+        never at once; its attempts, as returned, count the one to be made now.
+        """
+        ...
+
+    def settle_notice(
+        self, notice: Notice, at: datetime, *, error: str | None = None, again_at: datetime | None = None
+    ) -> bool:
+        """Say how the attempt went that a notice was claimed for: it arrived, or ``error``, to be tried ``again_at`` or never.
+
+        False, and nothing is written, where it was claimed anew meanwhile.
+        """
+        ...
+
+    def notices_of(self, alarm_ids: Collection[str]) -> Mapping[str, tuple[Notice, ...]]:
+        """The notices of each alarm, oldest first; alarms without one are missing."""
         ...

@@ -21,6 +21,8 @@ __all__ = [
     "Entry",
     "Fed",
     "MonitorState",
+    "Notice",
+    "NoticeEvent",
     "Record",
     "RecordFilter",
     "RecordPage",
@@ -246,3 +248,29 @@ class Alarm:
     cleared_by: str | None = None
     reason: str | None = None
     """The reason for clearing it, in that person's words."""
+
+
+class NoticeEvent(StrEnum):
+    """The event that a notice tells of."""
+
+    RAISED = "raised"
+    CLEARED = "cleared"
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """A message that something happened to an alarm, for a webhook; kept until it has arrived."""
+
+    id: str
+    """32 hexadecimal digits, the same at every attempt, so that a receiver knows one that comes twice."""
+    event: NoticeEvent
+    alarm: Alarm
+    """The alarm as it was at the event."""
+    at: datetime
+    """The moment of the event."""
+    attempts: int = 0
+    """The attempts that were begun to deliver it."""
+    next_at: datetime | None = None
+    """The moment of the next attempt; None: there is to be none."""
+    delivered_at: datetime | None = None
+    last_error: str | None = None

@@ -9,7 +9,7 @@ from sqlalchemy import BigInteger, Connection, Table, func, literal_column, sele
 
 from .moment import from_us
 from .schema import CURRENT
-from .tables import INPUTS, KEYS, PREDICTIONS, TIME
+from .tables import INPUTS, KEYS, PREDICTIONS, TIME, TRUTHS
 
 COUNTED = 100_000
 """The most rows that are counted; of more, the database's own estimate is told."""
@@ -25,11 +25,13 @@ class StoreInfo:
     records: int
     inputs: int
     exact: bool
-    """False where records or inputs are too many to be counted, and their numbers are estimates."""
+    """False where records, inputs or truths are too many to be counted, and their numbers are estimates."""
     keys: int
     bytes: int
     oldest: datetime | None
     newest: datetime | None
+    truths: int = 0
+    """The right answers that people told."""
 
 
 def holdings(connection: Connection, shown: str) -> StoreInfo:
@@ -39,7 +41,10 @@ def holdings(connection: Connection, shown: str) -> StoreInfo:
         connection.execute(select(TIME).select_from(PREDICTIONS).order_by(*order).limit(1)).scalar()
         for order in ((TIME, PREDICTIONS.c.id), (TIME.desc(), PREDICTIONS.c.id.desc()))
     ]
-    (records, records_exact), (inputs, inputs_exact) = (_count(connection, table) for table in (PREDICTIONS, INPUTS))
+    tables = (PREDICTIONS, INPUTS, TRUTHS)
+    (records, records_exact), (inputs, inputs_exact), (truths, truths_exact) = (
+        _count(connection, table) for table in tables
+    )
     if postgres:
         size = connection.execute(text("SELECT pg_database_size(current_database())")).scalar_one()
     else:
@@ -54,11 +59,12 @@ def holdings(connection: Connection, shown: str) -> StoreInfo:
         schema=CURRENT,
         records=records,
         inputs=inputs,
-        exact=records_exact and inputs_exact,
+        exact=records_exact and inputs_exact and truths_exact,
         keys=connection.execute(select(func.count()).select_from(KEYS)).scalar_one(),
         bytes=size,
         oldest=oldest,
         newest=newest,
+        truths=truths,
     )
 
 

@@ -10,9 +10,10 @@ from datetime import datetime
 
 from sqlalchemy import Connection, delete, func, select, tuple_
 
+from . import feed, truth_table
 from .moment import DAY_US, from_us
 from .rows import COLUMNS, label_rows
-from .tables import INPUTS, LABELS, PREDICTIONS, TIME
+from .tables import INPUTS, LABELS, PREDICTIONS, TIME, TRUTHS
 
 _RECORDS_AT_ONCE = 500
 _INPUTS_AT_ONCE = 50
@@ -31,6 +32,8 @@ class Pruned:
     input_bytes: int
     oldest: datetime | None = None
     newest: datetime | None = None
+    truths: int = 0
+    """The right answers told to the records, which go with them."""
 
 
 @dataclass(frozen=True)
@@ -50,18 +53,20 @@ class Oldest:
 
 def count(connection: Connection, oldest: Oldest) -> Pruned:
     """Count what would be deleted."""
-    records, inputs, size = 0, 0, 0
+    records, inputs, size, truths = 0, 0, 0, 0
     moments: list[int | None] = []
     if oldest.records_us is not None:
         ends = select(func.count(), func.min(TIME), func.max(TIME)).select_from(PREDICTIONS)
         records, *found = connection.execute(ends.where(oldest.records_us > TIME)).one()
         moments += found
+        told = select(func.count()).select_from(TRUTHS.join(PREDICTIONS, PREDICTIONS.c.id == TRUTHS.c.prediction_id))
+        truths = connection.execute(told.where(oldest.records_us > TIME)).scalar_one()
     if oldest.input_limit_us is not None:
         at = INPUTS.c.kept_at
         query = select(func.count(), func.coalesce(func.sum(INPUTS.c.size), 0), func.min(at), func.max(at))
         inputs, size, *found = connection.execute(query.where(at < oldest.input_limit_us)).one()
         moments += found
-    return Pruned(records, inputs, int(size), *_ends(moments))
+    return Pruned(records, inputs, int(size), *_ends(moments), truths)
 
 
 def _ends(moments: Iterable[int | None]) -> tuple[datetime | None, datetime | None]:
@@ -71,17 +76,18 @@ def _ends(moments: Iterable[int | None]) -> tuple[datetime | None, datetime | No
 
 def prune(writing: Writing, oldest: Oldest) -> Pruned:
     """Delete in bunches, each in a transaction of its own."""
-    inputs, records, size = 0, 0, 0
+    inputs, records, size, truths = 0, 0, 0, 0
     moments: list[int | None] = []
     if oldest.input_limit_us is not None:
         for bunch, of_bytes, *found in _prune_inputs(writing, oldest.input_limit_us):
             inputs, size = inputs + bunch, size + of_bytes
             moments += found
     if oldest.records_us is not None:
-        for bunch, *found in _prune_records(writing, oldest.records_us):
-            records += bunch
+        for bunch, told, *found in _prune_records(writing, oldest.records_us):
+            records, truths = records + bunch, truths + told
             moments += found
-    return Pruned(records, inputs, size, *_ends(moments))
+        _trim_feed(writing)
+    return Pruned(records, inputs, size, *_ends(moments), truths)
 
 
 def _prune_inputs(writing: Writing, limit_us: int) -> Iterator[tuple[int, int, int | None, int | None]]:
@@ -98,7 +104,8 @@ def _prune_inputs(writing: Writing, limit_us: int) -> Iterator[tuple[int, int, i
             return
 
 
-def _prune_records(writing: Writing, limit_us: int) -> Iterator[tuple[int, int | None, int | None]]:
+def _prune_records(writing: Writing, limit_us: int) -> Iterator[tuple[int, int, int | None, int | None]]:
+    """Delete records with their truths, and yield each bunch's numbers of both, and first and last moment."""
     columns = [PREDICTIONS.c[name] for name in COLUMNS]
     query = select(*columns).where(limit_us > TIME).order_by(TIME, PREDICTIONS.c.id).limit(_RECORDS_AT_ONCE)
     while True:
@@ -108,11 +115,20 @@ def _prune_records(writing: Writing, limit_us: int) -> Iterator[tuple[int, int |
             key = tuple_(LABELS.c.label, LABELS.c.at, LABELS.c.id)
             for start in range(0, len(labels), _RECORDS_AT_ONCE):
                 connection.execute(delete(LABELS).where(key.in_(labels[start : start + _RECORDS_AT_ONCE])))
-            connection.execute(delete(PREDICTIONS).where(PREDICTIONS.c.id.in_([row.id for row in found])))
+            ids = [row.id for row in found]
+            connection.execute(delete(PREDICTIONS).where(PREDICTIONS.c.id.in_(ids)))
+            told = truth_table.forget(connection, ids)
         at = [row.at for row in found]
-        yield len(found), min(at, default=None), max(at, default=None)
+        yield len(found), told, min(at, default=None), max(at, default=None)
         if len(found) < _RECORDS_AT_ONCE:
             return
+
+
+def _trim_feed(writing: Writing) -> None:
+    more = True
+    while more:
+        with writing() as connection:
+            more = feed.trim(connection)
 
 
 def give_back(connection: Connection) -> bool:

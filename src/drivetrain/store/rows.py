@@ -66,7 +66,7 @@ def to_row(record: Record) -> Row:
         bundle_id,
         prediction.verdict.value,
         label,
-        _joined(prediction.labels) if prediction.labels else None,
+        joined(prediction.labels) if prediction.labels else None,
         camera,
         site,
         group,
@@ -156,7 +156,8 @@ def needle(label: str) -> str:
     return f"{SEPARATOR}{indexed(label)}{SEPARATOR}"
 
 
-def _joined(labels: Iterable[str]) -> str:
+def joined(labels: Iterable[str]) -> str:
+    """The form in which several labels stand in one column, where `needle` finds each."""
     return SEPARATOR + SEPARATOR.join(map(indexed, labels)) + SEPARATOR
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import threading
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -13,8 +13,22 @@ from sqlalchemy import Connection, Engine, select, text
 
 from ..core.calendar import Calendar
 from ..core.errors import StoreError
-from ..core.records import ApiKey, Entry, Record, RecordFilter, RecordPage, StoredInput
-from . import calendar_table, key_table, pruning, schema, search
+from ..core.records import (
+    Alarm,
+    ApiKey,
+    Entry,
+    Fed,
+    MonitorState,
+    Notice,
+    Record,
+    RecordFilter,
+    RecordPage,
+    StoredInput,
+    Truth,
+    TruthFilter,
+    TruthPage,
+)
+from . import calendar_table, feed, key_table, monitor_table, notice_table, pruning, schema, search, truth_table
 from .engine import WRITING, make_engine
 from .faults import told
 from .holdings import StoreInfo, holdings
@@ -64,7 +78,10 @@ def migrate_store(place: str | Path) -> tuple[str | None, str]:
 
 
 class SqlStore:
-    """A `drivetrain.core.ports.PredictionStore` in a database."""
+    """A `PredictionStore`, `TruthStore` and `MonitorStore` of `drivetrain.core.ports` in a database.
+
+    The methods of the latter two are described there; each may raise `StoreError`.
+    """
 
     def __init__(self, engine: Engine, location: Location) -> None:
         self._engine = engine
@@ -163,6 +180,74 @@ class SqlStore:
         """
         with self._writing() as connection:
             return key_table.revoke(connection, name_or_id, at)
+
+    def add_truth(self, truth: Truth) -> Truth:
+        """Keep a right answer, for good once this returns; see `TruthStore`."""
+        with self._writing() as connection:
+            return truth_table.add(connection, truth)
+
+    def truths(self, wanted: TruthFilter, limit: int, cursor: str | None = None) -> TruthPage:
+        """Read a page of right answers from the newest back."""
+        with self._reading() as connection:
+            return truth_table.find(connection, wanted, limit, cursor)
+
+    def truths_of(self, prediction_ids: Collection[str]) -> Mapping[str, tuple[Truth, ...]]:
+        """Return the right answers told to each prediction, oldest first."""
+        with self._reading() as connection:
+            return truth_table.of_predictions(connection, prediction_ids)
+
+    def feed(self, after: int, limit: int) -> tuple[Fed, ...]:
+        """Read what was stored after a position, oldest first; see `MonitorStore` and `drivetrain.store.feed`."""
+        with self._reading() as connection:
+            last = feed.horizon(connection, after)
+        if last is None:
+            return ()
+        with self._reading() as connection:
+            return feed.read(connection, after, limit, last)
+
+    def monitor_state(self, model: str, bundle_id: str) -> MonitorState | None:
+        """Return the state of a bundle's monitor."""
+        with self._reading() as connection:
+            return monitor_table.state(connection, model, bundle_id)
+
+    def advance_monitor(
+        self, before: int | None, state: MonitorState, alarms: Sequence[Alarm], *, notify: bool = True
+    ) -> bool:
+        """Keep a state that follows on the one at ``before``, with its alarms and their notices, or nothing."""
+        with self._writing() as connection:
+            return monitor_table.advance(connection, before, state, alarms, notify)
+
+    def alarms(self, *, standing: bool | None = None, model: str | None = None, limit: int = 200) -> tuple[Alarm, ...]:
+        """Return alarms from the newest back."""
+        with self._reading() as connection:
+            return monitor_table.alarms(connection, standing, model, limit)
+
+    def clear_alarm(self, alarm_id: str, at: datetime, by: str, reason: str, *, notify: bool = True) -> Alarm | None:
+        """Clear an alarm, and leave a notice of it."""
+        with self._writing() as connection:
+            return monitor_table.clear(connection, alarm_id, at, by, reason, notify)
+
+    def notices_due(self, now: datetime, limit: int) -> tuple[Notice, ...]:
+        """Return notices that are due; does not wait for writers."""
+        with self._reading() as connection:
+            return notice_table.due(connection, now, limit)
+
+    def claim_notices(self, now: datetime, until: datetime, limit: int) -> tuple[Notice, ...]:
+        """Take notices that are due for one attempt each."""
+        with self._writing() as connection:
+            return notice_table.claim(connection, now, until, limit)
+
+    def settle_notice(
+        self, notice: Notice, at: datetime, *, error: str | None = None, again_at: datetime | None = None
+    ) -> bool:
+        """Write down how an attempt went."""
+        with self._writing() as connection:
+            return notice_table.settle(connection, notice, at, error, again_at)
+
+    def notices_of(self, alarm_ids: Collection[str]) -> Mapping[str, tuple[Notice, ...]]:
+        """Return the notices of each alarm, oldest first."""
+        with self._reading() as connection:
+            return notice_table.of_alarms(connection, alarm_ids)
 
     def check(self) -> None:
         """Raise `StoreError` if the store cannot be used just now; does not wait for writers."""

@@ -109,3 +109,73 @@ CALENDAR = Table(
     Column("ahead", BigInteger, nullable=False),
     Column("held", BigInteger, nullable=False),
 )
+
+# The order in which predictions and truths were stored, see `feed`: a row for each group of predictions that was written at
+# once, and for each truth. Its numbers grow, and are given once only, even where all rows have been deleted.
+FEED = Table(
+    "feed",
+    METADATA,
+    Column("number", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
+    Column("predictions", Text),
+    Column("truth", _text()),
+    sqlite_autoincrement=True,
+)
+
+# The right answers that people told; ``named`` holds the labels in the form of the predictions' column ``labels``.
+TRUTHS = Table(
+    "truths",
+    METADATA,
+    Column("id", _text(), primary_key=True),
+    Column("prediction_id", _text(), nullable=False),
+    Column("at", BigInteger, nullable=False),
+    Column("model", _text(), nullable=False),
+    Column("bundle_id", _text(), nullable=False),
+    Column("how", _text(), nullable=False),
+    Column("told_by", _text(), nullable=False),
+    Column("named", _text()),
+    Column("told", Text, nullable=False),
+)
+Index("ix_truths_time", TRUTHS.c.at, TRUTHS.c.id)
+for _column in ("prediction_id", "model", "bundle_id"):
+    Index(f"ix_truths_{_column}", TRUTHS.c[_column], TRUTHS.c.at, TRUTHS.c.id)
+
+MONITORS = Table(
+    "monitors",
+    METADATA,
+    Column("model", _text(), primary_key=True),
+    Column("bundle_id", _text(), primary_key=True),
+    Column("position", BigInteger, nullable=False),
+    Column("at", BigInteger, nullable=False),
+    Column("state", Text, nullable=False),
+)
+
+ALARMS = Table(
+    "alarms",
+    METADATA,
+    Column("id", _text(), primary_key=True),
+    Column("model", _text(), nullable=False),
+    Column("raised", BigInteger, nullable=False),
+    Column("cleared", BigInteger),
+    Column("alarm", Text, nullable=False),
+)
+Index("ix_alarms_raised", ALARMS.c.raised, ALARMS.c.id)
+_standing = ALARMS.c.cleared.is_(None)
+Index("ix_alarms_standing", ALARMS.c.raised, ALARMS.c.id, sqlite_where=_standing, postgresql_where=_standing)
+
+# What is to be told of alarms to a webhook.
+NOTICES = Table(
+    "notices",
+    METADATA,
+    Column("id", _text(), primary_key=True),
+    Column("alarm_id", _text(), nullable=False),
+    Column("event", _text(), nullable=False),
+    Column("at", BigInteger, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("next_at", BigInteger),
+    Column("delivered_at", BigInteger),
+    Column("last_error", Text),
+    Column("body", Text, nullable=False),
+)
+Index("ix_notices_alarm", NOTICES.c.alarm_id, NOTICES.c.at, NOTICES.c.id)
+_due = NOTICES.c.next_at.is_not(None)
+Index("ix_notices_due", NOTICES.c.next_at, NOTICES.c.id, sqlite_where=_due, postgresql_where=_due)
