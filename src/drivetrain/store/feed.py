@@ -77,7 +77,7 @@ def read(connection: Connection, after: int, limit: int, last: int) -> tuple[Fed
     if limit < 1:
         raise UsageError(f"{limit} entries are not to be had; ask for 1 or more")
     found: list[Fed] = []
-    # What was pruned leaves places without an entry.
+    # Pruning leaves places without an entry.
     while len(found) < limit and (places := _places(connection, after, limit - len(found), last)):
         found += _filled(connection, places)
         after = places[-1].position

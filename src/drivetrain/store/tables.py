@@ -162,7 +162,7 @@ Index("ix_alarms_raised", ALARMS.c.raised, ALARMS.c.id)
 _standing = ALARMS.c.cleared.is_(None)
 Index("ix_alarms_standing", ALARMS.c.raised, ALARMS.c.id, sqlite_where=_standing, postgresql_where=_standing)
 
-# What is to be told of alarms to a webhook.
+# Messages about alarms, for a webhook.
 NOTICES = Table(
     "notices",
     METADATA,
