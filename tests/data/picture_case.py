@@ -90,16 +90,19 @@ def over_white(rgb: Pixels, opacity: Pixels) -> Pixels:
     return (1 - (1 - rgb) * opacity) * 255
 
 
+TURNS: dict[int, Callable[[Pixels], Pixels]] = {
+    1: lambda a: a,
+    2: lambda a: a[:, ::-1],
+    3: lambda a: a[::-1, ::-1],
+    4: lambda a: a[::-1],
+    5: lambda a: a.swapaxes(0, 1),
+    6: lambda a: np.rot90(a, -1),
+    7: lambda a: a[::-1, ::-1].swapaxes(0, 1),
+    8: lambda a: np.rot90(a, 1),
+}
+"""EXIF's numbers → what they ask for, by the standard's definition of where the stored row 0 and column 0 belong."""
+
+
 def turned(pixels: Pixels, orientation: int) -> Pixels:
-    """Turn stored pixels as EXIF's number asks, by the standard's definition of where row 0 and column 0 belong."""
-    turns: dict[int, Callable[[Pixels], Pixels]] = {
-        1: lambda a: a,
-        2: lambda a: a[:, ::-1],
-        3: lambda a: a[::-1, ::-1],
-        4: lambda a: a[::-1],
-        5: lambda a: a.swapaxes(0, 1),
-        6: lambda a: np.rot90(a, -1),
-        7: lambda a: a[::-1, ::-1].swapaxes(0, 1),
-        8: lambda a: np.rot90(a, 1),
-    }
-    return turns[orientation](pixels)
+    """Turn stored pixels as EXIF's number asks."""
+    return TURNS[orientation](pixels)

@@ -24,6 +24,7 @@ import tifffile
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from picture_case import TURNS, turned
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
@@ -44,17 +45,6 @@ pytestmark = [
 Pixels = NDArray[np.uint8]
 
 ORIENTATION = 0x0112
-# What EXIF's numbers ask for, as the standard puts it: where the stored row 0 and column 0 belong.
-TURNED: dict[int, Callable[[Pixels], Pixels]] = {
-    1: lambda a: a,
-    2: lambda a: a[:, ::-1],
-    3: lambda a: a[::-1, ::-1],
-    4: lambda a: a[::-1],
-    5: lambda a: a.swapaxes(0, 1),
-    6: lambda a: np.rot90(a, -1),
-    7: lambda a: a[::-1, ::-1].swapaxes(0, 1),
-    8: lambda a: np.rot90(a, 1),
-}
 
 
 def picture(width: int = 48, height: int = 32, seed: int = 0) -> Image.Image:
@@ -97,7 +87,7 @@ def colour(data: bytes) -> tuple[int, ...]:
 # Orientation
 
 
-@pytest.mark.parametrize("orientation", TURNED)
+@pytest.mark.parametrize("orientation", TURNS)
 @pytest.mark.parametrize(
     ("kind", "options"),
     [
@@ -115,7 +105,7 @@ def test_exif_orientation(kind: str, options: dict[str, str], orientation: int) 
     stored = picture()
     plain = pixels(decode(saved(stored, kind, **options)))
     decoded = decode(saved(stored, kind, exif=tagged(orientation), **options))
-    assert np.array_equal(pixels(decoded), TURNED[orientation](plain))
+    assert np.array_equal(pixels(decoded), turned(plain, orientation))
     assert (decoded.width, decoded.height) == decoded.image.size
     assert decoded.image.size == ((32, 48) if orientation >= 5 else (48, 32))
 
@@ -653,7 +643,7 @@ def test_the_upright_size_is_that_before_the_reduction() -> None:
     assert (square.width, square.height, square.image.size) == (800, 800, (100, 100))
 
 
-@pytest.mark.parametrize("orientation", TURNED)
+@pytest.mark.parametrize("orientation", TURNS)
 def test_a_reduced_picture_is_the_full_one_averaged(orientation: int) -> None:
     data = saved(picture(320, 240), "JPEG", quality=95, exif=tagged(orientation))
     full = decode(data)
