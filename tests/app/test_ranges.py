@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import io
 import json
-import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
+from served_answer import served_answer
 from typer.testing import CliRunner
 
 import drivetrain as dt
@@ -19,7 +19,6 @@ from drivetrain.app.trace import trace
 from drivetrain.cli.main import app
 from drivetrain.core.errors import UsageError
 from drivetrain.core.memory_budget import MemoryBudget
-from drivetrain.core.retention import Retention
 from drivetrain.data.block.blocks import CategoryBlock, ImageBlock
 from drivetrain.data.block.datablock import DataBlock
 from drivetrain.data.block.item_transforms import Resize
@@ -28,11 +27,7 @@ from drivetrain.data.image.decode import decode
 from drivetrain.data.image.preprocess import for_images
 from drivetrain.data.image.render import SRGB, Range, Ranges, Render
 from drivetrain.learn.interpretation import Interpretation
-from drivetrain.serve.served import ServedModel
-from drivetrain.serve.work.job import Ticket, Upload, jobs_of
-from drivetrain.serve.work.keeping import Keeping
 from drivetrain.serve.work.pictures import Pictures
-from drivetrain.serve.work.worker import answer, prepare
 from tiny_backbone import TINY
 
 pytestmark = pytest.mark.trains
@@ -199,17 +194,7 @@ def test_server_heat_map_and_pictures_shown_go_by_the_range(
     seen_as = decode(data, render=render).image
     assert np.asarray(seen_as).max() == 62
     assert np.asarray(decode(data).image).max() == 249
-    jobs = jobs_of(
-        ServedModel("m", Path("m"), predictor),
-        [Upload("dark.png", data)],
-        Ticket(1, lambda _: None),
-        client="a",
-        request_id="r",
-        key_id=None,
-        now_s=time.monotonic(),
-        deadline_s=float("inf"),
-    )
-    (entry,) = answer(prepare(jobs, Keeping(Retention.parse("none")), reader))
+    entry = served_answer(predictor, "dark.png", data)
     assert entry.record.facts == {"width": 40, "height": 40, "range": "known"}
     assert entry.record.prediction.probs == predictor.predict(seen_as).probs == predictor.predict(data).probs
     maps = predictor.heatmaps()

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-import time
 from pathlib import Path
 
 import pytest
+from served_answer import served_answer
 from suspicious_rule import NAME, P_IN_DOMAIN, WORDS
 from typer.testing import CliRunner
 
@@ -14,18 +14,11 @@ import drivetrain as dt
 from drivetrain.app.trace import trace
 from drivetrain.cli.main import app
 from drivetrain.core.errors import SchemaError
-from drivetrain.core.memory_budget import MemoryBudget
-from drivetrain.core.retention import Retention
 from drivetrain.core.verdict import Verdict
 from drivetrain.learn.sections import ConfidentFrom
 from drivetrain.model import storage
 from drivetrain.notebook.answer import answer_html, verdict_words
 from drivetrain.report.evaluation import evaluation_report
-from drivetrain.serve.served import ServedModel
-from drivetrain.serve.work.job import Ticket, Upload, jobs_of
-from drivetrain.serve.work.keeping import Keeping
-from drivetrain.serve.work.pictures import Pictures
-from drivetrain.serve.work.worker import answer, prepare
 
 pytestmark = pytest.mark.trains
 
@@ -122,18 +115,7 @@ def test_a_terminal_says_why(bundles: dict[str, Path], pictures: Path, tmp_path:
 
 
 def test_a_servers_worker_says_why(suspicious: dt.Predictor, pictures: Path) -> None:
-    upload = Upload("00.jpg", (pictures / "discs" / "00.jpg").read_bytes())
-    jobs = jobs_of(
-        ServedModel("m", Path("m"), suspicious),
-        [upload],
-        Ticket(1, lambda _: None),
-        client="a",
-        request_id="r",
-        key_id=None,
-        now_s=time.monotonic(),
-        deadline_s=float("inf"),
-    )
-    (entry,) = answer(prepare(jobs, Keeping(Retention.parse("none")), Pictures(MemoryBudget(1 << 30))))
+    entry = served_answer(suspicious, "00.jpg", (pictures / "discs" / "00.jpg").read_bytes())
     prediction = entry.record.prediction
     assert (prediction.verdict, prediction.reasons[-1].words) == (Verdict.REVIEW, WORDS)
     assert prediction.p_in_domain == P_IN_DOMAIN
