@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 import drivetrain as dt
 from drivetrain.cli.main import app
 from drivetrain.data.bands import bands_of
-from drivetrain.learn.colour_findings import about_colours
+from drivetrain.learn.rendering_findings import about_rendering
 
 BUNDLE = Path(__file__).parent.parent / "bundles" / "v3-classes"
 
@@ -63,7 +63,17 @@ def test_an_evaluation_counts_them(tmp_path: Path, cache_folder: Path) -> None:
 
 
 def test_one_picture_is_one() -> None:
-    (told,) = about_colours(
+    (told,) = about_rendering(
         [{"mode": "6 bands", "profile": "none"}, {"mode": "RGB", "profile": "none"}], ["x.tif", "y.tif"]
     )
     assert told.sentence.startswith("1 image (x.tif) has bands whose meaning")
+
+
+def test_each_rule_tells_of_its_own_images_in_one_order() -> None:
+    facts = [{"mode": "I;16", "range": "guessed"}, {"mode": "4 bands", "profile": "ignored"}, {"range": "exceeded"}]
+    told = about_rendering([*facts, {"range": "guessed"}], ["a", "b", "c", "d"])
+    assert [one.code for one in told] == ["range-guessed", "range-exceeded", "profiles-ignored", "bands-guessed"]
+    starts = [one.sentence.split(" ", 6)[:6] for one in told]
+    assert starts[0] == ["2", "images", "(first:", "a)", "are", "of"]
+    assert [" ".join(start[:4]) for start in starts[1:]] == ["1 image (c) is", "1 image (b) has", "1 image (b) has"]
+    assert about_rendering([{"mode": "RGB", "profile": "none"}], ["x"]) == []

@@ -25,7 +25,6 @@ from ..data.sources.splits import read_splits, split_value
 from ..embed.cache import EmbeddingCache, default_folder
 from ..embed.unpack_place import unpack_place
 from ..learn.accept_rule import accepted_of
-from ..learn.colour_findings import about_colours
 from ..learn.findings import (
     CACHE_DIFFERS,
     COPIES_OF_TRAINING,
@@ -39,8 +38,8 @@ from ..learn.groups import group_numbers
 from ..learn.judged import Judged
 from ..learn.kinds.registry import TARGETS
 from ..learn.kinds.targets import Targets
-from ..learn.range_findings import about_ranges
 from ..learn.reading import Labelled, item_of, respelled, samples_of, targets_of
+from ..learn.rendering_findings import about_rendering
 from ..learn.sections import FILES_LEFT_OUT
 from ..learn.spelling import counted, spelled
 from ..learn.target_options import TargetOptions
@@ -212,7 +211,7 @@ def _findings(
         findings.append(finding(UNKNOWN_LABELS, sentence, FILES_LEFT_OUT))
     details = [facts.details for facts in embeddings.facts]
     names = [known.items[row].name for row in embeddings.rows_N]
-    findings += [*about_ranges(details, names), *about_colours(details, names)]
+    findings += about_rendering(details, names)
     if unusable := [*dataset.skipped, *embeddings.skipped]:
         count = f"{len(unusable)} files do" if len(unusable) > 1 else "1 file does"
         sentence = f"{count} not count: {reasons(unusable)} (first: {unusable[0].name}, {unusable[0].detail})."

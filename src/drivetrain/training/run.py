@@ -15,13 +15,12 @@ from ..data.block.blocks import InputBlock
 from ..embed.backbone import Backbone
 from ..embed.cache import EmbeddingCache
 from ..embed.embedder import Embedder
-from ..learn.colour_findings import about_colours
 from ..learn.figures import with_leak
 from ..learn.findings import without
 from ..learn.head import FittedHead
 from ..learn.judged import Judged
-from ..learn.range_findings import about_fit, about_ranges
 from ..learn.reading import Read
+from ..learn.rendering_findings import about_fit, about_rendering
 from .checks import check_groups
 from .contradictions import contradictory
 from .features import Chosen, candidates, choose_and_embed
@@ -131,7 +130,7 @@ def _about_pictures(run: Frozen) -> tuple[Finding, ...]:
     """Make the findings on how the images' values and colours became sRGB."""
     details = [facts.details for facts in run.chosen.embeddings.facts]
     names = [item.name for item in run.sides.sample.items]
-    return (*about_fit(run.fitted_range), *about_ranges(details, names), *about_colours(details, names))
+    return (*about_fit(run.fitted_range), *about_rendering(details, names))
 
 
 def _concluded(run: Frozen, tuned: Tuned | None, outcome: Outcome | None) -> Trained:
