@@ -226,17 +226,17 @@ def _png(data: bytes) -> bytes:
     view = memoryview(data)
     kept: list[Piece] = []
     turning: tuple[list[Piece], list[Piece]] = [], []
-    at, pixels, frames, turns = len(PNG_SIGNATURE), False, 0, png.turning(data)
-    for _ in range(MAX_PARTS):
-        length, kind = struct.unpack_from(">I4s", data, at)
-        start, at = at, at + 12 + length
-        if at > len(data) or not kind.isalpha() or (kind == b"IHDR") != (not kept):
+    pixels, frames, turns = False, 0, png.turning(data)
+    for number, (kind, start, end) in enumerate(png.every_chunk(data)):
+        if number == MAX_PARTS:
+            raise ImageError("damaged", f"more than {MAX_PARTS} chunks")
+        if end > len(data) or not kind.isalpha() or (kind == b"IHDR") != (not kept):
             raise _OddError
-        chunk = view[start:at]
-        if kind == b"IEND":
+        chunk = view[start:end]
+        if kind == png.END:
             if not pixels:
                 raise _OddError
-            return b"".join([PNG_SIGNATURE, kept[0], *_png_exif(*turning), *kept[1:], _png_chunk(b"IEND", b"")])
+            return b"".join([PNG_SIGNATURE, kept[0], *_png_exif(*turning), *kept[1:], png.IEND])
         pixels = pixels or kind == b"IDAT"
         if kind in PNG_BEFORE:
             if pixels and kind not in PNG_AFTER:
@@ -248,7 +248,7 @@ def _png(data: bytes) -> bytes:
                 frames = int.from_bytes(chunk[8:12], "big")
         elif start in turns:
             turning[pixels].append(chunk)
-    raise ImageError("damaged", f"more than {MAX_PARTS} chunks")
+    raise _OddError
 
 
 def _png_exif(before: list[Piece], after: list[Piece]) -> Iterator[bytes]:

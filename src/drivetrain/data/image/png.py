@@ -11,10 +11,12 @@ import struct
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from ...core.errors import ImageError
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
+END = b"IEND"
 IEND = b"\0\0\0\0IEND\xaeB`\x82"
 
 # Chunks that are part of the picture: their damage is the picture's.
@@ -52,8 +54,7 @@ class Cleaned:
     profile: bytes | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Chunk:
+class Chunk(NamedTuple):
     """A chunk as it lies in a file: ``end`` is that of its checksum."""
 
     kind: bytes
@@ -107,11 +108,17 @@ def cleaned(data: bytes) -> Cleaned:
 
 def chunks(data: bytes) -> Iterator[Chunk]:
     """Yield the chunks up to the end of the picture or of what can be read; the last may be cut short."""
-    at = len(SIGNATURE)
+    for chunk in every_chunk(data):
+        if chunk.kind == END or not chunk.kind.isalnum():
+            return
+        yield chunk
+
+
+def every_chunk(data: bytes, start: int = 0) -> Iterator[Chunk]:
+    """Yield all chunks there may be of a PNG that begins at ``start``, whatever they are called; the last may be cut short."""
+    at = start + len(SIGNATURE)
     while at + 8 <= len(data):
         length, kind = struct.unpack_from(">I4s", data, at)
-        if kind == b"IEND" or not kind.isalnum():
-            return
         yield Chunk(kind, at, at + 12 + length)
         at += 12 + length
 

@@ -232,14 +232,12 @@ def _held(stored: int, *, is_rgb: bool = False) -> int:
 
 def _png(data: bytes, start: int, most_chunks: int = MAX_CHUNKS) -> TrueSize | None:
     """Read a PNG's chunks as Pillow does: of several headers before the pixels, the last counts."""
-    chunks = 0
-    at, widest, stored, opaque, deep = start + len(PNG_SIGNATURE), None, 0, True, False
+    widest, stored, opaque, deep = None, 0, True, False
     texts = exif = profile = 0
-    while at + 8 <= len(data):
-        chunks += 1
-        if chunks > most_chunks:
+    for number, (kind, at, end) in enumerate(png.every_chunk(data, start)):
+        if number == most_chunks:
             raise ImageError("too large", f"a PNG of more than {most_chunks} chunks")
-        length, kind = struct.unpack_from(">I4s", data, at)
+        length = end - at - 12
         if kind == b"IHDR" and len(data) >= at + 18:
             width, height, depth, colour = struct.unpack_from(">IIBB", data, at + 8)
             if widest is None or width * height > widest[0] * widest[1]:
@@ -256,9 +254,8 @@ def _png(data: bytes, start: int, most_chunks: int = MAX_CHUNKS) -> TrueSize | N
             exif += min(length, png.MAX_TURNING)
         elif kind == png.PROFILE:
             profile = 2 * png.MAX_PROFILE
-        elif kind == b"IEND":
+        elif kind == png.END:
             break
-        at += 12 + length
     if widest is None:
         return None
     most = png.MOST_TURNING * png.MAX_TURNING
