@@ -10,6 +10,7 @@ never will be. Writers do not wait for each other, and idle stores are not locke
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -39,11 +40,10 @@ class _Place(NamedTuple):
     truth_id: str | None
 
 
-def enter_predictions(connection: Connection, ids: Sequence[str]) -> None:
+def enter_predictions(driver: sqlite3.Connection, ids: Sequence[str]) -> None:
     """Give predictions their positions, in SQLite; PostgreSQL's are given by the statement that writes them."""
     rows = [(SEPARATOR.join(ids[start : start + MOST]),) for start in range(0, len(ids), MOST)]
-    if rows:
-        connection.exec_driver_sql("INSERT INTO feed (predictions) VALUES (?)", rows)
+    driver.executemany("INSERT INTO feed (predictions) VALUES (?)", rows)
 
 
 def enter_truth(connection: Connection, truth_id: str) -> None:
