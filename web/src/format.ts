@@ -103,7 +103,7 @@ export function meaning(said: Said, model?: Model | null): string {
   const least = model?.accept?.confidence;
   switch (said.verdict) {
     case "accept":
-      return least === undefined
+      return least === undefined || least === null
         ? "The model may answer alone."
         : `The model may answer alone: its confidence of ${percent(said.confidence)} reaches ${percent(least)}.`;
     case "review":
@@ -118,10 +118,7 @@ export function meaning(said: Said, model?: Model | null): string {
 /** The rule behind “accept”, in words. */
 export function acceptRule(model: Model): string {
   if (!model.accept) return "Every answer goes before a person: this model has no rule for answering alone.";
-  return (
-    `Answers with a confidence of at least ${percent(model.accept.confidence)} are marked “accept”; ` +
-    `${percent(model.accept.coverage)} of the training images were.`
-  );
+  return `Accepts ${model.accept.words}.`;
 }
 
 /** What a figure is to be compared with, and which way is better. */

@@ -71,9 +71,8 @@ def _print_bundle(predictor: Predictor) -> None:
 
 def _answers(manifest: Manifest) -> list[tuple[str, str]]:
     """Say what the model answers, how well, and which answers pass without a person."""
-    from ..draw.numbers import percent
+    from ..model.accept_words import accept_words
     from ..model.figure_words import hows, named, with_limits
-    from ..model.policy import Policy
 
     rows, untold = manifest.kind.facts(manifest.data.per_class), set(hows(manifest.rows))
     for figure in (row for row in manifest.rows if row.better):
@@ -82,11 +81,7 @@ def _answers(manifest: Manifest) -> list[tuple[str, str]]:
         if figure.how in untold:
             rows.append(("", figure.how))
             untold.remove(figure.how)
-    if manifest.accept is None:
-        return [*rows, ("Accept", "none: a person sees every answer")]
-    coverage = percent(manifest.accept.coverage)
-    rule = f"{Policy.of(manifest).lets.where}: {coverage} of the training images, unseen"
-    return [*rows, ("Accept", rule)]
+    return [*rows, ("Accepts", accept_words(manifest))]
 
 
 def report(

@@ -146,6 +146,7 @@ def _print_summary(result: TrainResult) -> None:
         rows.append(("Random split", result.random_split))
     if result.worst:
         rows.append((f"Worst {result.worst.what}", result.worst.sentence()))
+    rows.append(("Accepts", result.accepts))
     print_pairs(rows)
     if result.warnings:
         print_line("")

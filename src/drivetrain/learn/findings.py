@@ -44,6 +44,7 @@ LABELS_LIKE_MISSING = "labels-like-missing"
 RANGE_FITTED = "range-fitted"
 RANGE_GUESSED = "range-guessed"
 RANGE_EXCEEDED = "range-exceeded"
+NO_THRESHOLD = "no-threshold"
 
 RULES: dict[str, Heading] = {
     SPLIT_LEAKS: Heading(Severity.WARNING, "The split leaks"),
@@ -51,6 +52,7 @@ RULES: dict[str, Heading] = {
     CONTRADICTING_COPIES: Heading(Severity.WARNING, "Copies of a picture contradict each other"),
     CONFLICTING_ROWS: Heading(Severity.WARNING, "Files are listed twice, with labels that differ"),
     NO_BETTER_THAN_GUESSING: Heading(Severity.SERIOUS, "No better than guessing"),
+    NO_THRESHOLD: Heading(Severity.WARNING, "The error asked for cannot be shown"),
     FINE_TUNING_LEFT_OUT: Heading(Severity.NOTE, "Fine-tuning did not help"),
     TOO_FEW_IMAGES: Heading(Severity.WARNING, "Too few images"),
     UNEQUAL_CLASSES: Heading(Severity.NOTE, "Some classes are far commoner than others"),

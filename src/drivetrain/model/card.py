@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
 
 from ..core.visible import visible, visible_json
 from ..draw.numbers import between, percent
+from .accept_words import cannot, known
 from .figure_words import hows, named, with_limits
-from .manifest import Basis, Manifest
+from .manifest import Manifest
 from .policy import Policy
 
 # Licences that the hub knows; any other has to be called “other” and named beside it.
@@ -17,12 +17,6 @@ HUB_LICENCES = frozenset(
     {"apache-2.0", "mit", "bsd-2-clause", "bsd-3-clause", "cc0-1.0", "cc-by-4.0", "cc-by-sa-4.0", "cc-by-nc-4.0"}
     | {"cc-by-nc-sa-4.0", "gpl-3.0", "lgpl-3.0", "agpl-3.0", "mpl-2.0", "openrail", "unknown"}
 )
-
-BASES: Mapping[Basis, str] = {
-    "convention": "a convention, not a guarantee",
-    "estimate": "a cross-fitted estimate, not a guarantee",
-    "certificate": "certified",
-}
 
 
 def render_card(manifest: Manifest) -> str:
@@ -85,20 +79,34 @@ def _remarks(manifest: Manifest) -> str:
     lines = [f"{_cell(how)}." for how in hows(manifest.rows)]
     if remark := manifest.kind.remark(_cell):
         lines.append(remark)
+    return "\n".join([*lines, *_accepting(manifest)])
+
+
+def _accepting(manifest: Manifest) -> list[str]:
+    """Say which answers stand without a person, and on what the error among them rests."""
     accept = manifest.accept
-    if accept is None or accept.confidence is None:
-        lines.append("No error has been named that may pass without a person, so every answer is marked `review`.")
-        return "\n".join(lines)
+    if accept is None or (accept.confidence is None and accept.width is None):
+        why = "No error has been named that may pass without a person"
+        if accept is not None and accept.bound is not None:
+            words = cannot(accept.bound)
+            why = f"{words[:1].upper()}{words[1:]}"
+        return [f"{why}, so every answer is marked `review`."]
     error, others = accept.error, Policy.of(manifest).besides_confidence
     among = f", with {percent(error.value)} errors among them ({between(error.low, error.high)})" if error else ""
-    marked = f"Answers with a confidence of at least {accept.confidence:.2f}{others} are marked `accept`"
-    return "\n".join(
-        [
-            *lines,
-            f"{marked}: {percent(accept.coverage)} of",
-            f"the training images{among}. This threshold is {BASES[accept.basis]}.",
-        ]
-    )
+    from_ = f"intervals of at most ± {accept.width:g}" if accept.width is not None else ""
+    if accept.confidence is not None:
+        from_ = f"a confidence of at least {_threshold(accept.confidence)}"
+    images = "fresh images" if accept.basis == "certificate" else "training images"
+    return [
+        f"Answers with {from_}{others} are marked `accept`: {percent(accept.coverage)} of",
+        f"the {images}{among}. What is known of the error: {known(accept)}.",
+    ]
+
+
+def _threshold(confidence: float) -> str:
+    """Write a confidence with two places, or as many as it has."""
+    short = f"{confidence:.2f}"
+    return short if float(short) == confidence else f"{confidence:.9g}"
 
 
 def _counts(manifest: Manifest) -> str:

@@ -75,18 +75,24 @@ class Bound(Part):
     """The one-sided Clopper–Pearson limit; 1 where nothing is accepted."""
     needed: Count
     """The fewest accepted, independent, error-free answers that can show ``max_error``."""
+    labelled: Count | None = None
+    """About how many labelled items would show it; None where it is shown, or where no number of them would."""
 
 
 class Accept(Part):
     """The answers that may stand without a person, and what is known of the error among them."""
 
     confidence: Fraction | None
-    """The confidence from which on an answer stands; None where none does, as the error asked for could not be shown."""
+    """The confidence from which on an answer stands; None where none does, as the error asked for could not be shown, and of
+    numbers, which have none."""
+    width: float | None = Field(default=None, gt=0)
+    """Half the width, in the unit of the numbers, that every interval of an answer may have at most; None of all but numbers."""
     basis: Basis = "convention"
     """``convention``: a stated threshold; ``estimate``: cross-fitted from training; ``certificate``: from fresh data."""
     coverage: Fraction
     error: Share | None
-    """The error among the answers that would have been accepted, out of fold; None when none would."""
+    """The error among the answers that would have been accepted, out of fold; None when none would. A number is wrong where
+    the true one lies outside its interval."""
     bound: Bound | None = None
     """None for a convention."""
 
@@ -191,7 +197,14 @@ class Manifest(_About):
 
     @model_validator(mode="after")
     def _accepts_by_confidence(self) -> Self:
-        if self.accept is not None and not self.kind.has_confidence:
+        accept = self.accept
+        if accept is None:
+            return self
+        if accept.confidence is not None and not self.kind.has_confidence:
+            raise ValueError(f"accept has a confidence, and answers of {self.kind.task} have none")
+        if accept.width is not None and self.kind.has_confidence:
+            raise ValueError(f"accept has a width, and answers of {self.kind.task} are accepted by their confidence")
+        if accept.width is None and not self.kind.has_confidence:
             raise ValueError(f"accept is given, and answers of {self.kind.task} have no confidence")
         return self
 

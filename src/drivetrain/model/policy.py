@@ -26,6 +26,9 @@ UNREADABLE = "unreadable"
 GRAVEST_FIRST = (Verdict.UNREADABLE, Verdict.OUT_OF_DOMAIN, Verdict.REVIEW, Verdict.ACCEPT)
 """The verdict of several rules is the gravest of theirs."""
 
+# Relative to the number itself; limits are sums of it and half a width.
+ROUNDING = 1e-9
+
 EACH_BY_SOME = "to each answer one rule or another objects"
 
 
@@ -70,22 +73,64 @@ class Confident(Rule):
 
 
 @dataclass(frozen=True)
+class Narrow(Rule):
+    """The interval of every number has to be narrow enough."""
+
+    width: float
+    """Half the width that an interval may have at most."""
+
+    @classmethod
+    def of(cls, manifest: Manifest) -> Narrow | None:
+        """Make the rule where numbers are accepted by the width of their intervals."""
+        return None if manifest.accept is None or manifest.accept.width is None else cls(manifest.accept.width)
+
+    def ruling(self, seen: Seen, answer: Answer) -> Ruling:  # noqa: ARG002
+        """Object where an interval is wider, or has no width at all."""
+        for name, one in answer.values.items():
+            half = (one.high - one.low) / 2
+            # The limits are rounded where they are reckoned from a number and its half width.
+            if not half <= self.width + ROUNDING * max(1.0, abs(one.value), self.width):
+                words = f"the interval of {name}, ± {half:.4g}, is wider than ± {self.width:g}"
+                return Ruling(Reason("wide-interval", words))
+        return Ruling()
+
+    @property
+    def lets(self) -> Lets:
+        """Say that narrow intervals stand."""
+        return Lets(
+            which=f"with intervals of at most ± {self.width:g}",
+            none=f"an interval of every answer is wider than ± {self.width:g}",
+            at=f"within ± {self.width:g}",
+            too_few="intervals are too wide",
+        )
+
+
+@dataclass(frozen=True)
 class AlwaysReviewed(Rule):
-    """Nothing says which error may pass without a person."""
+    """Nothing says which error may pass without a person, or the error asked for could not be shown."""
+
+    why: str = "no error has been named that may pass without a person"
 
     @classmethod
     def of(cls, manifest: Manifest) -> AlwaysReviewed | None:
         """Make the rule where the manifest has no accept rule, or one that accepts nothing."""
-        return cls() if Confident.of(manifest) is None else None
+        accept = manifest.accept
+        if accept is None:
+            return cls()
+        if accept.confidence is not None or accept.width is not None:
+            return None
+        if accept.bound is None:
+            return cls()
+        return cls(f"an error of at most {whole_percent(accept.bound.max_error)} could not be shown")
 
     def ruling(self, seen: Seen, answer: Answer) -> Ruling:  # noqa: ARG002
         """Object to every answer."""
-        return Ruling(Reason("no-accept-rule", "no error has been named that may pass without a person"))
+        return Ruling(Reason("no-accept-rule", self.why))
 
     @property
     def lets(self) -> Lets:
         """Say that none stands."""
-        return Lets("without an accept rule", "no error has been named that may pass without a person")
+        return Lets("without an accept rule", self.why)
 
 
 @dataclass(frozen=True)
@@ -114,7 +159,7 @@ class Undoubted(Rule):
         return Lets("", f"every {self.input.noun} is unlike those trained on in how it was read")
 
 
-RULES: list[type[Rule]] = [Confident, AlwaysReviewed, Undoubted]
+RULES: list[type[Rule]] = [Confident, Narrow, AlwaysReviewed, Undoubted]
 """The rules there are, each asked of every manifest, in the order in which their reasons are told."""
 
 
@@ -170,7 +215,7 @@ class Policy:
     @property
     def besides_confidence(self) -> str:
         """Say which answers the rules let stand that do not look at the confidence: `` and that look familiar``; else empty."""
-        others = [rule.lets for rule in self.rules if not isinstance(rule, Confident)]
+        others = [rule.lets for rule in self.rules if not isinstance(rule, Confident | Narrow)]
         which = Lets.joined(others).which
         return f" and {which}" if which else ""
 

@@ -23,7 +23,7 @@ from ..core.visible import visible
 from ..draw import charts
 from ..draw.numbers import NBSP, hundredths, percent, percent_number, points, span, unbroken
 from ..draw.plot import Plot
-from ..learn.sections import FILES_LEFT_OUT, OCCURS_AGAIN, Example
+from ..learn.sections import ACCEPTED_ALONE, FILES_LEFT_OUT, OCCURS_AGAIN, Example
 from ..learn.selection import Trial
 from ..stats.mistakes import ClassRow, ReliabilityBin
 
@@ -94,6 +94,8 @@ class Report:
     several_labels: bool = False
     """Tells whether an image may count in several rows of ``class_rows``, or in none."""
     plots: tuple[Plot, ...] = ()
+    accepting: tuple[Plot, ...] = ()
+    """The error among accepted answers against their share, and what is known of it."""
     learning: tuple[Plot, ...] = ()
     """Plots of the training itself."""
     reliability: tuple[ReliabilityBin, ...] = ()
@@ -364,6 +366,7 @@ SECTIONS = (
     Section("plots", _MODEL, "Answers against the truth", lambda r: bool(r.plots), _as_is),
     Section("confusion", _MODEL, "Which {many} it mixes up", lambda r: any(map(any, r.confusion_CC)), _confusion),
     Section("classes", _MODEL, "{One} by {one}", _has_rates, _classes),
+    Section("accepting", _MODEL, ACCEPTED_ALONE, lambda r: bool(r.accepting), _as_is),
     Section(
         "reliability",
         _MODEL,

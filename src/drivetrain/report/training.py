@@ -27,9 +27,10 @@ from ..model import storage
 from ..model.export import LOGITS
 from ..model.manifest import Manifest, parse_manifest
 from ..stats.metrics import Floats
-from ..training.describing import accepted
+from ..training.describing import accepted, unseen
 from ..training.random_split import claim, meaning
 from ..training.trained import Trained
+from .accepting import accepting
 from .answers import headline, pictures_of, with_answers
 from .page import DuplicateGroup, Headline, Report, render
 
@@ -44,12 +45,14 @@ def training_report(trained: Trained, files: Mapping[str, bytes], created_at: st
     targets, chosen, sides = trained.targets, trained.chosen, trained.sides
     described = parse_manifest(files[storage.MANIFEST])
     what = f", {len(targets.names)} {targets.many}" if len(targets.names) > 1 else ""
+    stand = accepted(trained, unseen(trained), described)
     report = Report(
         title=trained.options.name or Path(trained.dataset.source).stem or "model",
         subtitle=f"{len(trained.trained_on)} images{what} · trained {created_at[:10]}",
         headlines=tuple(_headlines(trained, described)),
         warnings=tuple(one.sentence for one in trained.findings),
         reliability_note=_calibration_note(trained),
+        accepting=accepting(trained.independent, stand, described),
         duplicates=_duplicate_groups(trained),
         duplicates_total=len(sides.duplicates.clusters()),
         contradictions_total=len(trained.contradictory),

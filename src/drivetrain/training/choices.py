@@ -49,6 +49,9 @@ class Choices(TypedDict, total=False):
     range: tuple[float, float] | None
     size: int | None
     accept: float | None
+    max_error: float | None
+    confidence: float | None
+    accept_width: float | None
     seed: int | None
     name: str | None
     gallery: int | None
@@ -82,6 +85,7 @@ def options_of(given: Mapping[str, object], block: DataBlock | None = None) -> T
     read_splits(cast("str | None", chosen.get("splits")))
     if chosen.get("turns") and chosen.get("flip_vertical"):
         raise UsageError("turns (--turns) exchanges top and bottom already; leave out flip_vertical (--flip-vertical)")
+    _check_accept(chosen)
     _check_switches(chosen)
     check_codes(chosen.get("ignore", ()))
     # Text that cannot be encoded cannot be written to the manifest either.
@@ -108,6 +112,17 @@ def _check_task(chosen: Mapping[str, object], task: TaskName) -> None:
             )
         if row.name in TASKS[task].senseless:
             raise UsageError(TASKS[task].senseless[row.name])
+
+
+def _check_accept(chosen: Mapping[str, object]) -> None:
+    """Check that the threshold is either stated or looked for."""
+    if chosen.get("max_error") is None:
+        if chosen.get("confidence") is not None:
+            raise UsageError("confidence (--confidence) goes with an error that may pass; add max_error (--max-error)")
+    elif chosen.get("accept") is not None:
+        raise UsageError(
+            "accept (--accept) states a threshold, and max_error (--max-error) finds one from the data; leave one of the two out"
+        )
 
 
 def _check_switches(chosen: Mapping[str, object]) -> None:

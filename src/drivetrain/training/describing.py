@@ -11,12 +11,18 @@ from pathlib import Path
 from .._version import __version__
 from ..learn.accept_rule import Accepted, accepted_of
 from ..learn.judged import Judged
+from ..learn.risk import Independent, Target, independent_of
 from ..model.figure_row import FigureRow, rows_of
 from ..model.inputs.registry import INPUTS
+from ..model.kinds.kind import Kind
 from ..model.manifest import Accept, BackboneInfo, DataInfo, FineTuning, Manifest, Training
 from ..model.part import Calibration, Share
 from .holdout import out_of_fold
+from .options import TrainOptions
 from .trained import Trained
+
+NOT_YET = "1970-01-01T00:00:00+00:00"
+"""The date of a description that is only asked for its rules."""
 
 MADE_WITH = ("numpy", "pillow", "onnx", "onnxruntime")
 
@@ -24,7 +30,17 @@ MADE_WITH = ("numpy", "pillow", "onnx", "onnxruntime")
 def manifest_of(trained: Trained, created_at: str, bundle_id: str) -> Manifest:
     """The whole of it."""
     described = _without_coverage(trained, created_at, bundle_id)
-    return described.model_copy(update={"accept": _accept(trained, described)})
+    return described.model_copy(update={"accept": trained.accept})
+
+
+def with_accept_rule(trained: Trained) -> Trained:
+    """Return the run with the rule by which answers stand, and what that rests on."""
+    described = _without_coverage(trained, NOT_YET, "0" * 16)
+    judged = unseen(trained)
+    independent = independent_of(
+        judged, trained.figures.settings, described, trained.seen(judged, described.input), trained.options.seed
+    )
+    return replace(trained, accept=_accept(trained, described, independent), independent=independent)
 
 
 def _without_coverage(trained: Trained, created_at: str, bundle_id: str) -> Manifest:
@@ -36,7 +52,6 @@ def _without_coverage(trained: Trained, created_at: str, bundle_id: str) -> Mani
     if tuned is not None:
         fitted_on = f"logits of {len(tuned.judged.rows_J)} held-out images"
     kind = targets.described(trained.figures, Calibration(beta=trained.beta, fitted_on=fitted_on))
-    asked = Accept(confidence=trained.options.accept, coverage=0, error=None)
     return Manifest(
         name=trained.options.name or Path(trained.dataset.source).stem or "model",
         bundle_id=bundle_id,
@@ -53,7 +68,7 @@ def _without_coverage(trained: Trained, created_at: str, bundle_id: str) -> Mani
             **{name: version(name) for name in MADE_WITH},
         },
         kind=kind,
-        accept=asked if kind.has_confidence else None,
+        accept=_asked(trained.options, kind),
         figures=_figures(trained),
     )
 
@@ -121,13 +136,28 @@ def accepted(trained: Trained, judged: Judged, described: Manifest) -> Accepted 
     return accepted_of(judged, trained.figures.settings, described, trained.seen(judged, described.input))
 
 
-def _accept(trained: Trained, described: Manifest) -> Accept | None:
+def _asked(options: TrainOptions, kind: Kind) -> Accept | None:
+    """Return the rule as it was asked for, before anything is known of the answers."""
+    if kind.has_confidence:
+        return Accept(confidence=options.accept, coverage=0, error=None)
+    return (
+        None
+        if options.accept_width is None
+        else Accept(confidence=None, width=options.accept_width, coverage=0, error=None)
+    )
+
+
+def _accept(trained: Trained, described: Manifest, independent: Independent | None) -> Accept | None:
+    """Return the rule with the share of answers that it lets stand; a threshold is looked for where an error was named."""
+    options, rule = trained.options, described.accept
+    if options.max_error is not None and independent is not None:
+        rule = independent.accept(Target(options.max_error, options.confidence), "estimate")
     judged = unseen(trained)
-    stand = accepted(trained, judged, described)
-    if stand is None:
+    stand = accepted(trained, judged, described.model_copy(update={"accept": rule}))
+    if stand is None or rule is None:
         return None
     error = Share.of(stand.error) if stand.n else None
-    return Accept(confidence=trained.options.accept, coverage=stand.n / len(judged.rows_J), error=error)
+    return rule.model_copy(update={"coverage": stand.n / len(judged.rows_J), "error": error})
 
 
 def _figures(trained: Trained) -> tuple[FigureRow, ...]:

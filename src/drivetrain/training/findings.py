@@ -18,11 +18,14 @@ from ..learn.findings import (
     FEW_FOLDS,
     FINE_TUNING_LEFT_OUT,
     MANY_FILES_LEFT_OUT,
+    NO_THRESHOLD,
     SPLIT_LEAKS,
     UNREADABLE_FOLDER,
     finding,
 )
 from ..learn.sections import FILES_LEFT_OUT, OCCURS_AGAIN
+from ..model.accept_words import cannot
+from ..model.manifest import Accept
 from ..stats.folds import DEFAULT_FOLDS
 from .contradictions import Contradictory
 from .outcome import Outcome
@@ -67,6 +70,14 @@ def findings_of(sides: Sides, figures: Figures, run: Circumstances) -> tuple[Fin
     if run.n_folds < DEFAULT_FOLDS:
         found.append(_about_folds(run.n_folds, targets.few_groups))
     return (*found, *run.pictures, *_about_files(skipped, len(targets)))
+
+
+def about_threshold(accept: Accept | None) -> list[Finding]:
+    """Make a finding where the error that was named could not be shown, so that nothing is accepted."""
+    if accept is None or accept.bound is None or accept.confidence is not None:
+        return []
+    sentence = cannot(accept.bound)
+    return [finding(NO_THRESHOLD, f"{sentence[:1].upper()}{sentence[1:]}. The bundle accepts nothing.")]
 
 
 def _about_closed_folders(skipped: Sequence[Skipped]) -> list[Finding]:

@@ -187,6 +187,35 @@ class TrainOptions:
             high=1,
         ),
     )
+    max_error: float | None = option(
+        None,
+        Option(
+            "Find the threshold from the data instead: the share of accepted answers that may be wrong, such as 0.02. A "
+            "cross-fitted estimate; “drivetrain certify” certifies on fresh images.",
+            about="the share of accepted answers that may be wrong, such as 0.02: the threshold is then found from out-of-fold "
+            "answers (a cross-fitted estimate, no certificate) instead of stated by ``accept``; where this error cannot be "
+            "shown, nothing is accepted.",
+            low=0.0001,
+            high=0.5,
+        ),
+    )
+    confidence: float = option(
+        0.95,
+        Option(
+            "With --max-error: the probability with which it has to be kept to ({default} unless given).",
+            about="with ``max_error``, the probability with which it has to be kept to, {default} by default.",
+            low=0.5,
+            high=0.9999,
+        ),
+    )
+    accept_width: float | None = option(
+        None,
+        Option(
+            "Numbers are accepted where every interval is at most ± this, in their unit (never unless given).",
+            about="numbers are accepted where half the width of every interval is at most this, in their unit; never by default.",
+            above=0,
+        ),
+    )
     seed: int = option(
         0,
         Option(

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from ..core.cores import available_cores
-from ..core.finding import Finding
+from ..core.finding import Finding, Severity
 from ..core.ports import Progress
 from ..data.block.blocks import InputBlock
 from ..embed.backbone import Backbone
@@ -23,8 +23,9 @@ from ..learn.reading import Read
 from ..learn.rendering_findings import about_fit, about_rendering
 from .checks import check_groups
 from .contradictions import contradictory
+from .describing import with_accept_rule
 from .features import Chosen, candidates, choose_and_embed
-from .findings import Circumstances, findings_of
+from .findings import Circumstances, about_threshold, findings_of
 from .holdout import TRAINING, judge_head, leak_of, out_of_fold
 from .options import TrainOptions
 from .outcome import Outcome
@@ -157,19 +158,30 @@ def _concluded(run: Frozen, tuned: Tuned | None, outcome: Outcome | None) -> Tra
         ),
     )
     findings, ignored = without(found, options.ignore)
-    return Trained(
-        dataset=run.found.dataset,
-        options=options,
-        sides=sides,
-        contradictory=contradicting,
-        chosen=run.chosen,
-        fitted=run.fitted,
-        judged=judged,
-        leak=leak,
-        tuned=tuned,
-        outcome=outcome,
-        figures=figures,
-        worst=judged.worst(options.seed),
-        findings=findings,
-        ignored=ignored,
+    return _with_accept_rule(
+        Trained(
+            dataset=run.found.dataset,
+            options=options,
+            sides=sides,
+            contradictory=contradicting,
+            chosen=run.chosen,
+            fitted=run.fitted,
+            judged=judged,
+            leak=leak,
+            tuned=tuned,
+            outcome=outcome,
+            figures=figures,
+            worst=judged.worst(options.seed),
+            findings=findings,
+            ignored=ignored,
+        )
     )
+
+
+def _with_accept_rule(trained: Trained) -> Trained:
+    """Return the run with its accept rule, and with a finding where the error asked for could not be shown."""
+    ruled = with_accept_rule(trained)
+    found, ignored = without(about_threshold(ruled.accept), trained.options.ignore)
+    before = [one for one in ruled.findings if one.severity is Severity.SERIOUS]
+    after = [one for one in ruled.findings if one.severity is not Severity.SERIOUS]
+    return replace(ruled, findings=(*before, *found, *after), ignored=(*ruled.ignored, *ignored))

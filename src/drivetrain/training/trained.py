@@ -18,8 +18,10 @@ from ..learn.head import FittedHead
 from ..learn.judged import Judged
 from ..learn.kinds.registry import TARGETS
 from ..learn.kinds.targets import Targets
+from ..learn.risk import Independent
 from ..learn.worst import Worst
 from ..model.inputs.input import Input
+from ..model.manifest import Accept
 from ..model.seen import SeenItems
 from .contradictions import Contradictory
 from .features import Chosen
@@ -57,6 +59,10 @@ class Trained:
     """Findings that a reader must not miss, most important first."""
     ignored: tuple[str, ...]
     """Codes of findings that were left out as asked."""
+    accept: Accept | None = None
+    """The rule by which answers stand without a person; None where none does."""
+    independent: Independent | None = None
+    """The answers that a threshold can be tested on; None where answers have no confidence."""
 
     @property
     def sample(self) -> Sample:
@@ -138,6 +144,10 @@ class TrainResult:
     """A random split's claim and what to think of it, in words; None where that says nothing."""
     worst: Worst | None
     """The class, label or range of numbers that is answered worst."""
+    accept: Accept | None
+    """The rule by which answers stand without a person; None where none does."""
+    accepts: str
+    """The same in words, with what is known of the error among such answers."""
     contradictory: tuple[Contradictory, ...]
     """A pair for each picture that occurs with labels that contradict each other."""
     leak: str | None
@@ -192,6 +202,7 @@ class TrainResult:
             "features": self.features,
             "fine_tuning": self.fine_tuning,
             "worst": self.worst.to_json() if self.worst else None,
+            "accept": self.accept.model_dump(mode="json") if self.accept else None,
             "contradictions": [one.to_json() for one in self.contradictory],
             "leak": self.leak,
             "warnings": list(self.warnings),

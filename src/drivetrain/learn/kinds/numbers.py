@@ -77,7 +77,7 @@ class NumberTargets(Targets):
         "It is given in variances of the numbers: 0 where every answer is exact, 1 for always answering the mean.",
     )
     measured: ClassVar[bool] = True
-    none_accepted: ClassVar[str] = "numbers always go before a person"
+    none_accepted: ClassVar[str] = "no width of interval has been named up to which a number may pass without a person"
     counted: ClassVar[bool] = False
 
     names: tuple[str, ...]
@@ -255,6 +255,11 @@ class NumberTargets(Targets):
             ),
             self._covered(of, number_metrics.coverage_of(truth_J, said_J, half, answered.groups_J), half, how),
         ]
+
+    def wrong(self, answers_JO: Floats, settings: Sequence[float]) -> NDArray[np.bool_] | None:
+        """(J,) whether a true number lies outside its interval."""
+        outside_JM = np.abs(self.values.astype(np.float64) - answers_JO) > np.asarray(settings)
+        return np.asarray(outside_JM.any(axis=1), np.bool_)
 
     def _covered(self, of: str, held: Interval | None, half: float, how: str) -> Figure:
         """Say how many true numbers lie within the intervals around the answers."""

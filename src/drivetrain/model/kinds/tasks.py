@@ -32,10 +32,12 @@ TASKS: Mapping[TaskName, TaskOptions] = {
     "multi-label": TaskOptions("any number of labels", own=("normalise_labels", "delimiter")),
     "regression": TaskOptions(
         "a number",
-        own=("target_names",),
+        own=("target_names", "accept_width"),
         senseless={
-            "accept": "accept is a confidence, and numbers have none (every one is marked review); leave it out for "
-            "regression"
+            "accept": "accept is a confidence, and numbers have none; leave it out for regression, or name the half-width up to "
+            "which a number may pass with accept_width (--accept-width)",
+            "max_error": "max_error is a share of wrong answers, and a number is never quite right; leave it out for "
+            "regression, or name the half-width up to which a number may pass with accept_width (--accept-width)",
         },
     ),
     "ordinal": TaskOptions("one of several grades that have an order", own=("normalise_labels", "balance", "order")),

@@ -13,8 +13,10 @@ from starlette.responses import JSONResponse, Response
 
 from ...core.figure import Better, Figure, Format
 from ...core.records import Role
+from ...model.accept_words import accept_words
 from ...model.figure_words import named
 from ...model.gallery import Gallery
+from ...model.manifest import Basis
 from ...model.storage import CARD, REPORT
 from ..http.browser import REPORT_POLICY
 from ..http.problems import Problem, documented
@@ -25,6 +27,9 @@ from .answers import TaskName
 from .history import picture
 
 BUNDLE = "/v1/models/{name}/versions/{version}"
+ACCEPT = {"confidence", "width", "basis", "coverage", "bound"}
+"""The fields of the manifest's accept rule that are shown."""
+
 REFUSED = documented("unauthorized", "forbidden", "not-found")
 
 Name = Annotated[str, Path(max_length=100)]
@@ -48,11 +53,30 @@ class MetricAnswer(BaseModel):
     note: str = Field(description="What to compare it with")
 
 
-class AcceptAnswer(BaseModel):
-    """From which confidence on an answer may stand without a person."""
+class BoundAnswer(BaseModel):
+    """The error among accepted answers that was asked for, and on what it rests."""
 
-    confidence: float
+    max_error: float
+    level: float = Field(description="Probability with which it is kept to")
+    independent: int = Field(description="Independent answers judged: one of each group")
+    accepted: int
+    wrong: int
+    error_upper: float = Field(description="One-sided limit of the error; 1 where nothing is accepted")
+    needed: int = Field(description="Fewest accepted, independent, error-free answers that can show it")
+    labelled: int | None = Field(
+        description="About how many labelled images would show it, where it could not be shown"
+    )
+
+
+class AcceptAnswer(BaseModel):
+    """Which answers may stand without a person, and what is known of the error among them."""
+
+    words: str = Field(description="All of it in a sentence")
+    confidence: float | None = Field(description="From which on; null where no answer may stand, and of numbers")
+    width: float | None = Field(description="Of numbers: half the width that an interval may have")
+    basis: Basis = Field(description="A stated convention, a cross-fitted estimate from training, or a certificate")
     coverage: float = Field(description="Share of the training images, unseen, that would have been accepted")
+    bound: BoundAnswer | None = Field(description="Null for a convention")
 
 
 class InputAnswer(BaseModel):
@@ -227,7 +251,7 @@ def describe(model: ServedModel, *, default: bool, current: bool) -> dict[str, A
         "images": manifest.data.images,
         # What could not be reckoned has no value to show.
         "metrics": [metric_json(figure) for figure in manifest.rows if figure.value is not None],
-        "accept": accept and {"confidence": accept.confidence, "coverage": accept.coverage},
+        "accept": accept and {"words": accept_words(manifest), **accept.model_dump(mode="json", include=ACCEPT)},
         "input": dict(manifest.input.described()),
         "backbone": manifest.backbone.name,
         "parity": parity and {"images": parity.images, "max_probability": parity.max_probability},
