@@ -215,10 +215,9 @@ def test_findings_have_codes_with_a_page(learned: Learned) -> None:
 
 def test_answers_that_may_stand_are_right_or_wrong(learned: Learned) -> None:
     wrong_J = learned.targets.wrong(learned.judged.answers_JO, learned.figures.settings)
-    assert (wrong_J is not None) == ANSWERS[learned.targets.task].has_confidence
-    if wrong_J is not None:
-        assert wrong_J.shape == (N,)
-        assert wrong_J.dtype == bool
+    assert wrong_J is not None
+    assert wrong_J.shape == (N,)
+    assert wrong_J.dtype == bool
 
 
 def test_the_bundles_half_says_the_same(learned: Learned) -> None:

@@ -19,7 +19,7 @@ from drivetrain.model.golden import entry_of
 from drivetrain.model.kinds.kind import Answer, Kind
 from drivetrain.model.kinds.registry import KINDS
 from drivetrain.model.manifest import SCHEMA_VERSION, Accept, Manifest, parse_manifest
-from drivetrain.model.policy import Policy, judge
+from drivetrain.model.policy import Narrow, Policy, judge
 from drivetrain.model.rule import Answers
 from drivetrain.model.seen import Seen, SeenItems
 
@@ -90,8 +90,26 @@ def test_no_answer_is_accepted_by_a_confidence_there_is_not(example: Example, ma
     if example.kind.has_confidence:
         assert parse_manifest(json.dumps(document).encode()).accept is not None
     else:
-        with pytest.raises(SchemaError, match="have no confidence"):
+        with pytest.raises(SchemaError, match=r"accept has a confidence, and answers of .* have none"):
             parse_manifest(json.dumps(document).encode())
+
+
+def test_answers_are_accepted_by_their_width_where_they_have_no_confidence(
+    example: Example, manifest: Manifest
+) -> None:
+    accept = {"confidence": None, "width": 2.5, "coverage": 1.0, "error": None}
+    document = json.dumps(manifest.document() | {"accept": accept}).encode()
+    if example.kind.has_confidence:
+        with pytest.raises(SchemaError, match=r"accept has a width, and answers of .* by their confidence"):
+            parse_manifest(document)
+    else:
+        found = parse_manifest(document)
+        assert found.accept is not None
+        assert found.accept.width == 2.5
+        assert Policy.of(found).rules[0] == Narrow(2.5)
+        empty = json.dumps(manifest.document() | {"accept": {**accept, "width": None}}).encode()
+        with pytest.raises(SchemaError, match=r"accept is given, and answers of .* have no confidence"):
+            parse_manifest(empty)
 
 
 # Answers

@@ -44,7 +44,7 @@ def test_a_trained_bundle_carries_a_card_with_its_own_figures(trained: Path) -> 
     assert manifest.bundle_id in card
     for name, count in manifest.data.per_class.items():
         assert f"| {name} | {count} |" in card
-    assert "a convention, not a guarantee" in card
+    assert "a stated convention, which promises nothing" in card
 
 
 def test_front_matter_names_what_the_hub_asks_for(manifest: Manifest) -> None:

@@ -151,7 +151,7 @@ CASES: dict[str, tuple[str, Edit, str]] = {
     "accept of numbers": (
         "regression",
         lambda d: d.update(accept={"confidence": 0.9, "coverage": 1.0, "error": None}),
-        "answers of regression have no confidence",
+        "answers of regression have none",
     ),
 }
 

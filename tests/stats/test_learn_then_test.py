@@ -1,7 +1,8 @@
 """Thresholds that keep an error: closed forms, an independent reckoning, and simulations against the true error.
 
-Simulated: confidences are Beta(3, 0.3) (spread) or Beta(3, 0.12) (sharp) and true, so that the error among accepted answers is
-known in closed form. Of 1,000 runs a method whose chance of failing is exactly 5 % fails in at most 66 with a probability of 99 %.
+Simulated: confidences are Beta(3, 0.3) (spread) or Beta(3, 0.12) (sharp) and true, so that the error among accepted
+answers is known in closed form. Of 1,000 runs a method that fails in exactly 5 % fails in at most 66, with a probability of
+99 %.
 """
 
 from __future__ import annotations

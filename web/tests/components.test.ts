@@ -207,7 +207,7 @@ describe("Models", () => {
     expect(screen.getByRole("img", { name: "96.2%, between 94.8% and 97.2%" })).toBeTruthy();
     expect(screen.getByText("A newer version was refused")).toBeTruthy();
     expect(screen.getByText("the golden replay differs")).toBeTruthy();
-    expect(screen.getByText(/at least 85.0% are marked “accept”/)).toBeTruthy();
+    expect(screen.getByText(/from confidence 0.85 on/)).toBeTruthy();
   });
 
   it("says what to do when there are none, and tries again after an error", async () => {

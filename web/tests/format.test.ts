@@ -69,7 +69,7 @@ describe("answers", () => {
   });
 
   it("the rule in words", () => {
-    expect(acceptRule(model())).toContain("at least 85.0%");
+    expect(acceptRule(model())).toContain("Accepts answers from confidence 0.85 on");
     expect(acceptRule(model({ accept: null }))).toContain("Every answer goes before a person");
   });
 });

@@ -41,7 +41,7 @@ class Independent:
     confidence_M: Floats
     wrong_M: NDArray[np.bool_]
     of: int
-    """How many independent items there are, those included that another rule turns away."""
+    """The number of independent items, those included that another rule turns away."""
     images: int
     """J, the images judged."""
 

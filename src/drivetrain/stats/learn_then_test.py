@@ -159,7 +159,7 @@ def times_more(confidence_N: Floats, wrong_N: Bools, max_error: float, delta: fl
     hopeful_T = wrong_T < max_error * accepted_T
     if not hopeful_T.any():
         return None
-    factors = np.geomspace(1, 1e4, 400)
+    factors = np.geomspace(1, 1e4, 4000)
     for factor in factors:
         if (p_value(factor * wrong_T[hopeful_T], factor * accepted_T[hopeful_T], max_error) <= delta).any():
             return float(factor)

@@ -151,7 +151,7 @@ def _accept(trained: Trained, described: Manifest, independent: Independent | No
     """Return the rule with the share of answers that it lets stand; a threshold is looked for where an error was named."""
     options, rule = trained.options, described.accept
     if options.max_error is not None and independent is not None:
-        rule = independent.accept(Target(options.max_error, options.confidence), "estimate")
+        rule = independent.accept(Target(options.max_error, options.confidence or Target.level), "estimate")
     judged = unseen(trained)
     stand = accepted(trained, judged, described.model_copy(update={"accept": rule}))
     if stand is None or rule is None:

@@ -199,11 +199,11 @@ class TrainOptions:
             high=0.5,
         ),
     )
-    confidence: float = option(
-        0.95,
+    confidence: float | None = option(
+        None,
         Option(
-            "With --max-error: the probability with which it has to be kept to ({default} unless given).",
-            about="with ``max_error``, the probability with which it has to be kept to, {default} by default.",
+            "With --max-error: the probability with which it has to be kept to (0.95 unless given).",
+            about="with ``max_error``, the probability with which it has to be kept to, 0.95 by default.",
             low=0.5,
             high=0.9999,
         ),

@@ -246,6 +246,7 @@ class VisionLearner:
         *,
         name: str | None = None,
         accept: float = 0.9,
+        max_error: float | None = None,
         gallery: int = TrainOptions.gallery,
         cache: str | Path | None = None,
         ignore: Sequence[str] = (),
@@ -253,8 +254,9 @@ class VisionLearner:
         """Write the bundle: the network as it is now, calibrated and judged on the validation items.
 
         ``gallery``: pictures of the training items that it keeps, small and without metadata; 0 keeps none. Items that are
-        copies of training items are left out of the figures, whichever splitter was used. Findings whose codes stand in
-        ``ignore`` are left out.
+        copies of training items are left out of the figures, whichever splitter was used. ``accept`` states the confidence
+        from which on an answer stands; ``max_error``, the share of such answers that may be wrong, has it found from the
+        validation items instead. Findings whose codes stand in ``ignore`` are left out.
 
         Raises:
             UsageError: items are not files, ``path`` cannot be written, or ``ignore`` names no finding.
@@ -270,6 +272,7 @@ class VisionLearner:
             self.backbone,
             name=name,
             accept=accept,
+            max_error=max_error,
             gallery=gallery,
             seed=self.learner.options.seed,
             cache=folder,

@@ -494,16 +494,74 @@ export interface components {
     schemas: {
         /**
          * AcceptAnswer
-         * @description From which confidence on an answer may stand without a person.
+         * @description Which answers may stand without a person, and what is known of the error among them.
          */
         AcceptAnswer: {
-            /** Confidence */
-            confidence: number;
+            /**
+             * Words
+             * @description All of it in a sentence
+             */
+            words: string;
+            /**
+             * Confidence
+             * @description From which on; null where no answer may stand, and of numbers
+             */
+            confidence: number | null;
+            /**
+             * Width
+             * @description Of numbers: half the width that an interval may have
+             */
+            width: number | null;
+            /**
+             * Basis
+             * @description A stated convention, a cross-fitted estimate from training, or a certificate
+             * @enum {string}
+             */
+            basis: "convention" | "estimate" | "certificate";
             /**
              * Coverage
              * @description Share of the training images, unseen, that would have been accepted
              */
             coverage: number;
+            /** @description Null for a convention */
+            bound: components["schemas"]["BoundAnswer"] | null;
+        };
+        /**
+         * BoundAnswer
+         * @description The error among accepted answers that was asked for, and on what it rests.
+         */
+        BoundAnswer: {
+            /** Max Error */
+            max_error: number;
+            /**
+             * Level
+             * @description Probability with which it is kept to
+             */
+            level: number;
+            /**
+             * Independent
+             * @description Independent answers judged: one of each group
+             */
+            independent: number;
+            /** Accepted */
+            accepted: number;
+            /** Wrong */
+            wrong: number;
+            /**
+             * Error Upper
+             * @description One-sided limit of the error; 1 where nothing is accepted
+             */
+            error_upper: number;
+            /**
+             * Needed
+             * @description Fewest accepted, independent, error-free answers that can show it
+             */
+            needed: number;
+            /**
+             * Labelled
+             * @description About how many labelled images would show it, where it could not be shown
+             */
+            labelled: number | null;
         };
         /**
          * ExplainAnswer
