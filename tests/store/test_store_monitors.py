@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from made_records import START, made_alarm
+from made_records import START, made_alarm, made_entry
 
 from drivetrain.core.ports import MonitorStore
 from drivetrain.core.records import MonitorState, Notice, NoticeEvent
@@ -76,7 +76,10 @@ def test_alarms_come_back_from_the_newest_and_stand_until_cleared(store: SqlStor
     assert store.alarms(limit=1) == (alarms[2],)
     at = START + timedelta(days=2)
     cleared = store.clear_alarm(alarms[0].id, at, "Ada", "the lens was wet\0")
-    assert cleared == replace(alarms[0], cleared=at, cleared_by="Ada", reason="the lens was wet\0")
+    assert cleared is not None
+    told = replace(alarms[0], cleared=at, cleared_by="Ada", reason="the lens was wet\0")
+    assert cleared == replace(told, cleared_position=cleared.cleared_position)
+    assert store.alarm(alarms[0].id) == cleared
     assert store.clear_alarm(alarms[0].id, at + SECOND, "Mallory", "no") == cleared
     assert store.clear_alarm("f" * 32, at, "Ada", "none of that id") is None
     assert store.alarms(standing=True) == (alarms[2], alarms[1])
@@ -84,6 +87,40 @@ def test_alarms_come_back_from_the_newest_and_stand_until_cleared(store: SqlStor
     # An alarm that is told again, by whoever restarts from an older state, is still the one that was cleared.
     assert store.advance_monitor(1, state(2), [alarms[0]])
     assert store.alarms(standing=False) == (cleared,)
+
+
+def test_clearing_has_a_place_between_what_was_stored_before_and_after(store: SqlStore) -> None:
+    assert store.advance_monitor(None, state(5), [made_alarm(number) for number in range(3)])
+    places: list[int] = []
+    for number in range(3):
+        store.append([made_entry(2 * number), made_entry(2 * number + 1)])
+        store.clear_alarm(made_alarm(number).id, START, "Ada", "seen to")
+        cleared = store.clear_alarm(made_alarm(number).id, START, "Eve", "seen to twice")
+        assert cleared is not None
+        assert cleared.cleared_position is not None
+        places.append(cleared.cleared_position)
+    fed = [entry.position for entry in store.feed(0, 100)]
+    assert len(fed) == 6, "clearing is no entry"
+    assert fed[1] < places[0] < fed[2]
+    assert fed[3] < places[1] < fed[4]
+    assert fed[5] < places[2]
+    # Nor does it keep a reader from what lies behind it, however little it asks for.
+    position, found = 0, []
+    while entries := store.feed(position, 1):
+        position = entries[-1].position
+        found.append(position)
+    assert found == fed
+
+
+def test_alarms_are_read_page_by_page(store: SqlStore) -> None:
+    alarms = [made_alarm(number, raised=START + number // 3 * SECOND) for number in range(8)]
+    assert store.advance_monitor(None, state(5), alarms)
+    assert store.alarm("f" * 32) is None
+    last, found = None, []
+    while page := store.alarms(limit=3, before=last):
+        found += page
+        last = page[-1]
+    assert found == alarms[::-1]
 
 
 def test_evidence_that_json_cannot_hold_is_kept_as_near_as_can_be(store: SqlStore) -> None:

@@ -173,8 +173,20 @@ class MonitorStore(Protocol):
         """
         ...
 
-    def alarms(self, *, standing: bool | None = None, model: str | None = None, limit: int = 200) -> Sequence[Alarm]:
-        """Alarms from the newest back; ``standing`` asks for those that nobody has cleared, or for the others."""
+    def alarm(self, alarm_id: str) -> Alarm | None: ...
+
+    def alarms(
+        self,
+        *,
+        standing: bool | None = None,
+        model: str | None = None,
+        limit: int = 200,
+        before: Alarm | None = None,
+    ) -> Sequence[Alarm]:
+        """Alarms from the newest back; ``standing`` asks for those that nobody has cleared, or for the others.
+
+        ``before``: only those behind this one.
+        """
         ...
 
     def clear_alarm(self, alarm_id: str, at: datetime, by: str, reason: str, *, notify: bool = True) -> Alarm | None:
@@ -208,3 +220,7 @@ class MonitorStore(Protocol):
     def notices_of(self, alarm_ids: Collection[str]) -> Mapping[str, tuple[Notice, ...]]:
         """The notices of each alarm, oldest first; alarms without one are missing."""
         ...
+
+
+class Store(PredictionStore, TruthStore, MonitorStore, Protocol):
+    """Everything that a server asks of its store."""

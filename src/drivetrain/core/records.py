@@ -248,6 +248,8 @@ class Alarm:
     cleared_by: str | None = None
     reason: str | None = None
     """The reason for clearing it, in that person's words."""
+    cleared_position: int | None = None
+    """The position in the feed at which it was cleared, so that a monitor that reads the store anew does so at the same place."""
 
 
 class NoticeEvent(StrEnum):

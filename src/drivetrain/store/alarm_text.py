@@ -25,6 +25,7 @@ def to_text(alarm: Alarm) -> str:
             "evidence": dict(alarm.evidence),
             "cleared": None if alarm.cleared is None else to_us(alarm.cleared),
             "cleared_by": alarm.cleared_by,
+            "cleared_position": alarm.cleared_position,
             "reason": alarm.reason,
         }
     )

@@ -1,11 +1,11 @@
 """The feed: everything stored, in an order that never changes, for readers who go on from where they were.
 
 A group of predictions that is written at once is one row, a truth is another, and a row's number times `MOST` plus an entry's
-place in it is the entry's position. Rows are numbered before they can be seen. SQLite has one writer at a time, so they
-appear in their order. In PostgreSQL a later number may be seen first, and a reader who had gone past the gap would miss what
-fills it. So whoever writes holds a lock, shared with the other writers, from before the number is given until it can be
-seen; a reader takes the lock for itself, for a moment, and then knows that all the numbers given until then can be seen or
-never will be. Writers do not wait for each other, and idle stores are not locked.
+place in it is the entry's position. A row of neither marks the place where an alarm was cleared. Rows are numbered before they
+can be seen. SQLite has one writer at a time, so they appear in their order. In PostgreSQL a later number may be seen first, and
+a reader who had gone past the gap would miss what fills it. So whoever writes holds a lock, shared with the other writers, from
+before the number is given until it can be seen; a reader takes the lock for itself, for a moment, and then knows that all the
+numbers given until then can be seen or never will be. Writers do not wait for each other, and idle stores are not locked.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Row, Table, delete, func, select, text
+from sqlalchemy import Connection, Row, Table, delete, func, or_, select, text
 
 from ..core.errors import UsageError
 from ..core.records import Fed, Record
@@ -51,6 +51,16 @@ def enter_truth(connection: Connection, truth_id: str) -> None:
     if connection.dialect.name == "postgresql":
         connection.execute(text(f"SELECT pg_advisory_xact_lock_shared({LOCK})"))
     connection.execute(FEED.insert(), {"truth": truth_id})
+
+
+def enter_mark(connection: Connection) -> int:
+    """Give something that is no entry a position between those of entries, and return it."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(text(f"SELECT pg_advisory_xact_lock_shared({LOCK})"))
+    done = connection.execute(FEED.insert().values(predictions=None, truth=None))
+    assert done.inserted_primary_key is not None  # the table numbers its rows
+    number: int = done.inserted_primary_key[0]
+    return number << _BITS
 
 
 def horizon(connection: Connection, after: int) -> int | None:
@@ -106,7 +116,8 @@ def _ids(row: Row[Any]) -> list[str]:
 
 def _places(connection: Connection, after: int, limit: int, last: int) -> list[_Place]:
     number = FEED.c.number
-    query = select(FEED).where(number >= after >> _BITS, number <= last).order_by(number).limit(limit + 1)
+    is_entry = or_(FEED.c.predictions.is_not(None), FEED.c.truth.is_not(None))
+    query = select(FEED).where(number >= after >> _BITS, number <= last, is_entry).order_by(number).limit(limit + 1)
     places: list[_Place] = []
     for row in connection.execute(query):
         start = row.number << _BITS

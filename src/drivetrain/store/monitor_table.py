@@ -7,10 +7,10 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import Connection, Row, literal, select, tuple_
 
 from ..core.records import Alarm, MonitorState, NoticeEvent
-from . import notice_table
+from . import feed, notice_table
 from .alarm_text import of_text, to_text
 from .indexed import indexed
 from .moment import from_us, to_us
@@ -46,13 +46,25 @@ def advance(
     return True
 
 
-def alarms(connection: Connection, standing: bool | None, model: str | None, limit: int) -> tuple[Alarm, ...]:
-    """Return alarms from the newest back."""
+def alarm(connection: Connection, alarm_id: str) -> Alarm | None:
+    """Return the alarm of that id."""
+    row = connection.execute(select(ALARMS).where(_A.id == indexed(alarm_id))).first()
+    return None if row is None else _alarm(row)
+
+
+def alarms(
+    connection: Connection, standing: bool | None, model: str | None, limit: int, before: Alarm | None = None
+) -> tuple[Alarm, ...]:
+    """Return alarms from the newest back, behind the one ``before`` them."""
     query = select(ALARMS).order_by(_A.raised.desc(), _A.id.desc()).limit(limit)
     if standing is not None:
         query = query.where(_A.cleared.is_(None) if standing else _A.cleared.is_not(None))
     if model is not None:
         query = query.where(_A.model == indexed(model))
+    if before is not None:
+        query = query.where(
+            tuple_(_A.raised, _A.id) < tuple_(literal(to_us(before.raised)), literal(indexed(before.id)))
+        )
     return tuple(map(_alarm, connection.execute(query)))
 
 
@@ -62,7 +74,9 @@ def clear(connection: Connection, alarm_id: str, at: datetime, by: str, reason: 
     row = connection.execute(query).first()
     if row is None or row.cleared is not None:
         return None if row is None else _alarm(row)
-    cleared = replace(_alarm(row), cleared=from_us(to_us(at)), cleared_by=by, reason=reason)
+    position = feed.enter_mark(connection)
+    moment = from_us(to_us(at))
+    cleared = replace(_alarm(row), cleared=moment, cleared_by=by, reason=reason, cleared_position=position)
     connection.execute(ALARMS.update().where(_A.id == row.id).values(cleared=to_us(at), alarm=to_text(cleared)))
     if notify:
         notice_table.add(connection, NoticeEvent.CLEARED, cleared, at)

@@ -217,10 +217,22 @@ class SqlStore:
         with self._writing() as connection:
             return monitor_table.advance(connection, before, state, alarms, notify)
 
-    def alarms(self, *, standing: bool | None = None, model: str | None = None, limit: int = 200) -> tuple[Alarm, ...]:
+    def alarm(self, alarm_id: str) -> Alarm | None:
+        """Return the alarm of that id."""
+        with self._reading() as connection:
+            return monitor_table.alarm(connection, alarm_id)
+
+    def alarms(
+        self,
+        *,
+        standing: bool | None = None,
+        model: str | None = None,
+        limit: int = 200,
+        before: Alarm | None = None,
+    ) -> tuple[Alarm, ...]:
         """Return alarms from the newest back."""
         with self._reading() as connection:
-            return monitor_table.alarms(connection, standing, model, limit)
+            return monitor_table.alarms(connection, standing, model, limit, before)
 
     def clear_alarm(self, alarm_id: str, at: datetime, by: str, reason: str, *, notify: bool = True) -> Alarm | None:
         """Clear an alarm, and leave a notice of it."""
