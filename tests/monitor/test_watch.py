@@ -245,3 +245,21 @@ def test_settings_that_make_no_sense_are_refused() -> None:
         Settings(alpha=1.5)
     with pytest.raises(UsageError, match="the horizon is 0 votes"):
         Settings(horizon=0)
+
+
+def test_nearness_says_how_far_a_source_has_gone_towards_an_alarm() -> None:
+    watch = Watch.of(REFERENCE)
+    assert watch.nearness("north") == 0.0
+    told(watch, stream(200, 3))
+    calm = watch.nearness("north")
+    assert 0 <= calm < 0.6
+    on_the_way: list[float] = []
+    for one in stream(3_000, 4, first=200, contamination=0.5):
+        before = watch.nearness("north")
+        if watch.update(one):
+            break
+        on_the_way.append(before)
+    assert len(on_the_way) > 3
+    assert max(on_the_way) < 1, "1 is an alarm"
+    assert on_the_way[-1] > calm + 0.2
+    assert watch.nearness("south") == 0.0, "which has sent nothing"

@@ -12,6 +12,7 @@ hardly on the number of votes.
 from __future__ import annotations
 
 import json
+import math
 from typing import Any
 
 from ..core.errors import UsageError
@@ -236,6 +237,16 @@ class Watch:
         )
         self.standing[monitor, source] = raised
         return raised
+
+    def nearness(self, source: str) -> float:
+        """Return how far a source has gone towards an alarm of its own, 0–1, on a scale of logarithms: 1 is an alarm."""
+        gone = 0.0
+        for family in self._families.values():
+            evidence = family.by_source.get(source)
+            if evidence is not None:
+                # Half the sum over all streams alarms: alone, a source would have to reach twice the level.
+                gone = max(gone, math.log1p(evidence.value) / math.log1p(2 * family.level))
+        return min(gone, 1.0)
 
     def total(self, source: str | None = None) -> Counts:
         """The counts of all votes of a source, or of all together."""
