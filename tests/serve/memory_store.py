@@ -10,7 +10,7 @@ from datetime import datetime
 from drivetrain.core.calendar import Calendar
 from drivetrain.core.errors import StoreError, UsageError
 from drivetrain.core.ports import Forgotten
-from drivetrain.core.records import ApiKey, Entry, Record, RecordFilter, RecordPage, StoredInput
+from drivetrain.core.records import Alarm, ApiKey, Entry, Record, RecordFilter, RecordPage, StoredInput
 
 
 class MemoryStore:
@@ -26,6 +26,8 @@ class MemoryStore:
         self.records: dict[str, Record] = {}
         self.images: dict[str, StoredInput] = {}
         self.known: tuple[ApiKey, ...] = tuple(keys)
+        self.alarmed: tuple[Alarm, ...] = ()
+        """The alarms that stand, from the newest back."""
         self.open = threading.Event()
         self.open.set()
         self.begun = threading.Semaphore(0)
@@ -72,6 +74,18 @@ class MemoryStore:
     def keys(self) -> tuple[ApiKey, ...]:
         self._usable()
         return self.known
+
+    def alarms(
+        self,
+        *,
+        standing: bool | None = None,
+        model: str | None = None,
+        limit: int = 200,
+        before: Alarm | None = None,
+    ) -> tuple[Alarm, ...]:
+        del standing, model, before
+        self._usable()
+        return self.alarmed[:limit]
 
     def prune(self, *, inputs_older_than: datetime | None = None) -> Forgotten:
         del inputs_older_than

@@ -137,6 +137,11 @@ CONTRACT = {
     "get /v2/models/{name}/versions/{version}",
     "get /v2/models/{name}/versions/{version}/ready",
     "post /v2/models/{name}/versions/{version}/infer",
+    "get /v1/monitor",
+    "get /v1/monitor/alarms",
+    "get /v1/monitor/alarms/{alarm_id}",
+    "post /v1/monitor/alarms/{alarm_id}/clear",
+    "get /v1/monitor/clusters",
     "get /metrics",
 }
 
@@ -243,7 +248,14 @@ def test_what_is_answered_is_what_is_documented(
     one = predicted.json()["predictions"][0]
     version = predicted.json()["bundle_id"]
     below = {"name": "farben", "version": version}
-    values = {**below, "record_id": one["id"], "sha256": one["input_sha256"], "number": "0", "row": "0"}
+    values = {
+        **below,
+        "record_id": one["id"],
+        "sha256": one["input_sha256"],
+        "number": "0",
+        "row": "0",
+        "alarm_id": "x",
+    }
     for method, path, _ in operations(document):
         if method != "get":
             continue
@@ -288,7 +300,12 @@ def test_what_is_answered_is_what_is_documented(
 def test_refusals_for_keys_are_documented(make_client: MakeClient, document: dict[str, Any], tmp_path: Path) -> None:
     (key,) = with_keys(tmp_path / "store.db", Role.PREDICT, per_minute=1)
     client = make_client()
-    values = {"name": "farben", "version": "x", "record_id": "x", "sha256": "x", "number": "0", "row": "0"}
+    values = {
+        **dict.fromkeys(("version", "record_id", "sha256", "alarm_id"), "x"),
+        "name": "farben",
+        "number": "0",
+        "row": "0",
+    }
     for method, path, _ in operations(document):
         for headers in ({}, key):
             check_documented(

@@ -54,7 +54,8 @@ def test_options_come_to_another_process_as_they_are() -> None:
         "target_ms": 250.0, "max_batch": 4, "max_wait_ms": 2.5, "queue": 9, "workers": 2, "deadline_s": 3.0,
         "max_body_mb": 7, "max_images": 8, "max_megapixels": 12.5, "memory": 1 << 30, "upload_s": 4.0,
         "samples": Path("a/b"), "drain_s": 5.0, "log": "json", "log_requests": True, "golden": False,
-        "verify": Path("key.pub"), "other_classes": True, "watch_s": None,
+        "verify": Path("key.pub"), "other_classes": True, "watch_s": None, "on_alarm": "tell",
+        "webhook": "https://h/x", "webhook_secret_file": Path("s"),
     }  # fmt: skip
     assert set(every) == {row.name for row in table()}
     for options in (ServeOptions(("a", "n=b"), **every, memory_held=5), ServeOptions(("a",))):

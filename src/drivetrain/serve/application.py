@@ -25,13 +25,15 @@ from .http import tracing
 from .http.console import console_routes, read_static
 from .http.envelope import Envelope
 from .http.express import Express
-from .http.metrics import CONTENT_TYPE
+from .http.metrics import CONTENT_TYPE, monitor_metrics
 from .http.problems import Problem, ProblemDetail, Slug, documented, invalid
 from .routes import explanation, open_inference, prediction
 from .routes.catalogue import catalogue_routes
 from .routes.history import history_routes
+from .routes.monitor import monitor_routes
 from .routes.samples import sample_routes
 from .server import Server, request_id
+from .work.alarms import ALARMS_S
 from .work.background import apart
 from .work.forgetting import FORGET_S, Forgetting
 
@@ -77,6 +79,7 @@ def create_app(server: Server) -> FastAPI:
         explanation.explanation_routes(server),
         catalogue_routes(server),
         history_routes(server),
+        monitor_routes(server),
         sample_routes(server),
         open_inference.health_routes(server),
         open_inference.inference_routes(server),
@@ -122,7 +125,7 @@ def _own_routes(app: FastAPI, server: Server) -> None:
         responses={200: {"content": {"text/plain": {}}}, **documented("unauthorized", "forbidden")},
     )
     async def metrics() -> Response:
-        """Requests, latency, queue, batches, verdicts, store."""
+        """Requests, latency, queue, batches, verdicts, store, alarms."""
         refused = sum(model.problem is not None for model in server.shelf.models)
         page = server.metrics.page(
             len(server.engine.queue),
@@ -130,6 +133,7 @@ def _own_routes(app: FastAPI, server: Server) -> None:
             refused,
             stuck_s=server.stuck_s(),
             pictures_bytes=server.pictures.budget.held,
+            monitors=monitor_metrics(server.alarms.standing.alarms, server.monitoring.lags()),
         )
         return Response(page, media_type=CONTENT_TYPE)
 
@@ -137,7 +141,13 @@ def _own_routes(app: FastAPI, server: Server) -> None:
 def _lifespan(server: Server) -> Callable[[FastAPI], Any]:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        tasks = [asyncio.create_task(_every(KEYS_S, lambda: asyncio.to_thread(server.guard.refresh)))]
+        tasks = [
+            asyncio.create_task(_every(KEYS_S, lambda: asyncio.to_thread(server.guard.refresh))),
+            asyncio.create_task(_every(ALARMS_S, lambda: asyncio.to_thread(server.alarms.refresh))),
+        ]
+        server.monitoring.start()
+        if server.webhook is not None:
+            server.webhook.start()
         if server.settings.retention.days is not None:
             forgetting = Forgetting(server.store, server.settings.retention)
             tasks.append(
@@ -157,6 +167,9 @@ def _lifespan(server: Server) -> Callable[[FastAPI], Any]:
                 with suppress(asyncio.CancelledError):
                     await task
             await asyncio.to_thread(server.engine.close)
+            await asyncio.to_thread(server.monitoring.close)
+            if server.webhook is not None:
+                await asyncio.to_thread(server.webhook.close)
             await asyncio.to_thread(server.store.close)
 
     return lifespan

@@ -81,6 +81,20 @@ class ServeOptions:
     other_classes: bool = option(
         False, Option("Also take a new version that answers with other names.", flag="--allow-other-classes")
     )
+    on_alarm: Literal["review", "tell"] = option(
+        "review",
+        Option(
+            "What a monitor's alarm does: review turns its source's accepted answers into reviewed ones until a person clears "
+            "it; tell only tells.",
+            shown=True,
+        ),
+    )
+    webhook: str | None = option(
+        None, Option("Address that is told of alarms raised and cleared: https://…", metavar="URL")
+    )
+    webhook_secret_file: Path | None = option(
+        None, Option("File with the secret that what is sent to --webhook is signed with.", metavar="FILE")
+    )
     watch_s: float | None = option(2.0, Option(low=0.01))
     """Seconds between two looks for a new version of a bundle; None: never. The command line cannot set it."""
     memory_held: int | None = None
@@ -99,6 +113,7 @@ class ServeOptions:
         read_given(table(), asdict(self))
         self._check_pixels()
         self._refuse_ignored(Retention.parse(self.images))
+        self._check_webhook()
 
     def _check_pixels(self) -> None:
         from ..data.image.true_size import MAX_PIXELS
@@ -108,6 +123,21 @@ class ServeOptions:
                 f"max_megapixels is {self.max_megapixels}; it must be more than 0, and at most {MAX_PIXELS / 1e6:.2f}: no "
                 "larger image is decoded anywhere"
             )
+
+    def _check_webhook(self) -> None:
+        from .work.webhook_address import checked_address
+
+        if self.webhook is None and self.webhook_secret_file is not None:
+            raise UsageError(
+                "--webhook-secret-file signs what is sent to --webhook, and there is none; name one, or leave it out"
+            )
+        if self.webhook is not None:
+            checked_address(self.webhook)
+            if self.webhook_secret_file is None:
+                raise UsageError(
+                    "--webhook needs --webhook-secret-file: whoever receives a message tells by its signature that it is from "
+                    "this server; make one with: openssl rand -hex 32 > hook.secret"
+                )
 
     def _refuse_ignored(self, retention: Retention) -> None:
         if self.keep_metadata and not retention.keeps_input:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from starlette.requests import Request
 
-from ..core.ports import PredictionStore
+from ..core.ports import Store
 from ..core.records import Role
 from .access import Caller, Guard
 from .http.body import BodyReader
@@ -15,10 +15,13 @@ from .http.metrics import Metrics
 from .http.problems import Problem
 from .served import NoSuchModel, ServedModel, Shelf
 from .settings import Settings
+from .work.alarms import Alarms
 from .work.engine import Engine
 from .work.ledger import Ledger
 from .work.memory_shares import MemoryShares
+from .work.monitoring import Monitoring
 from .work.pictures import Pictures
+from .work.webhook import Webhook
 
 # A server says that it is not ready after so many seconds in which no image got through. The largest picture that may be sent
 # takes less, and a store that is only slow answers sooner.
@@ -31,7 +34,7 @@ class Server:
 
     settings: Settings
     shelf: Shelf
-    store: PredictionStore
+    store: Store
     ledger: Ledger
     engine: Engine
     guard: Guard
@@ -39,6 +42,9 @@ class Server:
     bodies: BodyReader
     memory: MemoryShares
     pictures: Pictures
+    alarms: Alarms
+    monitoring: Monitoring
+    webhook: Webhook | None = None
     state: State = field(default_factory=lambda: State())
 
     def model(self, name: str | None, version: str | None) -> ServedModel:

@@ -6,6 +6,7 @@ import ipaddress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Literal
 
 from ..core.cores import available_cores
 from ..core.retention import Retention
@@ -79,6 +80,8 @@ class Settings:
     """Seconds that requests under way may take to end after SIGTERM."""
     watch_s: float | None
     """Seconds between two looks for a new version of a bundle; None: never."""
+    on_alarm: Literal["review", "tell"] = "review"
+    """Tells whether an alarm turns accepted answers into reviewed ones."""
 
     @property
     def cores(self) -> int:
@@ -110,6 +113,7 @@ class Settings:
             loopback=is_loopback(options.host),
             drain_s=options.drain_s,
             watch_s=options.watch_s,
+            on_alarm=options.on_alarm,
         )
 
 

@@ -32,7 +32,7 @@ from .settings import Settings
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
-    from ..core.ports import PredictionStore
+    from ..core.ports import Store
     from ..model.predictor import Predictor
     from .access import Guard
     from .http.metrics import Metrics
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from .server import Server
     from .work.engine import Plan
     from .work.memory_shares import MemoryShares
+    from .work.webhook import Webhook
 
 # Where options wait for the processes that share a port.
 OPTIONS = "DRIVETRAIN_SERVE_OPTIONS"
@@ -68,42 +69,67 @@ def build(options: ServeOptions) -> Server:
         guard = _guard(options, settings, store)
         planned = plan(settings, [model.predictor for model in shelf.models])
         settings, memory = _within_memory(options)
+        metrics = Metrics()
+        webhook = _webhook(options, store, metrics)
     except UsageError:
         store.close()
         raise
-    return _assembled(settings, memory, shelf, store, guard, planned, Metrics())
+    return _assembled(settings, memory, shelf, store, guard, planned, metrics, webhook)
+
+
+def _webhook(options: ServeOptions, store: Store, metrics: Metrics) -> Webhook | None:
+    """Make the webhook that is told of alarms, where there is an address for it.
+
+    Raises:
+        UsageError: its secret cannot be read, or is too short.
+    """
+    if options.webhook is None or options.webhook_secret_file is None:
+        return None
+    from .work.webhook import Webhook, read_secret
+
+    secret = read_secret(options.webhook_secret_file)
+    return Webhook(store, options.webhook, secret, metrics, acts=options.on_alarm == "review")
 
 
 def _assembled(
     settings: Settings,
     memory: MemoryShares,
     shelf: Shelf,
-    store: PredictionStore,
+    store: Store,
     guard: Guard,
     planned: Plan,
     metrics: Metrics,
+    webhook: Webhook | None,
 ) -> Server:
     from .http.body import BodyReader
     from .server import Server
+    from .work.alarms import Alarms
     from .work.engine import Engine
     from .work.keeping import Keeping
     from .work.ledger import Ledger
+    from .work.monitoring import Monitoring
     from .work.pictures import Pictures
 
     pictures = Pictures(MemoryBudget(memory.pictures), settings.limits.pixels)
     ledger = Ledger(store, metrics.lag)
     keeping = Keeping(settings.retention, settings.keep_metadata)
+    alarms = Alarms(store, settings.on_alarm)
+    monitoring = Monitoring(store, lambda: shelf.models, alarms, webhook=webhook)
+    ledger.stored = monitoring.wake
     return Server(
         settings=settings,
         shelf=shelf,
         store=store,
         ledger=ledger,
-        engine=Engine(planned, ledger, keeping, pictures, metrics),
+        engine=Engine(planned, ledger, keeping, pictures, metrics, alarms.judged),
         guard=guard,
         metrics=metrics,
         bodies=BodyReader(settings.limits),
         memory=memory,
         pictures=pictures,
+        alarms=alarms,
+        monitoring=monitoring,
+        webhook=webhook,
     )
 
 
@@ -117,7 +143,7 @@ def _shelf(options: ServeOptions, settings: Settings) -> Shelf:
     return Shelf([parse_bundle(text) for text in options.bundles], load_one, allow_other_classes=options.other_classes)
 
 
-def _guard(options: ServeOptions, settings: Settings, store: PredictionStore) -> Guard:
+def _guard(options: ServeOptions, settings: Settings, store: Store) -> Guard:
     """Make the guard that lets callers in.
 
     Raises:

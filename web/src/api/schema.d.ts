@@ -228,6 +228,109 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/monitor": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What the monitors see
+         * @description Each served version: whether an alarm stands, and what is known of each source. Sources under alarm come first.
+         */
+        get: operations["monitor_v1_monitor_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/monitor/alarms": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Alarms raised
+         * @description From the newest back.
+         */
+        get: operations["alarms_v1_monitor_alarms_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/monitor/alarms/{alarm_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * One alarm
+         * @description With the predictions that drive it, the most telling first.
+         */
+        get: operations["alarm_v1_monitor_alarms__alarm_id__get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/monitor/alarms/{alarm_id}/clear": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Clear an alarm
+         * @description From then on answers of its source may be accepted again, in this process at once and in others within a second.
+         *     The alarm stays on record with the reason. One that was cleared before stays as it was cleared first. Whoever may
+         *     review answers may clear an alarm: it is the same judgement, on many of them.
+         */
+        post: operations["clear_v1_monitor_alarms__alarm_id__clear_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/monitor/clusters": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Refused images that look alike
+         * @description Among the newest 200 that the model found unlike its training images, those whose files were kept. The first
+         *     question takes seconds, as each file is read again.
+         */
+        get: operations["alike_v1_monitor_clusters_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/samples": {
         parameters: {
             query?: never;
@@ -477,7 +580,7 @@ export interface paths {
         };
         /**
          * Prometheus metrics
-         * @description Requests, latency, queue, batches, verdicts, store.
+         * @description Requests, latency, queue, batches, verdicts, store, alarms.
          */
         get: operations["metrics_metrics_get"];
         put?: never;
@@ -562,6 +665,260 @@ export interface components {
              * @description About how many labelled images would show it, where it could not be shown
              */
             labelled: number | null;
+        };
+        /**
+         * AlarmAnswer
+         * @description An alarm, which stands until a person clears it.
+         */
+        AlarmAnswer: {
+            /** Id */
+            id: string;
+            /** Model */
+            model: string;
+            /** Bundle Id */
+            bundle_id: string;
+            /**
+             * Source
+             * @description As in the monitor's rows; null: all sources together
+             */
+            source: string | null;
+            /** Source Name */
+            source_name: string;
+            /** Monitor */
+            monitor: string;
+            /** Monitor Name */
+            monitor_name: string;
+            /** Looks Like */
+            looks_like: string;
+            /** Looks Like Name */
+            looks_like_name: string;
+            /**
+             * Began
+             * Format: date-time
+             * @description As estimated
+             */
+            began: string;
+            /**
+             * Raised
+             * Format: date-time
+             */
+            raised: string;
+            /** Text */
+            text: string;
+            /** Evidence */
+            evidence: {
+                [key: string]: unknown;
+            };
+            /**
+             * Acts
+             * @description It turns accepted answers into reviewed ones just now
+             */
+            acts: boolean;
+            /** Cleared */
+            cleared: string | null;
+            /** Cleared By */
+            cleared_by: string | null;
+            /** Reason */
+            reason: string | null;
+        };
+        /**
+         * AlarmDetails
+         * @description An alarm with the predictions that drive it.
+         */
+        AlarmDetails: {
+            /** Id */
+            id: string;
+            /** Model */
+            model: string;
+            /** Bundle Id */
+            bundle_id: string;
+            /**
+             * Source
+             * @description As in the monitor's rows; null: all sources together
+             */
+            source: string | null;
+            /** Source Name */
+            source_name: string;
+            /** Monitor */
+            monitor: string;
+            /** Monitor Name */
+            monitor_name: string;
+            /** Looks Like */
+            looks_like: string;
+            /** Looks Like Name */
+            looks_like_name: string;
+            /**
+             * Began
+             * Format: date-time
+             * @description As estimated
+             */
+            began: string;
+            /**
+             * Raised
+             * Format: date-time
+             */
+            raised: string;
+            /** Text */
+            text: string;
+            /** Evidence */
+            evidence: {
+                [key: string]: unknown;
+            };
+            /**
+             * Acts
+             * @description It turns accepted answers into reviewed ones just now
+             */
+            acts: boolean;
+            /** Cleared */
+            cleared: string | null;
+            /** Cleared By */
+            cleared_by: string | null;
+            /** Reason */
+            reason: string | null;
+            /** Predictions */
+            predictions: components["schemas"]["HistoryEntry"][];
+            /**
+             * Predictions Missing
+             * @description Named by the alarm, but no longer in the store
+             */
+            predictions_missing: number;
+        };
+        /**
+         * AlarmPage
+         * @description Alarms from the newest back.
+         */
+        AlarmPage: {
+            /** Alarms */
+            alarms: components["schemas"]["AlarmAnswer"][];
+            /** Next */
+            next: string | null;
+        };
+        /**
+         * AuditedAnswer
+         * @description Accepted answers that a person judged without seeing them.
+         */
+        AuditedAnswer: {
+            /** N */
+            n: number;
+            /** Wrong */
+            wrong: number;
+            /** Value */
+            value: number;
+            /** Low */
+            low: number;
+            /** High */
+            high: number;
+            /** Text */
+            text: string;
+        };
+        /**
+         * ClearBody
+         * @description Why an alarm is cleared, and by whom.
+         */
+        ClearBody: {
+            /** Reason */
+            reason: string;
+            /** By */
+            by?: string | null;
+        };
+        /**
+         * ClusterAnswer
+         * @description Refused images that look alike.
+         */
+        ClusterAnswer: {
+            /** Size */
+            size: number;
+            /** Sources */
+            sources: components["schemas"]["ClusterSource"][];
+            /**
+             * First
+             * Format: date-time
+             */
+            first: string;
+            /**
+             * Last
+             * Format: date-time
+             */
+            last: string;
+            /** Similarity */
+            similarity: number;
+            /** Ids */
+            ids: string[];
+            /** Examples */
+            examples: components["schemas"]["ClusterExample"][];
+        };
+        /**
+         * ClusterExample
+         * @description An image of a cluster.
+         */
+        ClusterExample: {
+            /** Id */
+            id: string;
+            /** Input */
+            input: string;
+            /** Label */
+            label: string | null;
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+        };
+        /**
+         * ClusterSource
+         * @description The share of a source in a cluster.
+         */
+        ClusterSource: {
+            /**
+             * Source
+             * @description A camera, else a site; empty where the caller named neither
+             */
+            source: string;
+            /** Name */
+            name: string;
+            /** N */
+            n: number;
+        };
+        /**
+         * ClustersAnswer
+         * @description Clusters among the newest refused images whose files were kept.
+         */
+        ClustersAnswer: {
+            /** Model */
+            model: string;
+            /** Bundle Id */
+            bundle_id: string;
+            /** Refused */
+            refused: number;
+            /** Embedded */
+            embedded: number;
+            /** Clusters */
+            clusters: components["schemas"]["ClusterAnswer"][];
+            /** Alone */
+            alone: number;
+            /** Text */
+            text: string;
+        };
+        /**
+         * EstimateAnswer
+         * @description An accuracy that nobody has measured.
+         */
+        EstimateAnswer: {
+            /** Value */
+            value: number;
+            /** Low */
+            low: number;
+            /** High */
+            high: number;
+            /** N */
+            n: number;
+            /**
+             * Is
+             * @constant
+             */
+            is: "estimate";
+            /** Text */
+            text: string;
         };
         /**
          * ExplainAnswer
@@ -943,6 +1300,61 @@ export interface components {
             models: components["schemas"]["ModelAnswer"][];
         };
         /**
+         * MonitorAnswer
+         * @description All monitors of a server.
+         */
+        MonitorAnswer: {
+            /**
+             * On Alarm
+             * @enum {string}
+             */
+            on_alarm: "review" | "tell";
+            /** Alarms Known */
+            alarms_known: boolean;
+            webhook: components["schemas"]["WebhookAnswer"] | null;
+            /** Models */
+            models: components["schemas"]["MonitoredModel"][];
+        };
+        /**
+         * MonitoredModel
+         * @description One served version and what its monitor knows.
+         */
+        MonitoredModel: {
+            /** Model */
+            model: string;
+            /** Bundle Id */
+            bundle_id: string;
+            /** Title */
+            title: string;
+            /** Current */
+            current: boolean;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "ok" | "alarm" | "no-gate" | "learning";
+            /** Text */
+            text: string;
+            /** N */
+            n: number;
+            /** Votes */
+            votes: number;
+            /** Last Seen */
+            last_seen: string | null;
+            out_of_domain: components["schemas"]["RateAnswer"] | null;
+            /** Expected Out Of Domain */
+            expected_out_of_domain: number | null;
+            /** Sources */
+            sources: components["schemas"]["SourceAnswer"][];
+            /** Sources Left Out */
+            sources_left_out: number;
+            /** Alarms */
+            alarms: components["schemas"]["AlarmAnswer"][];
+            estimated_accuracy: components["schemas"]["EstimateAnswer"] | null;
+            audited: components["schemas"]["AuditedAnswer"] | null;
+            progress: components["schemas"]["ProgressAnswer"];
+        };
+        /**
          * ParityAnswer
          * @description How closely this machine reproduces the bundle's golden answers.
          */
@@ -1020,6 +1432,49 @@ export interface components {
              * @description Why the image cannot be read
              */
             error: string | null;
+        };
+        /**
+         * ProgressAnswer
+         * @description How far a monitor has read what the store holds.
+         */
+        ProgressAnswer: {
+            /** Position */
+            position: number;
+            /**
+             * Behind
+             * @description Positions that are known to be unread; null while nobody knows
+             */
+            behind: number | null;
+            /** Caught Up */
+            caught_up: boolean;
+            /** Seconds Behind */
+            seconds_behind: number | null;
+            /** Updated */
+            updated: string | null;
+            /**
+             * Problem
+             * @description Why it does not go on
+             */
+            problem: string | null;
+        };
+        /**
+         * RateAnswer
+         * @description A share of votes with its 95 % interval; a source has one vote a minute.
+         */
+        RateAnswer: {
+            /**
+             * Value
+             * @description Null without votes
+             */
+            value: number | null;
+            /** Low */
+            low: number;
+            /** High */
+            high: number;
+            /** Count */
+            count: number;
+            /** N */
+            n: number;
         };
         /**
          * ReasonAnswer
@@ -1123,6 +1578,47 @@ export interface components {
             thumbnail: string | null;
         };
         /**
+         * SourceAnswer
+         * @description One source as its monitor sees it.
+         */
+        SourceAnswer: {
+            /**
+             * Source
+             * @description A camera, else a site; empty where the caller named neither
+             */
+            source: string;
+            /** Name */
+            name: string;
+            /**
+             * N
+             * @description Predictions
+             */
+            n: number;
+            /**
+             * Votes
+             * @description Independent of each other: one a minute
+             */
+            votes: number;
+            /** Last Seen */
+            last_seen: string | null;
+            out_of_domain: components["schemas"]["RateAnswer"] | null;
+            /**
+             * Evidence
+             * @description How far the way to an alarm has been gone; 1 is an alarm
+             */
+            evidence: number | null;
+            /**
+             * Alarms
+             * @description Ids of those that stand for it
+             */
+            alarms: string[];
+            /**
+             * Held
+             * @description Its accepted answers become reviewed ones just now
+             */
+            held: boolean;
+        };
+        /**
          * StoredAnswer
          * @description An answer that was stored.
          */
@@ -1213,6 +1709,26 @@ export interface components {
          * @enum {string}
          */
         Verdict: "accept" | "review" | "out_of_domain" | "unreadable";
+        /**
+         * WebhookAnswer
+         * @description What is still to be told to the webhook.
+         */
+        WebhookAnswer: {
+            /**
+             * Waiting
+             * @description Messages that have not arrived; at most 100 are counted
+             */
+            waiting: number;
+            /**
+             * Failed
+             * @description Attempts of this process that failed, since it started
+             */
+            failed: number;
+            /** Last Error */
+            last_error: string | null;
+            /** Last Sent */
+            last_sent: string | null;
+        };
         /**
          * WhoAmI
          * @description What the caller may do.
@@ -2298,6 +2814,379 @@ export interface operations {
                 };
                 content: {
                     "image/*": unknown;
+                };
+            };
+            /** @description The request cannot be understood */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description A key is needed */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description Not allowed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description There is nothing here */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description The request cannot be used as it is */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description More requests than can be answered */
+            503: {
+                headers: {
+                    /** @description Seconds */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+        };
+    };
+    monitor_v1_monitor_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MonitorAnswer"];
+                };
+            };
+            /** @description The request cannot be understood */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description A key is needed */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description Not allowed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description Answers cannot be stored */
+            503: {
+                headers: {
+                    /** @description Seconds */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+        };
+    };
+    alarms_v1_monitor_alarms_get: {
+        parameters: {
+            query?: {
+                /** @description Only those that stand, or only those cleared */
+                standing?: boolean | null;
+                model?: string | null;
+                limit?: number;
+                /** @description `next` of the page before */
+                cursor?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AlarmPage"];
+                };
+            };
+            /** @description The request cannot be understood */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description A key is needed */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description Not allowed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description The request cannot be used as it is */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description Answers cannot be stored */
+            503: {
+                headers: {
+                    /** @description Seconds */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+        };
+    };
+    alarm_v1_monitor_alarms__alarm_id__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                alarm_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AlarmDetails"];
+                };
+            };
+            /** @description The request cannot be understood */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description A key is needed */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description Not allowed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description There is nothing here */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description The request cannot be used as it is */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description Answers cannot be stored */
+            503: {
+                headers: {
+                    /** @description Seconds */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+        };
+    };
+    clear_v1_monitor_alarms__alarm_id__clear_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                alarm_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ClearBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AlarmAnswer"];
+                };
+            };
+            /** @description The request cannot be understood */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description A key is needed */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description Not allowed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description There is nothing here */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description The request cannot be used as it is */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description Answers cannot be stored */
+            503: {
+                headers: {
+                    /** @description Seconds */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+        };
+    };
+    alike_v1_monitor_clusters_get: {
+        parameters: {
+            query?: {
+                /** @description Which model; by default the first one served */
+                model?: string | null;
+                /** @description Its bundle id; by default the version served last */
+                version?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ClustersAnswer"];
                 };
             };
             /** @description The request cannot be understood */

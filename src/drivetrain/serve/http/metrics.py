@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import os
+from collections import Counter as Counts
+from collections.abc import Iterable, Mapping, Sequence
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.registry import Collector
 
-from ...core.records import Entry
+from ...core.records import Alarm, Entry
+from ...core.types import Verdict
 from .envelope import FinishedRequest
 
 # Where several processes share a port, each writes its counts into this folder, and any of them can answer for all.
@@ -38,6 +43,12 @@ class Metrics:
         self._verdicts = Counter("drivetrain_predictions_total", "Answers", ["model", "verdict"], registry=own)
         self._lag = Histogram(
             "drivetrain_store_seconds", "From an answer until it is stored", buckets=SECONDS, registry=own
+        )
+        self._out_of_domain = Counter(
+            "drivetrain_out_of_domain_total", "Images unlike those trained on", ["model"], registry=own
+        )
+        self._webhook = Counter(
+            "drivetrain_webhook_messages_total", "Attempts to tell the webhook of an alarm", ["outcome"], registry=own
         )
         # These say what is so now, which only the process that is asked knows; what others wrote earlier is out of date.
         self._queue = Gauge("drivetrain_queue_images", "Images that wait", multiprocess_mode="mostrecent", registry=own)
@@ -78,16 +89,29 @@ class Metrics:
         """Count an image that has its answer."""
         record = entry.record
         self._verdicts.labels(record.model, str(record.prediction.verdict)).inc()
+        if record.prediction.verdict is Verdict.OUT_OF_DOMAIN:
+            self._out_of_domain.labels(record.model).inc()
         self._queue_wait.observe(record.timings.queue_s)
 
     def lag(self, seconds: float) -> None:
         """Count the seconds until a request's answers were stored."""
         self._lag.observe(seconds)
 
+    def webhook(self, outcome: str) -> None:
+        """Count an attempt to post a message: ``arrived`` or ``failed``."""
+        self._webhook.labels(outcome).inc()
+
     def page(
-        self, waiting: int, store_up: bool, refused: int, *, stuck_s: float = 0.0, pictures_bytes: int = 0
+        self,
+        waiting: int,
+        store_up: bool,
+        refused: int,
+        *,
+        stuck_s: float = 0.0,
+        pictures_bytes: int = 0,
+        monitors: Iterable[Metric] = (),
     ) -> bytes:
-        """The exposition text."""
+        """The exposition text; ``monitors``: what is known of them now, the same in every process."""
         self._stuck.set(stuck_s)
         self._pictures.set(pictures_bytes)
         self._queue.set(waiting)
@@ -96,5 +120,42 @@ class Metrics:
         if MULTIPROCESS in os.environ:
             together = CollectorRegistry()
             MultiProcessCollector(together)  # type: ignore[no-untyped-call]  # the library has no types here
-            return generate_latest(together)
-        return generate_latest(self._registry)
+            return generate_latest(together) + _page_of(monitors)
+        return generate_latest(self._registry) + _page_of(monitors)
+
+
+def monitor_metrics(alarms: Sequence[Alarm], lags: Mapping[str, float]) -> list[Metric]:
+    """Write as metrics the knowledge of monitors: alarms that stand, and the seconds that each model's monitor is behind.
+
+    Made anew each time: an alarm that was cleared must not live on in what another process counted.
+    """
+    standing = GaugeMetricFamily(
+        "drivetrain_monitor_alarms", "Alarms that stand", labels=["model", "source", "monitor"]
+    )
+    counts = Counts((alarm.model, "*" if alarm.source is None else alarm.source, alarm.monitor) for alarm in alarms)
+    for labels, count in sorted(counts.items()):
+        standing.add_metric(labels, count)
+    lag = GaugeMetricFamily(
+        "drivetrain_monitor_lag_seconds",
+        "Age of the newest answer a monitor has read, while there are newer",
+        labels=["model"],
+    )
+    for model, seconds in lags.items():
+        lag.add_metric([model], seconds)
+    return [standing, lag]
+
+
+class _Given(Collector):
+    """Metrics that are given as they are."""
+
+    def __init__(self, metrics: Iterable[Metric]) -> None:
+        self._metrics = metrics
+
+    def collect(self) -> Iterable[Metric]:
+        return self._metrics
+
+
+def _page_of(metrics: Iterable[Metric]) -> bytes:
+    registry = CollectorRegistry()
+    registry.register(_Given(metrics))
+    return generate_latest(registry)

@@ -20,7 +20,7 @@ from .job import Job, Ticket
 from .keeping import Keeping
 from .ledger import Ledger
 from .pictures import Pictures
-from .worker import answer, prepare
+from .worker import Judged, answer, as_it_is, prepare
 
 log = logging.getLogger(__name__)
 
@@ -50,7 +50,15 @@ class Gauge(Protocol):
 class Engine:
     """Owns the queue and the threads."""
 
-    def __init__(self, plan: Plan, ledger: Ledger, keeping: Keeping, pictures: Pictures, gauge: Gauge) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        ledger: Ledger,
+        keeping: Keeping,
+        pictures: Pictures,
+        gauge: Gauge,
+        judged: Judged = as_it_is,
+    ) -> None:
         self.plan = plan
         self.queue = FairQueue(plan.queue)
         self.ledger = ledger
@@ -58,6 +66,7 @@ class Engine:
         self._begun_s: dict[int, float] = {}
         """The moment each thread that is at work began, on the monotonic clock."""
         self._gauge = gauge
+        self._judged = judged
         ledger.more = lambda: len(self.queue) > 0
         self._threads = [
             threading.Thread(target=self._work, name=f"worker-{number}", daemon=True) for number in range(plan.workers)
@@ -117,7 +126,7 @@ class Engine:
             jobs, others = jobs[: len(prepared)], jobs[len(prepared) :]
             if others:
                 self.queue.put_back(others)
-            entries = answer(prepared, wide=self.plan.wide and self.queue.is_alone)
+            entries = answer(prepared, wide=self.plan.wide and self.queue.is_alone, judged=self._judged)
         except Exception as error:  # a worker must outlive whatever one image does to it
             if len(jobs) > 1:
                 # One image's fault must not be the others'; each is tried by itself.

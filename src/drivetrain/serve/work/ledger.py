@@ -61,6 +61,8 @@ class Ledger:
         self._linger_s = linger_s
         self.more: Callable[[], bool] = lambda: False
         """Tells whether more answers are about to come, so that a write may wait a moment for them."""
+        self.stored: Callable[[], None] = lambda: None
+        """Called from the ledger's thread when something was written; must not take long."""
         self._lag = lag
         self._waiting: deque[_Write] = deque()
         self._bytes = 0
@@ -130,6 +132,7 @@ class Ledger:
                 log.warning("the store takes answers again")
                 self._logged = ""
             self._tell(group, None)
+            self.stored()
 
     def _check_store(self) -> None:
         try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from weakref import finalize
@@ -13,8 +13,8 @@ import numpy as np
 
 from ...core.errors import InputError
 from ...core.identifiers import new_id
-from ...core.records import Entry, Record, StoredInput, Timings
-from ...core.types import Facts, FloatArray
+from ...core.records import Context, Entry, Record, StoredInput, Timings
+from ...core.types import Facts, FloatArray, Prediction
 from ...model.policy import unreadable
 from ...model.seen import Seen
 from .job import Job
@@ -27,6 +27,9 @@ log = logging.getLogger(__name__)
 TURN_S = 0.5
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+Judged = Callable[[str, Context, Prediction], Prediction]
+"""Turns a model's answer to an input with that context into the one that is given, see `Alarms.judged`."""
 
 
 @dataclass(frozen=True)
@@ -56,10 +59,15 @@ def prepare(jobs: Sequence[Job], keeping: Keeping, pictures: Pictures) -> list[P
     return prepared
 
 
-def answer(prepared: Sequence[Prepared], *, wide: bool = False) -> list[Entry]:
+def as_it_is(model: str, context: Context, prediction: Prediction) -> Prediction:  # noqa: ARG001  # as `Judged`
+    """Give the model's answer."""
+    return prediction
+
+
+def answer(prepared: Sequence[Prepared], *, wide: bool = False, judged: Judged = as_it_is) -> list[Entry]:
     """Answer jobs (all of one model) with one run of its network; entries in their order, as they are stored.
 
-    ``wide``: on all cores, as nothing else is to do.
+    ``wide``: on all cores, as nothing else is to do. ``judged`` has the last word on each answer.
     """
     predictor = prepared[0].job.model.predictor
     tensors = [one.tensor for one in prepared if one.tensor is not None]
@@ -67,7 +75,8 @@ def answer(prepared: Sequence[Prepared], *, wide: bool = False) -> list[Entry]:
     start_s = time.monotonic()
     seen = iter(predictor.see(_batch(tensors), facts, wide=wide) if tensors else ())
     end_s = time.monotonic()
-    return [_entry(one, None if one.tensor is None else next(seen), end_s - start_s) for one in prepared]
+    network_s = end_s - start_s
+    return [_entry(one, None if one.tensor is None else next(seen), network_s, judged) for one in prepared]
 
 
 def _batch(tensors: Sequence[FloatArray]) -> FloatArray:
@@ -112,13 +121,13 @@ def _with_room(job: Job, kept: StoredInput | None, pictures: Pictures) -> Stored
     return kept
 
 
-def _entry(one: Prepared, seen: Seen | None, network_s: float) -> Entry:
+def _entry(one: Prepared, seen: Seen | None, network_s: float, judged: Judged) -> Entry:
     job = one.job
     predictor, upload = job.model.predictor, job.upload
     if seen is None:
         prediction = unreadable(upload.name, one.error or "damaged", predictor.manifest.bundle_id)
     else:
-        prediction = predictor.judge(upload.name, seen)
+        prediction = judged(job.model.name, upload.context, predictor.judge(upload.name, seen))
     # The clock is read once for both, so that ids and moments sort alike.
     now_ns = time.time_ns()
     record = Record(
