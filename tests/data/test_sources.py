@@ -245,7 +245,7 @@ def test_pipes_and_sockets_are_not_opened(tmp_path: Path, monkeypatch: pytest.Mo
         server.bind("cat/socket")
         dataset = open_source(tmp_path)
     assert skips(dataset) == [(f"cat/{name}", "not an image") for name in ("pipe", "pipe.jpg", "socket")]
-    one_line("is neither a file nor a folder", tmp_path / "cat" / "pipe")
+    one_line("pipe: it is a pipe, not a file; give a folder, a table or an archive", tmp_path / "cat" / "pipe")
 
 
 def test_a_folder_that_may_not_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

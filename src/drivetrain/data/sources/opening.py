@@ -23,6 +23,7 @@ from pathlib import Path
 
 from ...core.errors import SourceError, UsageError
 from ...core.local_path import local_path
+from ...core.plain_file import not_plain
 from ...core.scratch import Into
 from ...core.types import Dataset, Item, Skipped
 from ..image.files import IMAGES
@@ -123,7 +124,8 @@ def _open_path(
         if not path.exists():
             return _read_missing(source, title, form, labelled)
         if not path.is_file():
-            raise SourceError(f"{title} is neither a file nor a folder; give a folder, a table or an archive")
+            what = not_plain(path) or "it is neither a file nor a folder"
+            raise SourceError(f"{title}: {what}; give a folder, a table or an archive")
         if path.suffix.lower() in table.SUFFIXES:
             cells, place = table.load(path, shown(path.name), unpack_dir=unpack_dir), Place(str(path.parent))
             found = table.read_listing(cells, place, title, form, labelled=labelled, no_splits=said is not None)
