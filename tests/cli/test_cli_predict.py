@@ -52,8 +52,20 @@ def test_answers_come_in_the_order_given(drivetrain: CommandLine, kept: Path, ph
 def test_json_is_as_documented(drivetrain: CommandLine, kept: Path, photos: Path) -> None:
     done = drivetrain("predict", kept, photos, "--json")
     for answer in done.document:
-        fields = {"path", "label", "confidence", "probs", "labels", "values", "verdict", "reasons", "error"}
+        fields = {
+            "path",
+            "label",
+            "confidence",
+            "probs",
+            "labels",
+            "values",
+            "verdict",
+            "p_in_domain",
+            "reasons",
+            "error",
+        }
         assert set(answer) == fields
+        assert answer["p_in_domain"] is None, "the bundle has no gate"
         assert bool(answer["reasons"]) == (answer["verdict"] != "accept")
         assert answer["verdict"] in ("accept", "review", "unreadable")
     good, broken = done.document[0], done.document[2]
