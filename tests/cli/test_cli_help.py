@@ -11,11 +11,12 @@ import drivetrain as dt
 
 COMMANDS = (
     *("train", "predict", "evaluate", "report", "inspect", "trace", "sign", "verify", "serve", "app", "demo"),
+    *("monitor", "monitor watch", "monitor plan"),
     *("store", "store info", "store migrate", "store export", "store prune"),
     *("keys", "keys add", "keys list", "keys revoke"),
     *("cache", "cache info", "cache prune"),
 )
-GROUPS = ("store", "keys", "cache")
+GROUPS = ("monitor", "store", "keys", "cache")
 
 
 @pytest.mark.processes

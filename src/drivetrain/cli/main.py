@@ -15,7 +15,7 @@ import typer
 from .._version import __version__
 from ..core.errors import DrivetrainError
 from ..core.scratch import sweep
-from . import bundles, caching, handing_over, prediction, serving, signing, storing, training
+from . import bundles, caching, handing_over, monitoring, prediction, serving, signing, storing, training
 from .console import print_line, remark
 
 # A check whose answer is no ends with `console.SAID_NO`, 1.
@@ -62,6 +62,7 @@ app.command("sign")(signing.sign)
 app.command("verify")(signing.verify)
 app.command("serve")(serving.serve)
 app.command("app")(handing_over.app_command)
+app.add_typer(monitoring.app, name="monitor")
 app.command("demo")(training.demo)
 app.add_typer(storing.app, name="store")
 app.add_typer(storing.keys_app, name="keys")

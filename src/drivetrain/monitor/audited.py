@@ -1,7 +1,7 @@
 """The monitor of the error that people found among accepted answers: an e-CUSUM for each source and for all together.
 
 One source alarms at the level times the number of sources, so that however many there are a false alarm of any of them is as
-rare as of all together. It latches; a person clears it.
+rare as of all together. It latches; a person clears it. An alarm of all together is one of every source.
 """
 
 from __future__ import annotations
@@ -40,15 +40,14 @@ class AuditedError:
     def audit(self, source: str, wrong: bool, mark: Mark) -> tuple[str | None, Evidence] | None:
         """Take one audit; return the source that alarms (None: all together) with its evidence, or None."""
         by = self._factors.hit if wrong else self._factors.miss
-        if source in self.standing:
+        if source in self.standing or None in self.standing:
             return None
         own = self.by_source.setdefault(source, self._make())
         own.take(by, mark)
-        if None not in self.standing:
-            self.together.take(by, mark)
+        self.together.take(by, mark)
         if own.run >= self._level * len(self.by_source):
             return source, own
-        if self.together.run >= self._level and None not in self.standing:
+        if self.together.run >= self._level:
             return None, self.together
         return None
 

@@ -27,7 +27,7 @@ from .moment import Mark, from_us, to_us
 from .observation import Audit, Observation
 from .raised import Monitor, Raised
 from .ranks import Ranks
-from .reference import Reference
+from .reference import GateReference, Reference
 from .settings import BINS, MOST_SOURCES, OTHERS, Settings
 from .stream import Stream
 
@@ -40,6 +40,11 @@ _SCORE_EDGES = tuple(place / BINS for place in range(1, BINS))
 HIGHEST = 0.9
 # Confidences in the lowest so many bins of training's are worth remembering.
 _LOW_BINS = 2
+
+
+def bound_of(gate: GateReference, settings: Settings) -> float:
+    """The rate up to which a gate may refuse images that are inside the domain."""
+    return min(highest_rate(gate.calibrated_on, gate.level, settings.rate_confidence), HIGHEST)
 
 
 class Watch:
@@ -62,7 +67,7 @@ class Watch:
         self.highest_rate: float | None = None
         """The rate up to which in-domain images may be refused; None without a gate."""
         if gate is not None:
-            self.highest_rate = min(highest_rate(gate.calibrated_on, gate.level, settings.rate_confidence), HIGHEST)
+            self.highest_rate = bound_of(gate, settings)
             by = self._factors = factors(self.highest_rate, settings.multiples)
             self._families[Monitor.RATE] = Family(
                 self._level(Monitor.RATE), lambda: Evidence(len(by.hit)), self._latched

@@ -1,0 +1,123 @@
+"""``drivetrain monitor``: images, the store of a server, a plan; JSON as documented, and sentences for people."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from command_line import CommandLine, OwnProcess
+
+from drivetrain.core.records import Context, Entry, Record, Timings, ToldHow, Truth
+from drivetrain.core.types import Prediction, Verdict
+from drivetrain.model.manifest import parse_manifest
+from drivetrain.model.predictor import load
+from drivetrain.monitor.observation import Audit, Observation
+from drivetrain.monitor.reference import Reference
+from drivetrain.monitor.summary import summary
+from drivetrain.monitor.watch import Watch
+from drivetrain.store.sql_store import open_store
+
+START = datetime(2026, 5, 1, tzinfo=UTC)
+ALARM = {"source", "monitor", "began", "raised", "looks_like", "evidence"}
+
+
+@pytest.fixture
+def golden(kept: Path) -> Path:
+    """A few images."""
+    return kept / "golden"
+
+
+def record(number: int, bundle_id: str, camera: str) -> Record:
+    prediction = Prediction("a.jpg", "rot", 0.95, {"rot": 0.95, "blau": 0.05}, Verdict.ACCEPT, bundle_id)
+    at = START + timedelta(minutes=number)
+    return Record(f"{number:032x}", "r", at, "m", prediction, Timings(0, 0, 0, 0), context=Context(camera=camera))
+
+
+def stored(path: Path, bundle_id: str, wrong: int) -> tuple[list[Record], list[Truth]]:
+    """A store with answers of two bundles; of the one asked for, people say that some were wrong."""
+    mine = [record(number, bundle_id, f"camera {number % 2}") for number in range(60)]
+    others = [record(1_000 + number, "f" * 16, "camera 0") for number in range(5)]
+    truths = [Truth(f"{n:032x}", one.id, one.at, "ann", ToldHow.BLIND, "blau") for n, one in enumerate(mine[:wrong])]
+    store = open_store(path)
+    store.append([Entry(one) for one in [*mine, *others]])
+    for truth in truths:
+        store.add_truth(truth)
+    store.close()
+    return mine, truths
+
+
+def test_images_are_watched_and_nothing_alarms(drivetrain: CommandLine, kept: Path, golden: Path) -> None:
+    done = drivetrain("monitor", golden, "--bundle", kept, "--json")
+    assert done.code == 0
+    document = done.document
+    assert document["n"] == document["sources"][0]["n"] == document["votes"] > 2
+    assert (document["alarms"], document["clusters"], document["order"]) == ([], [], "name")
+    assert document["out_of_domain_rate"] is None
+    assert any("has no gate" in sentence for sentence in document["not_watched"])
+    assert drivetrain("monitor", "watch", golden, "--bundle", kept, "--json").document == document
+
+
+def test_a_store_gives_what_its_server_knew(drivetrain: CommandLine, kept: Path, tmp_path: Path) -> None:
+    bundle_id = parse_manifest((kept / "manifest.json").read_bytes()).bundle_id
+    mine, truths = stored(tmp_path / "store.sqlite", bundle_id, wrong=40)
+    live = Watch.of(Reference.of(load(kept, golden=False)))
+    for one in mine:
+        live.update(Observation.of_record(one))
+    for one, truth in zip(mine, truths, strict=False):
+        audit = Audit.of(one, truth)
+        assert audit is not None
+        live.update(audit)
+    done = drivetrain("monitor", tmp_path / "store.sqlite", "--bundle", kept, "--json")
+    assert done.code == 1
+    document = done.document
+    known = json.loads(json.dumps(summary(live)))
+    assert {name: document[name] for name in known} == known
+    (alarm,) = document["alarms"]
+    assert set(alarm) == ALARM
+    assert (alarm["monitor"], alarm["looks_like"]) == ("audited-error", "errors")
+    assert "5 entries of the store are of other bundles" in done.err
+    said = drivetrain("monitor", tmp_path / "store.sqlite", "--bundle", kept)
+    assert said.code == 1
+    assert "more accepted answers are wrong than promised" in said.out
+
+
+def test_a_store_without_an_alarm(drivetrain: CommandLine, kept: Path, tmp_path: Path) -> None:
+    bundle_id = parse_manifest((kept / "manifest.json").read_bytes()).bundle_id
+    stored(tmp_path / "store.sqlite", bundle_id, wrong=0)
+    done = drivetrain("monitor", tmp_path / "store.sqlite", "--bundle", kept)
+    assert done.code == 0
+    lines = done.out.splitlines()
+    assert lines[0].split() == ["source", "images", "votes", "out", "of", "domain", "likely", "accuracy,", "estimated"]
+    assert [line.split("  ")[0] for line in lines[1:4]] == ["camera 0", "camera 1", "all together"]
+    assert "No alarm: nothing that is watched has changed." in lines
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("monitor", "photos"), "Missing option '--bundle'"),
+        (("monitor", "watch"), "Missing argument 'DATA'"),
+        (("monitor", "{golden}", "--bundle", "{kept}", "--by", "camera"), "--by camera names a column, and"),
+        (("monitor", "nowhere", "--bundle", "{kept}"), "there is no nowhere"),
+        (("monitor", "postgresql://a@b/c", "--by", "x"), "Missing option '--bundle'"),
+        (("monitor", "plan", "--bundle", "{kept}"), "has no gate, so that there is no out-of-domain rate to watch"),
+        (("monitor", "plan", "--bundle", "{kept}", "--traffic", "lots"), "the traffic 'lots' cannot be read"),
+        (("monitor", "plan", "--bundle", "{kept}", "--sources", "0"), "--sources"),
+    ],
+)
+def test_a_wrong_call_gets_one_line(
+    drivetrain: CommandLine, kept: Path, golden: Path, arguments: tuple[str, ...], message: str
+) -> None:
+    done = drivetrain(*(one.format(kept=kept, golden=golden) for one in arguments))
+    assert done.code == 2
+    assert message in done.err.splitlines()[-1]
+
+
+@pytest.mark.processes
+def test_a_process_says_the_same(
+    drivetrain: CommandLine, drivetrain_process: OwnProcess, kept: Path, golden: Path
+) -> None:
+    arguments = ("monitor", golden, "--bundle", kept, "--json")
+    assert drivetrain_process(*arguments).document == drivetrain(*arguments).document
