@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -14,7 +15,9 @@ from drivetrain.core.types import Prediction, Verdict
 from drivetrain.model.manifest import parse_manifest
 from drivetrain.model.predictor import load
 from drivetrain.monitor.observation import Audit, Observation
-from drivetrain.monitor.reference import Reference
+from drivetrain.monitor.plan import plan
+from drivetrain.monitor.reference import GateReference, Reference
+from drivetrain.monitor.settings import Settings
 from drivetrain.monitor.summary import summary
 from drivetrain.monitor.watch import Watch
 from drivetrain.store.sql_store import open_store
@@ -92,6 +95,28 @@ def test_a_store_without_an_alarm(drivetrain: CommandLine, kept: Path, tmp_path:
     assert lines[0].split() == ["source", "images", "votes", "out", "of", "domain", "likely", "accuracy,", "estimated"]
     assert [line.split("  ")[0] for line in lines[1:4]] == ["camera 0", "camera 1", "all together"]
     assert "No alarm: nothing that is watched has changed." in lines
+
+
+def explained(heading: str) -> set[str]:
+    """Names in a section of the page on JSON documents."""
+    page = (Path(__file__).parents[2] / "docs" / "json.md").read_text(encoding="utf-8")
+    section = next(part for part in page.split("\n## ")[1:] if part.startswith(f"`{heading}"))
+    return set(re.findall(r"`([^`]+)`", section))
+
+
+def test_every_json_field_is_documented(drivetrain: CommandLine, kept: Path, tmp_path: Path) -> None:
+    bundle_id = parse_manifest((kept / "manifest.json").read_bytes()).bundle_id
+    stored(tmp_path / "store.sqlite", bundle_id, wrong=40)
+    document = drivetrain("monitor", tmp_path / "store.sqlite", "--bundle", kept, "--json").document
+    named = explained("drivetrain monitor DATA")
+    fields = {*document, *(f"sources[].{name}" for name in document["sources"][0])}
+    fields |= {f"alarms[].{name}" for name in ALARM} | set(document["alarms"][0]["evidence"]) | {"of", "distance", "p"}
+    assert {
+        name for name in fields if not any(f"{one}.".startswith((f"{name}.", f"{name}[]")) for one in named)
+    } == set()
+    planned = plan(GateReference(0.05, 100), traffic_per_day=50, runs=2, settings=Settings(horizon=10)).to_json()
+    fields = {*planned, *(f"rows[].{name}" for name in planned["rows"][0] if name != "false_alarms")} - {"rows"}
+    assert fields <= explained("drivetrain monitor plan")
 
 
 @pytest.mark.parametrize(
