@@ -10,12 +10,14 @@ from pathlib import Path
 import pytest
 from command_line import CommandLine, OwnProcess
 
-from drivetrain.core.records import Context, Entry, Record, Timings, ToldHow, Truth
+from drivetrain.core.records import Context, Entry, MonitorState, Record, Timings, ToldHow, Truth
 from drivetrain.core.types import Prediction, Verdict
 from drivetrain.model.manifest import parse_manifest
 from drivetrain.model.predictor import load
+from drivetrain.monitor.following import alarm_of
 from drivetrain.monitor.observation import Audit, Observation
 from drivetrain.monitor.plan import plan
+from drivetrain.monitor.raised import Raised
 from drivetrain.monitor.reference import GateReference, Reference
 from drivetrain.monitor.settings import Settings
 from drivetrain.monitor.summary import summary
@@ -32,10 +34,10 @@ def golden(kept: Path) -> Path:
     return kept / "golden"
 
 
-def record(number: int, bundle_id: str, camera: str) -> Record:
+def record(number: int, bundle_id: str, camera: str, model: str = "m") -> Record:
     prediction = Prediction("a.jpg", "rot", 0.95, {"rot": 0.95, "blau": 0.05}, Verdict.ACCEPT, bundle_id)
     at = START + timedelta(minutes=number)
-    return Record(f"{number:032x}", "r", at, "m", prediction, Timings(0, 0, 0, 0), context=Context(camera=camera))
+    return Record(f"{number:032x}", "r", at, model, prediction, Timings(0, 0, 0, 0), context=Context(camera=camera))
 
 
 def stored(path: Path, bundle_id: str, wrong: int) -> tuple[list[Record], list[Truth]]:
@@ -80,7 +82,7 @@ def test_a_store_gives_what_its_server_knew(drivetrain: CommandLine, kept: Path,
     (alarm,) = document["alarms"]
     assert set(alarm) == ALARM
     assert (alarm["monitor"], alarm["looks_like"]) == ("audited-error", "errors")
-    assert "5 entries of the store are of other bundles" in done.err
+    assert "5 entries of the store are of other bundles or models" in done.err
     said = drivetrain("monitor", tmp_path / "store.sqlite", "--bundle", kept)
     assert said.code == 1
     assert "more accepted answers are wrong than promised" in said.out
@@ -95,6 +97,33 @@ def test_a_store_without_an_alarm(drivetrain: CommandLine, kept: Path, tmp_path:
     assert lines[0].split() == ["source", "images", "votes", "out", "of", "domain", "likely", "accuracy,", "estimated"]
     assert [line.split("  ")[0] for line in lines[1:4]] == ["camera 0", "camera 1", "all together"]
     assert "No alarm: nothing that is watched has changed." in lines
+
+
+def test_a_bundle_of_several_names_is_asked_for_by_name(drivetrain: CommandLine, kept: Path, tmp_path: Path) -> None:
+    bundle_id = parse_manifest((kept / "manifest.json").read_bytes()).bundle_id
+    store = open_store(tmp_path / "store.sqlite")
+    store.append([Entry(record(number, bundle_id, "north", "ab"[number % 2])) for number in range(9)])
+    store.close()
+    call = ("monitor", tmp_path / "store.sqlite", "--bundle", kept, "--json")
+    assert "the bundle was served as a, b; say with --model which is meant" in drivetrain(*call).err
+    assert drivetrain(*call, "--model", "b").document["n"] == 4
+
+
+def test_an_alarm_that_was_cleared_does_not_stand(drivetrain: CommandLine, kept: Path, tmp_path: Path) -> None:
+    bundle_id = parse_manifest((kept / "manifest.json").read_bytes()).bundle_id
+    path = tmp_path / "store.sqlite"
+    stored(path, bundle_id, wrong=40)
+    call = ("monitor", path, "--bundle", kept, "--json")
+    (alarm,) = drivetrain(*call).document["alarms"]
+    store = open_store(path)
+    known = alarm_of(("m", bundle_id), Raised.of_json(alarm))  # as a server would have kept it
+    state = MonitorState("m", bundle_id, 0, "{}", START)
+    assert store.advance_monitor(None, state, [known])
+    assert store.clear_alarm(known.id, START, "ann", "looked") is not None
+    store.append([Entry(record(500, bundle_id, "camera 0"))])
+    store.close()
+    done = drivetrain(*call)
+    assert (done.code, done.document["alarms"]) == (0, [])
 
 
 def explained(heading: str) -> set[str]:

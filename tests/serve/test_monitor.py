@@ -24,13 +24,14 @@ from drivetrain.core.identifiers import new_id
 from drivetrain.core.records import Alarm, Entry, MonitorState, RecordFilter, Role, StoredInput, ToldHow
 from drivetrain.core.types import Verdict
 from drivetrain.model.predictor import Predictor, load
+from drivetrain.monitor.following import alarm_of
 from drivetrain.monitor.observation import Audit, Observation
 from drivetrain.monitor.reference import Reference
 from drivetrain.monitor.watch import Watch
 from drivetrain.serve.served import ServedModel
 from drivetrain.serve.work import monitoring
 from drivetrain.serve.work.alarms import Alarms
-from drivetrain.serve.work.monitoring import Monitoring, alarm_of
+from drivetrain.serve.work.monitoring import Monitoring
 from drivetrain.store.sql_store import open_store
 
 AT = datetime(2026, 11, 30, 14, 2, tzinfo=UTC)

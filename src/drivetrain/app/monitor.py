@@ -26,8 +26,8 @@ def is_store(data: str) -> bool:
         return file.read(len(_SQLITE)) == _SQLITE
 
 
-def monitor(predictor: Predictor, data: str, *, by: str | None, progress: Progress) -> Watched:
-    """Watch a folder, table or archive of images, or replay the records of a store.
+def monitor(predictor: Predictor, data: str, *, by: str | None, model: str | None, progress: Progress) -> Watched:
+    """Watch a folder, table or archive of images, or replay the records of a store of the model of that name.
 
     Raises:
         SourceError, StoreError, UsageError: it cannot be read.
@@ -35,7 +35,7 @@ def monitor(predictor: Predictor, data: str, *, by: str | None, progress: Progre
     if is_store(data):
         store = open_store(data, create=False)
         try:
-            return replay(predictor, store, None, progress)
+            return replay(predictor, store, model, progress)
         finally:
             store.close()
     place = unpack_place(None, use_cache=True)

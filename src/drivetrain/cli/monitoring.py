@@ -61,6 +61,9 @@ def watch(
             help="Column of the table that names the camera or site; folder: the first folder below DATA.",
         ),
     ] = None,
+    model: Annotated[
+        str | None, typer.Option(help="The name under which a server had it, where a store knows several.")
+    ] = None,
     no_golden: NoGolden = False,
     json: JsonFlag = False,
 ) -> None:
@@ -74,7 +77,7 @@ def watch(
     from .console import SAID_NO, ConsoleProgress, print_json
 
     predictor = load(bundle, golden=not no_golden)
-    found = monitor(predictor, data, by=by, progress=ConsoleProgress())
+    found = monitor(predictor, data, by=by, model=model, progress=ConsoleProgress())
     if json:
         print_json(found.document)
     else:

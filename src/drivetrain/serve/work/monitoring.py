@@ -11,19 +11,18 @@ number of entries, and the thread rests as long as it worked.
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from ...core.errors import StoreError
 from ...core.ports import MonitorStore
 from ...core.records import Alarm, Fed, MonitorState
-from ...monitor.observation import Audit, Observation
-from ...monitor.raised import Monitor, Raised
+from ...monitor.following import Told, alarm_of, tell
+from ...monitor.raised import Raised
 from ...monitor.reference import Reference
 from ...monitor.settings import OTHERS
 from ...monitor.watch import Watch
@@ -72,18 +71,6 @@ class Followed:
     def bundle(self) -> Bundle:
         """The model's name and the bundle's id."""
         return self.model.name, self.model.version
-
-
-@dataclass(frozen=True)
-class _Told:
-    """The number of entries that a watch was told in a step, and the alarms that it raised."""
-
-    count: int
-    raised: tuple[Raised, ...]
-
-
-_Key = tuple[Monitor, str | None]
-"""A monitor and the source of an alarm, as `Watch.clear` takes them."""
 
 
 @dataclass(frozen=True)
@@ -185,7 +172,7 @@ class Monitoring:
         fresh = [entry for entry in entries if entry.position > one.read]
         try:
             with self.lock:
-                told = self._tell(one, fresh)
+                told = tell(one.watch, one.bundle, fresh, self._store)
                 if fresh:
                     one.read, one.newest = fresh[-1].position, fresh[-1].record.at
                 one.caught_up = not more
@@ -206,40 +193,7 @@ class Monitoring:
         self.followed.pop(bundle, None)
         self.aside[bundle] = Aside(f"it failed ({type(error).__name__})", time.monotonic() + AGAIN_S)
 
-    def _tell(self, one: Followed, entries: Sequence[Fed]) -> _Told:
-        """Tell a watch what happened, alarms that were cleared in between included, each at its place in the feed.
-
-        Whatever was cleared before the last of ``entries`` can be seen by now, so that a watch that reads the store anew clears
-        each alarm between the same two entries.
-        """
-        count = 0
-        raised: list[Raised] = []
-        clearings = self._clearings(one, one.watch.standing.values())
-        for entry in entries:
-            told = _told_of(one.bundle, entry)
-            if told is None:
-                continue
-            for key, position in sorted(clearings.items(), key=lambda item: item[1]):
-                if position < entry.position:
-                    one.watch.clear(*key)
-                    del clearings[key]
-            new = one.watch.update(told)
-            if new:
-                raised += new
-                clearings |= self._clearings(one, new)
-            count += 1
-        return _Told(count, tuple(raised))
-
-    def _clearings(self, one: Followed, standing: Iterable[Raised]) -> dict[_Key, int]:
-        """The positions at which those of the alarms were cleared that a person has cleared."""
-        found: dict[_Key, int] = {}
-        for raised in standing:
-            alarm = self._store.alarm(alarm_of(one.bundle, raised).id)
-            if alarm is not None and alarm.cleared_position is not None:
-                found[raised.monitor, raised.source] = alarm.cleared_position
-        return found
-
-    def _is_worth_writing(self, one: Followed, told: _Told) -> bool:
+    def _is_worth_writing(self, one: Followed, told: Told) -> bool:
         return told.count > 0 or one.read - (one.stored or 0) > UNWRITTEN
 
     def _write(self, one: Followed, text: str, raised: Sequence[Raised]) -> None:
@@ -298,39 +252,8 @@ class Monitoring:
             self._woken.clear()
 
 
-def _told_of(bundle: Bundle, entry: Fed) -> Observation | Audit | None:
-    """The part of an entry that a bundle's watch is told; None where it is about another, or says nothing to it."""
-    record = entry.record
-    if (record.model, record.prediction.bundle_id) != bundle:
-        return None
-    return Observation.of_record(record) if entry.truth is None else Audit.of(record, entry.truth)
-
-
 def seconds_behind(one: Followed, now: datetime) -> float:
     """Return how long ago the newest entry was stored that was read, where there are more; 0 where all are read."""
     if one.caught_up or one.newest is None:
         return 0.0
     return max(0.0, (now - one.newest).total_seconds())
-
-
-def alarm_of(bundle: Bundle, raised: Raised) -> Alarm:
-    """Make an alarm with an id that is the same whenever it is raised from the same answers.
-
-    The id sorts by time as those of version 7 do: milliseconds, then 80 bits of a hash.
-    """
-    model, bundle_id = bundle
-    moment_ms = max(0, int(raised.raised.timestamp() * 1000)) & (1 << 48) - 1
-    about = repr(
-        (model, bundle_id, raised.source, str(raised.monitor), raised.raised.isoformat(), raised.began.isoformat())
-    )
-    return Alarm(
-        id=f"{moment_ms:012x}{hashlib.sha256(about.encode()).hexdigest()[:20]}",
-        model=model,
-        bundle_id=bundle_id,
-        source=raised.source,
-        monitor=str(raised.monitor),
-        began=raised.began,
-        raised=raised.raised,
-        looks_like=str(raised.looks_like),
-        evidence=raised.evidence,
-    )

@@ -17,10 +17,10 @@ from ...core.errors import InputError
 from ...core.ports import PredictionStore
 from ...core.records import Record, RecordFilter
 from ...core.types import FloatArray, Verdict
+from ...monitor.clusters import Cluster, clusters, joined, least_similarity
 from ..served import ServedModel
 from .alarm_words import source_name, utc
 from .alarms import source_of
-from .clusters import Cluster, clusters, joined, least_similarity
 from .pictures import Pictures
 
 log = logging.getLogger(__name__)
