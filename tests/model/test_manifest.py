@@ -20,7 +20,11 @@ Edit = Callable[[dict[str, Any]], object]
 
 BUNDLES = Path(__file__).parent.parent / "bundles"
 OLD = ("v1", "v2-classes", "v2-labels", "v2-numbers")
-THIRD = ("v3-classes", "v3-labels", "v3-numbers", "v3-grades")
+LATER = [f"v{version}-{kind}" for version in (3, 4) for kind in ("classes", "labels", "numbers", "grades")]
+RENDER = {
+    3: {"colour": "stored", "ranges": "picture"},
+    4: {"colour": "srgb", "ranges": {"integers": None, "floats": None}},
+}
 
 
 @pytest.fixture
@@ -147,12 +151,15 @@ def test_old_bundles_answer_as_they_did(name: str) -> None:
         assert bool(answer["reasons"]) == (wanted["verdict"] == "review")
 
 
-@pytest.mark.parametrize("name", THIRD)
-def test_bundles_of_version_3_answer_as_they_did(name: str, tmp_path: Path) -> None:
-    """Recorded by the drivetrain that made them, see ``tests/bundles/make_v3.py``; pictures of more than 8 bits included."""
-    predictor, kept = dt.load(BUNDLES / name), json.loads((BUNDLES / "answers_v3.json").read_text("utf-8"))[name]
-    assert predictor.manifest.schema_version == 3
-    assert predictor.manifest.input.preprocess.model_dump()["render"] == {"colour": "stored", "ranges": "picture"}
+@pytest.mark.parametrize("name", LATER)
+def test_later_bundles_answer_as_they_did(name: str, tmp_path: Path) -> None:
+    """Recorded by the drivetrain that made them, see ``make_v3.py`` and ``make_v4.py`` there; pictures of more than 8 bits included."""
+    version = int(name[1])
+    kept = json.loads((BUNDLES / f"answers_v{version}.json").read_text("utf-8"))[name]
+    predictor = dt.load(BUNDLES / name)
+    assert predictor.manifest.schema_version == version
+    assert predictor.manifest.gate is None
+    assert predictor.manifest.input.preprocess.model_dump()["render"] == RENDER[version]
     deep = {path.name: path for path in draw_deep(tmp_path)}
     assert len(kept) == 8 + len(deep)
     for wanted in kept:
