@@ -153,7 +153,7 @@ def test_old_bundles_answer_as_they_did(name: str) -> None:
 
 @pytest.mark.parametrize("name", LATER)
 def test_later_bundles_answer_as_they_did(name: str, tmp_path: Path) -> None:
-    """Recorded by the drivetrain that made them, see ``make_v3.py`` and ``make_v4.py`` there; pictures of more than 8 bits included."""
+    """Recorded by the drivetrain that made them, see ``bundles/make_v4.py``; pictures of more than 8 bits included."""
     version = int(name[1])
     kept = json.loads((BUNDLES / f"answers_v{version}.json").read_text("utf-8"))[name]
     predictor = dt.load(BUNDLES / name)
