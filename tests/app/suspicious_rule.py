@@ -9,6 +9,7 @@ from drivetrain.core.verdict import Reason
 from drivetrain.model import policy
 from drivetrain.model.kinds.kind import Answer
 from drivetrain.model.manifest import Manifest
+from drivetrain.model.memory import Memory
 from drivetrain.model.rule import Lets, Rule, Ruling
 from drivetrain.model.seen import Seen
 
@@ -23,7 +24,7 @@ class Suspicious(Rule):
     needs_frozen: ClassVar[bool] = True
 
     @classmethod
-    def of(cls, manifest: Manifest) -> Suspicious | None:
+    def of(cls, manifest: Manifest, memory: Memory | None = None) -> Suspicious | None:  # noqa: ARG003
         return cls() if manifest.name == NAME else None
 
     def ruling(self, seen: Seen, answer: Answer) -> Ruling:

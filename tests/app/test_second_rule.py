@@ -44,7 +44,7 @@ def test_its_bundle_is_replayed_as_it_was_made(bundles: dict[str, Path], suspici
     verdicts = {}
     for name, bundle in bundles.items():
         golden = json.loads((bundle / storage.GOLDEN).read_bytes())
-        verdicts[name] = {entry["verdict"] for entry in golden["images"]}
+        verdicts[name] = {entry["verdict"] for entry in golden["images"] if not entry["far"]}
     assert verdicts[NAME] == {"review"}
     assert "accept" in verdicts[TRUSTING]
 

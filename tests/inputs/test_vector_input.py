@@ -88,7 +88,7 @@ def test_the_bundle_says_what_it_is_asked_with_and_is_loaded_after_a_replay(trai
     predictor = dt.load(trained.bundle)  # tried by another process first, with the module that knows the input
     assert isinstance(predictor.manifest.input, VectorInput)
     assert predictor.parity is not None
-    assert (predictor.parity.images, predictor.parity.max_pixel) == (4, 0.0)
+    assert (predictor.parity.images, predictor.parity.max_pixel) == (5, 0.0)
     assert {path.suffix for path in (trained.bundle / "golden").iterdir()} == {".npy", ".json", ".safetensors"}
     arrays = predictor.arrays()
     assert (len(arrays.pixels_sha256_T32), len(arrays.frequencies_TKK)) == (49, 0)

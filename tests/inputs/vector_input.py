@@ -109,6 +109,9 @@ class VectorInput(Input):
     def golden_ending(self, *, lossless: bool) -> str:  # noqa: ARG002
         return "npy"
 
+    def far_examples(self) -> tuple[bytes, ...]:
+        return tuple(as_npy(np.float32(sign * 100 * np.eye(LENGTH)[n])) for n in range(LENGTH) for sign in (1, -1))
+
 
 @dataclass(frozen=True)
 class VectorBlock(InputBlock):

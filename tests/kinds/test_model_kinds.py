@@ -154,7 +154,8 @@ def test_an_answer_in_words_says_all_that_is_answered(example: Example, logits_N
         assert name is None or name in said
     assert len(kind.answer_text(answer)) <= len(said)
     assert kind.answer_text(Answer(), none="nothing at all") == "nothing at all"
-    entry = entry_of("a.png", True, seen(logits_NW[0]), manifest_of(kind))
+    manifest = manifest_of(kind)
+    entry = entry_of("a.png", True, seen(logits_NW[0]), manifest, Policy.of(manifest))
     assert entry.label == kind.answer_text(answer, none="")
 
 
@@ -255,10 +256,11 @@ def arrays_of(example: Example, manifest: Manifest) -> TrainingArrays:
 
 
 def test_golden_entries_say_what_is_answered(manifest: Manifest, logits_NW: np.ndarray) -> None:
-    entries = [entry_of("0.png", True, seen(logits_W), manifest) for logits_W in logits_NW]
+    policy = Policy.of(manifest)
+    entries = [entry_of("0.png", True, seen(logits_W), manifest, policy) for logits_W in logits_NW]
     assert len({entry.label for entry in entries}) > 1
     for entry, logits_W in zip(entries, logits_NW, strict=True):
-        assert entry == entry_of("0.png", True, seen(logits_W), manifest)
+        assert entry == entry_of("0.png", True, seen(logits_W), manifest, policy)
         assert entry.verdict in ("accept", "review")
         json.dumps(entry.model_dump(), allow_nan=False)
         assert not manifest.kind.on_the_line(logits_W, 0.0)

@@ -14,6 +14,7 @@ import drivetrain as dt
 from drivetrain.core.verdict import Reason, Verdict
 from drivetrain.model.kinds.kind import Answer
 from drivetrain.model.manifest import Manifest
+from drivetrain.model.memory import Memory
 from drivetrain.model.policy import EACH_BY_SOME, AlwaysReviewed, Confident, Policy, unreadable
 from drivetrain.model.predictor import Predictor
 from drivetrain.model.rule import Answers, Lets, Rule, Ruling
@@ -62,7 +63,7 @@ class Strange(Rule):
     p_in_domain: float | None = None
 
     @classmethod
-    def of(cls, manifest: Manifest) -> Strange | None:  # noqa: ARG003
+    def of(cls, manifest: Manifest, memory: Memory | None) -> Strange | None:  # noqa: ARG003
         return None
 
     def ruling(self, seen: Seen, answer: Answer) -> Ruling:  # noqa: ARG002

@@ -359,10 +359,13 @@ def test_an_answer_is_whole(predictor: dt.Predictor, pictures: Path) -> None:
         assert sum(answer.probs.values()) == pytest.approx(1, abs=1e-9)
         assert answer.label is not None
         assert answer.confidence == max(answer.probs.values()) == answer.probs[answer.label]
-        assert answer.verdict == ("accept" if answer.confidence >= 0.9 else "review")
+        p, gate = answer.p_in_domain, predictor.manifest.gate
+        assert p is not None
+        assert gate is not None
+        in_domain = "accept" if answer.confidence >= 0.9 else "review"
+        assert answer.verdict == (in_domain if p > gate.level else "out_of_domain")
         assert answer.bundle_id == predictor.manifest.bundle_id
         assert answer.error is None
-        assert answer.p_in_domain is None
 
 
 def test_the_accept_threshold_is_the_manifests(bundle: Path) -> None:

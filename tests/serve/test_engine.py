@@ -27,6 +27,7 @@ from drivetrain.data.image.preprocess import apply
 from drivetrain.embed.session import Session
 from drivetrain.model.kinds.kind import Answer
 from drivetrain.model.manifest import Manifest
+from drivetrain.model.memory import Memory
 from drivetrain.model.policy import Policy
 from drivetrain.model.predictor import Predictor, load
 from drivetrain.model.rule import Lets, Rule, Ruling
@@ -330,7 +331,7 @@ def test_rules_see_each_images_own_embedding_and_facts(make_bench: MakeBench) ->
         needs_frozen = True
 
         @classmethod
-        def of(cls, manifest: Manifest) -> Watching | None:  # noqa: ARG003
+        def of(cls, manifest: Manifest, memory: Memory | None) -> Watching | None:  # noqa: ARG003
             return None
 
         def ruling(self, seen: Seen, answer: Answer) -> Ruling:

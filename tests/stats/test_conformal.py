@@ -32,7 +32,8 @@ def test_p_values_are_uniform_over_splits() -> None:
 
 
 @pytest.mark.parametrize(
-    ("scores", "marginal", "conditional"), [(18, 0, 0), (19, 1, 0), (58, 2, 0), (59, 3, 1), (200, 10, 5), (1000, 50, 39)]
+    ("scores", "marginal", "conditional"),
+    [(18, 0, 0), (19, 1, 0), (58, 2, 0), (59, 3, 1), (200, 10, 5), (1000, 50, 39)],
 )
 def test_ranks_of_a_rate_of_5_percent(scores: int, marginal: int, conditional: int) -> None:
     assert alarm_rank(scores, 0.05, "marginal") == marginal

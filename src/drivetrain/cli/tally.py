@@ -67,6 +67,8 @@ class Tally:
         """Write the tally on one line: answers by verdict, files that could not be read, answers by label or number."""
         answered = self.total - self.unreadable
         verdicts = f"{self.verdicts[Verdict.ACCEPT]} accept, {self.verdicts[Verdict.REVIEW]} review"
+        if strange := self.verdicts[Verdict.OUT_OF_DOMAIN]:
+            verdicts += f", {strange} out of domain"
         parts = [f"{answered} answered ({verdicts})"]
         if self.unreadable:
             parts.append(f"{self.unreadable} cannot be read")

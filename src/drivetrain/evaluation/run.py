@@ -152,7 +152,8 @@ def _judged(
     judged = _answers(manifest, found, known, answered, rows_J)
     settings = kind.settings_of(manifest.kind)
     figures = judged.figures(0, settings)
-    accepted = accepted_of(judged, settings, manifest, answered.seen(manifest.input).take(rows_J))
+    seen = answered.seen(manifest.input).take(rows_J)
+    accepted = accepted_of(judged, settings, manifest, predictor.policy, seen)
     comparisons = against_training(figures, accepted, manifest)
     # The most important findings come first.
     every = [*worse_than_claimed(comparisons), *_findings(found, known, answered, leaks, kind, keep_leaks=keep_leaks)]

@@ -52,8 +52,10 @@ class Accepted:
         return {"share": self.share.value, "n": self.n, "wrong": self.wrong, "error": error}
 
 
-def accepted_of(judged: Judged, settings: Sequence[float], manifest: Manifest, seen: SeenItems) -> Accepted | None:
-    """Return what the manifest's policy accepts of answers to items in which this was ``seen``.
+def accepted_of(
+    judged: Judged, settings: Sequence[float], manifest: Manifest, policy: Policy, seen: SeenItems
+) -> Accepted | None:
+    """Return what the bundle's policy accepts of answers to items in which this was ``seen``.
 
     It is None for a kind whose answers never stand.
 
@@ -62,7 +64,7 @@ def accepted_of(judged: Judged, settings: Sequence[float], manifest: Manifest, s
     wrong_J = judged.targets.wrong(judged.answers_JO, settings)
     if wrong_J is None or manifest.accept is None:
         return None
-    standing = Policy.of(manifest).standing(seen, Answers(manifest.kind, judged.answers_JO))
+    standing = policy.standing(seen, Answers(manifest.kind, judged.answers_JO))
     inside_J = standing.stands_N
     of_all = share(inside_J, np.ones(len(inside_J), np.bool_), judged.groups_J)
     assert of_all is not None  # at least one image was judged

@@ -45,6 +45,7 @@ RANGE_FITTED = "range-fitted"
 RANGE_GUESSED = "range-guessed"
 RANGE_EXCEEDED = "range-exceeded"
 NO_THRESHOLD = "no-threshold"
+NO_GATE = "no-gate"
 
 RULES: dict[str, Heading] = {
     SPLIT_LEAKS: Heading(Severity.WARNING, "The split leaks"),
@@ -72,6 +73,7 @@ RULES: dict[str, Heading] = {
     RANGE_FITTED: Heading(Severity.NOTE, "The range of values was fitted"),
     RANGE_GUESSED: Heading(Severity.WARNING, "The range of values was guessed"),
     RANGE_EXCEEDED: Heading(Severity.WARNING, "Images lie beyond the range of values"),
+    NO_GATE: Heading(Severity.WARNING, "Images unlike those trained on are not told apart"),
 }
 """All rules, by code."""
 

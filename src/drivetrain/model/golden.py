@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ..core.errors import DataError, InputError, ParityError, SchemaError
-from ..core.types import Facts, FloatArray
+from ..core.types import Facts, FloatArray, Verdict
 from ..draw.numbers import decimals
 from .inputs.input import Input
 from .manifest import Manifest
@@ -52,6 +52,8 @@ class GoldenExample(BaseModel):
     """The label, the labels or the numbers, as people read them."""
     confidence: float
     verdict: str
+    far: bool = False
+    """Tells whether it was planted to be refused: an input like nothing that was trained on."""
 
 
 class _GoldenList(BaseModel):
@@ -105,12 +107,12 @@ def write_golden(examples: list[tuple[bytes, GoldenExample]], form: Input, see: 
     return files
 
 
-def replay(files: Mapping[str, bytes], manifest: Manifest, see: See) -> Parity:
+def replay(files: Mapping[str, bytes], manifest: Manifest, see: See, policy: Policy) -> Parity:
     """Run every golden example and compare.
 
     Raises:
         SchemaError: the golden files are malformed, or do not fit the manifest or each other.
-        ParityError: this machine reads something else or gives other probabilities.
+        ParityError: this machine reads something else, gives other probabilities, or does not refuse what was planted to be.
     """
     index, compared_G, logits_GC = _parse(files, manifest)
     kind, form = manifest.kind, manifest.input
@@ -130,7 +132,8 @@ def replay(files: Mapping[str, bytes], manifest: Manifest, see: See) -> Parity:
                 f"{kind.unit} by {probability:.3f} (at most {form.most_words} and {MAX_PROBABILITY}); "
                 "compare the versions in manifest.json, or skip the replay (--no-golden, golden=False) to override"
             )
-        _check_entry(entry, replace(got, logits_W=logits_C), manifest)
+        _check_refused(entry, got, manifest, policy)
+        _check_entry(entry, replace(got, logits_W=logits_C), manifest, policy)
         worst_pixel, worst_probability = max(worst_pixel, pixel), max(worst_probability, probability)
     return Parity(len(index.images), worst_pixel, worst_probability)
 
@@ -151,31 +154,45 @@ def _parse(files: Mapping[str, bytes], manifest: Manifest) -> tuple[_GoldenList,
         raise SchemaError(f"golden {named} are {compared_G.dtype} {compared_G.shape}, not {dtype} {wanted}")
     if logits_GC.shape != logits_shape or logits_GC.dtype != np.float32 or not np.isfinite(logits_GC).all():
         raise SchemaError(f"golden logits are {logits_GC.dtype} {logits_GC.shape}, not finite float32 {logits_shape}")
+    if manifest.gate is not None and not any(entry.far for entry in index.images):
+        raise SchemaError(f"{GOLDEN} has no {manifest.input.noun} planted to be refused, and the manifest has a gate")
     return index, compared_G, logits_GC
 
 
-def entry_of(file: str, lossless: bool, seen: Seen, manifest: Manifest) -> GoldenExample:
-    """Make the entry of golden.json for an input in which the model saw ``seen``."""
-    said = judge(manifest, file, seen)
+def entry_of(
+    file: str, lossless: bool, seen: Seen, manifest: Manifest, policy: Policy, *, far: bool = False
+) -> GoldenExample:
+    """Make the entry of golden.json for an input in which the model saw ``seen``; ``policy`` is the bundle's."""
+    said = judge(manifest, file, seen, policy)
     return GoldenExample(
         file=file,
         lossless=lossless,
         label=manifest.kind.answer_text(said, none=""),
         confidence=round(said.confidence, 6),
         verdict=str(said.verdict),
+        far=far,
     )
 
 
-def _check_entry(entry: GoldenExample, seen: Seen, manifest: Manifest) -> None:
+def _check_refused(entry: GoldenExample, seen: Seen, manifest: Manifest, policy: Policy) -> None:
+    """Check that an example planted to be refused is: detectors break silently, and then let everything pass."""
+    if entry.far and judge(manifest, entry.file, seen, policy).verdict is not Verdict.OUT_OF_DOMAIN:
+        raise ParityError(
+            f"the gate is broken: golden {manifest.input.noun} {entry.file} is like nothing that was trained on, and is not "
+            "refused; train again, or skip the replay (--no-golden, golden=False) to override"
+        )
+
+
+def _check_entry(entry: GoldenExample, seen: Seen, manifest: Manifest, policy: Policy) -> None:
     """Check that the index's words agree with the expected logits; a class list in another order shows here."""
-    said = entry_of(entry.file, entry.lossless, seen, manifest)
+    said = entry_of(entry.file, entry.lossless, seen, manifest, policy)
     # For an answer on a threshold, another machine's last bit decides.
     same = entry.label == said.label or manifest.kind.on_the_line(seen.logits_W, ROUNDING)
     rounding = abs(entry.confidence - said.confidence) <= ROUNDING
     answered = manifest.kind.answer(seen.logits_W)
-    verdict = entry.verdict == said.verdict or Policy.of(manifest).on_the_line(seen, answered, ROUNDING)
+    verdict = entry.verdict == said.verdict or policy.on_the_line(seen, answered, ROUNDING)
     if not (same and rounding and verdict):
-        reasons = "".join(f"; {reason.words}" for reason in judge(manifest, entry.file, seen).reasons)
+        reasons = "".join(f"; {reason.words}" for reason in judge(manifest, entry.file, seen, policy).reasons)
         raise SchemaError(
             f"golden {manifest.input.noun} {entry.file}: golden.json says "
             f"{entry.label} at {decimals(entry.confidence)} ({entry.verdict}), "

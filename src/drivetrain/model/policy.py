@@ -15,9 +15,11 @@ from numpy.typing import NDArray
 from ..core.types import Prediction, Verdict
 from ..core.verdict import Reason
 from ..draw.numbers import whole_percent
+from .in_domain import InDomain
 from .inputs.input import Input
 from .kinds.kind import Answer
 from .manifest import Manifest
+from .memory import Memory
 from .rule import Answers, Lets, Rule, Ruling
 from .seen import Seen, SeenItems
 
@@ -39,7 +41,7 @@ class Confident(Rule):
     least: float
 
     @classmethod
-    def of(cls, manifest: Manifest) -> Confident | None:
+    def of(cls, manifest: Manifest, memory: Memory | None = None) -> Confident | None:  # noqa: ARG003
         """Make the rule where answers have a confidence from which on they are accepted."""
         accept = manifest.accept
         return None if accept is None or accept.confidence is None else cls(accept.confidence)
@@ -80,7 +82,7 @@ class Narrow(Rule):
     """Half the width that an interval may have at most."""
 
     @classmethod
-    def of(cls, manifest: Manifest) -> Narrow | None:
+    def of(cls, manifest: Manifest, memory: Memory | None = None) -> Narrow | None:  # noqa: ARG003
         """Make the rule where numbers are accepted by the width of their intervals."""
         return None if manifest.accept is None or manifest.accept.width is None else cls(manifest.accept.width)
 
@@ -112,7 +114,7 @@ class AlwaysReviewed(Rule):
     why: str = "no error has been named that may pass without a person"
 
     @classmethod
-    def of(cls, manifest: Manifest) -> AlwaysReviewed | None:
+    def of(cls, manifest: Manifest, memory: Memory | None = None) -> AlwaysReviewed | None:  # noqa: ARG003
         """Make the rule where the manifest has no accept rule, or one that accepts nothing."""
         accept = manifest.accept
         if accept is None:
@@ -140,7 +142,7 @@ class Undoubted(Rule):
     input: Input
 
     @classmethod
-    def of(cls, manifest: Manifest) -> Undoubted | None:
+    def of(cls, manifest: Manifest, memory: Memory | None = None) -> Undoubted | None:  # noqa: ARG003
         """Make the rule where an input may be read in another way."""
         return cls(manifest.input) if manifest.input.has_doubts else None
 
@@ -159,7 +161,7 @@ class Undoubted(Rule):
         return Lets("", f"every {self.input.noun} is unlike those trained on in how it was read")
 
 
-RULES: list[type[Rule]] = [Confident, Narrow, AlwaysReviewed, Undoubted]
+RULES: list[type[Rule]] = [InDomain, Confident, Narrow, AlwaysReviewed, Undoubted]
 """The rules there are, each asked of every manifest, in the order in which their reasons are told."""
 
 
@@ -174,7 +176,7 @@ def register(rule: type[Rule]) -> None:
 
 def modules() -> tuple[str, ...]:
     """List the modules of rules that were registered from elsewhere: another process imports these to know them, too."""
-    return tuple(sorted({rule.__module__ for rule in RULES} - {__name__}))
+    return tuple(sorted({rule.__module__ for rule in RULES} - {__name__, InDomain.__module__}))
 
 
 @dataclass(frozen=True, eq=False)
@@ -197,9 +199,13 @@ class Policy:
     rules: tuple[Rule, ...]
 
     @classmethod
-    def of(cls, manifest: Manifest) -> Policy:
-        """Make the policy that the manifest asks for."""
-        asked = [form.of(manifest) for form in RULES]
+    def of(cls, manifest: Manifest, memory: Memory | None = None) -> Policy:
+        """Make the policy that the manifest asks for.
+
+        ``memory`` is what its bundle remembers of the training set, in which some rules look things up. Without one the policy
+        can say what it lets stand; where there is a gate, it cannot judge.
+        """
+        asked = [form.of(manifest, memory) for form in RULES]
         return cls(tuple(rule for rule in asked if rule is not None))
 
     @property
@@ -261,10 +267,10 @@ UNJUDGED = Policy((AlwaysReviewed(),))
 """The policy of a network whose answers were not judged yet, so that nothing is known of its errors."""
 
 
-def judge(manifest: Manifest, path: str, seen: Seen) -> Prediction:
-    """Return one item's answer and its verdict."""
+def judge(manifest: Manifest, path: str, seen: Seen, policy: Policy | None = None) -> Prediction:
+    """Return one item's answer and its verdict; ``policy`` is the manifest's own, made anew where it is not given."""
     answer = manifest.kind.answer(seen.logits_W)
-    return Policy.of(manifest).judged(path, seen, answer, manifest.bundle_id)
+    return (policy or Policy.of(manifest)).judged(path, seen, answer, manifest.bundle_id)
 
 
 def unreadable(path: str, error: str, bundle_id: str) -> Prediction:

@@ -31,14 +31,16 @@ from .arrays import TrainingArrays
 from .explain.heatmap import Heatmaps, Method
 from .export import LOGITS
 from .gallery import Gallery
+from .gate import GateArrays
 from .golden import Parity, replay
 from .graph_audit import audit_graph
 from .manifest import Manifest, parse_manifest
+from .memory import Memory
 from .no_bundle import read_bundle
 from .policy import Policy, unreadable
 from .seen import Seen
 from .signature import verify
-from .storage import ARRAYS, FROZEN, GALLERY, MANIFEST, MODEL, read_files
+from .storage import ARRAYS, FROZEN, GALLERY, GATE, MANIFEST, MODEL, read_files
 from .try_first import try_first
 
 _QUARANTINE = Quarantine()
@@ -59,6 +61,8 @@ class Predictor:
     """SHA-256 (hex) of ``model.onnx``, by which to know it again."""
     gallery: Gallery | None
     """Pictures of training images, where the bundle carries any."""
+    gate: GateArrays | None
+    """The arrays by which inputs unlike those trained on are known; None where there is no gate."""
     _arrays: TrainingArrays
     _files: Mapping[str, bytes]
     _session: Session
@@ -208,7 +212,7 @@ class Predictor:
     @cached_property
     def policy(self) -> Policy:
         """The rules by which answers stand or go before a person."""
-        return Policy.of(self.manifest)
+        return Policy.of(self.manifest, Memory(self.gate, self._arrays))
 
     def heatmaps(self, method: Method | None = None) -> Heatmaps:
         """Return the maker of heat maps; ``method`` as in `Heatmaps`.
@@ -248,6 +252,7 @@ class _Parsed:
     manifest: Manifest
     arrays: TrainingArrays
     gallery: Gallery | None
+    gate: GateArrays | None
     frozen: bytes | None
     """The audited graph of the network before fine-tuning."""
 
@@ -311,7 +316,7 @@ def _parse(files: Mapping[str, bytes]) -> _Parsed:
     pictures = files.get(GALLERY)
     gallery = None if pictures is None else Gallery.from_bytes(pictures, len(arrays.embeddings_ND))
     audit_graph(files[MODEL])
-    return _Parsed(manifest, arrays, gallery, _frozen_graph(files, manifest))
+    return _Parsed(manifest, arrays, gallery, _gate(files, manifest), _frozen_graph(files, manifest))
 
 
 def _construct(
@@ -321,23 +326,32 @@ def _construct(
     _check_fit(session, parsed.manifest)
     wide = Session(files[MODEL], threads) if threads > 1 else None
     # Only the small files are kept: the model's bytes live on in the session, and the arrays as arrays.
-    kept = {name: data for name, data in files.items() if name not in (MODEL, ARRAYS, FROZEN, GALLERY)}
+    kept = {name: data for name, data in files.items() if name not in (MODEL, ARRAYS, FROZEN, GALLERY, GATE)}
     predictor = Predictor(
         path=path,
         manifest=parsed.manifest,
         parity=None,
         model_sha256=sha256,
         gallery=parsed.gallery,
+        gate=parsed.gate,
         _arrays=parsed.arrays,
         _files=kept,
         _session=session,
         _frozen_graph=parsed.frozen,
         _wide=wide,
     )
-    return replace(predictor, parity=replay(files, parsed.manifest, predictor.see)) if golden else predictor
+    if not golden:
+        return predictor
+    return replace(predictor, parity=replay(files, parsed.manifest, predictor.see, predictor.policy))
 
 
-def in_making(manifest: Manifest, arrays: TrainingArrays, session: Session, frozen_graph: bytes | None) -> Predictor:
+def in_making(
+    manifest: Manifest,
+    arrays: TrainingArrays,
+    session: Session,
+    frozen_graph: bytes | None,
+    gate: GateArrays | None,
+) -> Predictor:
     """The predictor of a bundle that is not written yet, by which its golden examples are made."""
     return Predictor(
         path=Path(),
@@ -345,11 +359,21 @@ def in_making(manifest: Manifest, arrays: TrainingArrays, session: Session, froz
         parity=None,
         model_sha256="",
         gallery=None,
+        gate=gate,
         _arrays=arrays,
         _files={},
         _session=session,
         _frozen_graph=frozen_graph,
     )
+
+
+def _gate(files: Mapping[str, bytes], manifest: Manifest) -> GateArrays | None:
+    """Parse the gate's arrays, where the manifest says that there are any."""
+    if manifest.gate is None:
+        return None
+    if GATE not in files:
+        raise SchemaError(f"{GATE} is missing; the manifest says that there is a gate")
+    return GateArrays.from_bytes(files[GATE], manifest)
 
 
 def _frozen_graph(files: Mapping[str, bytes], manifest: Manifest) -> bytes | None:

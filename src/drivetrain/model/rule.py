@@ -18,6 +18,7 @@ from ..core.verdict import Reason, Verdict
 from ..stats.metrics import Floats
 from .kinds.kind import Answer, Kind
 from .manifest import Manifest
+from .memory import Memory
 from .seen import Seen, SeenItems
 
 
@@ -87,8 +88,11 @@ class Rule(ABC):
 
     @classmethod
     @abstractmethod
-    def of(cls, manifest: Manifest) -> Self | None:
-        """The rule as a manifest asks for it; None where it does not."""
+    def of(cls, manifest: Manifest, memory: Memory | None) -> Self | None:
+        """The rule as a manifest asks for it; None where it does not.
+
+        ``memory`` is what the bundle remembers of its training set. Without one, the rule only has to say what it lets stand.
+        """
 
     @abstractmethod
     def ruling(self, seen: Seen, answer: Answer) -> Ruling:

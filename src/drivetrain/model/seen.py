@@ -38,6 +38,8 @@ class SeenItems:
     """Gives (N, F); None where no rule of the policy asks for it."""
     facts_of: Callable[[int], Facts]
     """Return what was seen of one row."""
+    p_in_domain_N: NDArray[np.float64] | None = None
+    """(N,) the gate's p-values, where they are known: those of images that it was fitted on, out of fold."""
 
     def __len__(self) -> int:
         return len(self.logits_NW)
@@ -70,4 +72,5 @@ class SeenItems:
             lambda: self.embedding_ND[rows_K],
             None if self.frozen is None else frozen,
             lambda row: self.facts_of(int(rows_K[row])),
+            None if self.p_in_domain_N is None else self.p_in_domain_N[rows_K],
         )

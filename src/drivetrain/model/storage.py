@@ -30,6 +30,8 @@ MODEL = "model.onnx"
 ARRAYS = "arrays.safetensors"
 FROZEN = "frozen.onnx"
 """The network as it was before fine-tuning, where it was fine-tuned: ``pixels`` to ``embedding``."""
+GATE = "gate.safetensors"
+"""The arrays by which inputs unlike those trained on are known, where there is a gate: see `gate`."""
 GALLERY = "gallery.safetensors"
 """Small pictures of training images, where the bundle keeps any."""
 CARD = "card.md"
@@ -331,7 +333,7 @@ def _check_folder(out: Path, folder: Path) -> None:
     # Sums alone do not make a bundle (disc images have them, too); sums with a manifest do.
     if names and not {SUMS, MANIFEST} <= names:
         raise UsageError(f"{out} exists and is not a bundle; choose a new name, such as {folder.name}.bundle")
-    own = {PurePosixPath(name).parts[0] for name in (SUMS, SIGNATURE, CARD, REPORT, FROZEN, GALLERY, *REQUIRED)}
+    own = {PurePosixPath(name).parts[0] for name in (SUMS, SIGNATURE, CARD, REPORT, FROZEN, GALLERY, GATE, *REQUIRED)}
     # Files that a desktop leaves in every folder may go; a hidden folder, such as .git, is somebody's work.
     foreign = sorted(name for name in names - own if not name.startswith(".") or (folder / name).is_dir())
     if foreign:

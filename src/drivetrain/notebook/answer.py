@@ -23,8 +23,12 @@ NONE = "None of the labels"
 _CHIPS = {
     Verdict.ACCEPT: ("✓", "#d1fae5", "#064e3b"),
     Verdict.REVIEW: ("!", "#fef3c7", "#713f12"),
+    Verdict.OUT_OF_DOMAIN: ("?", "#ede9fe", "#4c1d95"),
     Verdict.UNREADABLE: ("✕", "#fee2e2", "#7f1d1d"),
 }
+SUGGESTED = (Verdict.REVIEW, Verdict.OUT_OF_DOMAIN)
+"""The verdicts with which an answer is a suggestion at most."""
+
 _MUTED = "line-height:1.4;opacity:.75"
 
 # Fillings of a bar: one colour where the answer stands, hatched where it is a suggestion.
@@ -44,7 +48,7 @@ def answer_html(prediction: Prediction, manifest: Manifest) -> str:
     body = (_bars(prediction, manifest) if prediction.probs else "") + (
         _numbers(prediction) if prediction.values else ""
     )
-    if prediction.verdict is Verdict.REVIEW:
+    if prediction.verdict in SUGGESTED:
         return f'<div class="answer">{_suggestion(prediction, manifest)}{chip}{body}</div>'
     return f'<div class="answer">{_heading(label_words(prediction, manifest))}{body}{chip}</div>'
 
@@ -68,6 +72,8 @@ def verdict_words(prediction: Prediction, manifest: Manifest) -> str:
         which = Policy.of(manifest).lets.which
         return f"Accept: {nearly(prediction.confidence)} sure, and answers {which} may stand without a person."
     why, held = "; ".join(reason.words for reason in prediction.reasons), manifest.kind.held
+    if prediction.verdict is Verdict.OUT_OF_DOMAIN:
+        return f"Out of domain: the answer says nothing, and a person should look. {why[:1].upper()}{why[1:]}."
     return f"Review: a person should look, since {why}.{held and f' {held}'}"
 
 
@@ -100,7 +106,7 @@ def _bars(prediction: Prediction, manifest: Manifest) -> str:
     """Draw the probabilities, the likeliest first; for a model of labels with a mark at each label's threshold."""
     ranked = sorted(prediction.probs.items(), key=lambda entry: -entry[1])
     given_from = manifest.kind.marks()
-    ink = _HATCHED if prediction.verdict is Verdict.REVIEW else _FULL
+    ink = _HATCHED if prediction.verdict in SUGGESTED else _FULL
     rows = "".join(_bar(name, p, given_from.get(name), ink) for name, p in ranked[:ROWS])
     rest = ranked[ROWS:]
     more = f"<div style='{_MUTED}'>{len(rest)} more, each at most {escape(nearly(rest[0][1]))}</div>" if rest else ""

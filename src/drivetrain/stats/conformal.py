@@ -64,9 +64,7 @@ def fewest_scores(alpha: float, mode: Mode) -> int:
     return math.ceil(math.log(1 - SURE) / math.log1p(-alpha) * (1 - 1e-9))
 
 
-def false_alarm_interval(
-    rank: int, scores: int, judged: int | None = None, level: float = 0.95
-) -> tuple[float, float]:
+def false_alarm_interval(rank: int, scores: int, judged: int | None = None, level: float = 0.95) -> tuple[float, float]:
     """Return the limits between which the rate of false alarms lies with probability ``level``, over calibration sets.
 
     With ``judged`` items of which the rate is taken, their own chance counts as well: the number is beta-binomial.

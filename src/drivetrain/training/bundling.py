@@ -42,7 +42,11 @@ def bundle_files(trained: Trained, created_at: str) -> dict[str, bytes]:
     session = Session(model)
     remembered = _arrays(trained, trained.embeddings_AD, frozen_AF)
     arrays = remembered.to_bytes()
-    described = manifest_of(trained, created_at, _identity(model, trained.beta, arrays))
+    gate = None if trained.gate is None else trained.gate.fitted.arrays
+    if gate is not None:
+        files[storage.GATE] = gate.to_bytes()
+    identity = _identity(model, trained.beta, arrays, files.get(storage.GATE))
+    described = manifest_of(trained, created_at, identity)
     pictures = _pictures(trained, remembered)
     if pictures:
         files[storage.GALLERY] = gallery.write_gallery(pictures)
@@ -52,7 +56,7 @@ def bundle_files(trained: Trained, created_at: str) -> dict[str, bytes]:
         storage.MANIFEST: described.to_json().encode(),
         storage.CARD: render_card(described).encode(),
     }
-    predictor = in_making(described, remembered, session, files.get(storage.FROZEN))
+    predictor = in_making(described, remembered, session, files.get(storage.FROZEN), gate)
     examples = _golden_examples(trained, predictor)
     return files | golden.write_golden(examples, described.input, predictor.see)
 
@@ -65,9 +69,14 @@ def _frozen_model(trained: Trained) -> bytes:
     return with_head(graph, head.weight_DC * trained.scale, head.bias_C, views=features.views)
 
 
-def _identity(model: bytes, beta: float, arrays: bytes) -> str:
+def _identity(model: bytes, beta: float, arrays: bytes, gate: bytes | None) -> str:
     """Make the bundle's id: equal models of equal data get equal ids, whenever and wherever they were made."""
-    return hashlib.sha256(model + repr(beta).encode() + hashlib.sha256(arrays).digest()).hexdigest()[:16]
+    parts = [
+        model,
+        repr(beta).encode(),
+        *(hashlib.sha256(part).digest() for part in (arrays, gate) if part is not None),
+    ]
+    return hashlib.sha256(b"".join(parts)).hexdigest()[:16]
 
 
 def _arrays(trained: Trained, embeddings_AD: FloatArray, frozen_AF: FloatArray | None) -> TrainingArrays:
@@ -129,5 +138,9 @@ def _golden_examples(trained: Trained, predictor: Predictor) -> list[tuple[bytes
         data = form.golden_file(content, lossless=lossless)
         _, seen = golden.answer(data, form, predictor.see)
         file = f"{len(examples)}.{form.golden_ending(lossless=lossless)}"
-        examples.append((data, golden.entry_of(file, lossless, seen, described)))
+        examples.append((data, golden.entry_of(file, lossless, seen, described, predictor.policy)))
+    if examples and trained.gate is not None:
+        data, file = trained.gate.example.data, f"far.{form.golden_ending(lossless=True)}"
+        _, seen = golden.answer(data, form, predictor.see)
+        examples.append((data, golden.entry_of(file, True, seen, described, predictor.policy, far=True)))
     return examples

@@ -16,7 +16,7 @@ from ..learn.balance import Balance
 from ..learn.findings import check_codes
 from ..learn.reading import task_of_block
 from ..model.kinds.tasks import TASKS, TaskName, tasks_with
-from .options import Resize, TrainOptions, table
+from .options import GateMode, Resize, TrainOptions, table
 
 
 class Choices(TypedDict, total=False):
@@ -52,6 +52,8 @@ class Choices(TypedDict, total=False):
     max_error: float | None
     confidence: float | None
     accept_width: float | None
+    false_alarm: float | None
+    gate_mode: GateMode | None
     seed: int | None
     name: str | None
     gallery: int | None

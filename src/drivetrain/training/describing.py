@@ -17,6 +17,7 @@ from ..model.inputs.registry import INPUTS
 from ..model.kinds.kind import Kind
 from ..model.manifest import Accept, BackboneInfo, DataInfo, FineTuning, Manifest, Training
 from ..model.part import Calibration, Share
+from ..model.policy import Policy
 from .holdout import out_of_fold
 from .options import TrainOptions
 from .trained import Trained
@@ -69,6 +70,7 @@ def _without_coverage(trained: Trained, created_at: str, bundle_id: str) -> Mani
         },
         kind=kind,
         accept=_asked(trained.options, kind),
+        gate=None if trained.gate is None else trained.gate.fitted.info,
         figures=_figures(trained),
     )
 
@@ -133,7 +135,9 @@ def _fine_tuning(trained: Trained) -> FineTuning | None:
 
 def accepted(trained: Trained, judged: Judged, described: Manifest) -> Accepted | None:
     """Return what the bundle's policy lets stand of the answers that it is judged by."""
-    return accepted_of(judged, trained.figures.settings, described, trained.seen(judged, described.input))
+    seen = trained.seen(judged, described.input)
+    # Of the gate nothing is asked but p-values, which are known, out of fold.
+    return accepted_of(judged, trained.figures.settings, described, Policy.of(described), seen)
 
 
 def _asked(options: TrainOptions, kind: Kind) -> Accept | None:

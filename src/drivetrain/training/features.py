@@ -42,6 +42,11 @@ class Chosen:
     note: str
 
 
+def as_the_graph(features_ND: FloatArray, chosen: Chosen) -> FloatArray:
+    """Return features as the frozen graph gives them: several blocks were scaled to unit length by one factor."""
+    return features_ND * np.float32(np.sqrt(len(chosen.features.blocks)))
+
+
 def choose_and_embed(
     sample: Sample,
     options: TrainOptions,

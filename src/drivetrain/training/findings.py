@@ -18,6 +18,7 @@ from ..learn.findings import (
     FEW_FOLDS,
     FINE_TUNING_LEFT_OUT,
     MANY_FILES_LEFT_OUT,
+    NO_GATE,
     NO_THRESHOLD,
     SPLIT_LEAKS,
     UNREADABLE_FOLDER,
@@ -50,6 +51,8 @@ class Circumstances:
     """The questions that the source leaves open."""
     pictures: tuple[Finding, ...] = ()
     """Findings on how values and colours became sRGB."""
+    no_gate: str | None = None
+    """The reason why there is no gate, although one was asked for."""
 
 
 def findings_of(sides: Sides, figures: Figures, run: Circumstances) -> tuple[Finding, ...]:
@@ -69,6 +72,8 @@ def findings_of(sides: Sides, figures: Figures, run: Circumstances) -> tuple[Fin
         found += targets.about_leakage(figures)
     if run.n_folds < DEFAULT_FOLDS:
         found.append(_about_folds(run.n_folds, targets.few_groups))
+    if run.no_gate is not None:
+        found.append(finding(NO_GATE, run.no_gate))
     return (*found, *run.pictures, *_about_files(skipped, len(targets)))
 
 

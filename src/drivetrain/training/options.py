@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 AUTO = "auto"
 Resize = Literal["crop", "pad", "squish"]
+GateMode = Literal["marginal", "training-conditional"]
 
 _WITH_DEEP = "With --deep: "
 
@@ -214,6 +215,26 @@ class TrainOptions:
             "Numbers are accepted where every interval is at most ± this, in their unit (never unless given).",
             about="numbers are accepted where half the width of every interval is at most this, in their unit; never by default.",
             above=0,
+        ),
+    )
+    false_alarm: float = option(
+        0.05,
+        Option(
+            "Share (0 to 0.5) of images like those trained on that may be turned away as unlike them ({default} unless given); "
+            "0: nothing is turned away.",
+            about="share (0–0.5) of images like those trained on that may get the verdict ``out_of_domain``, {default} by "
+            "default; 0 leaves the gate out. A smaller share needs more images.",
+            low=0,
+            high=0.5,
+        ),
+    )
+    gate_mode: GateMode = option(
+        "marginal",
+        Option(
+            "That share holds on average over data sets like this one (unless given), or for this one with a probability of 95 % "
+            "(training-conditional).",
+            about="``marginal`` (the default): that share holds on average over data sets like this one; "
+            "``training-conditional``: for this one, with a probability of 95 %, which turns away less.",
         ),
     )
     seed: int = option(

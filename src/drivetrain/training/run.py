@@ -17,6 +17,7 @@ from ..embed.cache import EmbeddingCache
 from ..embed.embedder import Embedder
 from ..learn.figures import with_leak
 from ..learn.findings import without
+from ..learn.gate_fit import NoGate
 from ..learn.head import FittedHead
 from ..learn.judged import Judged
 from ..learn.reading import Read
@@ -26,6 +27,7 @@ from .contradictions import contradictory
 from .describing import with_accept_rule
 from .features import Chosen, candidates, choose_and_embed
 from .findings import Circumstances, about_threshold, findings_of
+from .gating import Planted, gate_of
 from .holdout import TRAINING, judge_head, leak_of, out_of_fold
 from .options import TrainOptions
 from .outcome import Outcome
@@ -66,7 +68,8 @@ def fit(
         sides = sides_of(read, chosen, (*found.dataset.skipped, *chosen.embeddings.skipped))
         fitted = _fitted(sides, options)
         frozen = _judged(sides, fitted)
-    run = Frozen(found, options, sides, chosen, fitted, frozen, fitted_range)
+        gate = gate_of(sides, chosen, fitted.folds_N, options, embedder)
+    run = Frozen(found, options, sides, chosen, fitted, frozen, gate, fitted_range)
     if options.deep is None and tuner is None:
         return _concluded(run, None, None)
     with watch("fine-tune"):
@@ -86,6 +89,7 @@ class Frozen:
     fitted: FittedHead
     frozen: Judged
     """The answers of the head on the frozen network."""
+    gate: Planted | NoGate | None
     fitted_range: str | None
     """The ranges of values that were fitted, in words; see `InputBlock.fitted`."""
 
@@ -155,6 +159,7 @@ def _concluded(run: Frozen, tuned: Tuned | None, outcome: Outcome | None) -> Tra
             outcome=outcome,
             doubts=run.found.dataset.doubts,
             pictures=_about_pictures(run),
+            no_gate=run.gate.sentence if isinstance(run.gate, NoGate) else None,
         ),
     )
     findings, ignored = without(found, options.ignore)
@@ -170,6 +175,7 @@ def _concluded(run: Frozen, tuned: Tuned | None, outcome: Outcome | None) -> Tra
             leak=leak,
             tuned=tuned,
             outcome=outcome,
+            gate=run.gate if isinstance(run.gate, Planted) else None,
             figures=figures,
             worst=judged.worst(options.seed),
             findings=findings,

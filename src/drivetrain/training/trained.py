@@ -23,8 +23,10 @@ from ..learn.worst import Worst
 from ..model.inputs.input import Input
 from ..model.manifest import Accept
 from ..model.seen import SeenItems
+from ..stats.metrics import Floats
 from .contradictions import Contradictory
-from .features import Chosen
+from .features import Chosen, as_the_graph
+from .gating import Planted
 from .options import TrainOptions
 from .outcome import Outcome
 from .ready import Tuned
@@ -52,6 +54,8 @@ class Trained:
     """The fine-tuned network, where it is used."""
     outcome: Outcome | None
     """The outcome of fine-tuning; None where it was not asked for."""
+    gate: Planted | None
+    """The gate; None where there are too few images for one, or none was asked for."""
     figures: Figures
     worst: Worst | None
     """The class, label or range of numbers that is answered worst; None where there is nothing to compare."""
@@ -99,9 +103,7 @@ class Trained:
     @property
     def frozen_AF(self) -> FloatArray:
         """The embeddings of the same images by the frozen network. Without fine-tuning both are one."""
-        if self.tuned is None:
-            return self.embeddings_AD
-        return self.sample.features_ND * np.float32(np.sqrt(len(self.chosen.features.blocks)))
+        return self.embeddings_AD if self.tuned is None else as_the_graph(self.sample.features_ND, self.chosen)
 
     @property
     def scale(self) -> np.float32:
@@ -116,7 +118,14 @@ class Trained:
             lambda: self.embeddings_AD[rows_J],
             lambda: self.frozen_AF[rows_J],
             lambda j: form.facts_in(facts[rows_J[j]].details),
+            None if self.gate is None else self._p_in_domain(self.gate)[rows_J],
         )
+
+    def _p_in_domain(self, gate: Planted) -> Floats:
+        """(A,) p-values by the gate, of the images that it was fitted on those out of fold."""
+        p_A = gate.fitted.arrays.p_values(self.frozen_AF)
+        p_A[self.sides.training] = gate.fitted.p_N
+        return p_A
 
     @property
     def beta(self) -> float:

@@ -24,6 +24,7 @@ from ...data.image.render import AS_BEFORE, EIGHT_BITS, Render
 from ...data.image.rgb import rendered
 from ...data.image.true_size import JPEG_SIGNATURE, MAX_PIXELS, true_size
 from ...data.sources.file_form import FileForm
+from .far_pictures import far_pictures
 from .input import Input, Pictured
 
 # The most pixels a side of the network's input: beyond any classifier's, within any memory.
@@ -207,6 +208,10 @@ class ImageInput(Input):
     def golden_ending(self, *, lossless: bool) -> str:
         """Return ``png`` or ``jpg``."""
         return "png" if lossless else "jpg"
+
+    def far_examples(self) -> tuple[bytes, ...]:
+        """Return pictures made in code."""
+        return far_pictures()
 
     def compared(self, content: Decoded) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
         """Return the resized pixels (H, W, K), which any decoder of a lossless image must reproduce to the bit."""

@@ -229,6 +229,11 @@ class Input(Part, ABC):
     def golden_ending(self, *, lossless: bool) -> str:
         """Return the ending of such a file's name, without the dot."""
 
+    def far_examples(self) -> tuple[bytes, ...]:
+        """Make small lossless files like nothing that anybody trains on, of which a gate has to refuse one: without any, a bundle
+        has no gate."""
+        return ()
+
     def compared(self, content: Any) -> tuple[NDArray[Any], FloatArray]:
         """Return the form of an input that two machines compare (before it becomes floating point, where there is such a stage),
         and the tensor."""

@@ -1,0 +1,267 @@
+"""Fitting the gate: the arrays of its score, and p-values from training images that the score had not seen.
+
+Scores of the images that it was fitted on would be worthless: in simulation they alarm on 15–100 % of new images at a nominal
+5 %. Each image is scored by arrays fitted on the other folds, and one image of each group counts, as copies are no evidence.
+
+Shapes: N images, I of them independent, D embedding, R axes, C classes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import linalg
+from threadpoolctl import threadpool_limits
+
+from ..core.types import FloatArray, IntArray
+from ..model.arrays import unit
+from ..model.gate import DISTANCES, KNOTS, TAIL, GateArrays, combined
+from ..model.manifest import GateInfo, GateMode
+from ..stats.conformal import alarm_rank, fewest_scores, p_values
+
+Floats = NDArray[np.float64]
+
+# The whole, and relative to the nearest class. Chosen on photos of clothing and bears, with whole classes left out as well as
+# with photos of other things, see benchmarks/gate.py; what is of no class trained on is the harder half, and counts double.
+WEIGHTS = (1.0, 2.0)
+
+# More axes tell no more apart, and take more of a bundle.
+MOST_AXES = 256
+# With fewer images an axis than this the variance along it is noise.
+IMAGES_PER_AXIS = 5
+# The most bytes of the axes, for embeddings longer than usual.
+AXES_BYTES = 1_500_000
+
+# The most images that means and variances are taken of, and scores that are kept: more make them no better.
+FIT_IMAGES = 4000
+MOST_SCORES = 10_000
+# Of each class at least so many of them, where it has as many.
+EACH_CLASS = 10
+# Classes beyond this many, or of fewer images than this on average, are not told apart.
+MOST_CLASSES = 1000
+IMAGES_PER_CLASS = 3
+
+# Variance of embeddings of unit length below which they are taken to be the same: where all are, nothing is divided by zero.
+LEAST_VARIANCE = 1e-8
+
+# Rounds and spare directions of the search for the leading axes (Halko, Martinsson and Tropp 2011, "Finding structure with
+# randomness", algorithm 4.4).
+ROUNDS, SPARE = 3, 16
+
+
+@dataclass(frozen=True, eq=False)
+class FittedGate:
+    """A gate, ready to be kept in a bundle."""
+
+    arrays: GateArrays
+    info: GateInfo
+    p_N: Floats
+    """(N,) p-values of the images that it was fitted on, out of fold."""
+
+
+@dataclass(frozen=True)
+class NoGate:
+    """The reason why there is none, in words."""
+
+    sentence: str
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a person asks of the gate."""
+
+    false_alarm: float
+    mode: GateMode
+    seed: int
+
+
+def fit_gate(
+    embeddings_ND: FloatArray, strata_N: IntArray, groups_N: IntArray, folds_N: IntArray, asked: Asked
+) -> FittedGate | NoGate:
+    """Fit the gate on the embeddings that the bundle's graph gives before fine-tuning, and calibrate it out of fold.
+
+    ``strata_N`` are classes, or whatever stands for them; ``folds_N`` keeps groups together. The result is the same to the bit
+    for equal arguments.
+    """
+    rng = np.random.default_rng(asked.seed)
+    rows_I = one_of_each(groups_N, rng)[:MOST_SCORES]
+    rank = alarm_rank(len(rows_I), asked.false_alarm, asked.mode)
+    if rank == 0:
+        return NoGate(_too_few(len(rows_I), asked))
+    unit_ND = unit(embeddings_ND)
+    with threadpool_limits(1, user_api="blas"):  # the same sums, to the bit, whatever the number of cores
+        distances_NJ = _out_of_fold(unit_ND, strata_N, folds_N, groups_N)
+        arrays = _fitted(unit_ND, strata_N, _axes_for(unit_ND, groups_N))
+    scores_N = _scores(distances_NJ, folds_N, rows_I, arrays.weights_J)
+    scores_M = np.sort(scores_N[rows_I])
+    knots_JK, slopes_J = _shares(distances_NJ[rows_I])
+    info = GateInfo(
+        false_alarm=asked.false_alarm,
+        mode=asked.mode,
+        level=rank / (len(rows_I) + 1),
+        calibrated_on=len(rows_I),
+        how=f"out of fold, {len(np.unique(folds_N))} folds that keep groups together, one image of each group",
+    )
+    calibrated = replace(arrays, knots_JK=knots_JK, slopes_J=slopes_J, scores_M=scores_M)
+    return FittedGate(calibrated, info, p_values(scores_N, scores_M))
+
+
+def one_of_each(groups_N: IntArray, rng: np.random.Generator) -> NDArray[np.intp]:
+    """Return a random row of each group, in random order."""
+    order_N = rng.permutation(len(groups_N))
+    _, first_I = np.unique(groups_N[order_N], return_index=True)
+    rows_I: NDArray[np.intp] = order_N[np.sort(first_I)]
+    return rows_I
+
+
+def _too_few(independent: int, asked: Asked) -> str:
+    needed = fewest_scores(asked.false_alarm, asked.mode)
+    return (
+        f"Inputs unlike those trained on are not told apart: at least {needed} independent images are needed for false alarms "
+        f"of {asked.false_alarm:.3g} ({asked.mode}), and there are {independent}."
+    )
+
+
+def _out_of_fold(unit_ND: FloatArray, strata_N: IntArray, folds_N: IntArray, groups_N: IntArray) -> Floats:
+    """(N, J) distances, each by arrays that have not seen the image's group."""
+    distances_NJ = np.empty((len(unit_ND), DISTANCES))
+    folds = np.unique(folds_N)
+    axes = min(_axes_for(unit_ND, groups_N[folds_N != fold]) for fold in folds)
+    for fold in folds:
+        inside_N = folds_N == fold
+        arrays = _fitted(unit_ND[~inside_N], strata_N[~inside_N], axes)
+        distances_NJ[inside_N] = arrays.distances(unit_ND[inside_N])
+    return distances_NJ
+
+
+def _scores(distances_NJ: Floats, folds_N: IntArray, rows_I: NDArray[np.intp], weights_J: Floats) -> Floats:
+    """(N,) scores, each by the shares of distances among the independent images of the other folds: none by its own."""
+    scores_N = np.empty(len(distances_NJ))
+    for fold in np.unique(folds_N):
+        inside_N = folds_N == fold
+        others_I = rows_I[folds_N[rows_I] != fold]
+        shares = _shares(distances_NJ[others_I if len(others_I) else rows_I])
+        scores_N[inside_N] = combined(distances_NJ[inside_N], *shares, weights_J)
+    return scores_N
+
+
+def _shares(distances_IJ: Floats) -> tuple[Floats, Floats]:
+    """Return the knots (J, K) and slopes (J,) that turn distances into the logarithms of their shares."""
+    knots_JK = np.quantile(distances_IJ, np.linspace(TAIL, 1, KNOTS), axis=0).T
+    # One after the other, as rounding may leave two equal ones in the wrong order.
+    knots_JK = np.maximum.accumulate(knots_JK, axis=1)
+    slopes = []
+    for distances_I, knots_K in zip(distances_IJ.T, knots_JK, strict=True):
+        below_B = knots_K[0] - distances_I[distances_I < knots_K[0]]
+        excess = float(below_B.mean()) if len(below_B) else 0.0
+        # Where all distances are the same, rounding is no evidence.
+        slopes.append(1 / max(excess, 1e-3 * float(np.std(distances_I)), 1e-6 * abs(float(knots_K[0])), 1e-9))
+    return knots_JK, np.asarray(slopes)
+
+
+def _axes_for(unit_ND: FloatArray, groups_N: IntArray) -> int:
+    """Return R: no more than images carry, and than a bundle has room for."""
+    width = unit_ND.shape[1]
+    independent = min(len(np.unique(groups_N)), FIT_IMAGES)
+    most: int = min(MOST_AXES, independent // IMAGES_PER_AXIS, width - 1, AXES_BYTES // (2 * width))
+    return max(1, most)
+
+
+def _fitted(unit_ND: FloatArray, strata_N: IntArray, axes: int) -> GateArrays:
+    """Means, axes and variances, with nothing calibrated yet."""
+    chosen = _some(strata_N)
+    taken_ND, classes_N = unit_ND[chosen], np.unique(strata_N[chosen], return_inverse=True)[1]
+    mean_D = taken_ND.mean(axis=0, dtype=np.float64).astype(np.float32)
+    away_ND = taken_ND - mean_D
+    # Rounded as they are kept, so that what is calibrated is what answers.
+    axes_DR = _leading_axes(away_ND, axes).astype(np.float16)
+    inside_NR = away_ND @ axes_DR.astype(np.float32)
+    whole = Spread.of(away_ND, inside_NR)
+    precision_R1 = 1 / np.append(np.diagonal(whole.within_RR), whole.beyond)
+    sizes_C = np.bincount(classes_N)
+    n_classes = len(sizes_C)
+    told_apart = 2 <= n_classes <= min(MOST_CLASSES, len(chosen) // IMAGES_PER_CLASS)
+    if told_apart:
+        means_CD = np.zeros((n_classes, away_ND.shape[1]), np.float64)
+        np.add.at(means_CD, classes_N, away_ND)
+        means_CD = (means_CD / sizes_C[:, None]).astype(np.float32)
+        own_ND = away_ND - means_CD[classes_N]
+        spread = Spread.of(own_ND, own_ND @ axes_DR.astype(np.float32))
+        centres_CR = means_CD @ axes_DR.astype(np.float32)
+    else:
+        spread, centres_CR = whole, np.zeros((1, inside_NR.shape[1]), np.float32)
+    within_RR = spread.whitening()
+    return GateArrays(
+        mean_D=mean_D,
+        axes_DR=axes_DR,
+        precision_R1=precision_R1.astype(np.float32),
+        within_RR=within_RR.astype(np.float32),
+        centres_CR=np.clip(centres_CR @ within_RR, -6e4, 6e4).astype(np.float16),
+        knots_JK=np.zeros((DISTANCES, KNOTS)),
+        slopes_J=np.zeros(DISTANCES),
+        weights_J=np.asarray(WEIGHTS if told_apart else (WEIGHTS[0], 0.0)),
+        scores_M=np.zeros(0),
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class Spread:
+    """A covariance as far as the gate needs it: on the R axes, and one variance for all directions beyond them."""
+
+    within_RR: Floats
+    beyond: float
+
+    @classmethod
+    def of(cls, away_ND: FloatArray, inside_NR: FloatArray) -> Spread:
+        """Estimate it, shrunk towards a sphere (Ledoit and Wolf 2004, "A well-conditioned estimator for large-dimensional
+        covariance matrices"), as with few images the narrowest axes come out too narrow.
+
+        ``away_ND`` are centred rows and ``inside_NR`` the same on the axes. Beyond the axes the spectrum is taken to be flat.
+        """
+        n, width = away_ND.shape
+        axes = inside_NR.shape[1]
+        inside_RR = (inside_NR.T @ inside_NR).astype(np.float64) / n
+        lengths_N = (away_ND.astype(np.float64) ** 2).sum(axis=1)
+        total = float(lengths_N.sum()) / n
+        beyond = max(total - float(np.trace(inside_RR)), 0.0) / (width - axes) if width > axes else 0.0
+        sphere = total / width
+        squares = float((inside_RR**2).sum()) + beyond**2 * (width - axes)
+        apart = squares - width * sphere**2
+        noise = float((lengths_N**2).sum()) / n**2 - squares / n
+        shrink = min(max(noise, 0.0), apart) / apart if apart > 0 else 1.0
+        shrunk_RR = (1 - shrink) * inside_RR + (shrink * sphere + LEAST_VARIANCE) * np.eye(axes)
+        return cls(shrunk_RR, (1 - shrink) * beyond + shrink * sphere + LEAST_VARIANCE)
+
+    def whitening(self) -> Floats:
+        """(R, R) matrix that turns rows on the axes into rows of variance 1."""
+        lower_RR = linalg.cholesky(self.within_RR, lower=True)
+        inverse_RR: Floats = linalg.solve_triangular(lower_RR, np.eye(len(lower_RR)), lower=True)
+        return inverse_RR.T
+
+
+def _some(strata_N: IntArray) -> NDArray[np.intp]:
+    """Return the rows to fit on: all, or where there are many, `FIT_IMAGES` of them, a few of each class first."""
+    if len(strata_N) <= FIT_IMAGES:
+        return np.arange(len(strata_N))
+    order_N = np.random.default_rng(0).permutation(len(strata_N))
+    place_N = np.empty(len(strata_N), np.int64)
+    for stratum in np.unique(strata_N):
+        members = order_N[strata_N[order_N] == stratum]
+        place_N[members] = np.arange(len(members))
+    first = np.lexsort((np.argsort(order_N), np.minimum(place_N, EACH_CLASS)))
+    return np.sort(first[:FIT_IMAGES])
+
+
+def _leading_axes(away_ND: FloatArray, axes: int) -> FloatArray:
+    """(D, R) orthonormal directions of the greatest variance, the widest first."""
+    n, width = away_ND.shape
+    guess = min(axes + SPARE, width, n)
+    found_DG = np.random.default_rng(0).standard_normal((width, guess)).astype(np.float32)
+    for _ in range(ROUNDS):
+        found_DG = np.linalg.qr(away_ND.T @ (away_ND @ found_DG))[0]
+    inside_NG = away_ND @ found_DG
+    _, turned_GG = np.linalg.eigh(inside_NG.T @ inside_NG)
+    axes_DR: FloatArray = (found_DG @ turned_GG[:, ::-1])[:, :axes]
+    return axes_DR
