@@ -20,6 +20,7 @@ from ..model.arrays import unit
 from ..model.gate import DISTANCES, KNOTS, TAIL, GateArrays, combined
 from ..model.manifest import GateInfo, GateMode
 from ..stats.conformal import alarm_rank, fewest_scores, p_values
+from ..stats.learn_then_test import one_of_each
 
 Floats = NDArray[np.float64]
 
@@ -85,8 +86,8 @@ def fit_gate(
     ``strata_N`` are classes, or whatever stands for them; ``folds_N`` keeps groups together. The result is the same to the bit
     for equal arguments.
     """
-    rng = np.random.default_rng(asked.seed)
-    rows_I = one_of_each(groups_N, rng)[:MOST_SCORES]
+    rows_I = one_of_each(groups_N, asked.seed)
+    rows_I = np.random.default_rng(asked.seed).permutation(rows_I)[:MOST_SCORES]
     rank = alarm_rank(len(rows_I), asked.false_alarm, asked.mode)
     if rank == 0:
         return NoGate(_too_few(len(rows_I), asked))
@@ -106,14 +107,6 @@ def fit_gate(
     )
     calibrated = replace(arrays, knots_JK=knots_JK, slopes_J=slopes_J, scores_M=scores_M)
     return FittedGate(calibrated, info, p_values(scores_N, scores_M))
-
-
-def one_of_each(groups_N: IntArray, rng: np.random.Generator) -> NDArray[np.intp]:
-    """Return a random row of each group, in random order."""
-    order_N = rng.permutation(len(groups_N))
-    _, first_I = np.unique(groups_N[order_N], return_index=True)
-    rows_I: NDArray[np.intp] = order_N[np.sort(first_I)]
-    return rows_I
 
 
 def _too_few(independent: int, asked: Asked) -> str:

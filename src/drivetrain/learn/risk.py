@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..model.manifest import Accept, Basis, Bound, Manifest
+from ..model.memory import Memory
 from ..model.policy import Policy
 from ..model.rule import Answers
 from ..model.seen import SeenItems
@@ -76,17 +77,23 @@ class Independent:
 
 
 def independent_of(
-    judged: Judged, settings: Sequence[float], manifest: Manifest, seen: SeenItems, seed: int
+    judged: Judged,
+    settings: Sequence[float],
+    manifest: Manifest,
+    seen: SeenItems,
+    seed: int,
+    memory: Memory | None = None,
 ) -> Independent | None:
     """Return the answers that a threshold is tested on; None for a kind whose answers have no confidence.
 
-    The item of a group is drawn before anything is known of its answer. ``settings``: see `Figures.settings`.
+    The item of a group is drawn before anything is known of its answer. ``settings``: see `Figures.settings`; ``memory`` is
+    the bundle's, for items whose p-values are not known yet.
     """
     wrong_J = judged.targets.wrong(judged.answers_JO, settings)
     if wrong_J is None or not manifest.kind.has_confidence:
         return None
     answers = Answers(manifest.kind, judged.answers_JO)
-    passes_J = Policy.of(manifest.model_copy(update={"accept": EVERY})).standing(seen, answers).stands_N
+    passes_J = Policy.of(manifest.model_copy(update={"accept": EVERY}), memory).standing(seen, answers).stands_N
     drawn = one_of_each(judged.groups_J, seed)
     rows_M = drawn[passes_J[drawn]]
     return Independent(rows_M, answers.confidence_N[rows_M], wrong_J[rows_M], len(drawn), len(judged.rows_J))

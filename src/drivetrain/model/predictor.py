@@ -212,7 +212,12 @@ class Predictor:
     @cached_property
     def policy(self) -> Policy:
         """The rules by which answers stand or go before a person."""
-        return Policy.of(self.manifest, Memory(self.gate, self._arrays))
+        return Policy.of(self.manifest, self.memory)
+
+    @cached_property
+    def memory(self) -> Memory:
+        """What rules look up of the training set."""
+        return Memory(self.gate, self._arrays)
 
     def heatmaps(self, method: Method | None = None) -> Heatmaps:
         """Return the maker of heat maps; ``method`` as in `Heatmaps`.
