@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import json
 from pathlib import Path
@@ -27,6 +28,7 @@ from drivetrain.data.image.decode import decode
 from drivetrain.data.image.preprocess import for_images
 from drivetrain.data.image.render import SRGB, Range, Ranges, Render
 from drivetrain.learn.interpretation import Interpretation
+from drivetrain.notebook.picture import picture_html
 from drivetrain.serve.work.pictures import Pictures
 from tiny_backbone import TINY
 
@@ -200,6 +202,9 @@ def test_server_heat_map_and_pictures_shown_go_by_the_range(
     maps = predictor.heatmaps()
     assert np.array_equal(maps.of(data).contributions(), maps.of(seen_as).contributions())
     assert np.asarray(Image.open(io.BytesIO(reader.thumbnail(data, 40, form)))).max() < 70
+    html = picture_html(predictor, "dark.png", data)
+    shown = base64.b64decode(html.partition("base64,")[2].partition('"')[0])
+    assert np.asarray(Image.open(io.BytesIO(shown))).max() < 70
     kept = predictor.gallery
     assert kept is not None
     picture = Image.open(io.BytesIO(kept.thumbnail(kept.rows[0]) or b""))

@@ -25,7 +25,7 @@ NAMED = frozenset(
         "model.arrays",
         "model.first_load",
         "model.gallery",
-        "notebook.classify",
+        "notebook.picture",
         "serve.announcement",
         "serve.options",
         "serve.settings",

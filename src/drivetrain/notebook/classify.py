@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
-import base64
-import io
 from dataclasses import dataclass
 from html import escape
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from PIL import Image
-
-from ..core.errors import DrivetrainError, InputError, UsageError
+from ..core.errors import DrivetrainError, UsageError
 from ..core.installation import install_command
 from ..core.types import Prediction
-from ..data.image.decode import decode
-from ..data.image.preprocess import for_images
 from ..model.predictor import Predictor, load
 from .answer import answer_html, hint_html, task_words
+from .picture import picture_html
 
-# The most pictures answered at one press, and the longest side of each as shown, in pixels.
+# The most pictures answered at one press.
 MOST = 64
-SHOWN_SIDE = 480
 
 
 @dataclass(frozen=True)
@@ -123,28 +117,12 @@ class ClassifyApp:
 
     def _card(self, upload: Upload, prediction: Prediction) -> str:
         answer = answer_html(prediction, self._predictor.manifest)
+        picture = picture_html(self._predictor, upload.name, upload.data)
         return (
             '<div style="display:flex;flex-wrap:wrap;gap:1.2em;padding:1em 0;border-top:1px solid #8884">'
-            f'<div style="flex:1 1 12em;max-width:15em;min-width:0;line-height:1.4">{self._picture(upload)}'
+            f'<div style="flex:1 1 12em;max-width:15em;min-width:0;line-height:1.4">{picture}'
             f'<div style="overflow-wrap:anywhere;opacity:.75">{escape(upload.name)}</div></div>'
             f'<div style="flex:4 1 18em;min-width:0;line-height:1.5">{answer}</div></div>'
-        )
-
-    def _picture(self, upload: Upload) -> str:
-        """Draw the picture anew from its decoded pixels, so that it shows where a browser does not know the format."""
-        try:
-            spec = for_images(self._predictor.manifest.input.preprocess)
-            image = decode(upload.data, spec.decode_size, render=spec.render).image.copy()
-        except InputError:
-            return ""
-        image.thumbnail((SHOWN_SIDE, SHOWN_SIDE), Image.Resampling.BICUBIC)
-        image.info.clear()
-        buffer = io.BytesIO()
-        image.save(buffer, "JPEG", quality=88)
-        encoded = base64.b64encode(buffer.getvalue()).decode()
-        return (
-            f'<img alt="{escape(upload.name)}" src="data:image/jpeg;base64,{encoded}" '
-            'style="max-width:100%;max-height:15em;border-radius:.4em;display:block;margin-bottom:.3em">'
         )
 
     def _say(self, text: str) -> None:
