@@ -58,6 +58,11 @@ export function inputOf({ input }: Pick<Model, "input">): string {
 /** The answer in one line: the label, the labels, or the numbers. */
 export function answerOf(said: Said): string {
   if (said.verdict === "unreadable") return "Could not be read";
+  return isOutside(said) ? "No answer" : outputOf(said);
+}
+
+/** What the model gave, whatever the verdict made of it. */
+export function outputOf(said: Said): string {
   if (ofNumbers(said)) {
     return Object.entries(said.values)
       .map(([name, v]) => `${name} ${number(v.value)}`)
@@ -65,7 +70,7 @@ export function answerOf(said: Said): string {
   }
   if (said.label !== null && said.label !== undefined) return said.label;
   if ((said.labels ?? []).length > 0) return said.labels.join(", ");
-  return isSuggestion(said) ? "none of the labels" : "None of the labels";
+  return isTentative(said) ? "none of the labels" : "None of the labels";
 }
 
 /** Whether numbers are the answer, rather than something that is said beside a label. */
@@ -78,14 +83,31 @@ export function isSuggestion(said: Said): boolean {
   return said.verdict === "review";
 }
 
+/** Whether the input is unlike those trained on, so that what the model gave says nothing. */
+export function isOutside(said: Said): boolean {
+  return said.verdict === "out_of_domain";
+}
+
+/** Whether the answer does not stand: it is drawn as undecided. */
+export function isTentative(said: Said): boolean {
+  return isSuggestion(said) || isOutside(said);
+}
+
 /** As `answerOf`, for where nothing else shows that a suggestion is none but that: “maybe grizzly, a person should look”. */
 export function spoken(said: Said): string {
   return isSuggestion(said) ? `maybe ${answerOf(said)}, a person should look` : answerOf(said);
 }
 
-/** Numbers carry no confidence; what could not be read neither. */
+/** Numbers carry no confidence; what could not be read neither, and that of an image unlike those trained on means nothing. */
 export function hasConfidence(said: Said): boolean {
-  return said.verdict !== "unreadable" && !ofNumbers(said);
+  return said.verdict !== "unreadable" && !isOutside(said) && !ofNumbers(said);
+}
+
+/** How like the training images it is, in a sentence; empty where the model has no gate. */
+export function likeness(said: Said): string {
+  const p = said.p_in_domain;
+  if (p === null || p === undefined || said.verdict === "unreadable") return "";
+  return `Of images like those it was trained on, ${percent(p)} look as unlike them as this one${isOutside(said) ? "" : ", or more so"}.`;
 }
 
 /** Probabilities, largest first. */
@@ -110,6 +132,8 @@ export function meaning(said: Said, model?: Model | null): string {
       if (why(said)) return `A person should look: ${why(said)}.`;
       // Answers that were stored before there were reasons.
       return hasConfidence(said) ? "A person should look: the model is not sure enough." : "A person should look: no rule says yet which numbers may pass alone.";
+    case "out_of_domain":
+      return `The answer says nothing: ${why(said) || "the image is unlike those the model was trained on"}.`;
     default:
       return `The file could not be read as an image${said.error ? `: ${said.error}` : "."}`;
   }

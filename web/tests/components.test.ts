@@ -124,6 +124,24 @@ describe("Predict", () => {
     expect(screen.getByText("Details of r.jpg: maybe grizzly, a person should look, review")).toBeTruthy();
   });
 
+  it("shows an image unlike those trained on as one without an answer, and the nearest of them", async () => {
+    const outside = { verdict: "out_of_domain" as const, p_in_domain: 0.004, reasons: [{ code: "out-of-domain", text: "unlike anything it was trained on" }] };
+    network((url) => (url.pathname === "/v1/predict" ? json(predictions([prediction(), prediction({ path: "o.jpg", ...outside })])) : undefined));
+    open("#/predict");
+    const user = userEvent.setup();
+    await user.upload(await screen.findByLabelText("Images"), pictures("a.jpg", "o.jpg"));
+    const card = await screen.findByRole("button", { name: /^No answer *the model gave grizzly *unlike the training images *: the answer says nothing *unlike anything it was trained on *o\.jpg/ });
+    await waitFor(() => expect(session.announcement).toBe("2 images answered: 1 accept, 1 unlike the training images"));
+    await user.click(screen.getByRole("button", { name: "unlike the training images 1" }));
+    expect(screen.queryByRole("button", { name: /a\.jpg/ })).toBeNull();
+    await user.click(card);
+    const details = within(screen.getByRole("region", { name: "o.jpg" }));
+    expect(details.getByText("Of images like those it was trained on, 0.4% look as unlike them as this one.")).toBeTruthy();
+    expect(details.getByRole("heading", { name: "Nearest training images" })).toBeTruthy();
+    expect(await details.findByText("90% alike")).toBeTruthy();
+    expect(screen.getByText("Details of o.jpg: No answer, unlike the training images")).toBeTruthy();
+  });
+
   it("shows results again after a reload, asks what the server still has, and names what was not answered", async () => {
     const kept = (id: number) => ({ id, name: `${id}.jpg`, size: 9, state: "done", thumbnail: "data:image/jpeg;base64,AA", error: null, refused: false, prediction: prediction({ id: `p${id}` }), answer: predictions([]) });
     for (const id of [4, 5]) sessionStorage.setItem(`drivetrain.results.${id}`, JSON.stringify(kept(id)));

@@ -24,12 +24,13 @@ function tokens(block: RegExp): Record<string, string> {
 const THEMES = { light: tokens(/:root \{([^}]*color-scheme: light[^}]*)\}/), dark: tokens(/\[data-theme="dark"\] \{([^}]*)\}/) };
 const GROUNDS = ["page", "surface", "sunken", "accent-soft"];
 const TEXT: [string, string[]][] = [
-  ["text", [...GROUNDS, "review-soft", "error-soft"]],
+  ["text", [...GROUNDS, "review-soft", "outside-soft", "error-soft"]],
   ["muted", ["page", "surface", "sunken"]],
   ["accent", GROUNDS],
   ["accent-strong", ["surface"]],
   ["accept", ["accept-soft", "surface"]],
   ["review", ["review-soft", "surface", "page", "accent-soft"]],
+  ["outside", ["outside-soft", "surface", "page", "accent-soft"]],
   ["unreadable", ["unreadable-soft", "surface"]],
   ["error", ["error-soft", "surface"]],
   ["on-accent", ["accent", "accent-strong"]],

@@ -21,6 +21,7 @@ export function prediction(changes: Partial<Prediction> = {}): Prediction {
     labels: [],
     values: {},
     verdict: "accept",
+    p_in_domain: null,
     reasons: [],
     error: null,
     id: "1".repeat(32),

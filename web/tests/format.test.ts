@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { acceptRule, answerOf, bytes, count, hasConfidence, meaning, isFraction, metricName, metricNumber, metricValue, milliseconds, moment, number, percent, remark, spoken, why } from "../src/format";
+import { acceptRule, answerOf, bytes, count, hasConfidence, meaning, isFraction, isTentative, likeness, metricName, metricNumber, metricValue, milliseconds, moment, number, outputOf, percent, remark, spoken, why } from "../src/format";
 import { model, prediction } from "./fakes";
 
 describe("figures", () => {
@@ -66,6 +66,18 @@ describe("answers", () => {
     expect(meaning(numbers, model({ accept: null }))).toContain("A person should look");
     expect(meaning(unreadable)).toBe("The file could not be read as an image: truncated: ends early");
     expect([prediction(), graded, numbers, unreadable].map(hasConfidence)).toEqual([true, true, false, false]);
+  });
+
+  it("of an image unlike those trained on are none", () => {
+    const outside = prediction({ verdict: "out_of_domain", p_in_domain: 0.004, reasons: [{ code: "out-of-domain", text: "unlike anything it was trained on" }] });
+    expect([answerOf(outside), outputOf(outside), spoken(outside)]).toEqual(["No answer", "grizzly", "No answer"]);
+    expect(outputOf({ ...outside, label: null })).toBe("none of the labels");
+    expect(meaning(outside, model())).toBe("The answer says nothing: unlike anything it was trained on.");
+    expect(meaning({ ...outside, reasons: [] })).toBe("The answer says nothing: the image is unlike those the model was trained on.");
+    expect(likeness(outside)).toBe("Of images like those it was trained on, 0.4% look as unlike them as this one.");
+    expect(likeness(prediction({ p_in_domain: 0.63 }))).toBe("Of images like those it was trained on, 63.0% look as unlike them as this one, or more so.");
+    expect(likeness(prediction())).toBe("");
+    expect([hasConfidence(outside), isTentative(outside)]).toEqual([false, true]);
   });
 
   it("the rule in words", () => {

@@ -8,6 +8,7 @@ import { cell, toCsv, toJson } from "../src/predict/export";
 import { dropped, sift } from "../src/predict/files";
 import { mixed } from "../src/predict/samples";
 import { format, parse } from "../src/routes";
+import { verdict } from "../src/verdicts";
 import { prediction } from "./fakes";
 
 describe("routes", () => {
@@ -34,6 +35,12 @@ describe("filters", () => {
     expect(isActive(filters)).toBe(false);
   });
 
+  it("know every verdict that the server has", () => {
+    expect(fromQuery(new URLSearchParams("verdict=out_of_domain")).verdict).toBe("out_of_domain");
+    expect(verdict("out_of_domain").words).toBe("unlike the training images");
+    expect(verdict("not_yet_known")).toMatchObject({ words: "not yet known", known: false });
+  });
+
   it("send whole days, both included, in the reader's time zone", () => {
     const sent = toServer(fromQuery(new URLSearchParams("from=2026-11-01&to=2026-11-30&label=a")));
     expect(sent).toEqual({ label: "a", since: new Date(2026, 10, 1).toISOString(), until: new Date(2026, 11, 1).toISOString() });
@@ -58,15 +65,15 @@ describe("CSV", () => {
   it("has a column for each label and each number", () => {
     const base = { model: "m", bundle_id: "b" };
     const csv = toCsv([
-      { ...prediction({ path: "a,b.jpg" }), ...base },
+      { ...prediction({ path: "a,b.jpg", p_in_domain: 0.63 }), ...base },
       { ...prediction({ label: null, probs: {}, values: { age: { value: 3, low: 2, high: 4 } }, verdict: "review", reasons: [{ code: "no-accept-rule", text: "" }] }), ...base },
     ]);
     const [head, first, second, rest] = csv.split("\r\n");
-    expect(head).toBe("path,label,labels,confidence,verdict,reasons,error,model,bundle_id,id,input_sha256,p(black),p(grizzly),p(teddy),age,age low,age high");
-    expect(first).toContain('"a,b.jpg",grizzly,,0.9731,accept,,,m,b,');
+    expect(head).toBe("path,label,labels,confidence,verdict,p_in_domain,reasons,error,model,bundle_id,id,input_sha256,p(black),p(grizzly),p(teddy),age,age low,age high");
+    expect(first).toContain('"a,b.jpg",grizzly,,0.9731,accept,0.63,,,m,b,');
     expect(first).toMatch(/,0\.02,0\.9731,0\.0069,,,$/);
     expect(second).toMatch(/,,,,3,2,4$/);
-    expect(second).toContain(",review,no-accept-rule,,m,b,");
+    expect(second).toContain(",review,,no-accept-rule,,m,b,");
     expect(rest).toBe("");
     expect(JSON.parse(toJson([{ ...prediction(), ...base }]))[0].model).toBe("m");
   });

@@ -32,7 +32,7 @@ export type HistoryEntry = HistoryPage["predictions"][number];
 /** What a prediction says, whichever call it came from. */
 export type Said = Pick<
   Prediction,
-  "path" | "label" | "confidence" | "probs" | "labels" | "values" | "verdict" | "reasons" | "error"
+  "path" | "label" | "confidence" | "probs" | "labels" | "values" | "verdict" | "p_in_domain" | "reasons" | "error"
 >;
 
 /** One thing that is wrong with a request, and where. */

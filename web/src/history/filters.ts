@@ -1,5 +1,7 @@
 /** What History shows: the filters as a form holds them, as the address holds them, and as the server takes them. */
 
+import { VERDICTS } from "../verdicts";
+
 export const NAMES = [
   "model",
   "verdict",
@@ -22,7 +24,6 @@ export function empty(): Filters {
 }
 
 const DAY = /^\d{4}-\d{2}-\d{2}$/;
-const VERDICTS = ["accept", "review", "unreadable"];
 
 /** Unknown names are dropped, and so are values that cannot be meant: a link may come from anywhere. */
 export function fromQuery(query: URLSearchParams): Filters {
@@ -30,7 +31,7 @@ export function fromQuery(query: URLSearchParams): Filters {
   for (const name of NAMES) {
     const value = (query.get(name) ?? "").trim();
     if ((name === "from" || name === "to") && !isDay(value)) continue;
-    if (name === "verdict" && !VERDICTS.includes(value)) continue;
+    if (name === "verdict" && !VERDICTS.some((verdict) => verdict.name === value)) continue;
     filters[name] = value;
   }
   return filters;

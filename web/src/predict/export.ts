@@ -22,12 +22,12 @@ export function toCsv(results: readonly Result[]): string {
   const labels = [...new Set(results.flatMap((r) => Object.keys(r.probs ?? {})))].sort();
   const numbers = [...new Set(results.flatMap((r) => Object.keys(r.values ?? {})))].sort();
   const head = [
-    ...["path", "label", "labels", "confidence", "verdict", "reasons", "error", "model", "bundle_id", "id", "input_sha256"],
+    ...["path", "label", "labels", "confidence", "verdict", "p_in_domain", "reasons", "error", "model", "bundle_id", "id", "input_sha256"],
     ...labels.map((name) => `p(${name})`),
     ...numbers.flatMap((name) => [name, `${name} low`, `${name} high`]),
   ];
   const rows = results.map((r) => [
-    ...[r.path, r.label, (r.labels ?? []).join(";"), r.confidence, r.verdict, (r.reasons ?? []).map((reason) => reason.code).join(";"), r.error],
+    ...[r.path, r.label, (r.labels ?? []).join(";"), r.confidence, r.verdict, r.p_in_domain, (r.reasons ?? []).map((reason) => reason.code).join(";"), r.error],
     ...[r.model, r.bundle_id, r.id, r.input_sha256],
     ...labels.map((name) => r.probs?.[name]),
     ...numbers.flatMap((name) => [r.values?.[name]?.value, r.values?.[name]?.low, r.values?.[name]?.high]),
