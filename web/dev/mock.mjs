@@ -3,6 +3,7 @@
  *
  *   npm run build && node dev/mock.mjs [--port 8123] [--images FOLDER] [--state full|empty|keys|broken|busy|slow|numbers]
  *
+ * `no-gate`, `learning`, `calm`, `quiet` and `many` are states of the page Monitor.
  * Several states may be joined with commas, and changed while it runs: GET /mock?state=busy. Without --images it draws its own.
  * Nothing of it is built into the console.
  */
@@ -14,6 +15,7 @@ import { extname, join, normalize } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { deflateSync } from "node:zlib";
+import { monitor } from "./monitor.mjs";
 
 const { values: options } = parseArgs({
   options: { port: { type: "string", default: "8123" }, images: { type: "string" }, state: { type: "string", default: "full" } },
@@ -87,21 +89,27 @@ function crc(data) {
 }
 
 const judged = (confidence) =>
-  confidence >= 0.85 ? { verdict: "accept" } : { verdict: "review", reasons: [{ code: "low-confidence", words: `its confidence, ${confidence.toFixed(3)}, is below 0.85` }] };
+  confidence >= 0.85 ? { verdict: "accept" } : { verdict: "review", reasons: [{ code: "low-confidence", text: `its confidence, ${confidence.toFixed(3)}, is below 0.85` }] };
 
 function predicted(path, seed, sha) {
-  const base = { path, id: hex(16), input_sha256: sha, labels: [], values: {}, probs: {}, reasons: [], error: null, label: null, confidence: 0 };
+  const base = { path, id: hex(16), input_sha256: sha, labels: [], values: {}, probs: {}, p_in_domain: null, reasons: [], error: null, label: null, confidence: 0 };
   const r = createHash("sha256").update(String(seed)).digest();
   const error = "truncated: the file ends before the picture does";
-  if (/broken|\.txt/.test(path)) return { ...base, verdict: "unreadable", reasons: [{ code: "unreadable", words: error }], error };
-  if (state.has("numbers")) return { ...base, verdict: "review", reasons: [{ code: "no-accept-rule", words: "no error has been named that may pass without a person" }], values: { age: { value: 20 + r[0] / 5, low: 14 + r[0] / 5, high: 26 + r[0] / 5 } } };
+  if (/broken|\.txt/.test(path)) return { ...base, verdict: "unreadable", reasons: [{ code: "unreadable", text: error }], error };
+  if (state.has("numbers")) return { ...base, verdict: "review", reasons: [{ code: "no-accept-rule", text: "no error has been named that may pass without a person" }], values: { age: { value: 20 + r[0] / 5, low: 14 + r[0] / 5, high: 26 + r[0] / 5 } } };
   const best = LABELS.find((label) => path.includes(label)) ?? LABELS[r[0] % 3];
   const confidence = 0.45 + (0.5499 * r[1]) / 255;
   const rest = LABELS.filter((label) => label !== best);
   const weights = rest.map((_, i) => (r[2 + i] / 255 + 0.01) ** 3);
   const sum = weights.reduce((a, b) => a + b);
   const probs = { [best]: confidence, ...Object.fromEntries(rest.map((label, i) => [label, ((1 - confidence) * weights[i]) / sum])) };
-  return { ...base, label: best, confidence, probs, ...judged(confidence) };
+  // Polar bears, and folders called like no class, are unlike what it was trained on.
+  const folder = pictures.find((picture) => picture.name === path)?.label;
+  const outside = folder === "polar" || (folder !== undefined && !LABELS.includes(folder)) || r[20] < 4;
+  const p = outside ? (0.001 + 0.04 * r[21]) / 255 : 0.06 + (0.94 * r[21]) / 255;
+  const reasons = [{ code: "out-of-domain", text: "unlike anything it was trained on: the nearest training images are grizzly, black and teddy" }];
+  const verdict = outside ? { verdict: "out_of_domain", reasons } : judged(confidence);
+  return { ...base, label: best, confidence, probs, p_in_domain: state.has("no-gate") ? null : p, ...(state.has("no-gate") ? judged(confidence) : verdict) };
 }
 
 const VERSION = "a593aa456b196a30";
@@ -155,6 +163,18 @@ function page(query) {
   const more = !state.has("empty") && end < history.length;
   return { predictions: window.filter(keep), next: more ? String(end) : null, searched_to: window.at(-1)?.at ?? null };
 }
+
+const truths = new Map();
+function told(id, sent, by) {
+  const before = truths.get(id) ?? (Number(`0x${id.slice(-3)}`) % 5 === 1 ? [{ id: hex(16), prediction_id: id, at: new Date(Date.now() - 7e7).toISOString(), by: "Ada", how: "blind", label: "grizzly", labels: null, values: {}, note: "seen from behind" }] : []);
+  truths.set(id, before);
+  if (!sent) return { labels: before };
+  const truth = { id: hex(16), prediction_id: id, at: new Date().toISOString(), label: null, labels: null, values: {}, note: null, ...sent, by: sent.by ?? by ?? "" };
+  truths.set(id, [truth, ...before]);
+  return truth;
+}
+
+const watch = monitor({ history, version: VERSION, has: (name) => state.has(name) });
 
 const CARD = `---\nlicense: "apache-2.0"\n---\n\n# Bears\n\nAn image classifier with 7 classes, trained by transfer learning on 1105 images.\nBundle \`${VERSION}\`.\n\n## How good it is\n\n| figure | value |\n|---|---|\n| accuracy | 96.2% (94.8%–97.2%) |\n| log-loss | 0.1312 |\n\nOut of fold, **5 folds** that keep groups together.\n\n## Limits\n\n- The figures hold for photos like those it was trained on.\n- See [the documentation](https://example.org/limits) <script>alert(1)</script>\n`;
 const REPORT = `<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Bears</title><style>body{font:16px system-ui;margin:2rem;background:#fff;color:#123}h1{color:#1d5fa6}</style></head><body><h1>Bears</h1><p style="border-left:4px solid #1d5fa6;padding-left:1rem">Training report: 96.2 % out of fold.</p></body></html>`;
@@ -231,6 +251,13 @@ async function api(request, url) {
   if (path === "/v1/predictions") {
     if (Object.keys(Object.fromEntries(url.searchParams)).length > 1) await sleep(150);
     return page(url.searchParams);
+  }
+  const truths = /^\/v1\/predictions\/(\w+)\/labels?$/.exec(path);
+  if (truths) return told(truths[1], request.method === "POST" ? JSON.parse(await body(request)) : null, name);
+  if (path.startsWith("/v1/monitor")) {
+    const answer = await watch(path, url.searchParams, request.method === "POST" ? JSON.parse(await body(request)) : null);
+    if (answer?.status) throw new Refusal(answer.status, "unprocessable", answer.detail);
+    return answer;
   }
   if (path.startsWith("/v1/predictions/")) return history.find((e) => e.id === path.split("/").at(-1)) ?? null;
   if (path.startsWith("/v1/inputs/")) return kept.get(path.split("/").at(-1)) ?? null;

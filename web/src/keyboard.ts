@@ -5,6 +5,8 @@ export function isTaken(event: KeyboardEvent): boolean {
   if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey) return true;
   const target = event.target as HTMLElement | null;
   if (document.querySelector("dialog[open]")) return true;
+  // Arrows choose among radio buttons; letters and digits mean nothing there.
+  if (target?.closest?.("input[type=radio]")) return event.key.startsWith("Arrow") || event.key === " ";
   return Boolean(target?.closest?.("input:not([type=checkbox]):not([type=range]), select, textarea, [contenteditable]"));
 }
 

@@ -10,6 +10,7 @@ export const PAGES = [
   { name: "predict", title: "Predict", key: "p" },
   { name: "models", title: "Models", key: "m" },
   { name: "history", title: "History", key: "h" },
+  { name: "monitor", title: "Monitor", key: "o" },
 ] as const;
 export type Page = (typeof PAGES)[number];
 export type PageName = Page["name"];

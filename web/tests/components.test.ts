@@ -174,7 +174,7 @@ describe("Predict", () => {
     const user = userEvent.setup();
     await user.upload(await screen.findByLabelText("Images"), pictures("a.jpg"));
     await screen.findByText("accept", { selector: ".badge" });
-    expect(Object.keys(sessionStorage).sort()).toEqual(["drivetrain.key", "drivetrain.results.1"].map((key) => key.replace("1", String(predict.queue.items[0]!.id))));
+    expect(Object.keys(sessionStorage).sort()).toEqual(["drivetrain.key", "drivetrain.results.1", "drivetrain.seen"].map((key) => key.replace("1", String(predict.queue.items[0]!.id))));
     await session.enter("dt_one");
     expect(predict.queue.items).toHaveLength(1);
     await session.enter("dt_two");

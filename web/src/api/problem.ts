@@ -152,6 +152,7 @@ export interface Words {
 
 const ROLE_FOR: Record<string, string> = {
   history: "History and stored images need a key with the role “review”.",
+  monitor: "The monitor and its alarms need a key with the role “review”.",
   reload: "Loading models anew needs a key with the role “admin”.",
 };
 

@@ -35,6 +35,23 @@ export type Said = Pick<
   "path" | "label" | "confidence" | "probs" | "labels" | "values" | "verdict" | "p_in_domain" | "reasons" | "error"
 >;
 
+/** A right answer as a person tells it. */
+export interface Telling {
+  label?: string | null;
+  labels?: readonly string[] | null;
+  values?: Readonly<Record<string, number>>;
+}
+
+/** A right answer as it was told. */
+export interface Truth extends Telling {
+  id: string;
+  prediction_id: string;
+  at: string;
+  by: string;
+  how: "blind" | "assisted" | "adjudicated";
+  note?: string | null;
+}
+
 /** One thing that is wrong with a request, and where. */
 export type Fault = components["schemas"]["Fault"];
 export type ProblemDetail = components["schemas"]["ProblemDetail"];

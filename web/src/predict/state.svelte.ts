@@ -5,6 +5,7 @@ import { Problem } from "../api/problem";
 import type { HistoryEntry } from "../api/types";
 import { explanations } from "../detail/explanations.svelte";
 import { session } from "../session.svelte";
+import { reviewer } from "../truths/reviewer.svelte";
 import { tabStorage } from "../storage";
 import { Keeper, type Kept, type Open } from "./keeper";
 import { Upload, UploadQueue, type Metadata, type Target } from "./queue.svelte";
@@ -54,6 +55,7 @@ class PredictState {
     this.restore();
     session.whenKeyChanges.add(() => {
       explanations.clear();
+      reviewer.forget();
       this.handedOver = this.queue.handOver();
       this.left = 0;
     });
@@ -115,6 +117,8 @@ class PredictState {
   }
 
   private keep(items: readonly Upload[]): void {
+    // Answers stand on this page as soon as they are there.
+    reviewer.see(...items.flatMap((item) => (item.state === "done" && item.prediction?.id ? [item.prediction.id] : [])));
     for (const item of items) {
       if (item.state === "waiting" || item.state === "sending") {
         this.keeper.drop(item.id);
