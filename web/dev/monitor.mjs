@@ -12,12 +12,12 @@ export function monitor({ history, version, has }) {
     {
       ...base, id: hex(16), source: "river", source_name: "river", monitor: "out-of-domain-rate", monitor_name: "out-of-domain rate", looks_like: "new-class", looks_like_name: "new class",
       began: ago(74), raised: ago(38), text: "More images than usual are unlike those trained on at river; many of them look alike, as a new class would.",
-      evidence: { statistic: 24.7, limit: 20, votes_since_it_began: 36, out_of_domain_since: 0.42, out_of_domain_before: 0.04, classifier_two_sample: { auc: 0.91, p: 0.0004 }, predictions: [] },
+      evidence: { statistic: 24.7, limit: 20, votes_since_it_began: 36, out_of_domain_since: 0.42, out_of_domain_before: 0.04, classifier_two_sample: { auc: 0.91, p: 0.0004 }, images: [hex(16)] },
     },
     {
       ...base, id: hex(16), source: "ridge", source_name: "ridge", monitor: "score", monitor_name: "score of likeness", looks_like: "camera-or-processing", looks_like_name: "camera or processing",
       began: ago(60 * 26), raised: ago(60 * 22), text: "Images of ridge have drifted away from those trained on, all classes alike, as after a change of the camera or its processing.",
-      evidence: { martingale: 41.2, limit: 20, brightness: "from 0.48 to 0.31", sharpness: "from 0.62 to 0.60", predictions: [] },
+      evidence: { martingale: 41.2, limit: 20, brightness: "from 0.48 to 0.31", sharpness: "from 0.62 to 0.60", images: [hex(16)] },
     },
     {
       ...base, id: hex(16), source: "gate", source_name: "gate", monitor: "confidence", monitor_name: "confidence", looks_like: "harder-cases", looks_like_name: "harder cases",

@@ -24,7 +24,7 @@ function alarm(id: string, changes: Partial<Alarm> = {}): Alarm {
     began: "2026-11-21T12:00:00Z",
     raised: "2026-11-21T13:00:00Z",
     text: "More images than usual are unlike those trained on.",
-    evidence: { statistic: 24.7, before: { out_of_domain: 0.04 }, predictions: ["a"] },
+    evidence: { statistic: 24.7, before: { out_of_domain: 0.04 }, images: ["a".repeat(32)] },
     acts: true,
     cleared: null,
     cleared_by: null,
@@ -93,7 +93,7 @@ describe("words", () => {
   });
 
   it("list evidence line by line, without the images", () => {
-    const rows = evidenceRows({ statistic: 24.71234, before: { out_of_domain: 0.04, seen: true }, days: ["a", "b"], parts: [{}, {}], none: null, predictions: ["x"] });
+    const rows = evidenceRows({ statistic: 24.71234, before: { out_of_domain: 0.04, seen: true }, days: ["a", "b"], parts: [{}, {}], none: null, images: ["0".repeat(32), "a".repeat(32)] });
     expect(rows).toEqual([["statistic", "24.71"], ["before › out of domain", "0.04"], ["before › seen", "yes"], ["days", "a, b"], ["parts", "2 entries"], ["none", "–"]]);
   });
 

@@ -60,13 +60,18 @@ export function ago(iso: string, now: Date): string {
   return `${Math.floor(seconds / 86_400)} days ago`;
 }
 
+/** Ids of predictions are shown as their images. */
+function isIds(value: unknown): boolean {
+  return Array.isArray(value) && value.length > 0 && value.every((one) => typeof one === "string" && /^[0-9a-f]{32}$/.test(one));
+}
+
 const MOST_LISTED = 12;
 
 /** An alarm's figures as lines of a table: objects within it line by line, images left out as they are shown. */
 export function evidenceRows(evidence: Record<string, unknown>, within = ""): [name: string, value: string][] {
   return Object.entries(evidence).flatMap(([key, value]): [string, string][] => {
     const name = `${within}${key.replaceAll("_", " ")}`;
-    if (within === "" && key === "predictions") return [];
+    if (isIds(value)) return [];
     if (value !== null && typeof value === "object" && !Array.isArray(value)) return evidenceRows(value as Record<string, unknown>, `${name} › `);
     return [[name, said(value)]];
   });
