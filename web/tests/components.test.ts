@@ -130,7 +130,7 @@ describe("Predict", () => {
     open("#/predict");
     const user = userEvent.setup();
     await user.upload(await screen.findByLabelText("Images"), pictures("a.jpg", "o.jpg"));
-    const card = await screen.findByRole("button", { name: /^No answer *the model gave grizzly *unlike the training images *: the answer says nothing *unlike anything it was trained on *o\.jpg/ });
+    const card = await screen.findByRole("button", { name: /^No answer *unlike the training images *: the answer says nothing *unlike anything it was trained on *o\.jpg/ });
     await waitFor(() => expect(session.announcement).toBe("2 images answered: 1 accept, 1 unlike the training images"));
     await user.click(screen.getByRole("button", { name: "unlike the training images 1" }));
     expect(screen.queryByRole("button", { name: /a\.jpg/ })).toBeNull();
