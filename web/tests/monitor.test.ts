@@ -50,9 +50,9 @@ function watched(changes: Partial<Watched> = {}): Watched {
     sources: [{ source: "river", name: "river", n: 300, votes: 120, last_seen: "2026-11-21T13:00:00Z", out_of_domain: rate, evidence: 0.42, alarms: [], held: false }],
     sources_left_out: 0,
     alarms: [],
-    estimated_accuracy: { value: 0.93, low: 0.9, high: 0.96, n: 120, text: "Estimated from confidences." },
+    estimated_accuracy: { value: 0.93, low: 0.9, high: 0.96, n: 120, is: "estimate", text: "Estimated from confidences." },
     audited: null,
-    progress: { behind: 0, caught_up: true, seconds_behind: 0.4, updated: null, problem: null },
+    progress: { position: 9, behind: 0, caught_up: true, seconds_behind: 0.4, updated: null, problem: null },
     ...changes,
   };
 }
@@ -198,7 +198,7 @@ describe("the page", () => {
 
   it("labels a cluster of refused images after each has been looked at", async () => {
     const ids = ["c1", "c2", "c3", "c4"];
-    clusters = [{ size: 4, sources: [{ source: "river", name: "river", n: 4 }], first: "2026-11-21T12:00:00Z", last: "2026-11-21T13:00:00Z", similarity: 0.8, ids, examples: [{ id: "c1", input: null, label: null, at: "2026-11-21T12:00:00Z" }] }];
+    clusters = [{ size: 4, sources: [{ source: "river", name: "river", n: 4 }], first: "2026-11-21T12:00:00Z", last: "2026-11-21T13:00:00Z", similarity: 0.8, ids, examples: [{ id: "c1", input: "/v1/inputs/c1", label: null, at: "2026-11-21T12:00:00Z" }] }];
     reviewer.name = "Ada";
     const asked = open();
     const user = userEvent.setup();
@@ -229,7 +229,7 @@ describe("the page", () => {
   });
 
   it("says so when a model is not watched, the webhook fails or there is no monitor at all", async () => {
-    now = { ...monitor(watched({ state: "no-gate", out_of_domain: null, expected_out_of_domain: null, text: "No gate.", progress: { behind: 9, caught_up: false, seconds_behind: 60, updated: null, problem: "the store does not answer" } })), alarms_known: false, webhook: { waiting: 2, failed: 0, last_error: "connection refused", last_sent: null } };
+    now = { ...monitor(watched({ state: "no-gate", out_of_domain: null, expected_out_of_domain: null, text: "No gate.", progress: { position: 9, behind: 9, caught_up: false, seconds_behind: 60, updated: null, problem: "the store does not answer" } })), alarms_known: false, webhook: { waiting: 2, failed: 0, last_error: "connection refused", last_sent: null } };
     const asked = open();
     expect(await screen.findByRole("heading", { name: "Bears: no gate" })).toBeTruthy();
     expect(screen.getByText("9 predictions behind")).toBeTruthy();

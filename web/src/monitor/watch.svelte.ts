@@ -55,7 +55,7 @@ class Watch {
     const before = new Set(this.standing.map(({ id }) => id));
     const first = this.data === null;
     try {
-      const found = await session.client.json<Monitor>("get", "/v1/monitor", { signal: running.signal, retries: 0 });
+      const found = await session.client.get("/v1/monitor", undefined, { signal: running.signal, retries: 0 });
       if (this.running !== running) return;
       this.data = found;
       this.error = null;
