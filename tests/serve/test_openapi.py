@@ -26,6 +26,7 @@ from drivetrain.serve.http.uploads import parse_uploads
 from drivetrain.serve.settings import RequestLimits
 
 PROBLEM = "application/problem+json"
+TELL = "/v1/predictions/{record_id}/label"
 METHODS = {"get", "put", "post", "delete", "options", "head", "patch", "trace"}
 
 
@@ -125,6 +126,9 @@ CONTRACT = {
     "post /v1/explain",
     "get /v1/predictions",
     "get /v1/predictions/{record_id}",
+    "post /v1/predictions/{record_id}/label",
+    "get /v1/predictions/{record_id}/labels",
+    "get /v1/labels",
     "get /v1/inputs/{sha256}",
     "get /v1/samples",
     "get /v1/samples/{number}",
@@ -265,8 +269,9 @@ def test_what_is_answered_is_what_is_documented(
         ):
             check_documented(document, path, "get", client.get(path.format(**given)))
         check_documented(document, path, "get", client.get(path.format(**values), headers={"Host": "evil.example"}))
-    for query in ({"limit": "0"}, {"cursor": "x"}, {"since": "x"}):
-        check_documented(document, "/v1/predictions", "get", client.get("/v1/predictions", params=query))
+    for query in ({"limit": "0"}, {"cursor": "x"}, {"since": "x"}, {"unknown": "x"}):
+        for path in ("/v1/predictions", "/v1/labels"):
+            check_documented(document, path, "get", client.get(path, params=query))
     image = base64.b64encode(jpeg()).decode()
     tensor = {"inputs": [{"name": "image", "datatype": "BYTES", "shape": [1], "data": [image]}]}
     too_many = {"inputs": [{"name": "image", "datatype": "BYTES", "shape": [3], "data": [image] * 3}]}
@@ -288,10 +293,17 @@ def test_what_is_answered_is_what_is_documented(
         ("/v2/models/{name}/infer", {"json": {}}),
         ("/v2/models/{name}/infer", {"content": b"{"}),
         ("/v2/models/{name}/versions/{version}/infer", {"json": tensor}),
+        ("/v1/predictions/{record_id}/label", {"json": {"label": "rot", "id": "a" * 32}}),
+        ("/v1/predictions/{record_id}/label", {"json": {"label": "blau", "id": "a" * 32}}),
+        ("/v1/predictions/{record_id}/label", {"json": {"label": "lila"}}),
+        ("/v1/predictions/{record_id}/label", {"content": b"{", "headers": {"content-type": "application/json"}}),
+        ("/v1/predictions/{record_id}/label", {"content": b"x"}),
+        ("/v1/predictions/{record_id}/label", {"json": {"note": "x" * 300_000}}),
         ("/v1/models/{name}/reload", {}),
     ]
+    check_documented(document, TELL, "post", client.post(TELL.format(record_id="x"), json={"label": "rot"}))
     for route, request in asked:
-        answer = client.post(route.format(**below), **request)
+        answer = client.post(route.format(**values), **request)
         check_documented(document, route.partition("?")[0], "post", answer)
     for route in ("/v2/models/{name}/infer", "/v1/models/{name}/reload"):
         check_documented(document, route, "post", client.post(route.format(name="nothing"), json=tensor))
@@ -351,13 +363,22 @@ def test_refusals_under_load_are_documented(
             answer = bench.client.post(path.format(name="farben"), **request)
             assert answer.json()["type"] == "urn:drivetrain:problem:overloaded"
             check_documented(document, path, "post", answer)
-        for method in ("append", "page", "record", "input", "check"):
+        for method in ("append", "page", "record", "input", "check", "truths", "truths_of", "add_truth"):
             monkeypatch.setattr(bench.server.store, method, down)
         bench.server.ledger.failure = StoreError("the store is down")
-        reads = ("/v1/predictions", "/v1/predictions/{record_id}", "/v1/inputs/{sha256}", "/v2/health/ready")
+        reads = (
+            "/v1/predictions",
+            "/v1/predictions/{record_id}",
+            "/v1/predictions/{record_id}/labels",
+            "/v1/labels",
+            "/v1/inputs/{sha256}",
+            "/v2/health/ready",
+        )
         for path in reads:
             answer = bench.client.get(path.format(record_id="x", sha256="0" * 64))
+            assert answer.status_code == 503
             check_documented(document, path, "get", answer)
+        check_documented(document, TELL, "post", bench.client.post(TELL.format(record_id="x"), json={"label": "rot"}))
         for path, request in asked:
             answer = bench.client.post(path.format(name="farben"), **request)
             assert answer.json()["type"] == "urn:drivetrain:problem:store-unavailable"

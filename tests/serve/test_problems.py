@@ -158,6 +158,15 @@ def _too_often(here: Listening) -> httpx.Response:
     return here.predict(jpeg(2), key=0)
 
 
+def _told_twice(here: Listening) -> httpx.Response:
+    """Another answer under the id of the first."""
+    (one,) = here.predict(jpeg(1)).json()["predictions"]
+    for label in ("rot", "blau"):
+        body = {"label": label, "id": "a" * 32}
+        answer = here.ask("POST", f"/v1/predictions/{one['id']}/label", json=body)
+    return answer
+
+
 @dataclass(frozen=True)
 class Case:
     """How to come by a problem: the server's options, keys of these roles, and what to ask."""
@@ -192,6 +201,7 @@ CASES: Mapping[str, Case] = {
     "not-found: prediction": Case(sent("GET", "/v1/predictions/x")),
     "not-found: image": Case(sent("GET", f"/v1/inputs/{'0' * 64}")),
     "method-not-allowed": Case(sent("DELETE", "/v1/models")),
+    "conflict": Case(_told_twice),
     "timeout": Case(_slow, {"upload_s": 0.2}),
     "too-large: images": Case(lambda here: here.predict(jpeg(1), jpeg(2), jpeg(3)), {"max_images": 2}),
     "too-large: bytes": Case(lambda here: here.predict(b"x" * (1 << 20)), {"max_body_mb": 1}),

@@ -95,6 +95,7 @@ export function entry(id: string, changes: Partial<HistoryEntry> = {}): HistoryE
     facts: { width: 400, height: 300 },
     metadata: { camera: null, site: null, group: null, taken_at: null, extra: {} },
     timings: { queue_ms: 1, decode_ms: 2, network_ms: 3, total_ms: 7 },
+    truths: [],
     ...changes,
   };
 }

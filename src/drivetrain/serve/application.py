@@ -27,7 +27,7 @@ from .http.envelope import Envelope
 from .http.express import Express
 from .http.metrics import CONTENT_TYPE, monitor_metrics
 from .http.problems import Problem, ProblemDetail, Slug, documented, invalid
-from .routes import explanation, open_inference, prediction
+from .routes import explanation, open_inference, prediction, truths
 from .routes.catalogue import catalogue_routes
 from .routes.history import history_routes
 from .routes.monitor import monitor_routes
@@ -80,6 +80,7 @@ def create_app(server: Server) -> FastAPI:
         catalogue_routes(server),
         history_routes(server),
         monitor_routes(server),
+        truths.truth_routes(server),
         sample_routes(server),
         open_inference.health_routes(server),
         open_inference.inference_routes(server),
@@ -217,7 +218,7 @@ def openapi(app: FastAPI) -> dict[str, Any]:
     if app.openapi_schema:
         return app.openapi_schema
     document = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
-    own = (ProblemDetail, *prediction.SCHEMAS, *explanation.SCHEMAS, *open_inference.SCHEMAS)
+    own = (ProblemDetail, *prediction.SCHEMAS, *explanation.SCHEMAS, *open_inference.SCHEMAS, *truths.SCHEMAS)
     _, definitions = models_json_schema(
         [(model, "validation") for model in own], ref_template="#/components/schemas/{model}"
     )

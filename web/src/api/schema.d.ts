@@ -331,6 +331,66 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/predictions/{record_id}/label": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Tell the right answer
+         * @description Stored beside the prediction before it is acknowledged; it replaces nothing that was told before.
+         */
+        post: operations["label_v1_predictions__record_id__label_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/predictions/{record_id}/labels": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Right answers told of one prediction
+         * @description All of them, the oldest first.
+         */
+        get: operations["labels_of_v1_predictions__record_id__labels_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/labels": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Right answers that people told
+         * @description From the newest back.
+         */
+        get: operations["labels_v1_labels_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/samples": {
         parameters: {
             query?: never;
@@ -630,43 +690,6 @@ export interface components {
             bound: components["schemas"]["BoundAnswer"] | null;
         };
         /**
-         * BoundAnswer
-         * @description The error among accepted answers that was asked for, and on what it rests.
-         */
-        BoundAnswer: {
-            /** Max Error */
-            max_error: number;
-            /**
-             * Level
-             * @description Probability with which it is kept to
-             */
-            level: number;
-            /**
-             * Independent
-             * @description Independent answers judged: one of each group
-             */
-            independent: number;
-            /** Accepted */
-            accepted: number;
-            /** Wrong */
-            wrong: number;
-            /**
-             * Error Upper
-             * @description One-sided limit of the error; 1 where nothing is accepted
-             */
-            error_upper: number;
-            /**
-             * Needed
-             * @description Fewest accepted, independent, error-free answers that can show it
-             */
-            needed: number;
-            /**
-             * Labelled
-             * @description About how many labelled images would show it, where it could not be shown
-             */
-            labelled: number | null;
-        };
-        /**
          * AlarmAnswer
          * @description An alarm, which stands until a person clears it.
          */
@@ -810,6 +833,43 @@ export interface components {
             high: number;
             /** Text */
             text: string;
+        };
+        /**
+         * BoundAnswer
+         * @description The error among accepted answers that was asked for, and on what it rests.
+         */
+        BoundAnswer: {
+            /** Max Error */
+            max_error: number;
+            /**
+             * Level
+             * @description Probability with which it is kept to
+             */
+            level: number;
+            /**
+             * Independent
+             * @description Independent answers judged: one of each group
+             */
+            independent: number;
+            /** Accepted */
+            accepted: number;
+            /** Wrong */
+            wrong: number;
+            /**
+             * Error Upper
+             * @description One-sided limit of the error; 1 where nothing is accepted
+             */
+            error_upper: number;
+            /**
+             * Needed
+             * @description Fewest accepted, independent, error-free answers that can show it
+             */
+            needed: number;
+            /**
+             * Labelled
+             * @description About how many labelled images would show it, where it could not be shown
+             */
+            labelled: number | null;
         };
         /**
          * ClearBody
@@ -1043,6 +1103,11 @@ export interface components {
             };
             metadata: components["schemas"]["Metadata"];
             timings: components["schemas"]["RecordTimings"];
+            /**
+             * Truths
+             * @description The right answers that people told, the oldest first
+             */
+            truths: components["schemas"]["TruthAnswer"][];
         };
         /**
          * HistoryPage
@@ -1692,6 +1757,71 @@ export interface components {
             shape: number[];
         };
         /**
+         * ToldHow
+         * @description The way in which a person came to a right answer. One told with the model's answer in sight is no test of the model.
+         * @enum {string}
+         */
+        ToldHow: "blind" | "assisted" | "adjudicated";
+        /**
+         * TruthAnswer
+         * @description The right answer to one prediction, as a person told it. Nothing replaces it: who knows better tells another.
+         */
+        TruthAnswer: {
+            /** Id */
+            id: string;
+            /** Prediction Id */
+            prediction_id: string;
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /**
+             * By
+             * @description The person, or the name of the key it was told with
+             */
+            by: string;
+            /** @description blind: without seeing the model's answer; assisted: with it in sight, which is no test of the model; adjudicated: by somebody who decided between answers without knowing whose they were */
+            how: components["schemas"]["ToldHow"];
+            /**
+             * Label
+             * @description The one right label; null for other tasks
+             */
+            label: string | null;
+            /**
+             * Labels
+             * @description All right labels, of a model that gives any number of them; empty where none is right, null for other tasks
+             */
+            labels: string[] | null;
+            /**
+             * Values
+             * @description The true numbers, of a model that gives numbers
+             */
+            values: {
+                [key: string]: number;
+            };
+            /** Note */
+            note: string | null;
+        };
+        /**
+         * TruthList
+         * @description The right answers told of one prediction, the oldest first.
+         */
+        TruthList: {
+            /** Truths */
+            truths: components["schemas"]["TruthAnswer"][];
+        };
+        /**
+         * TruthPage
+         * @description Right answers from the newest back.
+         */
+        TruthPage: {
+            /** Truths */
+            truths: components["schemas"]["TruthAnswer"][];
+            /** Next */
+            next: string | null;
+        };
+        /**
          * ValueAnswer
          * @description A number with the interval that holds the true one with the probability the model states.
          */
@@ -1844,6 +1974,60 @@ export interface components {
             parameters?: {
                 [key: string]: components["schemas"]["JsonValue"];
             };
+        };
+        /**
+         * LabelBody
+         * @description The right answer to one prediction: ``label``, ``labels`` or ``values``, in the form of the prediction's own answer.
+         */
+        LabelBody: {
+            /**
+             * Label
+             * @description Of a model that gives one label
+             * @default null
+             */
+            label: string | null;
+            /**
+             * Labels
+             * @description Of one that gives any number: all that are right, or []
+             * @default null
+             */
+            labels: string[] | null;
+            /**
+             * Values
+             * @description Of one that gives numbers: those that are known
+             * @default null
+             */
+            values: {
+                [key: string]: number;
+            } | null;
+            /**
+             * @description blind: the model's answer was not in sight; assisted: it was; adjudicated: decided between answers without knowing whose they were. Assisted by default, as whoever has a prediction's id has mostly seen its answer
+             * @default assisted
+             */
+            how: components["schemas"]["ToldHow"];
+            /**
+             * By
+             * @description Who says so; by default the key's name
+             * @default null
+             */
+            by: string | null;
+            /**
+             * Note
+             * @default null
+             */
+            note: string | null;
+            /**
+             * New
+             * @description The label is one that the model does not know, and that is no slip of the pen
+             * @default false
+             */
+            new: boolean;
+            /**
+             * Id
+             * @description An id of your own, at random: sent again, the same is not stored twice
+             * @default null
+             */
+            id: string | null;
         };
         /**
          * PredictBody
@@ -3235,6 +3419,294 @@ export interface operations {
                 };
             };
             /** @description More requests than can be answered */
+            503: {
+                headers: {
+                    /** @description Seconds */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+        };
+    };
+    label_v1_predictions__record_id__label_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                record_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["LabelBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TruthAnswer"];
+                };
+            };
+            /** @description The request cannot be understood */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description A key is needed */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description Not allowed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description There is nothing here */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description The request took too long to arrive */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description It is there already, and says something else */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description Too much at once */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description Not this kind of body */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description The request cannot be used as it is */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    /** @description Seconds */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description More requests than can be answered */
+            503: {
+                headers: {
+                    /** @description Seconds */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+        };
+    };
+    labels_of_v1_predictions__record_id__labels_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                record_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TruthList"];
+                };
+            };
+            /** @description The request cannot be understood */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description A key is needed */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description Not allowed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description There is nothing here */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description The request cannot be used as it is */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description Answers cannot be stored */
+            503: {
+                headers: {
+                    /** @description Seconds */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+        };
+    };
+    labels_v1_labels_get: {
+        parameters: {
+            query?: {
+                limit?: number;
+                /** @description `next` of the page before */
+                cursor?: string | null;
+                prediction_id?: string | null;
+                model?: string | null;
+                bundle_id?: string | null;
+                how?: components["schemas"]["ToldHow"] | null;
+                by?: string | null;
+                label?: string | null;
+                /** @description Told from this moment on */
+                since?: string | null;
+                /** @description Told before this moment */
+                until?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TruthPage"];
+                };
+            };
+            /** @description The request cannot be understood */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description A key is needed */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description Not allowed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description The request cannot be used as it is */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description Answers cannot be stored */
             503: {
                 headers: {
                     /** @description Seconds */

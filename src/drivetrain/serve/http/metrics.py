@@ -11,7 +11,7 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
-from ...core.records import Alarm, Entry
+from ...core.records import Alarm, Entry, ToldHow
 from ...core.types import Verdict
 from .envelope import FinishedRequest
 
@@ -41,6 +41,7 @@ class Metrics:
         self._batch = Histogram("drivetrain_batch_images", "Images a run", ["model"], buckets=SIZES, registry=own)
         self._work = Histogram("drivetrain_batch_seconds", "A batch's work", ["model"], buckets=SECONDS, registry=own)
         self._verdicts = Counter("drivetrain_predictions_total", "Answers", ["model", "verdict"], registry=own)
+        self._truths = Counter("drivetrain_labels_told_total", "Right answers told", ["model", "how"], registry=own)
         self._lag = Histogram(
             "drivetrain_store_seconds", "From an answer until it is stored", buckets=SECONDS, registry=own
         )
@@ -92,6 +93,10 @@ class Metrics:
         if record.prediction.verdict is Verdict.OUT_OF_DOMAIN:
             self._out_of_domain.labels(record.model).inc()
         self._queue_wait.observe(record.timings.queue_s)
+
+    def told(self, model: str, how: ToldHow) -> None:
+        """Count a right answer that was told and stored."""
+        self._truths.labels(model, how.value).inc()
 
     def lag(self, seconds: float) -> None:
         """Count the seconds until a request's answers were stored."""

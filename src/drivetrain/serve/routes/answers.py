@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from pydantic import BaseModel, Field
 
-from ...core.records import Context, Record, Timings
+from ...core.records import Context, Record, Timings, ToldHow, Truth
 from ...core.types import Verdict
 from ...model.kinds.registry import KINDS
 from ..http.uploads import Metadata
@@ -89,6 +90,25 @@ class RecordTimings(BaseModel):
     total_ms: float
 
 
+class TruthAnswer(BaseModel):
+    """The right answer to one prediction, as a person told it. Nothing replaces it: who knows better tells another."""
+
+    id: str
+    prediction_id: str
+    at: datetime
+    by: str = Field(description="The person, or the name of the key it was told with")
+    how: ToldHow = Field(
+        description="blind: without seeing the model's answer; assisted: with it in sight, which is no test of the model; "
+        "adjudicated: by somebody who decided between answers without knowing whose they were"
+    )
+    label: str | None = Field(description="The one right label; null for other tasks")
+    labels: list[str] | None = Field(
+        description="All right labels, of a model that gives any number of them; empty where none is right, null for other tasks"
+    )
+    values: dict[str, float] = Field(description="The true numbers, of a model that gives numbers")
+    note: str | None
+
+
 class HistoryEntry(StoredAnswer):
     """An answer given earlier."""
 
@@ -103,6 +123,7 @@ class HistoryEntry(StoredAnswer):
     )
     metadata: Metadata
     timings: RecordTimings
+    truths: list[TruthAnswer] = Field(description="The right answers that people told, the oldest first")
 
 
 class HistoryPage(BaseModel):
@@ -118,7 +139,22 @@ def stored_json(record: Record) -> dict[str, Any]:
     return {**record.prediction.to_json(), "id": record.id, "input_sha256": record.input_sha256}
 
 
-def history_json(record: Record, *, input_kept: bool) -> dict[str, Any]:
+def truth_json(truth: Truth) -> dict[str, Any]:
+    """As `TruthAnswer`."""
+    return {
+        "id": truth.id,
+        "prediction_id": truth.prediction_id,
+        "at": moment(truth.at),
+        "by": truth.by,
+        "how": truth.how.value,
+        "label": truth.label,
+        "labels": None if truth.labels is None else list(truth.labels),
+        "values": dict(truth.values),
+        "note": truth.note,
+    }
+
+
+def history_json(record: Record, *, input_kept: bool, truths: Sequence[Truth] = ()) -> dict[str, Any]:
     """As `HistoryEntry`."""
     return {
         **stored_json(record),
@@ -130,6 +166,7 @@ def history_json(record: Record, *, input_kept: bool) -> dict[str, Any]:
         "facts": dict(record.facts),
         "metadata": context_json(record.context),
         "timings": _record_timings(record.timings),
+        "truths": [truth_json(truth) for truth in truths],
     }
 
 

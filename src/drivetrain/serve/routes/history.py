@@ -42,7 +42,7 @@ def history_routes(server: Server) -> APIRouter:
     return router
 
 
-def _only_what_is_known(request: Request) -> None:
+def only_what_is_known(request: Request) -> None:
     """Refuse a question of another name: passed over, it would find every answer, as if none had been asked.
 
     Raises:
@@ -63,7 +63,7 @@ def _add_search(router: APIRouter, server: Server) -> None:
         "/v1/predictions",
         response_model=HistoryPage,
         summary="Answers given earlier",
-        dependencies=[Depends(_only_what_is_known)],
+        dependencies=[Depends(only_what_is_known)],
         responses=documented("unauthorized", "forbidden", "unprocessable", "store-unavailable"),
     )
     def predictions(
@@ -89,6 +89,7 @@ def _add_search(router: APIRouter, server: Server) -> None:
         try:
             page = server.store.page(wanted, limit, cursor)
             kept = _kept(server, page.records)
+            truths = server.store.truths_of([record.id for record in page.records])
         except UsageError as error:
             raise Problem("unprocessable", str(error)) from None
         except StoreError as error:
@@ -96,7 +97,8 @@ def _add_search(router: APIRouter, server: Server) -> None:
         return JSONResponse(
             {
                 "predictions": [
-                    history_json(record, input_kept=record.input_sha256 in kept) for record in page.records
+                    history_json(record, input_kept=record.input_sha256 in kept, truths=truths.get(record.id, ()))
+                    for record in page.records
                 ],
                 "next": page.next,
                 "searched_to": moment(page.searched_to),
@@ -118,11 +120,13 @@ def _add_entry(router: APIRouter, server: Server) -> None:
         try:
             record = server.store.record(record_id)
             kept = _kept(server, [record] if record else [])
+            truths = server.store.truths_of([record_id]) if record else {}
         except StoreError as error:
             raise unavailable(error) from None
         if record is None:
             raise Problem("not-found", f"there is no prediction {record_id[:80]!r}")
-        return JSONResponse(history_json(record, input_kept=record.input_sha256 in kept))
+        told = truths.get(record.id, ())
+        return JSONResponse(history_json(record, input_kept=record.input_sha256 in kept, truths=told))
 
 
 def _add_input(router: APIRouter, server: Server) -> None:
