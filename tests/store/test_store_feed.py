@@ -12,7 +12,7 @@ from made_records import START, made_entry, made_record, made_truth
 
 from drivetrain.core.errors import StoreError, UsageError
 from drivetrain.core.records import Entry, Fed
-from drivetrain.store import feed
+from drivetrain.store import feed_entry
 from drivetrain.store.sql_store import SqlStore, open_store
 from drivetrain.store.writing import EntryRows
 from postgres import Postgres
@@ -64,7 +64,7 @@ def test_what_is_stored_again_is_fed_once(store: SqlStore) -> None:
 
 
 def test_a_group_too_large_for_a_row_takes_several(store: SqlStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(feed, "MOST", 3)
+    monkeypatch.setattr(feed_entry, "MOST", 3)
     store.append([made_entry(n) for n in range(8)])
     found = everything(store, 2)
     assert names(found) == [str(n) for n in range(8)]
@@ -131,7 +131,15 @@ def test_a_position_is_not_given_out_while_an_earlier_one_may_still_appear(postg
         store.feed(0, 10)
     begun.rollback()
     slow.close()
-    assert names(store.feed(0, 10)) == ["1", "2", "4"]
+    found = store.feed(0, 10)
+    assert names(found) == ["1", "2", "4"]
+    # Nobody is locked out by a reader to whom nothing is new.
+    holder = store._engine.connect()
+    begun = holder.begin()
+    holder.exec_driver_sql(f"SELECT pg_advisory_xact_lock_shared({feed_entry.LOCK})")
+    assert store.feed(found[-1].position, 10) == ()
+    begun.rollback()
+    holder.close()
     reader.shutdown()
     store.close()
 

@@ -1,16 +1,16 @@
 """The feed: everything stored, in an order that never changes, for readers who go on from where they were.
 
-A group of predictions that is written at once is one row, a truth is another, and a row's number times `MOST` plus an entry's
-place in it is the entry's position. A row of neither marks the place where an alarm was cleared. Rows are numbered before they
-can be seen. SQLite has one writer at a time, so they appear in their order. In PostgreSQL a later number may be seen first, and
-a reader who had gone past the gap would miss what fills it. So whoever writes holds a lock, shared with the other writers, from
-before the number is given until it can be seen; a reader takes the lock for itself, for a moment, and then knows that all the
-numbers given until then can be seen or never will be. Writers do not wait for each other, and idle stores are not locked.
+A group of predictions that is written at once is one row, a truth is another, and a row's number times `feed_entry.MOST` plus
+an entry's place in it is the entry's position. A row of neither marks the place where an alarm was cleared. Rows are numbered
+before they can be seen. SQLite has one writer at a time, so they appear in their order. In PostgreSQL a later number may be seen
+first, and a reader who had gone past the gap would miss what fills it. So whoever writes holds a lock, shared with the other
+writers, from before the number is given until it can be seen; a reader takes the lock for itself, for a moment, and then knows
+that all the numbers given until then can be seen or never will be. Writers do not wait for each other, and idle stores are not
+locked.
 """
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -19,15 +19,11 @@ from sqlalchemy import Connection, Row, Table, delete, func, or_, select, text
 from ..core.errors import UsageError
 from ..core.records import Fed, Record
 from . import truth_table
+from .feed_entry import BITS, LOCK
 from .indexed import SEPARATOR
 from .rows import COLUMNS, to_record
 from .tables import FEED, PREDICTIONS, TRUTHS
 
-_BITS = 16
-MOST = 1 << _BITS
-"""The most predictions of a row."""
-LOCK = 0x66656564
-"""The number of the lock in PostgreSQL; it only has to be the same everywhere."""
 # Seconds that a reader waits for writers, who wait for him meanwhile, before he gives up: one of them may be frozen.
 _PATIENCE_S = 1
 _AT_ONCE = 500
@@ -40,29 +36,6 @@ class _Place(NamedTuple):
     truth_id: str | None
 
 
-def enter_predictions(driver: sqlite3.Connection, ids: Sequence[str]) -> None:
-    """Give predictions their positions, in SQLite; PostgreSQL's are given by the statement that writes them."""
-    rows = [(SEPARATOR.join(ids[start : start + MOST]),) for start in range(0, len(ids), MOST)]
-    driver.executemany("INSERT INTO feed (predictions) VALUES (?)", rows)
-
-
-def enter_truth(connection: Connection, truth_id: str) -> None:
-    """Give a truth its position."""
-    if connection.dialect.name == "postgresql":
-        connection.execute(text(f"SELECT pg_advisory_xact_lock_shared({LOCK})"))
-    connection.execute(FEED.insert(), {"truth": truth_id})
-
-
-def enter_mark(connection: Connection) -> int:
-    """Give something that is no entry a position between those of entries, and return it."""
-    if connection.dialect.name == "postgresql":
-        connection.execute(text(f"SELECT pg_advisory_xact_lock_shared({LOCK})"))
-    done = connection.execute(FEED.insert().values(predictions=None, truth=None))
-    assert done.inserted_primary_key is not None  # the table numbers its rows
-    number: int = done.inserted_primary_key[0]
-    return number << _BITS
-
-
 def horizon(connection: Connection, after: int) -> int | None:
     """The number of the last row below which nothing will be entered any more; None where nothing lies behind ``after``.
 
@@ -70,7 +43,7 @@ def horizon(connection: Connection, after: int) -> int | None:
     """
     newest = select(func.max(FEED.c.number))
     found: int | None = connection.execute(newest).scalar()
-    if found is None or found < after >> _BITS:
+    if found is None or found < after >> BITS or (found == after >> BITS and not _places(connection, after, 1, found)):
         return None
     if connection.dialect.name == "postgresql":
         connection.execute(text(f"SELECT set_config('lock_timeout', '{_PATIENCE_S}s', true)"))
@@ -117,10 +90,10 @@ def _ids(row: Row[Any]) -> list[str]:
 def _places(connection: Connection, after: int, limit: int, last: int) -> list[_Place]:
     number = FEED.c.number
     is_entry = or_(FEED.c.predictions.is_not(None), FEED.c.truth.is_not(None))
-    query = select(FEED).where(number >= after >> _BITS, number <= last, is_entry).order_by(number).limit(limit + 1)
+    query = select(FEED).where(number >= after >> BITS, number <= last, is_entry).order_by(number).limit(limit + 1)
     places: list[_Place] = []
     for row in connection.execute(query):
-        start = row.number << _BITS
+        start = row.number << BITS
         entries = [_Place(start + place, name, None) for place, name in enumerate(_ids(row))]
         if row.truth is not None:
             entries = [_Place(start, None, row.truth)]

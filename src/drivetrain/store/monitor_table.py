@@ -10,8 +10,9 @@ from typing import Any
 from sqlalchemy import Connection, Row, literal, select, tuple_
 
 from ..core.records import Alarm, MonitorState, NoticeEvent
-from . import feed, notice_table
+from . import notice_table
 from .alarm_text import of_text, to_text
+from .feed_entry import enter_mark
 from .indexed import indexed
 from .moment import from_us, to_us
 from .new_row import add_new
@@ -74,7 +75,7 @@ def clear(connection: Connection, alarm_id: str, at: datetime, by: str, reason: 
     row = connection.execute(query).first()
     if row is None or row.cleared is not None:
         return None if row is None else _alarm(row)
-    position = feed.enter_mark(connection)
+    position = enter_mark(connection)
     moment = from_us(to_us(at))
     cleared = replace(_alarm(row), cleared=moment, cleared_by=by, reason=reason, cleared_position=position)
     connection.execute(ALARMS.update().where(_A.id == row.id).values(cleared=to_us(at), alarm=to_text(cleared)))

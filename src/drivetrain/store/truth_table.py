@@ -10,8 +10,8 @@ from sqlalchemy import ColumnElement, Connection, Row, delete, func, literal, se
 
 from ..core.errors import UsageError
 from ..core.records import ToldHow, Truth, TruthFilter, TruthPage
-from . import feed
 from .cursor import Position, parse_cursor, to_cursor
+from .feed_entry import enter_truth
 from .indexed import indexed
 from .moment import from_us, to_us
 from .new_row import add_new
@@ -42,7 +42,7 @@ def add(connection: Connection, truth: Truth) -> Truth:
         connection, TRUTHS, _row(truth, prediction.model, prediction.bundle_id)
     ):  # another process was quicker
         return by_id(connection, [truth.id])[truth.id]
-    feed.enter_truth(connection, indexed(truth.id))
+    enter_truth(connection, indexed(truth.id))
     return truth
 
 

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Table
 from sqlalchemy.types import BigInteger, Float, Integer
 
 from ..core.records import Entry
-from . import feed
+from . import feed_entry
 from .indexed import SEPARATOR, indexed
 from .moment import DAY_US, to_us
 from .rows import label_rows, to_row
@@ -59,7 +59,7 @@ def _insert_all() -> str:
     return (
         f"WITH named AS ({_insert_arrays(LABELS)}), fresh AS ({_insert_arrays(PREDICTIONS)} RETURNING id) "
         f"INSERT INTO feed (predictions) SELECT string_agg(id, chr({ord(SEPARATOR)})) FROM fresh "
-        f"HAVING count(*) > 0 AND pg_advisory_xact_lock_shared({feed.LOCK}) IS NOT NULL"
+        f"HAVING count(*) > 0 AND pg_advisory_xact_lock_shared({feed_entry.LOCK}) IS NOT NULL"
     )
 
 
@@ -93,8 +93,8 @@ class EntryRows:
             connection.exec_driver_sql(_INPUTS[name], self.inputs)
         if name == "postgresql":
             labels = list(map(list, zip(*self.labels, strict=True))) or [[] for _ in LABELS.columns]
-            for start in range(0, len(self.records), feed.MOST):
-                records = zip(*self.records[start : start + feed.MOST], strict=True)
+            for start in range(0, len(self.records), feed_entry.MOST):
+                records = zip(*self.records[start : start + feed_entry.MOST], strict=True)
                 connection.exec_driver_sql(_POSTGRES, (*labels, *map(list, records)))
                 labels = [[] for _ in LABELS.columns]
             return
@@ -104,7 +104,7 @@ class EntryRows:
         written = driver.executemany(_SQLITE[PREDICTIONS], self.records).rowcount
         driver.executemany(_SQLITE[LABELS], self.labels)
         ids = [row[0] for row in self.records] if written == len(self.records) else _newest(driver, written)
-        feed.enter_predictions(driver, ids)
+        feed_entry.enter_predictions(driver, ids)
 
 
 def _newest(driver: sqlite3.Connection, count: int) -> list[str]:
