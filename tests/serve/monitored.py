@@ -15,6 +15,11 @@ from waiting import LONG_S
 
 from drivetrain.core.identifiers import new_id
 from drivetrain.core.records import ToldHow, Truth
+from drivetrain.model.predictor import load
+from drivetrain.monitor.following import alarm_of
+from drivetrain.monitor.observation import Audit, Observation
+from drivetrain.monitor.reference import Reference
+from drivetrain.monitor.watch import Watch
 from drivetrain.store.sql_store import open_store
 
 ACCEPTED = jpeg(1)
@@ -65,3 +70,37 @@ def alarmed(client: TestClient, store: Path, camera: str = "trail-4") -> dict[st
     tell_wrong(store, [ask(client, camera)["id"] for _ in range(ENOUGH)])
     alarm: dict[str, Any] = until(client, lambda found: bool(found["alarms"]))["alarms"][0]
     return alarm
+
+
+def replayed(store: Path, bundle: Path) -> str:
+    """The state of a watch that reads the whole store by itself, one entry after the other."""
+    opened = open_store(store)
+    predictor = load(bundle)
+    watch = Watch.of(Reference.of(predictor))
+    name, version = "farben", predictor.manifest.bundle_id
+    clearings: dict[Any, int] = {}
+    for entry in opened.feed(0, 1_000_000):
+        record = entry.record
+        assert (record.model, record.prediction.bundle_id) == (name, version)
+        told = Observation.of_record(record) if entry.truth is None else Audit.of(record, entry.truth)
+        if told is None:
+            continue
+        for key in [key for key, position in clearings.items() if position < entry.position]:
+            watch.clear(*key)
+            del clearings[key]
+        for raised in watch.update(told):
+            alarm = opened.alarm(alarm_of((name, version), raised).id)
+            assert alarm is not None, "the server has not raised it"
+            if alarm.cleared_position is not None:
+                clearings[raised.monitor, raised.source] = alarm.cleared_position
+    opened.close()
+    return watch.to_json()
+
+
+def kept_state(store: Path, bundle: Path) -> str:
+    """The state as the server has written it."""
+    opened = open_store(store)
+    state = opened.monitor_state("farben", load(bundle).manifest.bundle_id)
+    opened.close()
+    assert state is not None
+    return state.state

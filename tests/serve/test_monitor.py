@@ -14,7 +14,7 @@ from typing import Any, cast
 
 import pytest
 from held import MakeClient, with_keys
-from monitored import ACCEPTED, ENOUGH, alarmed, ask, monitor, tell_wrong, until
+from monitored import ACCEPTED, ENOUGH, alarmed, ask, kept_state, monitor, replayed, tell_wrong, until
 from receiver import receiving
 from running import jpeg
 from starlette.testclient import TestClient
@@ -24,10 +24,6 @@ from drivetrain.core.identifiers import new_id
 from drivetrain.core.records import Alarm, Entry, MonitorState, RecordFilter, Role, StoredInput, ToldHow
 from drivetrain.core.types import Verdict
 from drivetrain.model.predictor import Predictor, load
-from drivetrain.monitor.following import alarm_of
-from drivetrain.monitor.observation import Audit, Observation
-from drivetrain.monitor.reference import Reference
-from drivetrain.monitor.watch import Watch
 from drivetrain.serve.served import ServedModel
 from drivetrain.serve.work import monitoring
 from drivetrain.serve.work.alarms import Alarms
@@ -45,39 +41,6 @@ def store(tmp_path: Path) -> Path:
 
 def clear(client: TestClient, alarm: str, **body: Any) -> Any:
     return client.post(f"/v1/monitor/alarms/{alarm}/clear", json={"reason": "lens cleaned", "by": "ada", **body})
-
-
-def replayed(store: Path, bundle: Path) -> str:
-    """The state of a watch that reads the whole store by itself, one entry after the other."""
-    opened = open_store(store)
-    predictor = load(bundle)
-    watch = Watch.of(Reference.of(predictor))
-    name, version = "farben", predictor.manifest.bundle_id
-    clearings: dict[Any, int] = {}
-    for entry in opened.feed(0, 1_000_000):
-        record = entry.record
-        assert (record.model, record.prediction.bundle_id) == (name, version)
-        told = Observation.of_record(record) if entry.truth is None else Audit.of(record, entry.truth)
-        if told is None:
-            continue
-        for key in [key for key, position in clearings.items() if position < entry.position]:
-            watch.clear(*key)
-            del clearings[key]
-        for raised in watch.update(told):
-            alarm = opened.alarm(alarm_of((name, version), raised).id)
-            assert alarm is not None, "the server has not raised it"
-            if alarm.cleared_position is not None:
-                clearings[raised.monitor, raised.source] = alarm.cleared_position
-    opened.close()
-    return watch.to_json()
-
-
-def kept_state(store: Path, bundle: Path) -> str:
-    opened = open_store(store)
-    state = opened.monitor_state("farben", load(bundle).manifest.bundle_id)
-    opened.close()
-    assert state is not None
-    return state.state
 
 
 def test_a_server_that_has_answered_nothing_says_so(client: TestClient) -> None:
