@@ -14,7 +14,18 @@ import sys
 
 from .record import RESULTS
 
-ALONE = ("accuracy", "embedding", "train_time", "memory", "help", "finetune_step", "finetune", "store", "ranges")
+ALONE = (
+    "accuracy",
+    "embedding",
+    "train_time",
+    "memory",
+    "help",
+    "finetune_step",
+    "finetune",
+    "store",
+    "ranges",
+    "monitor_server",
+)
 
 
 def main() -> None:
