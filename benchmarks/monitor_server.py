@@ -36,12 +36,13 @@ from PIL import Image
 from drivetrain.core.identifiers import new_id
 from drivetrain.core.records import Entry, ToldHow, Truth, TruthFilter
 from drivetrain.model.predictor import load
+from drivetrain.monitor.following import alarm_of
 from drivetrain.monitor.observation import Audit, Observation
 from drivetrain.monitor.reference import Reference
 from drivetrain.monitor.watch import Watch
 from drivetrain.serve.served import ServedModel
 from drivetrain.serve.work.alarms import Alarms
-from drivetrain.serve.work.monitoring import Monitoring, alarm_of
+from drivetrain.serve.work.monitoring import Monitoring
 from drivetrain.store.sql_store import SqlStore, open_store
 
 from .record import ROOT, parser, record

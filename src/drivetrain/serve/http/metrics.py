@@ -129,8 +129,9 @@ class Metrics:
         return generate_latest(self._registry) + _page_of(monitors)
 
 
-def monitor_metrics(alarms: Sequence[Alarm], lags: Mapping[str, float]) -> list[Metric]:
-    """Write as metrics the knowledge of monitors: alarms that stand, and the seconds that each model's monitor is behind.
+def monitor_metrics(alarms: Sequence[Alarm], lags: Mapping[str, float | None]) -> list[Metric]:
+    """Write as metrics the knowledge of monitors: alarms that stand, and the seconds that each model's monitor is behind, None
+    where it does not go on.
 
     Made anew each time: an alarm that was cleared must not live on in what another process counted.
     """
@@ -145,9 +146,12 @@ def monitor_metrics(alarms: Sequence[Alarm], lags: Mapping[str, float]) -> list[
         "Age of the newest answer a monitor has read, while there are newer",
         labels=["model"],
     )
+    up = GaugeMetricFamily("drivetrain_monitor_up", "1 while a model's monitor follows the store", labels=["model"])
     for model, seconds in lags.items():
-        lag.add_metric([model], seconds)
-    return [standing, lag]
+        up.add_metric([model], seconds is not None)
+        if seconds is not None:
+            lag.add_metric([model], seconds)
+    return [standing, lag, up]
 
 
 class _Given(Collector):

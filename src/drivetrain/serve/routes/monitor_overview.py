@@ -69,7 +69,7 @@ def _model(server: Server, model: ServedModel, *, current: bool) -> dict[str, An
         "title": model.predictor.manifest.name,
         "current": current,
         "state": state,
-        "text": _text(state, standing, known, caught_up=progress["caught_up"]),
+        "text": _text(state, standing, known, progress),
         **known,
         "expected_out_of_domain": None if gate is None else float(gate.false_alarm),
         "alarms": [alarm_json(alarm, acts=server.alarms.on_alarm == "review") for alarm in standing],
@@ -196,7 +196,7 @@ def _state(standing: Sequence[Alarm], votes: int, *, has_gate: bool, caught_up: 
     return "ok" if caught_up and votes >= LEAST_VOTES else "learning"
 
 
-def _text(state: str, standing: Sequence[Alarm], known: Mapping[str, Any], *, caught_up: bool) -> str:
+def _text(state: str, standing: Sequence[Alarm], known: Mapping[str, Any], progress: Mapping[str, Any]) -> str:
     """Say in a sentence how things are."""
     if state == "alarm":
         oldest = min(standing, key=lambda alarm: alarm.raised)
@@ -205,13 +205,15 @@ def _text(state: str, standing: Sequence[Alarm], known: Mapping[str, Any], *, ca
         if len(standing) == 1:
             return f"An alarm stands for {places[0]} since {since}."
         return f"{len(standing)} alarms stand, for {_listed(places)}; the first since {since}."
+    if progress["problem"] is not None:
+        return f"Nothing new is seen: {progress['problem']}."
     if state == "no-gate":
         return (
             "This bundle has no gate, so images unlike those it was trained on are not noticed; only the confidence of its "
             "answers is watched."
         )
     votes, sources = known["votes"], len(known["sources"])
-    if not caught_up:
+    if not progress["caught_up"]:
         return "Earlier answers are still being read."
     if state == "learning":
         return f"{votes} of the {LEAST_VOTES} votes that it takes to say something; a source has one a minute."

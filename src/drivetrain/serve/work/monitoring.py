@@ -15,13 +15,14 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from ...core.errors import StoreError
 from ...core.ports import MonitorStore
 from ...core.records import Alarm, Fed, MonitorState
-from ...monitor.following import Told, alarm_of, tell
+from ...monitor.following import alarm_of, tell
 from ...monitor.raised import Raised
 from ...monitor.reference import Reference
 from ...monitor.settings import OTHERS
@@ -43,6 +44,9 @@ LOOK_S = 1.0
 # takes a fifth of a core at most.
 REST_S = 0.2
 REST_SHARE = 4.0
+
+# The least time between two writings of a state, which may be hundreds of kilobytes. An alarm is written at once.
+WRITE_S = 1.0
 
 # Positions that may be read past, where none of them is about a bundle, before that is written down: some thousand writes.
 UNWRITTEN = 1 << 26
@@ -66,6 +70,10 @@ class Followed:
     newest: datetime | None = None
     """The moment of the newest entry that was read."""
     caught_up: bool = False
+    unwritten: int = 0
+    """Entries that the watch was told since its state was written."""
+    written_s: float = field(default_factory=time.monotonic)
+    """The moment of that, on the monotonic clock."""
 
     @property
     def bundle(self) -> Bundle:
@@ -113,7 +121,7 @@ class Monitoring:
         self._woken.set()
 
     def close(self) -> None:
-        """Stop after the step under way; what was not read is read after the next start."""
+        """Stop after the step under way, and write what was read; what was not is read after the next start."""
         self._closing.set()
         self._woken.set()
         if self._thread.is_alive():
@@ -178,7 +186,8 @@ class Monitoring:
                 one.caught_up = not more
                 if len(self._alarms.watched.get(one.bundle, ())) != len(one.watch.sources):
                     self._alarms.watched[one.bundle] = frozenset(one.watch.sources) - {OTHERS}
-                text = one.watch.to_json() if self._is_worth_writing(one, told) else None
+                one.unwritten += told.count
+                text = one.watch.to_json() if _is_worth_writing(one, told.raised) else None
             if text is not None:
                 self._write(one, text, told.raised)
             self.aside.pop(one.bundle, None)
@@ -193,9 +202,6 @@ class Monitoring:
         self.followed.pop(bundle, None)
         self.aside[bundle] = Aside(f"it failed ({type(error).__name__})", time.monotonic() + AGAIN_S)
 
-    def _is_worth_writing(self, one: Followed, told: Told) -> bool:
-        return told.count > 0 or one.read - (one.stored or 0) > UNWRITTEN
-
     def _write(self, one: Followed, text: str, raised: Sequence[Raised]) -> None:
         now = datetime.now(UTC)
         alarms = [alarm_of(one.bundle, each) for each in raised]
@@ -203,7 +209,7 @@ class Monitoring:
         if not self._store.advance_monitor(one.stored, state, alarms, notify=self._webhook is not None):
             self.followed[one.bundle] = self._load(one.model)  # another process was quicker
             return
-        one.stored, one.at = one.read, now
+        one.stored, one.at, one.unwritten, one.written_s = one.read, now, 0, time.monotonic()
         if alarms:
             self._changed()
         for alarm in alarms:
@@ -226,10 +232,15 @@ class Monitoring:
             self._changed()
         return cleared
 
-    def lags(self) -> dict[str, float]:
-        """Return the seconds each model's monitor is behind; of several versions of one the last that was served."""
-        now = datetime.now(UTC)
-        return {one.model.name: seconds_behind(one, now) for one in list(self.followed.values())}
+    def lags(self) -> dict[str, float | None]:
+        """Return the seconds each model's monitor is behind, of several versions of one the furthest; None where one of them
+        does not go on."""
+        now, found = datetime.now(UTC), dict[str, float | None]()
+        for one in list(self.followed.values()):
+            found[one.model.name] = max(found.get(one.model.name) or 0.0, seconds_behind(one, now))
+        if self.problem is not None:
+            return dict.fromkeys(found)
+        return found | dict.fromkeys(model for model, _ in list(self.aside))
 
     def _run(self) -> None:
         while not self._closing.is_set():
@@ -250,6 +261,19 @@ class Monitoring:
             elif not more:
                 self._closing.wait(LOOK_S)
             self._woken.clear()
+        self._write_rest()
+
+    def _write_rest(self) -> None:
+        """Write down what is not, so that it need not be read again; where that fails, it is."""
+        for one in list(self.followed.values()):
+            if one.unwritten:
+                with suppress(StoreError):
+                    self._write(one, one.watch.to_json(), [])
+
+
+def _is_worth_writing(one: Followed, raised: Sequence[Raised]) -> bool:
+    waited = one.unwritten > 0 and time.monotonic() - one.written_s >= WRITE_S
+    return bool(raised) or waited or one.read - (one.stored or 0) > UNWRITTEN
 
 
 def seconds_behind(one: Followed, now: datetime) -> float:
