@@ -142,13 +142,20 @@ def test_raising_and_clearing_leave_a_notice_each(store: SqlStore) -> None:
     cleared = store.clear_alarm(alarm.id, now, "Ada", "seen to")
     store.clear_alarm(alarm.id, now, "Ada", "seen to twice")
     store.clear_alarm(quiet.id, now, "Ada", "seen to", notify=False)
-    assert store.notices_due(alarm.raised - SECOND, 10) == ()
+    assert store.notices_due(START, 10) == (), "before it was written"
     before, after = store.notices_due(now, 10)
     assert before == raised
     assert (after.event, after.alarm, after.at) == (NoticeEvent.CLEARED, cleared, now)
     assert len({raised.id, after.id}) == 2
     assert store.notices_of([alarm.id, quiet.id]) == {alarm.id: (raised, after)}
     assert store.notices_due(now, 1) == (raised,)
+
+
+def test_the_clock_of_a_camera_does_not_delay_a_notice(store: SqlStore) -> None:
+    ahead = made_alarm(raised=START + timedelta(days=1))
+    assert store.advance_monitor(None, state(5), [ahead])
+    (notice,) = store.notices_due(START + 5 * SECOND, 10)
+    assert (notice.alarm, notice.at) == (ahead, ahead.raised)
 
 
 def test_a_notice_is_tried_by_one_at_a_time_until_it_has_arrived(place: str) -> None:

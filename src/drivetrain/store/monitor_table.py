@@ -43,7 +43,8 @@ def advance(
         return False
     for alarm in alarms:
         if add_new(connection, ALARMS, _row(alarm)) and notify:
-            notice_table.add(connection, NoticeEvent.RAISED, alarm, alarm.raised)
+            # An alarm is dated by its pictures, and a camera's clock may be ahead: nobody must wait for that.
+            notice_table.add(connection, NoticeEvent.RAISED, alarm, alarm.raised, min(alarm.raised, state.at))
     return True
 
 
@@ -80,7 +81,7 @@ def clear(connection: Connection, alarm_id: str, at: datetime, by: str, reason: 
     cleared = replace(_alarm(row), cleared=moment, cleared_by=by, reason=reason, cleared_position=position)
     connection.execute(ALARMS.update().where(_A.id == row.id).values(cleared=to_us(at), alarm=to_text(cleared)))
     if notify:
-        notice_table.add(connection, NoticeEvent.CLEARED, cleared, at)
+        notice_table.add(connection, NoticeEvent.CLEARED, cleared, at, at)
     return cleared
 
 

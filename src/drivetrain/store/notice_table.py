@@ -20,15 +20,15 @@ _AT_ONCE = 500
 _N = NOTICES.c
 
 
-def add(connection: Connection, event: NoticeEvent, alarm: Alarm, at: datetime) -> None:
-    """Leave a notice of an event; one of each kind for an alarm."""
+def add(connection: Connection, event: NoticeEvent, alarm: Alarm, at: datetime, due: datetime) -> None:
+    """Leave a notice of an event, to be delivered from ``due`` on; one of each kind for an alarm."""
     values = {
         "id": hashlib.sha256(f"{event.value} {indexed(alarm.id)}".encode()).hexdigest()[:32],
         "alarm_id": indexed(alarm.id),
         "event": event.value,
         "at": to_us(at),
         "attempts": 0,
-        "next_at": to_us(at),
+        "next_at": to_us(due),
         "body": to_text(alarm),
     }
     add_new(connection, NOTICES, values)
