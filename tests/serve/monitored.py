@@ -72,7 +72,7 @@ def alarmed(client: TestClient, store: Path, camera: str = "trail-4") -> dict[st
     return alarm
 
 
-def replayed(store: Path, bundle: Path) -> str:
+def replayed(store: Path | str, bundle: Path) -> str:
     """The state of a watch that reads the whole store by itself, one entry after the other."""
     opened = open_store(store)
     predictor = load(bundle)
@@ -97,7 +97,7 @@ def replayed(store: Path, bundle: Path) -> str:
     return watch.to_json()
 
 
-def kept_state(store: Path, bundle: Path) -> str:
+def kept_state(store: Path | str, bundle: Path) -> str:
     """The state as the server has written it."""
     opened = open_store(store)
     state = opened.monitor_state("farben", load(bundle).manifest.bundle_id)
