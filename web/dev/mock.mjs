@@ -168,7 +168,7 @@ const truths = new Map();
 function told(id, sent, by) {
   const before = truths.get(id) ?? (Number(`0x${id.slice(-3)}`) % 5 === 1 ? [{ id: hex(16), prediction_id: id, at: new Date(Date.now() - 7e7).toISOString(), by: "Ada", how: "blind", label: "grizzly", labels: null, values: {}, note: "seen from behind" }] : []);
   truths.set(id, before);
-  if (!sent) return { labels: before };
+  if (!sent) return { truths: [...before].reverse() };
   const truth = { id: hex(16), prediction_id: id, at: new Date().toISOString(), label: null, labels: null, values: {}, note: null, ...sent, by: sent.by ?? by ?? "" };
   truths.set(id, [truth, ...before]);
   return truth;

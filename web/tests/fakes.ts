@@ -124,7 +124,7 @@ export function network(own: Handler = () => undefined) {
       case "/v1/predictions":
         return json({ predictions: ["a", "b", "c"].map((id) => entry(id)), next: null, searched_to: null });
       default:
-        if (/^\/v1\/predictions\/[^/]+\/labels$/.test(url.pathname)) return json({ labels: [] });
+        if (/^\/v1\/predictions\/[^/]+\/labels$/.test(url.pathname)) return json({ truths: [] });
         return problem(404, "not-found", "no such thing");
     }
   });

@@ -209,6 +209,7 @@ describe("the page", () => {
     await user.click(screen.getByRole("button", { name: "Tell: 3 images “polar”" }));
     expect(await screen.findByText(/^3 images told to be “polar”/)).toBeTruthy();
     expect(posted.map(([path, body]) => [path, body.label, body.how, body.by])).toEqual(["c1", "c2", "c4"].map((id) => [`/v1/predictions/${id}/label`, "polar", "assisted", "Ada"]));
+    expect(posted.every(([, body]) => body.new === true)).toBe(true);
   });
 
   it("asks gently: oftener while it is looked at", async () => {

@@ -6,6 +6,7 @@ import App from "../src/App.svelte";
 import { place } from "../src/location.svelte";
 import { session } from "../src/session.svelte";
 import { reviewer } from "../src/truths/reviewer.svelte";
+import { identifier } from "../src/truths/calls";
 import { agrees, EMPTY, fieldOf, read, telling, told, unknownTo } from "../src/truths/truth";
 import { entry, json, model, network, prediction, problem } from "./fakes";
 
@@ -51,14 +52,22 @@ describe("what can be told", () => {
   });
 });
 
+it("identifiers sort by time and differ", () => {
+  expect(identifier(1_795_000_000_000) < identifier(1_795_000_000_001)).toBe(true);
+  expect(identifier(1_795_000_000_000)).not.toBe(identifier(1_795_000_000_000));
+  expect(identifier(0)).toMatch(/^0{12}7[0-9a-f]{3}8[0-9a-f]{15}$/);
+});
+
 describe("the field in the details", () => {
   let stored: Truth[] = [];
   let sent: Record<string, unknown>[] = [];
+  let ids: string[] = [];
 
   beforeEach(() => {
     session.key = session.whoami = session.models = session.modelsError = null;
     stored = [];
     sent = [];
+    ids = [];
     reviewer.forget();
     reviewer.name = "";
     reviewer.blind = false;
@@ -73,11 +82,13 @@ describe("the field in the details", () => {
     network((url, init) => {
       const [, id, kind] = /^\/v1\/predictions\/(\w+)\/(labels?)$/.exec(url.pathname) ?? [];
       if (url.pathname === "/v1/predictions") return json({ predictions: ["a", "b", "c"].map((one) => entry(one, { input: `/v1/inputs/${one}` })), next: null, searched_to: null });
-      if (kind === "labels") return json({ labels: stored.filter((truth) => truth.prediction_id === id) });
+      if (kind === "labels") return json({ truths: stored.filter((truth) => truth.prediction_id === id).reverse() });
       if (kind !== "label") return undefined;
       const body = JSON.parse(init.body as string);
-      sent.push(body);
-      const truth = { id: String(sent.length), prediction_id: id!, at: "2026-11-21T18:13:30Z", label: null, labels: null, values: {}, note: null, ...body };
+      const { id: own, new: fresh, ...rest } = body;
+      ids.push(own);
+      sent.push(fresh ? { ...rest, new: true } : rest);
+      const truth = { id: own, prediction_id: id!, at: "2026-11-21T18:13:30Z", label: null, labels: null, values: {}, note: null, ...rest };
       stored = [truth, ...stored];
       return json(truth);
     });
@@ -107,7 +118,8 @@ describe("the field in the details", () => {
     await user.click(details.getByRole("button", { name: "Add a note" }));
     await user.type(details.getByLabelText("Note"), "white");
     await user.click(details.getByRole("button", { name: "Tell: polar" }));
-    await waitFor(() => expect(sent[1]).toEqual({ label: "polar", how: "assisted", by: "Ada", note: "white" }));
+    await waitFor(() => expect(sent[1]).toEqual({ label: "polar", how: "assisted", by: "Ada", note: "white", new: true }));
+    expect(new Set(ids).size).toBe(2);
   });
 
   it("hides everything that gives the answer away until it is told, and then counts as blind", async () => {
@@ -159,9 +171,19 @@ describe("the field in the details", () => {
     const user = open("id=a");
     const details = within(await screen.findByRole("region", { name: "a.jpg" }));
     await user.click(await details.findByRole("radio", { name: /teddy/ }));
-    network((url) => (url.pathname.endsWith("/label") ? problem(422, "unprocessable", "The label is not one of this model's.") : undefined));
+    const refused: string[] = [];
+    network((url, init) => {
+      if (!url.pathname.endsWith("/label")) return undefined;
+      refused.push(JSON.parse(init.body as string).id);
+      return problem(422, "unprocessable", "The label is not one of this model's.");
+    });
     await user.click(details.getByRole("button", { name: "Tell: teddy" }));
     expect(await details.findByText(/not one of this model's/)).toBeTruthy();
     expect((details.getByRole("radio", { name: /teddy/ }) as HTMLInputElement).checked).toBe(true);
+    // Sent once more it is the same answer: the server may have stored it.
+    await user.click(details.getByRole("button", { name: "Tell: teddy" }));
+    await waitFor(() => expect(refused).toHaveLength(2));
+    expect(refused[0]).toBe(refused[1]);
+    expect(refused[0]).toMatch(/^[0-9a-f]{32}$/);
   });
 });
