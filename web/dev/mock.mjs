@@ -136,6 +136,17 @@ function models() {
   return [bears, age, old];
 }
 
+const truths = new Map();
+function told(id, sent, by) {
+  const before = truths.get(id) ?? (Number(`0x${id.slice(-3)}`) % 5 === 1 ? [{ id: hex(16), prediction_id: id, at: new Date(Date.now() - 7e7).toISOString(), by: "Ada", how: "blind", label: "grizzly", labels: null, values: {}, note: "seen from behind" }] : []);
+  truths.set(id, before);
+  if (!sent) return { truths: [...before].reverse() };
+  const truth = { id: hex(16), prediction_id: id, at: new Date().toISOString(), label: null, labels: null, values: {}, note: null, ...sent, by: sent.by ?? by ?? "" };
+  truths.set(id, [truth, ...before]);
+  history.find((entry) => entry.id === id)?.truths.push(truth);
+  return truth;
+}
+
 const history = Array.from({ length: 230 }, (_, i) => {
   const picture = pictures[(i * 7) % pictures.length];
   const sha = createHash("sha256").update(picture.data).digest("hex");
@@ -146,6 +157,7 @@ const history = Array.from({ length: 230 }, (_, i) => {
     ...entry, id: (0x0190_0000_0000 - i).toString(16).padStart(32, "0"), request_id: hex(16), at: new Date(Date.now() - i ** 1.9 * 11_000).toISOString(),
     model: "bears", bundle_id: VERSION, input: i % 17 === 5 ? null : `/v1/inputs/${sha}`, facts: { width: 400, height: 300 },
     metadata: { camera: ["gate", "ridge", "river"][i % 3], site: i % 4 ? "Katmai" : "Banff", group: i % 5 ? null : "night walk 12", taken_at: null, extra: i % 6 ? {} : { operator: "shift 2" } },
+    truths: told((0x0190_0000_0000 - i).toString(16).padStart(32, "0")).truths,
     timings: { queue_ms: 0.8 + (i % 5), decode_ms: 2.1, network_ms: 6.4, total_ms: 10.2 + (i % 5) },
   };
 });
@@ -162,16 +174,6 @@ function page(query) {
   const end = start + window.length;
   const more = !state.has("empty") && end < history.length;
   return { predictions: window.filter(keep), next: more ? String(end) : null, searched_to: window.at(-1)?.at ?? null };
-}
-
-const truths = new Map();
-function told(id, sent, by) {
-  const before = truths.get(id) ?? (Number(`0x${id.slice(-3)}`) % 5 === 1 ? [{ id: hex(16), prediction_id: id, at: new Date(Date.now() - 7e7).toISOString(), by: "Ada", how: "blind", label: "grizzly", labels: null, values: {}, note: "seen from behind" }] : []);
-  truths.set(id, before);
-  if (!sent) return { truths: [...before].reverse() };
-  const truth = { id: hex(16), prediction_id: id, at: new Date().toISOString(), label: null, labels: null, values: {}, note: null, ...sent, by: sent.by ?? by ?? "" };
-  truths.set(id, [truth, ...before]);
-  return truth;
 }
 
 const watch = monitor({ history, version: VERSION, has: (name) => state.has(name) });

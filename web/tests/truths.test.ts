@@ -59,12 +59,17 @@ it("identifiers sort by time and differ", () => {
 });
 
 describe("the field in the details", () => {
+  const truth = (prediction_id: string, changes: Partial<Truth> = {}): Truth => ({
+    ...{ id: "0", prediction_id, at: "2026-11-20T18:13:30Z", by: "Grace", how: "blind", label: "black", labels: null, values: {}, note: null },
+    ...changes,
+  });
   let stored: Truth[] = [];
   let sent: Record<string, unknown>[] = [];
   let ids: string[] = [];
 
   beforeEach(() => {
     session.key = session.whoami = session.models = session.modelsError = null;
+    session.announcement = "";
     stored = [];
     sent = [];
     ids = [];
@@ -81,7 +86,7 @@ describe("the field in the details", () => {
   function open(query = "") {
     network((url, init) => {
       const [, id, kind] = /^\/v1\/predictions\/(\w+)\/(labels?)$/.exec(url.pathname) ?? [];
-      if (url.pathname === "/v1/predictions") return json({ predictions: ["a", "b", "c"].map((one) => entry(one, { input: `/v1/inputs/${one}` })), next: null, searched_to: null });
+      if (url.pathname === "/v1/predictions") return json({ predictions: ["a", "b", "c"].map((one) => entry(one, { input: `/v1/inputs/${one}`, truths: stored.filter((told) => told.prediction_id === one) })), next: null, searched_to: null });
       if (kind === "labels") return json({ truths: stored.filter((truth) => truth.prediction_id === id).reverse() });
       if (kind !== "label") return undefined;
       const body = JSON.parse(init.body as string);
@@ -98,7 +103,7 @@ describe("the field in the details", () => {
   }
 
   it("is told with a digit and Enter, and what was told before stays", async () => {
-    stored = [{ id: "0", prediction_id: "a", at: "2026-11-20T18:13:30Z", by: "Grace", how: "blind", label: "black", note: "only the back is seen" }];
+    stored = [truth("a", { note: "only the back is seen" })];
     const user = open("id=a");
     const details = within(await screen.findByRole("region", { name: "a.jpg" }));
     expect(await details.findByText("only the back is seen")).toBeTruthy();
@@ -123,7 +128,7 @@ describe("the field in the details", () => {
   });
 
   it("hides everything that gives the answer away until it is told, and then counts as blind", async () => {
-    stored = [{ id: "0", prediction_id: "b", at: "2026-11-20T18:13:30Z", by: "Grace", how: "blind", label: "black" }];
+    stored = [truth("b")];
     reviewer.name = "Ada";
     const user = open();
     await user.click(await screen.findByLabelText(/Hide the model's answers/));
@@ -132,13 +137,24 @@ describe("the field in the details", () => {
     const details = within(await screen.findByRole("region", { name: "b.jpg" }));
     expect(details.getByText(/hidden until you have told yours/)).toBeTruthy();
     const main = screen.getByRole("main");
-    for (const word of ["97.3%", "Grace", "alike", "Probabilities"]) expect(main.textContent).not.toContain(word);
+    for (const word of ["97.3%", "Grace", "told:", "alike", "Probabilities"]) expect(main.textContent).not.toContain(word);
     expect(main.querySelector(".badge")).toBeNull();
     await user.keyboard("1{Enter}");
     expect(await details.findByText("Told: black, blind.")).toBeTruthy();
     expect(sent).toEqual([{ label: "black", how: "blind", by: "Ada" }]);
     expect(details.getByText("Grace", { exact: false })).toBeTruthy();
     expect(await details.findByText("90% alike")).toBeTruthy();
+    expect(screen.getAllByText("answer hidden")).toHaveLength(2);
+    // The list knows it too, and that the model differs.
+    expect(screen.getByText("told: black, of 2", { exact: false }).className).toContain("differs");
+  });
+
+  it("is not hidden from whoever told it before", async () => {
+    stored = [truth("c")];
+    reviewer.name = "Grace";
+    reviewer.blind = true;
+    open();
+    expect(await screen.findByText("told: black", { exact: false })).toBeTruthy();
     expect(screen.getAllByText("answer hidden")).toHaveLength(2);
   });
 

@@ -35,22 +35,10 @@ export type Said = Pick<
   "path" | "label" | "confidence" | "probs" | "labels" | "values" | "verdict" | "p_in_domain" | "reasons" | "error"
 >;
 
-/** A right answer as a person tells it. */
-export interface Telling {
-  label?: string | null;
-  labels?: readonly string[] | null;
-  values?: Readonly<Record<string, number>>;
-}
-
 /** A right answer as it was told. */
-export interface Truth extends Telling {
-  id: string;
-  prediction_id: string;
-  at: string;
-  by: string;
-  how: "blind" | "assisted" | "adjudicated";
-  note?: string | null;
-}
+export type Truth = Answer<"get", "/v1/predictions/{record_id}/labels">["truths"][number];
+/** A right answer as a person tells it: one of these. */
+export type Telling = Partial<Pick<Truth, "label" | "labels" | "values">>;
 
 /** One thing that is wrong with a request, and where. */
 export type Fault = components["schemas"]["Fault"];

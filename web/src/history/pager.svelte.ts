@@ -1,6 +1,6 @@
 /** Goes back through the stored predictions page by page. */
 
-import type { HistoryEntry, HistoryPage } from "../api/types";
+import type { HistoryEntry, HistoryPage, Truth } from "../api/types";
 
 type Fetch = (cursor: string | null, signal: AbortSignal) => Promise<HistoryPage>;
 
@@ -63,6 +63,11 @@ export class Pager {
     } finally {
       if (this.running === running) this.loading = false;
     }
+  }
+
+  /** Puts a right answer that was just told beside its entry. */
+  add(truth: Truth): void {
+    this.entries = this.entries.map((entry) => (entry.id === truth.prediction_id ? { ...entry, truths: [...entry.truths, truth] } : entry));
   }
 
   /** Ends a long search; `more` goes on where it stopped. */

@@ -1,6 +1,6 @@
 /** Telling a right answer, and asking which have been told. */
 
-import type { Telling, Truth } from "../api/types";
+import type { Answer, Telling, Truth } from "../api/types";
 import { session } from "../session.svelte";
 
 export interface Told {
@@ -18,7 +18,7 @@ let last = { text: "", id: "" };
 
 /** The newest first. */
 export async function truthsOf(prediction: string, signal: AbortSignal): Promise<Truth[]> {
-  return [...(await session.client.json<{ truths: Truth[] }>("get", `${at(prediction)}/labels`, { signal })).truths].reverse();
+  return [...(await session.client.json<Answer<"get", "/v1/predictions/{record_id}/labels">>("get", `${at(prediction)}/labels`, { signal })).truths].reverse();
 }
 
 export async function tell(prediction: string, what: Telling, { how, by, note, fresh }: Told): Promise<Truth> {
