@@ -5,11 +5,22 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 WAIT_MS = 30_000
 PHONE = {"width": 375, "height": 720}
 DESK = {"width": 1280, "height": 900}
+
+
+@dataclass(frozen=True)
+class Site:
+    """A server with its store, and somebody who asks it."""
+
+    address: str
+    store: Path
+    client: Any
 
 
 @contextmanager

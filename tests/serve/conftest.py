@@ -6,11 +6,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx2 as httpx
 import pytest
-from running import KEPT
+from browsing import Site
+from running import KEPT, serving
 from starlette.testclient import TestClient
 
 from drivetrain.serve.application import create_app
+from drivetrain.serve.http.console import STATIC
 from drivetrain.serve.options import ServeOptions
 from drivetrain.serve.start import build
 from drivetrain.serve.work import measure
@@ -55,3 +58,16 @@ def make_client(tmp_path: Path, kept: Path) -> Iterator[MakeClient]:
 def client(make_client: MakeClient) -> TestClient:
     """An application with the options as they come."""
     return make_client()
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[Site]:
+    """A server in a process of its own with the console's pages; `browsing.visit` opens them."""
+    if not (STATIC / "index.html").is_file():
+        pytest.fail("the console's pages have not been built; run: make web")
+    store = tmp_path / "store.db"
+    with (
+        serving(KEPT, store=store, log=tmp_path / "log", max_batch=1) as server,
+        httpx.Client(base_url=server.address, timeout=60) as client,
+    ):
+        yield Site(server.address, store, client)

@@ -1,46 +1,21 @@
-"""The console's page Monitor, and right answers told in the console: real Chromium, the real server, a tiny bundle."""
+"""The console's page Monitor: real Chromium, the real server, a tiny bundle."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import httpx2 as httpx
 import pytest
-from browsing import PHONE, loaded, visit
+from browsing import PHONE, Site, loaded, visit
 from monitored import alarmed, ask, monitor
 from running import KEPT, serving
 
 from drivetrain.core.role import Role
-from drivetrain.serve.http.console import STATIC
 from drivetrain.store.new_key import new_key
 from drivetrain.store.sql_store import open_store
 
 pytestmark = pytest.mark.processes
-
-
-@dataclass(frozen=True)
-class Site:
-    """A server with its store, and somebody who asks it."""
-
-    address: str
-    store: Path
-    client: Any
-
-
-@pytest.fixture
-def site(tmp_path: Path) -> Iterator[Site]:
-    if not (STATIC / "index.html").is_file():
-        pytest.fail("the console's pages have not been built; run: make web")
-    store = tmp_path / "store.db"
-    with (
-        serving(KEPT, store=store, log=tmp_path / "log", max_batch=1) as server,
-        httpx.Client(base_url=server.address, timeout=60) as client,
-    ):
-        yield Site(server.address, store, client)
 
 
 def test_an_alarm_is_seen_on_every_page_and_cleared_with_a_reason(browser: Any, site: Site) -> None:
