@@ -38,7 +38,7 @@ AXES_BYTES = 1_500_000
 # The most images that means and variances are taken of, and scores that are kept: more make them no better.
 FIT_IMAGES = 4000
 MOST_SCORES = 10_000
-# Of each class at least so many of them, where it has as many.
+# The fewest of each class among them, where it has as many.
 EACH_CLASS = 10
 # Classes beyond this many, or of fewer images than this on average, are not told apart.
 MOST_CLASSES = 1000
@@ -71,7 +71,7 @@ class NoGate:
 
 @dataclass(frozen=True)
 class Asked:
-    """What a person asks of the gate."""
+    """The choices of a person."""
 
     false_alarm: float
     mode: GateMode

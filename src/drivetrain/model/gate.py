@@ -54,7 +54,7 @@ class GateArrays:
     mean_D: NDArray[np.float32]
     """The mean of the training set's embeddings, each of unit length."""
     axes_DR: NDArray[np.float16]
-    """Its leading axes, the widest first."""
+    """The leading axes of these, the widest first."""
     precision_R1: NDArray[np.float32]
     """One over the variance along each axis, and in all directions beyond them."""
     within_RR: NDArray[np.float32]

@@ -216,7 +216,7 @@ class Predictor:
 
     @cached_property
     def memory(self) -> Memory:
-        """What rules look up of the training set."""
+        """The part of the training set that rules look things up in."""
         return Memory(self.gate, self._arrays)
 
     def heatmaps(self, method: Method | None = None) -> Heatmaps:

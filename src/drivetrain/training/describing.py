@@ -136,7 +136,7 @@ def _fine_tuning(trained: Trained) -> FineTuning | None:
 def accepted(trained: Trained, judged: Judged, described: Manifest) -> Accepted | None:
     """Return what the bundle's policy lets stand of the answers that it is judged by."""
     seen = trained.seen(judged, described.input)
-    # Of the gate nothing is asked but p-values, which are known, out of fold.
+    # The gate is asked for p-values alone, and those are known, out of fold.
     return accepted_of(judged, trained.figures.settings, described, Policy.of(described), seen)
 
 
