@@ -17,7 +17,8 @@ from ..embed.unpack_place import leave, unpack_place
 from ..learn.reading import Source, read
 from ..model import storage
 from ..model.accept_words import accept_words
-from ..model.manifest import parse_manifest
+from ..model.gate_words import gate_words
+from ..model.manifest import Manifest, parse_manifest
 from ..report.training import training_report
 from ..training.bundling import bundle_files
 from ..training.checks import check_read
@@ -81,11 +82,10 @@ def write(trained: Trained, out: Path, watch: Stopwatch) -> TrainResult:
         sums = storage.write_files({**files, storage.REPORT: page.encode()}, out)
         if trained.options.use_cache and trained.options.cache is None:
             Quarantine().note(sums)  # the bundle was made and run here, and need not be tried when it is first loaded
-    accepts = accept_words(parse_manifest(files[storage.MANIFEST]))
-    return _result(trained, out, watch, accepts)
+    return _result(trained, out, watch, parse_manifest(files[storage.MANIFEST]))
 
 
-def _result(trained: Trained, out: Path, watch: Stopwatch, accepts: str) -> TrainResult:
+def _result(trained: Trained, out: Path, watch: Stopwatch, manifest: Manifest) -> TrainResult:
     tuned, claimed, sides = trained.tuned, claim(trained.figures), trained.sides
     splits = [split for split in ("valid", "test") if any(item.split == split for item in trained.sample.items)]
     means = ""
@@ -105,7 +105,9 @@ def _result(trained: Trained, out: Path, watch: Stopwatch, accepts: str) -> Trai
         random_split=f"{claimed}: {means}" if claimed is not None else None,
         worst=trained.worst,
         accept=trained.accept,
-        accepts=accepts,
+        accepts=accept_words(manifest),
+        gate=manifest.gate,
+        turns_away=gate_words(manifest),
         contradictory=trained.contradictory,
         leak=trained.leak,
         features=tuned.name if tuned else trained.chosen.features.name,

@@ -73,6 +73,7 @@ def _answers(manifest: Manifest) -> list[tuple[str, str]]:
     """Say what the model answers, how well, and which answers pass without a person."""
     from ..model.accept_words import accept_words
     from ..model.figure_words import hows, named, with_limits
+    from ..model.gate_words import gate_words
 
     rows, untold = manifest.kind.facts(manifest.data.per_class), set(hows(manifest.rows))
     for figure in (row for row in manifest.rows if row.better):
@@ -81,7 +82,7 @@ def _answers(manifest: Manifest) -> list[tuple[str, str]]:
         if figure.how in untold:
             rows.append(("", figure.how))
             untold.remove(figure.how)
-    return [*rows, ("Accepts", accept_words(manifest))]
+    return [*rows, ("Accepts", accept_words(manifest)), ("Turns away", gate_words(manifest))]
 
 
 def report(

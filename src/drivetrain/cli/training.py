@@ -147,6 +147,7 @@ def _print_summary(result: TrainResult) -> None:
     if result.worst:
         rows.append((f"Worst {result.worst.what}", result.worst.sentence()))
     rows.append(("Accepts", result.accepts))
+    rows.append(("Turns away", result.turns_away))
     print_pairs(rows)
     if result.warnings:
         print_line("")

@@ -9,6 +9,7 @@ from ..core.visible import visible, visible_json
 from ..draw.numbers import between, percent
 from .accept_words import cannot, known
 from .figure_words import hows, named, with_limits
+from .gate_words import gate_limits
 from .manifest import Manifest
 from .policy import Policy
 
@@ -50,6 +51,7 @@ the data: {data.groups_user}. No group stands on both sides of a fold.
 
 ## Limits
 
+The figures hold for {manifest.input.nouns} like those it was trained on. {gate_limits(manifest)}
 {manifest.input.limits}
 
 ## Backbone

@@ -21,7 +21,7 @@ from ..learn.kinds.targets import Targets
 from ..learn.risk import Independent
 from ..learn.worst import Worst
 from ..model.inputs.input import Input
-from ..model.manifest import Accept
+from ..model.manifest import Accept, GateInfo
 from ..model.seen import SeenItems
 from ..stats.metrics import Floats
 from .contradictions import Contradictory
@@ -157,6 +157,10 @@ class TrainResult:
     """The rule by which answers stand without a person; None where none does."""
     accepts: str
     """The same in words, with what is known of the error among such answers."""
+    gate: GateInfo | None
+    """The rule by which images unlike those trained on are turned away; None where none are."""
+    turns_away: str
+    """The same in words."""
     contradictory: tuple[Contradictory, ...]
     """A pair for each picture that occurs with labels that contradict each other."""
     leak: str | None
@@ -212,6 +216,7 @@ class TrainResult:
             "fine_tuning": self.fine_tuning,
             "worst": self.worst.to_json() if self.worst else None,
             "accept": self.accept.model_dump(mode="json") if self.accept else None,
+            "gate": self.gate.model_dump(mode="json") if self.gate else None,
             "contradictions": [one.to_json() for one in self.contradictory],
             "leak": self.leak,
             "warnings": list(self.warnings),

@@ -74,14 +74,10 @@ class ImageInput(Input):
 
     @property
     def limits(self) -> str:
-        """The limits of a model of photos, as people say; and the range of values that are not cut off."""
+        """The place to check it, and the range of values that are not cut off."""
         known = self.preprocess.render.known
         values = f"\nOf images of more than 8 bits it sees {known}; values beyond are cut off." if known else ""
-        return (
-            "The figures hold for photos like those it was trained on. Of a picture of something else it still gives one of "
-            "its\nanswers; nothing in this bundle tells such pictures apart yet. Check it on photos of the place it will work in "
-            f"before\nanybody relies on it.{values}"
-        )
+        return f"Check it on photos of the place it will work in before anybody relies on it.{values}"
 
     def read_bytes(self, data: bytes, most: int | None = None, *, whole: bool = False) -> Decoded:
         """Decode an upright RGB image, a large JPEG at a reduced scale unless ``whole``; see `decode`."""

@@ -82,13 +82,8 @@ class Input(Part, ABC):
 
     @property
     def limits(self) -> str:
-        """The sentence of a model's card on inputs unlike those it was trained on."""
-        one, many = self.noun, self.nouns
-        return (
-            f"The figures hold for {many} like those it was trained on. Of any other {one} it still gives one of its answers;\n"
-            f"nothing in this bundle tells such {many} apart yet. Check it on {many} of the place it will work in before\n"
-            "anybody relies on it."
-        )
+        """The sentences of a model's card on the inputs that it sees."""
+        return f"Check it on {self.nouns} of the place it will work in before anybody relies on it."
 
     @property
     def shape(self) -> tuple[int, ...]:
