@@ -60,6 +60,20 @@ def test_the_relative_distance_is_that_to_the_nearest_class() -> None:
         assert found == pytest.approx(expected, rel=0.03, abs=0.3)
 
 
+def test_the_last_distance_is_the_cosine_of_the_fifth_nearest_image() -> None:
+    embeddings_ND, classes_N = clusters(60, 1)
+    wide_NE = np.concatenate([np.random.default_rng(4).standard_normal((60, 7)), embeddings_ND], axis=1)
+    gate = fit_gate(wide_NE, classes_N, np.arange(60), np.arange(60) % 5, ASKED, (7, 7 + WIDTH))
+    assert isinstance(gate, FittedGate)
+    new_ND, _ = clusters(20, 2)
+    unit_ND, new_unit_ND = (unit(each).astype(np.float64) for each in (embeddings_ND, new_ND))
+    expected_N = np.sort(new_unit_ND @ unit_ND.T, axis=1)[:, -5]
+    junk_NE = np.concatenate([np.full((20, 7), 1e3), new_ND], axis=1)  # columns that do not count
+    np.testing.assert_allclose(gate.arrays.distances(junk_NE)[:, 2], expected_N, atol=2e-3)
+    few_ND, few_N = clusters(3, 1)
+    assert fitted(np.repeat(few_ND, 8, axis=0), np.repeat(few_N, 8)).arrays.bank_BD.shape == (24, WIDTH)
+
+
 def test_few_rows_are_shrunk_as_ledoit_and_wolf_have_it() -> None:
     rows_ND = np.float32(np.random.default_rng(3).standard_normal((15, WIDTH)))
     away_ND = rows_ND - rows_ND.mean(axis=0)

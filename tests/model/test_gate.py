@@ -99,7 +99,7 @@ def test_the_bundle_says_what_the_gate_rests_on(trained: Path) -> None:
 
 
 def test_a_bundle_in_which_the_planted_picture_passes_is_not_loaded(gated: Path) -> None:
-    edit_arrays(gated, GATE, lambda arrays: arrays.update(weights_J=np.zeros(2)))
+    edit_arrays(gated, GATE, lambda arrays: arrays.update(weights_J=np.zeros(3)))
     with pytest.raises(
         ParityError, match=r"the gate is broken: golden image far\.png is like nothing that was trained on"
     ):
@@ -143,10 +143,13 @@ def _infinite(name: str) -> Callable[[Arrays], None]:
     ("edit", "words"),
     [
         (lambda arrays: arrays.pop("mean_D"), "mean_D is missing"),
+        (lambda arrays: arrays.update(columns_2=np.array([0, 99_999])), "columns_2 is 0 to 99999, of an embedding of"),
+        (lambda arrays: arrays.update(columns_2=np.array([0])), r"columns_2 is int64 \(1,\), not int64 \(2,\)"),
+        (lambda arrays: arrays.update(bank_BD=arrays["bank_BD"][:0]), "0 images; at least one"),
         (lambda arrays: arrays.update(mean_D=arrays["mean_D"][:-1]), r"mean_D is float32 \(\d+,\), not float32"),
         (lambda arrays: arrays.update(axes_DR=arrays["axes_DR"].astype(np.float32)), r"axes_DR is float32"),
         (lambda arrays: arrays.update(within_RR=arrays["within_RR"][:1]), r"within_RR is float32 \(1, \d+\)"),
-        (lambda arrays: arrays.update(centres_CR=arrays["centres_CR"][:0]), "0 classes; at least one"),
+        (lambda arrays: arrays.update(centres_CR=arrays["centres_CR"][:0]), "0 classes and \\d+ images; at least one"),
         (lambda arrays: arrays.update(scores_M=arrays["scores_M"][1:]), r"scores_M is float64"),
         (lambda arrays: arrays.update(scores_M=arrays["scores_M"][::-1]), "does not ascend"),
         (lambda arrays: arrays.update(knots_JK=-arrays["knots_JK"]), "does not ascend"),

@@ -3,7 +3,7 @@
 Scores of the images that it was fitted on would be worthless: in simulation they alarm on 15–100 % of new images at a nominal
 5 %. Each image is scored by arrays fitted on the other folds, and one image of each group counts, as copies are no evidence.
 
-Shapes: N images, I of them independent, D embedding, R axes, C classes.
+Shapes: N images, I of them independent, E embedding, D of it the last layer's, R axes, C classes.
 """
 
 from __future__ import annotations
@@ -24,16 +24,17 @@ from ..stats.learn_then_test import one_of_each
 
 Floats = NDArray[np.float64]
 
-# The whole, and relative to the nearest class. Chosen on photos of clothing and bears, with whole classes left out as well as
-# with photos of other things, see benchmarks/gate.py; what is of no class trained on is the harder half, and counts double.
-WEIGHTS = (1.0, 2.0)
+# To the whole, to the nearest class, to the nearest images: all alike. Tried on photos of clothing and bears, with whole classes
+# left out and with photos of other things, see benchmarks/gate.py. Where there are no classes to tell apart, without the second.
+WEIGHTS = (1.0, 1.0, 1.0)
+WITHOUT_CLASSES = (1.0, 0.0, 1.0)
 
-# More axes tell no more apart, and take more of a bundle.
-MOST_AXES = 256
+# Axes: fewer lose what tells classes apart, more see how a picture was taken rather than of what.
+LEAST_AXES, AXES_PER_CLASS, MOST_AXES = 32, 3, 256
 # With fewer images an axis than this the variance along it is noise.
 IMAGES_PER_AXIS = 5
-# The most bytes of the axes, for embeddings longer than usual.
-AXES_BYTES = 1_500_000
+# The most bytes of the bank, and of the axes.
+BANK_BYTES, AXES_BYTES = 1_500_000, 500_000
 
 # The most images that means and variances are taken of, and scores that are kept: more make them no better.
 FIT_IMAGES = 4000
@@ -79,22 +80,28 @@ class Asked:
 
 
 def fit_gate(
-    embeddings_ND: FloatArray, strata_N: IntArray, groups_N: IntArray, folds_N: IntArray, asked: Asked
+    embeddings_NE: FloatArray,
+    strata_N: IntArray,
+    groups_N: IntArray,
+    folds_N: IntArray,
+    asked: Asked,
+    columns: tuple[int, int] | None = None,
 ) -> FittedGate | NoGate:
     """Fit the gate on the embeddings that the bundle's graph gives before fine-tuning, and calibrate it out of fold.
 
-    ``strata_N`` are classes, or whatever stands for them; ``folds_N`` keeps groups together. The result is the same to the bit
-    for equal arguments.
+    ``strata_N`` are classes, or whatever stands for them; ``folds_N`` keeps groups together; ``columns`` of the embedding count,
+    from the first on and up to the second, all where None. The result is the same to the bit for equal arguments.
     """
     rows_I = one_of_each(groups_N, asked.seed)
     rows_I = np.random.default_rng(asked.seed).permutation(rows_I)[:MOST_SCORES]
     rank = alarm_rank(len(rows_I), asked.false_alarm, asked.mode)
     if rank == 0:
         return NoGate(_too_few(len(rows_I), asked))
-    unit_ND = unit(embeddings_ND)
+    start, stop = columns or (0, embeddings_NE.shape[1])
+    unit_ND = unit(embeddings_NE[:, start:stop])
     with threadpool_limits(1, user_api="blas"):  # the same sums, to the bit, whatever the number of cores
         distances_NJ = _out_of_fold(unit_ND, strata_N, folds_N, groups_N)
-        arrays = _fitted(unit_ND, strata_N, _axes_for(unit_ND, groups_N))
+        arrays = _fitted(unit_ND, strata_N, _axes_for(unit_ND, strata_N, groups_N))
     scores_N = _scores(distances_NJ, folds_N, rows_I, arrays.weights_J)
     scores_M = np.sort(scores_N[rows_I])
     knots_JK, slopes_J = _shares(distances_NJ[rows_I])
@@ -105,8 +112,9 @@ def fit_gate(
         calibrated_on=len(rows_I),
         how=f"out of fold, {len(np.unique(folds_N))} folds that keep groups together, one image of each group",
     )
-    calibrated = replace(arrays, knots_JK=knots_JK, slopes_J=slopes_J, scores_M=scores_M)
-    return FittedGate(calibrated, info, p_values(scores_N, scores_M))
+    arrays = replace(arrays, columns_2=np.asarray([start, stop], np.int64))
+    arrays = replace(arrays, knots_JK=knots_JK, slopes_J=slopes_J, scores_M=scores_M)
+    return FittedGate(arrays, info, p_values(scores_N, scores_M))
 
 
 def _too_few(independent: int, asked: Asked) -> str:
@@ -121,7 +129,7 @@ def _out_of_fold(unit_ND: FloatArray, strata_N: IntArray, folds_N: IntArray, gro
     """(N, J) distances, each by arrays that have not seen the image's group."""
     distances_NJ = np.empty((len(unit_ND), DISTANCES))
     folds = np.unique(folds_N)
-    axes = min(_axes_for(unit_ND, groups_N[folds_N != fold]) for fold in folds)
+    axes = min(_axes_for(unit_ND, strata_N, groups_N[folds_N != fold]) for fold in folds)
     for fold in folds:
         inside_N = folds_N == fold
         arrays = _fitted(unit_ND[~inside_N], strata_N[~inside_N], axes)
@@ -154,11 +162,11 @@ def _shares(distances_IJ: Floats) -> tuple[Floats, Floats]:
     return knots_JK, np.asarray(slopes)
 
 
-def _axes_for(unit_ND: FloatArray, groups_N: IntArray) -> int:
-    """Return R: no more than images carry, and than a bundle has room for."""
-    width = unit_ND.shape[1]
-    independent = min(len(np.unique(groups_N)), FIT_IMAGES)
-    most: int = min(MOST_AXES, independent // IMAGES_PER_AXIS, width - 1, AXES_BYTES // (2 * width))
+def _axes_for(unit_ND: FloatArray, strata_N: IntArray, groups_N: IntArray) -> int:
+    """Return R: as many as classes need, and no more than images carry and a bundle has room for."""
+    width, independent = unit_ND.shape[1], min(len(np.unique(groups_N)), FIT_IMAGES)
+    wanted = min(max(LEAST_AXES, AXES_PER_CLASS * len(np.unique(strata_N))), MOST_AXES)
+    most: int = min(wanted, independent // IMAGES_PER_AXIS, width - 1, AXES_BYTES // (2 * width))
     return max(1, most)
 
 
@@ -187,14 +195,16 @@ def _fitted(unit_ND: FloatArray, strata_N: IntArray, axes: int) -> GateArrays:
         spread, centres_CR = whole, np.zeros((1, inside_NR.shape[1]), np.float32)
     within_RR = spread.whitening()
     return GateArrays(
+        columns_2=np.asarray([0, len(mean_D)], np.int64),
         mean_D=mean_D,
         axes_DR=axes_DR,
         precision_R1=precision_R1.astype(np.float32),
         within_RR=within_RR.astype(np.float32),
         centres_CR=np.clip(centres_CR @ within_RR, -6e4, 6e4).astype(np.float16),
+        bank_BD=_bank(unit_ND),
         knots_JK=np.zeros((DISTANCES, KNOTS)),
         slopes_J=np.zeros(DISTANCES),
-        weights_J=np.asarray(WEIGHTS if told_apart else (WEIGHTS[0], 0.0)),
+        weights_J=np.asarray(WEIGHTS if told_apart else WITHOUT_CLASSES),
         scores_M=np.zeros(0),
     )
 
@@ -245,6 +255,13 @@ def _some(strata_N: IntArray) -> NDArray[np.intp]:
         place_N[members] = np.arange(len(members))
     first = np.lexsort((np.argsort(order_N), np.minimum(place_N, EACH_CLASS)))
     return np.sort(first[:FIT_IMAGES])
+
+
+def _bank(unit_ND: FloatArray) -> NDArray[np.float16]:
+    """Return the images among which the nearest are looked for: all, or as many as there is room for, drawn at random."""
+    most = BANK_BYTES // (2 * unit_ND.shape[1])
+    drawn = np.random.default_rng(0).permutation(len(unit_ND))[:most]
+    return unit_ND[np.sort(drawn)].astype(np.float16)
 
 
 def _leading_axes(away_ND: FloatArray, axes: int) -> FloatArray:

@@ -15,6 +15,9 @@ from .features import Chosen, as_the_graph
 from .options import TrainOptions
 from .sides import Sides
 
+LAST_LAYER = "head"
+"""The block's name; earlier layers see more of how a picture was taken, such as its sharpness."""
+
 
 @dataclass(frozen=True)
 class PlantedFile:
@@ -53,7 +56,8 @@ def gate_of(
     known = sides.trained_on
     asked = Asked(options.false_alarm, options.gate_mode, options.seed)
     embeddings_NF = as_the_graph(known.features_ND, chosen)
-    fitted = fit_gate(embeddings_NF, known.targets.strata_N, known.groups_N, folds_N, asked)
+    columns = last_layer(chosen)
+    fitted = fit_gate(embeddings_NF, known.targets.strata_N, known.groups_N, folds_N, asked, columns)
     if isinstance(fitted, NoGate):
         return fitted
     example = _refused(fitted, chosen, embedder)
@@ -63,6 +67,16 @@ def gate_of(
             "none. The embeddings may say too little, or the training images may be of too many things."
         )
     return Planted(fitted, example)
+
+
+def last_layer(chosen: Chosen) -> tuple[int, int] | None:
+    """Return where the columns of the last layer begin and end in the embedding; None where it has no layer of this name."""
+    start = 0
+    for block in chosen.features.backbone.blocks:
+        if block.name == LAST_LAYER and block.name in chosen.features.blocks:
+            return start, start + block.width
+        start += block.width * (block.name in chosen.features.blocks)
+    return None
 
 
 def _refused(fitted: FittedGate, chosen: Chosen, embedder: Embedder) -> PlantedFile | None:
