@@ -87,6 +87,7 @@ def test_numbers_are_accepted_by_the_width_of_their_interval(
             backbone=LITE0,
             cache=cache,
             accept_width=width,
+            false_alarm=0,
             gallery=0,
         )
         predictor = dt.load(found.bundle)

@@ -215,7 +215,14 @@ def test_tracing_shows_how_an_answer_comes_about(
 
 def test_inspecting_shows_what_is_answered(drivetrain: CommandLine, labels: Made, sizes: Made) -> None:
     out = drivetrain("inspect", labels.bundle).out
-    for words in ("Labels  ", "3: disc (", "Mean average precision", "All labels right", "Accept  ", "4 golden images"):
+    for words in (
+        "Labels  ",
+        "3: disc (",
+        "Mean average precision",
+        "All labels right",
+        "Accepts  ",
+        "4 golden images",
+    ):
         assert words in out
     document = strict(drivetrain("inspect", labels.bundle, "--json").out)
     assert (document["task"], document["labels"]) == ("multi-label", list(SHAPES))

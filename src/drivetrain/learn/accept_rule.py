@@ -35,6 +35,8 @@ class Accepted:
     wrong: int
     error: Interval
     """The share of wrong answers among the accepted ones; NaN within 0 to 1 where none is accepted."""
+    refused: float = 0.0
+    """The share of the images judged that is out of domain."""
 
     def lines(self) -> list[tuple[str, str]]:
         """Write names and values, as the command line shows them."""
@@ -69,4 +71,5 @@ def accepted_of(
     of_all = share(inside_J, np.ones(len(inside_J), np.bool_), judged.groups_J)
     assert of_all is not None  # at least one image was judged
     error = share(wrong_J, inside_J, judged.groups_J) or wilson(0, 0)
-    return Accepted(standing.lets, of_all, int(inside_J.sum()), int((inside_J & wrong_J).sum()), error)
+    wrong, refused = int((inside_J & wrong_J).sum()), float(standing.refused_N.mean())
+    return Accepted(standing.lets, of_all, int(inside_J.sum()), wrong, error, refused)

@@ -28,6 +28,7 @@ NAMED = 3
 class InDomain(Rule):
     """An input as unlike those trained on as few of them are is out of domain."""
 
+    verdict: ClassVar[Verdict] = Verdict.OUT_OF_DOMAIN
     needs_frozen: ClassVar[bool] = True  # fine-tuning blurs the differences between domains
 
     manifest: Manifest

@@ -184,12 +184,14 @@ class Standing:
     """The answers, of N, that would stand without a person."""
 
     stands_N: NDArray[np.bool_]
+    refused_N: NDArray[np.bool_]
+    """The answers whose input is out of domain."""
     lets: Lets
     """The same in words, or why there are none."""
 
     def take(self, rows: NDArray[np.intp]) -> Standing:
         """Return the part about the answers at ``rows``."""
-        return Standing(self.stands_N[rows], self.lets)
+        return Standing(self.stands_N[rows], self.refused_N[rows], self.lets)
 
 
 @dataclass(frozen=True)
@@ -248,15 +250,16 @@ class Policy:
     def standing(self, seen: SeenItems, answers: Answers) -> Standing:
         """Find the answers of many that would stand: those that `judged` accepts."""
         objections = [(rule, rule.objects(seen, answers)) for rule in self.rules]
-        stands_N = np.ones(len(answers), np.bool_)
-        for _, objects_N in objections:
+        stands_N, refused_N = np.ones(len(answers), np.bool_), np.zeros(len(answers), np.bool_)
+        for rule, objects_N in objections:
             stands_N &= ~objects_N
+            refused_N |= objects_N & (rule.verdict is Verdict.OUT_OF_DOMAIN)
         # Where none stands, those are to blame that object to every one.
         blamed = [rule.lets for rule, objects_N in objections if objects_N.all()]
         if not blamed:
-            return Standing(stands_N, replace(self.lets, none=EACH_BY_SOME, too_few=EACH_BY_SOME))
+            return Standing(stands_N, refused_N, replace(self.lets, none=EACH_BY_SOME, too_few=EACH_BY_SOME))
         of_none = Lets.joined(blamed)
-        return Standing(stands_N, replace(self.lets, none=of_none.none, too_few=of_none.too_few))
+        return Standing(stands_N, refused_N, replace(self.lets, none=of_none.none, too_few=of_none.too_few))
 
     def on_the_line(self, seen: Seen, answer: Answer, rounding: float) -> bool:
         """Tells whether another machine's last digits, ``rounding``, may change the verdict."""

@@ -83,6 +83,8 @@ class Answers:
 class Rule(ABC):
     """One ground on which an answer does not stand without a person."""
 
+    verdict: ClassVar[Verdict] = Verdict.REVIEW
+    """The verdict of its rulings, where they have a reason."""
     needs_frozen: ClassVar[bool] = False
     """Tells whether the rule looks at the frozen embedding, which takes a second network where the first was fine-tuned."""
 

@@ -22,9 +22,14 @@ def accepting(independent: Independent | None, stand: Accepted | None, manifest:
     svg = risk_coverage_plot(independent.curve(), point, target)
     note = f"Accepts {accept_words(manifest)}."
     if stand is not None:
-        note += f" Of images like these {nearly(stand.share.value)} would pass alone, {_others(stand)}."
+        note += f" Of images like these {_shares(stand, gate=manifest.gate is not None)}."
     return (Plot("Error among answers that pass, against their share", str(svg), note),)
 
 
-def _others(stand: Accepted) -> str:
-    return f"{nearly(1 - stand.share.value)} would go before a person"
+def _shares(stand: Accepted, *, gate: bool) -> str:
+    """Say what becomes of images like those judged."""
+    accepted, refused = stand.share.value, stand.refused
+    reviewed = (
+        f"{nearly(accepted)} would pass alone, {nearly(max(1 - accepted - refused, 0.0))} would go before a person"
+    )
+    return f"{reviewed}, {nearly(refused)} would be turned away as out of domain" if gate else reviewed
