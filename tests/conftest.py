@@ -103,11 +103,20 @@ def data_root() -> Path:
 @pytest.fixture(scope="session")
 def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """``<discs|squares|stripes>/NN.jpg``, 20 of each, 96×80 pixels, every one different. Not to be written to."""
-    root = tmp_path_factory.mktemp("pictures")
+    return _draw(tmp_path_factory.mktemp("pictures"), first=0)
+
+
+@pytest.fixture(scope="session")
+def fresh_pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same kinds of pictures, of which none is among `pictures`. Not to be written to."""
+    return _draw(tmp_path_factory.mktemp("fresh"), first=500)
+
+
+def _draw(root: Path, first: int) -> Path:
     for number, kind in enumerate(("discs", "squares", "stripes")):
         (root / kind).mkdir()
         for index in range(PER_CLASS):
-            _picture(kind, seed=1000 * number + index).save(root / kind / f"{index:02}.jpg", quality=90)
+            _picture(kind, seed=1000 * number + first + index).save(root / kind / f"{index:02}.jpg", quality=90)
     return root
 
 

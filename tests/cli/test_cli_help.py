@@ -10,7 +10,8 @@ from command_line import CommandLine, OwnProcess
 import drivetrain as dt
 
 COMMANDS = (
-    *("train", "predict", "evaluate", "report", "inspect", "trace", "sign", "verify", "serve", "app", "demo"),
+    *("train", "predict", "evaluate", "report", "inspect", "certify"),
+    *("trace", "sign", "verify", "serve", "app", "demo"),
     *("monitor", "monitor watch", "monitor plan"),
     *("store", "store info", "store migrate", "store export", "store prune"),
     *("keys", "keys add", "keys list", "keys revoke"),

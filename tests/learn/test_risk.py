@@ -10,11 +10,12 @@ import pytest
 
 from drivetrain.learn.judged import Judged
 from drivetrain.learn.kinds.classes import ClassTargets
-from drivetrain.learn.risk import Independent, Target, about, independent_of
+from drivetrain.learn.risk import Independent, Target, about, accepting_all, independent_of
 from drivetrain.model.accept_words import accept_words, cannot
 from drivetrain.model.manifest import Manifest, parse_manifest
 from drivetrain.model.policy import AlwaysReviewed, Confident, Policy
 from drivetrain.model.seen import SeenItems
+from drivetrain.stats.learn_then_test import one_of_each
 
 KEPT = Path(__file__).parent.parent / "bundles" / "v1"
 
@@ -41,9 +42,9 @@ def judged_of(manifest: Manifest, n: int, mistakes: int, copies: int = 1) -> tup
 
 
 def independent(manifest: Manifest, n: int, mistakes: int, copies: int = 1) -> Independent:
-    found = independent_of(
-        judged_of(manifest, n, mistakes, copies)[0], (), manifest, judged_of(manifest, n, 0, copies)[1], 3
-    )
+    judged, seen = judged_of(manifest, n, mistakes, copies)
+    others = Policy.of(accepting_all(manifest))
+    found = independent_of(judged, (), manifest, others, seen, one_of_each(judged.groups_J, 3))
     assert found is not None
     return found
 
@@ -95,7 +96,8 @@ def test_where_the_surest_are_wrong_no_number_is_named(manifest: Manifest) -> No
 def test_a_kind_without_confidence_has_no_such_answers(manifest: Manifest) -> None:
     numbers = parse_manifest((KEPT.parent / "v3-numbers" / "manifest.json").read_bytes())
     judged, seen = judged_of(manifest, 10, 0)
-    assert independent_of(judged, (), numbers, seen, 0) is None
+    others = Policy.of(accepting_all(numbers))
+    assert independent_of(judged, (), numbers, others, seen, np.arange(10)) is None
 
 
 def test_the_curve_and_the_point_are_of_the_same_answers(manifest: Manifest) -> None:

@@ -15,7 +15,18 @@ import typer
 from .._version import __version__
 from ..core.errors import DrivetrainError
 from ..core.scratch import sweep
-from . import bundles, caching, handing_over, monitoring, prediction, serving, signing, storing, training
+from . import (
+    bundles,
+    caching,
+    certifying,
+    handing_over,
+    monitoring,
+    prediction,
+    serving,
+    signing,
+    storing,
+    training,
+)
 from .console import print_line, remark
 
 # A check whose answer is no ends with `console.SAID_NO`, 1.
@@ -57,6 +68,7 @@ app.command("predict")(prediction.predict)
 app.command("evaluate")(prediction.evaluate)
 app.command("report")(bundles.report)
 app.command("inspect")(bundles.inspect)
+app.command("certify")(certifying.certify)
 app.command("trace")(prediction.trace)
 app.command("sign")(signing.sign)
 app.command("verify")(signing.verify)

@@ -13,6 +13,7 @@ from ..learn.accept_rule import Accepted
 from ..learn.figures import Figures, interval_of
 from ..learn.judged import Judged
 from ..learn.kinds.targets import AnyInterpretation
+from ..model.seen import SeenItems
 from .against_training import Comparison
 
 
@@ -40,6 +41,8 @@ class Evaluation:
     """The preparation of the bundle's network, by which pictures are shown as it sees them."""
     ignored: tuple[str, ...]
     """Codes of findings that were left out as asked."""
+    seen: SeenItems | None = field(default=None, repr=False)
+    """All that the policy's rules look at, in the order of ``items``."""
     place: Into | None = field(default=None, repr=False)
     """The folder of files that were unpacked; where no cache is used it goes with this object, so reports come before."""
 

@@ -172,6 +172,7 @@ def _judged(
         findings=findings,
         preparation=manifest.input.preprocess,
         ignored=ignored,
+        seen=seen,
     )
 
 

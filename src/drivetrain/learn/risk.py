@@ -13,11 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..model.manifest import Accept, Basis, Bound, Manifest
-from ..model.memory import Memory
 from ..model.policy import Policy
 from ..model.rule import Answers
 from ..model.seen import SeenItems
-from ..stats.learn_then_test import RiskCurve, learn_then_test, one_of_each, risk_curve, times_more
+from ..stats.learn_then_test import RiskCurve, learn_then_test, risk_curve, times_more
 from ..stats.metrics import Floats
 from .judged import Judged
 
@@ -41,10 +40,15 @@ class Independent:
     """Their rows among the J judged."""
     confidence_M: Floats
     wrong_M: NDArray[np.bool_]
-    of: int
-    """The number of independent items, those included that another rule turns away."""
+    drawn: NDArray[np.intp]
+    """The rows of all independent items, those included that another rule turns away."""
     images: int
     """J, the images judged."""
+
+    @property
+    def of(self) -> int:
+        """The number of independent items, those included that another rule turns away."""
+        return len(self.drawn)
 
     def accept(self, target: Target, basis: Basis) -> Accept:
         """Return the rule that keeps to the target, as far as these answers can show it; its coverage is not reckoned yet."""
@@ -76,27 +80,31 @@ class Independent:
         return risk_curve(self.confidence_M, self.wrong_M, 1 - level, self.of)
 
 
+def accepting_all(manifest: Manifest) -> Manifest:
+    """Return the manifest with a rule that lets every confidence stand: its policy is that of all other rules."""
+    return manifest.model_copy(update={"accept": EVERY if manifest.kind.has_confidence else None})
+
+
 def independent_of(
     judged: Judged,
     settings: Sequence[float],
     manifest: Manifest,
+    others: Policy,
     seen: SeenItems,
-    seed: int,
-    memory: Memory | None = None,
+    drawn: NDArray[np.intp],
 ) -> Independent | None:
     """Return the answers that a threshold is tested on; None for a kind whose answers have no confidence.
 
-    The item of a group is drawn before anything is known of its answer. ``settings``: see `Figures.settings`; ``memory`` is
-    the bundle's, for items whose p-values are not known yet.
+    ``others``: the policy of all rules but the confidence's, see `accepting_all`. ``drawn``: rows of one item of each group,
+    drawn before anything is known of its answer. ``settings``: see `Figures.settings`.
     """
     wrong_J = judged.targets.wrong(judged.answers_JO, settings)
     if wrong_J is None or not manifest.kind.has_confidence:
         return None
     answers = Answers(manifest.kind, judged.answers_JO)
-    passes_J = Policy.of(manifest.model_copy(update={"accept": EVERY}), memory).standing(seen, answers).stands_N
-    drawn = one_of_each(judged.groups_J, seed)
+    passes_J = others.standing(seen, answers).stands_N
     rows_M = drawn[passes_J[drawn]]
-    return Independent(rows_M, answers.confidence_N[rows_M], wrong_J[rows_M], len(drawn), len(judged.rows_J))
+    return Independent(rows_M, answers.confidence_N[rows_M], wrong_J[rows_M], drawn, len(judged.rows_J))
 
 
 def about(number: float) -> int:

@@ -102,9 +102,30 @@ def write_golden(examples: list[tuple[bytes, GoldenExample]], form: Input, see: 
             "logits_GC": np.stack([seen.logits_W for _, seen in answers]),
         }
     )
-    index = _GoldenList(images=tuple(entry for _, entry in examples))
-    files[GOLDEN] = (json.dumps(index.model_dump(mode="json"), indent=2, ensure_ascii=False) + "\n").encode()
+    files[GOLDEN] = _index_of([entry for _, entry in examples])
     return files
+
+
+def judged_anew(files: Mapping[str, bytes], manifest: Manifest, see: See, policy: Policy) -> dict[str, bytes]:
+    """Return ``golden.json`` with the answers and verdicts of another manifest and policy over the same network.
+
+    Raises:
+        SchemaError: the golden files are malformed.
+        ParityError: what was planted to be refused is not.
+    """
+    index, _, logits_GC = _parse(files, manifest)
+    entries = []
+    for entry, logits_C in zip(index.images, logits_GC, strict=True):
+        _, got = answer(files[f"golden/{entry.file}"], manifest.input, see)
+        _check_refused(entry, got, manifest, policy)
+        seen = replace(got, logits_W=logits_C)
+        entries.append(entry_of(entry.file, entry.lossless, seen, manifest, policy, far=entry.far))
+    return {GOLDEN: _index_of(entries)}
+
+
+def _index_of(entries: Sequence[GoldenExample]) -> bytes:
+    index = _GoldenList(images=tuple(entries))
+    return (json.dumps(index.model_dump(mode="json"), indent=2, ensure_ascii=False) + "\n").encode()
 
 
 def replay(files: Mapping[str, bytes], manifest: Manifest, see: See, policy: Policy) -> Parity:

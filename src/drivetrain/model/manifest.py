@@ -32,7 +32,7 @@ from .kinds.kind import Kind
 from .kinds.registry import KINDS
 from .kinds.tasks import FIRST, TaskName
 from .lift import lift, with_basis
-from .part import Count, Fraction, Part, Share
+from .part import Count, Fraction, Name, Part, Share
 from .read_part import fault, read_part, registered
 
 SCHEMA_VERSION = 5
@@ -79,6 +79,43 @@ class Bound(Part):
     """About how many labelled items would show it; None where it is shown, or where no number of them would."""
 
 
+class SliceBound(Part):
+    """The error among accepted answers of one part of the fresh data, at the bundle's threshold."""
+
+    slice: Name
+    """The part, such as ``camera=north`` or ``class=bear``."""
+    certified: bool
+    level: Fraction
+    """The probability with which the limit holds, for this part by itself."""
+    independent: Count
+    accepted: Count
+    wrong: Count
+    error_upper: Fraction
+
+
+class Certificate(Part):
+    """The fresh data that a certificate rests on. What it says holds for data of the same mix."""
+
+    made_at: str
+    """The time in ISO 8601, with offset."""
+    source: str
+    images: Count
+    """Labelled images judged, without those that the model had seen."""
+    leaks: Count
+    """Images left out, as they are copies of training images."""
+    mix: dict[str, Fraction]
+    """The share of each class, label or grade among the independent cases; labels may overlap."""
+    answered: dict[str, Fraction]
+    """The same of the answers, which can be compared where nobody tells the truth."""
+    stated: bool
+    """Tells whether the mix was stated, and the cases were drawn to have it."""
+    tolerance: Fraction
+    """The largest change of a mix, in total variation, up to which the certificate stands."""
+    jointly: bool
+    """Tells whether all slices hold at once with the bound's level, rather than each by itself."""
+    slices: tuple[SliceBound, ...] = Field(max_length=MAX_FIGURES)
+
+
 class Accept(Part):
     """The answers that may stand without a person, and what is known of the error among them."""
 
@@ -95,6 +132,8 @@ class Accept(Part):
     the true one lies outside its interval."""
     bound: Bound | None = None
     """None for a convention."""
+    certificate: Certificate | None = None
+    """The data of a certificate; None without one."""
 
 
 class GateInfo(Part):

@@ -11,13 +11,14 @@ from pathlib import Path
 from .._version import __version__
 from ..learn.accept_rule import Accepted, accepted_of
 from ..learn.judged import Judged
-from ..learn.risk import Independent, Target, independent_of
+from ..learn.risk import Independent, Target, accepting_all, independent_of
 from ..model.figure_row import FigureRow, rows_of
 from ..model.inputs.registry import INPUTS
 from ..model.kinds.kind import Kind
 from ..model.manifest import Accept, BackboneInfo, DataInfo, FineTuning, Manifest, Training
 from ..model.part import Calibration, Share
 from ..model.policy import Policy
+from ..stats.learn_then_test import one_of_each
 from .holdout import out_of_fold
 from .options import TrainOptions
 from .trained import Trained
@@ -39,7 +40,12 @@ def with_accept_rule(trained: Trained) -> Trained:
     described = _without_coverage(trained, NOT_YET, "0" * 16)
     judged = unseen(trained)
     independent = independent_of(
-        judged, trained.figures.settings, described, trained.seen(judged, described.input), trained.options.seed
+        judged,
+        trained.figures.settings,
+        described,
+        Policy.of(accepting_all(described)),
+        trained.seen(judged, described.input),
+        one_of_each(judged.groups_J, trained.options.seed),
     )
     return replace(trained, accept=_accept(trained, described, independent), independent=independent)
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -127,6 +127,10 @@ class Kind(Part, ABC):
     @abstractmethod
     def beta(self) -> float:
         """The β that calibrates the logits; 1 where there is nothing to calibrate."""
+
+    def recalibrated(self, beta: float, fitted_on: str) -> Self:  # noqa: ARG002
+        """Return the kind with another β, its labels, thresholds included, as they were; itself where nothing is calibrated."""
+        return self
 
     def answers(self, logits_NW: FloatArray) -> Floats:
         """(N, C) calibrated probabilities, or the numbers themselves."""

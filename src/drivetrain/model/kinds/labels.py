@@ -83,6 +83,15 @@ class LabelKind(Kind):
         """The labels whose probability reaches their threshold."""
         return some_labels(self.labels, answers_C, np.asarray(self.thresholds))
 
+    def recalibrated(self, beta: float, fitted_on: str) -> Self:
+        """Return the kind with another β, and with thresholds that lie at the same logits as before."""
+        moved = []
+        for threshold in self.thresholds:
+            odds = (threshold / (1 - threshold)) ** (beta / self.beta) if threshold < 1 else float("inf")
+            moved.append(1.0 if odds == float("inf") else odds / (1 + odds))
+        calibration = Calibration(beta=beta, fitted_on=fitted_on)
+        return self.model_copy(update={"calibration": calibration, "thresholds": tuple(moved)})
+
     def confidences(self, answers_NC: Floats) -> Floats:
         """That of the least certain label."""
         confidence_N: Floats = np.maximum(answers_NC, 1 - answers_NC).min(axis=1)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +30,10 @@ class OneLabelKind(Kind):
     def beta(self) -> float:
         """The calibration's factor."""
         return self.calibration.beta
+
+    def recalibrated(self, beta: float, fitted_on: str) -> Self:
+        """Return the kind with another β; the most probable label stays the same."""
+        return self.model_copy(update={"calibration": Calibration(beta=beta, fitted_on=fitted_on)})
 
     def confidences(self, answers_NC: Floats) -> Floats:
         """The largest probability."""

@@ -1,0 +1,48 @@
+"""The fresh data: read as `evaluate` reads them, and answered by the bundle."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..core.ports import Progress
+from ..core.types import Dataset
+from ..evaluation.evaluation import Evaluation
+from ..evaluation.run import evaluate
+from ..model.predictor import Predictor
+
+Source = str | Path | Dataset | Iterable[object]
+
+
+@dataclass(frozen=True)
+class Reading:
+    """The way in which the fresh data are read."""
+
+    split: str | None = None
+    delimiter: str | None = None
+    normalise_labels: bool = False
+    splits: str | None = None
+    cache: Path | None = None
+    use_cache: bool = True
+
+    def answered(self, predictor: Predictor, source: Source, progress: Progress) -> Evaluation:
+        """Return the answers to all images but copies of training images, with the truth; warnings are told.
+
+        Raises:
+            SourceError, DataError: as `evaluate` raises them.
+        """
+        found = evaluate(
+            predictor,
+            source,
+            split=self.split,
+            delimiter=self.delimiter,
+            normalise_labels=self.normalise_labels,
+            splits=self.splits,
+            cache=self.cache,
+            use_cache=self.use_cache,
+            progress=progress,
+        )
+        for warning in found.warnings:
+            progress.say(warning)
+        return found
