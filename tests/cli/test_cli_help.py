@@ -13,7 +13,7 @@ COMMANDS = (
     *("train", "predict", "evaluate", "report", "inspect", "certify"),
     *("trace", "sign", "verify", "serve", "app", "demo"),
     *("monitor", "monitor watch", "monitor plan"),
-    *("store", "store info", "store migrate", "store export", "store prune"),
+    *("store", "store info", "store migrate", "store export", "store labels", "store prune"),
     *("keys", "keys add", "keys list", "keys revoke"),
     *("cache", "cache info", "cache prune"),
 )

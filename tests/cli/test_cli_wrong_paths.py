@@ -53,6 +53,7 @@ COMMANDS = {
     "serve, samples": ("serve", "bears.bundle", "--samples", "{}"),
     "demo": ("demo", "--out", "{}"),
     "export": ("store", "export", "{}"),
+    "labels": ("store", "labels", "{}"),
     "cache": ("cache", "info", "--cache", "{}"),
 }
 
@@ -235,6 +236,7 @@ WRITTEN = {
     "report": ("report", "bears.bundle", "--out"),
     "evaluate": ("evaluate", "bears.bundle", "photos", "--report"),
     "export": ("store", "export", "--store", "store.db"),
+    "labels": ("store", "labels", "--store", "store.db"),
 }
 
 
@@ -259,6 +261,8 @@ def test_a_pipe_is_no_place_to_write_to(drivetrain: CommandLine, place: Path, co
         ("report", "1.jpg", b"\xff\xd8\xff a photo"),
         ("evaluate", "labels.csv", b"path,label\n1.png,rot\n"),
         ("export", "labels.csv", b"path,label\n1.png,rot\n"),
+        ("labels", "labels.csv", b"path,label\n1.png,rot\n"),
+        ("labels", "out.csv", b"id,request_id,at\n"),
         ("export", "labels.parquet", b"PAR1 a table of somebody's own PAR1"),
     ],
 )
@@ -275,7 +279,12 @@ def test_somebodys_own_file_is_not_written_over(
 
 def test_what_was_written_before_may_be_written_again(drivetrain: CommandLine, place: Path) -> None:
     open_store(place / "store.db").close()
-    for command, name in (("report", "page.html"), ("export", "out.csv"), ("export", "out.parquet")):
+    for command, name in (
+        ("report", "page.html"),
+        ("export", "out.csv"),
+        ("export", "out.parquet"),
+        ("labels", "told.csv"),
+    ):
         (place / name).touch()
         for _ in range(2):
             done = drivetrain(*WRITTEN[command], name, cwd=place)

@@ -13,12 +13,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from made_records import START, made_record
+from made_records import START, made_record, made_truth
 
 from drivetrain.core.errors import StoreError, UsageError
 from drivetrain.core.records import Context, Entry, Record
 from drivetrain.core.types import Interval
-from drivetrain.store.export import COLUMNS, export
+from drivetrain.store.export import COLUMNS, TOLD_COLUMNS, export, export_truths
 from drivetrain.store.sql_store import SqlStore
 
 RECORDS = (
@@ -39,7 +39,7 @@ def test_a_csv_says_what_the_records_said(tmp_path: Path) -> None:
     assert export(RECORDS, out) == 4
     with out.open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
-    assert tuple(rows[0]) == COLUMNS
+    assert list(rows[0]) == list(COLUMNS)
     first = rows[0]
     assert (first["id"], first["at"], first["label"], float(first["confidence"])) == (
         RECORDS[0].id,
@@ -97,7 +97,7 @@ def test_parquet_holds_every_text_as_it_is(tmp_path: Path) -> None:
     records = [replace(RECORDS[n % 4], id=f"{n:032x}") for n in range(12_000)]
     assert export(iter(records), out) == 12_000
     table = parquet.read_table(out)
-    assert tuple(table.column_names) == COLUMNS
+    assert table.column_names == list(COLUMNS)
     assert table.column("id").to_pylist() == [record.id for record in records]
     row = table.slice(1, 1).to_pylist()[0]
     assert (row["path"], row["at"], row["taken_at"], json.loads(row["facts"])) == (
@@ -162,6 +162,53 @@ def test_a_whole_store_is_exported(store: SqlStore, tmp_path: Path) -> None:
     assert export(store.iterate(), tmp_path / "out.csv") == 2500
     with (tmp_path / "out.csv").open(encoding="utf-8", newline="") as file:
         assert [row["id"] for row in csv.DictReader(file)] == [made_record(number).id for number in range(2499, -1, -1)]
+
+
+def told_of(store: SqlStore) -> None:
+    """Two right answers to the first record, one of several labels to the third, and none to the others."""
+    store.append([Entry(record) for record in RECORDS])
+    store.add_truth(made_truth(0, by="=Ada"))
+    store.add_truth(made_truth(1, label="polar", by="Grace", note=None))
+    store.add_truth(made_truth(2, prediction=2, label=None, labels=(), values={"age": 1.5}))
+
+
+def read(path: Path) -> list[dict[str, str]]:
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_a_record_goes_with_the_right_answer_that_was_told_last(store: SqlStore, tmp_path: Path) -> None:
+    told_of(store)
+    assert export(store.iterate(), tmp_path / "out.csv", store.truths_of) == 4
+    rows = read(tmp_path / "out.csv")[::-1]
+    assert [row["truths"] for row in rows] == ["2", "0", "1", "0"]
+    names = ("truth_label", "truth_labels", "truth_values", "truth_how", "truth_by", "truth_note")
+    assert [rows[0][name] for name in names] == ["polar", "", "", "blind", "Grace", ""]
+    assert [rows[2][name] for name in names] == ["", "[]", '{"age":1.5}', "blind", "Ada", "left of the tree"]
+    assert {rows[1][name] for name in (*names, "truth_at")} == {""}
+    assert rows[0]["truth_at"] == made_truth(1).at.isoformat()
+    assert rows[0]["label"] == "teddy"
+
+
+def test_every_right_answer_has_a_row_beside_what_was_answered(store: SqlStore, tmp_path: Path) -> None:
+    parquet = pytest.importorskip("pyarrow.parquet")
+    told_of(store)
+    assert export_truths(store.iterate_truths(), tmp_path / "told.csv") == 3
+    assert export_truths(store.iterate_truths(), tmp_path / "told.parquet") == 3
+    several, last, first = read(tmp_path / "told.csv")
+    assert list(first) == list(TOLD_COLUMNS)
+    assert (first["label"], first["answered_label"], first["by"], first["verdict"]) == (
+        "grizzly",
+        "teddy",
+        "'=Ada",
+        "accept",
+    )
+    assert (last["label"], last["prediction_id"], last["camera"]) == ("polar", RECORDS[0].id, "camera 1")
+    assert (json.loads(several["labels"]), json.loads(several["answered_labels"])) == ([], ["rust", "crack"])
+    table = parquet.read_table(tmp_path / "told.parquet")
+    assert table.column_names == list(TOLD_COLUMNS)
+    assert table.column("by").to_pylist() == ["Ada", "Grace", "=Ada"]
+    assert table.column("answered_at").to_pylist() == [RECORDS[2].at, RECORDS[0].at, RECORDS[0].at]
 
 
 @pytest.mark.processes

@@ -10,11 +10,12 @@ from typing import Any
 
 import pytest
 import typer
-from made_records import made_entry
+from made_records import made_entry, made_truth
 from typer.testing import CliRunner
 
 from drivetrain.cli import storing
 from drivetrain.core.errors import StoreError, UsageError
+from drivetrain.core.records import ToldHow
 from drivetrain.store.default_store import default_store_url
 from drivetrain.store.sql_store import open_store
 
@@ -91,6 +92,27 @@ def test_exporting_takes_the_filters(filled: str, tmp_path: Path) -> None:
     assert document("store", "export", str(out), "--store", filled, "--verdict", "review")["records"] == 0
     since = (datetime.now(UTC) - timedelta(days=15)).strftime("%Y-%m-%d")
     assert document("store", "export", str(out), "--store", filled, "--since", since, "--site", "Köln")["records"] == 2
+
+
+def test_what_was_told_is_counted_exported_and_pruned(filled: str, tmp_path: Path) -> None:
+    store = open_store(filled)
+    newest, *_, oldest = store.iterate()
+    for number, record in enumerate((newest, newest, oldest)):
+        how = ToldHow.BLIND if number else ToldHow.ASSISTED
+        store.add_truth(made_truth(number, prediction_id=record.id, label=f"label {number}", how=how))
+    store.close()
+    assert document("store", "info", filled)["truths"] == 3
+    assert "3 right answers" in run("store", "info", filled)
+    out = tmp_path / "told.csv"
+    assert document("store", "labels", str(out), "--store", filled) == {"out": str(out), "labels": 3}
+    assert document("store", "labels", str(out), "--store", filled, "--how", "blind")["labels"] == 2
+    assert document("store", "labels", str(out), "--store", filled, "--label", "label 2")["labels"] == 1
+    assert "label 2" in out.read_text(encoding="utf-8")
+    assert document("store", "labels", str(out), "--store", filled, "--model", "cells")["labels"] == 0
+    would = document("store", "prune", filled, "--records-days", "35", "--dry-run")
+    assert (would["records"], would["truths"]) == (1, 1)
+    assert "1 predictions with 1 right answers" in run("store", "prune", filled, "--records-days", "35", "--yes")
+    assert document("store", "info", filled)["truths"] == 2
 
 
 def test_migrating_a_store_that_is_current_changes_nothing(filled: str) -> None:

@@ -11,6 +11,7 @@ import typer
 
 from ..core.local_path import local_path
 from ..core.role import Role
+from ..core.told_how import ToldHow
 from ..core.verdict import Verdict
 from .flags import JsonFlag
 
@@ -47,6 +48,7 @@ def info(place: StoreArgument = None, store: StoreOption = None, json: JsonFlag 
     rows = [
         ("Store", f"{found.store} ({found.kind}, tables {found.schema})"),
         ("Holds", f"{about}{found.records} predictions, {found.inputs} images, {found.bytes / 1e6:.1f} MB"),
+        ("Told", f"{about}{found.truths} right answers"),
         ("Keys", str(found.keys)),
     ]
     if found.oldest and found.newest:
@@ -89,7 +91,7 @@ def export(
     until: Annotated[datetime | None, typer.Option(formats=_MOMENTS, help="Only before this moment; UTC.")] = None,
     json: JsonFlag = False,
 ) -> None:
-    """Write predictions to a Parquet or CSV file, the newest first."""
+    """Write predictions to a Parquet or CSV file, the newest first, each with the right answer that was told last."""
     from ..core.records import RecordFilter
     from ..store.export import export as write
     from .console import print_json, print_line
@@ -99,11 +101,43 @@ def export(
         since=since, until=until,
     )  # fmt: skip
     with _opened(store) as opened:
-        count = write(opened.iterate(wanted), out)
+        count = write(opened.iterate(wanted), out, opened.truths_of)
     if json:
         print_json({"out": str(out), "records": count})
         return
     print_line(f"wrote {count} predictions to {out}")
+
+
+@app.command()
+def labels(
+    out: Annotated[
+        Path,
+        typer.Argument(metavar="OUT", parser=local_path, help="File to write; its ending says how: .parquet or .csv."),
+    ],
+    store: StoreOption = None,
+    model: Annotated[str | None, typer.Option(help="Only of the model served under this name.")] = None,
+    bundle_id: Annotated[str | None, typer.Option("--bundle", help="Only of this bundle.")] = None,
+    how: Annotated[ToldHow | None, typer.Option(help="Only those that were found in this way.")] = None,
+    by: Annotated[str | None, typer.Option(help="Only by this person.")] = None,
+    label: Annotated[str | None, typer.Option(help="Only this label, or this one of several.")] = None,
+    since: Annotated[
+        datetime | None, typer.Option(formats=_MOMENTS, help="Only told from this moment on; UTC.")
+    ] = None,
+    until: Annotated[datetime | None, typer.Option(formats=_MOMENTS, help="Only told before this moment; UTC.")] = None,
+    json: JsonFlag = False,
+) -> None:
+    """Write all right answers that people told to a Parquet or CSV file, the newest first, each with what was answered."""
+    from ..core.records import TruthFilter
+    from ..store.export import export_truths
+    from .console import print_json, print_line
+
+    wanted = TruthFilter(model=model, bundle_id=bundle_id, how=how, by=by, label=label, since=since, until=until)
+    with _opened(store) as opened:
+        count = export_truths(opened.iterate_truths(wanted), out)
+    if json:
+        print_json({"out": str(out), "labels": count})
+        return
+    print_line(f"wrote {count} right answers to {out}")
 
 
 ImagesDays = Annotated[
@@ -111,7 +145,11 @@ ImagesDays = Annotated[
 ]
 RecordsDays = Annotated[
     float | None,
-    typer.Option("--records-days", min=0, help="Delete predictions so many days old or older, and their images."),
+    typer.Option(
+        "--records-days",
+        min=0,
+        help="Delete predictions so many days old or older, with images and labels.",
+    ),
 ]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say what would be deleted.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask before deleting.")]
@@ -194,7 +232,8 @@ def _shown(found: StoreInfo | Pruned) -> dict[str, object]:
 
 def _told(done: Pruned) -> str:
     moments = f", from {_minute(done.oldest)} to {_minute(done.newest)} UTC" if done.oldest and done.newest else ""
-    return f"{done.records} predictions and {done.inputs} images ({done.input_bytes / 1e6:.1f} MB){moments}"
+    truths = f" with {done.truths} right answers told of them" if done.truths else ""
+    return f"{done.records} predictions{truths} and {done.inputs} images ({done.input_bytes / 1e6:.1f} MB){moments}"
 
 
 @keys_app.command()

@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import Any
 
 from .role import Role
+from .told_how import ToldHow
 from .types import Facts, Prediction, Verdict
 
 __all__ = [
@@ -146,17 +147,6 @@ class ApiKey:
     revoked_at: datetime | None = None
     per_minute: int | None = None
     """Inputs the key may send a minute; None: the key has no limit of its own."""
-
-
-class ToldHow(StrEnum):
-    """The way in which a person came to a right answer. One told with the model's answer in sight is no test of the model."""
-
-    BLIND = "blind"
-    """Without seeing the model's answer."""
-    ASSISTED = "assisted"
-    """With the model's answer in sight."""
-    ADJUDICATED = "adjudicated"
-    """By somebody who decided between answers without knowing whose they were."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,41 +1,26 @@
-"""Records as a table in a file: Parquet or CSV.
+"""Records, and the right answers told of them, as tables in a file: see `table_file`.
 
 One row a record, one column a value; what has no fixed columns (the codes of reasons, probabilities, labels, numbers with
-their intervals, an input's facts, the caller's own values) is JSON text. Records pass through in bunches, so memory does not
-grow with their number, and the file takes its name when it is whole.
-
-A CSV is made to be opened in a spreadsheet, and a text that begins with = + - @ would be calculated there, with whatever a caller
-named his file: also in full width, and after blanks, quotation marks and signs that are not seen, which one program or another
-skips. Such a text gets an apostrophe in front. Parquet holds every text as it is.
+their intervals, an input's facts, the caller's own values) is JSON text. A record's row has the right answer that was told last;
+a table of its own has a row for each that was told.
 """
 
 from __future__ import annotations
 
-import csv
 import json
 import math
-import os
-import tempfile
-import unicodedata
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from ..core.errors import StoreError, UsageError
-from ..core.installation import install_command
-from ..core.plain_file import check_writable
-from ..core.records import Record
+from ..core.records import Record, Truth
 from .rows import extra_text
+from .table_file import Columns, write_table
 
-_BUNCH = 5000
-_OPERATORS = frozenset("=+-@−")
-# Unicode categories of letters and signs that show nothing.
-_UNSEEN = frozenset("\u115f\u1160\u3164\uffa0\u2800")
-_QUOTES = frozenset("'\"`´")
+_AT_ONCE = 500
 
-_KINDS = {
+COLUMNS: Columns = {
     "id": "text",
     "request_id": "text",
     "at": "time",
@@ -63,50 +48,77 @@ _KINDS = {
     "network_s": "number",
     "total_s": "number",
     "key_id": "text",
+    "truths": "number",
+    "truth_label": "text",
+    "truth_labels": "text",
+    "truth_values": "text",
+    "truth_how": "text",
+    "truth_by": "text",
+    "truth_at": "time",
+    "truth_note": "text",
 }
-COLUMNS = tuple(_KINDS)
+"""The columns of the table of records."""
+
+ANSWERED = (
+    "model",
+    "bundle_id",
+    "path",
+    "verdict",
+    "confidence",
+    "p_in_domain",
+    "camera",
+    "site",
+    "group",
+    "input_sha256",
+)
+"""The columns of a record that stand beside a right answer under their own names."""
+
+TOLD_COLUMNS: Columns = {
+    "id": "text",
+    "prediction_id": "text",
+    "at": "time",
+    "by": "text",
+    "how": "text",
+    "label": "text",
+    "labels": "text",
+    "values": "text",
+    "note": "text",
+    "key_id": "text",
+    "answered_at": "time",
+    "answered_label": "text",
+    "answered_labels": "text",
+    "answered_values": "text",
+    **{name: COLUMNS[name] for name in ANSWERED},
+}
+"""The columns of the table of right answers."""
+
+TruthsOf = Callable[[Collection[str]], Mapping[str, Sequence[Truth]]]
+"""The right answers of the records with these ids, oldest first; see `TruthStore.truths_of`."""
 
 
-def export(records: Iterable[Record], path: Path) -> int:
+def export(records: Iterable[Record], path: Path, truths_of: TruthsOf = lambda _ids: {}) -> int:
     """Write ``records`` to a file that ends in .parquet or .csv; returns their number.
 
     Raises:
         UsageError: another ending.
         StoreError: the file cannot be written, or Parquet is asked for and pyarrow is not installed.
     """
-    match path.suffix.lower():
-        case ".csv":
-            write = _write_csv
-        case ".parquet":
-            write = _write_parquet
-        case other:
-            raise UsageError(
-                f"{path.name[:60]!r} ends in {other or 'nothing'}; give a name that ends in .parquet or .csv"
-            )
-    try:
-        check_writable(path, b"request_id")  # a column of every export, and of no other table
-        with _replacing(path) as unfinished:
-            return write(map(_row, records), unfinished)
-    except OSError as error:
-        raise StoreError(f"{path} cannot be written ({error.strerror or error})") from None
+    return write_table(COLUMNS, _rows(records, truths_of), path, mark="request_id")
 
 
-@contextmanager
-def _replacing(path: Path) -> Iterator[Path]:
-    """Open a file beside ``path`` that takes its place in the end, or is deleted on an error."""
-    handle, name = tempfile.mkstemp(dir=path.absolute().parent, prefix=f".{path.name[:40]}-", suffix=".part")
-    os.close(handle)
-    unfinished = Path(name)
-    try:
-        yield unfinished
-        with unfinished.open("rb") as file:
-            os.fsync(file.fileno())
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)
+def export_truths(told: Iterable[tuple[Truth, Record]], path: Path) -> int:
+    """Write right answers, each with what had been answered, to a file; otherwise as `export`."""
+    return write_table(TOLD_COLUMNS, (_told_row(truth, record) for truth, record in told), path, mark="answered_label")
 
 
-def _row(record: Record) -> dict[str, Any]:
+def _rows(records: Iterable[Record], truths_of: TruthsOf) -> Iterator[dict[str, Any]]:
+    waiting = iter(records)
+    while bunch := list(islice(waiting, _AT_ONCE)):
+        truths = truths_of([record.id for record in bunch])
+        yield from (_row(record, truths.get(record.id, ())) for record in bunch)
+
+
+def _row(record: Record, truths: Sequence[Truth]) -> dict[str, Any]:
     prediction, context, timings = record.prediction, record.context, record.timings
     intervals = {
         name: {"value": _finite(v.value), "low": _finite(v.low), "high": _finite(v.high), "method": v.method}
@@ -140,6 +152,38 @@ def _row(record: Record) -> dict[str, Any]:
         "network_s": _finite(timings.network_s),
         "total_s": _finite(timings.total_s),
         "key_id": record.key_id,
+        **_latest(truths),
+    }
+
+
+def _latest(truths: Sequence[Truth]) -> dict[str, Any]:
+    """The columns about the right answer told last, and the number of all that were told."""
+    told = _truth(truths[-1]) if truths else {}
+    names = ("label", "labels", "values", "how", "by", "at", "note")
+    return {"truths": len(truths), **{f"truth_{name}": told.get(name) for name in names}}
+
+
+def _told_row(truth: Truth, record: Record) -> dict[str, Any]:
+    answered = _row(record, ())
+    return {
+        **{name: answered[name] for name in ANSWERED},
+        **{f"answered_{name}": answered[name] for name in ("at", "label", "labels", "values")},
+        **_truth(truth),
+    }
+
+
+def _truth(truth: Truth) -> dict[str, Any]:
+    return {
+        "id": truth.id,
+        "prediction_id": truth.prediction_id,
+        "at": truth.at,
+        "by": truth.by,
+        "how": truth.how.value,
+        "label": truth.label,
+        "labels": None if truth.labels is None else _json(truth.labels),
+        "values": _json(dict(truth.values)) if truth.values else None,
+        "note": truth.note,
+        "key_id": truth.key_id,
     }
 
 
@@ -148,70 +192,3 @@ _json = json.JSONEncoder(separators=(",", ":")).encode
 
 def _finite(value: float | None) -> float | None:
     return value if value is not None and math.isfinite(value) else None
-
-
-def _whole(text: str) -> str:
-    """Return text that can be written as UTF-8: half of a surrogate pair becomes a �."""
-    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-
-
-def _write_csv(rows: Iterable[dict[str, Any]], path: Path) -> int:
-    count = 0
-    with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(COLUMNS)
-        for row in rows:
-            writer.writerow([_cell(name, row[name]) for name in COLUMNS])
-            count += 1
-    return count
-
-
-def _cell(name: str, value: Any) -> Any:
-    if value is None:
-        return ""
-    if _KINDS[name] == "time":
-        return value.isoformat()
-    if _KINDS[name] == "text":
-        # NULs go, as many readers take one for the end of a text.
-        value = _whole(value).replace("\0", "�")
-        return f"'{value}" if _may_be_calculated(value) else value
-    return value
-
-
-def _may_be_calculated(text: str) -> bool:
-    """Tells whether a spreadsheet might take the text for a formula: any text that does not begin with a plain visible sign."""
-    first = text[:1]
-    if not first or (first.isascii() and first.isalnum()):
-        return False
-    # Such beginnings are blanks, control and format characters, combining marks, dashes and quotation marks of every kind.
-    if unicodedata.category(first)[0] in "ZCM" or unicodedata.category(first) in ("Pd", "Pi", "Pf"):
-        return True
-    plain = unicodedata.normalize("NFKC", first)[:1]
-    return first in _UNSEEN or plain in _OPERATORS or plain in _QUOTES or plain.isspace()
-
-
-def _write_parquet(rows: Iterable[dict[str, Any]], path: Path) -> int:
-    try:
-        import pyarrow
-        import pyarrow.parquet
-    except ImportError:
-        raise StoreError(
-            f"Parquet needs pyarrow, which is not installed; {install_command('parquet')}, or give a name ending in .csv"
-        ) from None
-    kinds = {
-        "text": pyarrow.string(),
-        "number": pyarrow.float64(),
-        "time": pyarrow.timestamp("us", tz="UTC"),
-    }
-    schema = pyarrow.schema([(name, kinds[kind]) for name, kind in _KINDS.items()])
-    count, waiting = 0, iter(rows)
-    with pyarrow.parquet.ParquetWriter(path, schema, compression="zstd") as writer:
-        while bunch := list(islice(waiting, _BUNCH)):
-            columns = {name: [_value(row[name]) for row in bunch] for name in COLUMNS}
-            writer.write_table(pyarrow.table(columns, schema=schema))
-            count += len(bunch)
-    return count
-
-
-def _value(value: Any) -> Any:
-    return _whole(value) if isinstance(value, str) and not value.isascii() else value

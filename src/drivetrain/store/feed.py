@@ -11,17 +11,16 @@ locked.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Row, Table, delete, func, or_, select, text
 
 from ..core.errors import UsageError
-from ..core.records import Fed, Record
-from . import truth_table
+from ..core.records import Fed
+from . import record_table, truth_table
 from .feed_entry import BITS, LOCK
 from .indexed import SEPARATOR
-from .rows import COLUMNS, to_record
 from .tables import FEED, PREDICTIONS, TRUTHS
 
 # Seconds that a reader waits for writers, who wait for him meanwhile, before he gives up: one of them may be frozen.
@@ -106,21 +105,12 @@ def _places(connection: Connection, after: int, limit: int, last: int) -> list[_
 def _filled(connection: Connection, places: Sequence[_Place]) -> Iterator[Fed]:
     truths = truth_table.by_id(connection, [place.truth_id for place in places if place.truth_id is not None])
     ids = [place.prediction_id for place in places if place.prediction_id is not None]
-    records = _records(connection, {*ids, *(truth.prediction_id for truth in truths.values())})
+    records = record_table.by_id(connection, [*ids, *(truth.prediction_id for truth in truths.values())])
     for place in places:
         truth = None if place.truth_id is None else truths.get(place.truth_id)
         record = records.get(truth.prediction_id if truth else place.prediction_id or "")
         if record is not None:
             yield Fed(place.position, record, truth)
-
-
-def _records(connection: Connection, ids: Iterable[str]) -> dict[str, Record]:
-    columns = [PREDICTIONS.c[name] for name in COLUMNS]
-    found: dict[str, Record] = {}
-    for some in _bunches(sorted(ids)):
-        rows = connection.execute(select(*columns).where(PREDICTIONS.c.id.in_(some)))
-        found.update((row.id, to_record(row)) for row in rows)
-    return found
 
 
 def _present(connection: Connection, table: Table, ids: Sequence[str]) -> set[str]:

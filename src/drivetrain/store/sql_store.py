@@ -28,7 +28,18 @@ from ..core.records import (
     TruthFilter,
     TruthPage,
 )
-from . import calendar_table, feed, key_table, monitor_table, notice_table, pruning, schema, search, truth_table
+from . import (
+    calendar_table,
+    feed,
+    key_table,
+    monitor_table,
+    notice_table,
+    pruning,
+    record_table,
+    schema,
+    search,
+    truth_table,
+)
 from .engine import WRITING, make_engine
 from .faults import told
 from .holdings import StoreInfo, holdings
@@ -36,7 +47,6 @@ from .indexed import indexed
 from .location import Location, locate
 from .moment import to_us
 from .pruning import Pruned
-from .rows import COLUMNS, to_record
 from .tables import INPUTS, PREDICTIONS
 from .watched_files import WatchedFiles
 from .writing import EntryRows
@@ -136,10 +146,8 @@ class SqlStore:
 
     def record(self, record_id: str) -> Record | None:
         """Return the record of that id."""
-        columns = [PREDICTIONS.c[name] for name in COLUMNS]
         with self._reading() as connection:
-            row = connection.execute(select(*columns).where(PREDICTIONS.c.id == indexed(record_id))).first()
-        return None if row is None else to_record(row)
+            return record_table.by_id(connection, [record_id]).get(indexed(record_id))
 
     def input(self, sha256: str) -> StoredInput | None:
         """Return the input whose received bytes had that hash, where it is kept."""
@@ -190,6 +198,24 @@ class SqlStore:
         """Read a page of right answers from the newest back."""
         with self._reading() as connection:
             return truth_table.find(connection, wanted, limit, cursor)
+
+    def iterate_truths(self, wanted: TruthFilter | None = None) -> Iterator[tuple[Truth, Record]]:
+        """Yield every right answer that is wanted with its record, from the newest back, in little memory.
+
+        Raises:
+            StoreError: it cannot be read.
+        """
+        cursor: str | None = None
+        while True:
+            with self._reading() as connection:
+                page = truth_table.find(connection, wanted or TruthFilter(), truth_table.MAX_LIMIT, cursor)
+                records = record_table.by_id(connection, [truth.prediction_id for truth in page.truths])
+            for truth in page.truths:
+                if truth.prediction_id in records:  # or both were pruned between two readings
+                    yield truth, records[truth.prediction_id]
+            cursor = page.next
+            if cursor is None:
+                return
 
     def truths_of(self, prediction_ids: Collection[str]) -> Mapping[str, tuple[Truth, ...]]:
         """Return the right answers told to each prediction, oldest first."""
