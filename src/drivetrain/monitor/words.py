@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 from ..draw.numbers import percent
@@ -24,6 +25,15 @@ LOOKS_LIKE: Mapping[str, str] = {
 }
 
 
+def moment(text: str) -> str:
+    """Write a moment of ISO 8601 to the minute, in UTC.
+
+    >>> moment("2026-11-30T14:02:00+00:00")
+    '30 Nov 2026 14:02 UTC'
+    """
+    return datetime.fromisoformat(text).astimezone(UTC).strftime("%d %b %Y %H:%M UTC").lstrip("0")
+
+
 def sentence(alarm: Mapping[str, Any]) -> str:
     """Say what an alarm of ``monitor --json`` tells.
 
@@ -31,7 +41,7 @@ def sentence(alarm: Mapping[str, Any]) -> str:
     'images look less like those trained on than before, since about a.jpg; it looks like no kind of change that is known'
     """
     evidence = alarm["evidence"]
-    since = alarm["began"] or evidence["began_with"]
+    since = moment(alarm["began"]) if alarm["began"] else evidence["began_with"]
     where = f"{alarm['source']}: " if alarm["source"] else "all sources together: " if alarm["source"] is None else ""
     shares = evidence.get("out_of_domain", {})
     share = ""
