@@ -24,6 +24,7 @@ ALONE = (
     "finetune",
     "store",
     "ranges",
+    "monitor",
     "monitor_server",
 )
 

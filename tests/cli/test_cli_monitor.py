@@ -154,6 +154,7 @@ def test_every_json_field_is_documented(drivetrain: CommandLine, kept: Path, tmp
         (("monitor", "photos"), "Missing option '--bundle'"),
         (("monitor", "watch"), "Missing argument 'DATA'"),
         (("monitor", "{golden}", "--bundle", "{kept}", "--by", "camera"), "--by camera names a column, and"),
+        (("monitor", "http://h:8000", "--bundle", "{kept}"), "is the address of a server, whose own monitor stands at"),
         (("monitor", "nowhere", "--bundle", "{kept}"), "there is no nowhere"),
         (("monitor", "postgresql://a@b/c", "--by", "x"), "Missing option '--bundle'"),
         (("monitor", "plan", "--bundle", "{kept}"), "has no gate, so that there is no out-of-domain rate to watch"),

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pytest
@@ -183,6 +184,19 @@ def test_what_is_not_known_is_no_vote_of_its_monitor() -> None:
     assert (total.n, total.unreadable) == (4_000, 1_000)
     assert watch.together.with_p == total.with_p == 2_000
     assert sum(total.confidences) == 2_000
+
+
+def test_odd_names_times_and_numbers_survive_a_restart() -> None:
+    """Half a surrogate pair, moments at the ends of the calendar, a p-value outside 0–1, facts that are no numbers."""
+    watch, rng = Watch.of(REFERENCE), np.random.default_rng(0)
+    facts = {"\ud800": "\udfff", "gain": 0.5, "noise": math.nan, "far": 1e300, "raw": True}
+    moments = (datetime(1, 1, 1, tzinfo=UTC), START, datetime(9999, 12, 31, tzinfo=UTC))
+    for number, (at, p) in enumerate(zip(moments, (-0.1, 1.5, 1.0), strict=True)):
+        watch.update(replace(observed(number, rng), at=at, p_in_domain=p, source="\ud83d", label="\udc00", facts=facts))
+    again = Watch.of_json(watch.to_json(), REFERENCE)
+    assert again.to_json() == watch.to_json()
+    assert summary(again) == summary(watch)
+    assert again.total("\ud83d").measures == {"gain": [3.0, 1.5, 0.75]}
 
 
 def test_a_refusal_without_its_p_value_counts() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from ..core.errors import UsageError
 from ..core.ports import Progress
 from ..embed.unpack_place import leave, unpack_place
 from ..model.predictor import Predictor
@@ -32,6 +33,11 @@ def monitor(predictor: Predictor, data: str, *, by: str | None, model: str | Non
     Raises:
         SourceError, StoreError, UsageError: it cannot be read.
     """
+    if data.startswith(("http://", "https://")):
+        raise UsageError(
+            f"{data} is the address of a server, whose own monitor stands at /v1/monitor and in its console; to replay what it "
+            "answered, give its store: the file, or postgresql://USER@HOST/NAME"
+        )
     if is_store(data):
         store = open_store(data, create=False)
         try:

@@ -56,7 +56,7 @@ class Counts:
             self.with_p += 1
             self.refused += refused
         if score is not None:
-            self.scores[min(int(score * BINS), BINS - 1)] += 1
+            self.scores[max(0, min(int(score * BINS), BINS - 1))] += 1
         if place is not None:
             self.confidences[place] += 1
         if seen.label is not None:
