@@ -198,6 +198,7 @@ def _kept(server: Server, caller: Caller, record_id: str, told: LabelBody) -> Tr
         raise Problem("conflict", f"{truth.id} was told already, and is another answer; give this one an id of its own")
     if kept.at == truth.at:
         server.metrics.told(record.model, truth.how)
+        server.monitoring.wake()
     return kept
 
 
