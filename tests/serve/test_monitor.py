@@ -24,7 +24,10 @@ from drivetrain.core.identifiers import new_id
 from drivetrain.core.records import Alarm, Entry, MonitorState, RecordFilter, Role, StoredInput, ToldHow
 from drivetrain.core.types import Verdict
 from drivetrain.model.predictor import Predictor, load
+from drivetrain.serve.announcement import told
+from drivetrain.serve.options import ServeOptions
 from drivetrain.serve.served import ServedModel
+from drivetrain.serve.start import build
 from drivetrain.serve.work import monitoring
 from drivetrain.serve.work.alarms import Alarms
 from drivetrain.serve.work.monitoring import Monitoring
@@ -308,3 +311,24 @@ def test_a_monitor_that_fails_is_not_the_end_of_the_others(
     assert "AttributeError" in following.aside["night", "c" * 16].problem
     assert len([record for record in caplog.records if "night" in record.getMessage()]) == 1, "not at every step"
     opened.close()
+
+
+@pytest.mark.parametrize(
+    ("on_alarm", "words"), [("review", "turn accepted answers into reviewed"), ("tell", "change nothing")]
+)
+def test_a_server_says_at_its_start_what_alarms_do(
+    store: Path, kept: Path, tmp_path: Path, on_alarm: Any, words: str
+) -> None:
+    put_alarms(store, 2)  # of a bundle that is not served
+    (tmp_path / "hook.secret").write_text("Drosselweg-7-und-mehr")
+    hook = {"webhook": "https://hooks.example/T0/room-9f2c", "webhook_secret_file": tmp_path / "hook.secret"}
+    server = build(ServeOptions((str(kept),), store=str(store), on_alarm=on_alarm, **hook))
+    try:
+        line = dict(told(server))["Alarms"]
+    finally:
+        server.engine.close()
+        server.store.close()
+    assert words in line
+    assert "none stand now" in line
+    assert "https://hooks.example/…" in line
+    assert "room-9f2c" not in line

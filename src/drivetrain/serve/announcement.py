@@ -20,6 +20,7 @@ def told(server: Server) -> list[tuple[str, str]]:
         ("Work", _plan_line(server.engine.plan)),
         ("Images", _kept_line(server.settings)),
         ("Memory", _memory_line(server)),
+        ("Alarms", _alarms_line(server)),
     ]
 
 
@@ -43,6 +44,21 @@ def _memory_line(server: Server) -> str:
     )
     beyond = "; more than this machine has" if memory.total * settings.processes > available_memory() else ""
     return f"up to {shown_size(memory.total)}{each}; {pixels}{short}{beyond}"
+
+
+def _alarms_line(server: Server) -> str:
+    """Say what an alarm does, how many stand, and who is told."""
+    from .work.webhook_address import shown_address
+
+    does = (
+        "turn accepted answers into reviewed ones"
+        if server.alarms.on_alarm == "review"
+        else "are told, and change nothing"
+    )
+    told = "" if server.webhook is None else f"; told to {shown_address(server.webhook.url)}"
+    served = {(model.name, model.version) for model in server.shelf.models}
+    standing = sum((alarm.model, alarm.bundle_id) in served for alarm in server.alarms.standing.alarms)
+    return f"{does}{told}; {standing or 'none'} stand{'s' if standing == 1 else ''} now"
 
 
 def _kept_line(settings: Settings) -> str:

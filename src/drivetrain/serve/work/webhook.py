@@ -83,7 +83,7 @@ class Webhook:
         jitter: Callable[[], float] = random.random,
     ) -> None:
         """``acts``: an alarm that stands turns accepted answers into reviewed ones, which is told along."""
-        self._store, self._url, self._secret, self._gauge = store, url, secret, gauge
+        self._store, self.url, self._secret, self._gauge = store, url, secret, gauge
         self._acts, self._now, self._jitter = acts, now, jitter
         self._opener = urllib.request.build_opener(_NoRedirect)
         self._woken = threading.Event()
@@ -134,13 +134,13 @@ class Webhook:
             self._store.settle_notice(notice, at)
             self.last_sent = at
             if self.last_error is not None:
-                log.warning("the webhook at %s takes messages again", shown_address(self._url))
+                log.warning("the webhook at %s takes messages again", shown_address(self.url))
         else:
             again_at = at + timedelta(seconds=wait_s(notice.attempts, self._jitter()))
             self._store.settle_notice(notice, at, error=error, again_at=again_at)
             self.failed += 1
             if error != self.last_error:  # once, not every few seconds while a receiver is down
-                log.warning("the webhook at %s: %s; it is tried again", shown_address(self._url), error)
+                log.warning("the webhook at %s: %s; it is tried again", shown_address(self.url), error)
         self.last_error = error
         self._gauge.webhook("arrived" if error is None else "failed")
         return error is None
@@ -155,7 +155,7 @@ class Webhook:
             "Drivetrain-Notice": notice.id,
             SIGNATURE: f"t={seconds},v1={signature(self._secret, seconds, body)}",
         }
-        request = urllib.request.Request(self._url, body, headers, method="POST")  # its kind was checked
+        request = urllib.request.Request(self.url, body, headers, method="POST")  # its kind was checked
         try:
             with self._opener.open(request, timeout=TIMEOUT_S) as answer:
                 answer.read(1024)
