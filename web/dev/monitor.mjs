@@ -12,16 +12,23 @@ export function monitor({ history, version, has }) {
     {
       ...base, id: hex(16), source: "river", source_name: "river", monitor: "out-of-domain-rate", monitor_name: "out-of-domain rate", looks_like: "new-class", looks_like_name: "new class",
       began: ago(74), raised: ago(38), text: "More images than usual are unlike those trained on at river; many of them look alike, as a new class would.",
-      evidence: { statistic: 24.7, limit: 20, votes_since_it_began: 36, out_of_domain_since: 0.42, out_of_domain_before: 0.04, classifier_two_sample: { auc: 0.91, p: 0.0004 }, images: [hex(16)] },
+      evidence: {
+        votes: 24, votes_before: 64, out_of_domain: { before: 0.04, since: 0.42 }, unreadable: { before: 0, since: 0 },
+        tests: [
+          { of: "labels", distance: 0.2, p: 0.16, before: { teddy: 0.42, black: 0.3, grizzly: 0.28 }, since: { teddy: 0.62, grizzly: 0.25, black: 0.13 } },
+          { of: "confidence", distance: 0.46, p: 0.0011, before: 0.987, since: 0.921 },
+        ],
+        in_domain_at_most: 0.066, began_with: hex(16), images: [hex(16)],
+      },
     },
     {
       ...base, id: hex(16), source: "ridge", source_name: "ridge", monitor: "score", monitor_name: "score of likeness", looks_like: "camera-or-processing", looks_like_name: "camera or processing",
       began: ago(60 * 26), raised: ago(60 * 22), text: "Images of ridge have drifted away from those trained on, all classes alike, as after a change of the camera or its processing.",
-      evidence: { martingale: 41.2, limit: 20, brightness: "from 0.48 to 0.31", sharpness: "from 0.62 to 0.60", images: [hex(16)] },
+      evidence: { votes: 88, votes_before: 210, out_of_domain: { before: 0.04, since: 0.08 }, tests: [{ of: "scores of images inside the domain", distance: 0.4, p: 0.00002, before: 0.52, since: 0.31 }], began_with: hex(16), images: [hex(16)] },
     },
     {
       ...base, id: hex(16), source: "gate", source_name: "gate", monitor: "confidence", monitor_name: "confidence", looks_like: "harder-cases", looks_like_name: "harder cases",
-      began: ago(60 * 24 * 6), raised: ago(60 * 24 * 5.8), text: "Answers at gate are less sure than those the model was calibrated on.", evidence: { martingale: 22.9, limit: 20 },
+      began: ago(60 * 24 * 6), raised: ago(60 * 24 * 5.8), text: "Answers at gate are less sure than those the model was calibrated on.", evidence: { votes: 31, votes_before: 400 },
       cleared: ago(60 * 24 * 5.1), cleared_by: "Ada", reason: "Fog for two days; the images were looked through, nothing was wrong.",
     },
   ];

@@ -107,6 +107,8 @@ export function hasConfidence(said: Said): boolean {
 export function likeness(said: Said): string {
   const p = said.p_in_domain;
   if (p === null || p === undefined || said.verdict === "unreadable") return "";
+  // The gate's reason says it in words already.
+  if (said.reasons?.some(({ code }) => code === GATE)) return `In-domain p-value: ${number(Number(p.toPrecision(2)))}.`;
   return `Of images like those it was trained on, ${percent(p)} look as unlike them as this one${isOutside(said) ? "" : ", or more so"}.`;
 }
 
@@ -115,9 +117,17 @@ export function ranked(probs: Record<string, number>): [string, number][] {
   return Object.entries(probs ?? {}).sort((a, b) => b[1] - a[1]);
 }
 
-/** Why an answer is not accepted, in the words of the rules that did not let it stand. */
+/** The gate's rule, by the code of its reason. */
+const GATE = "out-of-domain";
+
+/**
+ * Why an answer is not accepted, in the words of the rules that did not let it stand. Where the gate did not, what others say
+ * of the answer means nothing.
+ */
 export function why(said: Said): string {
-  return (said.reasons ?? []).map((reason) => reason.text).join("; ");
+  const reasons = said.reasons ?? [];
+  const gate = reasons.filter(({ code }) => code === GATE);
+  return (gate.length > 0 ? gate : reasons).map((reason) => reason.text).join("; ");
 }
 
 /** What the verdict means for this answer, in a sentence. */

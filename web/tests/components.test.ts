@@ -136,7 +136,7 @@ describe("Predict", () => {
     expect(screen.queryByRole("button", { name: /a\.jpg/ })).toBeNull();
     await user.click(card);
     const details = within(screen.getByRole("region", { name: "o.jpg" }));
-    expect(details.getByText("Of images like those it was trained on, 0.4% look as unlike them as this one.")).toBeTruthy();
+    expect(details.getByText("In-domain p-value: 0.004.")).toBeTruthy();
     expect(details.getByRole("heading", { name: "Nearest training images" })).toBeTruthy();
     expect(await details.findByText("90% alike")).toBeTruthy();
     expect(screen.getByText("Details of o.jpg: No answer, unlike the training images")).toBeTruthy();

@@ -69,12 +69,13 @@ describe("answers", () => {
   });
 
   it("of an image unlike those trained on are none", () => {
-    const outside = prediction({ verdict: "out_of_domain", p_in_domain: 0.004, reasons: [{ code: "out-of-domain", text: "unlike anything it was trained on" }] });
+    const outside = prediction({ verdict: "out_of_domain", p_in_domain: 0.004, reasons: [{ code: "out-of-domain", text: "unlike anything it was trained on" }, { code: "low-confidence", text: "its confidence is low" }] });
     expect([answerOf(outside), outputOf(outside), spoken(outside)]).toEqual(["No answer", "grizzly", "No answer"]);
     expect(outputOf({ ...outside, label: null })).toBe("none of the labels");
     expect(meaning(outside, model())).toBe("The answer says nothing: unlike anything it was trained on.");
     expect(meaning({ ...outside, reasons: [] })).toBe("The answer says nothing: the image is unlike those the model was trained on.");
-    expect(likeness(outside)).toBe("Of images like those it was trained on, 0.4% look as unlike them as this one.");
+    expect(likeness(outside)).toBe("In-domain p-value: 0.004.");
+    expect(likeness({ ...outside, reasons: [] })).toBe("Of images like those it was trained on, 0.4% look as unlike them as this one.");
     expect(likeness(prediction({ p_in_domain: 0.63 }))).toBe("Of images like those it was trained on, 63.0% look as unlike them as this one, or more so.");
     expect(likeness(prediction())).toBe("");
     expect([hasConfidence(outside), isTentative(outside)]).toEqual([false, true]);

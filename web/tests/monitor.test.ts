@@ -4,8 +4,9 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import App from "../src/App.svelte";
 import { place } from "../src/location.svelte";
 import type { Alarm, Cluster, Monitor, Watched } from "../src/monitor/types";
+import { comparisons, figures } from "../src/monitor/evidence";
 import { FAR_MS, NEAR_MS, watch } from "../src/monitor/watch.svelte";
-import { acted, ago, evidenceRows, evidenceText, headline, historyOf, rateText, standing, urgent } from "../src/monitor/words";
+import { acted, ago, evidenceText, headline, historyOf, rateText, standing, urgent } from "../src/monitor/words";
 import { session } from "../src/session.svelte";
 import { reviewer } from "../src/truths/reviewer.svelte";
 import { entry, json, network, problem } from "./fakes";
@@ -24,7 +25,7 @@ function alarm(id: string, changes: Partial<Alarm> = {}): Alarm {
     began: "2026-11-21T12:00:00Z",
     raised: "2026-11-21T13:00:00Z",
     text: "More images than usual are unlike those trained on.",
-    evidence: { statistic: 24.7, before: { out_of_domain: 0.04 }, images: ["a".repeat(32)] },
+    evidence: { votes: 24, out_of_domain: { before: 0.04, since: 0.5 }, images: ["a".repeat(32)] },
     acts: true,
     cleared: null,
     cleared_by: null,
@@ -92,9 +93,26 @@ describe("words", () => {
     expect(["2026-11-21T13:59:30Z", "2026-11-21T13:56:00Z", "2026-11-20T13:00:00Z", "2026-11-11T13:00:00Z", "2026-11-21T14:05:00Z"].map((at) => ago(at, now))).toEqual(["just now", "4 min ago", "25 h ago", "10 days ago", "just now"]);
   });
 
-  it("list evidence line by line, without the images", () => {
-    const rows = evidenceRows({ statistic: 24.71234, before: { out_of_domain: 0.04, seen: true }, days: ["a", "b"], parts: [{}, {}], none: null, images: ["0".repeat(32), "a".repeat(32)] });
-    expect(rows).toEqual([["statistic", "24.71"], ["before › out of domain", "0.04"], ["before › seen", "yes"], ["days", "a, b"], ["parts", "2 entries"], ["none", "–"]]);
+  it("set what was so before an alarm beside what is since, and mark what chance would hardly do", () => {
+    const tests = [
+      { of: "labels", distance: 0.2, p: 0.1625, before: { teddy: 0.4219, black: 0.2969 }, since: { teddy: 0.625 } },
+      { of: "confidence", distance: 0.46, p: 0.00110512, before: 0.98728, since: 0.9213 },
+    ];
+    const evidence = { votes: 24, out_of_domain: { before: 0, since: 0.5 }, tests, in_domain_at_most: 0.0656, none: null, deep: { a_b: true, list: ["x", 2] }, began_with: "0".repeat(32), images: ["a".repeat(32)] };
+    expect(comparisons(evidence)).toEqual([
+      { name: "Unlike the training images", before: "0.0%", since: "50.0%", p: "", telling: false },
+      { name: "Labels", before: "teddy: 42%, black: 30%", since: "teddy: 63%", p: "0.16", telling: false },
+      { name: "Confidence", before: "0.987", since: "0.921", p: "0.0011", telling: true },
+    ]);
+    expect(figures(evidence)).toEqual([
+      { name: "Votes since it began", text: "24" },
+      { name: "To be expected unlike them, at most", text: "6.6%" },
+      { name: "None", text: "–" },
+      { name: "Deep › a b", text: "yes" },
+      { name: "Deep › list", text: "x, 2" },
+      { name: "Began with", text: "this image", href: `#/history?id=${"0".repeat(32)}` },
+    ]);
+    expect([comparisons({}), figures({})]).toEqual([[], []]);
   });
 
   it("lead to what came from the source since the alarm began", () => {
@@ -174,7 +192,7 @@ describe("the page", () => {
     expect(images.map((link) => link.getAttribute("href"))).toEqual(["#/history?id=a", "#/history?id=b"]);
     expect(card.getByText(/1 more is not in the store any more/)).toBeTruthy();
     await userEvent.click(card.getByText("Evidence"));
-    expect(card.getByRole("row", { name: "statistic 24.7" })).toBeTruthy();
+    expect(card.getByRole("row", { name: "Unlike the training images 4.0% 50.0%" })).toBeTruthy();
   });
 
   it("clears an alarm only with a reason, and says who did", async () => {

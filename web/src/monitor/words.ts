@@ -1,9 +1,8 @@
 /** What the monitor knows, as a person reads it. */
 
 import type { HistoryEntry } from "../api/types";
-import { count, number } from "../format";
-import type { Alarm, Monitor, Rate, Watched } from "./types";
 import { percent } from "../format";
+import type { Alarm, Monitor, Rate, Watched } from "./types";
 
 export type Tone = "well" | "alarm" | "unsure";
 
@@ -58,32 +57,6 @@ export function ago(iso: string, now: Date): string {
   if (seconds < 3600) return `${Math.floor(seconds / 60)} min ago`;
   if (seconds < 48 * 3600) return `${Math.floor(seconds / 3600)} h ago`;
   return `${Math.floor(seconds / 86_400)} days ago`;
-}
-
-/** Ids of predictions are shown as their images. */
-function isIds(value: unknown): boolean {
-  return Array.isArray(value) && value.length > 0 && value.every((one) => typeof one === "string" && /^[0-9a-f]{32}$/.test(one));
-}
-
-const MOST_LISTED = 12;
-
-/** An alarm's figures as lines of a table: objects within it line by line, images left out as they are shown. */
-export function evidenceRows(evidence: Record<string, unknown>, within = ""): [name: string, value: string][] {
-  return Object.entries(evidence).flatMap(([key, value]): [string, string][] => {
-    const name = `${within}${key.replaceAll("_", " ")}`;
-    if (isIds(value)) return [];
-    if (value !== null && typeof value === "object" && !Array.isArray(value)) return evidenceRows(value as Record<string, unknown>, `${name} › `);
-    return [[name, said(value)]];
-  });
-}
-
-function said(value: unknown): string {
-  if (value === null || value === undefined) return "–";
-  if (typeof value === "number") return number(value);
-  if (typeof value === "boolean") return value ? "yes" : "no";
-  if (!Array.isArray(value)) return String(value);
-  if (value.some((one) => one !== null && typeof one === "object")) return count(value.length, "entry", "entries");
-  return value.slice(0, MOST_LISTED).map(said).join(", ") + (value.length > MOST_LISTED ? " …" : "");
 }
 
 /** The filters of the History that show what came from an alarm's source since it began. */
