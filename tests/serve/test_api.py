@@ -39,7 +39,7 @@ from drivetrain.serve.options import ServeOptions
 from drivetrain.serve.start import build
 from tiny_backbone import TINY
 
-PREDICTION = {"path", "label", "confidence", "probs", "labels", "values", "verdict", "reasons", "error"}
+PREDICTION = {"path", "label", "confidence", "p_in_domain", "probs", "labels", "values", "verdict", "reasons", "error"}
 
 
 @pytest.fixture

@@ -298,7 +298,7 @@ def test_what_is_answered_is_what_is_documented(
         ("/v1/predictions/{record_id}/label", {"json": {"label": "lila"}}),
         ("/v1/predictions/{record_id}/label", {"content": b"{", "headers": {"content-type": "application/json"}}),
         ("/v1/predictions/{record_id}/label", {"content": b"x"}),
-        ("/v1/predictions/{record_id}/label", {"json": {"note": "x" * 300_000}}),
+        ("/v1/predictions/{record_id}/label", {"json": {"note": "x" * 1_100_000}}),
         ("/v1/models/{name}/reload", {}),
     ]
     check_documented(document, TELL, "post", client.post(TELL.format(record_id="x"), json={"label": "rot"}))

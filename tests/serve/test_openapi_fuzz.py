@@ -30,6 +30,10 @@ BEYOND_SCHEMA = {
     "POST /v2/models/{name}/infer": "shape and data belong together, and outputs are the model's own",
     "POST /v2/models/{name}/versions/{version}/infer": "as above",
     "GET /v1/predictions": "a cursor is what a page before gave",
+    "GET /v1/labels": "as above",
+    "GET /v1/monitor/alarms": "as above",
+    "POST /v1/predictions/{record_id}/label": "one of label, labels and values is given, in the form of the prediction's answer",
+    "POST /v1/monitor/alarms/{alarm_id}/clear": "where no key says who clears it, by has to",
 }
 
 

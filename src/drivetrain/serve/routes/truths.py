@@ -30,16 +30,16 @@ from .answers import TruthAnswer, truth_json
 from .history import Text, only_what_is_known, unavailable
 from .prediction import GONE
 
-# Bytes and values of a body: room for all labels of a bundle with thousands of them.
-MOST_BYTES = 256 << 10
+# Bytes and values of a body: room for as many long labels as may be told at once.
+MOST_BYTES = 1 << 20
 MOST_VALUES = 8192
-MOST_NAMES = 2000
+MOST_NAMES = 500
 _SHOWN = 8
 
 UNNAMED = "unnamed"
 """The person who tells something, where neither he nor a key says who he is."""
 
-Name = Annotated[str, StringConstraints(min_length=1, max_length=1000, pattern=r"\S")]
+Name = Annotated[str, StringConstraints(min_length=1, max_length=500, pattern=r"\S")]
 
 
 class LabelBody(BaseModel):
