@@ -148,14 +148,14 @@ def test_an_alarm_tells_which_images_drive_it(client: TestClient, store: Path) -
     assert clear(client, "no-such").status_code == 404
 
 
-@pytest.mark.parametrize(
-    "body", [{}, {"reason": ""}, {"reason": " \n"}, {"reason": "x" * 1001}, {"reason": "x", "by": " "}, {"reason": "x"}]
-)
-def test_an_alarm_is_cleared_with_a_reason_by_somebody(client: TestClient, store: Path, body: dict[str, str]) -> None:
+def test_an_alarm_is_cleared_with_a_reason_by_somebody(client: TestClient, store: Path) -> None:
     alarm = alarmed(client, store)
-    refused = client.post(f"/v1/monitor/alarms/{alarm['id']}/clear", json=body)
-    assert refused.status_code == 422
-    assert refused.headers["content-type"] == "application/problem+json"
+    long = "x" * 1001
+    bodies = ({}, {"reason": ""}, {"reason": " \n"}, {"reason": long}, {"reason": "x", "by": " "}, {"reason": "x"})
+    for body in bodies:
+        refused = client.post(f"/v1/monitor/alarms/{alarm['id']}/clear", json=body)
+        assert refused.status_code == 422, body
+        assert refused.headers["content-type"] == "application/problem+json"
     assert ask(client, "trail-4")["verdict"] == "review"
 
 
