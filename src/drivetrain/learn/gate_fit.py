@@ -185,9 +185,7 @@ def _fitted(unit_ND: FloatArray, strata_N: IntArray, axes: int) -> GateArrays:
     n_classes = len(sizes_C)
     told_apart = 2 <= n_classes <= min(MOST_CLASSES, len(chosen) // IMAGES_PER_CLASS)
     if told_apart:
-        means_CD = np.zeros((n_classes, away_ND.shape[1]), np.float64)
-        np.add.at(means_CD, classes_N, away_ND)
-        means_CD = (means_CD / sizes_C[:, None]).astype(np.float32)
+        means_CD = _class_means(away_ND, classes_N, sizes_C)
         own_ND = away_ND - means_CD[classes_N]
         spread = Spread.of(own_ND, own_ND @ axes_DR.astype(np.float32))
         centres_CR = means_CD @ axes_DR.astype(np.float32)
@@ -207,6 +205,14 @@ def _fitted(unit_ND: FloatArray, strata_N: IntArray, axes: int) -> GateArrays:
         weights_J=np.asarray(WEIGHTS if told_apart else WITHOUT_CLASSES),
         scores_M=np.zeros(0),
     )
+
+
+def _class_means(away_ND: FloatArray, classes_N: IntArray, sizes_C: IntArray) -> FloatArray:
+    """(C, D) means of the rows of each class."""
+    order_N, starts_C = np.argsort(classes_N, kind="stable"), np.cumsum(sizes_C) - sizes_C
+    sums_CD = np.add.reduceat(away_ND[order_N], starts_C, axis=0, dtype=np.float64)
+    means_CD: FloatArray = (sums_CD / sizes_C[:, None]).astype(np.float32)
+    return means_CD
 
 
 @dataclass(frozen=True, eq=False)

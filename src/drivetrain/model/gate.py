@@ -14,6 +14,7 @@ J = 3 distances, K knots, M calibration scores.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import Any
@@ -138,6 +139,19 @@ class GateArrays:
         from safetensors.numpy import save
 
         return bytes(save({one.name: np.ascontiguousarray(getattr(self, one.name)) for one in fields(self)}))
+
+    @classmethod
+    def of_files(cls, files: Mapping[str, bytes], manifest: Manifest) -> GateArrays | None:
+        """Parse the arrays among a bundle's files, where the manifest says that there are any.
+
+        Raises:
+            SchemaError: there are none, or as `from_bytes`.
+        """
+        if manifest.gate is None:
+            return None
+        if GATE not in files:
+            raise SchemaError(f"{GATE} is missing; the manifest says that there is a gate")
+        return cls.from_bytes(files[GATE], manifest)
 
     @classmethod
     def from_bytes(cls, data: bytes, manifest: Manifest) -> GateArrays:

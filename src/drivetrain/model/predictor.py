@@ -321,7 +321,7 @@ def _parse(files: Mapping[str, bytes]) -> _Parsed:
     pictures = files.get(GALLERY)
     gallery = None if pictures is None else Gallery.from_bytes(pictures, len(arrays.embeddings_ND))
     audit_graph(files[MODEL])
-    return _Parsed(manifest, arrays, gallery, _gate(files, manifest), _frozen_graph(files, manifest))
+    return _Parsed(manifest, arrays, gallery, GateArrays.of_files(files, manifest), _frozen_graph(files, manifest))
 
 
 def _construct(
@@ -370,15 +370,6 @@ def in_making(
         _session=session,
         _frozen_graph=frozen_graph,
     )
-
-
-def _gate(files: Mapping[str, bytes], manifest: Manifest) -> GateArrays | None:
-    """Parse the gate's arrays, where the manifest says that there are any."""
-    if manifest.gate is None:
-        return None
-    if GATE not in files:
-        raise SchemaError(f"{GATE} is missing; the manifest says that there is a gate")
-    return GateArrays.from_bytes(files[GATE], manifest)
 
 
 def _frozen_graph(files: Mapping[str, bytes], manifest: Manifest) -> bytes | None:
