@@ -221,7 +221,7 @@ def test_inspecting_shows_what_is_answered(drivetrain: CommandLine, labels: Made
         "Mean average precision",
         "All labels right",
         "Accepts  ",
-        "4 golden images",
+        "5 golden images",
     ):
         assert words in out
     document = strict(drivetrain("inspect", labels.bundle, "--json").out)
