@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from drivetrain.certification.asked import Asked
-from drivetrain.certification.mix import distance, drawn_to, shares
+from drivetrain.certification.mix import drawn_to, shares
 from drivetrain.core.errors import UsageError
 from drivetrain.learn.risk import Target
+from drivetrain.stats.mix import total_variation
 
 
 def test_what_is_not_said_takes_its_default() -> None:
@@ -57,5 +58,5 @@ def test_cases_are_drawn_to_the_stated_mix() -> None:
 def test_mixes_are_compared_by_the_cases_that_would_have_to_change() -> None:
     mix = shares([("bear",), ("fox",), ("fox",), ()], ["bear", "fox", "owl"])
     assert mix == {"bear": 0.25, "fox": 0.5, "owl": 0.0}
-    assert distance(mix, mix) == 0
-    assert distance({"bear": 1.0}, {"fox": 1.0}) == 1
+    assert total_variation(mix, mix) == 0
+    assert total_variation({"bear": 1.0}, {"fox": 1.0}) == 1

@@ -85,6 +85,9 @@ def test_the_new_bundle_carries_the_certificate_and_gives_the_same_answers(
     assert (accept.basis, accept.confidence) == ("certificate", found.accept.confidence)
     assert accept.certificate.source == "field.csv"
     assert sum(accept.certificate.mix.values()) == pytest.approx(1)
+    answered = accept.certificate.answered
+    assert accept.certificate.stands_for(answered)
+    assert not accept.certificate.stands_for({**answered, "rot": answered["rot"] + 0.25})
     assert new.manifest.bundle_id != old.manifest.bundle_id
     assert new.manifest.kind.beta != old.manifest.kind.beta
     for picture in (field / "rot" / "01.png", field / "blau" / "02.png"):

@@ -20,15 +20,6 @@ def shares(named: Sequence[Sequence[str]], names: Sequence[str]) -> dict[str, fl
     return {name: counts[name] / max(len(named), 1) for name in names}
 
 
-def distance(mix: Mapping[str, float], other: Mapping[str, float]) -> float:
-    """Return the total variation between two mixes: the share of cases that would have to be of another class.
-
-    >>> round(distance({"bear": 0.2, "fox": 0.8}, {"bear": 0.5, "fox": 0.5}), 9)
-    0.3
-    """
-    return sum(abs(mix.get(name, 0) - other.get(name, 0)) for name in {*mix, *other}) / 2
-
-
 def drawn_to(
     stated: Mapping[str, float], rows_N: NDArray[np.intp], labels_N: Sequence[str], seed: int
 ) -> NDArray[np.intp]:

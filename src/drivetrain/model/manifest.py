@@ -19,12 +19,14 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Mapping
 from typing import Any, Literal, Self
 
 from pydantic import Field, ValidationError, model_validator
 
 from ..core.errors import SchemaError
 from ..core.figure import Figure
+from ..stats.mix import total_variation
 from .figure_row import FigureRow
 from .inputs.input import Input
 from .inputs.registry import INPUTS
@@ -114,6 +116,10 @@ class Certificate(Part):
     jointly: bool
     """Tells whether all slices hold at once with the bound's level, rather than each by itself."""
     slices: tuple[SliceBound, ...] = Field(max_length=MAX_FIGURES)
+
+    def stands_for(self, answered: Mapping[str, float]) -> bool:
+        """Tells whether the certificate stands for what comes in, by the share of each label among the answers to it."""
+        return total_variation(self.answered, answered) <= self.tolerance
 
 
 class Accept(Part):

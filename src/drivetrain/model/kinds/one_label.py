@@ -32,7 +32,7 @@ class OneLabelKind(Kind):
         return self.calibration.beta
 
     def recalibrated(self, beta: float, fitted_on: str) -> Self:
-        """Return the kind with another β; the most probable label stays the same."""
+        """Return the kind with another β; of classes the most probable one stays the same."""
         return self.model_copy(update={"calibration": Calibration(beta=beta, fitted_on=fitted_on)})
 
     def confidences(self, answers_NC: Floats) -> Floats:
