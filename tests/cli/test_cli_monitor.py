@@ -7,8 +7,10 @@ import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import numpy as np
 import pytest
-from command_line import CommandLine, OwnProcess
+from command_line import CommandLine, OwnProcess, TrainedByCommand
+from PIL import Image
 
 from drivetrain.core.records import Context, Entry, MonitorState, Record, Timings, ToldHow, Truth
 from drivetrain.core.types import Prediction, Verdict
@@ -176,3 +178,54 @@ def test_a_process_says_the_same(
 ) -> None:
     arguments = ("monitor", golden, "--bundle", kept, "--json")
     assert drivetrain_process(*arguments).document == drivetrain(*arguments).document
+
+
+@pytest.fixture(scope="module")
+def noise(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Sixty pictures of noise, like nothing that was trained on, a minute apart by one camera's table."""
+    folder = tmp_path_factory.mktemp("noise")
+    rng = np.random.default_rng(0)
+    rows = ["path,camera,taken_at"]
+    for number in range(60):
+        name = f"{number:02}.png"
+        Image.fromarray(rng.integers(0, 256, (80, 96, 3), dtype=np.uint8)).save(folder / name)
+        rows.append(f"{name},north,{(START + timedelta(minutes=number)).isoformat()}")
+    (folder / "list.csv").write_text("\n".join(rows), encoding="utf-8")
+    return folder
+
+
+def test_images_unlike_those_trained_on_alarm(drivetrain: CommandLine, trained: TrainedByCommand, noise: Path) -> None:
+    done = drivetrain("monitor", noise / "list.csv", "--bundle", trained.bundle, "--json")
+    assert done.code == 1, done.err
+    document = done.document
+    assert document["out_of_domain_rate"]["low"] > document["in_domain_at_most"]
+    (alarm,) = document["alarms"]
+    assert set(alarm) == ALARM
+    assert (alarm["source"], alarm["monitor"]) == ("north", "out-of-domain-rate")
+    assert datetime.fromisoformat(alarm["began"]) <= START + timedelta(minutes=5)
+    assert alarm["looks_like"] == "camera-or-processing"
+    assert set(alarm["evidence"]["images"]) <= {f"{number:02}.png" for number in range(60)}
+    assert document["clusters"][0]["n"] >= 30
+    said = drivetrain("monitor", noise / "list.csv", "--bundle", trained.bundle)
+    assert said.code == 1
+    assert "ALARM  north: more images than usual are unlike those trained on" in said.out
+    assert "since about 1 May 2026" in said.out
+
+
+def test_more_of_what_was_trained_on_does_not(drivetrain: CommandLine, trained: TrainedByCommand) -> None:
+    done = drivetrain("monitor", trained.source, "--bundle", trained.bundle, "--json")
+    assert (done.code, done.document["alarms"]) == (0, [])
+    assert done.document["order"] == "shuffled"
+    by_folder = drivetrain("monitor", trained.source, "--bundle", trained.bundle, "--by", "folder", "--json").document
+    assert {one["source"] for one in by_folder["sources"]} == {"discs", "squares", "stripes"}
+
+
+@pytest.mark.thorough
+def test_a_plan_is_made_with_the_bundles_own_gate(drivetrain: CommandLine, trained: TrainedByCommand) -> None:
+    call = ("monitor", "plan", "--bundle", trained.bundle, "--traffic", "20/hour", "--sources", "2", "--runs", "20")
+    document = drivetrain(*call, "--json").document
+    assert (document["traffic_per_day"], document["sources"], document["runs"]) == (480, 2, 20)
+    assert len(document["rows"]) == 12
+    found = {row["contamination"]: row["found"] for row in document["rows"] if row["change_after"] == 1_000}
+    assert found[0.2] > found[0.02]
+    assert document["rows"][0]["always_alarm"]["false_alarms"]["value"] == 1

@@ -93,6 +93,7 @@ def plan(
         str, typer.Option(metavar="N/day", help="Images that will come, such as 500/day or 20/hour.")
     ] = "500/day",
     sources: Annotated[int, typer.Option(min=1, help="Cameras or sites that send them, of which one changes.")] = 1,
+    runs: Annotated[int, typer.Option(min=20, help="Runs of the simulation.")] = 200,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the simulation.")] = 0,
     no_golden: NoGolden = False,
     json: JsonFlag = False,
@@ -116,7 +117,7 @@ def plan(
             f"{bundle} has no gate, so that there is no out-of-domain rate to watch; train it again with more images"
         )
     with ConsoleProgress().stage("simulate", stages()) as advance:
-        made = simulate(gate, traffic_per_day=per_day(traffic), sources=sources, seed=seed, advance=advance)
+        made = simulate(gate, traffic_per_day=per_day(traffic), sources=sources, runs=runs, seed=seed, advance=advance)
     if json:
         print_json({"bundle": str(bundle), "bundle_id": predictor.manifest.bundle_id, **made.to_json()})
     else:
