@@ -54,9 +54,9 @@ def test_a_source_is_the_camera_else_the_site(context: dict[str, object], source
 def test_the_moment_is_when_it_was_taken_unless_that_lies_in_the_future() -> None:
     taken = AT - timedelta(days=20)
     assert Observation.of_record(record(taken_at=taken)).at == taken
-    ahead = datetime(2099, 1, 1, tzinfo=UTC)
-    assert Observation.of_record(record(taken_at=ahead)).at == AT
-    east = (AT + timedelta(hours=5)).astimezone(timezone(timedelta(hours=5)))
+    for ahead in (datetime(2099, 1, 1, tzinfo=UTC), AT + timedelta(minutes=1)):
+        assert Observation.of_record(record(taken_at=ahead)).at == AT
+    east = (AT - timedelta(hours=5)).astimezone(timezone(timedelta(hours=5)))
     assert Observation.of_record(record(taken_at=east)).at == east
 
 

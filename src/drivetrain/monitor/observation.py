@@ -5,14 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from ..core.records import Record, ToldHow, Truth
 from ..core.types import Facts, Prediction
 from ..core.verdict import Verdict
-
-# A picture taken later than it was answered has been dated by a wrong clock; zones and drifting clocks make a day of it.
-FUTURE = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,9 +112,12 @@ def source_of(record: Record) -> str:
 
 
 def moment_of(record: Record) -> datetime:
-    """The moment the input was taken, unless that is unknown or lies in the future; then that of the answer."""
+    """The moment the input was taken, unless that is unknown or later than the answer; then that of the answer.
+
+    One picture of a clock that is ahead would else be the present minute until all other clocks have come as far.
+    """
     taken_at = record.context.taken_at
-    if taken_at is None or taken_at.tzinfo is None or taken_at > record.at + FUTURE:
+    if taken_at is None or taken_at.tzinfo is None or taken_at > record.at:
         return record.at
     return taken_at
 
