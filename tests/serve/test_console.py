@@ -169,6 +169,9 @@ def test_models_show_figures_card_and_report(browser: Any, console: Console) -> 
     with visit(browser, f"{console.server.address}/#/models") as page:
         page.get_by_role("heading", name="Shapes").wait_for()
         assert "Accuracy" in page.locator("main").inner_text()
+        gate = httpx.get(f"{console.server.address}/v1/models").json()["models"][0]["gate"]
+        assert (gate["false_alarm"], gate["mode"]) == (0.05, "marginal")
+        assert f"Turns away {gate['words']}." in page.locator("main").inner_text()
         page.get_by_role("button", name="Model card").click()
         page.get_by_role("region", name="Model card").get_by_role("heading").first.wait_for()
         page.get_by_role("button", name="Training report").click()

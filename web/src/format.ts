@@ -155,6 +155,11 @@ export function acceptRule(model: Model): string {
   return `Accepts ${model.accept.words}.`;
 }
 
+/** What the gate turns away, in words. */
+export function gateRule(model: Model): string {
+  return model.gate ? `Turns away ${model.gate.words}.` : "Has no gate: images unlike those trained on are not told apart.";
+}
+
 /** What a figure is to be compared with, and which way is better. */
 export function remark({ note, better }: Pick<Metric, "note" | "better">): string {
   return [note, better === "lower" ? "lower is better" : ""].filter(Boolean).join("; ");

@@ -72,6 +72,7 @@ export function model(changes: Partial<Model> = {}): Model {
       coverage: 0.78,
       bound: null,
     },
+    gate: null,
     input: { type: "image", shape: [3, 260, 260], media_types: ["image/jpeg", "image/png"] },
     backbone: "efficientnet-lite2",
     parity: null,

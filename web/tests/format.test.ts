@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { acceptRule, answerOf, bytes, count, hasConfidence, meaning, isFraction, isTentative, likeness, metricName, metricNumber, metricValue, milliseconds, moment, number, outputOf, percent, remark, spoken, why } from "../src/format";
+import { acceptRule, answerOf, bytes, count, gateRule, hasConfidence, meaning, isFraction, isTentative, likeness, metricName, metricNumber, metricValue, milliseconds, moment, number, outputOf, percent, remark, spoken, why } from "../src/format";
 import { model, prediction } from "./fakes";
 
 describe("figures", () => {
@@ -84,6 +84,9 @@ describe("answers", () => {
   it("the rule in words", () => {
     expect(acceptRule(model())).toContain("Accepts answers from confidence 0.85 on");
     expect(acceptRule(model({ accept: null }))).toContain("Every answer goes before a person");
+    const gate = { words: "images unlike those trained on, and at most 5 % (on average) of those like them; from 900 independent ones", false_alarm: 0.05, mode: "marginal" as const, calibrated_on: 900 };
+    expect(gateRule(model({ gate }))).toBe(`Turns away ${gate.words}.`);
+    expect(gateRule(model())).toContain("Has no gate");
   });
 });
 

@@ -995,6 +995,33 @@ export interface components {
             similar: components["schemas"]["SimilarAnswer"][];
         };
         /**
+         * GateAnswer
+         * @description What the gate turns away as unlike the training images.
+         */
+        GateAnswer: {
+            /**
+             * Words
+             * @description All of it in a sentence
+             */
+            words: string;
+            /**
+             * False Alarm
+             * @description Share of images like those trained on that may be turned away
+             */
+            false_alarm: number;
+            /**
+             * Mode
+             * @description That share on average, or at most that share with a probability of 95 %
+             * @enum {string}
+             */
+            mode: "marginal" | "training-conditional";
+            /**
+             * Calibrated On
+             * @description Independent images behind the p-values
+             */
+            calibrated_on: number;
+        };
+        /**
          * HeatMapAnswer
          * @description Where in the picture the model found its evidence.
          */
@@ -1324,6 +1351,8 @@ export interface components {
             /** Metrics */
             metrics: components["schemas"]["MetricAnswer"][];
             accept: components["schemas"]["AcceptAnswer"] | null;
+            /** @description Null where images unlike those trained on are not told apart */
+            gate: components["schemas"]["GateAnswer"] | null;
             input: components["schemas"]["InputAnswer"];
             /** Backbone */
             backbone: string;

@@ -16,7 +16,8 @@ from ...core.records import Role
 from ...model.accept_words import accept_words
 from ...model.figure_words import named
 from ...model.gallery import Gallery
-from ...model.manifest import Basis
+from ...model.gate_words import gate_words
+from ...model.manifest import Basis, GateMode
 from ...model.storage import CARD, REPORT
 from ..http.browser import REPORT_POLICY
 from ..http.problems import Problem, documented
@@ -29,6 +30,9 @@ from .history import picture
 BUNDLE = "/v1/models/{name}/versions/{version}"
 ACCEPT = {"confidence", "width", "basis", "coverage", "bound"}
 """The fields of the manifest's accept rule that are shown."""
+
+GATE = {"false_alarm", "mode", "calibrated_on"}
+"""The fields of the manifest's gate that are shown."""
 
 REFUSED = documented("unauthorized", "forbidden", "not-found")
 
@@ -79,6 +83,15 @@ class AcceptAnswer(BaseModel):
     bound: BoundAnswer | None = Field(description="Null for a convention")
 
 
+class GateAnswer(BaseModel):
+    """What the gate turns away as unlike the training images."""
+
+    words: str = Field(description="All of it in a sentence")
+    false_alarm: float = Field(description="Share of images like those trained on that may be turned away")
+    mode: GateMode = Field(description="That share on average, or at most that share with a probability of 95 %")
+    calibrated_on: int = Field(description="Independent images behind the p-values")
+
+
 class InputAnswer(BaseModel):
     """What the model is asked with."""
 
@@ -120,6 +133,7 @@ class ModelAnswer(BaseModel):
     images: int = Field(description="Images it was trained on")
     metrics: list[MetricAnswer]
     accept: AcceptAnswer | None
+    gate: GateAnswer | None = Field(description="Null where images unlike those trained on are not told apart")
     input: InputAnswer
     backbone: str
     parity: ParityAnswer | None
@@ -252,6 +266,8 @@ def describe(model: ServedModel, *, default: bool, current: bool) -> dict[str, A
         # What could not be reckoned has no value to show.
         "metrics": [metric_json(figure) for figure in manifest.rows if figure.value is not None],
         "accept": accept and {"words": accept_words(manifest), **accept.model_dump(mode="json", include=ACCEPT)},
+        "gate": manifest.gate
+        and {"words": gate_words(manifest), **manifest.gate.model_dump(mode="json", include=GATE)},
         "input": dict(manifest.input.described()),
         "backbone": manifest.backbone.name,
         "parity": parity and {"images": parity.images, "max_probability": parity.max_probability},
