@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import httpx2 as httpx
+import numpy as np
 import pytest
 from browsing import PHONE, loaded, visit
+from PIL import Image
 from running import KEPT, Running, form, jpeg, serving
 
 import drivetrain as dt
@@ -326,6 +328,29 @@ def test_a_suggestion_does_not_look_like_an_answer(browser: Any, tmp_path: Path)
         page.goto(f"{server.address}/#/history")
         page.locator("tbody tr").first.wait_for()
         assert f"maybe {said['label']}" in page.locator("tbody tr").first.inner_text()
+
+
+def test_a_picture_unlike_the_training_images_gets_no_answer(browser: Any, console: Console, tmp_path: Path) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (80, 96, 3), np.uint8)
+    Image.fromarray(noise).save(tmp_path / "noise.png")
+    with visit(browser, console.server.address) as page:
+        choose(page, tmp_path / "noise.png")
+        card = answers(page).first
+        card.wait_for()
+        assert "No answer" in card.inner_text()
+        assert "unlike the training images" in card.inner_text()
+        assert "%" not in card.inner_text(), "a share of what it knows means nothing here"
+        card.click()
+        panel = page.locator("section.panel")
+        panel.get_by_role("heading", name="Nearest training images").wait_for()
+        assert loaded(panel.get_by_alt_text(re.compile("Training image")).first)
+        assert "In-domain p-value" in panel.inner_text()
+        page.get_by_role("link", name="History").click()
+        page.get_by_label("Verdict").select_option(label="unlike the training images")
+        page.wait_for_function("() => location.hash === '#/history?verdict=out_of_domain'")
+        row = page.locator("tbody tr", has_text="noise.png").first
+        row.wait_for()
+        assert "No answer" in row.inner_text()
 
 
 def test_the_page_of_the_api_lists_every_route(browser: Any, console: Console) -> None:
