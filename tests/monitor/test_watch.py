@@ -233,6 +233,17 @@ def test_an_alarm_says_what_it_looks_like(how: dict[str, object], looks_like: Lo
     assert json.loads(json.dumps(alarm.to_json(), allow_nan=False)) == Raised.of_json(alarm.to_json()).to_json()
 
 
+def test_a_camera_that_is_all_strange_is_not_taken_for_a_new_class() -> None:
+    """Also where the change seems to have begun earlier, as some clean images were refused just before it."""
+    watch = Watch.of(REFERENCE)
+    assert told(watch, stream(600, 1)) == []
+    assert told(watch, stream(24, 3, first=600, contamination=0.15)) == []
+    (alarm, *_) = told(watch, stream(100, 3, first=624, contamination=1.0))
+    assert alarm.evidence["refused_in_a_row"] >= 5
+    assert alarm.evidence["out_of_domain"]["since"] < 0.6
+    assert alarm.looks_like is LooksLike.CAMERA
+
+
 def test_audits_alarm_once_and_healthy_ones_do_not() -> None:
     watch = Watch.of(REFERENCE)
     assert told(watch, audits(300, 0.01, 1)) == []

@@ -22,8 +22,9 @@ LEAST_BEFORE = 50
 ALPHA = 0.05
 # Distances that a person would call a change: a third of the files have another size, a sixth of the answers another label.
 FACTS_APART, MIX_APART, CONFIDENCE_APART = 0.33, 0.15, 0.1
-# From this share of refused images on it is no longer some images that are strange, but all.
-ALL_REFUSED = 0.6
+# From this share of refused images on, or as many in a row, it is no longer some images that are strange, but all. An alarm
+# may come after a handful of votes, with clean ones among those since the estimated beginning.
+ALL_REFUSED, IN_A_ROW = 0.6, 5
 SHOWN = 5
 
 
@@ -35,14 +36,22 @@ class Diagnosis:
     evidence: Mapping[str, Any]
 
 
-def diagnose(monitor: Monitor, reference: Reference, before: Counts, since: Counts, look: int = 1) -> Diagnosis:
-    """Say what a change looks like. ``look``: the number of this diagnosis, from 1, by which its level is spent."""
+def diagnose(
+    monitor: Monitor, reference: Reference, before: Counts, since: Counts, *, streak: int = 0, look: int = 1
+) -> Diagnosis:
+    """Say what a change looks like.
+
+    ``streak``: the latest votes in a row that were refused. ``look``: the number of this diagnosis, from 1, by which its level
+    is spent.
+    """
     level = spent(ALPHA, look)
     facts = [(name, *compared) for name, *compared in _facts(before, since)]
     mix = _mix(reference, before, since)
     confidence = _confidence(reference, before, since)
     rest = _rest(reference, since)
-    found = _kind(monitor, reference, since, [test for _, test, *_ in facts], mix[0], confidence, rest[0], level)
+    found = _kind(
+        monitor, reference, since, [test for _, test, *_ in facts], mix[0], confidence, rest[0], streak, level
+    )
     evidence: dict[str, Any] = {
         "votes": since.n,
         "votes_before": before.n,
@@ -50,6 +59,7 @@ def diagnose(monitor: Monitor, reference: Reference, before: Counts, since: Coun
             "before": _share(before.refused, before.with_p),
             "since": _share(since.refused, since.with_p),
         },
+        "refused_in_a_row": streak,
         "unreadable": {"before": _share(before.unreadable, before.n), "since": _share(since.unreadable, since.n)},
         "tests": [
             *(_told(name, test, earlier, later) for name, test, earlier, later in facts),
@@ -69,6 +79,7 @@ def _kind(
     mix: TwoSample,
     confidence: TwoSample,
     rest: TwoSample,
+    streak: int,
     level: float,
 ) -> LooksLike:
     if monitor is Monitor.ERROR:
@@ -78,7 +89,8 @@ def _kind(
     usual = reference.gate.level if reference.gate is not None else 1.0
     share = since.refused / since.with_p if since.with_p else 0.0
     if share >= 2 * usual:
-        return LooksLike.CAMERA if share >= ALL_REFUSED or rest.p < level else LooksLike.NEW_CLASS
+        all_of_them = share >= ALL_REFUSED or streak >= IN_A_ROW or rest.p < level
+        return LooksLike.CAMERA if all_of_them else LooksLike.NEW_CLASS
     if mix.p < level and mix.distance >= MIX_APART:
         return LooksLike.MIX
     if confidence.p < level and confidence.distance >= CONFIDENCE_APART:

@@ -14,7 +14,19 @@ from .votes import Votes
 class Stream:
     """The counters of one stream."""
 
-    __slots__ = ("audits", "history", "last_us", "least_sure", "n", "refused", "unlike", "votes", "with_p", "wrong")
+    __slots__ = (
+        "audits",
+        "history",
+        "last_us",
+        "least_sure",
+        "n",
+        "refused",
+        "streak",
+        "unlike",
+        "votes",
+        "with_p",
+        "wrong",
+    )
 
     def __init__(self) -> None:
         self.n = 0
@@ -24,6 +36,8 @@ class Stream:
         """Votes whose p-value is known."""
         self.refused = 0
         """Votes that were out of domain."""
+        self.streak = 0
+        """The latest of them in a row."""
         self.last_us = 0
         self.history = History()
         self.unlike: deque[Mark] = deque(maxlen=KEPT_IDS)
@@ -40,6 +54,7 @@ class Stream:
             "votes": self.votes.to_json(),
             "with_p": self.with_p,
             "refused": self.refused,
+            "streak": self.streak,
             "last_us": self.last_us,
             "history": self.history.to_json(),
             "unlike": [list(mark) for mark in self.unlike],
@@ -52,7 +67,8 @@ class Stream:
     def of_json(cls, state: dict[str, Any]) -> Stream:
         """Go on from a state."""
         stream = cls()
-        stream.n, stream.with_p, stream.refused = state["n"], state["with_p"], state["refused"]
+        stream.n, stream.with_p = state["n"], state["with_p"]
+        stream.refused, stream.streak = state["refused"], state["streak"]
         stream.last_us, stream.audits, stream.wrong = state["last_us"], state["audits"], state["wrong"]
         stream.votes, stream.history = Votes.of_json(state["votes"]), History.of_json(state["history"])
         for kept, marks in ((stream.unlike, state["unlike"]), (stream.least_sure, state["least_sure"])):

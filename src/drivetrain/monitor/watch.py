@@ -175,6 +175,7 @@ class Watch:
             counts.take(seen, refused, score, place)
             if refused is not None:
                 stream.with_p += 1
+                stream.streak = stream.streak + 1 if refused else 0
                 if refused:
                     stream.refused += 1
                     stream.unlike.append(mark)
@@ -220,7 +221,7 @@ class Watch:
         began = evidence.began or mark
         before, since = stream.history.parted(began.number)
         self._raised += 1
-        diagnosis = diagnose(monitor, self.reference, before, since, self._raised)
+        diagnosis = diagnose(monitor, self.reference, before, since, streak=stream.streak, look=self._raised)
         kept = stream.least_sure if monitor is Monitor.CONFIDENCE else stream.unlike
         images = [one.id for one in reversed(kept) if one.number >= began.number]
         if monitor is Monitor.ERROR:
