@@ -10,10 +10,11 @@ from PIL import ExifTags, Image
 
 from drivetrain.core.errors import SourceError, UsageError
 from drivetrain.core.scratch import Scratch
-from drivetrain.data.image.files import IMAGES
 from drivetrain.data.image.taken_at import taken_at
+from drivetrain.model.manifest import parse_manifest
 from drivetrain.monitor.listing import Listed, list_images
 
+BUNDLE = Path(__file__).parents[1] / "bundles" / "v1"
 NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
 
 
@@ -30,7 +31,7 @@ def picture(path: Path, at: str | None = None, offset: str | None = None) -> Pat
 
 
 def listed(place: Path, by: str | None = None) -> Listed:
-    return list_images(str(place), IMAGES, Scratch(), by)
+    return list_images(str(place), parse_manifest((BUNDLE / "manifest.json").read_bytes()).input, Scratch(), by)
 
 
 def names(found: Listed) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ..core.errors import UsageError
+from ..core.plain_file import open_plain
 from ..core.ports import Progress
 from ..embed.unpack_place import leave, unpack_place
 from ..model.predictor import Predictor
@@ -23,7 +24,7 @@ def is_store(data: str) -> bool:
     path = Path(data)
     if not path.is_file():
         return False
-    with path.open("rb") as file:
+    with open_plain(path) as file:
         return file.read(len(_SQLITE)) == _SQLITE
 
 
@@ -45,6 +46,6 @@ def monitor(predictor: Predictor, data: str, *, by: str | None, model: str | Non
         finally:
             store.close()
     place = unpack_place(None, use_cache=True)
-    found = watch_images(predictor, list_images(data, predictor.manifest.input.files, place, by), None, progress)
+    found = watch_images(predictor, list_images(data, predictor.manifest.input, place, by), None, progress)
     leave(place)
     return found

@@ -12,14 +12,13 @@ from typing import Literal
 
 from ..core.errors import SourceError, UsageError
 from ..core.scratch import Into
-from ..data.image.taken_at import taken_at
 from ..data.sources import table
 from ..data.sources.cells import Table
-from ..data.sources.file_form import FileForm
 from ..data.sources.folder import shown
 from ..data.sources.locate import Place
 from ..data.sources.opening import open_source
 from ..data.sources.table import Row
+from ..model.inputs.input import Input
 from .moment import EPOCH
 
 SOURCES = ("camera", "camera_id", "site", "location")
@@ -52,7 +51,7 @@ class Listed:
     rather than when, and their order is shuffled, the same every time."""
 
 
-def list_images(data: str, form: FileForm, into: Into, by: str | None = None) -> Listed:
+def list_images(data: str, form: Input, into: Into, by: str | None = None) -> Listed:
     """List images. ``by``: a column of the table, or ``folder``; by default the column that is called like a camera or site.
 
     Raises:
@@ -65,8 +64,10 @@ def list_images(data: str, form: FileForm, into: Into, by: str | None = None) ->
     else:
         if by not in (None, FOLDER):
             raise UsageError(f"--by {by} names a column, and {shown(data)} is no table; give a table, or --by {FOLDER}")
-        items = open_source(data, labelled=False, form=form, unpack_dir=into).items
-        found = [Taken(item.path, item.name, _folder(item.name) if by else "", taken_at(item.path)) for item in items]
+        items = open_source(data, labelled=False, form=form.files, unpack_dir=into).items
+        found = [
+            Taken(item.path, item.name, _folder(item.name) if by else "", form.taken_at(item.path)) for item in items
+        ]
     if all(one.at is not None for one in found):
         return Listed(tuple(sorted(found, key=lambda one: (one.at or EPOCH, one.name))), "time")
     if is_table or by or len({one.name.rpartition("/")[0] for one in found}) == 1:
@@ -81,7 +82,7 @@ def _folder(name: str) -> str:
     return first if slash else ""
 
 
-def _of_table(path: Path, form: FileForm, into: Into, by: str | None) -> list[Taken]:
+def _of_table(path: Path, form: Input, into: Into, by: str | None) -> list[Taken]:
     title = shown(path.name)
     cells = table.load(path, title, every_column=True, unpack_dir=into)
     source = _column(cells, (by,) if by else SOURCES)
@@ -96,11 +97,11 @@ def _of_table(path: Path, form: FileForm, into: Into, by: str | None) -> list[Ta
             for row, (_, values) in zip(rows, cells.rows, strict=True)
         ]
 
-    items = table.read_listing(cells, Place(str(path.parent)), title, form, labelled=False, complete=told).items
+    items = table.read_listing(cells, Place(str(path.parent)), title, form.files, labelled=False, complete=told).items
     found = []
     for item in items:
         camera, moment = json.loads(item.group or '["", ""]')
-        found.append(Taken(item.path, item.name, camera, _moment(moment) or taken_at(item.path)))
+        found.append(Taken(item.path, item.name, camera, _moment(moment) or form.taken_at(item.path)))
     return found
 
 

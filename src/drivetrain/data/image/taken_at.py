@@ -8,6 +8,8 @@ from pathlib import Path
 
 from PIL import ExifTags, Image, JpegImagePlugin, PngImagePlugin, TiffImagePlugin, WebPImagePlugin
 
+from ...core.plain_file import open_plain
+
 # Formats whose EXIF stands in a header, so that no pixel need be decoded for it. Pillow knows them by their plugins only.
 PLUGINS = (
     JpegImagePlugin.JpegImageFile,
@@ -22,7 +24,7 @@ _OFFSET = re.compile(r"([+-])(\d\d):(\d\d)")
 def taken_at(path: Path) -> datetime | None:
     """Read EXIF's DateTimeOriginal, in UTC unless the camera stated an offset; None where there is none that can be read."""
     try:
-        with Image.open(path, formats=FORMATS) as image:
+        with open_plain(path) as file, Image.open(file, formats=FORMATS) as image:
             exif = image.getexif().get_ifd(ExifTags.IFD.Exif)
         moment, offset = exif.get(ExifTags.Base.DateTimeOriginal), exif.get(ExifTags.Base.OffsetTimeOriginal)
         return _moment(str(moment), str(offset))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import math
+from datetime import datetime
+from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
@@ -22,6 +24,7 @@ from ...data.image.metadata import rewritten, without_metadata
 from ...data.image.preprocess import Preprocess, resize_image, to_tensor
 from ...data.image.render import AS_BEFORE, EIGHT_BITS, Render
 from ...data.image.rgb import rendered
+from ...data.image.taken_at import taken_at
 from ...data.image.true_size import JPEG_SIGNATURE, MAX_PIXELS, true_size
 from ...data.sources.file_form import FileForm
 from .far_pictures import far_pictures
@@ -92,6 +95,10 @@ class ImageInput(Input):
             return _decode_pillow(source, self.preprocess.render)
         kind = type(source).__name__
         raise UsageError(f"an image is a path, the bytes of a file or a Pillow image; received one of type {kind}")
+
+    def taken_at(self, path: Path) -> datetime | None:
+        """EXIF's moment; of a camera that states no offset in UTC."""
+        return taken_at(path)
 
     def is_one(self, source: object) -> bool:
         """Tells whether this is a single source; a Pillow image is one, too."""

@@ -10,7 +10,9 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from os import PathLike
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -132,6 +134,10 @@ class Input(Part, ABC):
             InputError: it cannot be used.
             UsageError: it is of another type.
         """
+
+    def taken_at(self, path: Path) -> datetime | None:  # noqa: ARG002  # for subclasses
+        """Return the moment at which a file says its content was taken; None where it says none that can be read."""
+        return None
 
     def is_one(self, source: object) -> bool:
         """Tells whether this is a single source, where several are wanted."""
