@@ -124,7 +124,11 @@ def test_labels_are_learned_and_found_on_fresh_images(labels: Done, fresh: tuple
         assert tuple(answer.probs) == SHAPES
         assert answer.labels == tuple(s for s, t in zip(SHAPES, thresholds, strict=True) if answer.probs[s] >= t)
         assert answer.confidence == pytest.approx(min(max(p, 1 - p) for p in answer.probs.values()))
-        assert (answer.verdict == dt.Verdict.ACCEPT) == (answer.confidence >= 0.9)
+        p, gate = answer.p_in_domain, predictor.manifest.gate
+        assert p is not None
+        assert gate is not None
+        assert (answer.verdict == dt.Verdict.OUT_OF_DOMAIN) == (p <= gate.level)
+        assert (answer.verdict == dt.Verdict.ACCEPT) == (answer.confidence >= 0.9 and p > gate.level)
 
 
 def test_numbers_are_learned_and_their_intervals_hold_as_promised(sizes: Done, fresh: tuple[Drawing, ...]) -> None:

@@ -1,7 +1,8 @@
 """Golden examples: a few inputs with the answers the training machine gave, replayed before a bundle is trusted.
 
 Each carries what every machine has to read alike from it (of images the resized pixels, see `Input.compared`), the logits and
-the answer. The last may be of a lossy format, whose readers may differ a little. Shapes: G examples, C logits.
+the answer. One may be of a lossy format, whose readers may differ a little. Where there is a gate, one is like nothing that was
+trained on, and has to be refused. Shapes: G examples, C logits.
 """
 
 from __future__ import annotations
