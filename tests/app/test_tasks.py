@@ -143,7 +143,7 @@ def test_numbers_are_learned_and_their_intervals_hold_as_promised(sizes: Done, f
         assert value.high - value.value == pytest.approx(figures.settings[0], rel=1e-5)
         assert value.value - value.low == pytest.approx(figures.settings[0], rel=1e-5)
         assert (answer.label, answer.labels, answer.probs) == (None, (), {})
-        assert answer.verdict == dt.Verdict.REVIEW
+        assert answer.verdict in (dt.Verdict.REVIEW, dt.Verdict.OUT_OF_DOMAIN)
         held.append(value.low <= drawing.size <= value.high)
     # 90 % promised; of 60 residuals realised coverage is Beta(55, 6) (Vovk 2012), here seen on 120 images: sd 0.048.
     assert 0.9 - 3 * 0.048 < np.mean(held) <= 1
@@ -650,6 +650,8 @@ def test_the_bundles_id_is_that_of_what_it_holds(labels: Done) -> None:
     manifest = dt.load(labels.bundle).manifest
     kind = manifest.kind
     assert isinstance(kind, LabelKind)
-    model, arrays = ((labels.bundle / name).read_bytes() for name in ("model.onnx", "arrays.safetensors"))
-    whole = model + repr(kind.calibration.beta).encode() + hashlib.sha256(arrays).digest()
+    model, *others = (
+        (labels.bundle / name).read_bytes() for name in ("model.onnx", "arrays.safetensors", "gate.safetensors")
+    )
+    whole = model + repr(kind.calibration.beta).encode() + b"".join(hashlib.sha256(one).digest() for one in others)
     assert manifest.bundle_id == hashlib.sha256(whole).hexdigest()[:16]

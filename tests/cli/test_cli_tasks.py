@@ -239,7 +239,7 @@ def test_inspecting_shows_what_is_answered(drivetrain: CommandLine, labels: Made
         assert words in out
     document = strict(drivetrain("inspect", sizes.bundle, "--json").out)
     assert (document["task"], document["targets"], document["coverage"]) == ("regression", ["size"], 0.9)
-    assert document["parity"]["images"] == 4
+    assert document["parity"]["images"] == 5
 
 
 def test_reports_are_found(drivetrain: CommandLine, labels: Made, tmp_path: Path) -> None:

@@ -85,8 +85,9 @@ class InDomain(Rule):
         assert self.memory is not None  # or there was no p-value
         kind, nouns = self.manifest.kind, self.manifest.input.nouns
         among = max(1, math.ceil(1000 * p))
-        named = ", ".join(kind.target_text(target) for target in self.memory.nearest(embedding_F, NAMED))
+        named = [kind.target_text(target) for target in self.memory.nearest(embedding_F, NAMED)]
+        between = "; " if any("," in one for one in named) else ", "  # of several labels or numbers
         return (
             f"unlike anything it was trained on: of 1,000 {nouns} like those, at most {among} look as unlike them; "
-            f"nearest training {nouns}: {named}"
+            f"nearest training {nouns}: {between.join(named)}"
         )
