@@ -2,8 +2,8 @@
 
     python -m benchmarks.accept --oracle-python PYTHON --out benchmarks/results/accept.json
 
-Simulated: confidences c of Beta(3, 0.3) (spread) or Beta(3, 0.12) (sharp), each answer right with probability c, so that the true
-error above a threshold is known in closed form; METHODS' own generators are not stated, and these come close to its coverages.
+Simulated: confidences c of Beta(3, 0.3) (spread) or Beta(3, 0.12) (sharp), each answer right with probability c, so that the
+true error above a threshold is known in closed form.
 Resampled: calibration sets drawn with replacement from the out-of-fold answers to the clothing photos, all of which are the
 truth. Cross-fitted: a head trained on 800 of these photos, its threshold from their out-of-fold answers, judged on the others.
 Of 1,000 runs a method that fails in exactly 5 % fails in at most 66, of 100 in at most 11, with a probability of 99 %.
