@@ -8,6 +8,7 @@ Shapes: N images, I of them independent, E embedding, D of it the last layer's, 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -61,6 +62,16 @@ class FittedGate:
     info: GateInfo
     p_N: Floats
     """(N,) p-values of the images that it was fitted on, out of fold."""
+    scores_N: Floats
+    """Their scores, from which the p-values follow."""
+    by_fold: Mapping[int, GateArrays]
+    """The arrays that have not seen the images of a fold, with which copies of these are scored."""
+
+    @property
+    def limit(self) -> float:
+        """The score below which an input is out of domain."""
+        scores_M = self.arrays.scores_M
+        return float(scores_M[round(self.info.level * (len(scores_M) + 1)) - 1])
 
 
 @dataclass(frozen=True)
@@ -100,9 +111,9 @@ def fit_gate(
     start, stop = columns or (0, embeddings_NE.shape[1])
     unit_ND = unit(embeddings_NE[:, start:stop])
     with threadpool_limits(1, user_api="blas"):  # the same sums, to the bit, whatever the number of cores
-        distances_NJ = _out_of_fold(unit_ND, strata_N, folds_N, groups_N)
+        distances_NJ, unseen = _out_of_fold(unit_ND, strata_N, folds_N, groups_N)
         arrays = _fitted(unit_ND, strata_N, _axes_for(unit_ND, strata_N, groups_N))
-    scores_N = _scores(distances_NJ, folds_N, rows_I, arrays.weights_J)
+    scores_N, shares = _scores(distances_NJ, folds_N, rows_I, arrays.weights_J)
     scores_M = np.sort(scores_N[rows_I])
     knots_JK, slopes_J = _shares(distances_NJ[rows_I])
     info = GateInfo(
@@ -112,9 +123,20 @@ def fit_gate(
         calibrated_on=len(rows_I),
         how=f"out of fold, {len(np.unique(folds_N))} folds that keep groups together, one image of each group",
     )
-    arrays = replace(arrays, columns_2=np.asarray([start, stop], np.int64))
-    arrays = replace(arrays, knots_JK=knots_JK, slopes_J=slopes_J, scores_M=scores_M)
-    return FittedGate(arrays, info, p_values(scores_N, scores_M))
+    columns_2 = np.asarray([start, stop], np.int64)
+    arrays = replace(arrays, columns_2=columns_2, knots_JK=knots_JK, slopes_J=slopes_J, scores_M=scores_M)
+    by_fold = {
+        fold: replace(
+            unseen[fold],
+            columns_2=columns_2,
+            knots_JK=knots_JK,
+            slopes_J=slopes_J,
+            weights_J=arrays.weights_J,
+            scores_M=scores_M,
+        )
+        for fold, (knots_JK, slopes_J) in shares.items()
+    }
+    return FittedGate(arrays, info, p_values(scores_N, scores_M), scores_N, by_fold)
 
 
 def _too_few(independent: int, asked: Asked) -> str:
@@ -125,27 +147,33 @@ def _too_few(independent: int, asked: Asked) -> str:
     )
 
 
-def _out_of_fold(unit_ND: FloatArray, strata_N: IntArray, folds_N: IntArray, groups_N: IntArray) -> Floats:
-    """(N, J) distances, each by arrays that have not seen the image's group."""
+def _out_of_fold(
+    unit_ND: FloatArray, strata_N: IntArray, folds_N: IntArray, groups_N: IntArray
+) -> tuple[Floats, dict[int, GateArrays]]:
+    """Return (N, J) distances, each by arrays that have not seen the image's group, and these arrays by the fold."""
     distances_NJ = np.empty((len(unit_ND), DISTANCES))
     folds = np.unique(folds_N)
     axes = min(_axes_for(unit_ND, strata_N, groups_N[folds_N != fold]) for fold in folds)
+    unseen = {}
     for fold in folds:
         inside_N = folds_N == fold
-        arrays = _fitted(unit_ND[~inside_N], strata_N[~inside_N], axes)
+        arrays = unseen[int(fold)] = _fitted(unit_ND[~inside_N], strata_N[~inside_N], axes)
         distances_NJ[inside_N] = arrays.distances(unit_ND[inside_N])
-    return distances_NJ
+    return distances_NJ, unseen
 
 
-def _scores(distances_NJ: Floats, folds_N: IntArray, rows_I: NDArray[np.intp], weights_J: Floats) -> Floats:
-    """(N,) scores, each by the shares of distances among the independent images of the other folds: none by its own."""
-    scores_N = np.empty(len(distances_NJ))
+def _scores(
+    distances_NJ: Floats, folds_N: IntArray, rows_I: NDArray[np.intp], weights_J: Floats
+) -> tuple[Floats, dict[int, tuple[Floats, Floats]]]:
+    """Return (N,) scores, each by the shares of distances among the independent images of the other folds, and by fold what
+    turns distances into these shares: none by its own."""
+    scores_N, by_fold = np.empty(len(distances_NJ)), {}
     for fold in np.unique(folds_N):
         inside_N = folds_N == fold
         others_I = rows_I[folds_N[rows_I] != fold]
-        shares = _shares(distances_NJ[others_I if len(others_I) else rows_I])
+        shares = by_fold[int(fold)] = _shares(distances_NJ[others_I if len(others_I) else rows_I])
         scores_N[inside_N] = combined(distances_NJ[inside_N], *shares, weights_J)
-    return scores_N
+    return scores_N, by_fold
 
 
 def _shares(distances_IJ: Floats) -> tuple[Floats, Floats]:

@@ -6,7 +6,7 @@ import json
 import re
 
 from ..core.visible import visible, visible_json
-from ..draw.numbers import between, percent
+from ..draw.numbers import between, nearly, percent
 from .accept_words import cannot, known
 from .figure_words import hows, named, with_limits
 from .gate_words import gate_limits
@@ -81,7 +81,7 @@ def _remarks(manifest: Manifest) -> str:
     lines = [f"{_cell(how)}." for how in hows(manifest.rows)]
     if remark := manifest.kind.remark(_cell):
         lines.append(remark)
-    return "\n".join([*lines, *_accepting(manifest)])
+    return "\n".join([*lines, *_accepting(manifest), *_gate_tried(manifest)])
 
 
 def _accepting(manifest: Manifest) -> list[str]:
@@ -103,6 +103,14 @@ def _accepting(manifest: Manifest) -> list[str]:
         f"Answers with {from_}{others} are marked `accept`: {percent(accept.coverage)} of",
         f"the {images}{among}. What is known of the error: {known(accept)}.",
     ]
+
+
+def _gate_tried(manifest: Manifest) -> list[str]:
+    """Say in a line how much the gate refuses of sets made by machine."""
+    if manifest.gate is None or not manifest.gate.tried:
+        return []
+    shares = "; ".join(f"{_cell(one.name)} {nearly(one.refused)}" for one in manifest.gate.tried)
+    return [f"Of sets made by machine the gate refuses: {shares}; no promise for whatever comes."]
 
 
 def _threshold(confidence: float) -> str:

@@ -142,6 +142,16 @@ class Accept(Part):
     """The data of a certificate; None without one."""
 
 
+class GateTried(Part):
+    """What the gate made of a set of inputs that was made by machine, to be tried on; no promise for any others."""
+
+    name: str
+    images: Count
+    refused: Fraction
+    auroc: Fraction
+    """The chance that one of these looks stranger than an input like those trained on."""
+
+
 class GateInfo(Part):
     """The gate's rule: an input is out of domain where its p-value is at most ``level``. Its arrays are a file of their own."""
 
@@ -154,6 +164,8 @@ class GateInfo(Part):
     """Independent scores behind the p-values."""
     how: str
     """The way in which these were obtained, in words."""
+    tried: tuple[GateTried, ...] = ()
+    """The sets that it was tried on in training; none of a gate that was calibrated anew since."""
 
 
 class DataInfo(Part):

@@ -22,11 +22,11 @@ def accepting(independent: Independent | None, stand: Accepted | None, manifest:
     svg = risk_coverage_plot(independent.curve(), point, target)
     note = f"Accepts {accept_words(manifest)}."
     if stand is not None:
-        note += f" Of images like these {_shares(stand, gate=manifest.gate is not None)}."
+        note += f" Of images like these {expected(stand, gate=manifest.gate is not None)}."
     return (Plot("Error among answers that pass, against their share", str(svg), note),)
 
 
-def _shares(stand: Accepted, *, gate: bool) -> str:
+def expected(stand: Accepted, *, gate: bool) -> str:
     """Say what becomes of images like those judged."""
     accepted, refused = stand.share.value, stand.refused
     reviewed = (

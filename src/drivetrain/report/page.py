@@ -21,8 +21,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 from ..core.types import Skipped
 from ..core.visible import visible
 from ..draw import charts
+from ..draw.histogram_row import strangeness_axis, strangeness_row
 from ..draw.numbers import NBSP, hundredths, percent, percent_number, points, span, unbroken
 from ..draw.plot import Plot
+from ..learn.gate_tried import Tried
 from ..learn.sections import ACCEPTED_ALONE, FILES_LEFT_OUT, OCCURS_AGAIN, Example
 from ..learn.selection import Trial
 from ..stats.mistakes import ClassRow, ReliabilityBin
@@ -77,6 +79,32 @@ class DuplicateGroup:
 
 
 @dataclass(frozen=True)
+class RefusedCase:
+    """A training image that the gate refuses by what it has not seen of it, and the training images most like it."""
+
+    thumbnail: Thumbnail
+    label: str
+    words: str
+    """How strange it looks."""
+    nearest: tuple[tuple[Thumbnail, str], ...]
+    """(picture, label), the most alike first."""
+
+
+@dataclass(frozen=True)
+class GateSection:
+    """What the gate makes of images like those trained on and of others, and the cases that it refuses."""
+
+    known: Tried
+    near: tuple[Tried, ...] = ()
+    far: tuple[Tried, ...] = ()
+    summary: str = ""
+    notes: tuple[str, ...] = ()
+    cases: tuple[RefusedCase, ...] = ()
+    cases_total: int = 0
+    """The number of refused images of different groups, of which ``cases`` shows the strangest."""
+
+
+@dataclass(frozen=True)
 class Report:
     """Everything the page shows."""
 
@@ -96,6 +124,7 @@ class Report:
     plots: tuple[Plot, ...] = ()
     accepting: tuple[Plot, ...] = ()
     """The error among accepted answers against their share, and what is known of it."""
+    gate: GateSection | None = None
     learning: tuple[Plot, ...] = ()
     """Plots of the training itself."""
     reliability: tuple[ReliabilityBin, ...] = ()
@@ -322,6 +351,22 @@ def _trials(report: Report) -> dict[str, Any]:
     }
 
 
+def _gate(report: Report) -> dict[str, Any]:
+    gate = report.gate
+    assert gate is not None  # or the section is not filled
+    groups = (
+        ("Like those trained on", (gate.known,)),
+        ("Near: nearly like them", gate.near),
+        ("Far: other things altogether", gate.far),
+    )
+    return {
+        "groups": [
+            (name, [(one, strangeness_row(one.strange_K.tolist())) for one in sets]) for name, sets in groups if sets
+        ],
+        "axis_svg": strangeness_axis(),
+    }
+
+
 def _run(report: Report) -> dict[str, Any]:
     times = [max(seconds, 0.0) for _, seconds in report.seconds]
     total = sum(times)
@@ -367,6 +412,7 @@ SECTIONS = (
     Section("confusion", _MODEL, "Which {many} it mixes up", lambda r: any(map(any, r.confusion_CC)), _confusion),
     Section("classes", _MODEL, "{One} by {one}", _has_rates, _classes),
     Section("accepting", _MODEL, ACCEPTED_ALONE, lambda r: bool(r.accepting), _as_is),
+    Section("gate", _MODEL, "What it refuses as unlike its training", lambda r: r.gate is not None, _gate),
     Section(
         "reliability",
         _MODEL,

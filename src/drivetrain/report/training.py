@@ -32,6 +32,7 @@ from ..training.random_split import claim, meaning
 from ..training.trained import Trained
 from .accepting import accepting
 from .answers import headline, pictures_of, with_answers
+from .gate import gate_section
 from .page import DuplicateGroup, Headline, Report, render
 
 GROUPS_SHOWN = 16
@@ -53,6 +54,7 @@ def training_report(trained: Trained, files: Mapping[str, bytes], created_at: st
         warnings=tuple(one.sentence for one in trained.findings),
         reliability_note=_calibration_note(trained),
         accepting=accepting(trained.independent, stand, described),
+        gate=gate_section(trained, described.input, None if trained.independent else stand),
         duplicates=_duplicate_groups(trained),
         duplicates_total=len(sides.duplicates.clusters()),
         contradictions_total=len(trained.contradictory),

@@ -15,7 +15,7 @@ from ..learn.risk import Independent, Target, accepting_all, independent_of
 from ..model.figure_row import FigureRow, rows_of
 from ..model.inputs.registry import INPUTS
 from ..model.kinds.kind import Kind
-from ..model.manifest import Accept, BackboneInfo, DataInfo, FineTuning, Manifest, Training
+from ..model.manifest import Accept, BackboneInfo, DataInfo, FineTuning, GateInfo, GateTried, Manifest, Training
 from ..model.part import Calibration, Share
 from ..model.policy import Policy
 from ..stats.learn_then_test import one_of_each
@@ -76,9 +76,21 @@ def _without_coverage(trained: Trained, created_at: str, bundle_id: str) -> Mani
         },
         kind=kind,
         accept=_asked(trained.options, kind),
-        gate=None if trained.gate is None else trained.gate.fitted.info,
+        gate=_gate(trained),
         figures=_figures(trained),
     )
+
+
+def _gate(trained: Trained) -> GateInfo | None:
+    """Return the gate's rule, with what it made of the sets that it was tried on."""
+    if trained.gate is None:
+        return None
+    trial = trained.gate_trial
+    sets = () if trial is None else (*trial.near, *trial.far)
+    tried = tuple(
+        GateTried(name=one.name, images=len(one), refused=one.refused.value, auroc=one.auroc or 0.0) for one in sets
+    )
+    return trained.gate.fitted.info.model_copy(update={"tried": tried})
 
 
 def unseen(trained: Trained) -> Judged:

@@ -27,6 +27,7 @@ from .contradictions import contradictory
 from .describing import with_accept_rule
 from .features import Chosen, candidates, choose_and_embed
 from .findings import Circumstances, about_threshold, findings_of
+from .gate_trial import GateTrial, gate_trial
 from .gating import Planted, gate_of
 from .holdout import TRAINING, judge_head, leak_of, out_of_fold
 from .options import TrainOptions
@@ -69,7 +70,10 @@ def fit(
         fitted = _fitted(sides, options)
         frozen = _judged(sides, fitted)
         gate = gate_of(sides, chosen, fitted.folds_N, options, embedder)
-    run = Frozen(found, options, sides, chosen, fitted, frozen, gate, fitted_range)
+        trial = (
+            gate_trial(gate, sides, chosen, fitted.folds_N, options, embedder) if isinstance(gate, Planted) else None
+        )
+    run = Frozen(found, options, sides, chosen, fitted, frozen, gate, trial, fitted_range)
     if options.deep is None and tuner is None:
         return _concluded(run, None, None)
     with watch("fine-tune"):
@@ -90,6 +94,7 @@ class Frozen:
     frozen: Judged
     """The answers of the head on the frozen network."""
     gate: Planted | NoGate | None
+    gate_trial: GateTrial | None
     fitted_range: str | None
     """The ranges of values that were fitted, in words; see `InputBlock.fitted`."""
 
@@ -176,6 +181,7 @@ def _concluded(run: Frozen, tuned: Tuned | None, outcome: Outcome | None) -> Tra
             tuned=tuned,
             outcome=outcome,
             gate=run.gate if isinstance(run.gate, Planted) else None,
+            gate_trial=run.gate_trial,
             figures=figures,
             worst=judged.worst(options.seed),
             findings=findings,

@@ -26,6 +26,7 @@ from ..model.seen import SeenItems
 from ..stats.metrics import Floats
 from .contradictions import Contradictory
 from .features import Chosen, as_the_graph
+from .gate_trial import GateTrial
 from .gating import Planted
 from .options import TrainOptions
 from .outcome import Outcome
@@ -56,6 +57,8 @@ class Trained:
     """The outcome of fine-tuning; None where it was not asked for."""
     gate: Planted | None
     """The gate; None where there are too few images for one, or none was asked for."""
+    gate_trial: GateTrial | None
+    """What the gate makes of sets made by machine; None without one."""
     figures: Figures
     worst: Worst | None
     """The class, label or range of numbers that is answered worst; None where there is nothing to compare."""

@@ -29,6 +29,8 @@ from ...data.image.true_size import JPEG_SIGNATURE, MAX_PIXELS, true_size
 from ...data.sources.file_form import FileForm
 from .far_pictures import far_pictures
 from .input import Input, Pictured
+from .packaged_photos import packaged_photos
+from .spoiled_pictures import spoiled_pictures
 
 # The most pixels a side of the network's input: beyond any classifier's, within any memory.
 MAX_INPUT_SIDE = 4096
@@ -215,6 +217,16 @@ class ImageInput(Input):
     def far_examples(self) -> tuple[bytes, ...]:
         """Return pictures made in code."""
         return far_pictures()
+
+    def spoiled(self, content: Decoded) -> dict[str, bytes]:
+        """Blur it, add noise, darken it and compress it badly."""
+        return spoiled_pictures(content.image, min(self.preprocess.resize.size))
+
+    def other_things(self) -> dict[str, tuple[tuple[bytes, ...], ...]]:
+        """Return patterns made in code and, where scikit-learn is installed, views of its two photos."""
+        photos = packaged_photos()
+        drawn = {"Drawn patterns": tuple((one,) for one in self.far_examples())}
+        return drawn | ({"Photos of a temple and a flower": photos} if photos else {})
 
     def compared(self, content: Decoded) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
         """Return the resized pixels (H, W, K), which any decoder of a lossless image must reproduce to the bit."""

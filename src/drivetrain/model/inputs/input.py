@@ -235,6 +235,17 @@ class Input(Part, ABC):
         has no gate."""
         return ()
 
+    # Sets that a gate is tried on, for a reader of the report.
+
+    def spoiled(self, content: Any) -> Mapping[str, bytes]:  # noqa: ARG002  # for subclasses
+        """Make files of the content as a bad sensor or a bad copy would have it, by what was done to it: ``blurred``."""
+        return {}
+
+    def other_things(self) -> Mapping[str, tuple[tuple[bytes, ...], ...]]:
+        """Make files of things that hardly anybody trains on, by what they are; several views of one thing in one tuple."""
+        examples = tuple((one,) for one in self.far_examples())
+        return {"Made to be like nothing": examples} if examples else {}
+
     def compared(self, content: Any) -> tuple[NDArray[Any], FloatArray]:
         """Return the form of an input that two machines compare (before it becomes floating point, where there is such a stage),
         and the tensor."""
