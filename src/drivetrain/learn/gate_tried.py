@@ -23,12 +23,12 @@ LEAST_LIMIT = 1e-9
 
 @dataclass(frozen=True, eq=False)
 class Tried:
-    """A set of inputs, and what the gate made of them."""
+    """A set of inputs that a gate was shown, and what it made of them."""
 
     name: str
     """The set, as people read it."""
     strange_K: Floats
-    """How strange each looks, as a multiple of the limit, from which on it is refused; 0 where it looks like any other."""
+    """The strangeness of each, as a multiple of the limit, beyond which it is refused; 0 where it looks like any other."""
     refused: Interval
     """The share refused, for the number of independent inputs that those of one group are worth."""
     auroc: float | None

@@ -143,7 +143,7 @@ class Accept(Part):
 
 
 class GateTried(Part):
-    """What the gate made of a set of inputs that was made by machine, to be tried on; no promise for any others."""
+    """A set of inputs made by machine that the gate was tried on, and what it made of them; no promise for any others."""
 
     name: str
     images: Count

@@ -85,14 +85,14 @@ class RefusedCase:
     thumbnail: Thumbnail
     label: str
     words: str
-    """How strange it looks."""
+    """The strangeness of it, in words."""
     nearest: tuple[tuple[Thumbnail, str], ...]
     """(picture, label), the most alike first."""
 
 
 @dataclass(frozen=True)
 class GateSection:
-    """What the gate makes of images like those trained on and of others, and the cases that it refuses."""
+    """The gate's view of images like those trained on and of others, and the cases that it refuses."""
 
     known: Tried
     near: tuple[Tried, ...] = ()

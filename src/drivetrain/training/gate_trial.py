@@ -26,7 +26,7 @@ from .options import TrainOptions
 from .sides import Sides
 
 # Training images of which spoiled copies are made; each of the four ways takes as many images to embed.
-SPOILED = 16
+SPOILED = 12
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Fresh:
 
 @dataclass(frozen=True, eq=False)
 class GateTrial:
-    """What the gate makes of images like those trained on, and of sets near and far."""
+    """Images like those trained on, and sets near and far, as the gate sees them."""
 
     known: Tried
     """All images trained on, out of fold."""

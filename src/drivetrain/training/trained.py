@@ -58,7 +58,7 @@ class Trained:
     gate: Planted | None
     """The gate; None where there are too few images for one, or none was asked for."""
     gate_trial: GateTrial | None
-    """What the gate makes of sets made by machine; None without one."""
+    """The sets made by machine that the gate was tried on; None without a gate."""
     figures: Figures
     worst: Worst | None
     """The class, label or range of numbers that is answered worst; None where there is nothing to compare."""

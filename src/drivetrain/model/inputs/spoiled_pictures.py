@@ -7,8 +7,8 @@ import io
 import numpy as np
 from PIL import Image, ImageFilter
 
-# As strong as the fourth of the five steps of ImageNet-C (Hendrycks and Dietterich 2019) or so: plain to see, and what is
-# shown can still be told.
+# Strengths near the fourth of the five steps of ImageNet-C (Hendrycks and Dietterich 2019): plain to see, and what is shown
+# can still be told.
 BLUR_SHARE = 0.03  # the radius, of the shorter side
 NOISE = 0.25  # the standard deviation, of the range of values
 DARKNESS = 0.1  # what is left of the light
@@ -46,7 +46,7 @@ def _noisy(image: Image.Image) -> Image.Image:
 def _png(image: Image.Image) -> bytes:
     buffer = io.BytesIO()
     image.info = {}
-    image.save(buffer, "PNG", optimize=False, compress_level=1)
+    image.save(buffer, "PNG", compress_level=0)  # read once and kept nowhere
     return buffer.getvalue()
 
 
