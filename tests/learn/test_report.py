@@ -10,19 +10,23 @@ from dataclasses import replace
 from html.parser import HTMLParser
 from itertools import pairwise
 
+import numpy as np
 import pytest
 
 from drivetrain.core.types import Interval, Skipped
 from drivetrain.draw import charts
 from drivetrain.draw.numbers import percent, span, unbroken
 from drivetrain.draw.plot import Plot
+from drivetrain.learn.gate_tried import Tried
 from drivetrain.learn.sections import Example
 from drivetrain.learn.selection import Trial
 from drivetrain.report.page import (
     SECTIONS,
     DuplicateGroup,
+    GateSection,
     Headline,
     Mistake,
+    RefusedCase,
     Report,
     Thumbnail,
     duration,
@@ -66,6 +70,15 @@ def full_report(classes: tuple[str, ...] = ("black", "grizzly", "teddy")) -> Rep
         warnings=("One pair of identical images carries two labels.",),
         plots=(Plot("Answers", SVG, "Nearer the line is better."),),
         accepting=(Plot("Error among answers that pass", SVG, "Accepts answers from confidence 0.9 on."),),
+        gate=GateSection(
+            Tried("Training images", np.array([0.1, 0.6, 1.4]), interval(0.1, 0.333, 0.7), None),
+            near=(Tried(f"Class “{classes[0]}”, left out", np.array([0.9, 3.0]), interval(0.1, 0.5, 0.9), 0.874),),
+            far=(Tried("Drawn patterns", np.array([12.0]), interval(0.2, 1.0, 1.0), 1.0),),
+            summary="At most 5 % of images like these are refused.",
+            notes=("They are no promise for whatever comes.",),
+            cases=(RefusedCase(thumbnail("teddy/3.jpg"), classes[0], "1 of 1,000 looks as strange", pair),),
+            cases_total=4,
+        ),
         learning=(Plot("Loss", SVG),),
         classes=classes,
         confusion_CC=tuple(map(tuple, confusion)),
@@ -145,6 +158,7 @@ FIELDS = {
     "confusion": ("classes", "confusion_CC"),
     "classes": ("class_rows",),
     "accepting": ("accepting",),
+    "gate": ("gate",),
     "reliability": ("reliability", "ece", "reliability_note"),
     "confident": ("confident_mistakes", "confident_note"),
     "top-losses": ("top_losses",),
