@@ -41,7 +41,7 @@ def test_the_report_and_the_card_say_what_the_gate_makes_of_each_set(trained: Pa
 def test_the_expected_shares_of_all_three_verdicts_make_a_whole(trained: Path) -> None:
     page = unescape((trained / "report.html").read_text(encoding="utf-8"))
     assert page.count(" would pass alone, ") == 1, "they are said once"
-    said = page[page.index(" would pass alone, ") - 40 : page.index(" would be refused as unlike")]
+    said = page[page.index(" would pass alone, ") - 40 : page.index(" would be turned away as out of domain")]
     shares = [float(word.split(" %")[0].split()[-1]) for word in (part + " " for part in said.split(" would")[:2])]
     refused = float(said.rstrip().removesuffix("%").split()[-1])
     assert abs(sum(shares) + refused - 100) < 0.31

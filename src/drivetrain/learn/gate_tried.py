@@ -59,12 +59,17 @@ def known_scores(gate: FittedGate, groups_N: IntArray, seed: int) -> Floats:
 
 
 def left_out(
-    embeddings_ND: FloatArray, classes_N: IntArray, groups_N: IntArray, folds_N: IntArray, asked: Asked
+    embeddings_ND: FloatArray,
+    classes_N: IntArray,
+    groups_N: IntArray,
+    folds_N: IntArray,
+    asked: Asked,
+    columns: tuple[int, int] | None = None,
 ) -> list[tuple[int, FittedGate, Floats, NDArray[np.intp]]]:
     """Return for the classes with the most images, largest first: the class, a gate fitted and calibrated without it, its scores
     of images of the class, and their rows. Images that occur under another class as well are none of a new one.
 
-    A class is passed over where too little is left without it.
+    Arguments are those of `fit_gate`. A class is passed over where too little is left without it.
     """
     classes, counts = np.unique(classes_N, return_counts=True)
     found = []
@@ -73,7 +78,7 @@ def left_out(
         rows_K = np.flatnonzero(~rest_N & ~np.isin(groups_N, groups_N[rest_N]))
         if not len(rows_K) or len(np.unique(folds_N[rest_N])) < 2:
             continue
-        gate = fit_gate(embeddings_ND[rest_N], classes_N[rest_N], groups_N[rest_N], folds_N[rest_N], asked)
+        gate = fit_gate(embeddings_ND[rest_N], classes_N[rest_N], groups_N[rest_N], folds_N[rest_N], asked, columns)
         if not isinstance(gate, NoGate):
             found.append((int(one), gate, gate.arrays.scores(embeddings_ND[rows_K]), rows_K))
     return found

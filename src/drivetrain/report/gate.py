@@ -42,11 +42,6 @@ def gate_section(trained: Trained, form: Input, stand: Accepted | None) -> GateS
     )
 
 
-def refused_share(trained: Trained) -> float | None:
-    """Return the share of images like those trained on that the gate refuses, out of fold; None without a gate."""
-    return None if trained.gate_trial is None else trained.gate_trial.known.refused.value
-
-
 def refused_rows(gate: Planted, groups_N: NDArray[np.int64]) -> NDArray[np.intp]:
     """Return the rows of training images that are refused out of fold, the strangest first; one of each group."""
     fitted = gate.fitted
@@ -76,7 +71,7 @@ def _summary(trained: Trained, form: Input, stand: Accepted | None) -> str:
         f"At most {whole_percent(info.false_alarm)} of {many} like those trained on are refused, {held} (from "
         f"{info.calibrated_on:,} independent ones)."
     )
-    return said if stand is None else f"{said} Of {many} like these {expected(stand, refused_share(trained))}."
+    return said if stand is None else f"{said} Of {many} like these {expected(stand, gate=True)}."
 
 
 def _notes(trained: Trained, form: Input) -> tuple[str, ...]:

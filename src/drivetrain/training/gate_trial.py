@@ -21,7 +21,7 @@ from ..model.inputs.registry import INPUTS
 from ..stats.learn_then_test import one_of_each
 from ..stats.metrics import Floats
 from .features import Chosen, as_the_graph
-from .gating import Planted, PlantedFile
+from .gating import Planted, PlantedFile, last_layer
 from .options import TrainOptions
 from .sides import Sides
 
@@ -66,7 +66,9 @@ def gate_trial(
     near = []
     if targets.one_label:
         embeddings_NF = as_the_graph(known.features_ND, chosen)
-        for _, without, scores_K, rows_K in left_out(embeddings_NF, targets.strata_N, known.groups_N, folds_N, asked):
+        for _, without, scores_K, rows_K in left_out(
+            embeddings_NF, targets.strata_N, known.groups_N, folds_N, asked, last_layer(chosen)
+        ):
             name = f"{targets.one.capitalize()} “{targets.text(int(rows_K[0]))}”, left out"
             kept_N = ~np.isin(targets.strata_N, targets.strata_N[rows_K[0]])
             against_I = known_scores(without, known.groups_N[kept_N], options.seed)
