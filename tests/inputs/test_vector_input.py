@@ -82,6 +82,18 @@ def test_the_card_speaks_of_vectors(trained: dt.TrainResult) -> None:
     assert not re.search("photo|picture|image", limits)
 
 
+def test_the_gate_is_tried_on_what_the_input_makes_and_no_pictures(trained: dt.TrainResult) -> None:
+    gate = json.loads((trained.bundle / "manifest.json").read_bytes())["gate"]
+    *classes, far = [one["name"] for one in gate["tried"]]
+    assert sorted(classes) == sorted(f"Class “{name}”, left out" for name in CLASSES)
+    assert far == "Made to be like nothing"
+    assert trained.report is not None
+    page = trained.report.read_text(encoding="utf-8")
+    assert "Training vectors, out of fold" in page
+    assert "Spoiled copies" not in page
+    assert "Training images that it would refuse" not in page
+
+
 def test_the_bundle_says_what_it_is_asked_with_and_is_loaded_after_a_replay(trained: dt.TrainResult) -> None:
     document = json.loads((trained.bundle / "manifest.json").read_bytes())
     assert document["input"] == {"type": "vector", "preprocess": {"length": LENGTH, "scale": 2.0}}

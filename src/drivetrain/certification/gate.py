@@ -32,6 +32,7 @@ def recalibrated(
             "level": level,
             "calibrated_on": len(scores_T),
             "how": "on fresh independent images that the model had not seen",
+            "tried": (),  # by the gate as it was
         }
     )
     return replace(arrays, scores_M=scores_T), fresh

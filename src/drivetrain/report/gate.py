@@ -6,6 +6,7 @@ Shapes: N images trained on, D embedding, R refused ones.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,6 +38,7 @@ def gate_section(trained: Trained, form: Input, stand: Accepted | None) -> GateS
         far=trial.far,
         summary=_summary(trained, form, stand),
         notes=_notes(trained, form),
+        made=" ".join(_made(trained)),
         cases=_cases(trained, gate, refused_N[:CASES], form),
         cases_total=len(refused_N),
     )
@@ -90,6 +92,19 @@ def _notes(trained: Trained, form: Input) -> tuple[str, ...]:
     return tuple(notes)
 
 
+def _made(trained: Trained) -> Iterator[str]:
+    """Say how those sets were made that there are."""
+    trial = trained.gate_trial
+    assert trial is not None  # or there is no section
+    if trial.left_out:
+        yield f"A {trained.targets.one} left out: a gate made without its images is shown them, as if they were new."
+    if trial.spoiled:
+        yield (
+            "Spoiled copies are scored by a gate that has not seen the image they were made of. To refuse them is not always "
+            "right, nor to let them pass always wrong: the answer may still be good."
+        )
+
+
 def _cases(trained: Trained, gate: Planted, rows_R: NDArray[np.intp], form: Input) -> tuple[RefusedCase, ...]:
     known = trained.trained_on
     embeddings_ND, groups_N = trained.frozen_AF[trained.sides.training], known.groups_N
@@ -97,7 +112,7 @@ def _cases(trained: Trained, gate: Planted, rows_R: NDArray[np.intp], form: Inpu
     shown = [int(row) for row, others in zip(rows_R, near, strict=True) for row in (row, *others)]
     preparation = trained.chosen.features.backbone.preprocess
     pictures = iter(pictures_of([known.items[row] for row in shown], render_of(preparation)))
-    return tuple(
+    cases = [
         RefusedCase(
             thumbnail=next(pictures),
             label=known.targets.text(int(row)),
@@ -105,7 +120,8 @@ def _cases(trained: Trained, gate: Planted, rows_R: NDArray[np.intp], form: Inpu
             nearest=tuple((next(pictures), known.targets.text(int(other))) for other in others),
         )
         for row, others in zip(rows_R, near, strict=True)
-    )
+    ]
+    return tuple(case for case in cases if case.thumbnail.jpeg)  # what is no picture has none to show
 
 
 def _strange(p: float, many: str) -> str:

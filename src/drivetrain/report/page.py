@@ -99,6 +99,8 @@ class GateSection:
     far: tuple[Tried, ...] = ()
     summary: str = ""
     notes: tuple[str, ...] = ()
+    made: str = ""
+    """Sentences on how the sets were made."""
     cases: tuple[RefusedCase, ...] = ()
     cases_total: int = 0
     """The number of refused images of different groups, of which ``cases`` shows the strangest."""

@@ -17,6 +17,7 @@ from ..core.types import FloatArray, IntArray, Item
 from ..embed.embedder import Embedder
 from ..learn.gate_fit import Asked
 from ..learn.gate_tried import Tried, known_scores, left_out, tried
+from ..model.inputs.input import Input
 from ..model.inputs.registry import INPUTS
 from ..stats.learn_then_test import one_of_each
 from ..stats.metrics import Floats
@@ -26,7 +27,7 @@ from .options import TrainOptions
 from .sides import Sides
 
 # Training images of which spoiled copies are made; each of the four ways takes as many images to embed.
-SPOILED = 12
+SPOILED = 10
 
 
 @dataclass(frozen=True)
@@ -45,9 +46,16 @@ class GateTrial:
 
     known: Tried
     """All images trained on, out of fold."""
-    near: tuple[Tried, ...]
-    """Classes left out, and spoiled training images."""
+    left_out: tuple[Tried, ...]
+    """Classes, each by a gate that was made without it."""
+    spoiled: tuple[Tried, ...]
+    """Copies of training images."""
     far: tuple[Tried, ...]
+
+    @property
+    def near(self) -> tuple[Tried, ...]:
+        """Sets that are nearly like the training images."""
+        return (*self.left_out, *self.spoiled)
 
 
 def gate_trial(
@@ -61,38 +69,48 @@ def gate_trial(
     """Try the gate; the same for the same data and seed. An input of which no such sets are made has none."""
     known, gate, targets = sides.trained_on, planted.fitted, sides.trained_on.targets
     asked = Asked(options.false_alarm, options.gate_mode, options.seed)
-    itself = tried("Training images, out of fold", gate, gate.scores_N, known.groups_N, None)
+    form = _form(chosen)
+    itself = tried(f"Training {form.nouns}, out of fold", gate, gate.scores_N, known.groups_N, None)
     assert itself is not None  # nothing is trained on no images
-    near = []
-    if targets.one_label:
-        embeddings_NF = as_the_graph(known.features_ND, chosen)
-        for _, without, scores_K, rows_K in left_out(
-            embeddings_NF, targets.strata_N, known.groups_N, folds_N, asked, last_layer(chosen)
-        ):
-            name = f"{targets.one.capitalize()} “{targets.text(int(rows_K[0]))}”, left out"
-            kept_N = ~np.isin(targets.strata_N, targets.strata_N[rows_K[0]])
-            against_I = known_scores(without, known.groups_N[kept_N], options.seed)
-            near.append(tried(name, without, scores_K, known.groups_N[rows_K], against_I))
+    without = tuple(_left_out(sides, chosen, folds_N, asked)) if targets.one_label else ()
     rows_I = np.random.default_rng(options.seed).permutation(one_of_each(known.groups_N, options.seed))[:SPOILED]
-    spoiled = list(_spoiled([known.items[row] for row in rows_I], folds_N[rows_I], chosen))
-    others = list(_others(chosen))
+    spoiled = list(_spoiled([known.items[row] for row in rows_I], folds_N[rows_I], form))
+    others = list(_others(form))
     scores_K, kept = _scored([*spoiled, *others], planted, chosen, embedder)
     against_I = known_scores(gate, known.groups_N, options.seed)
 
-    def sets(files: Sequence[Fresh]) -> Iterator[Tried | None]:
+    def sets(files: Sequence[Fresh]) -> Iterator[Tried]:
         for name in dict.fromkeys(one.name for one in files):
             places = [place for place, one in enumerate(kept) if one.name == name]
             groups_K: IntArray = np.asarray([kept[place].group for place in places], np.int64)
-            yield tried(name, gate, scores_K[places], groups_K, against_I)
+            found = tried(name, gate, scores_K[places], groups_K, against_I)
+            if found is not None:
+                yield found
 
-    near += sets(spoiled)
-    return GateTrial(itself, tuple(one for one in near if one), tuple(one for one in sets(others) if one))
+    return GateTrial(itself, without, tuple(sets(spoiled)), tuple(sets(others)))
 
 
-def _spoiled(items: Sequence[Item], folds: Sequence[int] | NDArray[np.int64], chosen: Chosen) -> Iterator[Fresh]:
-    """Make spoiled copies of images."""
+def _left_out(sides: Sides, chosen: Chosen, folds_N: NDArray[np.int64], asked: Asked) -> Iterator[Tried]:
+    """Try gates made without a class on its images."""
+    known, targets = sides.trained_on, sides.trained_on.targets
+    embeddings_NF, columns = as_the_graph(known.features_ND, chosen), last_layer(chosen)
+    for one, gate, scores_K, rows_K in left_out(
+        embeddings_NF, targets.strata_N, known.groups_N, folds_N, asked, columns
+    ):
+        name = f"{targets.one.capitalize()} “{targets.text(int(rows_K[0]))}”, left out"
+        against_I = known_scores(gate, known.groups_N[targets.strata_N != one], asked.seed)
+        found = tried(name, gate, scores_K, known.groups_N[rows_K], against_I)
+        assert found is not None  # a class without images is none
+        yield found
+
+
+def _form(chosen: Chosen) -> Input:
     preparation = chosen.features.backbone.preprocess
-    form = INPUTS[preparation.input_type].of(preparation)
+    return INPUTS[preparation.input_type].of(preparation)
+
+
+def _spoiled(items: Sequence[Item], folds: NDArray[np.int64], form: Input) -> Iterator[Fresh]:
+    """Make spoiled copies of images."""
     for number, (item, fold) in enumerate(zip(items, folds, strict=True)):
         try:
             copies = form.spoiled(form.read(item.reference))
@@ -102,9 +120,7 @@ def _spoiled(items: Sequence[Item], folds: Sequence[int] | NDArray[np.int64], ch
             yield Fresh(f"Training {form.nouns}, {how}", number, int(fold), data)
 
 
-def _others(chosen: Chosen) -> Iterator[Fresh]:
-    preparation = chosen.features.backbone.preprocess
-    form = INPUTS[preparation.input_type].of(preparation)
+def _others(form: Input) -> Iterator[Fresh]:
     for name, things in form.other_things().items():
         for group, views in enumerate(things):
             for data in views:
