@@ -207,6 +207,8 @@ def test_the_gate_is_calibrated_by_fresh_pictures(pictures: Path, fresh_pictures
     assert new.manifest.gate is not None
     assert new.manifest.gate.calibrated_on == found.tuned_on == len(new.gate.scores_M) >= 19
     assert new.manifest.gate.how == "on fresh independent images that the model had not seen"
+    assert dt.load(bundle).manifest.gate.tried  # type: ignore[union-attr]  # asked above
+    assert new.manifest.gate.tried == (), "what the gate made of sets before it was calibrated anew is told no more"
     assert any(name == "Gate" for name, _, _ in found.changes())
     few = certify(bundle, fresh_pictures, Asked.of(max_error=0.5, false_alarm=0.01), reading=reading)
     assert "too few to calibrate the gate by (99 would do at 0.01)" in dict(few.lines())["!"]
