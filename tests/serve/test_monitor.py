@@ -173,6 +173,26 @@ def test_who_may_review_may_look_and_clear(make_client: MakeClient, store: Path)
         assert client.post(path, json={"reason": "x"}, headers=headers).json()["cleared_by"] == name
 
 
+def test_the_body_that_clears_an_alarm_is_read_within_limits_and_from_nobody_unknown(
+    make_client: MakeClient, store: Path
+) -> None:
+    predict, review = with_keys(store, Role.PREDICT, Role.REVIEW)
+    put_alarms(store, 1)
+    client, path = make_client(), f"/v1/monitor/alarms/{0:032x}/clear"
+    as_json = {"Content-Type": "application/json"}
+    assert client.post(path, content=b"{", headers=as_json).status_code == 401, "who it is comes first"
+    assert client.post(path, content=b"{", headers=as_json | predict).status_code == 403
+    assert client.post(path, content=b"{", headers=as_json | review).status_code == 400
+    assert client.post(path, content=b'{"reason": "x"}', headers=review).status_code == 415
+    assert (
+        client.post(path, content=b'{"reason": "%b"}' % (b"x" * (1 << 17)), headers=as_json | review).status_code == 413
+    )
+    longest = {"reason": "\N{BEAR FACE}" * 1000, "by": "\N{BEAR FACE}" * 200}
+    assert (
+        client.post(path, content=json.dumps(longest), headers=as_json | review).json()["reason"] == longest["reason"]
+    )
+
+
 def put_alarms(store: Path, count: int) -> None:
     """Have alarms stand, of a bundle that is not served."""
     opened = open_store(store)

@@ -31,6 +31,7 @@ from .routes import explanation, open_inference, prediction, truths
 from .routes.catalogue import catalogue_routes
 from .routes.history import history_routes
 from .routes.monitor import monitor_routes
+from .routes.monitor_answers import ClearBody
 from .routes.samples import sample_routes
 from .server import Server, request_id
 from .work.alarms import ALARMS_S
@@ -218,7 +219,14 @@ def openapi(app: FastAPI) -> dict[str, Any]:
     if app.openapi_schema:
         return app.openapi_schema
     document = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
-    own = (ProblemDetail, *prediction.SCHEMAS, *explanation.SCHEMAS, *open_inference.SCHEMAS, *truths.SCHEMAS)
+    own = (
+        ProblemDetail,
+        *prediction.SCHEMAS,
+        *explanation.SCHEMAS,
+        *open_inference.SCHEMAS,
+        *truths.SCHEMAS,
+        ClearBody,
+    )
     _, definitions = models_json_schema(
         [(model, "validation") for model in own], ref_template="#/components/schemas/{model}"
     )

@@ -872,16 +872,6 @@ export interface components {
             labelled: number | null;
         };
         /**
-         * ClearBody
-         * @description Why an alarm is cleared, and by whom.
-         */
-        ClearBody: {
-            /** Reason */
-            reason: string;
-            /** By */
-            by?: string | null;
-        };
-        /**
          * ClusterAnswer
          * @description Refused images that look alike.
          */
@@ -1918,6 +1908,19 @@ export interface components {
             name: string;
             /** @default null */
             metadata: components["schemas"]["Metadata"] | null;
+        };
+        /**
+         * ClearBody
+         * @description Why an alarm is cleared, and by whom.
+         */
+        ClearBody: {
+            /** Reason */
+            reason: string;
+            /**
+             * By
+             * @default null
+             */
+            by: string | null;
         };
         /**
          * Fault
@@ -3357,6 +3360,33 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDetail"];
                 };
             };
+            /** @description The request took too long to arrive */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description Too much at once */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description Not this kind of body */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
             /** @description The request cannot be used as it is */
             422: {
                 headers: {
@@ -3366,7 +3396,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDetail"];
                 };
             };
-            /** @description Answers cannot be stored */
+            /** @description More requests than can be answered */
             503: {
                 headers: {
                     /** @description Seconds */

@@ -9,10 +9,12 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Query
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, Response
 
 from ...core.errors import StoreError
 from ...core.records import Alarm, Record, Role
+from ..access import Caller
+from ..http.body import Gone
 from ..http.problems import Fault, Problem, documented
 from ..server import Server
 from ..work.alarm_words import alarm_json
@@ -23,10 +25,22 @@ from .answers import history_json
 from .history import unavailable
 from .monitor_answers import AlarmAnswer, AlarmDetails, AlarmPage, ClearBody, ClustersAnswer, MonitorAnswer
 from .monitor_overview import overview
-from .prediction import ModelName, ModelVersion
+from .prediction import GONE, ModelName, ModelVersion
+from .told_body import told_body
 
 # Predictions that are shown of those that drive an alarm.
 MOST_PREDICTIONS = 50
+
+# Bytes and values of a body that clears an alarm: room for the longest reason, however its signs are written.
+MOST_BYTES = 64 << 10
+MOST_VALUES = 64
+
+_CLEARING = {
+    "requestBody": {
+        "required": True,
+        "content": {"application/json": {"schema": {"$ref": "#/components/schemas/ClearBody"}}},
+    }
+}
 
 REFUSED = documented("unauthorized", "forbidden", "store-unavailable")
 NOT_THERE = documented("unauthorized", "forbidden", "not-found", "store-unavailable")
@@ -103,22 +117,38 @@ def _add_alarms(router: APIRouter, server: Server) -> None:
 
 def _add_clearing(router: APIRouter, server: Server) -> None:
     """Add the route that clears an alarm."""
+    needs = server.needs(Role.REVIEW)
 
     @router.post(
         "/v1/monitor/alarms/{alarm_id}/clear",
         response_model=AlarmAnswer,
         summary="Clear an alarm",
-        responses=documented("unauthorized", "forbidden", "not-found", "unprocessable", "store-unavailable"),
+        openapi_extra=_CLEARING,
+        responses=documented(
+            "bad-request",
+            "unauthorized",
+            "forbidden",
+            "not-found",
+            "timeout",
+            "too-large",
+            "unsupported-media",
+            "unprocessable",
+            "overloaded",
+            "store-unavailable",
+        ),
     )
-    async def clear(request: Request, alarm_id: str, body: ClearBody) -> JSONResponse:
+    async def clear(request: Request, alarm_id: str, caller: Caller = Depends(needs)) -> Response:
         """From then on answers of its source may be accepted again, in this process at once and in others within a second.
         The alarm stays on record with the reason. One that was cleared before stays as it was cleared first. Whoever may
         review answers may clear an alarm: it is the same judgement, on many of them."""
-        caller = server.guard.admit(request, Role.REVIEW)
+        try:
+            body = await told_body(server, request, caller, ClearBody, most_bytes=MOST_BYTES, most_values=MOST_VALUES)
+        except Gone:
+            return GONE
         by = body.by or (caller.key.name if caller.key else None)
         if by is None:
             message = "say who clears the alarm; a server without keys cannot know"
-            raise Problem("unprocessable", message, errors=[Fault(loc=("body", "by"), msg=message)])
+            raise Problem("unprocessable", message, errors=[Fault(loc=("by",), msg=message)])
         try:
             cleared = await run_in_threadpool(
                 server.monitoring.clear, alarm_id, datetime.now(UTC), by.strip(), body.reason.strip()

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import Annotated, Any, Self
 
 from fastapi import APIRouter, Depends, Query
-from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, StringConstraints, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, StringConstraints, model_validator
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
@@ -21,14 +21,14 @@ from ...core.identifiers import new_id
 from ...core.records import Record, Role, ToldHow, Truth, TruthFilter
 from ..access import Caller
 from ..http.body import Gone
-from ..http.json_body import read_json
 from ..http.problems import Fault, Problem, documented
-from ..http.uploads import Moment, is_json, unprocessable
+from ..http.uploads import Moment
 from ..served import NoSuchModel
 from ..server import Server
 from .answers import TruthAnswer, truth_json
 from .history import Text, only_what_is_known, unavailable
 from .prediction import GONE
+from .told_body import told_body
 
 # Bytes and values of a body: room for as many long labels as may be told at once.
 MOST_BYTES = 1 << 20
@@ -141,28 +141,11 @@ def _add_telling(router: APIRouter, server: Server) -> None:
     )
     async def label(request: Request, record_id: str, caller: Caller = Depends(needs)) -> Response:
         """Stored beside the prediction before it is acknowledged; it replaces nothing that was told before."""
-        _check_type(request)
         try:
-            async with server.bodies.read(request, caller.client, MOST_BYTES) as body:
-                told = await body.read(_read, cost=0, aside=False)
+            told = await told_body(server, request, caller, LabelBody, most_bytes=MOST_BYTES, most_values=MOST_VALUES)
         except Gone:
             return GONE
         return JSONResponse(truth_json(await asyncio.to_thread(_kept, server, caller, record_id, told)))
-
-
-def _check_type(request: Request) -> None:
-    given = request.headers.get("content-type", "")
-    if not is_json(given):
-        raise Problem(
-            "unsupported-media", f"the body is {given[:80] or 'of no stated type'!r}; send it as application/json"
-        )
-
-
-def _read(data: bytes) -> LabelBody:
-    try:
-        return LabelBody.model_validate(read_json(data, "the body", values=MOST_VALUES))
-    except ValidationError as error:
-        raise unprocessable(error) from None
 
 
 def _kept(server: Server, caller: Caller, record_id: str, told: LabelBody) -> Truth:
