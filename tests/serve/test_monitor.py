@@ -333,6 +333,32 @@ def test_a_monitor_that_fails_is_not_the_end_of_the_others(
     opened.close()
 
 
+def test_a_bundle_with_a_backlog_keeps_no_other_waiting(
+    make_client: MakeClient, store: Path, kept: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = make_client()
+    for _ in range(5):
+        ask(client, "trail-4")
+    opened = open_store(store)
+    old = ServedModel("farben", kept, load(kept))
+    new = ServedModel("night", kept, old.predictor)
+    served = [old]
+    following = Monitoring(opened, lambda: served, Alarms(opened))
+    following.step()
+    served.append(new)  # it begins at the store's beginning
+    monkeypatch.setattr(monitoring, "STEP", 2)
+    last = ask(client, "trail-4")["id"]
+    assert following.step(), "of the new one there is more to read"
+    of_old, of_new = (following.followed[model.name, model.version] for model in served)
+    assert (of_old.watch.together.n, of_old.caught_up) == (6, True)
+    assert (of_new.read < of_old.read, of_new.caught_up) == (True, False)
+    while following.step():
+        pass
+    (entry,) = opened.feed(of_new.read - 1, 1)
+    assert (entry.record.id, of_old.read, of_new.caught_up) == (last, of_new.read, True)
+    opened.close()
+
+
 @pytest.mark.parametrize(
     ("on_alarm", "words"), [("review", "turn accepted answers into reviewed"), ("tell", "change nothing")]
 )

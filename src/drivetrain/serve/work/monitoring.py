@@ -133,15 +133,18 @@ class Monitoring:
         Raises:
             StoreError: the store cannot be used; nothing is lost by it.
         """
-        followed = self._present()
-        if not followed:
-            return False
-        start = min(one.read for one in followed)
-        entries = self._store.feed(start, STEP)
-        more = len(entries) >= STEP
-        for one in followed:
-            self._advance(one, entries, more)
-        return more
+        is_more = False
+        # Whoever has little left to read goes first and waits for no backlog of others; at one position they read together.
+        together: dict[int, list[Followed]] = {}
+        for one in self._present():
+            together.setdefault(one.read, []).append(one)
+        for start in sorted(together, reverse=True):
+            entries = self._store.feed(start, STEP)
+            more = len(entries) >= STEP
+            for one in together[start]:
+                self._advance(one, entries, more)
+            is_more = is_more or more
+        return is_more
 
     def _present(self) -> list[Followed]:
         """The watches of what is served now, each loaded from the store at first; without those that failed a moment ago."""
