@@ -78,11 +78,29 @@ def test_a_burst_is_one_vote() -> None:
 
 def test_a_clock_that_goes_backwards_counts_as_the_present_minute() -> None:
     watch, rng = Watch.of(REFERENCE), np.random.default_rng(0)
-    back = [observed(n, rng, contamination=1.0, at=START - timedelta(minutes=n)) for n in range(2_000)]
+    back = [observed(n, rng, contamination=1.0, at=START - timedelta(minutes=n)) for n in range(1_440)]
     assert told(watch, back) == []
     assert watch.number == 1
     assert told(watch, [observed(9, rng, at=START + timedelta(minutes=1))]) == []
     assert watch.number == 2
+
+
+def test_a_clock_that_was_set_back_for_good_is_watched_on() -> None:
+    """As those of cameras are that lose their time with their batteries."""
+    watch, rng = Watch.of(REFERENCE), np.random.default_rng(0)
+    told(watch, [observed(n, rng) for n in range(100)])
+    lost = datetime(2000, 1, 1, tzinfo=UTC)
+    after = [observed(n, rng, contamination=1.0, at=lost + timedelta(minutes=n)) for n in range(100)]
+    assert [alarm.monitor for alarm in told(watch, after)][:1] == [Monitor.RATE]
+    assert watch.number == 200
+
+
+def test_a_minute_is_one_vote_however_many_clocks_a_source_has() -> None:
+    watch, rng = Watch.of(REFERENCE), np.random.default_rng(0)
+    clocks = [START - timedelta(days=40 * n) for n in range(8)]
+    burst = [observed(n, rng, contamination=1.0, at=clocks[n % 8] + timedelta(seconds=n / 100)) for n in range(4_000)]
+    assert told(watch, burst) == []
+    assert watch.number == 8
 
 
 def test_groups_are_one_vote_each() -> None:
