@@ -134,7 +134,7 @@ class Monitoring:
             StoreError: the store cannot be used; nothing is lost by it.
         """
         is_more = False
-        # Whoever has little left to read goes first and waits for no backlog of others; at one position they read together.
+        # The furthest go first, and wait for no backlog of others; at one position they read together.
         together: dict[int, list[Followed]] = {}
         for one in self._present():
             together.setdefault(one.read, []).append(one)
