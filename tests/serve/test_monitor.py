@@ -265,6 +265,19 @@ def test_metrics_tell_of_alarms_and_lag(client: TestClient, store: Path) -> None
     assert "drivetrain_monitor_alarms{" not in client.get("/metrics").text
 
 
+def test_a_monitor_that_the_store_fails_before_it_began_is_told_to_be_down(store: Path, kept: Path) -> None:
+    opened = open_store(store)
+    model = ServedModel("farben", kept, load(kept))
+    following = Monitoring(opened, lambda: [model], Alarms(opened))
+    opened.close()
+    following.start()
+    end_s = time.monotonic() + LONG_S
+    while following.problem is None and time.monotonic() < end_s:
+        time.sleep(0.01)
+    assert following.lags() == {"farben": None}
+    following.close()
+
+
 def test_the_webhook_is_told_of_alarms(make_client: MakeClient, store: Path, tmp_path: Path) -> None:
     secret = tmp_path / "hook.secret"
     secret.write_text("Drosselweg-7-und-mehr\n")

@@ -238,11 +238,11 @@ class Monitoring:
     def lags(self) -> dict[str, float | None]:
         """Return the seconds each model's monitor is behind, of several versions of one the furthest; None where one of them
         does not go on."""
+        if self.problem is not None:  # where the store fails, a watch that is ahead of it is no longer followed
+            return {model.name: None for model in self._models()}
         now, found = datetime.now(UTC), dict[str, float | None]()
         for one in list(self.followed.values()):
             found[one.model.name] = max(found.get(one.model.name) or 0.0, seconds_behind(one, now))
-        if self.problem is not None:
-            return dict.fromkeys(found)
         return found | dict.fromkeys(model for model, _ in list(self.aside))
 
     def _run(self) -> None:
