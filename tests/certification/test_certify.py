@@ -125,6 +125,15 @@ def test_what_cannot_be_certified_is_said_and_the_bundle_accepts_nothing(
     assert "What cannot be certified" in (tmp_path / "none" / storage.REPORT).read_text("utf-8")
 
 
+def test_what_fails_in_one_slice_says_what_each_of_them_needs(field: Path, reading: Reading) -> None:
+    asked = Asked.of(max_error=0.05, by=["camera"], jointly=True)
+    found = certify(KEPT, field / "field.csv", asked, reading=reading)
+    assert not found.certified
+    assert found.to_json()["needed"] == 72
+    line = dict(found.lines())["Accepts"]
+    assert "at least 72 accepted, independent cases without an error are needed in each slice; about" in line
+
+
 def test_copies_of_training_pictures_are_left_out_and_counted(field: Path, reading: Reading) -> None:
     bundle = KEPT.parent / "v4-classes"
     golden = json.loads((bundle / storage.GOLDEN).read_bytes())["images"]

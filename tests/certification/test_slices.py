@@ -11,7 +11,7 @@ from scipy.special import betainc
 
 from drivetrain.certification.rule import find_rule
 from drivetrain.learn.risk import Independent, Target
-from drivetrain.stats.learn_then_test import counted, thresholds
+from drivetrain.stats.learn_then_test import counted, fewest_without_error, thresholds
 
 TARGET, RUNS, MOST = Target(0.05), 1000, 66
 A, B = 3.0, 0.3
@@ -81,6 +81,10 @@ def test_jointly_the_level_is_shared_out_and_all_have_to_hold() -> None:
     assert rule.bound is not None
     assert (rule.bound.accepted, rule.bound.error_upper) == (0, 1.0)
     assert [one.level for one in bounds] == pytest.approx([0.975, 0.975])
+    # Shown at 97.5 % in each, by forty answers in a slice that would need 72 if all were right.
+    assert rule.bound.needed == fewest_without_error(0.05, 0.025) == 72
+    assert rule.bound.labelled is not None
+    assert 2000 < rule.bound.labelled < 20_000
     both, bounds = find_rule(independent, [("easy", ~hard_N), ("hard", hard_N)], TARGET, jointly=True)
     alone, _ = find_rule(independent, [], TARGET, jointly=False)
     assert both.confidence is not None

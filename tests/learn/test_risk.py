@@ -90,7 +90,7 @@ def test_where_the_surest_are_wrong_no_number_is_named(manifest: Manifest) -> No
     hopeless = replace(found, wrong_M=np.ones(300, bool)).accept(Target(0.02), "estimate")
     assert hopeless.bound is not None
     assert hopeless.bound.labelled is None
-    assert "even the surest answers are wrong too often" in cannot(hopeless.bound)
+    assert "even the surest answers are wrong too often" in cannot(hopeless)
 
 
 def test_a_kind_without_confidence_has_no_such_answers(manifest: Manifest) -> None:

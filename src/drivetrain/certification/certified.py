@@ -74,7 +74,7 @@ class Certified:
         yield "Calibrated", f"on {self.tuned_on} of these; {bound.independent} were kept to be judged"
         if made.stated:
             yield "Class mix", f"as stated: {mix_words(made.mix)}"
-        words = cannot(bound)
+        words = cannot(self.accept)
         yield "Accepts", accept_words(self.after) if self.certified else f"{words[:1].upper()}{words[1:]}"
         for one in made.slices:
             verdict = "certified" if one.certified else "not certified"

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from ..learn.risk import Independent, Target
+from ..learn.risk import Independent, Target, about
 from ..model.manifest import Accept, SliceBound
 from ..stats.learn_then_test import (
     counted,
@@ -19,6 +19,7 @@ from ..stats.learn_then_test import (
     first_count,
     reached,
     thresholds,
+    times_more,
 )
 from .slices import Slice
 
@@ -46,6 +47,7 @@ def find_rule(
         stop = min((one.stop for one in passed.values()), default=0)
         all_passed = all(passed.values()) and start < stop
         rule = _at(independent, rule, float(tried_T[stop - 1]) if all_passed else None)
+        rule = _needed_in_each(independent, rule, [mask_M for _, mask_M in inside], delta)
     place = None if rule.confidence is None else int(np.flatnonzero(tried_T == rule.confidence)[0])
     of = {name: int(mask_J[independent.drawn].sum()) for name, mask_J in slices}
     bounds = tuple(
@@ -74,6 +76,17 @@ def _at(independent: Independent, rule: Accept, threshold: float | None) -> Acce
         upper = error_upper(accepted=accepted, wrong=wrong, delta=1 - rule.bound.level)
     bound = rule.bound.model_copy(update={"accepted": accepted, "wrong": wrong, "error_upper": upper})
     return rule.model_copy(update={"confidence": threshold, "bound": bound})
+
+
+def _needed_in_each(independent: Independent, rule: Accept, masks: Sequence[NDArray[np.bool_]], delta: float) -> Accept:
+    """Return the rule with what it takes to show the error in every slice at its share of the level."""
+    assert rule.bound is not None  # as every rule that was tested
+    error, labelled = rule.bound.max_error, None
+    if rule.confidence is None:
+        times = times_more(independent.confidence_M, independent.wrong_M, error, delta, masks)
+        labelled = None if times is None else about(times * independent.images)
+    update = {"needed": fewest_without_error(error, delta), "labelled": labelled}
+    return rule.model_copy(update={"bound": rule.bound.model_copy(update=update)})
 
 
 def _bound(

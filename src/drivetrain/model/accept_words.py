@@ -6,7 +6,7 @@ Terminal, report, card, `inspect` and the server's catalogue take their sentence
 from __future__ import annotations
 
 from ..draw.numbers import between, percent, whole_percent
-from .manifest import Accept, Bound, Manifest
+from .manifest import Accept, Manifest
 from .policy import Policy
 
 NOTHING = "none: a person sees every answer"
@@ -32,7 +32,7 @@ def known(accept: Accept) -> str:
     if bound is None:
         return "a stated convention, which promises nothing"
     if accept.confidence is None:
-        return cannot(bound)
+        return cannot(accept)
     what = f"an error of at most {whole_percent(bound.max_error)} with {whole_percent(bound.level)} confidence"
     counts = f"{bound.wrong or 'none'} of {bound.accepted} accepted, independent answers wrong, upper limit "
     rests = f"{counts}{percent(bound.error_upper)}"
@@ -41,9 +41,12 @@ def known(accept: Accept) -> str:
     return f"a cross-fitted estimate from training, no certificate: {what} ({rests})"
 
 
-def cannot(bound: Bound) -> str:
-    """Say that the error asked for could not be shown, and what would be needed."""
-    cases = f"at least {bound.needed} accepted, independent cases without an error are needed"
+def cannot(accept: Accept) -> str:
+    """Say that the error asked for could not be shown, and what would be needed; of a rule that was tested."""
+    bound, made = accept.bound, accept.certificate
+    assert bound is not None  # as every rule that was tested
+    where = " in each slice" if made is not None and made.jointly else ""
+    cases = f"at least {bound.needed} accepted, independent cases without an error are needed{where}"
     if bound.labelled is None:
         more = "even the surest answers are wrong too often for any number of labelled images like these to do"
     else:

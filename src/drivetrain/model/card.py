@@ -90,7 +90,7 @@ def _accepting(manifest: Manifest) -> list[str]:
     if accept is None or (accept.confidence is None and accept.width is None):
         why = "No error has been named that may pass without a person"
         if accept is not None and accept.bound is not None:
-            words = cannot(accept.bound)
+            words = cannot(accept)
             why = f"{words[:1].upper()}{words[1:]}"
         return [f"{why}, so every answer is marked `review`."]
     error, others = accept.error, Policy.of(manifest).besides_confidence

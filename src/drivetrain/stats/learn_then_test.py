@@ -8,6 +8,7 @@ that no correction is needed (fixed-sequence testing). Shapes: N independent ans
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -149,19 +150,24 @@ def learn_then_test(confidence_N: Floats, wrong_N: Bools, max_error: float, delt
     return SafeThreshold(float(tried_T[last]), len(confidence_N), accepted, wrong, upper, needed)
 
 
-def times_more(confidence_N: Floats, wrong_N: Bools, max_error: float, delta: float) -> float | None:
+def times_more(
+    confidence_N: Floats, wrong_N: Bools, max_error: float, delta: float, parts: Sequence[Bools] = ()
+) -> float | None:
     """Return how many times as many answers would show the target, did errors go on as in these; None where none would.
 
-    A rough guide: the best of the thresholds as they are seen here.
+    A rough guide: the best of the thresholds as they are seen here. ``parts``: (N,) which answers are in each of the parts that
+    have to show it at one threshold; all of them together where there are none.
     """
     tried_T = thresholds(confidence_N, 1)
-    accepted_T, wrong_T = counted(confidence_N, wrong_N, tried_T)
-    hopeful_T = wrong_T < max_error * accepted_T
+    masks = parts or [np.ones(len(confidence_N), np.bool_)]
+    counts_PT = [counted(confidence_N[part_N], wrong_N[part_N], tried_T) for part_N in masks]
+    accepted_PT, wrong_PT = (np.stack(one) for one in zip(*counts_PT, strict=True))
+    hopeful_T = (wrong_PT < max_error * accepted_PT).all(axis=0)
     if not hopeful_T.any():
         return None
-    factors = np.geomspace(1, 1e4, 4000)
-    for factor in factors:
-        if (p_value(factor * wrong_T[hopeful_T], factor * accepted_T[hopeful_T], max_error) <= delta).any():
+    accepted_PT, wrong_PT = accepted_PT[:, hopeful_T], wrong_PT[:, hopeful_T]
+    for factor in np.geomspace(1, 1e4, 4000):
+        if (p_value(factor * wrong_PT, factor * accepted_PT, max_error) <= delta).all(axis=0).any():
             return float(factor)
     return None
 

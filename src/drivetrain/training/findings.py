@@ -81,7 +81,7 @@ def about_threshold(accept: Accept | None) -> list[Finding]:
     """Make a finding where the error that was named could not be shown, so that nothing is accepted."""
     if accept is None or accept.bound is None or accept.confidence is not None:
         return []
-    sentence = cannot(accept.bound)
+    sentence = cannot(accept)
     return [finding(NO_THRESHOLD, f"{sentence[:1].upper()}{sentence[1:]}. The bundle accepts nothing.")]
 
 
