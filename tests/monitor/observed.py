@@ -48,7 +48,8 @@ def observed(
         p_in_domain=p,
         confidence=float(rng.beta(6 - 5 * harder, 1)),
         verdict=Verdict.OUT_OF_DOMAIN if p <= LEVEL else Verdict.ACCEPT,
-        label=("bear", "deer", "fox")[int(rng.choice(3, p=mix))],
+        label=(label := ("bear", "deer", "fox")[int(rng.choice(3, p=mix))]),
+        labels=(label,),
         group=group,
         facts={"width": width, "height": 480},
     )

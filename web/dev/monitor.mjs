@@ -68,6 +68,9 @@ export function monitor({ history, version, has }) {
       sources: list, sources_left_out: has("many") ? 12 : 0, alarms: own.map(shown),
       estimated_accuracy: list.length ? { value: 0.931, low: 0.902, high: 0.958, n: 620, is: "estimate", text: "Estimated from the confidences of accepted and reviewed answers; it holds while these are calibrated." } : null,
       audited: list.length ? { n: 40, wrong: 1, value: 0.025, low: 0.004, high: 0.129, text: "1 of 40 answers that a person judged blind was wrong." } : null,
+      certificate: !gate ? null : own.length
+        ? { stands: false, text: `The certificate of 12 Oct 2026 is suspended while an alarm stands, for ${own[0].source_name}.` }
+        : { stands: true, text: "The certificate of 12 Oct 2026 stands: the mix of answers has not moved by more than 10.0 %." },
       progress: { position: 5120, behind: has("behind") ? 2500 : 0, caught_up: !has("behind"), seconds_behind: has("behind") ? 340 : 0.4, updated: ago(0.05), problem: has("stuck-monitor") ? "the store does not answer: database is locked" : null },
     };
   }

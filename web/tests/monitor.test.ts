@@ -53,6 +53,7 @@ function watched(changes: Partial<Watched> = {}): Watched {
     alarms: [],
     estimated_accuracy: { value: 0.93, low: 0.9, high: 0.96, n: 120, is: "estimate", text: "Estimated from confidences." },
     audited: null,
+    certificate: null,
     progress: { position: 9, behind: 0, caught_up: true, seconds_behind: 0.4, updated: null, problem: null },
     ...changes,
   };

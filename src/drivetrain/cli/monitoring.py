@@ -153,6 +153,8 @@ def _print_watched(document: Mapping[str, Any]) -> None:
     for alarm in document["alarms"]:
         images = alarm["evidence"]["images"][:EXAMPLES]
         print_pairs([("ALARM", f"{sentence(alarm)}."), *([("", f"see {', '.join(images)}")] if images else [])])
+    if document["certificate"] is not None:
+        print_line(document["certificate"]["text"])
     if not document["alarms"]:
         print_line("No alarm: nothing that is watched has changed.")
     for number, cluster in enumerate(document["clusters"][:SHOWN], 1):

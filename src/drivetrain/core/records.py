@@ -225,7 +225,8 @@ class Alarm:
     source: str | None
     """The camera, or else the site, that it is about; None: all of them together."""
     monitor: str
-    """The monitor that raised it: ``out-of-domain-rate``, ``confidence``, ``score``, ``audited-error``."""
+    """The monitor that raised it: ``out-of-domain-rate``, ``confidence``, ``score``, ``audited-error``,
+    ``certificate``."""
     began: datetime
     """The moment at which the change began, as estimated."""
     raised: datetime

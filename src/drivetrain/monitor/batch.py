@@ -63,7 +63,7 @@ def watch_images(
             if prediction.verdict is Verdict.OUT_OF_DOMAIN:
                 refused.append(number)
             advance(1)
-    document = summary(watch)
+    document = summary(watch, dated=timed)
     names = {_id(number): taken.name for number, taken in enumerate(images)}
     document["order"] = listed.order
     document["unreadable"] = unreadable

@@ -84,6 +84,8 @@ def _kind(
 ) -> LooksLike:
     if monitor is Monitor.ERROR:
         return LooksLike.ERRORS
+    if monitor is Monitor.CERTIFICATE:
+        return LooksLike.MIX
     if any(test.p < level / len(facts) and test.distance >= FACTS_APART for test in facts):
         return LooksLike.CAMERA
     usual = reference.gate.level if reference.gate is not None else 1.0

@@ -26,6 +26,8 @@ class Observation:
     verdict: Verdict = Verdict.REVIEW
     label: str | None = None
     """The answer in one text: a label, several, or None for numbers."""
+    labels: tuple[str, ...] = ()
+    """The same apart: the label, or all of several."""
     group: str | None = None
     """Inputs of one group (a burst, a video) are one vote."""
     facts: Facts = field(default_factory=dict)
@@ -45,6 +47,7 @@ class Observation:
             confidence=_known(prediction.confidence) if prediction.probs else None,
             verdict=prediction.verdict,
             label=prediction.label if prediction.label is not None else labels,
+            labels=_labels(prediction),
             group=group,
             facts=prediction.facts,
         )
@@ -61,6 +64,7 @@ class Observation:
             confidence=_known(prediction.confidence) if prediction.probs else None,
             verdict=prediction.verdict,
             label=prediction.label if prediction.label is not None else (", ".join(prediction.labels) or None),
+            labels=_labels(prediction),
             group=context.group,
             facts=record.facts,
         )
@@ -120,6 +124,10 @@ def moment_of(record: Record) -> datetime:
     if taken_at is None or taken_at.tzinfo is None or taken_at > record.at:
         return record.at
     return taken_at
+
+
+def _labels(prediction: Prediction) -> tuple[str, ...]:
+    return prediction.labels if prediction.label is None else (prediction.label,)
 
 
 def _known(value: float | None) -> float | None:

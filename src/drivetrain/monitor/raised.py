@@ -16,6 +16,7 @@ class Monitor(StrEnum):
     CONFIDENCE = "confidence"
     SCORE = "score"
     ERROR = "audited-error"
+    CERTIFICATE = "certificate"
 
 
 class LooksLike(StrEnum):

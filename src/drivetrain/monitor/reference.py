@@ -17,6 +17,7 @@ from ..model.arrays import TrainingArrays
 from ..model.kinds.kind import Said
 from ..model.manifest import Accept, Manifest
 from ..stats.metrics import Floats
+from .certified_mix import CertifiedMix
 from .settings import BINS
 
 # Answers by which the mix of predicted labels is known; more would not change what is said of it.
@@ -95,6 +96,8 @@ class Reference:
     """The answers that ``mix``, ``confidence`` and ``accuracy`` are known from."""
     error_bound: float | None = None
     """The error among accepted answers above which an audit alarms; None where nothing is accepted."""
+    certificate: CertifiedMix | None = None
+    """None where the bundle has no certificate that could expire."""
 
     @classmethod
     def of(cls, bundle: Bundle) -> Reference:
@@ -114,6 +117,7 @@ class Reference:
             accuracy=None if accuracy is None else accuracy.value,
             judged=judged,
             error_bound=_error_bound(manifest.accept),
+            certificate=CertifiedMix.of(manifest),
         )
 
 

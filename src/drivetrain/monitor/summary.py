@@ -9,6 +9,7 @@ from .estimate import estimated_accuracy
 from .moment import from_us
 from .raised import Monitor
 from .stream import Stream
+from .suspended import certificate_state
 from .watch import Watch
 
 NO_GATE = (
@@ -18,8 +19,8 @@ NO_CONFIDENCE = "answers of this bundle have no confidence, so that it is not wa
 NO_AUDITS = "this bundle accepts nothing by itself, so that there is no audited error to watch"
 
 
-def summary(watch: Watch) -> dict[str, Any]:
-    """The object of ``drivetrain monitor --json``.
+def summary(watch: Watch, *, dated: bool = True) -> dict[str, Any]:
+    """The object of ``drivetrain monitor --json``; ``dated``: it is known when images were taken.
 
     ``out_of_domain_rate`` is of votes, with Wilson's 95 % interval, and None without a gate; ``estimated_accuracy`` is None
     where too little is known.
@@ -34,6 +35,7 @@ def summary(watch: Watch) -> dict[str, Any]:
         "in_domain_at_most": watch.highest_rate,
         "estimated_accuracy": _estimate(watch, watch.together),
         "audits": _audits(watch.together),
+        "certificate": certificate_state(watch.reference.certificate, watch.standing.values(), dated=dated),
         "monitors": [str(monitor) for monitor in watch.monitors],
         "not_watched": not_watched(watch),
     }

@@ -2,7 +2,8 @@
 
 Three monitors need no labels. The out-of-domain rate is the one that counts: votes at or below the gate's level, against the
 highest rate that the gate's calibration leaves possible. Martingales on the score and on the confidence notice what is no longer
-exchangeable. The fourth, the audited error, is told of labels. Each watches every source and all together, see `family`.
+exchangeable. The fourth, the audited error, is told of labels. Each watches every source and all together, see `family`. Of a
+certified bundle the mix of answers is watched, of all sources together: where it moves, the certificate expires (`expiry`).
 
 Once an alarm stands, its stream is left alone until `Watch.clear`, so that one change raises one alarm. The state is a JSON text
 from which another watch goes on to the bit; its size depends on the number of sources, at most `settings.MOST_SOURCES`, and
@@ -21,6 +22,7 @@ from ..stats.shiryaev_roberts import Factors, alarm_level, factors, highest_rate
 from .audited import AuditedError
 from .diagnosis import diagnose
 from .evidence import Bets, Evidence
+from .expiry import Expiry
 from .family import Family
 from .history import Counts
 from .moment import Mark, from_us, to_us
@@ -76,6 +78,8 @@ class Watch:
         if confidence is not None:
             self._bet_on(Monitor.CONFIDENCE, confidence.edges)
         self._audited = None if bound is None else AuditedError(bound, settings)
+        mix = reference.certificate
+        self._expiry = None if mix is None else Expiry(mix, alarm_level(settings.horizon, settings.alpha))
 
     def _bet_on(self, monitor: Monitor, edges: tuple[float, ...]) -> None:
         self._families[monitor] = Family(self._level(monitor), Bets, self._latched)
@@ -92,7 +96,8 @@ class Watch:
     @property
     def monitors(self) -> tuple[Monitor, ...]:
         """The monitors that this bundle allows."""
-        return (*self._families, *([] if self._audited is None else [Monitor.ERROR]))
+        others = {Monitor.ERROR: self._audited, Monitor.CERTIFICATE: self._expiry}
+        return (*self._families, *(monitor for monitor, there in others.items() if there is not None))
 
     def name_of(self, source: str) -> str:
         """The name under which a source is watched: its own, or `settings.OTHERS` where there are too many."""
@@ -109,6 +114,9 @@ class Watch:
         if monitor in self._families:
             self._latched.discard(source)
             self._reset(source)
+        elif monitor is Monitor.CERTIFICATE:
+            if self._expiry is not None:
+                self._expiry.clear()
         elif self._audited is not None:
             self._audited.clear(source)
         return True
@@ -146,7 +154,18 @@ class Watch:
             raised += self._bet(Monitor.SCORE, score, source, mark)
         if confidence is not None:
             raised += self._bet(Monitor.CONFIDENCE, confidence, source, mark)
-        return tuple(raised)
+        return (*raised, *self._expire(seen, source, mark))
+
+    def _expire(self, seen: Observation, source: str, mark: Mark) -> list[Raised]:
+        """Tell the certificate's monitor of an answer that could be accepted for all that is known."""
+        expiry = self._expiry
+        if expiry is None or seen.verdict is Verdict.UNREADABLE or source in self._latched or None in self._latched:
+            return []
+        if not expiry.mix.overlapping and not seen.labels:
+            return []
+        if not expiry.vote(seen.labels, mark):
+            return []
+        return [self._raise(Monitor.CERTIFICATE, None, expiry.evidence, mark)]
 
     def _looked_at(self, seen: Observation) -> tuple[bool | None, float | None, float | None]:
         """Return the parts that monitors of this bundle look at: refused or not, p-value, confidence; None where not known."""
@@ -231,6 +250,9 @@ class Watch:
                 "bound": self.reference.error_bound,
             }
             images = [mark.id]
+        elif monitor is Monitor.CERTIFICATE and self._expiry is not None:
+            counts = self._expiry.told(since.labels)
+            images = [one.id for one in reversed(self._expiry.telling) if one.number >= began.number]
         else:
             counts = {"in_domain_at_most": self.highest_rate}
         raised = Raised(
@@ -272,6 +294,7 @@ class Watch:
             "families": {str(monitor): family.to_json() for monitor, family in self._families.items()},
             "ranks": {str(monitor): ranks.to_json() for monitor, ranks in self._ranks.items()},
             "audited": None if self._audited is None else self._audited.to_json(),
+            **({} if self._expiry is None else {"certificate": self._expiry.to_json()}),
         }
         return json.dumps(state, separators=(",", ":"), ensure_ascii=True)
 
@@ -301,4 +324,8 @@ class Watch:
             ranks.load(state["ranks"][monitor])
         if watch._audited is not None:
             watch._audited.load(state["audited"])
+        if watch._expiry is not None:
+            if "certificate" not in state:
+                raise UsageError("the monitor's state is of a version that did not watch the certificate")
+            watch._expiry.load(state["certificate"])
         return watch

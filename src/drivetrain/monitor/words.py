@@ -8,12 +8,14 @@ from typing import Any
 
 from ..draw.numbers import percent
 from .raised import LooksLike, Monitor
+from .suspended import mix_words
 
 FOUND: Mapping[str, str] = {
     Monitor.RATE: "more images than usual are unlike those trained on",
     Monitor.SCORE: "images look less like those trained on than before",
     Monitor.CONFIDENCE: "answers are less sure than before, or surer",
     Monitor.ERROR: "more accepted answers are wrong than promised",
+    Monitor.CERTIFICATE: "the mix of answers is no longer that of the certificate, which has expired",
 }
 LOOKS_LIKE: Mapping[str, str] = {
     LooksLike.CAMERA: "a change of camera or processing",
@@ -52,5 +54,7 @@ def sentence(alarm: Mapping[str, Any]) -> str:
         )
     if alarm["monitor"] == Monitor.ERROR:
         share = f" ({evidence['wrong']} of {evidence['audits']}; at most {percent(evidence['bound'])} were promised)"
+    if alarm["monitor"] == Monitor.CERTIFICATE and (moved := mix_words(evidence)):
+        share = f" ({moved})"
     found = FOUND[alarm["monitor"]]
     return f"{where}{found}{share}, since about {since}; it looks like {LOOKS_LIKE[alarm['looks_like']]}"

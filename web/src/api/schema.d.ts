@@ -872,6 +872,19 @@ export interface components {
             labelled: number | null;
         };
         /**
+         * CertificateAnswer
+         * @description Whether a bundle's certificate stands.
+         */
+        CertificateAnswer: {
+            /**
+             * Stands
+             * @description False where it has expired, or an alarm stands meanwhile
+             */
+            stands: boolean;
+            /** Text */
+            text: string;
+        };
+        /**
          * ClusterAnswer
          * @description Refused images that look alike.
          */
@@ -1436,6 +1449,8 @@ export interface components {
             alarms: components["schemas"]["AlarmAnswer"][];
             estimated_accuracy: components["schemas"]["EstimateAnswer"] | null;
             audited: components["schemas"]["AuditedAnswer"] | null;
+            /** @description Null: the bundle has none */
+            certificate: components["schemas"]["CertificateAnswer"] | null;
             progress: components["schemas"]["ProgressAnswer"];
         };
         /**

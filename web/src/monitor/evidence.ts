@@ -30,8 +30,10 @@ const WORDS: Record<string, string> = {
   wrong: "Of these wrong",
   bound: "Errors that were promised, at most",
   began_with: "Began with",
+  mix: "Mix of answers, certified and since",
+  margin: "Change of the mix that is allowed",
 };
-const SHARES = ["out_of_domain", "unreadable", "in_domain_at_most", "bound"];
+const SHARES = ["out_of_domain", "unreadable", "in_domain_at_most", "bound", "margin"];
 const HARDLY = 0.01;
 const MOST_NAMED = 4;
 const MOST_LISTED = 12;

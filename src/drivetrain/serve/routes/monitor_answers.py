@@ -94,6 +94,13 @@ class AlarmPage(BaseModel):
     next: str | None
 
 
+class CertificateAnswer(BaseModel):
+    """Whether a bundle's certificate stands."""
+
+    stands: bool = Field(description="False where it has expired, or an alarm stands meanwhile")
+    text: str
+
+
 class ProgressAnswer(BaseModel):
     """How far a monitor has read what the store holds."""
 
@@ -124,6 +131,7 @@ class MonitoredModel(BaseModel):
     alarms: list[AlarmAnswer]
     estimated_accuracy: EstimateAnswer | None
     audited: AuditedAnswer | None
+    certificate: CertificateAnswer | None = Field(description="Null: the bundle has none")
     progress: ProgressAnswer
 
 

@@ -8,9 +8,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from ...core.records import Alarm
+from ...monitor.certified_mix import CertifiedMix
 from ...monitor.estimate import LEAST_VOTES, estimated_accuracy
 from ...monitor.moment import from_us
 from ...monitor.stream import Stream
+from ...monitor.suspended import certificate_state
 from ...monitor.watch import Watch
 from ...stats.metrics import wilson
 from ..served import ServedModel
@@ -73,6 +75,7 @@ def _model(server: Server, model: ServedModel, *, current: bool) -> dict[str, An
         **known,
         "expected_out_of_domain": None if gate is None else float(gate.false_alarm),
         "alarms": [alarm_json(alarm, acts=server.alarms.on_alarm == "review") for alarm in standing],
+        "certificate": certificate_state(CertifiedMix.of(model.predictor.manifest), standing),
         "progress": progress,
     }
 

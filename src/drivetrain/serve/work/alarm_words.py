@@ -7,12 +7,14 @@ from datetime import UTC, datetime
 from typing import Any
 
 from ...core.records import Alarm
+from ...monitor.suspended import mix_words
 
 MONITORS: Mapping[str, str] = {
     "out-of-domain-rate": "out-of-domain rate",
     "confidence": "confidence",
     "score": "out-of-domain score",
     "audited-error": "audited error",
+    "certificate": "certificate's class mix",
 }
 """The monitors' names in words."""
 
@@ -21,6 +23,7 @@ FINDINGS: Mapping[str, str] = {
     "confidence": "The confidence of the answers is not what it was",
     "score": "The images look less like those trained on than they did",
     "audited-error": "More accepted answers than promised were wrong where a person looked",
+    "certificate": "The mix of answers is no longer that of the certificate, which has expired",
 }
 """The finding of each monitor as the beginning of a sentence."""
 
@@ -79,6 +82,8 @@ def sentence(alarm: Alarm) -> str:
     """Say what an alarm tells: what changed, where, since when as estimated, and what it looks like."""
     finding = FINDINGS.get(alarm.monitor, f"The monitor {alarm.monitor} has raised an alarm")
     looks_like = LOOKS_LIKE.get(alarm.looks_like, alarm.looks_like)
+    if moved := mix_words(alarm.evidence):
+        finding = f"{finding} ({moved})"
     return f"{finding}, for {where(alarm.source)}, since about {day_and_time(alarm.began)}; {looks_like}."
 
 
