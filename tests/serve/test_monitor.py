@@ -106,6 +106,25 @@ def test_an_alarm_holds_every_way_in(client: TestClient, store: Path) -> None:
     assert (as_json["verdict"], as_json["reasons"][0]["code"]) == ("review", "alarm")
 
 
+def test_an_inference_request_names_its_camera_among_its_parameters(client: TestClient, store: Path) -> None:
+    alarmed(client, store, "trail-4")
+    tensor = {"name": "image", "datatype": "BYTES", "shape": [1], "data": [base64.b64encode(ACCEPTED).decode()]}
+
+    def verdict(**parameters: object) -> object:
+        body = {"inputs": [tensor], "parameters": {"another": {"of": "a client"}, **parameters}}
+        answer = client.post("/v2/models/farben/infer", json=body)
+        assert answer.status_code == 200, answer.text
+        return {output["name"]: output["data"] for output in answer.json()["outputs"]}["verdict"]
+
+    assert verdict(camera="trail-4", taken_at="2026-11-01T12:00:00Z") == ["review"]
+    assert verdict(site="trail-4") == ["review"]
+    assert verdict(camera="north-3") == ["accept"]
+    newest = client.get("/v1/predictions").json()["predictions"][0]
+    assert newest["metadata"]["camera"] == "north-3"
+    refused = client.post("/v2/models/farben/infer", json={"inputs": [tensor], "parameters": {"taken_at": "noon"}})
+    assert (refused.status_code, refused.json()["errors"][0]["loc"]) == (422, ["parameters", "taken_at"])
+
+
 def test_where_alarms_only_tell_answers_stay_as_they_are(make_client: MakeClient, store: Path) -> None:
     client = make_client(on_alarm="tell")
     alarm = alarmed(client, store)

@@ -2005,7 +2005,10 @@ export interface components {
              * @default null
              */
             outputs: components["schemas"]["InferRequestedOutput"][] | null;
-            /** Parameters */
+            /**
+             * Parameters
+             * @description `camera`, `site`, `group` and `taken_at` of all images, as in Metadata; others are passed over
+             */
             parameters?: {
                 [key: string]: components["schemas"]["JsonValue"];
             };

@@ -12,6 +12,7 @@ import asyncio
 import math
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -21,7 +22,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from ..._version import __version__
-from ...core.records import Entry, Role
+from ...core.records import Context, Entry, Role
 from ...core.types import FloatArray
 from ...model.inputs.input import Input
 from ...model.kinds.kind import Answer, Tensor
@@ -30,7 +31,7 @@ from ..access import Caller
 from ..http.body import Body, Gone
 from ..http.json_body import MOST_VALUES, cost_of, read_json
 from ..http.problems import Fault, Problem, documented
-from ..http.uploads import from_base64, unprocessable
+from ..http.uploads import Metadata, from_base64, unprocessable
 from ..served import ServedModel
 from ..server import Server
 from ..settings import RequestLimits
@@ -40,6 +41,8 @@ from .prediction import GONE, JSON_IN_THREAD, answered, check_open
 
 PLATFORM = "onnx_drivetrain"
 VERDICT = Tensor("verdict", "BYTES", ())
+PLACES = ("camera", "site", "group", "taken_at")
+"""Parameters of a request that say where its images come from: by these they are watched, and an alarm about them acts."""
 
 
 class TensorMetadata(BaseModel):
@@ -99,7 +102,10 @@ class InferRequest(BaseModel):
     id: str | None = Field(None, max_length=200)
     inputs: list[InferInput] = Field(min_length=1, max_length=1)
     outputs: list[InferRequestedOutput] | None = Field(None, max_length=64)
-    parameters: dict[str, JsonValue] = Field(default_factory=dict)
+    parameters: dict[str, JsonValue] = Field(
+        default_factory=dict,
+        description="`camera`, `site`, `group` and `taken_at` of all images, as in Metadata; others are passed over",
+    )
 
 
 class InferOutput(BaseModel):
@@ -272,7 +278,16 @@ async def _read(body: Body, model: ServedModel, limits: RequestLimits) -> tuple[
 def _understood(data: bytes, model: ServedModel, limits: RequestLimits) -> tuple[InferRequest, list[Upload]]:
     asked = _parse(data, _most_numbers(model, limits))
     _check_outputs(asked, model)
-    return asked, _uploads(asked.inputs[0], model, limits.images)
+    context = _context(asked.parameters)
+    return asked, [replace(upload, context=context) for upload in _uploads(asked.inputs[0], model, limits.images)]
+
+
+def _context(parameters: dict[str, JsonValue]) -> Context:
+    """Where the images come from, as far as the request's parameters say so; the protocol lets a server pass over others."""
+    try:
+        return Metadata.model_validate({name: parameters[name] for name in PLACES if name in parameters}).context()
+    except ValidationError as error:
+        raise unprocessable(error, ("parameters",)) from None
 
 
 def _most_numbers(model: ServedModel, limits: RequestLimits) -> int:
