@@ -152,7 +152,10 @@ def test_a_stated_mix_is_certified_for_itself(field: Path, reading: Reading) -> 
     assert found.certificate.stated
     assert found.certificate.mix["rot"] == 0
     assert found.certificate.mix["blau"] == pytest.approx(0.5, abs=0.05)
-    assert "Class mix" in dict(found.lines())
+    lines = dict(found.lines())
+    assert "Class mix" in lines
+    assert lines["Images"] == f"{3 * EACH + 1} labelled"  # more of them are independent than were drawn
+    assert "were kept and drawn to the stated mix to be judged" in lines["Calibrated"]
 
 
 @pytest.mark.parametrize(

@@ -62,6 +62,8 @@ def test_images_are_watched_and_nothing_alarms(drivetrain: CommandLine, kept: Pa
     assert document["n"] == document["sources"][0]["n"] == document["votes"] > 2
     assert (document["alarms"], document["clusters"], document["order"]) == ([], [], "name")
     assert document["out_of_domain_rate"] is None
+    assert document["certificate"] is None
+    assert document["sources"][0]["last"] is None  # nobody knows when these were taken
     assert any("has no gate" in sentence for sentence in document["not_watched"])
     assert drivetrain("monitor", "watch", golden, "--bundle", kept, "--json").document == document
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from drivetrain.stats.conformal import Mode, alarm_rank, false_alarm_interval, fewest_scores, p_values
+from drivetrain.stats.conformal import Mode, alarm_rank, false_alarm_interval, fewest_scores, is_strange, p_values
 
 
 def test_p_values_count_the_scores_at_or_below() -> None:
@@ -18,6 +18,14 @@ def test_p_values_count_the_scores_at_or_below() -> None:
 
 def test_what_is_no_number_is_as_strange_as_can_be() -> None:
     assert p_values(np.array([np.nan, -np.inf, np.inf]), np.arange(9.0)).tolist() == [0.1, 0.1, 1.0]
+
+
+def test_a_level_that_lost_its_last_digits_still_takes_its_rank_and_no_more() -> None:
+    for scores in (19, 199, 1_000, 9_999):
+        rank = alarm_rank(scores, 0.05, "marginal")
+        p = np.arange(1, scores + 2) / (scores + 1)
+        for level in (rank / (scores + 1), round(rank / (scores + 1), 11) - 1e-12):
+            assert is_strange(p, level).sum() == rank
 
 
 def test_p_values_are_uniform_over_splits() -> None:

@@ -70,8 +70,11 @@ class Certified:
         """Write names and values, as the command line shows them."""
         made, bound = self.certificate, self.bound
         leaks = f"; {made.leaks} more are copies of training images and left out" if made.leaks else ""
-        yield "Images", f"{made.images} labelled, {self.tuned_on + bound.independent} of them independent{leaks}"
-        yield "Calibrated", f"on {self.tuned_on} of these; {bound.independent} were kept to be judged"
+        # Drawing to a stated mix leaves others over, which are independent as well.
+        independent = "" if made.stated else f", {self.tuned_on + bound.independent} of them independent"
+        drawn = " and drawn to the stated mix" if made.stated else ""
+        yield "Images", f"{made.images} labelled{independent}{leaks}"
+        yield "Calibrated", f"on {self.tuned_on} of these; {bound.independent} were kept{drawn} to be judged"
         if made.stated:
             yield "Class mix", f"as stated: {mix_words(made.mix)}"
         words = cannot(self.accept)

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from ..core.errors import SchemaError
 from ..core.types import FloatArray
-from ..stats.conformal import p_values
+from ..stats.conformal import is_strange, p_values
 from .arrays import unit
 from .manifest import Manifest
 from .storage import GATE
@@ -96,8 +96,8 @@ class GateArrays:
         """Tells whether another machine's last digits, ``rounding``, may bring the p-value to the other side of ``level``."""
         score = self.scores(embedding_E[None])
         off = _NATS_PER_ROUNDING * rounding
-        low, high = p_values(np.concatenate([score - off, score + off]), self.scores_M)
-        return bool((low <= level) != (high <= level))
+        low, high = is_strange(p_values(np.concatenate([score - off, score + off]), self.scores_M), level)
+        return bool(low != high)
 
     def distances(self, embeddings_NE: NDArray[Any]) -> Floats:
         """(N, J) distances with a minus."""

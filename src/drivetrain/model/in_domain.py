@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ..core.types import FloatArray
 from ..core.verdict import Reason, Verdict
+from ..stats.conformal import is_strange
 from .gate import GateArrays
 from .kinds.kind import Answer
 from .manifest import Manifest
@@ -45,7 +46,7 @@ class InDomain(Rule):
         embedding_F = seen.frozen_embedding_F
         assert embedding_F is not None  # as `needs_frozen` asks
         p = float(self._gate.p_values(embedding_F[None])[0])
-        if p > self._level:
+        if not is_strange(p, self._level):
             return Ruling(p_in_domain=p)
         return Ruling(Reason(OUT_OF_DOMAIN, self._words(p, embedding_F)), p, Verdict.OUT_OF_DOMAIN)
 
@@ -56,8 +57,7 @@ class InDomain(Rule):
             embedding_NF = seen.frozen_embedding_NF
             assert embedding_NF is not None  # as `needs_frozen` asks
             p_N = self._gate.p_values(embedding_NF)
-        objects_N: NDArray[np.bool_] = p_N <= self._level
-        return objects_N
+        return is_strange(p_N, self._level)
 
     def on_the_line(self, seen: Seen, answer: Answer, rounding: float) -> bool:  # noqa: ARG002
         """Tells whether the p-value is that near the level."""
@@ -78,8 +78,7 @@ class InDomain(Rule):
     @property
     def _level(self) -> float:
         assert self.manifest.gate is not None  # or there is no such rule
-        # Both are a whole number over the same one; a later reader may have rounded one of them.
-        return self.manifest.gate.level * (1 + 1e-9)
+        return self.manifest.gate.level
 
     def _words(self, p: float, embedding_F: FloatArray) -> str:
         assert self.memory is not None  # or there was no p-value

@@ -65,6 +65,8 @@ def watch_images(
             advance(1)
     document = summary(watch, dated=timed)
     names = {_id(number): taken.name for number, taken in enumerate(images)}
+    if not timed:
+        document["sources"] = [{**one, "last": None} for one in document["sources"]]
     document["order"] = listed.order
     document["unreadable"] = unreadable
     document["alarms"] = [_alarm(predictor, images, one, names, timed) for one in raised]

@@ -18,6 +18,7 @@ from typing import Any
 
 from ..core.errors import UsageError
 from ..core.verdict import Verdict
+from ..stats.conformal import is_strange
 from ..stats.shiryaev_roberts import Factors, alarm_level, factors, highest_rate
 from .audited import AuditedError
 from .diagnosis import diagnose
@@ -177,7 +178,7 @@ class Watch:
             return None, None, confidence
         if score is None:  # the verdict then says that it was refused, or nothing
             return (True if seen.verdict is Verdict.OUT_OF_DOMAIN else None), None, confidence
-        return score <= gate.level, score, confidence
+        return bool(is_strange(score, gate.level)), score, confidence
 
     def _count(
         self,

@@ -32,6 +32,17 @@ def p_values(scores_N: NDArray[np.float64], sorted_M: NDArray[np.float64]) -> ND
     return values
 
 
+def is_strange(p_N: NDArray[np.float64] | float, level: float) -> NDArray[np.bool_]:
+    """Return (N,) which p-values are at most ``level``.
+
+    Both are a whole number over the same one; a later reader may have rounded one of them, hence one part in a billion.
+
+    >>> is_strange(np.array([0.05, 0.0501]), 0.05).tolist()
+    [True, False]
+    """
+    return np.asarray(np.asarray(p_N) <= level * (1 + 1e-9))
+
+
 def alarm_rank(scores: int, alpha: float, mode: Mode) -> int:
     """Return the largest k for which an alarm at p ≤ k / (scores + 1) keeps its rate of false ones; 0 where there is none.
 

@@ -11,6 +11,7 @@ from ..core.types import FloatArray, Item
 from ..embed.embedder import Embedder
 from ..learn.gate_fit import Asked, FittedGate, NoGate, fit_gate
 from ..model.inputs.registry import INPUTS
+from ..stats.conformal import is_strange
 from .features import Chosen, as_the_graph
 from .options import TrainOptions
 from .sides import Sides
@@ -92,7 +93,7 @@ def _refused(fitted: FittedGate, chosen: Chosen, embedder: Embedder) -> PlantedF
     features_KF: FloatArray = chosen.features.matrix(lambda recipe: found[recipe.key].features_ND)
     rows_K = found[chosen.features.recipes[0].key].rows_N
     embeddings_KF = as_the_graph(features_KF, chosen)
-    if not len(rows_K) or fitted.arrays.p_values(embeddings_KF).min() > fitted.info.level:
+    if not is_strange(fitted.arrays.p_values(embeddings_KF), fitted.info.level).any():
         return None
     strangest = int(fitted.arrays.scores(embeddings_KF).argmin())
     return files[int(rows_K[strangest])]
