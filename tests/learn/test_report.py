@@ -20,18 +20,17 @@ from drivetrain.draw.plot import Plot
 from drivetrain.learn.gate_tried import Tried
 from drivetrain.learn.sections import Example
 from drivetrain.learn.selection import Trial
+from drivetrain.report.gate_section import GateSection, RefusedCase
 from drivetrain.report.page import (
     SECTIONS,
     DuplicateGroup,
-    GateSection,
     Headline,
     Mistake,
-    RefusedCase,
     Report,
-    Thumbnail,
     duration,
     render,
 )
+from drivetrain.report.thumbnail import Thumbnail
 from drivetrain.stats.mistakes import ClassRow, ReliabilityBin
 
 NBSP = "\N{NO-BREAK SPACE}"

@@ -16,7 +16,8 @@ from ..data.image.render import SRGB, Render
 from ..draw.numbers import limits, shown
 from ..learn.figures import sentence_case
 from ..learn.sections import AnswerSections, Example
-from .page import Headline, Mistake, Report, Thumbnail
+from .page import Headline, Mistake, Report
+from .thumbnail import Thumbnail
 
 
 def with_answers(report: Report, sections: AnswerSections, items: Sequence[Item], render: Render = SRGB) -> Report:

@@ -20,7 +20,7 @@ from ..training.gating import Planted
 from ..training.trained import Trained
 from .accepting import expected
 from .answers import pictures_of
-from .page import GateSection, RefusedCase
+from .gate_section import GateSection, RefusedCase
 
 CASES = 6
 NEAREST = 3

@@ -21,13 +21,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 from ..core.types import Skipped
 from ..core.visible import visible
 from ..draw import charts
-from ..draw.histogram_row import strangeness_axis, strangeness_row
 from ..draw.numbers import NBSP, hundredths, percent, percent_number, points, span, unbroken
 from ..draw.plot import Plot
-from ..learn.gate_tried import Tried
 from ..learn.sections import ACCEPTED_ALONE, FILES_LEFT_OUT, OCCURS_AGAIN, Example
 from ..learn.selection import Trial
 from ..stats.mistakes import ClassRow, ReliabilityBin
+from .gate_section import GateSection
+from .thumbnail import Thumbnail
 
 if TYPE_CHECKING:
     import jinja2
@@ -43,14 +43,6 @@ class Headline:
     value: str
     interval: str = ""
     note: str = ""
-
-
-@dataclass(frozen=True)
-class Thumbnail:
-    """A small picture: ``jpeg`` bytes (longest side about 160 px)."""
-
-    name: str
-    jpeg: bytes
 
 
 @dataclass(frozen=True)
@@ -76,34 +68,6 @@ class DuplicateGroup:
     """Distinct labels within the group."""
     contradicts: bool = False
     """Tells whether the group has the same picture with labels of which one must be wrong."""
-
-
-@dataclass(frozen=True)
-class RefusedCase:
-    """A training image that the gate refuses by what it has not seen of it, and the training images most like it."""
-
-    thumbnail: Thumbnail
-    label: str
-    words: str
-    """The strangeness of it, in words."""
-    nearest: tuple[tuple[Thumbnail, str], ...]
-    """(picture, label), the most alike first."""
-
-
-@dataclass(frozen=True)
-class GateSection:
-    """The gate's view of images like those trained on and of others, and the cases that it refuses."""
-
-    known: Tried
-    near: tuple[Tried, ...] = ()
-    far: tuple[Tried, ...] = ()
-    summary: str = ""
-    notes: tuple[str, ...] = ()
-    made: str = ""
-    """Sentences on how the sets were made."""
-    cases: tuple[RefusedCase, ...] = ()
-    cases_total: int = 0
-    """The number of refused images of different groups, of which ``cases`` shows the strangest."""
 
 
 @dataclass(frozen=True)
@@ -354,19 +318,8 @@ def _trials(report: Report) -> dict[str, Any]:
 
 
 def _gate(report: Report) -> dict[str, Any]:
-    gate = report.gate
-    assert gate is not None  # or the section is not filled
-    groups = (
-        ("Like those trained on", (gate.known,)),
-        ("Near: nearly like them", gate.near),
-        ("Far: other things altogether", gate.far),
-    )
-    return {
-        "groups": [
-            (name, [(one, strangeness_row(one.strange_K.tolist())) for one in sets]) for name, sets in groups if sets
-        ],
-        "axis_svg": strangeness_axis(),
-    }
+    assert report.gate is not None  # or the section is not filled
+    return report.gate.view()
 
 
 def _run(report: Report) -> dict[str, Any]:
