@@ -64,8 +64,8 @@ def test_training_claims_no_coverage(bundles: dict[str, Path], suspicious: dt.Pr
     assert trusting.coverage > 0.5
     assert (accept.confidence, accept.coverage, accept.error) == (trusting.confidence, 0, None)
     pages = {name: (bundle / storage.REPORT).read_text() for name, bundle in bundles.items()}
-    assert "Answered at 90 % confidence" in pages[TRUSTING]
-    assert "Answered at" not in pages[NAME]
+    assert "Accepted at 90 % confidence" in pages[TRUSTING]
+    assert "Accepted at" not in pages[NAME]
     assert ConfidentFrom.of(dt.load(bundles[TRUSTING]).manifest) == ConfidentFrom(0.9, unlooked=True)
     assert ConfidentFrom.of(suspicious.manifest) == ConfidentFrom(0.9, unlooked=False)
     cards = {name: (bundle / storage.CARD).read_text() for name, bundle in bundles.items()}

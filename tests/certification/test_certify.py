@@ -222,6 +222,7 @@ def test_the_gate_is_calibrated_by_fresh_pictures(pictures: Path, fresh_pictures
     assert dt.load(bundle).manifest.gate.tried  # type: ignore[union-attr]  # asked above
     assert new.manifest.gate.tried == (), "what the gate made of sets before it was calibrated anew is told no more"
     assert any(name == "Gate" for name, _, _ in found.changes())
+    assert dict(found.lines())["Turns away"].endswith(f"; calibrated on {found.tuned_on} images, one of each group")
     few = certify(bundle, fresh_pictures, Asked.of(max_error=0.5, false_alarm=0.01), reading=reading)
     assert "too few to calibrate the gate by (99 would do at 0.01)" in dict(few.lines())["!"]
     assert few.after.gate == few.before.gate

@@ -10,6 +10,7 @@ import pytest
 from command_line import CommandLine
 
 from coloured import draw_field
+from drivetrain.model.predictor import load
 
 DOCUMENTATION = Path(__file__).parents[2] / "docs" / "json.md"
 
@@ -28,7 +29,9 @@ def test_a_certificate_is_written_and_said(drivetrain: CommandLine, kept: Path, 
     assert "a certificate from labelled data that the model had not seen" in done.out
     assert re.search(r"^camera=north +certified: ", done.out, re.MULTILINE)
     assert "slices each at 95 %" in done.out
-    assert str(tmp_path / "new") in done.out
+    assert f"made from {load(kept).manifest.bundle_id}, which stays as it is" in done.out
+    assert "Turns away" in done.out
+    assert "images unlike those trained on are not told apart" in done.out
     shown = drivetrain("inspect", tmp_path / "new").out
     assert "a certificate from labelled data that the model had not seen" in shown
 

@@ -181,7 +181,7 @@ def test_what_would_pass_without_a_person_is_counted(drivetrain: CommandLine, ke
 
     document = drivetrain("evaluate", kept, labelled, "--json").document
     accepted = document["accepted"]
-    assert set(accepted) == {"share", "n", "wrong", "error"}
+    assert set(accepted) == {"share", "n", "wrong", "error", "out_of_domain"}
     assert (accepted["n"], accepted["wrong"]) == (9, 1)
     assert accepted["share"] == 1
     assert accepted["error"]["value"] == pytest.approx(1 / 9)
@@ -196,7 +196,13 @@ def test_nothing_accepted_has_no_error(drivetrain: CommandLine, kept: Path, tmp_
         (tmp_path / "grey" / name).mkdir(parents=True)
         Image.effect_noise((40, 30), 8).convert("RGB").save(tmp_path / "grey" / name / "0.png")
     document = drivetrain("evaluate", kept, tmp_path / "grey", "--json").document
-    assert document["accepted"] == {"share": 0, "n": 0, "wrong": 0, "error": {"value": None, "low": 0, "high": 1}}
+    assert document["accepted"] == {
+        "share": 0,
+        "n": 0,
+        "wrong": 0,
+        "error": {"value": None, "low": 0, "high": 1},
+        "out_of_domain": 0,
+    }
     assert "no answer reaches confidence 0.9" in drivetrain("evaluate", kept, tmp_path / "grey").out
 
 
@@ -212,3 +218,17 @@ def test_copies_among_the_images_count_as_one(drivetrain: CommandLine, kept: Pat
         assert several["value"] == pytest.approx(one["value"])
         # Five copies of each are no more evidence than one.
         assert several["high"] - several["low"] >= one["high"] - one["low"]
+
+
+def test_what_the_gate_turns_away_is_counted(
+    drivetrain: CommandLine, trained: TrainedByCommand, tmp_path: Path
+) -> None:
+    for name in ("discs", "squares"):
+        (tmp_path / "noise" / name).mkdir(parents=True)
+        for sigma in (60, 90, 120):
+            Image.effect_noise((96, 80), sigma).convert("RGB").save(tmp_path / "noise" / name / f"{sigma}.png")
+    document = drivetrain("evaluate", trained.bundle, tmp_path / "noise", "--json").document
+    assert document["accepted"]["out_of_domain"] == 1
+    shown = drivetrain("evaluate", trained.bundle, tmp_path / "noise").out
+    assert "Turned away" in shown
+    assert "100.0 %: unlike those trained on (out of domain)" in shown

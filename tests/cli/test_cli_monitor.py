@@ -225,7 +225,9 @@ def test_more_of_what_was_trained_on_does_not(drivetrain: CommandLine, trained: 
 @pytest.mark.thorough
 def test_a_plan_is_made_with_the_bundles_own_gate(drivetrain: CommandLine, trained: TrainedByCommand) -> None:
     call = ("monitor", "plan", "--bundle", trained.bundle, "--traffic", "20/hour", "--sources", "2", "--runs", "20")
-    document = drivetrain(*call, "--json").document
+    done = drivetrain(*call, "--json")
+    document = done.document
+    assert "simulate: 13 steps in " in done.err
     assert (document["traffic_per_day"], document["sources"], document["runs"]) == (480, 2, 20)
     assert len(document["rows"]) == 12
     found = {row["contamination"]: row["found"] for row in document["rows"] if row["change_after"] == 1_000}

@@ -46,8 +46,10 @@ def test_a_picture_of_nothing_it_knows_is_refused_in_words(predictor: dt.Predict
     among = int(np.ceil(1000 / (gate.calibrated_on + 1)))
     start = f"unlike anything it was trained on: of 1,000 images like those, at most {among} look as unlike them; "
     text = document["reasons"][0]["text"]
-    assert text.startswith(start + "nearest training images: ")
-    assert set(text.removeprefix(start + "nearest training images: ").split(", ")) <= set(predictor.classes)
+    assert text.startswith(start + "the nearest training images are labelled ")
+    assert set(text.removeprefix(start + "the nearest training images are labelled ").split(", ")) <= set(
+        predictor.classes
+    )
     assert found.label is not None  # it is said what the answer would have been
 
 
@@ -180,7 +182,10 @@ def test_far_pictures_are_small_files_all_different() -> None:
     ("choices", "sentence"),
     [
         ({"gate_mode": "training-conditional", "false_alarm": 0.01}, "at least 299 independent images are needed"),
-        ({"false_alarm": 0.001}, "at least 999 independent images are needed for false alarms of 0.001"),
+        (
+            {"false_alarm": 0.001},
+            "at least 999 independent images are needed to turn away at most 0.1 % of those like them (on average)",
+        ),
         ({"false_alarm": 0}, None),
     ],
 )

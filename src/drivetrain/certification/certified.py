@@ -9,6 +9,7 @@ from typing import Any
 from ..draw.numbers import percent, whole_percent
 from ..learn.risk import Independent
 from ..model.accept_words import accept_words, cannot
+from ..model.gate_words import gate_words
 from ..model.manifest import Accept, Bound, Certificate, Manifest
 
 Change = tuple[str, str, str]
@@ -79,6 +80,7 @@ class Certified:
             yield "Class mix", f"as stated: {mix_words(made.mix)}"
         words = cannot(self.accept)
         yield "Accepts", accept_words(self.after) if self.certified else f"{words[:1].upper()}{words[1:]}"
+        yield "Turns away", gate_words(self.after)
         for one in made.slices:
             verdict = "certified" if one.certified else "not certified"
             error = f"{one.wrong} of {one.accepted} accepted wrong, upper limit {percent(one.error_upper)}"

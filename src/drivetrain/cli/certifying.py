@@ -102,4 +102,6 @@ def _print(found: Certified, out: Path | None) -> None:
     if out is None:
         print_line("Nothing was written; --out PATH writes the bundle with this rule.")
     else:
-        print_pairs([("Bundle", f"{out} ({found.after.bundle_id}), in place of {found.before.bundle_id}")])
+        print_pairs(
+            [("Bundle", f"{out} ({found.after.bundle_id}), made from {found.before.bundle_id}, which stays as it is")]
+        )

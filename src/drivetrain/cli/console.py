@@ -86,13 +86,13 @@ class ConsoleProgress:
         self._console = Console(stderr=True, quiet=quiet, highlight=False, markup=False, emoji=False)
 
     @contextmanager
-    def stage(self, name: str, total: int) -> Iterator[Advance]:
-        """Show a bar with rate and time left."""
-        with self._bar(name, total) if self._console.is_terminal else self._line(name) as advance:
+    def stage(self, name: str, total: int, counted: str = "images") -> Iterator[Advance]:
+        """Show a bar with rate and time left; ``counted`` is what there are ``total`` of."""
+        with self._bar(name, total) if self._console.is_terminal else self._line(name, counted) as advance:
             yield advance
 
     @contextmanager
-    def _line(self, name: str) -> Iterator[Advance]:
+    def _line(self, name: str, counted: str) -> Iterator[Advance]:
         start_s, count = time.perf_counter(), 0
 
         def advance(done: int, _note: str = "") -> None:
@@ -101,7 +101,7 @@ class ConsoleProgress:
 
         yield advance
         seconds = time.perf_counter() - start_s
-        self.say(f"{name}: {count} images in {seconds:.1f} s ({count / max(seconds, 1e-9):.0f}/s)")
+        self.say(f"{name}: {count} {counted} in {seconds:.1f} s ({count / max(seconds, 1e-9):.0f}/s)")
 
     @contextmanager
     def _bar(self, name: str, total: int) -> Iterator[Advance]:

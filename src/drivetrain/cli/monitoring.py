@@ -116,7 +116,7 @@ def plan(
         raise UsageError(
             f"{bundle} has no gate, so that there is no out-of-domain rate to watch; train it again with more images"
         )
-    with ConsoleProgress().stage("simulate", stages()) as advance:
+    with ConsoleProgress().stage("simulate", stages(), "steps") as advance:
         made = simulate(gate, traffic_per_day=per_day(traffic), sources=sources, runs=runs, seed=seed, advance=advance)
     if json:
         print_json({"bundle": str(bundle), "bundle_id": predictor.manifest.bundle_id, **made.to_json()})
@@ -212,8 +212,8 @@ def _print_plan(made: Plan) -> None:
         f"a test every day, {percent(daily.value)}; always looking, all."
     )
     print_line(
-        f"The gate may refuse up to {percent(made.in_domain_at_most)} of images that are inside the domain, so that less than "
-        "that cannot be told from chance."
+        f"The gate may refuse up to {percent(made.in_domain_at_most)} of images that are inside the domain by itself, so that "
+        "a change that keeps the share of refused images below that is not found."
     )
 
 

@@ -147,7 +147,7 @@ def worse_than_claimed(comparisons: Sequence[Comparison]) -> list[Finding]:
         return []
     found = f"Significantly worse than training claimed: {'; '.join(worse)}. "
     reasons = "These images are of another kind than those trained on, or labelled by other rules; "
-    sentence = found + reasons + "look at what is wrong (--report FILE), and train with some of them."
+    sentence = found + reasons + "look at what is wrong (evaluate --report FILE), and train with some of them."
     return [finding(WORSE_THAN_CLAIMED, sentence)]
 
 

@@ -41,17 +41,28 @@ class Accepted:
     def lines(self) -> list[tuple[str, str]]:
         """Write names and values, as the command line shows them."""
         if not self.n:
-            return [("Accepted", f"none: {self.lets.none}, so a person sees every image")]
+            return [("Accepted", f"none: {self.lets.none}, so a person sees every image"), *self._turned_away()]
         error = self.error
         answers = "1 answer" if self.n == 1 else f"{self.n} answers"
         counts = f"{answers} {self.lets.which}, {self.wrong or 'none'} of them wrong"
         wrong = f"{percent(error.value)} of these are wrong  ({between(error.low, error.high)})"
-        return [("Accepted", f"{with_interval(self.share)}: {counts}"), ("", wrong)]
+        return [("Accepted", f"{with_interval(self.share)}: {counts}"), ("", wrong), *self._turned_away()]
+
+    def _turned_away(self) -> list[tuple[str, str]]:
+        if not self.refused:
+            return []
+        return [
+            (
+                "Turned away",
+                f"{percent(self.refused)}: unlike those trained on (out of domain), however sure the answers",
+            )
+        ]
 
     def to_json(self) -> dict[str, Any]:
         """Return the rule's part of ``evaluate --json``."""
         error = {"value": self.error.value if self.n else None, "low": self.error.low, "high": self.error.high}
-        return {"share": self.share.value, "n": self.n, "wrong": self.wrong, "error": error}
+        counts = {"share": self.share.value, "n": self.n, "wrong": self.wrong}
+        return {**counts, "error": error, "out_of_domain": self.refused}
 
 
 def accepted_of(

@@ -17,8 +17,10 @@ from scipy import linalg
 from threadpoolctl import threadpool_limits
 
 from ..core.types import FloatArray, IntArray
+from ..draw.numbers import whole_percent
 from ..model.arrays import unit
 from ..model.gate import DISTANCES, KNOTS, TAIL, GateArrays, combined
+from ..model.gate_words import HELD
 from ..model.manifest import GateInfo, GateMode
 from ..stats.conformal import alarm_rank, fewest_scores, p_values
 from ..stats.learn_then_test import one_of_each
@@ -142,8 +144,8 @@ def fit_gate(
 def _too_few(independent: int, asked: Asked) -> str:
     needed = fewest_scores(asked.false_alarm, asked.mode)
     return (
-        f"Inputs unlike those trained on are not told apart: at least {needed} independent images are needed for false alarms "
-        f"of {asked.false_alarm:.3g} ({asked.mode}), and there are {independent}."
+        f"Images unlike those trained on are not told apart: at least {needed} independent images are needed to turn "
+        f"away at most {whole_percent(asked.false_alarm)} of those like them ({HELD[asked.mode]}), and there are {independent}."
     )
 
 

@@ -16,7 +16,7 @@ def gate_words(manifest: Manifest) -> str:
     gate, many = manifest.gate, manifest.input.nouns
     if gate is None:
         return f"nothing: {many} unlike those trained on are not told apart"
-    rests = f"from {gate.calibrated_on:,} independent ones"
+    rests = f"calibrated on {gate.calibrated_on:,} {many}, one of each group"
     return f"{many} unlike those trained on, and {_at_most(gate)} of those like them; {rests}"
 
 

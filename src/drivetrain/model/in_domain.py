@@ -88,5 +88,5 @@ class InDomain(Rule):
         between = "; " if any("," in one for one in named) else ", "  # of several labels or numbers
         return (
             f"unlike anything it was trained on: of 1,000 {nouns} like those, at most {among} look as unlike them; "
-            f"nearest training {nouns}: {between.join(named)}"
+            f"the nearest training {nouns} are labelled {between.join(named)}"
         )

@@ -116,8 +116,8 @@ def _random_split_card(trained: Trained) -> Iterator[Headline]:
 def _accepted_card(stand: Accepted | None) -> Iterator[Headline]:
     if stand is not None and stand.n:
         error = stand.error
-        note = f"{percent(error.value)} of those wrong ({span(error.low, error.high)}); the rest goes to review"
-        yield Headline(f"Answered {stand.lets.at}", percent(stand.share.value), note=note)
+        note = f"{percent(error.value)} of those wrong ({span(error.low, error.high)}); a person sees the rest"
+        yield Headline(f"Accepted {stand.lets.at}", percent(stand.share.value), note=note)
 
 
 def _trials_note(trials: tuple[Trial, ...]) -> str:

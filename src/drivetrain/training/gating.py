@@ -64,7 +64,7 @@ def gate_of(
     example = _refused(fitted, chosen, embedder)
     if example is None:
         return NoGate(
-            "Inputs unlike those trained on are not told apart: of those made to be like nothing else, the gate would refuse "
+            "Images unlike those trained on are not told apart: of those made to be like nothing else, the gate would refuse "
             "none. The embeddings may say too little, or the training images may be of too many things."
         )
     return Planted(fitted, example)
