@@ -103,6 +103,17 @@ def test_a_store_without_an_alarm(drivetrain: CommandLine, kept: Path, tmp_path:
     assert "No alarm: nothing that is watched has changed." in lines
 
 
+def test_a_store_of_other_bundles_is_not_said_to_be_unchanged(
+    drivetrain: CommandLine, kept: Path, tmp_path: Path
+) -> None:
+    store = open_store(tmp_path / "store.sqlite")
+    store.append([Entry(record(number, "f" * 16, "north")) for number in range(9)])
+    store.close()
+    done = drivetrain("monitor", tmp_path / "store.sqlite", "--bundle", kept)
+    assert "Nothing was watched: no answer of this bundle was found." in done.out
+    assert "No alarm" not in done.out
+
+
 def test_a_bundle_of_several_names_is_asked_for_by_name(drivetrain: CommandLine, kept: Path, tmp_path: Path) -> None:
     bundle_id = parse_manifest((kept / "manifest.json").read_bytes()).bundle_id
     store = open_store(tmp_path / "store.sqlite")

@@ -156,7 +156,8 @@ def _print_watched(document: Mapping[str, Any]) -> None:
     if document["certificate"] is not None:
         print_line(document["certificate"]["text"])
     if not document["alarms"]:
-        print_line("No alarm: nothing that is watched has changed.")
+        quiet = "No alarm: nothing that is watched has changed."
+        print_line(quiet if document["n"] else "Nothing was watched: no answer of this bundle was found.")
     for number, cluster in enumerate(document["clusters"][:SHOWN], 1):
         examples = ", ".join(cluster["images"][:EXAMPLES])
         print_line(f"Refused images that look alike, group {number}: {cluster['n']}, such as {examples}")
