@@ -106,7 +106,8 @@ def test_a_bundle_in_which_the_planted_picture_passes_is_not_loaded(gated: Path)
         ParityError, match=r"the gate is broken: golden image far\.png is like nothing that was trained on"
     ):
         dt.load(gated)
-    assert dt.load(gated, golden=False).parity is None  # knowingly
+    with pytest.raises(ParityError, match="the gate is broken"):
+        dt.load(gated, golden=False)
 
 
 def test_a_gate_needs_a_planted_picture(gated: Path) -> None:

@@ -141,10 +141,7 @@ def replay(files: Mapping[str, bytes], manifest: Manifest, see: See, policy: Pol
     expected_GO = kind.comparable(logits_GC)
     worst_pixel = worst_probability = 0.0
     for entry, compared, logits_C, expected_O in zip(index.images, compared_G, logits_GC, expected_GO, strict=True):
-        try:
-            got_read, got = answer(files[f"golden/{entry.file}"], form, see)
-        except (KeyError, InputError) as error:
-            raise SchemaError(f"golden {form.noun} {entry.file} cannot be used: {error}") from None
+        got_read, got = _answered(entry, files, form, see)
         pixel = form.difference(got_read, compared)
         probability = float(np.abs(kind.comparable(got.logits_W[None]) - expected_O).max())
         # The comparison is written so that a network that answers NaN fails as well.
@@ -158,6 +155,28 @@ def replay(files: Mapping[str, bytes], manifest: Manifest, see: See, policy: Pol
         _check_entry(entry, replace(got, logits_W=logits_C), manifest, policy)
         worst_pixel, worst_probability = max(worst_pixel, pixel), max(worst_probability, probability)
     return Parity(len(index.images), worst_pixel, worst_probability)
+
+
+def replay_planted(files: Mapping[str, bytes], manifest: Manifest, see: See, policy: Policy) -> None:
+    """Run only what was planted to be refused: a gate that lets everything pass is worse than none, whoever skips the replay.
+
+    Raises:
+        SchemaError: the golden files are malformed, or do not fit the manifest or each other.
+        ParityError: it is not refused.
+    """
+    if manifest.gate is None:
+        return
+    index, _, _ = _parse(files, manifest)
+    for entry in index.images:
+        if entry.far:
+            _check_refused(entry, _answered(entry, files, manifest.input, see)[1], manifest, policy)
+
+
+def _answered(entry: GoldenExample, files: Mapping[str, bytes], form: Input, see: See) -> tuple[NDArray[Any], Seen]:
+    try:
+        return answer(files[f"golden/{entry.file}"], form, see)
+    except (KeyError, InputError) as error:
+        raise SchemaError(f"golden {form.noun} {entry.file} cannot be used: {error}") from None
 
 
 def _parse(files: Mapping[str, bytes], manifest: Manifest) -> tuple[_GoldenList, NDArray[Any], FloatArray]:
@@ -201,7 +220,7 @@ def _check_refused(entry: GoldenExample, seen: Seen, manifest: Manifest, policy:
     if entry.far and judge(manifest, entry.file, seen, policy).verdict is not Verdict.OUT_OF_DOMAIN:
         raise ParityError(
             f"the gate is broken: golden {manifest.input.noun} {entry.file} is like nothing that was trained on, and is not "
-            "refused; train again, or skip the replay (--no-golden, golden=False) to override"
+            "refused; train again"
         )
 
 

@@ -32,7 +32,7 @@ from .explain.heatmap import Heatmaps, Method
 from .export import LOGITS
 from .gallery import Gallery
 from .gate import GateArrays
-from .golden import Parity, replay
+from .golden import Parity, replay, replay_planted
 from .graph_audit import audit_graph
 from .manifest import Manifest, parse_manifest
 from .memory import Memory
@@ -275,8 +275,8 @@ def load(
     A bundle that this machine has not seen is loaded by another process first, with limits on time and memory, see
     `drivetrain.embed.quarantine`. ``quarantine=None`` does without, where no other process can be started; then the bundle
     has to be trusted. ``signed_by`` is a public key: a bundle that is not signed with it is refused before anything in it
-    is parsed, see `drivetrain.model.signature`. ``golden=False`` skips the replay. With ``threads`` above 1 a lone image
-    can be run on so many cores, see `Predictor.run_batch`; it takes the memory of a second network.
+    is parsed, see `drivetrain.model.signature`. ``golden=False`` replays only what was planted to be refused. With ``threads``
+    above 1 a lone image can be run on so many cores, see `Predictor.run_batch`; it takes the memory of a second network.
 
     Raises:
         UsageError: ``path`` is an address, not a path.
@@ -346,6 +346,7 @@ def _construct(
         _wide=wide,
     )
     if not golden:
+        replay_planted(files, parsed.manifest, predictor.see, predictor.policy)
         return predictor
     return replace(predictor, parity=replay(files, parsed.manifest, predictor.see, predictor.policy))
 
