@@ -71,7 +71,8 @@ class ConfidentFrom:
         """Where answers are accepted, as far as that is by confidence; never from less than `mistakes.CONFIDENT`."""
         accept = manifest.accept.confidence if manifest.accept and manifest.accept.confidence is not None else 1.0
         least = max(accept, CONFIDENT)
-        return cls(least, unlooked=least == accept and not Policy.of(manifest).besides_confidence)
+        others = manifest.gate is not None or bool(Policy.of(manifest).besides_confidence)
+        return cls(least, unlooked=least == accept and not others)
 
 
 def confident_note(sure: int, wrong: int, confident: ConfidentFrom) -> str:

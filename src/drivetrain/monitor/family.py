@@ -3,9 +3,10 @@
 The sum of a source's evidence grows in expectation by at most 1 a vote of that source (`stats.shiryaev_roberts`), so that the
 sums of all sources together grow by at most 1 a vote, however many sources there are; and so does that of the common stream.
 Their average, (R₀ + Σ R_s) / 2, reaches horizon/α within so many votes with probability at most α. When it does, the alarm is of
-the source that holds most of it, or of all together. A stream that has alarmed is set back to nothing in all families, and stays
-there until a person clears the alarm: that can only lower the average, and one change raises one alarm. An alarm of all together
-is one of every source.
+one source, or of all together where the others add to its evidence since the change began (by the e-CUSUM, which forgets what
+was before: a source that is strange from its first vote would else be outweighed by the votes of the others before it). A
+stream that has alarmed is set back to nothing in all families, and stays there until a person clears the alarm: that can only
+lower the average, and one change raises one alarm. An alarm of all together is one of every source.
 """
 
 from __future__ import annotations
@@ -16,6 +17,9 @@ from typing import Any, Generic, TypeVar
 from .evidence import Evidence
 
 E = TypeVar("E", bound=Evidence)
+
+OTHERS_ADD = 10.0
+"""The factor by which the others have to add to the evidence of the strongest source for an alarm to be of all together."""
 
 
 class Family(Generic[E]):
@@ -52,8 +56,8 @@ class Family(Generic[E]):
         if self.average < self.level:
             return None
         sources = self.by_source
-        source = max(sources, key=lambda name: sources[name].value)
-        if sources[source].value >= self.together.value:
+        source = max(sources, key=lambda name: sources[name].run)
+        if sources[source].run * OTHERS_ADD >= self.together.run:
             return source, sources[source]
         return None, self.together
 

@@ -149,8 +149,8 @@ def _estimate(watch: Watch) -> dict[str, Any] | None:
         "high": found.high,
         "n": found.votes,
         "is": "estimate",
-        "text": "Estimated from how sure the answers are, without knowing a single right one. Cases that have become harder "
-        "may not show in it; only labels tell.",
+        "text": "Estimated from how sure the answers are to what is not turned away, without knowing a single right one. Cases "
+        "that have become harder may not show in it; only labels tell.",
     }
 
 
