@@ -30,6 +30,7 @@ from ..stats.learn_then_test import one_of_each
 from ..stats.metrics import wilson
 from .asked import Asked
 from .certified import Certified
+from .field_data import FieldData
 from .gate import recalibrated
 from .mix import TOLERANCE, drawn_to, shares
 from .rule import find_rule
@@ -101,7 +102,9 @@ def certify(
     made = _certificate(evaluation, judged, said, dealt.certifying_C, asked, bounds, made_at)
     accept = _with_coverage(rule, independent).model_copy(update={"certificate": made})
     after = _renamed(manifest.model_copy(update={"accept": accept, "created_at": made_at}))
-    certified = Certified(predictor.manifest, after, independent, len(dealt.tuning_T), tuned.remarks)
+    left_out = source.remarks if isinstance(source, FieldData) else ()
+    remarks = (*left_out, *tuned.remarks)
+    certified = Certified(predictor.manifest, after, independent, len(dealt.tuning_T), remarks)
     return certified, replace(tuned.predictor, manifest=after)
 
 

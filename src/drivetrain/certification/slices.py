@@ -14,9 +14,13 @@ from ..data.sources.file_form import FileForm
 from ..data.sources.folder import shown
 from ..data.sources.locate import Place
 from ..data.sources.table import SUFFIXES, Row, load, read_listing, text_of
+from .field_data import FieldData
 
 CLASS, GROUP = "class", "group"
 """Words that stand for the answer and for the group, where no column is called so."""
+
+NOTHING = "–"
+"""The value of an item that has none."""
 
 Slice = tuple[str, NDArray[np.bool_]]
 
@@ -40,8 +44,13 @@ def _values(
 ) -> Sequence[str]:
     if column == CLASS:
         return answers
+    if isinstance(source, FieldData) and column in source.columns:
+        return [source.columns[column].get(item.name, NOTHING) for item in items]
     if column == GROUP:
         return [item.group or "" for item in items]
+    if isinstance(source, FieldData):
+        there = ", ".join(map(shown, [*source.columns][:12]))
+        raise UsageError(f"by (--by) is {column!r}, which no input has; there are {there}, {CLASS} and {GROUP}")
     path = Path(source) if isinstance(source, str | Path) else None
     if path is None or path.suffix.lower() not in SUFFIXES or not path.is_file():
         raise UsageError(
@@ -61,10 +70,10 @@ def _column(column: str, path: Path, form: FileForm) -> dict[str, str]:
 
     def instead_of_labels(rows: list[Row]) -> list[Row]:
         """Put the column where labels stand, so that items are made as they were, with its values."""
-        cells = [text_of(cells.get(column), f"{at}: {column}") or "–" for at, cells in table.rows]
+        cells = [text_of(cells.get(column), f"{at}: {column}") or NOTHING for at, cells in table.rows]
         return [row._replace(label=value, labels=None) for row, value in zip(rows, cells, strict=True)]
 
     found = read_listing(
         table, Place(str(path.parent)), table.name, form, labelled=True, no_splits=True, complete=instead_of_labels
     )
-    return {item.name: item.label or "–" for item in found.items}
+    return {item.name: item.label or NOTHING for item in found.items}

@@ -15,7 +15,12 @@ if TYPE_CHECKING:
     from ..certification.certified import Certified
 
 Labelled = Annotated[
-    str, typer.Argument(metavar="LABELLED", help="Labelled images from the field: a folder, CSV, Parquet, zip or tar.")
+    str,
+    typer.Argument(
+        metavar="LABELLED",
+        help="Labelled images from the field: a folder, CSV, Parquet, zip or tar; or the "
+        "store of a server (SQLite file or postgresql://USER@HOST/NAME), by the right answers told in it.",
+    ),
 ]
 
 
