@@ -146,6 +146,17 @@ def test_copies_of_training_pictures_are_left_out_and_counted(field: Path, readi
     assert "are copies of training images and left out" in dict(found.lines())["Images"]
 
 
+def test_pictures_of_a_class_it_does_not_know_are_no_part_of_the_certificate_and_it_says_so(
+    field: Path, reading: Reading
+) -> None:
+    pictures = [(path, "gelb" if path.stem[0] == "0" else path.parent.name) for path in sorted(field.glob("*/??.png"))]
+    found = certify(KEPT, pictures, Asked.of(max_error=0.3), reading=reading)
+    assert found.certificate.images == 3 * (EACH - 10)
+    start = "30 of 120 labelled images are of a class the bundle does not know, and count nowhere"
+    assert found.remarks[0].startswith(start)
+    assert ("!", found.remarks[0]) in list(found.lines())
+
+
 def test_a_stated_mix_is_certified_for_itself(field: Path, reading: Reading) -> None:
     asked = Asked.of(max_error=0.25, prevalence="blau=0.5,grün=0.5,rot=0")
     found = certify(KEPT, field, asked, reading=reading)

@@ -165,6 +165,17 @@ def test_arrays_that_cannot_be_are_named(gated: Path, edit: Callable[[Arrays], N
         dt.load(gated)
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("name", ["mean_D", "within_RR", "precision_R1"])
+def test_finite_arrays_that_overflow_are_refused_without_a_warning(gated: Path, name: str) -> None:
+    def edit(arrays: Arrays) -> None:
+        arrays[name] = np.full_like(arrays[name], 1e38)
+
+    edit_arrays(gated, GATE, edit)
+    with pytest.raises(SchemaError, match="unlike anything it was trained on"):
+        dt.load(gated)
+
+
 def test_a_level_that_no_p_value_reaches_is_no_gate(gated: Path) -> None:
     edit_json(gated, "manifest.json", lambda manifest: manifest["gate"].update(level=0.001))
     with pytest.raises(SchemaError, match=r"no p-value of \d+ scores is 0\.001 or less"):

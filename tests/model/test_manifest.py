@@ -235,6 +235,42 @@ def test_fields_out_of_range_are_named(document: dict[str, Any], edit: Edit, mes
     assert "\n" not in str(caught.value)
 
 
+BOUND = {
+    "max_error": 0.02,
+    "level": 0.95,
+    "independent": 200,
+    "accepted": 160,
+    "wrong": 0,
+    "error_upper": 0.0186,
+    "needed": 149,
+}
+
+
+@pytest.mark.parametrize(
+    ("accept", "message"),
+    [
+        ({"basis": "certificate"}, "accept has no bound, and its basis is certificate"),
+        ({"basis": "certificate", "bound": BOUND}, "accept has no certificate, and its basis is certificate"),
+        ({"basis": "estimate"}, "accept has no bound, and its basis is estimate"),
+        ({"bound": BOUND}, "accept has a bound, and its basis is convention"),
+    ],
+)
+def test_a_basis_without_what_it_rests_on_is_refused(trained: Path, accept: dict[str, Any], message: str) -> None:
+    document = json.loads((trained / "manifest.json").read_bytes())
+    document["accept"].update(accept)
+    with pytest.raises(SchemaError, match=message):
+        parse_manifest(json.dumps(document).encode())
+
+
+@pytest.mark.parametrize("name", ["v1", "v2-classes", "v3-classes", "v4-classes"])
+@pytest.mark.parametrize("field", ["gate", "accept.basis", "accept.bound", "accept.certificate", "accept.width"])
+def test_an_old_manifest_has_no_newer_claims(name: str, field: str) -> None:
+    document = json.loads((BUNDLES / name / "manifest.json").read_bytes())
+    (document["accept"] if "." in field else document)[field.removeprefix("accept.")] = None
+    with pytest.raises(SchemaError, match=f"{field}: no bundle of schema version {name[1]} has it"):
+        parse_manifest(json.dumps(document).encode())
+
+
 @pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity"])
 def test_figures_that_are_no_numbers_are_refused(document: dict[str, Any], number: str) -> None:
     text = json.dumps(document).replace('"ece": 0.01', f'"ece": {number}')

@@ -20,6 +20,7 @@ from ..core.errors import DataError, UsageError
 from ..evaluation.evaluation import Evaluation
 from ..learn.judged import Judged
 from ..learn.kinds.registry import TARGETS
+from ..learn.kinds.targets import Targets
 from ..learn.risk import Independent, accepting_all, independent_of
 from ..model.manifest import SCHEMA_VERSION, Accept, Certificate, Manifest, SliceBound
 from ..model.part import Share
@@ -94,6 +95,8 @@ def certify(
     dealt = _dealt(evaluation.judged, asked)
     tuned = _tuned(predictor, evaluation.judged, seen, dealt, asked)
     manifest, judged = tuned.predictor.manifest, tuned.judged
+    field = source.remarks if isinstance(source, FieldData) else ()
+    remarks = (*field, *_left_out(evaluation, TARGETS[manifest.task]), *tuned.remarks)
     independent = _independent(tuned, seen, dealt.certifying_C)
     answers = Answers(manifest.kind, judged.answers_JO)
     said = [_names(answers, row) for row in range(len(answers))]
@@ -102,10 +105,22 @@ def certify(
     made = _certificate(evaluation, judged, said, dealt.certifying_C, asked, bounds, made_at)
     accept = _with_coverage(rule, independent).model_copy(update={"certificate": made})
     after = _renamed(manifest.model_copy(update={"accept": accept, "created_at": made_at}))
-    left_out = source.remarks if isinstance(source, FieldData) else ()
-    remarks = (*left_out, *tuned.remarks)
     certified = Certified(predictor.manifest, after, independent, len(dealt.tuning_T), remarks)
     return certified, replace(tuned.predictor, manifest=after)
+
+
+def _left_out(evaluation: Evaluation, kind: type[Targets]) -> list[str]:
+    """Say that images of what the bundle does not know count nowhere: a certificate that kept quiet of them would be read as one
+    for all of the data."""
+    count = sum(one.reason == f"unknown {kind.one}" for one in evaluation.skipped)
+    if not count:
+        return []
+    total = count + len(evaluation.items)
+    sentence = (
+        f"{count} of {total} labelled images are {kind.of_unknown()} the bundle does not know, and count nowhere: where such "
+        "images come in, their accepted answers are wrong, and the certificate says nothing of how many"
+    )
+    return [sentence]
 
 
 def _dealt(judged: Judged, asked: Asked) -> _Dealt:

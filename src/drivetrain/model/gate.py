@@ -89,7 +89,9 @@ class GateArrays:
     def scores(self, embeddings_NE: NDArray[Any]) -> Floats:
         """(N,) how like the training set each looks, in nats: 0 at most, and low where it looks strange."""
         parts = [embeddings_NE[start : start + _AT_ONCE] for start in range(0, len(embeddings_NE), _AT_ONCE)]
-        scored = [combined(self.distances(part), self.knots_JK, self.slopes_J, self.weights_J) for part in parts]
+        # Beyond all bounds is strange; NumPy's warnings of it would stand between the lines of whoever asks.
+        with np.errstate(over="ignore", invalid="ignore"):
+            scored = [combined(self.distances(part), self.knots_JK, self.slopes_J, self.weights_J) for part in parts]
         return np.concatenate([np.empty(0), *scored])
 
     def straddles(self, embedding_E: NDArray[Any], level: float, rounding: float) -> bool:

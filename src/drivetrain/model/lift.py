@@ -9,6 +9,8 @@ from .figure_row import rows_of
 from .kinds.kind import Kind
 from .read_part import read_part
 
+_NEW_IN_5 = ("width", "basis", "bound", "certificate")
+
 
 def lift(document: dict[str, Any], kind: Kind) -> dict[str, Any]:
     """Lift a document, without the fields of its kind, to version 3, but for ``schema_version``.
@@ -40,10 +42,18 @@ def with_basis(document: dict[str, Any], version: int) -> dict[str, Any]:
     """Lift a document of version 3 or 4 to version 5: ``accept.certified``, which was never true, says nothing any more.
 
     Raises:
-        SchemaError: it claims a guarantee that no program gave.
+        SchemaError: it has fields of version 5, or claims a guarantee that no program gave.
     """
+    if version > 4:
+        return document
     accept = document.get("accept")
-    if version > 4 or not isinstance(accept, dict):
+    newer = [
+        *(["gate"] if "gate" in document else []),
+        *(f"accept.{name}" for name in _NEW_IN_5 if name in (accept or ())),
+    ]
+    if newer:
+        raise SchemaError(f"manifest.json: {newer[0]}: no bundle of schema version {version} has it")
+    if not isinstance(accept, dict):
         return document
     if accept.get("certified", False) is not False:
         raise SchemaError("manifest.json: accept.certified: no bundle of this version was certified")

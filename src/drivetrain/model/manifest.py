@@ -263,6 +263,13 @@ class Manifest(_About):
             raise ValueError(f"accept has a width, and answers of {self.kind.task} are accepted by their confidence")
         if accept.width is None and not self.kind.has_confidence:
             raise ValueError(f"accept is given, and answers of {self.kind.task} have no confidence")
+        if (accept.bound is None) is not (accept.basis == "convention"):
+            raise ValueError(
+                f"accept has {'no' if accept.bound is None else 'a'} bound, and its basis is {accept.basis}"
+            )
+        if (accept.certificate is None) is (accept.basis == "certificate"):
+            there = "no" if accept.certificate is None else "a"
+            raise ValueError(f"accept has {there} certificate, and its basis is {accept.basis}")
         return self
 
     @property

@@ -16,7 +16,7 @@ NO_GATE = (
     "this bundle has no gate, so that neither out-of-domain rate nor score is watched; train it again with more images"
 )
 NO_CONFIDENCE = "answers of this bundle have no confidence, so that it is not watched"
-NO_AUDITS = "this bundle accepts nothing by itself, so that there is no audited error to watch"
+NO_AUDITS = "no answer was accepted in training, so that there is no error among accepted ones to watch"
 
 
 def summary(watch: Watch, *, dated: bool = True) -> dict[str, Any]:
