@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import drivetrain as dt
 from coloured import draw_field
@@ -19,6 +20,7 @@ from drivetrain.core.errors import DataError, UsageError
 from drivetrain.model import storage
 from drivetrain.model.kinds.labels import LabelKind
 from drivetrain.model.part import Calibration
+from tiny_backbone import TINY
 
 KEPT = Path(__file__).parent.parent / "bundles" / "v1"
 EACH = 40
@@ -237,3 +239,20 @@ def test_the_gate_is_calibrated_by_fresh_pictures(pictures: Path, fresh_pictures
     few = certify(bundle, fresh_pictures, Asked.of(max_error=0.5, false_alarm=0.01), reading=reading)
     assert "too few to calibrate the gate by (99 would do at 0.01)" in dict(few.lines())["!"]
     assert few.after.gate == few.before.gate
+
+
+@pytest.mark.trains
+def test_a_gate_calibrated_by_what_is_too_strange_is_refused_with_what_to_do(pictures: Path, tmp_path: Path) -> None:
+    bundle, rng = tmp_path / "b", np.random.default_rng(0)
+    dt.train(pictures, bundle, backbone=TINY, use_cache=False, gallery=0)
+    classes = dt.load(bundle).classes
+    far = Image.open(bundle / "golden" / "far.png").convert("RGB")
+    strange = []
+    for index in range(90):
+        blocks = Image.fromarray(rng.integers(0, 256, (3, 3, 3), dtype=np.uint8)).resize(far.size)
+        strange.append((tmp_path / f"{index}.png", classes[index % len(classes)]))
+        Image.blend(far, blocks, 0.3).save(strange[-1][0])
+    reading = Reading(use_cache=False)
+    with pytest.raises(DataError, match="would let pass even the image that was planted to be refused"):
+        certify(bundle, strange, Asked.of(max_error=0.5), out=tmp_path / "new", reading=reading)
+    assert not (tmp_path / "new").exists()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ..core.errors import BundleError
+from ..core.errors import BundleError, DataError, ParityError
 from ..model import storage
 from ..model.card import render_card
 from ..model.golden import judged_anew
@@ -16,7 +16,7 @@ def files_of(certified: Predictor) -> dict[str, bytes]:
 
     Raises:
         BundleError: the bundle is gone, or another one stands in its place.
-        ParityError: the input that was planted to be refused is not, by the gate as it is calibrated now.
+        DataError: the input that was planted to be refused is not, by the gate as it is calibrated now.
     """
     files = dict(storage.read_files(Path(certified.path)))
     manifest = certified.manifest
@@ -27,5 +27,11 @@ def files_of(certified: Predictor) -> dict[str, bytes]:
     files[storage.CARD] = render_card(manifest).encode()
     try:
         return files | judged_anew(files, manifest, certified.see, certified.policy)
+    except ParityError:
+        noun = manifest.input.noun
+        raise DataError(
+            f"calibrated by these {noun}s, the gate would let pass even the {noun} that was planted to be refused, so no bundle was "
+            "written: they are too unlike those trained on; train with some of them, and certify on others"
+        ) from None
     except KeyError as missing:
         raise BundleError(f"{certified.path} lacks {missing}; another bundle may stand in its place") from None
