@@ -30,8 +30,8 @@ def files_of(certified: Predictor) -> dict[str, bytes]:
     except ParityError:
         noun = manifest.input.noun
         raise DataError(
-            f"calibrated by these {noun}s, the gate would let pass even the {noun} that was planted to be refused, so no bundle was "
-            "written: they are too unlike those trained on; train with some of them, and certify on others"
+            f"calibrated by these {noun}s, the gate would let pass even the {noun} that was planted to be refused, so no bundle "
+            "was written: they are too unlike those trained on; train with some of them, and certify on others"
         ) from None
     except KeyError as missing:
         raise BundleError(f"{certified.path} lacks {missing}; another bundle may stand in its place") from None
