@@ -7,7 +7,6 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 
 Mode = Literal["marginal", "training-conditional"]
 
@@ -59,6 +58,8 @@ def alarm_rank(scores: int, alpha: float, mode: Mode) -> int:
     most = math.floor(alpha * (scores + 1) * (1 + 1e-9))
     if mode == MARGINAL or most == 0:
         return most
+    from scipy import stats  # heavy to import, and whoever predicts has no use for it
+
     ranks_K = np.arange(1, most + 1)
     keeps_K = stats.beta.cdf(alpha, ranks_K, scores + 1 - ranks_K) >= SURE
     return int(keeps_K.sum())  # the larger the rank, the less probable, so that those that keep it come first
@@ -80,6 +81,8 @@ def false_alarm_interval(rank: int, scores: int, judged: int | None = None, leve
 
     With ``judged`` items of which the rate is taken, their own chance counts as well: the number is beta-binomial.
     """
+    from scipy import stats
+
     tail = (1 - level) / 2
     if judged is None:
         low, high = stats.beta.ppf([tail, 1 - tail], rank, scores + 1 - rank)
