@@ -7,28 +7,31 @@ where they lie, and neither kept nor shown.
 from __future__ import annotations
 
 import io
-from importlib.util import find_spec
+from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
 from PIL import Image
+
+from ...core.errors import ImageError
+from ...core.plain_file import read_plain
+from ...data.image.decode import decode
 
 NAMES = ("china.jpg", "flower.jpg")
 
 
 def packaged_photos() -> tuple[tuple[bytes, ...], ...]:
     """Return the files of each photo, as a whole and in halves, as PNG; none where there are none."""
-    found = find_spec("sklearn")  # which does not import it
-    if found is None or found.origin is None:
+    try:
+        folder = Path(str(distribution("scikit-learn").locate_file("sklearn/datasets/images")))
+    except PackageNotFoundError:
         return ()
-    folder = Path(found.origin).parent / "datasets" / "images"
     return tuple(views for name in NAMES if (views := _views(folder / name)))
 
 
 def _views(path: Path) -> tuple[bytes, ...]:
     try:
-        with Image.open(path) as opened:
-            photo = opened.convert("RGB")
-    except OSError:
+        photo = decode(read_plain(path)).image
+    except (OSError, ImageError):
         return ()
     width, height = photo.size
     left, right = (0, 0, width // 2, height), (width // 2, 0, width, height)
