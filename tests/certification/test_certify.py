@@ -241,6 +241,13 @@ def test_the_gate_is_calibrated_by_fresh_pictures(pictures: Path, fresh_pictures
     assert few.after.gate == few.before.gate
 
 
+def test_the_bundle_that_is_certified_is_not_replaced(field: Path, reading: Reading) -> None:
+    with pytest.raises(
+        UsageError, match=r"v1 is the bundle that is certified, and stays as it is; give the new one \(--out\)"
+    ):
+        certify(KEPT, field, Asked.of(max_error=0.2), out=KEPT.parent / "." / KEPT.name, reading=reading)
+
+
 @pytest.mark.trains
 def test_a_gate_calibrated_by_what_is_too_strange_is_refused_with_what_to_do(pictures: Path, tmp_path: Path) -> None:
     bundle, rng = tmp_path / "b", np.random.default_rng(0)

@@ -313,6 +313,19 @@ def test_numbers_stand_with_their_ranges() -> None:
     assert "about 90 % of pictures" in page.text()
 
 
+def test_numbers_that_are_accepted_are_so_by_their_width_and_not_by_being_sure() -> None:
+    accept = Accept(confidence=None, width=1.5, coverage=1.0, error=None)
+    narrow = Manifest.model_construct(
+        name="sizes", kind=NUMBERS.kind, input=class_manifest().input, accept=accept, gate=None
+    )
+    given = prediction(
+        label=None, probs={}, confidence=0.0, values={"size": Interval(3, 2, 4, "m")}, verdict=Verdict.ACCEPT
+    )
+    assert verdict_words(given, narrow) == (
+        "Accept: answers with intervals of at most ± 1.5 may stand without a person."
+    )
+
+
 def test_names_of_classes_and_models_are_text() -> None:
     bad = "<script>alert('x')</script>"
     page = Page(answer_html(prediction(label=bad, probs={bad: 1.0}), class_manifest()))

@@ -8,7 +8,7 @@ from contextlib import closing
 from pathlib import Path
 
 from ..certification.asked import Asked
-from ..certification.bundle import files_of
+from ..certification.bundle import check_out, files_of
 from ..certification.certified import Certified
 from ..certification.reading import Reading, Source
 from ..certification.run import certify as certify_answers
@@ -46,7 +46,7 @@ def certify(
     predictor = bundle if isinstance(bundle, Predictor) else load(bundle)
     check_certifiable(predictor.manifest, asked)
     if out is not None:
-        storage.check_out(out)
+        check_out(out, predictor)
     reading, progress = reading or Reading(), progress or Silent()
     if not isinstance(source, str | Path) or not is_store(str(source)):
         return _certified(predictor, source, asked, out, reading, progress)

@@ -4,11 +4,24 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ..core.errors import BundleError, DataError, ParityError
+from ..core.errors import BundleError, DataError, ParityError, UsageError
 from ..model import storage
 from ..model.card import render_card
 from ..model.golden import judged_anew
 from ..model.predictor import Predictor
+
+
+def check_out(out: Path, certified: Predictor) -> None:
+    """Check that the new bundle can be written, and beside the one that is certified, which stays as it is.
+
+    Raises:
+        UsageError: it cannot, or would replace that one.
+    """
+    if out.resolve() == Path(certified.path).resolve():
+        raise UsageError(
+            f"{out} is the bundle that is certified, and stays as it is; give the new one (--out) a name of its own"
+        )
+    storage.check_out(out)
 
 
 def files_of(certified: Predictor) -> dict[str, bytes]:

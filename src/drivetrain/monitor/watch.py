@@ -192,7 +192,7 @@ class Watch:
         place = None if confidence is None else self._ranks[Monitor.CONFIDENCE].place(confidence)
         for stream in streams:
             counts = stream.history.open(mark.number)
-            # How sure an answer is to what is not of the domain says nothing of the others.
+            # The confidence of an answer to what is not of the domain says nothing of the others.
             counts.take(seen, refused, score, None if refused else place)
             if refused is not None:
                 stream.with_p += 1

@@ -70,7 +70,8 @@ def verdict_words(prediction: Prediction, manifest: Manifest) -> str:
         return f"This file cannot be read as a picture ({prediction.error or 'unknown reason'}). Try another one."
     if prediction.verdict is Verdict.ACCEPT:
         which = Policy.of(manifest).lets.which
-        return f"Accept: {nearly(prediction.confidence)} sure, and answers {which} may stand without a person."
+        sure = f"{nearly(prediction.confidence)} sure, and " if manifest.kind.has_confidence else ""
+        return f"Accept: {sure}answers {which} may stand without a person."
     why, held = "; ".join(reason.words for reason in prediction.reasons), manifest.kind.held
     if prediction.verdict is Verdict.OUT_OF_DOMAIN:
         return f"Out of domain: the answer says nothing, and a person should look. {why[:1].upper()}{why[1:]}."

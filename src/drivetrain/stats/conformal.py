@@ -58,10 +58,10 @@ def alarm_rank(scores: int, alpha: float, mode: Mode) -> int:
     most = math.floor(alpha * (scores + 1) * (1 + 1e-9))
     if mode == MARGINAL or most == 0:
         return most
-    from scipy import stats  # heavy to import, and whoever predicts has no use for it
+    from scipy.special import betainc  # heavy to import, and whoever predicts has no use for it
 
     ranks_K = np.arange(1, most + 1)
-    keeps_K = stats.beta.cdf(alpha, ranks_K, scores + 1 - ranks_K) >= SURE
+    keeps_K = betainc(ranks_K, scores + 1 - ranks_K, alpha) >= SURE
     return int(keeps_K.sum())  # the larger the rank, the less probable, so that those that keep it come first
 
 
