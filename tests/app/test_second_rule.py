@@ -66,7 +66,9 @@ def test_training_claims_no_coverage(bundles: dict[str, Path], suspicious: dt.Pr
     pages = {name: (bundle / storage.REPORT).read_text() for name, bundle in bundles.items()}
     assert "Accepted at 90 % confidence" in pages[TRUSTING]
     assert "Accepted at" not in pages[NAME]
-    assert ConfidentFrom.of(dt.load(bundles[TRUSTING]).manifest) == ConfidentFrom(0.9, unlooked=True)
+    trusted = dt.load(bundles[TRUSTING]).manifest
+    assert ConfidentFrom.of(trusted) == ConfidentFrom(0.9, unlooked=trusted.gate is None)
+    assert ConfidentFrom.of(trusted.model_copy(update={"gate": None})) == ConfidentFrom(0.9, unlooked=True)
     assert ConfidentFrom.of(suspicious.manifest) == ConfidentFrom(0.9, unlooked=False)
     cards = {name: (bundle / storage.CARD).read_text() for name, bundle in bundles.items()}
     assert "Answers with a confidence of at least 0.90 are marked" in cards[TRUSTING]

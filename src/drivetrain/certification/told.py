@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from ..core.errors import DataError, StoreError
 from ..core.records import Record, StoredInput, ToldHow, Truth
 from ..core.types import Dataset, Item
+from ..learn.kinds.registry import TARGETS
 from ..model.manifest import Manifest
 from .field_data import FieldData
 
@@ -120,7 +121,7 @@ def told_items(store: ToldStore, manifest: Manifest) -> FieldData:
 def _latest(store: ToldStore, manifest: Manifest, left_out: _LeftOut) -> dict[str, tuple[Truth, Record]]:
     """The right answer told last of each input, by the input's hash."""
     latest: dict[str, tuple[Truth, Record]] = {}
-    several = manifest.task == "multi-label"
+    several = TARGETS[manifest.task].delimited
     for truth, record in store.iterate_truths():
         if truth.how is ToldHow.ASSISTED:
             left_out.assisted += 1

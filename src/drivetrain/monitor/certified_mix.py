@@ -39,7 +39,7 @@ class CertifiedMix:
             answered=dict(made.answered),
             independent=accept.bound.independent,
             tolerance=made.tolerance,
-            overlapping=manifest.task == "multi-label",
+            overlapping=manifest.kind.overlapping,
             made_at=datetime.fromisoformat(made.made_at),
         )
 

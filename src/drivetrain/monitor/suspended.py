@@ -64,7 +64,7 @@ def mix_words(evidence: Mapping[str, Any]) -> str:
     if not isinstance(mix, Mapping):
         return ""
     before, since = mix["before"], mix["since"]
-    names = sorted({*before, *since}, key=lambda name: (-abs(since.get(name, 0) - before.get(name, 0)), name))
+    names = sorted({*before, *since}, key=lambda name: (-round(abs(since.get(name, 0) - before.get(name, 0)), 6), name))
     parts = (f"{name} from {percent(before.get(name, 0))} to {percent(since.get(name, 0))}" for name in names[:SHOWN])
     return ", ".join(parts)
 

@@ -98,6 +98,8 @@ class Kind(Part, ABC):
     """The unit in which `comparable` answers differ, in words."""
     has_confidence: ClassVar[bool] = True
     """Tells whether answers have a confidence, by which they may be accepted."""
+    overlapping: ClassVar[bool] = False
+    """Tells whether an answer may give several of the outputs at once, so that their shares do not add up to 1."""
     one_scale: ClassVar[bool] = True
     """Tells whether the evidence for different outputs can be drawn on one scale."""
     old_metrics: ClassVar[type[Part] | None] = None

@@ -47,6 +47,7 @@ class LabelKind(Kind):
         hub_tag="multi-label-image-classification",
         hub_metric="mean_average_precision",
     )
+    overlapping: ClassVar[bool] = True
     old_metrics: ClassVar[type[Part] | None] = LabelMetrics
 
     labels: tuple[Name, ...] = Field(min_length=1)
