@@ -10,6 +10,7 @@ import hashlib
 import io
 import os
 import re
+import stat
 import tempfile
 import zipfile
 import zlib
@@ -319,17 +320,28 @@ def _check_out(out: Path, target: Path) -> None:
             raise UsageError(f"{out} is a folder; choose another name for the bundle")
         if target.exists() and not _is_zipped_bundle(target):
             raise UsageError(f"{out} exists and is not a bundle; choose another name, such as {out.stem}.bundle.zip")
-    elif target.is_dir():
+    elif (mode := _mode(target)) is not None:
+        if not stat.S_ISDIR(mode):
+            raise UsageError(f"{out} is a file; choose a folder's name, or one ending in .zip")
         if target == Path.cwd() or target in Path.cwd().parents:
             raise UsageError(f"{out} is the folder you are in; choose a new name, such as model.bundle")
         _check_folder(out, target)
-    elif target.exists():
-        raise UsageError(f"{out} is a file; choose a folder's name, or one ending in .zip")
     check_place(out, target)
 
 
+def _mode(target: Path) -> int | None:
+    """The mode of what lies there; None for nothing. It is asked once, as another writer may just be putting a bundle there."""
+    try:
+        return target.stat().st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+
+
 def _check_folder(out: Path, folder: Path) -> None:
-    names = {path.name for path in folder.iterdir()}
+    try:
+        names = {path.name for path in folder.iterdir()}
+    except FileNotFoundError:
+        return  # another writer is just putting a bundle there
     # Sums alone do not make a bundle (disc images have them, too); sums with a manifest do.
     if names and not {SUMS, MANIFEST} <= names:
         raise UsageError(f"{out} exists and is not a bundle; choose a new name, such as {folder.name}.bundle")
