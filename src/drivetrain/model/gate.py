@@ -27,6 +27,7 @@ from ..core.types import FloatArray
 from ..stats.conformal import is_strange, p_values
 from .arrays import unit
 from .manifest import Manifest
+from .products import products
 from .storage import GATE
 from .tensors import load_tensors
 
@@ -106,27 +107,31 @@ class GateArrays:
         start, stop = self.columns_2
         unit_ND = unit(embeddings_NE[:, start:stop])
         away_ND = unit_ND - self.mean_D
-        inside_NR = away_ND @ self._axes_DR
+        inside_NR = products(away_ND, self._axes_RD)
         squares_NR = inside_NR**2
         beyond_N = np.maximum((away_ND**2).sum(axis=1) - squares_NR.sum(axis=1), 0)
-        inside_N = squares_NR @ self.precision_R1[:-1]
+        inside_N = (squares_NR * self.precision_R1[:-1]).sum(axis=1)
         whole_N = inside_N + beyond_N * self.precision_R1[-1]
-        near_N = self._nearest_class(inside_NR @ self.within_RR)
-        cosine_N = _fifth(unit_ND @ self._bank_BD.T)
+        near_N = self._nearest_class(products(inside_NR, self._within_RR))
+        cosine_N = _fifth(products(unit_ND, self._bank_BD))
         return np.stack([-whole_N, inside_N - near_N, cosine_N], axis=1).astype(np.float64)
 
     def _nearest_class(self, white_NR: NDArray[Any]) -> NDArray[Any]:
         """(N,) squared distance to the nearest of the classes."""
-        products_NC = white_NR @ self._centres_CR.T
+        products_NC = products(white_NR, self._centres_CR)
         squares_N, squares_C = (white_NR**2).sum(axis=1), (self._centres_CR**2).sum(axis=1)
         nearest_N: NDArray[Any] = squares_N + (squares_C - 2 * products_NC).min(axis=1)
         return nearest_N
 
-    # In the type that is reckoned with, from the first call on.
+    # In the type and order that is reckoned with, from the first call on.
 
     @cached_property
-    def _axes_DR(self) -> FloatArray:
-        return self.axes_DR.astype(np.float32)
+    def _axes_RD(self) -> FloatArray:
+        return np.ascontiguousarray(self.axes_DR.T, np.float32)
+
+    @cached_property
+    def _within_RR(self) -> FloatArray:
+        return np.ascontiguousarray(self.within_RR.T)
 
     @cached_property
     def _centres_CR(self) -> FloatArray:

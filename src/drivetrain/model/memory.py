@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from ..core.types import FloatArray
 from .arrays import TrainingArrays, unit
 from .gate import GateArrays
+from .products import products
 
 # The images among which the nearest are looked for: more would cost more than the rest of a verdict.
 LOOKED_AT = 1000
@@ -27,7 +28,7 @@ class Memory:
     def nearest(self, embedding_F: NDArray[Any], count: int) -> list[NDArray[Any]]:
         """Return the targets of the training images most like an embedding before fine-tuning, best first; among `LOOKED_AT`
         images at most, spread over the training set."""
-        cosines_B = self._looked_at_BF @ unit(embedding_F[None])[0]
+        cosines_B = products(unit(embedding_F[None]), self._looked_at_BF)[0]
         return [self.arrays.targets_N[self._rows_B[place]] for place in np.argsort(-cosines_B, kind="stable")[:count]]
 
     @cached_property
