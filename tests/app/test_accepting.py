@@ -104,7 +104,9 @@ def test_numbers_are_accepted_by_the_width_of_their_interval(
     judged = dt.evaluate(wide, table, keep_leaks=True, cache=cache)
     assert judged.accepted is not None
     assert judged.accepted.n == 60
-    assert judged.accepted.wrong == round((1 - judged.figures["covered"].value) * 60)  # type: ignore[operator]  # it has one
+    covered = judged.figures["covered"].value
+    assert covered is not None
+    assert judged.accepted.wrong == round((1 - covered) * 60)
     assert "within" in evaluation_report(judged, wide)
 
 

@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -203,9 +204,9 @@ def test_far_pictures_are_small_files_all_different() -> None:
 )
 @pytest.mark.trains
 def test_with_too_few_images_there_is_none_and_it_is_said(
-    choices: dict[str, object], sentence: str | None, pictures: Path, tmp_path: Path
+    choices: dict[str, Any], sentence: str | None, pictures: Path, tmp_path: Path
 ) -> None:
-    result = dt.train(pictures, tmp_path / "b", backbone=TINY, use_cache=False, gallery=0, **choices)  # type: ignore[arg-type]  # any of the options
+    result = dt.train(pictures, tmp_path / "b", backbone=TINY, use_cache=False, gallery=0, **choices)
     codes = {one.code: one.sentence for one in result.findings}
     assert ("no-gate" in codes) == (sentence is not None)
     assert sentence is None or sentence in codes["no-gate"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import numpy as np
 
@@ -55,7 +56,7 @@ def observed(
     )
 
 
-def stream(count: int, seed: int, first: int = 0, **how: object) -> Iterator[Observation]:
+def stream(count: int, seed: int, first: int = 0, **how: Any) -> Iterator[Observation]:
     """Answers a minute apart."""
     rng = np.random.default_rng(seed)
-    return (observed(first + number, rng, **how) for number in range(count))  # type: ignore[arg-type]  # as `observed` has them
+    return (observed(first + number, rng, **how) for number in range(count))

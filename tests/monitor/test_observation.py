@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
 
 import pytest
 
@@ -18,7 +19,7 @@ ANSWER = Prediction("a.jpg", "bear", 0.9, {"bear": 0.9, "fox": 0.1}, Verdict.ACC
 NUMBERS = Prediction("a.jpg", None, 0.0, {}, Verdict.ACCEPT, "0" * 16, values={"age": Interval(30, 20, 40, "")})
 
 
-def record(prediction: Prediction = ANSWER, **context: object) -> Record:
+def record(prediction: Prediction = ANSWER, **context: Any) -> Record:
     return Record(
         id="0" * 31 + "1",
         request_id="r",
@@ -27,12 +28,12 @@ def record(prediction: Prediction = ANSWER, **context: object) -> Record:
         prediction=prediction,
         timings=Timings(0, 0, 0, 0),
         facts={"width": 640},
-        context=Context(**context),  # type: ignore[arg-type]  # fields of a context
+        context=Context(**context),
     )
 
 
-def truth(**told: object) -> Truth:
-    return Truth(**{"id": "2", "prediction_id": "1", "at": AT, "by": "ann", "how": ToldHow.BLIND, **told})  # type: ignore[arg-type]
+def truth(**told: Any) -> Truth:
+    return Truth(**{"id": "2", "prediction_id": "1", "at": AT, "by": "ann", "how": ToldHow.BLIND, **told})
 
 
 def test_a_stored_answer_is_observed_as_the_answer_itself_is() -> None:
