@@ -16,13 +16,13 @@ from time import monotonic
 
 import pytest
 from gathering import AGENT, HASTY, fetching, here_only, now
-from web_host import Reply, Web, photo, web_host
 
 from drivetrain.curate.gather.addresses import Addresses, checked_url, is_any, is_public
 from drivetrain.curate.gather.clock import Clock
 from drivetrain.curate.gather.fetcher import Fetcher
 from drivetrain.curate.gather.refusal import NotFetchedError, StoppedError
 from drivetrain.curate.gather.robots import forbids_training, parse
+from web_host import Reply, Web, photo, web_host
 
 
 @pytest.fixture

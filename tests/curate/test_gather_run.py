@@ -20,7 +20,6 @@ import numpy as np
 import pytest
 from gathering import files, gather, lines, now, order
 from PIL import Image
-from web_host import Reply, Web, photo, web_host
 
 from drivetrain.core.errors import SourceError, UsageError
 from drivetrain.core.ports import Silent
@@ -35,6 +34,7 @@ from drivetrain.data.image import phash
 from drivetrain.data.provenance.codec import to_line
 from drivetrain.data.provenance.line import FILE, Provenance
 from drivetrain.data.provenance.record import ProvenanceRecord, read_record
+from web_host import Reply, Web, photo, web_host
 
 
 @pytest.fixture
@@ -276,7 +276,7 @@ def test_killed_at_any_moment_it_goes_on_and_fetches_nothing_twice_that_was_kept
     assert not {web.url(one.path) for one in web.asked[seen:]} & asked_before
     assert len(files(into)) == len(lines(into)) == 120
     assert sorted(line.name for line in lines(into)) == files(into)
-    assert not list(into.rglob("*.part"))
+    assert not list(into.rglob(".gathering-*"))
 
 
 def test_a_run_killed_between_line_and_place_is_finished(tmp_path: Path) -> None:
@@ -284,9 +284,9 @@ def test_a_run_killed_between_line_and_place_is_finished(tmp_path: Path) -> None
     with open_writer(tmp_path, resize=None, progress=Silent()) as writer:
         kept = writer.write(photo(1), origin)
     place = tmp_path / kept.name
-    part = place.with_name(f".{place.name}.part")
+    part = place.with_name(f".gathering-{place.name}")
     place.rename(part)  # its line was written, its place not yet taken
-    (tmp_path / "bear" / ".0123456789abcdef.jpg.part").write_bytes(photo(2)[:100])  # no line was written
+    (tmp_path / "bear" / ".gathering-0123456789abcdef.jpg").write_bytes(photo(2)[:100])  # no line was written
     with open_writer(tmp_path, resize=None, progress=Silent()):
         assert place.read_bytes() == photo(1)
     assert [path.name for path in (tmp_path / "bear").iterdir()] == [place.name]

@@ -9,8 +9,6 @@ from time import monotonic
 
 import pytest
 from gathering import HASTY, fetching, files, gather, lines, now
-from services import SERVICES, Service
-from web_host import Reply, Web, as_json, web_host
 
 from drivetrain.curate.gather.api import Api
 from drivetrain.curate.gather.clock import Clock
@@ -21,6 +19,8 @@ from drivetrain.curate.gather.refusal import NotFetchedError
 from drivetrain.curate.gather.run import Order
 from drivetrain.curate.gather.sources import SOURCES
 from drivetrain.curate.gather.wikimedia import Wikimedia, plain_text
+from picture_services import SERVICES, Service
+from web_host import Reply, Web, as_json, web_host
 
 BY_API = [name for name in SERVICES if name != "ddgs"]
 

@@ -16,10 +16,12 @@ from ...data.provenance.line import Provenance
 from .clock import Clock
 from .fetcher import Fetcher
 from .found import Found
+from .interruption import stopping_on_ctrl_c
 from .licences import is_open
 from .prepared import Prepared
 from .refusal import NotFetchedError, StoppedError
 from .refusals import Refusals
+from .take_down import WHY, wishes_of
 from .tally import Tally
 from .writer import DUPLICATE, Writer
 
@@ -66,6 +68,7 @@ class Gathering:
         self._refusals = Refusals(writer.folder)
         self._names = {line.url: line.name for line in writer.lines if line.url is not None}
         self._seen: set[str] = set()
+        self._wishes = wishes_of(writer.folder)
         self.tallies: list[Tally] = []
         self.interrupted = False
 
@@ -77,8 +80,9 @@ class Gathering:
         """
         pool = ThreadPoolExecutor(self._workers, thread_name_prefix="drivetrain-gather")
         try:
-            for order in orders:
-                self._fill(order, pool)
+            with stopping_on_ctrl_c(self._clock):
+                for order in orders:
+                    self._fill(order, pool)
         except (KeyboardInterrupt, StoppedError):
             self.interrupted = True
         finally:
@@ -117,6 +121,7 @@ class Gathering:
         room = 2 * self._workers
         if tally.wanted is not None:
             room = min(room, tally.wanted - tally.had - tally.got)
+        self._clock.wait(0)
         while len(pending) < room and (one := self._next(addresses, tally)) is not None:
             position, found = one
             pending[pool.submit(self._fetch, found.url)] = (found, position)
@@ -139,6 +144,8 @@ class Gathering:
                 self._seen.add(found.url)
                 continue  # an earlier run has brought it
             reason = DUPLICATE if there is not None or found.url in self._seen else self._refusals.reason(found.url)
+            if reason is None and self._wishes.forbid(found):
+                reason = WHY
             if reason is None and order.only_open and not is_open(found.licence):
                 reason = "licence"
             self._seen.add(found.url)

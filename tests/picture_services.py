@@ -17,13 +17,12 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, quote, urlsplit
 
-from web_host import Asked, Reply, Web, as_json, photo
-
 from drivetrain.curate.gather.ddgs_images import DdgsImages
 from drivetrain.curate.gather.inaturalist import INaturalist
 from drivetrain.curate.gather.openverse import Openverse
 from drivetrain.curate.gather.source import Source
 from drivetrain.curate.gather.wikimedia import Wikimedia
+from web_host import Asked, Reply, Web, as_json, photo
 
 Page = dict[str, Any]
 
