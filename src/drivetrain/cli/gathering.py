@@ -88,7 +88,7 @@ def gather(
     base: Annotated[str | None, typer.Option(hidden=True, help="Where the service is, for tests.")] = None,
     json: JsonFlag = False,
 ) -> None:
-    """Gather pictures from the web, with where each came from and on what terms.
+    """Gather pictures from the web, each with its origin and terms.
 
     Run again, it goes on where it stopped. Hosts are asked gently: robots.txt, "noai" and pauses that they ask for are kept to.
     What is no picture, a copy, or not to be had is left out, and counted. See drivetrain provenance.
@@ -137,7 +137,10 @@ def provenance(
     by: Annotated[str | None, typer.Option(metavar="NAME", help="Who takes them out (the user's name).")] = None,
     json: JsonFlag = False,
 ) -> None:
-    """List where pictures came from, by licence and source; name their authors, or take pictures down."""
+    """List the licences and sources of gathered pictures.
+
+    Can also write a file that names their authors, and take pictures down at the wish of an author or a host.
+    """
     import getpass
     from datetime import UTC, datetime
 
