@@ -19,6 +19,7 @@ from . import (
     bundles,
     caching,
     certifying,
+    editing,
     handing_over,
     monitoring,
     prediction,
@@ -72,6 +73,8 @@ app.command("certify")(certifying.certify)
 app.command("trace")(prediction.trace)
 app.command("sign")(signing.sign)
 app.command("verify")(signing.verify)
+for command in (editing.edits, editing.apply, editing.undo, editing.redo):
+    app.command(command.__name__)(command)
 app.command("serve")(serving.serve)
 app.command("app")(handing_over.app_command)
 app.add_typer(monitoring.app, name="monitor")
