@@ -14,7 +14,7 @@ from pathlib import Path
 
 from ...core.errors import DataError, DrivetrainError, SourceError, UsageError
 from ...core.local_path import local_path
-from ...core.plain_file import write_plain
+from ...core.plain_file import read_plain, write_plain
 from ...core.ports import Progress
 from ...core.types import Dataset
 from ..image.files import IMAGES
@@ -276,7 +276,7 @@ def _keep_tables(planned: _Planned, root: Path) -> None:
             place = root / name
             try:
                 place.parent.mkdir(exist_ok=True)
-                if not place.exists() or place.read_bytes() != data:
+                if not place.exists() or read_plain(place) != data:
                     write_plain(place, data)
                     sync_file(place)
                     sync_folder(place.parent)

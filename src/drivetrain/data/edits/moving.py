@@ -160,8 +160,11 @@ def sha256_of(path: Path) -> str:
 
 def sync_file(path: Path) -> None:
     """Have a file's bytes survive a loss of power."""
-    with path.open("rb+") as file:
-        os.fsync(file.fileno())
+    file = os.open(path, os.O_RDWR)
+    try:
+        os.fsync(file)
+    finally:
+        os.close(file)
 
 
 def sync_folder(folder: Path) -> None:

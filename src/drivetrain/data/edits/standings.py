@@ -94,11 +94,11 @@ class Standings(Mapping[str, Stood]):
         self.undone: list[Step] = []
         """Steps that can be made again, the one undone last at the end."""
         self.applied: list[Applied] = []
-        """What was done to files and holds, the newest last."""
+        """Changes of files that hold, the newest last."""
         self.unapplied: list[Applied] = []
-        """What was done to files and taken back, and can be done again; the one taken back last at the end."""
+        """Changes of files that were taken back and can be made again; the one taken back last at the end."""
         self.pending: Journal | None = None
-        """What is being done to files, or was when a program was killed."""
+        """The changes of files that are being made, or were when a program was killed."""
         self.made: dict[str, None] = {}
         """Folders that were made when edits were applied."""
         self._turn = 0
