@@ -81,12 +81,18 @@ def survey(
     usable = everything.embedded(chosen.embeddings)
     duplicates = find_duplicates(chosen.embeddings.facts, usable.features_ND, chosen.probe_cosines)
     sample = usable.grouped(merge_groups(usable.groups_N, duplicates.groups_N))
-    fitted, unfit = _fitted(sample, options)
+    return fit_survey(Survey(found, chosen, sample, duplicates, None, None, None, options))
+
+
+def fit_survey(survey: Survey) -> Survey:
+    """Return the survey with a head for its sample, or the reason why there is none."""
+    sample = survey.sample
+    fitted, unfit = _fitted(sample, survey.options)
     judged = None
     if fitted is not None:
         how = f"out of fold, {fitted.n_folds} folds that keep groups together"
         judged = out_of_fold(np.arange(len(sample)), sample, fitted, how)
-    return Survey(found, chosen, sample, duplicates, fitted, judged, unfit, options)
+    return replace(survey, fitted=fitted, judged=judged, unfit=unfit)
 
 
 def _fitted(sample: Sample, options: TrainOptions) -> tuple[FittedHead | None, str | None]:
