@@ -21,5 +21,8 @@ export const calls = {
   step: (which: "undo" | "redo", by: string) => tell<Stepped>(`/v1/desk/${which}`, { by }),
 };
 
-export const thumbnailOf = (id: string) => `/v1/desk/items/${encodeURIComponent(id)}/thumbnail`;
+/** The desk reads the pictures once: as long as this page is there, so are they, and the browser need not ask again. */
+const LOADED = Date.now().toString(36);
+
+export const thumbnailOf = (id: string) => `/v1/desk/items/${encodeURIComponent(id)}/thumbnail?v=${LOADED}`;
 export const imageOf = (id: string) => `/v1/desk/items/${encodeURIComponent(id)}/image`;
