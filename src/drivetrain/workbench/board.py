@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -64,10 +65,16 @@ class Board:
         """All rows, by name."""
         return tuple(sorted(range(len(self.items)), key=lambda row: self.items[row].name))
 
-    def lying(self, row: int) -> Standing:
-        """The standing of an item that nobody has touched."""
-        item = self.items[row]
-        return Standing(item.label, labels=item.labels)
+    @cached_property
+    def rows_by_sha256(self) -> dict[str, int]:
+        """The row of each content that only one item has."""
+        counts = Counter(item.sha256 for item in self.items)
+        return {item.sha256: row for row, item in enumerate(self.items) if item.sha256 and counts[item.sha256] == 1}
+
+    @cached_property
+    def lying(self) -> tuple[Standing, ...]:
+        """The standing of each item, as long as nobody has touched it."""
+        return tuple(Standing(item.label, labels=item.labels) for item in self.items)
 
     def size(self, row: int) -> tuple[int | None, int | None]:
         """Width and height in pixels; None of an input that has none."""

@@ -1,12 +1,12 @@
-"""The order in which a person should look at items, as one refit found it. Shapes: A items of the survey."""
+"""The order in which a person should look at items, as one refit found it."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 
 from ..curate.suspect import Suspect
-from .board import Board
+from .situation import Situation
 from .survey import Survey
 
 
@@ -17,38 +17,39 @@ class Ranking:
     version: int
     survey: Survey
     """The set as it stood: labels as they were edited, and without what was removed."""
+    situation: Situation
+    """The situation that was ranked."""
     suspects: tuple[Suspect, ...]
     """The most suspicious first."""
     seconds: float | None = None
     """From the newest edit until this ranking stood; None of the first."""
-    _order: tuple[int, ...] | None = field(default=None, repr=False)
 
     @cached_property
-    def by_name(self) -> dict[str, Suspect]:
-        """Each suspect by the item's name."""
-        return {suspect.name: suspect for suspect in self.suspects}
+    def by_row(self) -> dict[int, Suspect]:
+        """Each suspect by the item's row on the board."""
+        rows = self.situation.board.rows_by_name
+        return {rows[suspect.name]: suspect for suspect in self.suspects if suspect.name in rows}
 
     @cached_property
-    def rows_by_name(self) -> dict[str, int]:
-        """The row of each item in the survey."""
-        return {item.name: row for row, item in enumerate(self.survey.sample.items)}
-
-    def rows_in_order(self, board: Board) -> tuple[int, ...]:
+    def rows(self) -> tuple[int, ...]:
         """All rows of the board: the suspects as they are ranked, then the others by name."""
-        if self._order is None:
-            ranked = [row for one in self.suspects if (row := board.rows_by_name.get(one.name)) is not None]
-            rest = set(ranked)
-            order = (*ranked, *(row for row in board.rows_in_order if row not in rest))
-            object.__setattr__(self, "_order", order)
-        assert self._order is not None  # it has just been made
-        return self._order
+        others = (row for row in self.situation.board.rows_in_order if row not in self.by_row)
+        return (*self.by_row, *others)
 
-    def answer_to(self, name: str) -> dict[str, float]:
-        """What a head that has not seen the item's group answers, by the outputs' names; empty where there is none."""
-        judged, row = self.survey.judged, self.rows_by_name.get(name)
-        if judged is None or row is None:
+    def neighbours(self, row: int) -> list[int]:
+        """The rows that made an item suspicious: its nearest ones, or its copies."""
+        suspect, rows = self.by_row.get(row), self.situation.board.rows_by_name
+        return [rows[name] for name in (suspect.neighbours if suspect else ()) if name in rows]
+
+    def answer_to(self, row: int) -> dict[str, float]:
+        """Say what a head answers that has not seen the item's group, by the outputs' names; empty where there is none."""
+        judged, place = self.survey.judged, self._places.get(self.situation.board.items[row].name)
+        if judged is None or place is None:
             return {}
-        answers = judged.answers_JO[row].tolist()
-        return (
-            dict(zip(judged.targets.names, answers, strict=True)) if len(answers) == len(judged.targets.names) else {}
-        )
+        names, answers = judged.targets.names, judged.answers_JO[place].tolist()
+        return dict(zip(names, answers, strict=True)) if len(names) == len(answers) else {}
+
+    @cached_property
+    def _places(self) -> dict[str, int]:
+        """The place of each item in the survey, by name."""
+        return {item.name: place for place, item in enumerate(self.survey.sample.items)}

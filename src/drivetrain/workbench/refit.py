@@ -8,35 +8,32 @@ from dataclasses import replace
 import numpy as np
 
 from ..core.scratch import Scratch
-from ..core.types import Dataset, Item
+from ..core.types import Dataset
 from ..data.edits.edit import Fate, Standing
 from ..learn.reading import samples_of, targets_of
 from .board import Board
 from .survey import Survey, fit_survey
 
 
-def refitted(lying: Survey, board: Board, standings: Sequence[Standing]) -> Survey:
-    """The survey of the items that are in the set, with the labels they have now; ``lying`` is that of the source.
+class Refitter:
+    """Keeps what does not change between refits."""
 
-    Raises:
-        DataError: a label cannot be read.
-    """
-    if all(standing == board.lying(row) for row, standing in enumerate(standings)):
-        return lying
-    rows = np.asarray([row for row, standing in enumerate(standings) if standing.fate is not Fate.REMOVED], np.intp)
-    items = tuple(replace(board.items[row], label=standings[row].label, labels=standings[row].labels) for row in rows)
-    source = Dataset(lying.found.dataset.source, items)
-    labelled = samples_of(source, lying.options.targets, None, Scratch(), lying.found.input_block)
-    targets = targets_of(labelled.kind, labelled.target, labelled.samples, lying.options.targets)
-    sample = replace(lying.sample.take(rows), items=items, targets=targets)
-    return fit_survey(replace(lying, sample=sample))
+    def __init__(self, lying: Survey, board: Board) -> None:
+        self._lying, self._board = lying, board
 
+    def refit(self, standings: Sequence[Standing]) -> Survey:
+        """The survey of the items that are in the set, with the labels they have now.
 
-def check_label(lying: Survey, item: Item, label: str) -> None:
-    """Check that a label can be read as the set's targets are.
-
-    Raises:
-        DataError: it cannot.
-    """
-    source = Dataset(lying.found.dataset.source, (replace(item, label=label, labels=None),))
-    samples_of(source, lying.options.targets, None, Scratch(), lying.found.input_block)
+        Raises:
+            DataError: a label cannot be read.
+        """
+        lying, board = self._lying, self._board
+        if tuple(standings) == board.lying:
+            return lying
+        rows = np.asarray([row for row, one in enumerate(standings) if one.fate is not Fate.REMOVED], np.intp)
+        items = tuple(replace(board.items[row], label=standings[row].label, labels=standings[row].labels) for row in rows)
+        source = Dataset(lying.found.dataset.source, items)
+        labelled = samples_of(source, lying.options.targets, None, Scratch(), lying.found.input_block)
+        targets = targets_of(labelled.kind, labelled.target, labelled.samples, lying.options.targets)
+        sample = replace(lying.sample.take(rows), items=items, targets=targets)
+        return fit_survey(replace(lying, sample=sample))
