@@ -46,6 +46,7 @@ class EditAnswer(Answer):
     after: Place
     why: str
     how: ToldHow
+    step: str | None = Field(description="Shared by the edits of one step, which are undone together")
     undoes: str | None = Field(description="Id of the edit that this one takes back")
     redoes: str | None = Field(description="Id of the edit that this one makes again")
 
@@ -135,6 +136,7 @@ class DeskAnswer(Answer):
     left_out_total: int
     notes: list[str] = Field(description="How the source was taken, in sentences")
     log: str = Field(description="The file in which edits are kept")
+    lost: list[str] = Field(description="Names of edited items that are not in the set any more, at most 100")
 
 
 class Overtaken(Answer):
@@ -246,4 +248,8 @@ class Gain(Answer):
     curve: list[CurvePoint]
     curve_note: str | None
     outlook: Outlook
-    version: int = Field(description="Version of the ranking that this is about")
+    pending: bool = Field(description="True where a newer curve and outlook are being worked out; ask again in a while")
+    version: int = Field(description="Version of the ranking that before and after are about")
+    curve_version: int = Field(
+        description="Version of the ranking that curve and outlook are about; 0 where there are none"
+    )
