@@ -20,6 +20,7 @@ import { did, fileOf, labelOf, marked, samePlace, stands, wished } from "./words
 export const NOBODY = "someone";
 const GLANCE_MS = 200;
 const SURVEY_MS = 700;
+const FIGURES_MS = 500;
 const LONGEST_MS = 15_000;
 const NOTES = 4;
 
@@ -375,8 +376,11 @@ class Desk {
   }
 
   private rank(version: number): void {
+    const first = this.version === 0;
     this.version = version;
-    void this.loadGain();
+    // The pictures come first: the figures can wait for them.
+    if (first) setTimeout(() => void this.loadGain(), FIGURES_MS);
+    else void this.loadGain();
   }
 
   /** Follows the desk until told otherwise: first its survey, then what others do and how it ranks. */
