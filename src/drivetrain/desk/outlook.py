@@ -16,7 +16,7 @@ FEWEST_LOOKED = 10
 
 @dataclass(frozen=True)
 class Looked:
-    """What was looked at in this session, and what is left."""
+    """The items looked at in this session, and those that are left."""
 
     edited: int
     doubted: int
