@@ -89,7 +89,9 @@ class Web:
                 self._at_once[asked.host] -= 1
 
 
-def _handler(web: Web) -> type[BaseHTTPRequestHandler]:
+def handler(web: Web) -> type[BaseHTTPRequestHandler]:
+    """Answers requests by what the host has."""
+
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
@@ -135,7 +137,7 @@ def _handler(web: Web) -> type[BaseHTTPRequestHandler]:
 def web_host(address: str = "127.0.0.1") -> Iterator[Web]:
     """A host that runs as long as the block."""
     web = Web()
-    server = ThreadingHTTPServer((address, 0), _handler(web))
+    server = ThreadingHTTPServer((address, 0), handler(web))
     server.daemon_threads = True
     web.port = server.server_address[1]
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)

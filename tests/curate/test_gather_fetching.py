@@ -12,6 +12,7 @@ from dataclasses import replace
 from datetime import timedelta
 from email.utils import format_datetime
 from itertools import pairwise
+from pathlib import Path
 from time import monotonic
 
 import pytest
@@ -22,6 +23,7 @@ from drivetrain.curate.gather.clock import Clock
 from drivetrain.curate.gather.fetcher import Fetcher
 from drivetrain.curate.gather.refusal import NotFetchedError, StoppedError
 from drivetrain.curate.gather.robots import forbids_training, parse
+from picture_services import certificates, tls_host
 from web_host import Reply, Web, photo, web_host
 
 
@@ -366,6 +368,25 @@ def test_connections_are_used_again(web: Web) -> None:
         for n in range(5):
             one.picture(web.add(f"/{n}.jpg", Reply(photo(n))))
     assert looked == ["photos.test"]
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_a_host_has_to_prove_its_name_by_the_name_and_not_by_the_address(
+    web: Web, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, known: bool
+) -> None:
+    """The connection goes to an address; the certificate is still that of the name."""
+    authority, leaf = certificates(tmp_path, "secure.test")
+    if known:
+        monkeypatch.setenv("SSL_CERT_FILE", str(authority))
+    web.add("/a.jpg", Reply(photo(1)), "secure.test")
+    web.add("/a.jpg", Reply(photo(1)), "other.test")
+    with tls_host(web, leaf) as port, fetching(replace(HASTY, retries=0)) as fetcher:
+        if known:
+            assert fetcher.picture(f"https://secure.test:{port}/a.jpg").body == photo(1)
+            assert reason(fetcher, f"https://other.test:{port}/a.jpg") == "robots"  # not even its rules can be had
+        else:
+            assert reason(fetcher, f"https://secure.test:{port}/a.jpg") == "robots"
+    assert web.count("/a.jpg") == known
 
 
 def test_a_service_may_ask_for_patience(web: Web, fetcher: Fetcher) -> None:
