@@ -197,3 +197,9 @@ def test_search_engines_are_not_even_asked_where_a_licence_is_wanted(web: Web, a
     with SERVICES["ddgs"](web, 6, tmp_path) as service:
         assert list(service.source.search("bear", api, only_open=True)) == []
         assert service.requests == []
+
+
+def test_the_command_offers_every_source() -> None:
+    from drivetrain.cli.gathering import SourceChoice
+
+    assert [choice.value for choice in SourceChoice] == list(SOURCES)

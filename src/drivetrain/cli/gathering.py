@@ -85,7 +85,7 @@ def gather(
     allow_private: Annotated[
         bool, typer.Option("--allow-private", help="Also ask machines of this network and this machine itself.")
     ] = False,
-    base: Annotated[str | None, typer.Option(hidden=True, help="Where the service is, for tests.")] = None,
+    base: Annotated[str | None, typer.Option(hidden=True, help="Where the service is, for tests: asked without pauses.")] = None,
     json: JsonFlag = False,
 ) -> None:
     """Gather pictures from the web, each with its origin and terms.
@@ -188,7 +188,7 @@ def _searches(
     from ..curate.gather.run import Order
     from ..curate.gather.sources import SOURCES
 
-    asked = SOURCES[source.value](**({} if base is None else {"base": base}))
+    asked = SOURCES[source.value](**({} if base is None else {"base": base, "interval_s": 0.0}))
     return [
         Order(wish.label, wish.query, asked.name, asked.search(wish.query, api, only_open=only_open), most, only_open)
         for wish in wanted
