@@ -85,7 +85,9 @@ def gather(
     allow_private: Annotated[
         bool, typer.Option("--allow-private", help="Also ask machines of this network and this machine itself.")
     ] = False,
-    base: Annotated[str | None, typer.Option(hidden=True, help="Where the service is, for tests: asked without pauses.")] = None,
+    base: Annotated[
+        str | None, typer.Option(hidden=True, help="Where the service is, for tests: asked without pauses.")
+    ] = None,
     json: JsonFlag = False,
 ) -> None:
     """Gather pictures from the web, each with its origin and terms.
