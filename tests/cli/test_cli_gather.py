@@ -22,6 +22,8 @@ from drivetrain.curate.gather.writer import DUPLICATE
 from drivetrain.data.provenance.line import Provenance
 from drivetrain.data.provenance.record import read_record
 from drivetrain.data.sources.opening import open_source
+from drivetrain.learn.reading import read
+from drivetrain.learn.target_options import TargetOptions
 from picture_services import openverse
 from web_host import Reply, Web, as_json, photo, web_host
 
@@ -289,6 +291,9 @@ def test_an_author_s_pictures_are_taken_down_and_never_gathered_again(
     edit = json.loads((gathered / "edits.jsonl").read_text().splitlines()[0])
     assert "Grace" in json.dumps(edit)
     assert "taken down" in json.dumps(edit)
+    trained_on = read(gathered, TargetOptions(), None, gathered.parent / "unpacked").dataset.items
+    assert len(trained_on) == 12
+    assert name not in {item.name for item in trained_on}
     found = drivetrain("provenance", gathered, "--json").document
     assert (found["items"], found["removed"]) == (12, 1)
     again = gather(drivetrain, web.url("", HERE), gathered, "other=bear", "--max", "50", "--json")
