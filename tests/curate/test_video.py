@@ -155,8 +155,8 @@ def test_folders_are_searched_for_videos(tmp_path: Path) -> None:
     (tmp_path / "a").mkdir()
     clip = video(tmp_path / "a" / "b.MP4", scene, 2)
     assert videos_of([tmp_path]) == [clip]
+    (tmp_path / "none").mkdir()
     with pytest.raises(UsageError, match="holds no videos"):
-        (tmp_path / "none").mkdir()
         videos_of([tmp_path / "none"])
     with pytest.raises(UsageError, match="there is no video"):
         videos_of([tmp_path / "gone.mp4"])
