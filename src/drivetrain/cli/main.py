@@ -19,6 +19,7 @@ from . import (
     bundles,
     caching,
     certifying,
+    curating,
     handing_over,
     monitoring,
     prediction,
@@ -75,6 +76,7 @@ app.command("verify")(signing.verify)
 app.command("serve")(serving.serve)
 app.command("app")(handing_over.app_command)
 app.add_typer(monitoring.app, name="monitor")
+app.command("suspects")(curating.suspects)
 app.command("demo")(training.demo)
 app.add_typer(storing.app, name="store")
 app.add_typer(storing.keys_app, name="keys")

@@ -1,7 +1,7 @@
 """Suspecting: from a survey to the items that a person should look at, the most suspicious first, each with its reasons.
 
-Items are ordered by grounds, of which labels doubted by the other images are the strongest: margins alone order these, as on
-people's own mistakes nearest images add nothing to them (they are given to explain). Shapes: A usable items, J of them judged,
+Items are ordered by grounds, of which labels doubted by the other images are the strongest: the odds against them alone order
+these, and nearest images are given to explain (see docs/suspects.md). Shapes: A usable items, J of them judged,
 S suspects, K neighbours, D features.
 """
 
