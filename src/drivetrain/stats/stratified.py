@@ -43,9 +43,11 @@ def share_of_all(strata: Sequence[Stratum]) -> Interval | None:
     (0.06, 0.06, 0.093)
     """
     total = sum(stratum.size for stratum in strata)
+    if total == 0:
+        return None
     shares = [stratum.share for stratum in strata]
     known = [(stratum.size / total, share) for stratum, share in zip(strata, shares, strict=True) if share is not None]
-    if total == 0 or len(known) < len(shares):
+    if len(known) < len(shares):
         return None
     value = sum(weight * share.value for weight, share in known)
     below = math.hypot(*(weight * (share.value - share.low) for weight, share in known))
