@@ -9,6 +9,7 @@ import typer
 
 from ..core.local_path import local_path
 from ..training.options import table
+from .desk import READ_BY
 from .flags import JsonFlag, check_cache
 from .from_table import given, with_options
 from .training import Source
@@ -17,29 +18,7 @@ if TYPE_CHECKING:
     from ..training.choices import Choices
     from ..workbench.looking import Look
 
-# The choices of `train` that say how a set is read and looked at; the others are about a bundle.
-READ_BY = frozenset(
-    (
-        "backbone",
-        "task",
-        "delimiter",
-        "target_names",
-        "order",
-        "normalise_labels",
-        "splits",
-        "edits",
-        "balance",
-        "resize",
-        "range",
-        "size",
-        "seed",
-        "cache",
-        "use_cache",
-        "workers",
-        "budget_s",
-    )
-)
-ROWS = tuple(row for row in table() if row.name in READ_BY)
+ROWS = tuple(row for row in table() if row.name in READ_BY or row.name == "edits")
 
 SHOWN = 20
 """Suspects shown on a terminal where no number is named."""

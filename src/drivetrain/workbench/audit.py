@@ -117,30 +117,40 @@ class Answers:
 def draw(
     survey: Survey, examined: Examined, size: int, *, seed: int, at: datetime, seen: Collection[str] = ()
 ) -> Audit:
+    """Draw from a survey; see `draw_from`."""
+    items = [(item.id, survey.sample.targets.text(row)) for row, item in enumerate(survey.sample.items)]
+    return draw_from(items, {one.name for one in examined.suspects}, size, seed=seed, at=at, seen=seen)
+
+
+def draw_from(
+    items: Sequence[tuple[ItemId, str]],
+    suspected: Collection[str],
+    size: int,
+    *,
+    seed: int,
+    at: datetime,
+    seen: Collection[str] = (),
+) -> Audit:
     """Draw ``size`` items that nobody suspects and a suspect for every `MIXED_IN` of them, at least 1, in random order.
 
-    ``seen``: names of items that a person has looked at already, which are left out; see `vouched`.
+    ``items`` with their labels; ``seen``: names of items that a person has looked at already, which are left out.
 
     Raises:
         DataError: every item is suspected, or has been looked at.
     """
-    suspected = {one.name for one in examined.suspects}
-    rows = [row for row, item in enumerate(survey.sample.items) if item.name not in seen]
-    among = [row for row in rows if survey.sample.items[row].name in suspected]
-    rest = [row for row in rows if survey.sample.items[row].name not in suspected]
+    open_items = [Drawn(item, label, item.name in suspected) for item, label in items if item.name not in seen]
+    among = [one for one in open_items if one.suspected]
+    rest = [one for one in open_items if not one.suspected]
     if not rest:
         raise DataError(
-            f"all {len(survey.sample)} items are suspected or have been looked at, so that none is left to draw for an audit"
+            f"all {len(items)} items are suspected or have been looked at, so that none is left to draw for an audit"
         )
     rng = np.random.default_rng(seed)
-    others = rng.permutation(rest)[:size].tolist()
-    some = rng.permutation(among)[: max(1, size // MIXED_IN)].tolist() if among else []
-    shown = rng.permutation([*others, *some]).tolist()
-    drawn = tuple(
-        Drawn(survey.sample.items[row].id, survey.sample.targets.text(row), survey.sample.items[row].name in suspected)
-        for row in shown
-    )
-    return Audit(at, seed, len(among), len(rest), drawn)
+    some = rng.permutation(len(among))[: max(1, size // MIXED_IN)].tolist()
+    others = rng.permutation(len(rest))[:size].tolist()
+    drawn = [*(among[place] for place in some), *(rest[place] for place in others)]
+    shown = tuple(drawn[place] for place in rng.permutation(len(drawn)).tolist())
+    return Audit(at, seed, len(among), len(rest), shown)
 
 
 def vouched(log: EditLog) -> frozenset[str]:

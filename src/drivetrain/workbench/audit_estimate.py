@@ -72,10 +72,8 @@ class Estimate:
             return "too few answers yet to say whether to go on; answer the rest of the audit"
         if self.next_looks == 0:
             return "stop here: a person has looked at everything"
-        finds = (
-            f"the next {self.next_looks} looks are expected to find {self.expected.value:.0f} wrong labels "
-            f"({self.expected.low:.0f} to {self.expected.high:.0f})"
-        )
+        looks, found = counted(self.next_looks, "look"), counted(round(self.expected.value), "wrong label")
+        finds = f"the next {looks} will find about {found} ({self.expected.low:.0f} to {self.expected.high:.0f})"
         return f"go on: {finds}" if self.go_on else f"stop here: {finds}"
 
     def to_json(self) -> dict[str, Any]:
@@ -108,6 +106,11 @@ def _expected(parts: tuple[tuple[int, Stratum], ...]) -> Interval | None:
         low += float(binom.ppf(0.025, looks, share.low)) if share.low > 0 else 0.0
         high += float(binom.ppf(0.975, looks, share.high))
     return Interval(value, min(low, value), max(high, value), "95 %, the share's interval and chance together")
+
+
+def counted(count: int, one: str) -> str:
+    """Write a number of things."""
+    return f"{count} {one}{'' if count == 1 else 's'}"
 
 
 def _json(interval: Interval | None) -> dict[str, Any] | None:
