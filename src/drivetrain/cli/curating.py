@@ -125,21 +125,23 @@ def _write(path: Path, found: Look, top: int | None, *, audited: bool) -> None:
         UsageError: the file cannot be written.
     """
     import csv
+    import io
 
     from ..core.errors import UsageError
 
+    text = io.StringIO(newline="")
+    writer = csv.writer(text)
+    if audited and found.audit is not None:
+        writer.writerow(("path", "label"))
+        writer.writerows((one.item.name, one.label) for one in found.audit.answers.open)
+    else:
+        writer.writerow(("path", "label", "suggested", "score", "reasons", "text", "neighbours"))
+        for one in found.suspects[:top]:
+            codes, words = " ".join(g.code for g in one.grounds), "; ".join(g.words for g in one.grounds)
+            row = (one.name, one.label, one.suggested or "", f"{one.score:.6f}", codes, words)
+            writer.writerow((*row, " ".join(one.neighbours)))
     try:
-        with path.open("w", encoding="utf-8", newline="") as file:
-            writer = csv.writer(file)
-            if audited and found.audit is not None:
-                writer.writerow(("path", "label"))
-                writer.writerows((one.item.name, one.label) for one in found.audit.answers.open)
-                return
-            writer.writerow(("path", "label", "suggested", "score", "reasons", "text", "neighbours"))
-            for one in found.suspects[:top]:
-                codes, words = " ".join(g.code for g in one.grounds), "; ".join(g.words for g in one.grounds)
-                row = (one.name, one.label, one.suggested or "", f"{one.score:.6f}", codes, words)
-                writer.writerow((*row, " ".join(one.neighbours)))
+        path.write_text(text.getvalue(), encoding="utf-8", newline="")
     except OSError as error:
         raise UsageError(
             f"{path} cannot be written ({error.strerror or error}); name another file with --csv"

@@ -52,7 +52,7 @@ class Estimate:
         return cls(answers, rate, suspects.share, others.share, first + second, expected, go_on)
 
     def sentences(self) -> list[str]:
-        """What is known, for people."""
+        """Say what is known, for people."""
         told = len(self.answers.wrong)
         first = f"{told} of {told + len(self.answers.open)} items of the audit are answered"
         if self.rate is None:

@@ -29,7 +29,7 @@ class Look:
     source: str
     items: int
     suspects: tuple[Suspect, ...]
-    """Those that no person has looked at yet, the most suspicious first."""
+    """The suspects that no person has looked at yet, the most suspicious first."""
     looked_at: int
     """Items that a person has looked at, which are no suspects any more."""
     unfit: str | None
