@@ -19,6 +19,7 @@ from . import (
     bundles,
     caching,
     certifying,
+    curating,
     desk,
     editing,
     gathering,
@@ -89,6 +90,7 @@ app.command("app")(handing_over.app_command)
 app.add_typer(monitoring.app, name="monitor")
 app.command("gather")(gathering.gather)
 app.command("provenance")(gathering.provenance)
+app.command("suspects")(curating.suspects)
 app.command("demo")(training.demo)
 app.add_typer(storing.app, name="store")
 app.add_typer(storing.keys_app, name="keys")
