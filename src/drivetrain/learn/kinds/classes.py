@@ -168,6 +168,9 @@ class ClassTargets(Targets):
     def weights(self, weights_N: FloatArray, balance: Balance, groups_N: IntArray) -> FloatArray:
         return class_weights(self.values, weights_N, balance, groups_N)
 
+    def indicators(self) -> Floats:
+        return np.eye(len(self.names))[self.values]
+
     def fit(
         self, features_ND: FloatArray, groups_N: IntArray, weights_N: FloatArray, *, seed: int, threads: int
     ) -> FittedHead:

@@ -65,6 +65,7 @@ class LabelTargets(Targets):
     delimited: ClassVar[bool] = True
     # The mean average precision is not compared: its bootstrap intervals are too short on few images.
     compared: ClassVar[tuple[str, ...]] = ("all-labels-right",)
+    rightly: ClassVar[str] = "right in every label for"
     loss_is: ClassVar[tuple[str, str]] = ("Log-loss", f"{LOG_LOSS} Here it is the mean over the labels.")
 
     names: tuple[str, ...]

@@ -72,6 +72,7 @@ class NumberTargets(Targets):
     many: ClassVar[str] = "numbers"
     said: ClassVar[str] = "numbers"
     compared: ClassVar[tuple[str, ...]] = ("mean-absolute-error",)
+    rightly: ClassVar[str] = "within the interval for"
     loss_is: ClassVar[tuple[str, str]] = (
         "Squared error",
         "It is given in variances of the numbers: 0 where every answer is exact, 1 for always answering the mean.",

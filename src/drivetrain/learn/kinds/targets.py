@@ -73,6 +73,8 @@ class Targets(ABC):
     """Tells whether only some of the images have an output, so that counts are worth telling."""
     none_accepted: ClassVar[str] = "no error has been named that may pass without a person"
     """The reason why no answer stands without a person, where none does."""
+    rightly: ClassVar[str] = "right for"
+    """Words between an answerer and the share of the images that are answered right, see `wrong`."""
     few_groups: ClassVar[str] = "The images stand"
     """The beginning of the sentence that says why there are few folds."""
 
@@ -255,6 +257,10 @@ class Targets(ABC):
     def weights(self, weights_N: FloatArray, balance: Balance, groups_N: IntArray) -> FloatArray:  # noqa: ARG002
         """Return (N,) item weights of mean 1; only classes compete, and so are balanced."""
         return np.asarray(weights_N / weights_N.mean(), np.float32)
+
+    def indicators(self) -> Floats:
+        """(N, O) the targets as numbers that a linear model can be fitted to, a column an output: 1 where an item has it."""
+        return self.values.astype(np.float64).reshape(len(self), -1)
 
     def balanced(self, balance: Balance) -> Balance:
         """Return the way outputs were balanced, for the manifest."""
