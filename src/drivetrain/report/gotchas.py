@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from ..core.types import Interval, Item
 from ..curate.shortcuts import ALL, CLEAR
 from ..data.image.render import Render
-from ..draw.numbers import percent
+from ..draw.numbers import percent, whole_percent
 from ..learn.figures import sentence_case
 from ..training.gotchas import MANY_SLICES, Gotchas
 from .answers import pictures_of
@@ -66,8 +66,9 @@ def _summary(gotchas: Gotchas) -> str:
     if not gotchas.shortcuts:
         return "None of these tells the answer clearly enough to be a shortcut."
     one = len(gotchas.shortcuts) == 1
+    what, by = ("is a shortcut", "it") if one else ("are shortcuts", "each")
     return (
-        f"{len(gotchas.shortcuts)} of these {'is' if one else 'are'} a shortcut{'' if one else ' each'}: for certain, more than "
-        f"{percent(CLEAR, 0)} of what tells an answer from others is told by {'it' if one else 'each'} alone. A model that goes "
-        "by it does well here, and fails where it no longer holds. If the field is not like that, gather images that break it."
+        f"{len(gotchas.shortcuts)} of these {what}: for certain, more than {whole_percent(CLEAR)} of what tells some answer from "
+        f"the others is told by {by} alone. A model that goes by it does well here, and fails where it no longer holds. If the "
+        "field is not like that, gather images that break it."
     )

@@ -28,7 +28,8 @@ class Given(NamedTuple):
     examples: tuple[Thumbnail, ...]
 
 
-class SliceRow(NamedTuple):
+@dataclass(frozen=True)
+class SliceRow:
     """One kind of images."""
 
     by: str
@@ -72,3 +73,7 @@ def _row(style: str, right: Interval, axis: charts.Axis) -> str:
 
 def _axis(axis: charts.Axis) -> str:
     return charts.axis_row(axis, [hundredths(tick) for tick in axis.ticks])
+
+
+NOTHING_LOOKED_AT = GotchasSection()
+"""The section of a run without pictures."""

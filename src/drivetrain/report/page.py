@@ -27,7 +27,7 @@ from ..learn.sections import ACCEPTED_ALONE, FILES_LEFT_OUT, OCCURS_AGAIN, SHORT
 from ..learn.selection import Trial
 from ..stats.mistakes import ClassRow, ReliabilityBin
 from .gate_section import GateSection
-from .gotchas_section import GotchasSection
+from .gotchas_section import NOTHING_LOOKED_AT, GotchasSection
 from .thumbnail import Thumbnail
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ class Report:
     accepting: tuple[Plot, ...] = ()
     """The error among accepted answers against their share, and what is known of it."""
     gate: GateSection | None = None
-    gotchas: GotchasSection = GotchasSection()
+    gotchas: GotchasSection = NOTHING_LOOKED_AT
     learning: tuple[Plot, ...] = ()
     """Plots of the training itself."""
     reliability: tuple[ReliabilityBin, ...] = ()

@@ -164,7 +164,7 @@ def gotchas_of(
     items = [everything.items[row] for row in judged.rows_J]
     cuts = (*cuts_of(items, [traits[row] for row in judged.rows_J], columns), *more)
     return Gotchas(
-        rightly=judged.targets.rightly,
+        rightly=judged.targets.answered_as.rightly,
         images=len(known),
         model=_share(right_J.astype(np.float64), judged.groups_J),
         always=always,
@@ -180,9 +180,9 @@ def _told(
     """Return what each trait tells, and the share that always the same answer is right for."""
     targets, groups_N = known.targets, known.groups_N
     traits = [one for one in (by_name[item.name] for item in known.items) if one is not None]
-    indicators_NO = targets.indicators()
-    found = shortcuts_of(told_of(known.items, traits, columns), indicators_NO, folds_N, groups_N)
-    always = _right(targets, np.broadcast_to(indicators_NO.mean(axis=0), indicators_NO.shape), settings)
+    perfect_NO = targets.answered_as.perfect_answers(targets.names, targets.values)
+    found = shortcuts_of(told_of(known.items, traits, columns), perfect_NO, folds_N, groups_N)
+    always = _right(targets, np.broadcast_to(perfect_NO.mean(axis=0), perfect_NO.shape), settings)
     told = []
     for one in found:
         right_N = _right(targets, one.answers_NO, settings)
