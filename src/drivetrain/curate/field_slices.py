@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,6 +35,7 @@ TENTH = 0.1
 # A column with more values than this is no way to cut a set.
 MOST_VALUES = 40
 
+Standing = Literal["worse", "no worse", "too few to say"]
 Mask = NDArray[np.bool_]
 
 
@@ -65,7 +66,7 @@ class FieldSlice:
         return self.independent < FEWEST
 
     @property
-    def standing(self) -> str:
+    def standing(self) -> Standing:
         """``too few to say``, ``worse`` or ``no worse``; the last is no proof that it is as good."""
         return "too few to say" if self.small else "worse" if self.worse else "no worse"
 

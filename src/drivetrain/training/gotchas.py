@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from ..core.finding import Finding
-from ..core.types import IntArray, Interval
-from ..curate.field_slices import Cut, FieldSlice, cuts_of, judged_slices
+from ..core.types import IntArray, Interval, Item
+from ..curate.field_slices import FieldSlice, cuts_of, judged_slices
 from ..curate.shortcuts import ALL, Shortcut, Sign, shortcuts_of
 from ..curate.told import told_of
 from ..data.image.traits import Traits
@@ -142,27 +142,24 @@ class Gotchas:
 def gotchas_of(
     sample: Sample,
     folds_N: IntArray,
-    traits: Sequence[Traits | None],
     judged: Judged,
+    items_J: Sequence[Item],
     settings: Sequence[float],
-    everything: Sample,
+    traits: Mapping[str, Traits],
     columns: Columns,
-    more: Sequence[Cut] = (),
 ) -> Gotchas | None:
     """Look for shortcuts among the N images of ``sample``, and for slices among those judged.
 
-    ``traits`` are of the A images of ``everything``, of which ``sample`` and ``judged`` are parts; ``more``: further slices of
-    the images judged. None where there are too few pictures, or answers are neither right nor wrong.
+    ``traits`` are by item name, as are the values of ``columns``; ``items_J`` are what was judged. None where there are too few
+    pictures, or answers are neither right nor wrong.
     """
-    by_name = dict(zip((item.name for item in everything.items), traits, strict=True))
     wrong_J = judged.targets.wrong(judged.answers_JO, settings)
-    known = np.asarray([row for row, item in enumerate(sample.items) if by_name.get(item.name) is not None], np.intp)
+    known = np.asarray([row for row, item in enumerate(sample.items) if item.name in traits], np.intp)
     if wrong_J is None or len(known) < FEWEST_IMAGES or len(np.unique(folds_N[known])) < 2:
         return None
     right_J = ~wrong_J
-    told, always = _told(sample.take(known), folds_N[known], by_name, settings, columns)
-    items = [everything.items[row] for row in judged.rows_J]
-    cuts = (*cuts_of(items, [traits[row] for row in judged.rows_J], columns), *more)
+    told, always = _told(sample.take(known), folds_N[known], traits, settings, columns)
+    cuts = cuts_of(items_J, [traits.get(item.name) for item in items_J], columns)
     return Gotchas(
         rightly=judged.targets.answered_as.rightly,
         images=len(known),
@@ -175,13 +172,14 @@ def gotchas_of(
 
 
 def _told(
-    known: Sample, folds_N: IntArray, by_name: Mapping[str, Traits | None], settings: Sequence[float], columns: Columns
+    known: Sample, folds_N: IntArray, traits: Mapping[str, Traits], settings: Sequence[float], columns: Columns
 ) -> tuple[tuple[Told, ...], float]:
     """Return what each trait tells, and the share that always the same answer is right for."""
     targets, groups_N = known.targets, known.groups_N
-    traits = [one for one in (by_name[item.name] for item in known.items) if one is not None]
     perfect_NO = targets.answered_as.perfect_answers(targets.names, targets.values)
-    found = shortcuts_of(told_of(known.items, traits, columns), perfect_NO, folds_N, groups_N)
+    found = shortcuts_of(
+        told_of(known.items, [traits[item.name] for item in known.items], columns), perfect_NO, folds_N, groups_N
+    )
     always = _right(targets, np.broadcast_to(perfect_NO.mean(axis=0), perfect_NO.shape), settings)
     told = []
     for one in found:

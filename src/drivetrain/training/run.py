@@ -203,7 +203,16 @@ def _gotchas(run: Frozen, judged: Judged, figures: Figures) -> Gotchas | None:
     """Look for what gives answers away, and for kinds of images that are answered worse."""
     sides, found = run.sides, run.found
     columns = metadata_columns(Path(found.dataset.source), found.input_block.files)
-    return gotchas_of(sides.trained_on, run.fitted.folds_N, run.traits, judged, figures.settings, sides.sample, columns)
+    known = zip((item.name for item in sides.sample.items), run.traits, strict=True)
+    return gotchas_of(
+        sides.trained_on,
+        run.fitted.folds_N,
+        judged,
+        [sides.sample.items[row] for row in judged.rows_J],
+        figures.settings,
+        {name: traits for name, traits in known if traits is not None},
+        columns,
+    )
 
 
 def _with_accept_rule(trained: Trained) -> Trained:
