@@ -53,7 +53,7 @@ class Sign:
 
 @dataclass(frozen=True, eq=False)
 class Shortcut:
-    """What one trait tells, out of fold."""
+    """The answers that one trait gives out of fold, and how much they tell."""
 
     slug: str
     name: str
@@ -198,7 +198,7 @@ def _sign(parts: Sequence[Cells], y_NO: Floats, output: int | None) -> Sign | No
             if 0 < n < len(y_N):
                 # The correlation of being in these cells with the output.
                 likeness = total / (np.sqrt(n * (1 - n / len(y_N))) * scale)
-                # What an output has says more than what it lacks, where both tell as much.
+                # A cell that an output has says more than one that it lacks, where both tell as much.
                 strength = likeness if likeness > 0 else -LACKING * likeness
                 if best is None or strength > best[0]:
                     best = strength, part, first, last

@@ -1,4 +1,4 @@
-"""What tells items apart before anybody looks at the picture: its traits, its folder and the columns of its table, in cells."""
+"""Things that tell items apart before anybody looks at the picture: its traits, folder and columns of its table, in cells."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ PLAIN = 0.04
 
 @dataclass(frozen=True, eq=False)
 class Told:
-    """What one thing says of each of N items."""
+    """The words of one thing about each of N items."""
 
     slug: str
     """The name in files and programs, which never changes: ``file-type``."""

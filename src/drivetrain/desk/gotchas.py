@@ -23,7 +23,7 @@ class ShownItem(Answer):
 
 
 class Shortcut(Answer):
-    """What one trait tells of the labels without the picture."""
+    """One trait, and how much it tells of the labels without the picture."""
 
     trait: str = Field(description="Never changes", examples=["file-type"])
     name: str = Field(description="The trait in words")

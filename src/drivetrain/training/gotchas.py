@@ -42,7 +42,7 @@ MANY_SLICES = (
 
 @dataclass(frozen=True, eq=False)
 class Told:
-    """What one trait tells of the targets, in the terms of the kind."""
+    """One trait, and how much it tells of the targets, in the terms of the kind."""
 
     found: Shortcut
     right: Interval

@@ -103,7 +103,7 @@ class Frozen:
     fitted_range: str | None
     """The ranges of values that were fitted, in words; see `InputBlock.fitted`."""
     traits: tuple[Traits | None, ...] = ()
-    """What one look at each of the usable images says without a network; see `InputBlock.traits`."""
+    """Traits of each of the usable images; see `InputBlock.traits`."""
 
     @property
     def ready(self) -> Ready:

@@ -57,7 +57,7 @@ class Survey:
     strangeness_A: Floats | None = None
     """The strangeness of each item beside the others, see `strangeness`; None where there are too few to tell."""
     traits: Mapping[str, Traits] = field(default_factory=dict)
-    """What one look at each picture says without a network, by item name; empty of other inputs."""
+    """Traits of each picture, by item name; empty of other inputs."""
 
     @property
     def features_AD(self) -> FloatArray:

@@ -878,7 +878,7 @@ export interface components {
         };
         /**
          * Shortcut
-         * @description What one trait tells of the labels without the picture.
+         * @description One trait, and how much it tells of the labels without the picture.
          */
         Shortcut: {
             /**
