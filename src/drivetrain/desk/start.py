@@ -43,7 +43,7 @@ class DeskOptions:
     mode: Literal["clean", "label"] = "clean"
 
 
-PAGES: tuple[str, ...] = ("clean", "duplicates")
+PAGES: tuple[str, ...] = ("clean", "duplicates", "gotchas")
 """The console's pages on a desk for cleaning."""
 
 

@@ -33,6 +33,7 @@ from ..training.trained import Trained
 from .accepting import accepting
 from .answers import headline, pictures_of, with_answers
 from .gate import gate_section
+from .gotchas import gotchas_section
 from .page import DuplicateGroup, Headline, Report, render
 
 GROUPS_SHOWN = 16
@@ -55,6 +56,7 @@ def training_report(trained: Trained, files: Mapping[str, bytes], created_at: st
         reliability_note=_calibration_note(trained),
         accepting=accepting(trained.independent, stand, described),
         gate=gate_section(trained, described.input, None if trained.independent else stand),
+        gotchas=gotchas_section(trained.gotchas, trained.sample.items, _render(trained)),
         duplicates=_duplicate_groups(trained),
         duplicates_total=len(sides.duplicates.clusters()),
         contradictions_total=len(trained.contradictory),
