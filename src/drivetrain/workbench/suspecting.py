@@ -32,7 +32,12 @@ AT_ONCE = 512
 # labels one is certainly wrong; an outlier may be a rare picture; a copy that is kept costs little.
 OUTLYING, FAULTY, COPIED = 0.5, 0.4, 0.2
 
-_COPIES = {"exact": "has the same pixels as", "hash": "is a copy of", "embedding": "is nearly the same picture as"}
+_COPIES = {
+    "exact": "has the same pixels as",
+    "hash": "is a copy of",
+    "crop": "shows the same picture, cut otherwise, as",
+    "embedding": "is nearly the same picture as",
+}
 
 
 @dataclass(frozen=True, eq=False)
