@@ -26,6 +26,7 @@ from . import (
     signing,
     storing,
     training,
+    verifying,
 )
 from .console import print_line, remark
 
@@ -71,7 +72,7 @@ app.command("inspect")(bundles.inspect)
 app.command("certify")(certifying.certify)
 app.command("trace")(prediction.trace)
 app.command("sign")(signing.sign)
-app.command("verify")(signing.verify)
+app.command("verify")(verifying.verify)
 app.command("serve")(serving.serve)
 app.command("app")(handing_over.app_command)
 app.add_typer(monitoring.app, name="monitor")
