@@ -30,6 +30,7 @@ from . import (
     signing,
     storing,
     training,
+    verifying,
 )
 from .console import print_line, remark
 
@@ -85,6 +86,7 @@ app.command("sign")(signing.sign)
 app.command("verify")(signing.verify)
 for command in (editing.edits, editing.apply, editing.undo, editing.redo):
     app.command(command.__name__)(command)
+app.command("verify")(verifying.verify)
 app.command("serve")(serving.serve)
 app.command("app")(handing_over.app_command)
 app.add_typer(monitoring.app, name="monitor")
