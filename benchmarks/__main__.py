@@ -27,6 +27,7 @@ ALONE = (
     "monitor",
     "monitor_server",
     "gate",
+    "desk",
 )
 
 

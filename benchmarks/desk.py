@@ -1,6 +1,6 @@
 """How long a person waits at the desk: from an edit to the list that follows from it, and whether a kill loses anything.
 
-    python -m benchmarks.desk --bears ../shared/data/bears --out benchmarks/results/desk.json
+    python -m benchmarks.desk --out benchmarks/results/desk.json
 
 The set of 1,105 photos is cleaned over HTTP, as a browser does it, and ranked in this process too. The set of 10,000 items has
 features around ten centres, as wide as those of the packaged network, with a twentieth of the labels wrong; the session is asked
@@ -10,7 +10,7 @@ whatever had been acknowledged is looked for.
 
 from __future__ import annotations
 
-import argparse
+import shutil
 import statistics
 import sys
 import tempfile
@@ -33,7 +33,7 @@ from drivetrain.workbench.survey import Survey
 from drivetrain.workbench.surveying import Surveying
 from drivetrain.workbench.suspecting import suspects_of
 
-from .record import write
+from .record import data_root, parser, record
 
 TESTS = Path(__file__).resolve().parent.parent / "tests"
 sys.path += [str(TESTS), str(TESTS / "workbench"), str(TESTS / "desk")]  # made-up sets, and a desk as a process
@@ -110,7 +110,9 @@ def over_http(bears: Path, cache: Path) -> dict[str, Any]:
         waits, thumbnails = [], []
         for batch in range(BATCHES):
             page = desk.client.get("/v1/desk/items?fate=open&limit=50").json()["items"]
-            changes = [{"id": item["id"], "to": "remove" if n % 3 == 0 else "keep"} for n, item in enumerate(page[:A_BATCH])]
+            changes = [
+                {"id": item["id"], "to": "remove" if n % 3 == 0 else "keep"} for n, item in enumerate(page[:A_BATCH])
+            ]
             begun_s = time.perf_counter()
             told = desk.client.post("/v1/desk/edits", json={"by": "bench", "changes": changes}).raise_for_status()
             last = told.json()["last_edit_id"]
@@ -153,6 +155,7 @@ def _fetch(client: Any, ids: list[str]) -> None:
 def killed(kills: int, folder: Path) -> dict[str, Any]:
     """Kill a desk while somebody marks, undo all of it, and look whether anything was lost."""
     from process import kill_while_marking
+
     from tiny_backbone import TINY
 
     source = pictures(folder / "pictures")
@@ -194,31 +197,28 @@ def spread(seconds: list[float]) -> dict[str, float]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--out", type=Path)
-    parser.add_argument("--bears", type=Path, help="a folder of class folders, left as it is")
-    parser.add_argument("--kills", type=int, default=50)
-    given = parser.parse_args()
+    arguments = parser(__doc__.splitlines()[0])
+    arguments.add_argument("--bears", type=Path, help="a folder of class folders, left as it is")
+    arguments.add_argument("--kills", type=int, default=50)
+    given = arguments.parse_args()
+    bears = given.bears or data_root() / "bears"
     found: dict[str, Any] = {"cores": available_cores()}
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         steps: dict[str, Callable[[], dict[str, Any]]] = {
             "session_1105": lambda: in_process(many(1105), _made(folder / "a")),
             "session_10000": lambda: in_process(many(10_000), _made(folder / "b")),
+            "bears_over_http": lambda: bears_over_http(bears, folder),
             "kills": lambda: killed(given.kills, _made(folder / "c")),
         }
-        if given.bears is not None:
-            steps["bears_over_http"] = lambda: bears_over_http(given.bears, folder)
         for name, step in steps.items():
             found[name] = step()
             print(name, found[name], flush=True)
-    write(given.out, found)
+    record(found, given.out)
 
 
 def bears_over_http(bears: Path, folder: Path) -> dict[str, Any]:
     """Survey a copy once, so that the cache has it, and then measure."""
-    import shutil
-
     from process import running_desk
 
     copy = Path(shutil.copytree(bears, folder / "bears"))
