@@ -4,11 +4,19 @@ import { Client, sleep } from "./api/client";
 import { Problem, Unreachable } from "./api/problem";
 import type { Model, WhoAmI } from "./api/types";
 import { place } from "./location.svelte";
+import { pagesOf } from "./routes";
 import { tabStorage } from "./storage";
 
 const KEY = "drivetrain.key";
 const RANK = { predict: 0, review: 1, admin: 2 } as const;
 export type Role = keyof typeof RANK;
+
+/** A desk where a data set is worked on, and the names of its pages. */
+export interface DeskWho {
+  mode: string;
+  source: string;
+  pages: readonly string[];
+}
 
 export class Session {
   key = $state<string | null>(tabStorage()?.getItem(KEY) ?? null);
@@ -39,6 +47,17 @@ export class Session {
   private timer: ReturnType<typeof setTimeout> | undefined;
   private tries = 0;
 
+  /** What the desk says of itself; null where predictions are served instead. */
+  get desk(): DeskWho | null {
+    return (this.whoami as { desk?: DeskWho | null } | null)?.desk ?? null;
+  }
+
+  /** The pages that whoever answers has, the start first. */
+  readonly pages = $derived(pagesOf(this.desk));
+
+  /** Before the first answer nobody knows which pages there are; a server that cannot say is taken for one of predictions. */
+  readonly known = $derived(this.whoami !== null || !this.reachable || this.modelsError !== null);
+
   /** Whether the dialog for the key is open. */
   get askForKey(): boolean {
     return place.has("key");
@@ -63,6 +82,8 @@ export class Session {
 
   async loadModels(): Promise<void> {
     this.modelsError = null;
+    // A desk serves none.
+    if (this.desk) return void (this.models = []);
     try {
       this.models = (await this.client.get("/v1/models")).models;
     } catch (error) {

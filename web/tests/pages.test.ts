@@ -5,9 +5,9 @@ import userEvent from "@testing-library/user-event";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import App from "../src/App.svelte";
 import { place } from "../src/location.svelte";
-import { format, PAGES, parse, START } from "../src/routes";
+import { format, PAGES, pagesOf, parse, START } from "../src/routes";
 import { session } from "../src/session.svelte";
-import { network } from "./fakes";
+import { json, network } from "./fakes";
 
 const files = import.meta.glob("../src/pages/*.svelte");
 
@@ -21,10 +21,20 @@ afterEach(async () => {
   vi.unstubAllGlobals();
 });
 
+const atDesk = (pages: string[]) => ({
+  keys_required: false,
+  role: "admin",
+  name: null,
+  version: "0.3.0",
+  desk: { mode: "clean", source: "bears", pages },
+});
+
 describe.each(PAGES)("the page $title", (page) => {
-  const elsewhere = PAGES.find((other) => other !== page)!;
+  const beside = PAGES.filter(({ at }) => at === page.at);
+  const elsewhere = beside.find((other) => other !== page)!;
 
   async function openElsewhere() {
+    if (page.at === "desk") network((url) => (url.pathname === "/v1/whoami" ? json(atDesk(beside.map(({ name }) => name))) : undefined));
     place.replace(elsewhere.name);
     render(App);
     return within(await screen.findByRole("navigation", { name: "Pages" }));
@@ -35,7 +45,7 @@ describe.each(PAGES)("the page $title", (page) => {
   });
 
   it("has an entry in the navigation, which leads to it, and a title", async () => {
-    const link = (await openElsewhere()).getByRole("link", { name: page.title });
+    const link = await (await openElsewhere()).findByRole("link", { name: page.title });
     expect(link.getAttribute("href")).toBe(format(page.name));
     expect(link.getAttribute("aria-current")).toBeNull();
     expect(document.title).toBe(`${elsewhere.title} · Drivetrain`);
@@ -47,7 +57,7 @@ describe.each(PAGES)("the page $title", (page) => {
   });
 
   it("has a shortcut, which leads to it and stands in the list of keys", async () => {
-    await openElsewhere();
+    await (await openElsewhere()).findByRole("link", { name: page.title });
     const user = userEvent.setup();
     await user.keyboard(`g${page.key}`);
     await waitFor(() => expect(place.route.page).toBe(page));
@@ -61,4 +71,33 @@ it("has every page, and no two of them share an address, a title or a key", () =
   expect(Object.keys(files).sort()).toEqual(PAGES.map(({ title }) => `../src/pages/${title}.svelte`).sort());
   for (const what of ["name", "title", "key"] as const) expect(new Set(PAGES.map((page) => page[what])).size).toBe(PAGES.length);
   expect(parse("#/nowhere").page).toBe(START);
+});
+
+describe("at a desk", () => {
+  it("its own pages are shown, in its order, and an address of a server leads to the first", async () => {
+    network((url) => (url.pathname === "/v1/whoami" ? json(atDesk(["duplicates", "clean", "unheard-of"])) : undefined));
+    place.replace("history");
+    render(App);
+    const links = within(await screen.findByRole("navigation", { name: "Pages" }));
+    await waitFor(() => expect(links.getAllByRole("link").map((link) => link.textContent)).toEqual(["Duplicates", "Clean"]));
+    await waitFor(() => expect(document.title).toBe("Duplicates · Drivetrain"));
+    expect(place.route.page.name).toBe("duplicates");
+  });
+
+  it("that names no page this console knows, all of a desk are shown", () => {
+    expect(pagesOf({ pages: ["unheard-of"] }).map(({ at }) => at)).toEqual(PAGES.filter(({ at }) => at === "desk").map(({ at }) => at));
+  });
+
+  it("no models are asked for, and no monitor", async () => {
+    const asked = network((url) => (url.pathname === "/v1/whoami" ? json(atDesk(["clean", "duplicates"])) : undefined));
+    render(App);
+    await waitFor(() => expect(document.title).toBe("Clean · Drivetrain"));
+    expect(asked.filter((line) => /models|monitor/.test(line))).toEqual([]);
+  });
+});
+
+it("a server of predictions leads from a desk's address to its own start", async () => {
+  place.replace("clean");
+  render(App);
+  await waitFor(() => expect(document.title).toBe(`${START.title} · Drivetrain`));
 });
