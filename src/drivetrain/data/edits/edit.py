@@ -15,7 +15,7 @@ from ...core.types import ItemId
 
 
 class Fate(StrEnum):
-    """Whether an item is in the data set, and whether a person has vouched for it."""
+    """Tells whether an item is in the data set, and whether a person has vouched for it."""
 
     OPEN = "open"
     """In the data set, and nobody has said that it is right."""
@@ -45,7 +45,7 @@ class Change:
     why: str = ""
     """A word about the reason, for those who read the log later: ``label``, ``near-duplicate``, or a person's own."""
     how: ToldHow = ToldHow.ASSISTED
-    """Whether a suggestion was in sight when the person decided."""
+    """Tells whether a suggestion was in sight when the person decided."""
     seen: str | None = None
     """Id of the item's last edit that the person had seen; None where they had seen none."""
 
@@ -66,3 +66,5 @@ class Edit:
     """Id of the edit that this one takes back."""
     redoes: str | None = None
     """Id of the edit that this one makes again after it was taken back."""
+    step: str | None = None
+    """Id that the edits made at one stroke share: together they are one step of undoing. None of an edit by itself."""

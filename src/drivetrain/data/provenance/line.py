@@ -27,7 +27,7 @@ class Provenance:
     page: str | None = None
     """Address of the page on which a person finds it, with its author and licence."""
     licence: str = UNKNOWN_LICENCE
-    """As a short name: ``cc-by-4.0``, ``cc0-1.0``, ``pdm``, ``unknown``."""
+    """A short name: ``cc-by-4.0``, ``cc0-1.0``, ``pdm``, ``unknown``."""
     licence_url: str | None = None
     author: str | None = None
     title: str | None = None
@@ -36,4 +36,4 @@ class Provenance:
     group: str | None = None
     """Items of one group never stand on both sides of a split: the frames of one video."""
     label_how: str | None = None
-    """How its label was made: ``query`` (it answers the search), ``blind``, ``assisted`` or ``adjudicated`` by a person."""
+    """The way in which its label was made: ``query`` (it answers the search), ``blind``, ``assisted`` or ``adjudicated`` by a person."""
