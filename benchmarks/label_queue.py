@@ -2,14 +2,14 @@
 
     python -m benchmarks.label_queue --out benchmarks/results/label_queue.json
 
-A person labels ten at a time, from nothing; the answers are the data's labels (of CIFAR-10N one person's, 17 % of them wrong).
-The model is the one of the page, refitted after each ten, and judged on pictures that are not in the pool: bears on another
-source, clothing on its validation split, CIFAR-10N by the true labels of every fourth picture. The others: ``random``;
-``uncertainty``, the smallest margins once ten random labels are there; ``diversity``, the item farthest from all chosen ones
-(greedy k-centre). Each with the same seeds; differences to random are paired by seed, with a 95 % interval of
+A person labels ten at a time, from nothing; the answers are the data's labels (of CIFAR-10N one person's, 17 % of them
+wrong). The model is the one of the page, refitted after each ten, and judged on pictures that are not in the pool: bears on
+another source, clothing on its validation split, CIFAR-10N by the true labels of every fourth picture. The others:
+``random``; ``uncertainty``, the smallest margins once ten random labels are there; ``diversity``, the item farthest from all
+chosen ones (greedy k-centre). Each with the same seeds; differences to random are paired by seed, with a 95 % interval of
 Student's t over the seeds. Also: whether the interval of the estimated accuracy holds the accuracy on all of the pool, where
-labelled items are answered by a model that had not seen them; and what the labels after the advice to stop brought. The queue's constants were settled while looking at
-three of the seeds.
+labelled items are answered by a model that had not seen them; and what the labels after the advice to stop brought. The
+queue's constants were settled while looking at three of the seeds.
 """
 
 from __future__ import annotations
@@ -181,7 +181,7 @@ def _noted(
         stopped, at_stop = count, accuracy
     if count in SIZES:
         walk.accuracy[count] = accuracy
-        interval, *_ = estimated(queue.reserve, labels, model.judged, ())
+        interval, _, _ = estimated(queue.reserve, labels, model.judged, ())
         if interval is not None:
             right_A = model.answers() == np.asarray(task.answers)
             right_A[list(model.judged)] = [model.judged[row] == task.answers[row] for row in model.judged]

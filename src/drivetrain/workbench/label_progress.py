@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 from ..core.types import Interval
 from ..draw.numbers import percent
 from ..stats.metrics import wilson
+from .label_model import LabelModel
+from .label_queue import LabelQueue
 
 # Answers are compared with those of so many labels before.
 LOOK_BACK = 30
@@ -43,9 +45,14 @@ class Settling:
 class LabelProgress:
     """The news that a person is told between two labels."""
 
+    size: int
+    """Items to label, copies counted once."""
     labelled: int
+    none_of_these: int
+    """Items that were left out, as they are of no class."""
+    skipped: int
     reserve_labelled: int
-    skipped_of_reserve: int
+    """Labelled items of the reserve, on which the accuracy rests."""
     accuracy: Interval | None
     accuracy_note: str
     changed: float | None
@@ -54,23 +61,53 @@ class LabelProgress:
     words: str
 
 
+def progress_of(
+    queue: LabelQueue | None,
+    labels: Mapping[int, str],
+    removed: Collection[int],
+    skipped: Collection[int],
+    model: LabelModel | None,
+    history: Sequence[Settling],
+) -> LabelProgress:
+    """Put the news together; ``queue`` is None before the items are known, and the latest of ``history`` is ``model``'s."""
+    if queue is None:
+        return LabelProgress(0, 0, 0, 0, 0, None, "", None, "too-few", "")
+    accuracy, known, note = estimated(queue.reserve, labels, model.judged if model else {}, {*skipped, *removed})
+    done = {*labels, *removed}
+    open_A = np.ones(len(queue.groups_A), np.bool_)
+    open_A[list(done)] = False
+    changed = changed_since(history, open_A)
+    groups = len(np.unique(queue.groups_A[list(done)])) if done else 0
+    advice, words = advised(queue.size - groups, changed)
+    return LabelProgress(
+        size=queue.size,
+        labelled=len(labels),
+        none_of_these=len(removed),
+        skipped=len(skipped),
+        reserve_labelled=known,
+        accuracy=accuracy,
+        accuracy_note=note,
+        changed=changed,
+        advice=advice,
+        words=words,
+    )
+
+
 def estimated(
-    reserve: Sequence[int], labels: Mapping[int, str], judged: Mapping[int, str], skipped: Collection[int]
-) -> tuple[Interval | None, int, int, str]:
-    """Estimate the accuracy from the reserve: its interval, the items it rests on, those of the reserve skipped, and a note."""
+    reserve: Sequence[int], labels: Mapping[int, str], judged: Mapping[int, str], passed: Collection[int]
+) -> tuple[Interval | None, int, str]:
+    """Estimate the accuracy from the reserve: its interval, the number of items it rests on, and a note.
+
+    ``passed`` items were skipped, or are of no class; they count for neither side.
+    """
     known = [row for row in reserve if row in labels and row in judged]
-    passed = sum(row in skipped for row in reserve)
+    neither = sum(row in passed for row in reserve)
     if len(known) < LEAST_RESERVE:
-        return (
-            None,
-            len(known),
-            passed,
-            f"{len(known)} of {LEAST_RESERVE} labels at random: too few to estimate the accuracy",
-        )
+        return None, len(known), f"{len(known)} of {LEAST_RESERVE} labels at random: too few to estimate the accuracy"
     right = sum(judged[row] == labels[row] for row in known)
-    left_out = f"; {passed} skipped, which count for neither" if passed else ""
+    left_out = f"; {neither} skipped or of no class, which count for neither" if neither else ""
     note = f"{right} of {len(known)} drawn at random, each answered by a model that had not seen it nor a copy of it{left_out}"
-    return wilson(right, len(known)), len(known), passed, note
+    return wilson(right, len(known)), len(known), note
 
 
 def changed_since(history: Sequence[Settling], counted_A: NDArray[np.bool_]) -> float | None:
