@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -129,6 +129,12 @@ class Kept(dict[str, str]):
 
     def set_note(self, name: str, text: str) -> None:
         self[name] = text
+
+    def notes(self, names: Sequence[str]) -> dict[str, str]:
+        return {name: self[name] for name in names if name in self}
+
+    def set_notes(self, texts: Mapping[str, str]) -> None:
+        self.update(texts)
 
 
 def test_what_a_picture_says_is_noted_by_its_bytes_and_not_read_again(

@@ -73,6 +73,14 @@ class Notes(Protocol):
         """Keep a fact."""
         ...
 
+    def notes(self, names: Sequence[str]) -> Mapping[str, str]:
+        """Return those that were kept, by name."""
+        ...
+
+    def set_notes(self, texts: Mapping[str, str]) -> None:
+        """Keep facts by name, all at once."""
+        ...
+
 
 class Forgotten(Protocol):
     """The inputs a store has deleted, with the first and last moment at which they had been sent."""

@@ -13,7 +13,7 @@ import os
 import sqlite3
 import time
 import zlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -160,7 +160,15 @@ class EmbeddingCache:
 
     def set_note(self, name: str, text: str) -> None:
         """Keep a small fact."""
-        self._put([(name, "note", text.encode())])
+        self.set_notes({name: text})
+
+    def notes(self, names: Sequence[str]) -> dict[str, str]:
+        """Return those small facts that are kept, by name."""
+        return {name: value.decode() for name, value in self._get(names, "note").items()}
+
+    def set_notes(self, texts: Mapping[str, str]) -> None:
+        """Keep small facts in one transaction."""
+        self._put([(name, "note", text.encode()) for name, text in texts.items()])
 
     def info(self) -> CacheInfo:
         """Size and contents.

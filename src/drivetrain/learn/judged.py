@@ -15,6 +15,7 @@ from .figures import Figures
 from .kinds.answered import Answered
 from .kinds.targets import AnyInterpretation, Targets
 from .sections import AnswerSections, ConfidentFrom
+from .suspicion import Suspicion
 from .worst import Worst
 
 
@@ -43,6 +44,10 @@ class Judged:
     def worst(self, seed: int) -> Worst | None:
         """Return the part that is answered worst, see `Targets.worst`."""
         return self.targets.worst(self._answered(seed))
+
+    def suspicion(self) -> Suspicion:
+        """Return how likely each target is wrong, see `Targets.suspicion`."""
+        return self.targets.suspicion(self._answered())
 
     def interpretation(
         self, items: Sequence[Item], settings: Sequence[float], preparation: Preparation

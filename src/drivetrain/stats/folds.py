@@ -93,3 +93,15 @@ def fold_count(labels_N: IntArray, groups_N: IntArray, wanted: int = DEFAULT_FOL
     pairs = np.unique(np.stack([labels_N, groups_N]), axis=1)
     _, groups_C = np.unique(pairs[0], return_counts=True)
     return max(2, min(wanted, int(groups_C.min(initial=wanted))))
+
+
+def in_several_groups(labels_N: IntArray, groups_N: IntArray) -> NDArray[np.bool_]:
+    """Return (N,) which items are of a class that stands in two groups or more: a fold cannot know the others' class.
+
+    >>> in_several_groups(np.array([0, 0, 1, 1, 2]), np.array([0, 1, 2, 2, 3])).tolist()
+    [True, True, False, False, False]
+    """
+    pairs = np.unique(np.stack([labels_N, groups_N]), axis=1)
+    counts_C = np.bincount(pairs[0], minlength=int(labels_N.max(initial=0)) + 1)
+    several_N: NDArray[np.bool_] = counts_C[labels_N] >= 2
+    return several_N

@@ -1,7 +1,7 @@
 """A survey of a data set: everything that curating goes by, from one pass over the items.
 
 Unlike a training run it keeps nothing out: an item of a given test split is as likely to be wrong as any other, and each is
-judged by a head that has not seen its group. Shapes: A usable items, D features, W logits.
+judged by a head that has not seen its group. Shapes: A usable items, J of them judged, N items of a sample, D features, W logits.
 """
 
 from __future__ import annotations
@@ -19,13 +19,20 @@ from ..curate.duplicates import Duplicates, find_duplicates, merge_groups
 from ..data.block.datablock import DataBlock
 from ..embed.cache import EmbeddingCache
 from ..embed.embedder import Embedder
+from ..learn.gate_fit import Asked, NoGate, fit_gate
 from ..learn.head import FittedHead
 from ..learn.judged import Judged
 from ..learn.reading import Read, Source, read
+from ..stats.folds import DEFAULT_FOLDS, grouped_folds
+from ..stats.metrics import Floats
 from ..training.features import Chosen, candidates, choose_and_embed
+from ..training.gating import last_layer
 from ..training.holdout import out_of_fold
 from ..training.options import TrainOptions
 from ..training.sample import Sample
+
+# The gate's scores are wanted, not its limit; the level decides only how few items are too few.
+FALSE_ALARM = 0.05
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,12 +45,15 @@ class Survey:
     """The A usable items with their features; copies are in one group."""
     duplicates: Duplicates
     fitted: FittedHead | None
-    """The head on all A items, with its out-of-fold evidence; None where nothing can be learned yet."""
+    """The head on the items judged, with its out-of-fold evidence; None where nothing can be learned yet."""
     judged: Judged | None
-    """Each item's answer by a head that has not seen its group."""
+    """The items' answers by heads that have not seen their group; `Judged.rows_J` says of which: all, but for those of a class
+    that stands in one group."""
     unfit: str | None
     """The reason why there is no head."""
     options: TrainOptions
+    strangeness_A: Floats | None = None
+    """The strangeness of each item beside the others, see `strangeness`; None where there are too few to tell."""
 
     @property
     def features_AD(self) -> FloatArray:
@@ -81,21 +91,44 @@ def survey(
     usable = everything.embedded(chosen.embeddings)
     duplicates = find_duplicates(chosen.embeddings.facts, usable.features_ND, chosen.probe_cosines)
     sample = usable.grouped(merge_groups(usable.groups_N, duplicates.groups_N))
-    fitted, unfit = _fitted(sample, options)
-    judged = None
-    if fitted is not None:
-        how = f"out of fold, {fitted.n_folds} folds that keep groups together"
-        judged = out_of_fold(np.arange(len(sample)), sample, fitted, how)
-    return Survey(found, chosen, sample, duplicates, fitted, judged, unfit, options)
+    strangeness_A = strangeness(sample, chosen, options.seed)
+    return fit_survey(Survey(found, chosen, sample, duplicates, None, None, None, options, strangeness_A))
 
 
-def _fitted(sample: Sample, options: TrainOptions) -> tuple[FittedHead | None, str | None]:
-    """Fit the head; or say why there is none, as a set that is only being gathered may have one class yet."""
+def fit_survey(survey: Survey) -> Survey:
+    """Return the survey with a head for its sample as it is now, or with the reason why there is none."""
+    fitted, judged, unfit = None, None, None
     try:
-        sample.targets.check()
-        weights_A = sample.targets.weights(sample.weights_N, options.balance, sample.groups_N)
-        return sample.targets.fit(
-            sample.features_ND, sample.groups_N, weights_A, seed=options.seed, threads=available_cores()
-        ), None
+        fitted, judged = _fitted(survey.sample, survey.options)
     except DataError as error:
-        return None, str(error)
+        unfit = str(error)
+    return replace(survey, fitted=fitted, judged=judged, unfit=unfit)
+
+
+def _fitted(sample: Sample, options: TrainOptions) -> tuple[FittedHead, Judged]:
+    """Fit on all items that others can judge, which are all but those of a class that stands in one group.
+
+    Raises:
+        DataError: nothing can be learned, as with one class only.
+    """
+    rows_J = np.flatnonzero(sample.targets.judgeable(sample.groups_N))
+    known = sample if len(rows_J) == len(sample) else sample.take(rows_J)
+    weights_J = known.targets.weights(known.weights_N, options.balance, known.groups_N)
+    fitted = known.targets.fit(
+        known.features_ND, known.groups_N, weights_J, seed=options.seed, threads=available_cores()
+    )
+    how = f"out of fold, {fitted.n_folds} folds that keep groups together"
+    return fitted, out_of_fold(rows_J, known, fitted, how)
+
+
+def strangeness(sample: Sample, chosen: Chosen, seed: int) -> Floats | None:
+    """(A,) how unlike the others each item is, the larger the stranger: the gate's score with a minus, out of fold. None where
+    there are too few items to tell."""
+    groups_N, strata_N = sample.groups_N, sample.targets.strata_N
+    n_folds = min(DEFAULT_FOLDS, len(np.unique(groups_N)))
+    if n_folds < 2:
+        return None
+    folds_N = grouped_folds(strata_N, groups_N, n_folds, seed)
+    asked = Asked(FALSE_ALARM, "marginal", seed)
+    gate = fit_gate(sample.features_ND, strata_N, groups_N, folds_N, asked, last_layer(chosen))
+    return None if isinstance(gate, NoGate) else -gate.scores_N

@@ -13,12 +13,15 @@ from PIL import Image
 from ...core.cores import available_cores
 from ...core.errors import DataError, UsageError
 from ...core.ports import Notes, Progress
+from ...core.types import Item
 from ..image.decode import DecodeSize
 from ..image.files import IMAGES
 from ..image.picture import from_array, read_picture
 from ..image.preprocess import Preprocess, for_images
 from ..image.range_fit import fit_ranges
 from ..image.render import SRGB, Range, Ranges, Render
+from ..image.traits import Traits
+from ..image.traits_pass import traits_of
 from ..preparation import Preparation
 from ..sources.file_form import FileForm
 from .describe import describe
@@ -81,6 +84,12 @@ class ImageBlock(InputBlock):
         """Fit the ranges of values of more than 8 bits that are not known, see `fit_ranges`."""
         fit = fit_ranges(self.render, inputs, progress, workers or available_cores(), notes)
         return Fitted(self if fit.words is None else replace(self, render=fit.render), fit.words)
+
+    def traits(
+        self, items: Sequence[Item], progress: Progress, workers: int | None = None, notes: Notes | None = None
+    ) -> tuple[Traits | None, ...]:
+        """Take the traits of each picture, see `Traits`."""
+        return traits_of(items, progress, workers or available_cores(), notes, self.render)
 
     def open(self, x: object, decode_size: DecodeSize | None = None) -> Image.Image:
         """Open an upright image of the block's mode; see `read_picture` for what ``x`` may be.

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Generic, Self, TypeVar
 
 from ...core.errors import UsageError
 from ...core.ports import Notes, Progress
+from ...core.types import Item
+from ..image.traits import Traits
 from ..preparation import Preparation
 from ..sources.file_form import FileForm
 
@@ -66,3 +68,16 @@ class InputBlock(ABC):
         """Learn, from inputs to train on, what reading others depends on: most blocks nothing. ``notes`` keeps what was found out
         of an input for the next run."""
         return Fitted(self, None)
+
+    def traits(
+        self,
+        items: Sequence[Item],
+        progress: Progress,  # noqa: ARG002  # for subclasses
+        workers: int | None = None,  # noqa: ARG002
+        notes: Notes | None = None,  # noqa: ARG002
+    ) -> tuple[Traits | None, ...]:
+        """Take what one look at each item says of it without a network: of most inputs nothing. None where it cannot be read.
+
+        ``notes`` keeps what was found out for the next run.
+        """
+        return (None,) * len(items)

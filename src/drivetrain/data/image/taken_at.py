@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
@@ -26,9 +27,17 @@ def taken_at(path: Path) -> datetime | None:
     try:
         with open_plain(path) as file, Image.open(file, formats=FORMATS) as image:
             exif = image.getexif().get_ifd(ExifTags.IFD.Exif)
-        moment, offset = exif.get(ExifTags.Base.DateTimeOriginal), exif.get(ExifTags.Base.OffsetTimeOriginal)
-        return _moment(str(moment), str(offset))
     except Exception:  # metadata that cannot be read do not make a picture unusable; anything may be raised
+        return None
+    return moment_in(exif)
+
+
+def moment_in(exif: Mapping[int, object]) -> datetime | None:
+    """Read the same from EXIF's own part that was read already."""
+    moment, offset = exif.get(ExifTags.Base.DateTimeOriginal), exif.get(ExifTags.Base.OffsetTimeOriginal)
+    try:
+        return _moment(str(moment), str(offset))
+    except ValueError:
         return None
 
 

@@ -25,6 +25,7 @@ from ...model.kinds.tasks import TASKS
 from ...model.part import Calibration
 from ...stats import metrics, mistakes
 from ...stats.calibrate import fit_beta
+from ...stats.folds import in_several_groups
 from ...stats.metrics import Floats
 from ..balance import Balance
 from ..crossval import CrossValidation, OutOfFold, quick_look
@@ -34,6 +35,7 @@ from ..head import FittedHead, class_weights, fit_head
 from ..interpretation import Interpretation
 from ..logistic import Axes
 from ..sections import MISTAKES_SHOWN, AnswerSections, ConfidentFrom, Example, confident_note
+from ..suspicion import Suspicion, of_classes
 from ..target_options import TargetOptions
 from ..worst import Worst, worst_class
 from .answered import Answered
@@ -136,6 +138,13 @@ class ClassTargets(Targets):
                 f"every {self.one} needs at least two usable images{where}{unusable}: {listed_counts(few, counts)}; add images "
                 f"or remove the {self.one}{perhaps_numbers(self.names)}"
             )
+
+    def judgeable(self, groups_N: IntArray) -> NDArray[np.bool_]:
+        known_N = in_several_groups(self.values, groups_N)
+        if len(np.unique(self.values[known_N])) < 2:
+            few = f"fewer than two {self.many} have two images that are no copies of each other, nor of one group"
+            raise DataError(f"{few}, so that nothing can be learned; add images")
+        return known_N
 
     def counts(self) -> dict[str, int]:
         counts_C = np.bincount(self.values, minlength=len(self.names))
@@ -300,6 +309,9 @@ class ClassTargets(Targets):
             "or members of one group, not skill."
         )
         return [finding(RANDOM_SPLIT_FLATTERS, sentence)]
+
+    def suspicion(self, answered: Answered) -> Suspicion:
+        return of_classes(self.values, answered.values_JO, answered.groups_J, self.names)
 
     def worst(self, answered: Answered) -> Worst | None:
         return worst_class(self.values, answered.values_JO.argmax(axis=1), answered.groups_J, self.names, self.one)

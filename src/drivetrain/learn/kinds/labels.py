@@ -42,6 +42,7 @@ from ..head import FittedHead
 from ..label_interpretation import LabelInterpretation
 from ..labels_head import fit_labels_head, look_labels, rarest_labels
 from ..sections import MISTAKES_SHOWN, AnswerSections, ConfidentFrom, Example, confident_note
+from ..suspicion import Suspicion, of_labels
 from ..target_options import DELIMITER, TargetOptions
 from ..worst import Worst, worst_label
 from .answered import Answered
@@ -150,6 +151,11 @@ class LabelTargets(Targets):
                 f"all {len(self)} usable images{where} have the label “{everywhere[0]}”, so there is nothing to tell "
                 "apart; remove it, or add images without it"
             )
+
+    def judgeable(self, groups_N: IntArray) -> NDArray[np.bool_]:
+        if len(np.unique(groups_N)) < 2 or not np.ptp(self.values, axis=0).any():
+            raise DataError("all images have the same labels, or are of one group, so that nothing can be learned")
+        return np.ones(len(self), np.bool_)
 
     def counts(self) -> dict[str, int]:
         return dict(zip(self.names, (self.values > 0.5).sum(axis=0).tolist(), strict=True))
@@ -320,6 +326,9 @@ class LabelTargets(Targets):
             return []
         claim = f"A mean average precision of {decimals(mean.value)} is not clearly better than guessing"
         return [finding(NO_BETTER_THAN_GUESSING, f"{claim} ({decimals(guess.value)}): {NOTHING_LEARNED}")]
+
+    def suspicion(self, answered: Answered) -> Suspicion:
+        return of_labels(self.values, answered.values_JO, answered.groups_J, self.names, self.answered_as.text_of)
 
     def worst(self, answered: Answered) -> Worst | None:
         return worst_label(self.values, answered.values_JO, answered.groups_J, self.names, answered.seed)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
@@ -34,6 +35,7 @@ from ..number_interpretation import NumberInterpretation
 from ..numbers_head import fit_numbers_head, look_numbers, rank_strata
 from ..scale import Scale
 from ..sections import MISTAKES_SHOWN, AnswerSections, ConfidentFrom, Example
+from ..suspicion import Suspicion, of_numbers
 from ..target_options import TargetOptions
 from ..worst import Worst, worst_range
 from .answered import Answered
@@ -54,10 +56,6 @@ LEAST_SPREAD = 1e-30
 
 # The most numbers whose plots a report has room for.
 MOST_PLOTTED = 4
-
-
-def _label(item: Item) -> str | None:
-    return item.label
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,7 +85,7 @@ class NumberTargets(Targets):
 
     @classmethod
     def data_block(cls, options: TargetOptions, inputs: InputBlock) -> DataBlock:  # noqa: ARG003
-        return DataBlock((inputs, RegressionBlock), open_source, get_y=_label)
+        return DataBlock((inputs, RegressionBlock), open_source, get_y=attrgetter("label"))
 
     @classmethod
     def reads(cls, block: TargetBlock[Any] | None) -> bool:
@@ -310,6 +308,9 @@ class NumberTargets(Targets):
                 )
                 found.append(finding(NO_BETTER_THAN_GUESSING, sentence))
         return found
+
+    def suspicion(self, answered: Answered) -> Suspicion:
+        return of_numbers(self.values, answered.values_JO, self.names)
 
     def worst(self, answered: Answered) -> Worst | None:
         """Return the range of the (first) number that is answered worst."""

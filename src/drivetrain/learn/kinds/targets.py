@@ -34,6 +34,7 @@ from ..label_interpretation import LabelInterpretation
 from ..number_interpretation import NumberInterpretation
 from ..scale import Scale
 from ..sections import AnswerSections, ConfidentFrom
+from ..suspicion import Suspicion
 from ..target_options import TargetOptions
 from ..worst import Worst
 from .answered import Answered
@@ -61,8 +62,7 @@ class Targets(ABC):
     competing: ClassVar[bool] = False
     """Tells whether outputs compete, so that they can be balanced against each other."""
     compared: ClassVar[tuple[str, ...]]
-    """Slugs of the figures by which an evaluation is compared with what training claimed. Their intervals have to hold on
-    few images: those of a share, or of a mean error."""
+    """Slugs of the figures by which an evaluation is compared with training: their intervals have to hold on few images."""
     loss_is: ClassVar[tuple[str, str]]
     """The loss that features are compared by, and a sentence that says what it is."""
     one_label: ClassVar[bool] = False
@@ -216,6 +216,11 @@ class Targets(ABC):
             DataError: there is not.
         """
 
+    def judgeable(self, groups_N: IntArray) -> NDArray[np.bool_]:  # noqa: ARG002
+        """(N,) which items the others can judge; the rest stands in the way of learning. Raises what `check` does."""
+        self.check()
+        return np.ones(len(self), np.bool_)
+
     def counts(self) -> dict[str, int]:
         """Count the images that have each output, by name; for numbers, all images for each."""
         return dict.fromkeys(self.names, len(self))
@@ -332,6 +337,10 @@ class Targets(ABC):
     def about_leakage(self, figures: Figures) -> list[Finding]:  # noqa: ARG002
         """Make findings on whether a random split would have flattered the figures."""
         return []
+
+    @abstractmethod
+    def suspicion(self, answered: Answered) -> Suspicion:
+        """Return how likely each target is wrong, by an answer that has not seen its group."""
 
     @abstractmethod
     def worst(self, answered: Answered) -> Worst | None:

@@ -1,0 +1,64 @@
+"""The sharpness of a picture: the share of its steps from pixel to pixel that blurring it further would take away.
+
+A picture that is blurred already hardly changes when it is blurred once more (Crété et al. 2007, "The blur effect: perception and
+estimation with a new no-reference perceptual blur metric"). Being a ratio, it does not depend on contrast or on how much detail
+there is: small steps count for little, so that a sharp subject before a soft background is sharp. It is taken along rows and
+along columns, and the lesser counts, as a moved camera blurs in one direction.
+
+What one pixel is depends on the size, so that pictures are brought to one: `SIDE` pixels on the longer side; smaller ones stay as
+they are. On 377 real photos (animals, clothing, scenes) the median is 0.73 and 99 of 100 lie above 0.60; a Gaussian blur of 0.4 %
+of the longer side is told from the originals with an AUROC of 1.000 (0.6 %: median 0.29, 95 of 100 below 0.42), a motion blur of
+1.5 % with one of 0.996; halving or quartering the size moves it by 0.03. Noise passes for detail. Shapes: H, W pixels.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from PIL import Image
+
+from ...core.types import FloatArray
+
+SIDE = 512
+"""The longer side, in pixels, of the picture that is measured."""
+# Pixels of the blur, as in the paper.
+WIDTH = 9
+# A picture whose neighbouring pixels differ by less on average, a quarter of one level in 255, has no detail to measure.
+FLAT = 0.25 / 255
+
+
+def sharpness(image: Image.Image) -> float | None:
+    """From 0, blurred, to 1; None of a picture without detail, such as one that is black.
+
+    >>> sharpness(Image.new("RGB", (64, 64)))
+    """
+    luma_HW = _luma(image)
+    if min(luma_HW.shape) <= WIDTH:
+        return None
+    found = [_kept(part_HW) for part_HW in (luma_HW, np.ascontiguousarray(luma_HW.T))]
+    known = [share for share in found if share is not None]
+    return min(known) if known else None
+
+
+def _luma(image: Image.Image) -> FloatArray:
+    """(H, W) luma in 0–1, of the size that is measured."""
+    grey = image.convert("L")
+    scale = SIDE / max(grey.size)
+    if scale < 1:
+        size = max(1, round(grey.width * scale)), max(1, round(grey.height * scale))
+        # Box: with it a JPEG decoded at a reduced scale measures as one decoded in full (to 0.004 on 24 photos of 5 megapixels);
+        # other filters are off by up to 0.02.
+        grey = grey.resize(size, Image.Resampling.BOX)
+    return np.asarray(grey, np.float32) / np.float32(255)
+
+
+def _kept(luma_HW: FloatArray) -> float | None:
+    """Return the share of steps down the columns that a blur along them takes away; None where there are hardly any."""
+    half = WIDTH // 2
+    padded = np.pad(luma_HW, ((half + 1, half), (0, 0)), mode="edge")
+    total = np.cumsum(padded, axis=0)
+    blurred_HW = (total[WIDTH:] - total[:-WIDTH]) / WIDTH
+    steps = np.abs(np.diff(luma_HW, axis=0))
+    if float(steps.mean()) < FLAT:
+        return None
+    lost = np.maximum(steps - np.abs(np.diff(blurred_HW, axis=0)), 0)
+    return float(lost.sum() / steps.sum())
