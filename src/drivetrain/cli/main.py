@@ -19,6 +19,7 @@ from . import (
     bundles,
     caching,
     certifying,
+    desk,
     handing_over,
     monitoring,
     prediction,
@@ -69,6 +70,7 @@ app.command("evaluate")(prediction.evaluate)
 app.command("report")(bundles.report)
 app.command("inspect")(bundles.inspect)
 app.command("certify")(certifying.certify)
+app.command("clean")(desk.clean)
 app.command("trace")(prediction.trace)
 app.command("sign")(signing.sign)
 app.command("verify")(signing.verify)
