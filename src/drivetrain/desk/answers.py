@@ -46,6 +46,7 @@ class EditAnswer(Answer):
     after: Place
     why: str
     how: ToldHow
+    step: str | None = Field(description="Shared by the edits of one step, which are undone together")
     undoes: str | None = Field(description="Id of the edit that this one takes back")
     redoes: str | None = Field(description="Id of the edit that this one makes again")
 
@@ -135,6 +136,7 @@ class DeskAnswer(Answer):
     left_out_total: int
     notes: list[str] = Field(description="How the source was taken, in sentences")
     log: str = Field(description="The file in which edits are kept")
+    lost: list[str] = Field(description="Names of edited items that are not in the set any more, at most 100")
 
 
 class Overtaken(Answer):

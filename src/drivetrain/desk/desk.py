@@ -10,12 +10,14 @@ from typing import Literal
 
 from starlette.requests import Request
 
+from ..core.errors import DataError
 from ..core.records import Role
 from ..serve.access import Caller, Guard
 from ..serve.http.body import BodyReader
 from ..serve.http.problems import Problem
 from ..workbench.board import Board
 from ..workbench.session import CleaningSession
+from ..workbench.situation import Situation
 from .bell import Bell
 from .pictures import Thumbnails
 
@@ -53,11 +55,17 @@ class Desk:
             Problem: they are not known yet (503), or will never be (409).
         """
         session = self.session
-        if session.board is not None:
-            return session.board
+        if session.opened is not None:
+            return session.opened.board
         if session.state == "failed":
             raise Problem("conflict", f"the source could not be read: {session.problem}")
         raise Problem("overloaded", "the set is still being surveyed; ask again soon", retry_after_s=1)
+
+    def situation(self) -> Situation:
+        """Where every item stands; raises what `board` does."""
+        self.board()
+        assert self.session.situation is not None, "it is taken before there is a board to be seen"
+        return self.session.situation
 
     def row(self, key: str) -> int:
         """The row of an item's id.
@@ -74,5 +82,5 @@ class Desk:
         """Read for good what other processes write into the log."""
         while True:
             await asyncio.sleep(every_s)
-            with suppress(OSError):  # a disk that is gone for a moment
+            with suppress(DataError):  # a disk that is gone for a moment; whoever writes is told
                 await asyncio.to_thread(self.session.refresh)

@@ -8,7 +8,6 @@ import webbrowser
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -16,6 +15,7 @@ from ..core.errors import UsageError
 from ..serve.listening import address_of, bind, check_installed, leave_alone, run_on
 
 if TYPE_CHECKING:
+    from ..curate.suspect import Suspect
     from ..training.options import TrainOptions
     from ..workbench.survey import Survey
     from ..workbench.surveying import Surveying
@@ -53,17 +53,18 @@ def build(options: DeskOptions) -> Desk:
     Raises:
         UsageError: others can reach the address, and there is no key.
     """
+    from ..data.edits.log import EditLog
+    from ..data.edits.places import log_place
     from ..serve.http.body import BodyReader
     from ..serve.settings import RequestLimits, is_loopback
-    from ..workbench.margins import by_margin
-    from ..workbench.memory_log import MemoryLog
     from ..workbench.session import CleaningSession
     from .desk import Desk
     from .key import guard_of
     from .pictures import Thumbnails
 
     guard = guard_of(options.host, options.key_file, loopback=is_loopback(options.host))
-    session = CleaningSession(partial(look, options), MemoryLog(), by_margin, lambda: datetime.now(UTC))
+    log = EditLog.open(log_place(options.source))
+    session = CleaningSession(SourceLooks(options), log, lambda: datetime.now(UTC))
     return Desk(
         source=Path(options.source).name or options.source,
         mode=options.mode,
@@ -72,24 +73,36 @@ def build(options: DeskOptions) -> Desk:
         guard=guard,
         bodies=BodyReader(RequestLimits(body_bytes=16 << 20, in_flight_bytes=128 << 20)),
         thumbnails=Thumbnails(),
-        log_path="",
+        log_path=str(log.path),
         by=options.by or user_name(),
     )
 
 
-def look(options: DeskOptions, progress: Surveying) -> Survey:
-    """Survey the source as it lies."""
-    from ..embed.cache import EmbeddingCache, default_folder
-    from ..embed.unpack_place import unpack_place
-    from ..workbench.survey import survey
+@dataclass(frozen=True)
+class SourceLooks:
+    """The looks that a session takes at a source."""
 
-    training = options.training
-    cache = EmbeddingCache(training.cache or default_folder() if training.use_cache else None, progress.say)
-    try:
-        place = unpack_place(training.cache, use_cache=training.use_cache)
-        return survey(options.source, training, cache, progress, place)
-    finally:
-        cache.close()
+    options: DeskOptions
+
+    def survey(self, progress: Surveying) -> Survey:
+        """Survey the source as it lies."""
+        from ..embed.cache import EmbeddingCache, default_folder
+        from ..embed.unpack_place import unpack_place
+        from ..workbench.survey import survey
+
+        training = self.options.training
+        cache = EmbeddingCache(training.cache or default_folder() if training.use_cache else None, progress.say)
+        try:
+            place = unpack_place(training.cache, use_cache=training.use_cache)
+            return survey(self.options.source, training, cache, progress, place)
+        finally:
+            cache.close()
+
+    def suspects(self, survey: Survey) -> tuple[Suspect, ...]:
+        """The items to look at."""
+        from ..workbench.suspecting import suspects_of
+
+        return suspects_of(survey)
 
 
 def user_name() -> str:

@@ -205,7 +205,8 @@ class CleaningSession:
 
     def _rank(self, since_s: float | None) -> None:
         opened, situation = self.opened, self.situation
-        assert opened is not None and situation is not None, "a survey comes first"
+        assert opened is not None, "a survey comes first"
+        assert situation is not None, "it is taken with the survey"
         survey = opened.refitter.refit(situation.standings)
         suspects = self._looks.suspects(survey)
         seconds = None if since_s is None else time.monotonic() - since_s

@@ -51,12 +51,14 @@ def change_routes(desk: Desk) -> APIRouter:
 
 def _since(desk: Desk, after: str | None) -> Changes:
     session = desk.session
-    found = session.edits_after(after)
-    edits = found or []
+    edits = session.edits.after(after)
+    board = session.opened.board if session.opened else None
+    # The log gives all it has behind an edit that it does not know.
+    unknown = after is not None and len(edits) == len(session.edits.edits)
     return Changes(
-        edits=edit_answers(session, edits[:MOST_EDITS]),
-        more=len(edits) > MOST_EDITS,
-        restart=found is None,
-        last_edit_id=session.last_edit_id(),
+        edits=edit_answers(board, () if unknown else edits[:MOST_EDITS]),
+        more=len(edits) > MOST_EDITS and not unknown,
+        restart=unknown,
+        last_edit_id=session.edits.last_edit_id,
         ranking=ranking_answer(session),
     )

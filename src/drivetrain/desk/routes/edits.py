@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from typing import TypeVar
 
 from fastapi import APIRouter, Depends
 from starlette.requests import Request
@@ -11,16 +12,20 @@ from starlette.responses import JSONResponse, Response
 
 from ...core.errors import DataError
 from ...core.records import Role
-from ...data.edits.edit import Change, Edit
+from ...data.edits.edit import Change
+from ...data.edits.log import Recorded as Done
+from ...data.edits.undoing import Refused
 from ...serve.access import Caller
 from ...serve.http.body import Gone
 from ...serve.http.problems import Problem, documented
 from ...serve.routes.told_body import told_body
-from ...workbench.memory_log import Refused
+from ...workbench.wish import relabelled, with_fate
 from ..answers import Recorded, Stepped
 from ..bodies import ChangeBody, EditsBody, Relabel, StepBody, described
 from ..desk import Desk
 from ..telling import edit_answers, overtaken
+
+T = TypeVar("T")
 
 # Room for 2,000 changes with long labels.
 MOST_BYTES = 4 << 20
@@ -40,6 +45,7 @@ REFUSED = documented(
     "unprocessable",
     "too-many-requests",
     "overloaded",
+    "store-unavailable",
 )
 
 
@@ -80,29 +86,41 @@ def _recorded(desk: Desk, told: EditsBody) -> Recorded:
     if twice:
         raise Problem("unprocessable", f"{twice} items are named twice; name each once")
     changes = [_change(desk, change) for change in told.changes]
-    done = session.mark(changes, told.by)
+    done = written(lambda: session.mark(changes, told.by))
     return Recorded(
-        edits=edit_answers(session, done.edits),
-        overtaken=overtaken(session, done.overtaken),
-        last_edit_id=session.last_edit_id(),
+        edits=edit_answers(desk.board(), done.edits),
+        overtaken=overtaken(desk.board(), done.overtaken),
+        last_edit_id=session.edits.last_edit_id,
     )
 
 
+def written(work: Callable[[], T]) -> T:
+    """Write into the log.
+
+    Raises:
+        Problem: it cannot be written to (503).
+    """
+    try:
+        return work()
+    except DataError as error:
+        raise Problem("store-unavailable", f"nothing was changed: {error}", retry_after_s=5) from None
+
+
 def _change(desk: Desk, told: ChangeBody) -> Change:
-    row, session = desk.row(told.id), desk.session
+    row, session, board = desk.row(told.id), desk.session, desk.board()
+    assert session.opened is not None, "a board comes with a survey"
     try:
         if isinstance(told.to, Relabel):
-            to = session.relabelled(row, told.to.label, told.to.labels)
+            item, lying = board.items[row], session.opened.lying
+            to = relabelled(lying, session.outputs, item, told.to.label, told.to.labels)
         else:
-            to = session.with_fate(row, told.to)
+            to = with_fate(desk.situation().standing(row), told.to)
     except DataError as error:
         raise Problem("unprocessable", str(error)) from None
-    return Change(desk.board().items[row].id, to, told.why, told.how, told.seen)
+    return Change(board.items[row].id, to, told.why, told.how, told.seen)
 
 
-def _add_step(
-    router: APIRouter, desk: Desk, name: str, summary: str, step: Callable[[str], tuple[Edit, ...] | Refused]
-) -> None:
+def _add_step(router: APIRouter, desk: Desk, name: str, summary: str, step: Callable[[str], Done | Refused]) -> None:
     needs = desk.needs(Role.REVIEW)
 
     async def stepped(request: Request, caller: Caller = Depends(needs)) -> Response:
@@ -112,11 +130,11 @@ def _add_step(
         except Gone:
             return GONE
         desk.board()
-        done = await asyncio.to_thread(step, told.by)
+        done = await asyncio.to_thread(lambda: written(lambda: step(told.by)))
         if isinstance(done, Refused):
-            raise Problem("conflict", done.why)
-        session = desk.session
-        answer = Stepped(edits=edit_answers(session, done), last_edit_id=session.last_edit_id())
+            raise Problem("conflict", done.sentence)
+        edits = edit_answers(desk.board(), done.edits)
+        answer = Stepped(edits=edits, last_edit_id=desk.session.edits.last_edit_id)
         return JSONResponse(answer.model_dump(mode="json"))
 
     handler: Callable[..., Awaitable[Response]] = stepped

@@ -29,7 +29,7 @@ def gain_routes(desk: Desk) -> APIRouter:
             before=None,
             after=None,
             difference=None,
-            edited=len(desk.session.edited_rows()),
+            edited=0,
             note="nothing has been compared yet",
             curve=[],
             curve_note=None,

@@ -18,6 +18,7 @@ from ...serve.http.problems import Problem, documented
 from ...serve.work.turns import Turns
 from ..answers import ItemDetail, ItemPage
 from ..desk import Desk
+from ..listing import Wanted
 from ..pictures import Shown
 from ..telling import edit_answers, item_answer, item_fields
 
@@ -62,11 +63,11 @@ def _add_list(router: APIRouter, desk: Desk) -> None:
         limit: Annotated[int, Query(ge=1, le=MOST_ITEMS)] = 100,
     ) -> ItemPage:
         """Filters look at what stands now, suspicion at the newest ranking."""
-        desk.board()
-        session = desk.session
-        version, rows = session.rows(label=label, fate=fate, reason=reason, order=order)
-        shown = [item_answer(session, row) for row in rows[offset : offset + limit]]
-        return ItemPage(version=version, total=len(rows), items=shown)
+        situation, ranking = desk.situation(), desk.session.ranking
+        wanted = Wanted(label, fate, reason, order)
+        rows = wanted.rows(situation, ranking)
+        shown = [item_answer(situation, ranking, row) for row in rows[offset : offset + limit]]
+        return ItemPage(version=ranking.version if ranking else 0, total=len(rows), items=shown)
 
 
 def _add_one(router: APIRouter, desk: Desk) -> None:
@@ -78,14 +79,15 @@ def _add_one(router: APIRouter, desk: Desk) -> None:
     )
     def item(item_id: str) -> ItemDetail:
         """With its neighbours, its edits and what a model that has not seen it answers."""
-        row, session = desk.row(item_id), desk.session
-        name = desk.board().items[row].name
+        row, situation, ranking = desk.row(item_id), desk.situation(), desk.session.ranking
+        board, near = situation.board, ranking.neighbours(row) if ranking else []
+        history = desk.session.edits.standings.history(board.items[row].id)
         return ItemDetail.model_validate(
             {
-                **item_fields(session, row),
-                "neighbours": [item_answer(session, other) for other in session.neighbours(row)],
-                "history": edit_answers(session, session.history(row)),
-                "probs": session.ranking.answer_to(name) if session.ranking else {},
+                **item_fields(situation, ranking, row),
+                "neighbours": [item_answer(situation, ranking, other) for other in near],
+                "history": edit_answers(board, history),
+                "probs": ranking.answer_to(row) if ranking else {},
             }
         )
 
