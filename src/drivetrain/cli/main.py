@@ -21,6 +21,7 @@ from . import (
     certifying,
     desk,
     handing_over,
+    labelling,
     monitoring,
     prediction,
     serving,
@@ -71,6 +72,7 @@ app.command("report")(bundles.report)
 app.command("inspect")(bundles.inspect)
 app.command("certify")(certifying.certify)
 app.command("clean")(desk.clean)
+app.command("label")(labelling.label)
 app.command("trace")(prediction.trace)
 app.command("sign")(signing.sign)
 app.command("verify")(signing.verify)

@@ -126,7 +126,7 @@ def run(options: DeskOptions, started: Callable[[Desk, str], None]) -> None:
 
     raise_descriptors()
     desk = build(options)
-    listening = _bind(options.host, options.port)
+    listening = bind_desk(options.host, options.port)
     address = address_of(options.host, listening)
     set_up("text", requests=False)
     app = create_app(desk)
@@ -137,7 +137,7 @@ def run(options: DeskOptions, started: Callable[[Desk, str], None]) -> None:
     run_on(app, listening, DRAIN_S)
 
 
-def _bind(host: str, port: int | None) -> socket.socket:
+def bind_desk(host: str, port: int | None) -> socket.socket:
     """Listen on the port named, or on the first that is free."""
     if port is not None:
         return bind(host, port)
