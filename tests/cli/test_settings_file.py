@@ -124,4 +124,4 @@ def test_the_example_in_the_documentation_can_be_chosen(file: Path) -> None:
     alone = {row.name for row in table() if not row.option.help}
     renamed = {row.name for row in table() if row.option.help and row.flag != "--" + row.name.replace("_", "-")}
     assert alone == set(re.findall(r"`(\w+)`", page.split("`--no-cache`. ")[1].split(" have no option")[0]))
-    assert renamed == {"target_names", "use_cache"}
+    assert renamed == {"target_names", "use_cache", "edits"}

@@ -29,6 +29,7 @@ class Reading:
     splits: str | None = None
     cache: Path | None = None
     use_cache: bool = True
+    edits: bool = True
 
     def told(self, store: ToldStore, manifest: Manifest) -> FieldData:
         """Return what a store holds to certify a bundle by, which `answered` then takes.
@@ -56,6 +57,7 @@ class Reading:
             delimiter=self.delimiter,
             normalise_labels=self.normalise_labels,
             splits=self.splits,
+            edits=self.edits,
             cache=self.cache,
             use_cache=self.use_cache,
             progress=progress,

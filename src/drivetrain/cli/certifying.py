@@ -8,7 +8,17 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..core.local_path import local_path
-from .flags import BundleArgument, CacheOption, JsonFlag, NoCache, NoGolden, NormaliseLabels, Splits, check_cache
+from .flags import (
+    BundleArgument,
+    CacheOption,
+    JsonFlag,
+    NoCache,
+    NoEdits,
+    NoGolden,
+    NormaliseLabels,
+    Splits,
+    check_cache,
+)
 from .prediction import Delimiter, Split
 
 if TYPE_CHECKING:
@@ -62,6 +72,7 @@ def certify(
     delimiter: Delimiter = None,
     normalise_labels: NormaliseLabels = False,
     splits: Splits = None,
+    no_edits: NoEdits = False,
     no_golden: NoGolden = False,
     cache: CacheOption = None,
     no_cache: NoCache = False,
@@ -88,7 +99,7 @@ def certify(
         false_alarm=false_alarm,
         seed=seed,
     )
-    reading = Reading(split, delimiter, normalise_labels, splits, cache, not no_cache)
+    reading = Reading(split, delimiter, normalise_labels, splits, cache, not no_cache, not no_edits)
     predictor = load(bundle, golden=not no_golden)
     found = certify_bundle(predictor, labelled, asked, out=out, reading=reading, progress=ConsoleProgress())
     if json:

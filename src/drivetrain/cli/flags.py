@@ -31,6 +31,8 @@ IgnoreOption = Annotated[list[str] | None, typer_option(_TRAIN["ignore"])]
 
 NormaliseLabels = Annotated[bool, typer_option(_TRAIN["normalise_labels"])]
 
+NoEdits = Annotated[bool, typer_option(_TRAIN["edits"])]
+
 Splits = Annotated[str | None, typer_option(_TRAIN["splits"])]
 
 Verify = Annotated[Path | None, typer_option(_SERVE["verify"])]

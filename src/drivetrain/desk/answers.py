@@ -248,4 +248,8 @@ class Gain(Answer):
     curve: list[CurvePoint]
     curve_note: str | None
     outlook: Outlook
-    version: int = Field(description="Version of the ranking that this is about")
+    pending: bool = Field(description="True where a newer curve and outlook are being worked out; ask again in a while")
+    version: int = Field(description="Version of the ranking that before and after are about")
+    curve_version: int = Field(
+        description="Version of the ranking that curve and outlook are about; 0 where there are none"
+    )

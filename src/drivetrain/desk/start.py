@@ -6,7 +6,7 @@ import getpass
 import socket
 import webbrowser
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -94,7 +94,8 @@ class SourceLooks:
         cache = EmbeddingCache(training.cache or default_folder() if training.use_cache else None, progress.say)
         try:
             place = unpack_place(training.cache, use_cache=training.use_cache)
-            return survey(self.options.source, training, cache, progress, place)
+            lying = replace(training, targets=replace(training.targets, edits=False))
+            return survey(self.options.source, lying, cache, progress, place)
         finally:
             cache.close()
 

@@ -63,6 +63,7 @@ def evaluate(
     delimiter: str | None = None,
     normalise_labels: bool = False,
     splits: str | None = None,
+    edits: bool = True,
     cache: str | Path | None = None,
     use_cache: bool = True,
     workers: int | None = None,
@@ -74,7 +75,8 @@ def evaluate(
     bundle does not know are skipped. ``split`` takes only the items so named (``train``, ``valid``, ``test``). ``block``
     reads the source as it did for training; ``delimiter`` (``;`` by default, or what does so there) stands between several
     labels. ``normalise_labels`` takes labels that differ from the bundle's only in case, spaces or the format of a number for
-    these; ``splits`` names the folders that are splits, as for training. Images that are copies of each other count as one
+    these; ``splits`` names the folders that are splits, as for training; ``edits=False`` reads the source without what people
+    changed. Images that are copies of each other count as one
     where intervals are reckoned. Findings whose codes stand in ``ignore`` are left out.
 
     Embeddings are taken from ``cache`` (the folder that `drivetrain.train` uses unless given; in memory only with
@@ -96,7 +98,7 @@ def evaluate(
     predictor = bundle if isinstance(bundle, Predictor) else load(bundle, golden=golden)
     _check_delimiter(delimiter, predictor.manifest, block)
     _check_reading(normalise_labels, splits, predictor.manifest, block)
-    options = TargetOptions(predictor.manifest.task, delimiter, splits=splits)
+    options = TargetOptions(predictor.manifest.task, delimiter, splits=splits, edits=edits)
     folder = Path(cache) if cache is not None else None
     place = unpack_place(folder, use_cache=use_cache)
     reads = predictor.manifest.input.block()

@@ -7,14 +7,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ..core.errors import DataError, StepError, UsageError
+from ..core.errors import DataError, SourceError, StepError, UsageError
 from ..core.reference import Reference
 from ..core.scratch import Into
-from ..core.types import Dataset, Item
+from ..core.types import Dataset, Item, Skipped
 from ..data.block.blocks import ImageBlock, InputBlock, TargetBlock
 from ..data.block.datablock import LEAK_FREE, DataBlock
 from ..data.block.datasets import View
+from ..data.block.edited import edited_samples, grouped_samples
 from ..data.block.sample import Sample, folder_of
+from ..data.edits.overlay import NO_LABEL, edited, log_of
 from ..data.sources.opening import open_source
 from ..model.kinds.tasks import TaskName
 from .kinds.registry import TARGETS, kind_of_block
@@ -122,8 +124,11 @@ def samples_of(
     if own_reader:
         items, skipped = block.items(source)
         title = str(source) if isinstance(source, str | Path) else f"Python {type(source).__name__}"
-        return Labelled(Dataset(title, (), tuple(skipped)), block.samples(items, folder_of(source)), target, kind)
-    dataset = open_source(source, unpack_dir=unpack_dir, form=block.input_block.files, splits=options.splits)
+        samples = grouped_samples(block.samples(items, folder_of(source)), source)
+        return _as_edited(Labelled(Dataset(title, (), tuple(skipped)), samples, target, kind), block, source, options)
+    dataset = _opened(source, options, block.input_block, unpack_dir)
+    if given is None and options.edits:
+        dataset = edited(dataset, source)
     # Items without a label are left out, as they cannot teach one; a block with a get_y of its own may know better.
     knows_better = given is not None and given.get_y is not None
     labelled = [item for item in dataset.items if item.label is not None or knows_better]
@@ -131,7 +136,29 @@ def samples_of(
         kind.check_labels(labelled)
         options, notes = kind.settled(options, labelled, vocabulary)
         block, dataset = block_for(options, inputs), dataset.noting(*notes)
-    return Labelled(dataset, block.samples(labelled), target, kind)
+    found = Labelled(dataset, block.samples(labelled), target, kind)
+    return found if given is None else _as_edited(found, given, source, options)
+
+
+def _opened(source: Source, options: TargetOptions, inputs: InputBlock, unpack_dir: Into) -> Dataset:
+    """Open a source with the labels that it has. One without any is as good where a person has labelled it since."""
+    try:
+        return open_source(source, unpack_dir=unpack_dir, form=inputs.files, splits=options.splits)
+    except SourceError:
+        log = log_of(source) if options.edits else None
+        if log is None or not any(stood.standing.label is not None for stood in log.standings.values()):
+            raise
+        bare = open_source(source, unpack_dir=unpack_dir, form=inputs.files, labelled=False)
+        skipped = tuple(Skipped(item.name, NO_LABEL, "nobody has labelled it yet") for item in bare.items)
+        return replace(bare, items=(), skipped=(*bare.skipped, *skipped))
+
+
+def _as_edited(found: Labelled, block: DataBlock, source: Source, options: TargetOptions) -> Labelled:
+    """Lay people's edits over what a block of their own has read."""
+    if not options.edits:
+        return found
+    samples, notes = edited_samples(block, found.samples, source)
+    return replace(found, samples=samples, dataset=found.dataset.noting(*notes))
 
 
 def targets_of(

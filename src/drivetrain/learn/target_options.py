@@ -65,3 +65,11 @@ class TargetOptions:
             metavar="FOLDERS",
         ),
     )
+    edits: bool = option(
+        True,
+        Option(
+            "Read the data as they lie, without what people changed (edits.jsonl beside them).",
+            about="False reads the data as they lie, without what people changed: the log ``edits.jsonl`` beside them.",
+            flag="--no-edits",
+        ),
+    )

@@ -32,6 +32,7 @@ class Choices(TypedDict, total=False):
     order: Sequence[str] | None
     normalise_labels: bool | None
     splits: str | None
+    edits: bool | None
     deep: bool | None
     epochs: int | None
     stages: int | None

@@ -1,4 +1,4 @@
-"""The items of a surveyed set as they lie in the source, each under a key that an address can hold."""
+"""The items of a surveyed set as they lie in the source, each under a key that an address can hold. Shapes: N items."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from functools import cached_property
 
 import numpy as np
 
-from ..core.types import Item, ItemFacts
+from ..core.types import IntArray, Item, ItemFacts
 from ..data.edits.edit import Standing
 from .survey import Survey
 
@@ -32,15 +32,21 @@ class Board:
 
     items: tuple[Item, ...]
     facts: tuple[ItemFacts, ...]
+    groups_N: IntArray
+    """Items of one group are copies, or belong together otherwise."""
 
     @classmethod
     def of(cls, survey: Survey) -> Board:
-        """The board of what was surveyed; labels that may be several are told one by one."""
+        """The board of what was surveyed. An item read has its target in words for people; here it is written in full."""
         items, targets = survey.sample.items, survey.sample.targets
         if targets.delimited:
             names = np.asarray(targets.names, object)
-            items = tuple(replace(item, labels=tuple(names[targets.values[row] > 0])) for row, item in enumerate(items))
-        return cls(items, survey.chosen.embeddings.facts)
+            labels = [tuple(names[values > 0]) for values in targets.values]
+            items = tuple(replace(item, labels=own) for item, own in zip(items, labels, strict=True))
+        elif not targets.counted:
+            texts = [", ".join(map(_in_full, values)) for values in targets.values]
+            items = tuple(replace(item, label=text) for item, text in zip(items, texts, strict=True))
+        return cls(items, survey.chosen.embeddings.facts, survey.sample.groups_N)
 
     def __len__(self) -> int:
         return len(self.items)
@@ -84,3 +90,8 @@ class Board:
 
 def _whole(value: object) -> int | None:
     return value if isinstance(value, int) else None
+
+
+def _in_full(number: np.float32) -> str:
+    """Write a number with as many digits as it takes to read the same one again."""
+    return np.format_float_positional(number, unique=True, trim="-")

@@ -8,7 +8,7 @@ removed keep their row and weigh nothing. Shapes: A items of the survey, J of th
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,20 +17,34 @@ from threadpoolctl import threadpool_limits
 from ..core.cores import available_cores
 from ..core.errors import DataError
 from ..core.scratch import Scratch
-from ..core.types import Dataset, IntArray, Item
+from ..core.types import Dataset, FloatArray, IntArray, Item
 from ..curate.duplicates import Duplicates
 from ..data.edits.edit import Fate, Standing
 from ..learn.crossval import OutOfFold, Validation
 from ..learn.head import FittedHead
+from ..learn.judged import Judged
 from ..learn.kinds.targets import Targets
 from ..learn.logistic import Axes
 from ..learn.reading import samples_of, targets_of
+from ..stats.metrics import Floats
 from ..training.holdout import out_of_fold
 from .board import Board
 from .situation import labels_of
 from .survey import Survey, fit_survey
 
 Rows = NDArray[np.intp]
+
+
+@dataclass(frozen=True, eq=False)
+class Current:
+    """The data that the last refit was about."""
+
+    targets: Targets
+    """Those of all A items."""
+    own_J: Rows
+    """The rows of the items judged."""
+    weights_A: FloatArray
+    """0 for items that are not learned of."""
 
 
 class Refitter:
@@ -41,6 +55,7 @@ class Refitter:
         self._lying, self._board = lying, board
         self._axes: Axes | None = None
         self._last: Validation | None = None
+        self._current: Current | None = None
 
     def prepare(self) -> None:
         """Do what the first refit would have to wait for."""
@@ -57,7 +72,9 @@ class Refitter:
         """
         lying, board = self._lying, self._board
         if tuple(standings) == board.lying:
+            self._current = None if lying.judged is None else self._as_lying(lying, lying.judged)
             return lying
+        self._current = None
         rows = np.asarray([row for row, one in enumerate(standings) if one.fate is not Fate.REMOVED], np.intp)
         items = tuple(_standing_as(item, one) for item, one in zip(board.items, standings, strict=True))
         if lying.fitted is None or not self._known(standings):
@@ -82,13 +99,10 @@ class Refitter:
         own = rows[rows_J]
         weights_A = np.zeros(len(targets), np.float32)
         weights_A[own] = known.targets.weights(known.weights_N, survey.options.balance, known.groups_N)
-        self.prepare()
-        assert self._axes is not None, "a survey with a head has axes"
-        validation = targets.validation(self._axes, self._folds_A(first), weights_A, available_cores())
-        if self._last is not None:
-            validation.begin_with(self._last)
+        validation = self._validation(first, targets, weights_A)
         found = validation.at(first.out_of_fold.penalty)
         self._last = validation
+        self._current = Current(targets, own, weights_A)
         judged = OutOfFold(found.penalty, found.logits_NC[own], found.beta, found.losses_N[own], found.loss)
         fitted = replace(
             first,
@@ -98,6 +112,42 @@ class Refitter:
         )
         how = f"out of fold, {first.n_folds} folds that keep groups together"
         return replace(survey, fitted=fitted, judged=out_of_fold(rows_J, known, fitted, how), unfit=None)
+
+    def _as_lying(self, lying: Survey, judged: Judged) -> Current:
+        targets, weights_A = lying.sample.targets, np.zeros(len(lying.sample), np.float32)
+        known = judged.targets
+        weights_A[judged.rows_J] = known.weights(
+            lying.sample.weights_N[judged.rows_J], lying.options.balance, judged.groups_J
+        )
+        return Current(targets, judged.rows_J, weights_A)
+
+    @property
+    def current(self) -> Current | None:
+        """The items that the last refit learned of; None where it learned nothing, or brought new outputs."""
+        return self._current
+
+    def trial(self, learned_A: NDArray[np.bool_]) -> Floats:
+        """(J, O) answers to all items judged where only those of ``learned_A`` were learned of; heads see no item's group."""
+        first, current = self._lying.fitted, self._current
+        assert first is not None, "a trial follows a refit that learned something"
+        assert current is not None, "a trial follows a refit that learned something"
+        validation = self._validation(first, current.targets, current.weights_A * learned_A)
+        found = validation.at(first.out_of_fold.penalty)
+        return current.targets.answers(found.logits_NC[current.own_J], found.beta)
+
+    @property
+    def learned(self) -> float:
+        """The share of the set that each fold's head learns of."""
+        first = self._lying.fitted
+        return 1.0 if first is None else 1 - 1 / first.n_folds
+
+    def _validation(self, first: FittedHead, targets: Targets, weights_A: FloatArray) -> Validation:
+        self.prepare()
+        assert self._axes is not None, "a survey with a head has axes"
+        validation = targets.validation(self._axes, self._folds_A(first), weights_A, available_cores())
+        if self._last is not None:
+            validation.begin_with(self._last)
+        return validation
 
     def _folds_A(self, first: FittedHead) -> IntArray:
         """The fold of every item. Items that were not judged at first have none yet: theirs follows from their group."""

@@ -10,10 +10,10 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import partial
+from functools import cached_property, partial
 from typing import Literal, Protocol
 
 from ..core.errors import DrivetrainError
@@ -23,6 +23,8 @@ from ..data.edits.edit import Change, Edit, Standing
 from ..data.edits.log import EditLog, Recorded
 from ..data.edits.undoing import Refused
 from .board import Board
+from .merit import Merit
+from .prospects import Prospecting, Prospects, prospecting
 from .ranking import Ranking
 from .refit import Refitter
 from .situation import Situation
@@ -31,6 +33,7 @@ from .surveying import Surveying
 
 State = Literal["surveying", "ready", "refitting", "failed"]
 
+END = object()
 FAULT = "a fault in this program; its log says more"
 
 log = logging.getLogger(__name__)
@@ -70,6 +73,8 @@ class CleaningSession:
         self.ranking: Ranking | None = None
         self.first: Ranking | None = None
         """The ranking that the session began with: of the labels as they stood then."""
+        self.prospects: Prospects | None = None
+        """The newest prospects that were worked out, see `want_prospects`."""
         self.problem: str | None = None
         self.state: State = "surveying"
         self.began = edits.last_edit_id
@@ -79,6 +84,11 @@ class CleaningSession:
         self._dirty_s: float | None = None
         """The moment of the newest edit that no ranking knows; None where there is none."""
         self._closed = False
+        self._wanted = False
+        """Tells whether somebody wants to know of prospects."""
+        self._prospecting: tuple[Prospecting, Iterator[None]] | None = None
+        self._told_at = 0
+        """The number of edits that `prospects` knew of."""
         self._listeners: list[Callable[[], None]] = []
         self._thread = threading.Thread(target=self._run, name="session", daemon=True)
 
@@ -109,6 +119,14 @@ class CleaningSession:
         lying = self.opened.lying.sample.targets
         now = self.ranking.survey.sample.targets.names if self.ranking else ()
         return tuple(dict.fromkeys([*lying.names, *now]))
+
+    def edited_rows(self) -> frozenset[int]:
+        """The rows of the items that were edited in this session, by anybody."""
+        if self.opened is None:
+            return frozenset()
+        rows = self.opened.board.rows_by_name
+        names = {edit.item.name for edit in self.edits.after(self.began)}
+        return frozenset(rows[name] for name in names if name in rows)
 
     # Writing.
 
@@ -169,17 +187,64 @@ class CleaningSession:
         for told in self._listeners:
             told()
 
+    def want_prospects(self) -> bool:
+        """Have prospects worked out while there is nothing more urgent, unless those there are hardly older than the ranking.
+        Returns whether newer ones are to come."""
+        with self._work:
+            if self.ranking is None or self.first is None or self.first.survey.judged is None:
+                return False
+            if not self._is_stale(self.ranking):
+                return False
+            self._wanted = True
+            self._work.notify_all()
+            return True
+
+    def _is_stale(self, ranking: Ranking) -> bool:
+        if self.prospects is None or self.prospects.version == ranking.version:
+            return self.prospects is None
+        few = max(1, len(ranking.situation.board) // 200)
+        return abs(len(self.edits.edits) - self._told_at) >= few
+
     def _run(self) -> None:
         self._try(self._look)
         while self.opened is not None:
             with self._work:
-                while self._dirty_s is None and not self._closed:
+                while self._dirty_s is None and not self._wanted and not self._closed:
                     self._work.wait()
                 if self._closed:
                     return
                 since_s, self._dirty_s = self._dirty_s, None
-                self.state = "refitting"
-            self._try(partial(self._rank, since_s))
+                if since_s is not None:
+                    self.state, self._prospecting = "refitting", None
+            if since_s is not None:
+                self._try(partial(self._rank, since_s))
+            else:
+                self._prospect()
+
+    def _prospect(self) -> None:
+        """Work at prospects for as long as one fit takes."""
+        assert self.opened is not None, "wanted where there is a ranking"
+        assert self.ranking is not None, "wanted where there is a ranking"
+        try:
+            if self._prospecting is None:
+                begun = prospecting(self.opened.refitter, self.ranking, self.merit)
+                self._prospecting = begun, begun.steps()
+                self._told_at = len(self.edits.edits)
+            work, steps = self._prospecting
+            if next(steps, END) is END:
+                self.prospects, self._prospecting, self._wanted = work.found, None, False
+                self._tell()
+        except Exception:  # what people asked for stands nevertheless
+            log.exception("prospects failed")
+            self._prospecting, self._wanted = None, False
+
+    @cached_property
+    def merit(self) -> Merit:
+        """The figure by which this session compares; asked for once there is a ranking with answers."""
+        assert self.first is not None, "asked for once there is a ranking"
+        judged = self.first.survey.judged
+        assert judged is not None, "asked for where there are answers"
+        return Merit.of(judged, self.first.survey.options.seed)
 
     def _try(self, work: Callable[[], None]) -> None:
         problem = None
@@ -202,6 +267,7 @@ class CleaningSession:
             self.situation = Situation.of(board, self.edits)
             self.opened = Opened(lying, board, Refitter(lying, board))
         self._rank(None)
+        self.opened.refitter.prepare()
 
     def _rank(self, since_s: float | None) -> None:
         opened, situation = self.opened, self.situation

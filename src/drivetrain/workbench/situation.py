@@ -30,7 +30,8 @@ class Situation:
         for one in log.standings.all():
             row = row_of(board, one)
             if row is None:
-                lost.append(one)
+                if one.standing != one.original and one.standing.fate is not Fate.REMOVED:
+                    lost.append(one)  # else nothing was to be changed about it, or it was to be left out
             elif row not in stood or stood[row].last.at <= one.last.at:
                 stood[row] = one
         return cls(board, stood, tuple(lost))

@@ -214,8 +214,9 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * What the edits did
-         * @description Before and after, paired: on the same folds, on items that nobody edited in this session.
+         * Gain of the edits
+         * @description Before and after, paired: on the same folds, on items that nobody edited in this session. The learning curve and the
+         *     outlook are worked out when they are first asked for, `pending` meanwhile.
          */
         get: operations["gain_v1_desk_gain_get"];
         put?: never;
@@ -357,6 +358,11 @@ export interface components {
              * @description The file in which edits are kept
              */
             log: string;
+            /**
+             * Lost
+             * @description Names of edited items that are not in the set any more, at most 100
+             */
+            lost: string[];
         };
         /**
          * DeskInfo
@@ -456,6 +462,11 @@ export interface components {
             why: string;
             how: components["schemas"]["ToldHow"];
             /**
+             * Step
+             * @description Shared by the edits of one step, which are undone together
+             */
+            step: string | null;
+            /**
              * Undoes
              * @description Id of the edit that this one takes back
              */
@@ -468,7 +479,7 @@ export interface components {
         };
         /**
          * Fate
-         * @description Whether an item is in the data set, and whether a person has vouched for it.
+         * @description Tells whether an item is in the data set, and whether a person has vouched for it.
          * @enum {string}
          */
         Fate: "open" | "kept" | "removed";
@@ -515,10 +526,20 @@ export interface components {
             curve_note: string | null;
             outlook: components["schemas"]["Outlook"];
             /**
+             * Pending
+             * @description True where a newer curve and outlook are being worked out; ask again in a while
+             */
+            pending: boolean;
+            /**
              * Version
-             * @description Version of the ranking that this is about
+             * @description Version of the ranking that before and after are about
              */
             version: number;
+            /**
+             * Curve Version
+             * @description Version of the ranking that curve and outlook are about; 0 where there are none
+             */
+            curve_version: number;
         };
         /**
          * ItemAnswer

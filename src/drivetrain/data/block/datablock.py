@@ -29,6 +29,7 @@ from .batch import BatchTransform
 from .blocks import CategoryBlock, ImageBlock, InputBlock, TargetBlock
 from .datasets import Datasets, View
 from .describe import called, describe
+from .edited import edited_samples, grouped_samples
 from .getters import get_image_files
 from .item_transforms import ItemTransform, PlainTransform
 from .loader import DataLoader, DataLoaders, Loading
@@ -195,14 +196,19 @@ class DataBlock:
             check_labels(samples, split, called(self.splitter))
         return views[0], views[1]
 
-    def datasets(self, source: Any, progress: Progress | None = None) -> Datasets:
+    def datasets(self, source: Any, progress: Progress | None = None, *, edits: bool = True) -> Datasets:
         """Read the source and split it; pictures are decoded when asked for (the default splitter looks at each once).
+
+        What people edited (``edits.jsonl`` beside the data) counts, unless ``edits=False`` takes the data as they lie.
 
         Raises:
             DataError: a step failed; says which, on which item, and what it received.
         """
         items, skipped, notes = self._found(source)
-        samples = self.samples(items, folder_of(source))
+        samples = grouped_samples(self.samples(items, folder_of(source)), source)
+        if edits:
+            samples, told = edited_samples(self, samples, source)
+            notes += told
         split = self.split(samples, progress)
         train, valid = self.encoded(samples, split, progress)
         known = train.image_block.render.known
@@ -219,17 +225,19 @@ class DataBlock:
         workers: int | None = None,
         keep_bytes: int = KEEP_BYTES,
         progress: Progress | None = None,
+        edits: bool = True,
     ) -> DataLoaders:
         """Loaders of both sides: training shuffled, without a last batch of fewer items; validation in order.
 
-        ``keep_bytes``: how much memory decoded files may take from one epoch to the next, on both sides together.
+        ``keep_bytes``: how much memory decoded files may take from one epoch to the next, on both sides together. ``edits``: as
+        for `datasets`.
 
         Raises:
             DataError: as `datasets`.
             UsageError: ``bs``, ``seed``, ``workers`` or ``keep_bytes`` is no such number.
         """
         loading = Loading(bs, seed, workers, keep_bytes=keep_bytes)
-        datasets = self.datasets(source, progress)
+        datasets = self.datasets(source, progress, edits=edits)
         return DataLoaders(
             DataLoader(datasets.train, replace(loading, shuffle=True, drop_last=True), self.item_tfms, self.batch_tfms),
             DataLoader(datasets.valid, loading, self.item_tfms, self.batch_tfms),

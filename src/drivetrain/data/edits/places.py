@@ -6,9 +6,15 @@ import os
 from pathlib import Path
 
 from ...core.local_path import local_path
+from ..provenance.line import FILE as PROVENANCE
 
 LOG = "edits.jsonl"
 """The log's name in a folder. That of a table or archive has the file's name in front of it, with a dot between."""
+
+
+def is_record(name: str) -> bool:
+    """Tells whether a file of this name is a record about the data, which no reader takes for a table of them."""
+    return name in (LOG, PROVENANCE) or name.endswith(f".{LOG}")
 
 
 def log_place(source: str | os.PathLike[str]) -> Path:

@@ -19,6 +19,7 @@ from typing import NamedTuple
 
 from ...core.errors import SourceError
 from ...core.types import Skipped
+from ..edits.places import is_record
 from .file_form import FileForm
 from .foreign_files import ARCHIVE
 
@@ -125,7 +126,8 @@ def walk(root: Path, title: str, form: FileForm, max_depth: int | None = None) -
             seen.add(identity)
         try:
             with os.scandir(folder) as entries:
-                found = sorted((entry for entry in entries if not is_litter(entry.name)), key=lambda entry: entry.name)
+                seen_here = (one for one in entries if not is_litter(one.name) and not is_record(one.name))
+                found = sorted(seen_here, key=lambda entry: entry.name)
         except OSError as error:
             if not rel:
                 raise SourceError(f"cannot read the folder {title}: {error.strerror}; check its permissions") from None

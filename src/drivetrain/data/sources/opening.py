@@ -26,7 +26,10 @@ from ...core.local_path import local_path
 from ...core.plain_file import not_plain
 from ...core.scratch import Into
 from ...core.types import Dataset, Item, Skipped
+from ..edits.places import is_record
 from ..image.files import IMAGES
+from ..provenance.groups import groups_below
+from ..provenance.line import FILE as PROVENANCE
 from . import table
 from .archive import is_archive, top_folder, unpack
 from .cells import Table
@@ -126,6 +129,8 @@ def _open_path(
         if not path.is_file():
             what = not_plain(path) or "it is neither a file nor a folder"
             raise SourceError(f"{title}: {what}; give a folder, a table or an archive")
+        if is_record(path.name):
+            raise SourceError(f"{title} is a record about the data beside it, and no table; give the data themselves")
         if path.suffix.lower() in table.SUFFIXES:
             cells, place = table.load(path, shown(path.name), unpack_dir=unpack_dir), Place(str(path.parent))
             found = table.read_listing(cells, place, title, form, labelled=labelled, no_splits=said is not None)
@@ -190,6 +195,7 @@ def _read_folder(tree: Tree, labelled: bool, said: Mapping[str, str] | None, int
     held = read_shards(shards, tree, into, labelled=labelled) if shards else Listing([], [])
     if labelled:
         found = held if shards else read_labelled(tree, unpacked, said)
+        found = _grouped(found, tree)
         return Listing.joined([found, Listing([], list(tree.skipped))])
     items = [Item(Path(file.path), file.name) for file in tree.inputs]
     opened = {shard.file.rel for shard in shards}
@@ -199,6 +205,17 @@ def _read_folder(tree: Tree, labelled: bool, said: Mapping[str, str] | None, int
         pattern = f"a pattern such as {form.folder}/*.{form.usual}"
         raise no_inputs(tree, f"give a folder with {form.many}, one {form.one}, or {pattern}")
     return Listing.joined([Listing(items, skipped + list(tree.skipped)), held])
+
+
+def _grouped(found: Listing, tree: Tree) -> Listing:
+    """Give items the groups that records of origins have for them, where nothing else gives groups."""
+    groups = groups_below(Path(tree.root), tree.folders)
+    if not groups:
+        return found
+    items = [replace(item, group=groups.get(item.name)) if item.group is None else item for item in found.items]
+    grouped = sum(before is not after for before, after in zip(found.items, items, strict=True) if after.group)
+    note = f"{PROVENANCE}: {grouped} {tree.form.many} are in groups by where they came from"
+    return found._replace(items=items, notes=(*found.notes, note)) if grouped else found
 
 
 def _read_missing(source: str, title: str, form: FileForm, labelled: bool) -> Listing:

@@ -1,13 +1,24 @@
-"""``GET /v1/desk/gain``: what this session's edits did to the model, and what going on may do."""
+"""``GET /v1/desk/gain``: the gain of this session's edits, and the prospects of going on."""
 
 from __future__ import annotations
 
 from fastapi import APIRouter, Depends
 
 from ...core.records import Role
+from ...core.types import Interval
 from ...serve.http.problems import documented
-from ..answers import Gain, Outlook
+from ...workbench.gain import Gain, NoGain, gain_of
+from ...workbench.prospects import Prospects
+from ...workbench.ranking import Ranking
+from .. import answers
 from ..desk import Desk
+from ..outlook import outlook
+
+NO_CURVE = "too few items are judged for a learning curve"
+PENDING = "the learning curve is being worked out; ask again"
+HOW_CURVE = (
+    "heads on nested parts of the set, whole groups at a time, judged on all items out of fold; mean of 3 orders"
+)
 
 
 def gain_routes(desk: Desk) -> APIRouter:
@@ -16,25 +27,84 @@ def gain_routes(desk: Desk) -> APIRouter:
 
     @router.get(
         "/v1/desk/gain",
-        response_model=Gain,
-        summary="What the edits did",
+        response_model=answers.Gain,
+        summary="Gain of the edits",
         responses=documented("unauthorized", "forbidden", "overloaded"),
     )
-    def gain() -> Gain:
-        """Before and after, paired: on the same folds, on items that nobody edited in this session."""
+    def gain() -> answers.Gain:
+        """Before and after, paired: on the same folds, on items that nobody edited in this session. The learning curve and the
+        outlook are worked out when they are first asked for, `pending` meanwhile."""
         desk.board()
-        return Gain(
-            figure="accuracy",
-            higher_is_better=True,
-            before=None,
-            after=None,
-            difference=None,
-            edited=0,
-            note="nothing has been compared yet",
-            curve=[],
-            curve_note=None,
-            outlook=Outlook(text="", if_50_more=None, if_cleaned=None),
-            version=desk.session.version,
-        )
+        session = desk.session
+        first, now = session.first, session.ranking
+        if first is None or now is None:
+            return _nothing(session.problem or "the set is being surveyed", desk, 0)
+        edited = session.edited_rows()
+        if first.survey.judged is None:
+            return _nothing(first.survey.unfit or "nothing can be learned of this set yet", desk, len(edited))
+        pending = session.want_prospects()
+        return _answer(desk, gain_of(first, now, edited, session.merit), now, len(edited), pending)
 
     return router
+
+
+def _answer(desk: Desk, found: Gain | NoGain, now: Ranking, edited: int, pending: bool) -> answers.Gain:
+    merit, prospects = desk.session.merit, desk.session.prospects
+    known = found if isinstance(found, Gain) else None
+    return answers.Gain(
+        figure=merit.name,
+        higher_is_better=merit.is_share,
+        before=_share(known.before) if known else None,
+        after=_share(known.after) if known else None,
+        difference=_difference(known) if known else None,
+        edited=edited,
+        note=found.sentence if isinstance(found, NoGain) else None,
+        curve=_curve(prospects),
+        curve_note=_curve_note(prospects, pending),
+        outlook=outlook(prospects, merit),
+        pending=pending,
+        version=now.version,
+        curve_version=prospects.version if prospects else 0,
+    )
+
+
+def _nothing(why: str, desk: Desk, edited: int) -> answers.Gain:
+    return answers.Gain(
+        figure="accuracy",
+        higher_is_better=True,
+        before=None,
+        after=None,
+        difference=None,
+        edited=edited,
+        note=why,
+        curve=[],
+        curve_note=why,
+        outlook=answers.Outlook(text=why, if_50_more=None, if_cleaned=None),
+        pending=False,
+        version=desk.session.version,
+        curve_version=0,
+    )
+
+
+def _curve(prospects: Prospects | None) -> list[answers.CurvePoint]:
+    return [
+        answers.CurvePoint(n=one.n, accuracy=one.figure.value, low=one.figure.low, high=one.figure.high)
+        for one in (prospects.points if prospects else ())
+    ]
+
+
+def _curve_note(prospects: Prospects | None, pending: bool) -> str | None:
+    if prospects is None or not prospects.points:
+        return PENDING if pending else NO_CURVE
+    return HOW_CURVE
+
+
+def _share(interval: Interval) -> answers.Share:
+    return answers.Share(value=interval.value, low=interval.low, high=interval.high)
+
+
+def _difference(gain: Gain) -> answers.Difference:
+    one = gain.difference
+    return answers.Difference(
+        value=one.value, low=one.low, high=one.high, method=one.method, n=gain.groups, groups=gain.groups
+    )

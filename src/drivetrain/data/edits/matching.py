@@ -1,0 +1,112 @@
+"""Finding the item that an edit is about: the one of its name and content, else the one that has its content now.
+
+A file may be renamed, moved or replaced under our feet. Shapes are those of a listing: a row for each item read.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from ...core.cores import available_cores
+from ...core.reference import Reference, read_reference
+from ..sources.folder import listed
+from .standings import Standings, Stood
+
+Exists = Callable[[str], bool]
+"""Tells whether a file of this name, relative to the source, is there, be it an item or not."""
+
+
+@dataclass(frozen=True)
+class Matched:
+    """The rows that edits are about, and sentences on those edits that no row was found for."""
+
+    rows: Mapping[int, Stood]
+    unmatched: tuple[str, ...]
+
+
+class _Digests:
+    """SHA-256 of the rows' bytes, each computed once, when it is first asked for; None of what cannot be read."""
+
+    def __init__(self, places: Sequence[object]) -> None:
+        self._places = places
+        self._known: dict[int, str | None] = {}
+
+    def read(self, rows: Sequence[int]) -> None:
+        wanted = [row for row in rows if row not in self._known]
+        if len(wanted) < 2:
+            self._known |= {row: _sha256(self._places[row]) for row in wanted}
+            return
+        with ThreadPoolExecutor(available_cores() + 1) as pool:
+            found = pool.map(lambda row: _sha256(self._places[row]), wanted)
+            self._known |= dict(zip(wanted, found, strict=True))
+
+    def __getitem__(self, row: int) -> str | None:
+        self.read([row])
+        return self._known[row]
+
+
+def match(standings: Standings, names: Sequence[str], places: Sequence[object], exists: Exists) -> Matched:
+    """Find the row of every standing. ``places`` are where the rows' bytes are: references, bytes, or None."""
+    named: dict[str, list[int]] = {}
+    for row, name in enumerate(names):
+        named.setdefault(name, []).append(row)
+    stoods = sorted(standings.all(), key=lambda stood: (stood.last.at, stood.last.id))
+    digests = _Digests(places)
+    digests.read([row for stood in stoods if stood.item.sha256 for row in named.get(stood.item.name, ())])
+    rows, lost = dict[int, Stood](), list[Stood]()
+    for stood in stoods:  # the newest counts where several are about one item
+        here = named.get(stood.item.name, [])
+        same = [row for row in here if stood.item.sha256 in (None, digests[row])]
+        rows |= dict.fromkeys(same, stood)
+        if not same and not (stood.item.name != stood.origin and not here and exists(stood.item.name)):
+            lost.append(stood)  # else it was moved away by applying the edits, and lies there
+    return Matched(*_found_again(lost, rows, named, digests, names))
+
+
+def _found_again(
+    lost: Sequence[Stood],
+    rows: dict[int, Stood],
+    named: Mapping[str, Sequence[int]],
+    digests: _Digests,
+    names: Sequence[str],
+) -> tuple[dict[int, Stood], tuple[str, ...]]:
+    """Look for lost items by their content, among the rows that no edit is about by name."""
+    left = [row for row in range(len(names)) if row not in rows] if any(stood.item.sha256 for stood in lost) else []
+    digests.read(left)
+    by_content: dict[str | None, list[int]] = {}
+    for row in left:
+        by_content.setdefault(digests[row], []).append(row)
+    again, said = dict[int, Stood](), list[str]()
+    for stood in lost:
+        found = by_content.get(stood.item.sha256, []) if stood.item.sha256 else []
+        if len(found) == 1:
+            again[found[0]] = stood
+        elif sentence := _unmatched(stood, [names[row] for row in found], stood.item.name in named):
+            said.append(sentence)
+    return {**rows, **again}, tuple(said)
+
+
+def _unmatched(stood: Stood, several: list[str], replaced: bool) -> str:
+    """Say why an edit is not applied; nothing where it is no matter."""
+    name = stood.item.name
+    if several:
+        return f"{name} is gone, and several files have its content now ({listed(several, 3)})"
+    if replaced:
+        return f"{name} is another file now, and no file has the content that was edited"
+    if stood.standing == stood.original or stood.standing.fate == "removed":
+        return ""  # nothing was to be changed about it, or it was to be left out
+    return f"{name} is gone, and no file has its content"
+
+
+def _sha256(place: object) -> str | None:
+    if isinstance(place, bytes):
+        return hashlib.sha256(place).hexdigest()
+    if not isinstance(place, Reference):
+        return None
+    try:
+        return hashlib.sha256(read_reference(place)).hexdigest()
+    except (OSError, ValueError):
+        return None

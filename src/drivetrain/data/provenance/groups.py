@@ -1,0 +1,49 @@
+"""Groups by where items came from: the frames of one video never stand on both sides of a split."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+
+from ...core.errors import SourceError
+from ...core.plain_file import read_plain
+from .line import FILE
+
+
+def groups_below(root: Path, folders: Iterable[str]) -> dict[str, str]:
+    """Item name → group, as the records in some folders below a root have it; names are relative to the root.
+
+    Raises:
+        SourceError: a record cannot be read, or a line is none; says which.
+    """
+    found: dict[str, str] = {}
+    for folder in sorted(folders, key=lambda one: one.count("/") + bool(one)):  # the nearest record counts
+        path = root / folder / FILE
+        start = f"{folder}/" if folder else ""
+        found |= {start + name: start + group for name, group in _groups(path).items()}
+    return found
+
+
+def _groups(path: Path) -> dict[str, str]:
+    try:
+        data = read_plain(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return {}
+    except OSError as error:
+        raise SourceError(f"cannot read {path}: {error.strerror or error}; check its permissions") from None
+    found: dict[str, str] = {}
+    # Behind the last line end stands a line whose writer was killed.
+    for number, raw in enumerate(data.split(b"\n")[:-1], start=1):
+        if not raw.strip():
+            continue
+        try:
+            line = json.loads(raw)
+            name, group = line["name"], line.get("group")
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+            raise SourceError(f"{path}, line {number}, is no provenance; correct the line, or take it out") from None
+        if group is None:
+            found.pop(name, None)  # the last line about an item counts
+        else:
+            found[name] = str(group)
+    return found
