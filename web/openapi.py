@@ -1,5 +1,5 @@
-"""Write ``web/openapi.json``, ``web/desk-openapi.json`` and ``web/label-openapi.json``: the documents of the APIs of the server and
-of the desks for cleaning and for labelling, as they give them; the typed clients are generated from these."""
+"""Write ``web/openapi.json``, ``web/desk-openapi.json`` and ``web/label-openapi.json``: the documents of the APIs of the server
+and of the desks for cleaning and for labelling, as they give them; the typed clients are generated from these."""
 
 from __future__ import annotations
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from drivetrain.curate.diversity import typical, unsure, unsure_and_unlike, widest_axes
+from drivetrain.curate.diversity import alike_from, typical, unsure, unsure_and_unlike, widest_axes
 from drivetrain.workbench.label_queue import COLD_LABELS, RESERVE_EVERY, Asked, Chosen, LabelQueue
 
 CLUSTERS, EACH, WIDTH = 4, 30, 16
@@ -76,8 +76,16 @@ def test_the_least_sure_is_between_two_classes() -> None:
 def test_like_items_are_not_asked_together() -> None:
     features = np.asarray([[1, 0], [1, 0], [0.9988, 0.05], [0, 1]], np.float32)
     worth = np.asarray([0.9, 0.9, 0.89, 0.2])
-    assert unsure_and_unlike(worth, features, 2) == [0, 3]
-    assert sorted(unsure_and_unlike(worth, features, 4)) == [0, 1, 2, 3]
+    assert unsure_and_unlike(worth, features, 2, alike=0.5) == [0, 3]
+    assert unsure_and_unlike(worth, features, 2, alike=0.999) == [0, 2]
+    assert sorted(unsure_and_unlike(worth, features, 4, alike=0.5)) == [0, 1, 2, 3]
+
+
+def test_what_is_alike_is_read_off_nearest_neighbours() -> None:
+    tight, loose = clustered(spread=0.01)[0], clustered(spread=0.2)[0]
+    assert 0 < alike_from(loose) < alike_from(tight) <= 0.999
+    assert alike_from(tight[:1]) == 0
+    assert alike_from(np.repeat(tight[:1], 5, axis=0)) == 0.999
 
 
 def test_every_fifth_is_from_the_reserve_and_nothing_else_takes_from_it() -> None:

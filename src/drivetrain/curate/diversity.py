@@ -26,6 +26,9 @@ NEIGHBOURS = 20
 # A larger cluster gives the item nearest to its middle, as comparing every pair would take long.
 MOST_PAIRS = 400_000
 
+# Items among which nearest neighbours are looked for, to learn how alike these are.
+NEIGHBOURS_LOOKED_AT = 2000
+
 Rows = NDArray[np.intp]
 
 
@@ -125,17 +128,32 @@ def unsure(probs_NC: Floats) -> Floats:
     return found
 
 
-def unsure_and_unlike(worth_M: Floats, features_MD: FloatArray, count: int) -> list[int]:
-    """Choose ``count`` of M candidates one by one: each time the one worth most, times how unlike it is to those just chosen.
+def alike_from(features_AD: FloatArray) -> float:
+    """Return the cosine from which on two items are as alike as an item and its nearest neighbour mostly are.
 
-    ``features_MD`` are of unit length. What is asked together is answered before anything is learned from it, so that the
-    second of two like items would teach little.
+    ``features_AD`` are of unit length; `NEIGHBOURS_LOOKED_AT` of them at most are looked at. Below 1, so that a share of the way
+    to equal can be told.
+    """
+    looked_at = features_AD[:: max(1, -(-len(features_AD) // NEIGHBOURS_LOOKED_AT))]
+    if len(looked_at) < 2:
+        return 0.0
+    cosines = looked_at @ looked_at.T
+    np.fill_diagonal(cosines, -1.0)
+    return min(float(np.median(cosines.max(axis=1))), 0.999)
+
+
+def unsure_and_unlike(worth_M: Floats, features_MD: FloatArray, count: int, alike: float) -> list[int]:
+    """Choose ``count`` of M candidates one by one: each time the one worth most, less where it is like one just chosen.
+
+    ``features_MD`` are of unit length. A cosine up to ``alike`` takes nothing off, and an equal item is worth nothing any more:
+    what is asked together is answered before anything is learned from it, so that the second of two like items would teach
+    little. Whatever is merely unlike the rest gains nothing by it: to seek that was worse than chance on clothes.
     """
     chosen: list[int] = []
-    nearest_M = np.zeros(len(worth_M))
+    nearest_M = np.full(len(worth_M), -1.0)
     left_M = worth_M.astype(np.float64) + 1e-9
     while len(chosen) < min(count, len(worth_M)):
-        row = int(np.argmax(left_M * (1.0 - np.clip(nearest_M, 0.0, 1.0))))
+        row = int(np.argmax(left_M * (1.0 - np.clip((nearest_M - alike) / (1.0 - alike), 0.0, 1.0))))
         if left_M[row] == 0.0:  # everything left equals what was chosen
             row = int(np.argmax(left_M > 0))
         chosen.append(row)

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core.types import FloatArray, IntArray
-from ..curate.diversity import typical, unsure, unsure_and_unlike, widest_axes
+from ..curate.diversity import alike_from, typical, unsure, unsure_and_unlike, widest_axes
 from ..stats.metrics import Floats
 
 RESERVE_EVERY = 5
@@ -37,7 +37,7 @@ class Chosen(StrEnum):
     TYPICAL = "typical"
     """Standing for many others, of which none is labelled."""
     UNSURE = "unsure"
-    """The model wavers, and nothing like it is asked together with it."""
+    """The model wavers, and no item that is nearly the same is asked together with it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +60,7 @@ class LabelQueue:
     """Rows of the reserve, in the order in which they are shown: a random sample of all groups, one item of each."""
     _axes_AR: FloatArray = field(init=False)
     _first_A: NDArray[np.bool_] = field(init=False)
+    _alike: float = field(init=False)
 
     def __post_init__(self) -> None:
         random = np.random.default_rng(self.seed)
@@ -73,6 +74,7 @@ class LabelQueue:
         object.__setattr__(self, "reserve", tuple(rows[:most].tolist()))
         object.__setattr__(self, "_first_A", first_A)
         object.__setattr__(self, "_axes_AR", widest_axes(self.features_AD))
+        object.__setattr__(self, "_alike", alike_from(self.features_AD))
 
     @property
     def size(self) -> int:
@@ -108,7 +110,7 @@ class LabelQueue:
             return [Asked(row, Chosen.TYPICAL) for row in rows]
         candidates = np.flatnonzero(free_A)
         worth_M = unsure(probs_AC[candidates])
-        picked = unsure_and_unlike(worth_M, self.features_AD[candidates], count)
+        picked = unsure_and_unlike(worth_M, self.features_AD[candidates], count, self._alike)
         return [Asked(int(candidates[row]), Chosen.UNSURE) for row in picked]
 
 

@@ -282,7 +282,7 @@ class LabellingSession:
 
     def _look(self) -> None:
         pool = self.look(self.surveying)
-        board = Board(pool.items, pool.facts)
+        board = Board(pool.items, pool.facts, pool.duplicates.groups_N)
         queue = LabelQueue(pool.features_AD, pool.duplicates.groups_N, self.seed)
         self._situation = Situation.of(board, self.edits)
         self.opened = Opened(pool, board, queue)
