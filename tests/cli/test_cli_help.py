@@ -11,6 +11,7 @@ import drivetrain as dt
 
 COMMANDS = (
     *("train", "predict", "evaluate", "report", "inspect", "certify"),
+    *("clean", "label"),
     *("trace", "sign", "verify", "serve", "app", "demo"),
     *("monitor", "monitor watch", "monitor plan"),
     *("store", "store info", "store migrate", "store export", "store labels", "store prune"),

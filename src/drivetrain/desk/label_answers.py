@@ -20,7 +20,7 @@ class ClassAnswer(Answer):
 
 
 class LabelState(Answer):
-    """How far the work has come."""
+    """The standing of the work."""
 
     mark: str = Field(description="Changes with everything here; send it as `known` to wait for the next")
     source: str
@@ -58,7 +58,7 @@ class LabelState(Answer):
 
 
 class Suggestion(Answer):
-    """What the model makes of an item."""
+    """The model's answer to an item."""
 
     label: str
     confidence: float
@@ -78,14 +78,14 @@ class AskedItem(Answer):
 
 
 class NextItems(Answer):
-    """What to show next, in this order."""
+    """The items to show next, in this order."""
 
     version: int
     items: list[AskedItem]
 
 
 class LabelRecorded(Answer):
-    """What was written down: it survives whatever happens from here on."""
+    """Edits that are on disk: they survive whatever happens from here on."""
 
     edits: list[EditAnswer]
     overtaken: list[Overtaken]
@@ -98,7 +98,7 @@ class ClassAdded(Answer):
 
 
 class Skipped(Answer):
-    """How many items are skipped now."""
+    """The number of items that are skipped now."""
 
     skipped: int
 

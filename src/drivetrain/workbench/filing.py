@@ -14,6 +14,7 @@ from pathlib import Path, PurePosixPath
 from threading import Lock
 
 from ..core.errors import DataError
+from ..core.plain_file import read_plain
 from ..core.reference import read_reference
 from ..core.types import Item
 from ..data.edits.edit import Edit, Fate, Standing
@@ -93,7 +94,7 @@ class Filing:
         """Return a place in a class folder that holds nothing, or the very bytes: those of a writer that was killed."""
         for name in _names(self.file_name(item), sha256):
             path = self.into / folder / name
-            if not os.path.lexists(path) or hashlib.sha256(path.read_bytes()).hexdigest() == sha256:
+            if not os.path.lexists(path) or hashlib.sha256(read_plain(path)).hexdigest() == sha256:
                 return PurePosixPath(folder, name)
         raise AssertionError("names never end")
 

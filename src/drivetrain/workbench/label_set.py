@@ -64,7 +64,7 @@ class LabelOptions:
 
 @dataclass(frozen=True, eq=False)
 class LabelSet:
-    """What a desk for labelling is opened on."""
+    """A source or a store, opened to be labelled."""
 
     session: LabellingSession
     title: str

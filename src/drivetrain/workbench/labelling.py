@@ -121,7 +121,7 @@ class LabellingSession:
         """Have ``told`` called after each change, from any thread."""
         self._listeners.append(told)
 
-    # What stands.
+    # The standing of items.
 
     @property
     def situation(self) -> Situation:
@@ -140,14 +140,14 @@ class LabellingSession:
         return {row for row, one in found if one.fate is Fate.REMOVED}
 
     def progress(self) -> LabelProgress:
-        """How far the work has come."""
+        """Tell how far the work has come."""
         if self.opened is None:
             return progress_of(None, {}, set(), set(), None, ())
         return progress_of(
             self.opened.queue, self.labels(), self.removed(), set(self._skipped), self.model, tuple(self._history)
         )
 
-    # What people do.
+    # Labelling, and taking it back.
 
     def following(self, count: int, by: str, on_screen: Sequence[int]) -> tuple[Shown, ...]:
         """Choose what a person is to be shown next, behind what is on their screen already."""

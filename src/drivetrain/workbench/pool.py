@@ -5,7 +5,7 @@ Shapes: A usable items, B items that a bundle was trained on, D features.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -16,6 +16,7 @@ from ..core.scratch import Into
 from ..core.types import Dataset, FloatArray, Item, ItemFacts, Skipped
 from ..curate.duplicates import Duplicates, find_duplicates, merge_groups
 from ..data.block.blocks import ImageBlock, InputBlock
+from ..data.sources.folder import listed
 from ..data.sources.opening import open_source
 from ..embed.cache import EmbeddingCache
 from ..embed.embedder import Embedder
@@ -62,7 +63,18 @@ def read_unlabelled(
     """
     block = inputs or ImageBlock()
     dataset = open_source(source, unpack_dir=unpack_dir, labelled=False, form=block.files)
-    return replace(dataset, items=tuple(replace(item, label=_folder(item, classes)) for item in dataset.items))
+    items = tuple(replace(item, label=_folder(item, classes)) for item in dataset.items)
+    return replace(dataset, items=items).noting(*_about_folders(items))
+
+
+def _about_folders(items: Sequence[Item]) -> Iterator[str]:
+    """Say so where training would take folders for classes that are none."""
+    tops = sorted({item.name.partition("/")[0] for item in items if "/" in item.name and item.label is None})
+    if len(tops) > 1:
+        yield (
+            f"the folders {listed(tops)} are no classes here, but “drivetrain train” would take them for such: give --into DATA, "
+            "and train on that"
+        )
 
 
 def _folder(item: Item, classes: Collection[str]) -> str | None:

@@ -1,4 +1,4 @@
-"""What a server answered and a person should look at, as items to label: inputs that a store kept, with their records."""
+"""Answers that a server left to people, as items to label: inputs that a store kept, with their records."""
 
 from __future__ import annotations
 

@@ -13,7 +13,8 @@ const HIDDEN = "drivetrain.label.hidden";
 const AHEAD = 6;
 const WAIT_S = 25;
 const AGAIN_MS = 1_000;
-const REMEMBERED = 12;
+const PATIENCE_MS = 15_000;
+const REMEMBERED = 20;
 
 interface Waiting {
   item: AskedItem;
@@ -94,17 +95,20 @@ export class Labelling {
         this.wanted = false;
         const here = this.items.slice(0, 1);
         const taken = [...this.waiting.map(({ item }) => item.id), ...here.map(({ id }) => id)];
-        const found = await calls.next(this.by, AHEAD, taken, this.stop.signal);
+        const found = await calls.next(this.by, AHEAD, taken, AbortSignal.any([this.stop.signal, AbortSignal.timeout(PATIENCE_MS)]));
         // Whatever was said meanwhile is not shown once more.
-        const said = new Set([...this.waiting.map(({ item }) => item.id), ...this.items.slice(0, 1).map(({ id }) => id)]);
+        const said = new Set([...this.waiting, ...this.recent].map(({ item }) => item.id).concat(this.items.slice(0, 1).map(({ id }) => id)));
         const moved = this.items[0]?.id !== here[0]?.id;
         this.items = [...this.items.slice(0, 1), ...found.items.filter(({ id }) => !said.has(id))];
-        this.finished = this.items.length === 0 && this.waiting.length === 0;
+        this.finished = this.items.length === 0 && found.items.length === 0 && this.waiting.length === 0;
         this.version = Math.max(version, found.version);
-        this.wanted ||= moved && this.items.length < 3;
+        this.wanted ||= moved && this.items.length < 3 && found.items.length > 0;
       }
     } catch (error) {
-      if (!this.stop.signal.aborted) this.error = error;
+      if (!this.stop.signal.aborted) {
+        this.error = error;
+        setTimeout(() => !this.stop.signal.aborted && this.items.length < 2 && void this.refill(), AGAIN_MS);
+      }
     } finally {
       this.fetching = false;
     }

@@ -59,14 +59,21 @@ def ticking() -> Callable[[], datetime]:
     return lambda: START + timedelta(seconds=next(seconds))
 
 
+def made(
+    folder: Path, log: Path, classes: Iterable[str] = COLOURS, aftermath: Iterable[Aftermath] = ()
+) -> LabellingSession:
+    """A session that has not begun."""
+    edits = EditLog.open(log)
+    return LabellingSession(
+        lambda _progress: pool(folder), edits, LabelClasses(classes, edits), ticking(), tuple(aftermath)
+    )
+
+
 def opened(
     folder: Path, log: Path, classes: Iterable[str] = COLOURS, aftermath: Iterable[Aftermath] = ()
 ) -> LabellingSession:
     """A session whose items are known."""
-    edits = EditLog.open(log)
-    session = LabellingSession(
-        lambda _progress: pool(folder), edits, LabelClasses(classes, edits), ticking(), tuple(aftermath)
-    )
+    session = made(folder, log, classes, aftermath)
     session.start()
     settled(session)
     return session
