@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import os
 import signal
 import struct
 import subprocess
@@ -20,7 +19,6 @@ import numpy as np
 import pytest
 from gathering import files, gather, lines, now, order
 from PIL import Image
-from web_host import Reply, Web, photo, web_host
 
 from drivetrain.core.errors import SourceError, UsageError
 from drivetrain.core.ports import Silent
@@ -35,6 +33,7 @@ from drivetrain.data.image import phash
 from drivetrain.data.provenance.codec import to_line
 from drivetrain.data.provenance.line import FILE, Provenance
 from drivetrain.data.provenance.record import ProvenanceRecord, read_record
+from web_host import Reply, Web, photo, web_host
 
 
 @pytest.fixture
@@ -276,7 +275,7 @@ def test_killed_at_any_moment_it_goes_on_and_fetches_nothing_twice_that_was_kept
     assert not {web.url(one.path) for one in web.asked[seen:]} & asked_before
     assert len(files(into)) == len(lines(into)) == 120
     assert sorted(line.name for line in lines(into)) == files(into)
-    assert not list(into.rglob("*.part"))
+    assert not list(into.rglob(".gathering-*"))
 
 
 def test_a_run_killed_between_line_and_place_is_finished(tmp_path: Path) -> None:
@@ -284,17 +283,19 @@ def test_a_run_killed_between_line_and_place_is_finished(tmp_path: Path) -> None
     with open_writer(tmp_path, resize=None, progress=Silent()) as writer:
         kept = writer.write(photo(1), origin)
     place = tmp_path / kept.name
-    part = place.with_name(f".{place.name}.part")
+    part = place.with_name(f".gathering-{place.name}")
     place.rename(part)  # its line was written, its place not yet taken
-    (tmp_path / "bear" / ".0123456789abcdef.jpg.part").write_bytes(photo(2)[:100])  # no line was written
+    (tmp_path / "bear" / ".gathering-0123456789abcdef.jpg").write_bytes(photo(2)[:100])  # no line was written
     with open_writer(tmp_path, resize=None, progress=Silent()):
         assert place.read_bytes() == photo(1)
     assert [path.name for path in (tmp_path / "bear").iterdir()] == [place.name]
 
 
-def test_half_a_line_is_passed_over_and_cut_off_before_the_next(tmp_path: Path) -> None:
+@pytest.mark.parametrize("rest", [0, (1 << 16) - 14, 1 << 16, 200_000])
+def test_half_a_line_is_passed_over_and_cut_off_before_the_next(tmp_path: Path, rest: int) -> None:
     whole = Provenance("a.jpg", "00", "urls", now())
-    (tmp_path / FILE).write_text(to_line(whole) + '{"name": "b.jp')
+    half = '{"name": "b.jp' + "x" * rest
+    (tmp_path / FILE).write_text(to_line(whole) + half)
     assert read_record(tmp_path) == (whole,)
     record = ProvenanceRecord(tmp_path)
     record.add([replace(whole, name="c.jpg")])
@@ -317,7 +318,6 @@ def test_fields_of_newer_versions_are_passed_over(tmp_path: Path) -> None:
     assert read_record(tmp_path)[0].name == "a.jpg"
 
 
-@pytest.mark.skipif(os.name == "nt", reason="Windows has no such locks")
 def test_two_programs_do_not_gather_into_one_folder(tmp_path: Path) -> None:
     with (
         open_writer(tmp_path, resize=None, progress=Silent()),

@@ -20,6 +20,7 @@ import { did, fileOf, labelOf, marked, samePlace, stands, wished } from "./words
 export const NOBODY = "someone";
 const GLANCE_MS = 200;
 const SURVEY_MS = 700;
+const FIGURES_MS = 500;
 const LONGEST_MS = 15_000;
 const NOTES = 4;
 
@@ -80,6 +81,7 @@ class Desk {
   private after: string | null = null;
   private glance: ReturnType<typeof setTimeout> | undefined;
   private pumping: Promise<void> | null = null;
+  private stepping: Promise<void> | null = null;
   private wake: () => void = () => undefined;
   private serial = 0;
   private gaining: AbortController | null = null;
@@ -149,6 +151,8 @@ class Desk {
       return;
     }
     if (this.queue.length > 0) await this.pumping;
+    let arrived: () => void = () => undefined;
+    this.stepping = new Promise((resolve) => (arrived = resolve));
     try {
       const found = await calls.step(which, this.by);
       for (const edit of found.edits) this.own.add(edit.id);
@@ -163,6 +167,7 @@ class Desk {
       const { title, text } = words(error);
       this.tell(error instanceof Problem && error.status === 409 ? "info" : "error", error instanceof Problem && error.status === 409 ? text || title : `${title}. ${text}`, null, null, true);
     } finally {
+      arrived();
       this.look();
     }
   }
@@ -327,11 +332,12 @@ class Desk {
 
   /** Edits of other tabs and other people. */
   private hear(edits: readonly Edit[]): void {
-    const others = edits.filter(({ id }) => !this.own.has(id));
-    for (const edit of others) {
+    for (const [at, edit] of edits.entries()) {
       const mine = edit.item === null ? undefined : this.mine.get(edit.item);
-      if (edit.item !== null) this.take([edit]);
-      if (!mine || edit.item === null || samePlace(mine.after, edit.after)) continue;
+      this.take([edit]);
+      if (this.own.has(edit.id) || !mine || edit.item === null || samePlace(mine.after, edit.after)) continue;
+      // Overruled from here already, which was said then.
+      if (edits.slice(at + 1).some((later) => later.item === edit.item && this.own.has(later.id))) continue;
       const who = edit.by === this.by ? "You, in another tab," : edit.by;
       const item = this.listed.get(edit.item);
       const mend = item ? { words: "Mine again", run: () => this.mark([item], wishFor(mine.after)) } : null;
@@ -370,8 +376,11 @@ class Desk {
   }
 
   private rank(version: number): void {
+    const first = this.version === 0;
     this.version = version;
-    void this.loadGain();
+    // The pictures come first: the figures can wait for them.
+    if (first) setTimeout(() => void this.loadGain(), FIGURES_MS);
+    else void this.loadGain();
   }
 
   /** Follows the desk until told otherwise: first its survey, then what others do and how it ranks. */
@@ -410,7 +419,7 @@ class Desk {
         continue;
       }
       // The answer to a mark may still be on its way: only then is it known whose edit it is.
-      if (found.edits.length > 0 && this.pumping && this.failure === null) await this.pumping;
+      if (found.edits.length > 0) await Promise.all([this.stepping, this.failure === null ? this.pumping : null]);
       if (found.restart) {
         this.said.clear();
         this.mine.clear();

@@ -27,6 +27,7 @@ export class Listing {
   /** Places that brought nothing new, as others had moved up before them. */
   private again = 0;
   private wanted = 0;
+  private fetching: Promise<void> | null = null;
   private readonly stop = new AbortController();
 
   constructor(
@@ -39,13 +40,19 @@ export class Listing {
     return this.items.length >= end || (this.begun && this.remaining === 0);
   }
 
-  /** Fetches until `end` items are there, or all. */
-  async need(end: number): Promise<void> {
+  /** Fetches until `end` items are there, or all, or until something goes wrong. */
+  need(end: number): Promise<void> {
     this.wanted = Math.max(this.wanted, end);
-    if (this.loading || this.error !== null || this.stop.signal.aborted || this.has(this.wanted)) return;
+    if (this.error !== null || this.stop.signal.aborted) return Promise.resolve();
+    this.fetching ??= this.fetch().finally(() => (this.fetching = null));
+    return this.fetching;
+  }
+
+  private async fetch(): Promise<void> {
+    if (this.has(this.wanted)) return;
     this.loading = true;
     try {
-      while (!this.has(this.wanted)) await this.more();
+      while (!this.has(this.wanted) && !this.stop.signal.aborted) await this.more();
     } catch (error) {
       if (!this.stop.signal.aborted) this.error = error;
     } finally {

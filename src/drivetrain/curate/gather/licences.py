@@ -65,3 +65,18 @@ def address_of(licence: str) -> str | None:
     if found := re.fullmatch(r"pdm-(\d\.\d)", licence):
         return f"https://creativecommons.org/publicdomain/mark/{found[1]}/"
     return None
+
+
+def words_of(licence: str) -> str:
+    """Return a licence as people write it.
+
+    >>> words_of("cc-by-nc-sa-4.0"), words_of("cc0-1.0"), words_of("pdm-1.0"), words_of("unknown")
+    ('CC BY-NC-SA 4.0', 'CC0 1.0', 'Public Domain Mark 1.0', 'licence unknown')
+    """
+    if found := re.fullmatch(r"cc-([a-z+-]+?)(?:-(\d\.\d))?", licence):
+        return f"CC {found[1].upper()}{f' {found[2]}' if found[2] else ''}"
+    for start, name in (("cc0-", "CC0 "), ("pdm-", "Public Domain Mark ")):
+        if licence.startswith(start):
+            return f"{name}{licence.removeprefix(start)}"
+    plain = {UNKNOWN_LICENCE: "licence unknown", ALL_RIGHTS: "all rights reserved", PUBLIC_DOMAIN: "public domain"}
+    return plain.get(licence, licence)

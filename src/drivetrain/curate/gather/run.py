@@ -5,21 +5,25 @@ Stopped by Ctrl-C or killed at any moment, it leaves whole files with their line
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterable, Iterator, Sized
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from datetime import datetime
 
+from ...core.cores import available_cores
 from ...core.errors import ImageError
 from ...core.ports import Advance, Progress
 from ...data.provenance.line import Provenance
 from .clock import Clock
 from .fetcher import Fetcher
 from .found import Found
+from .interruption import stopping_on_ctrl_c
 from .licences import is_open
 from .prepared import Prepared
 from .refusal import NotFetchedError, StoppedError
 from .refusals import Refusals
+from .take_down import WHY, wishes_of
 from .tally import Tally
 from .writer import DUPLICATE, Writer
 
@@ -64,8 +68,11 @@ class Gathering:
         self._progress = progress
         self._workers = workers
         self._refusals = Refusals(writer.folder)
+        # A picture of many millions of pixels takes hundreds of megabytes while it is looked into.
+        self._looking = threading.BoundedSemaphore(available_cores())
         self._names = {line.url: line.name for line in writer.lines if line.url is not None}
         self._seen: set[str] = set()
+        self._wishes = wishes_of(writer.folder)
         self.tallies: list[Tally] = []
         self.interrupted = False
 
@@ -77,8 +84,9 @@ class Gathering:
         """
         pool = ThreadPoolExecutor(self._workers, thread_name_prefix="drivetrain-gather")
         try:
-            for order in orders:
-                self._fill(order, pool)
+            with stopping_on_ctrl_c(self._clock):
+                for order in orders:
+                    self._fill(order, pool)
         except (KeyboardInterrupt, StoppedError):
             self.interrupted = True
         finally:
@@ -101,7 +109,9 @@ class Gathering:
                 self._clock.stop()
                 # Fetched already: to throw them away would be to fetch them twice.
                 for future, (one, position) in pending.items():
-                    if not future.cancel():
+                    if future.cancel():
+                        tally.asked -= 1
+                    else:
                         self._take(future, one, position, order, tally, advance)
                 raise
 
@@ -117,6 +127,7 @@ class Gathering:
         room = 2 * self._workers
         if tally.wanted is not None:
             room = min(room, tally.wanted - tally.had - tally.got)
+        self._clock.wait(0)
         while len(pending) < room and (one := self._next(addresses, tally)) is not None:
             position, found = one
             pending[pool.submit(self._fetch, found.url)] = (found, position)
@@ -139,6 +150,8 @@ class Gathering:
                 self._seen.add(found.url)
                 continue  # an earlier run has brought it
             reason = DUPLICATE if there is not None or found.url in self._seen else self._refusals.reason(found.url)
+            if reason is None and self._wishes.forbid(found):
+                reason = WHY
             if reason is None and order.only_open and not is_open(found.licence):
                 reason = "licence"
             self._seen.add(found.url)
@@ -150,7 +163,9 @@ class Gathering:
     def _fetch(self, url: str) -> Prepared:
         answer = self._fetcher.picture(url)
         try:
-            return self._writer.prepare(answer.body)
+            with self._looking:
+                self._clock.wait(0)
+                return self._writer.prepare(answer.body)
         except ImageError as error:
             raise NotFetchedError(error.reason, error.detail, passing=error.reason in _PASSING) from None
 

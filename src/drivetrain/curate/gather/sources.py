@@ -11,7 +11,7 @@ from .openverse import Openverse
 from .source import Source
 from .wikimedia import Wikimedia
 
-SOURCES: Mapping[str, Callable[[], Source]] = MappingProxyType(
+SOURCES: Mapping[str, Callable[..., Source]] = MappingProxyType(
     {"openverse": Openverse, "wikimedia": Wikimedia, "inaturalist": INaturalist, "ddgs": DdgsImages}
 )
 """The name of ``--source`` → what makes the source; the first is taken where none is named."""

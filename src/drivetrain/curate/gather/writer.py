@@ -27,6 +27,7 @@ from ...data.provenance.line import Provenance
 from ...data.provenance.record import ProvenanceRecord
 from ...data.sources.folder import walk
 from .known import Known
+from .origins import REMOVED
 from .prepared import Prepared, prepare
 from .refusal import NotFetchedError
 
@@ -34,7 +35,8 @@ DUPLICATE = "duplicate"
 
 # Characters of the hash by which files are called.
 NAME_LENGTH = 16
-_PART = ".part"
+# The beginning of a hidden file's name that is a picture on its way.
+_START = ".gathering-"
 
 
 class Writer:
@@ -85,7 +87,7 @@ class Writer:
         name = self._free_name(origin.name, prepared)
         place = self.folder / name
         place.parent.mkdir(parents=True, exist_ok=True)
-        part = place.with_name(f".{place.name}{_PART}")
+        part = place.with_name(f"{_START}{place.name}")
         _write_through(part, prepared.data)
         line = replace(origin, name=name, sha256=prepared.sha256)
         self._record.add([line])
@@ -124,20 +126,21 @@ def open_writer(folder: Path, *, resize: int | None, progress: Progress) -> Iter
 def _finish(folder: Path, lines: list[Provenance]) -> None:
     """Put files in their place whose line was written, and take away those without, which the next run fetches again."""
     sums = {line.name: line.sha256 for line in lines}
-    for part in sorted(folder.rglob(f".*{_PART}")):
-        place = part.with_name(part.name[1 : -len(_PART)])
+    for part in sorted(folder.rglob(f"{_START}*")):
+        place = part.with_name(part.name.removeprefix(_START))
         name = place.relative_to(folder).as_posix()
         whole = name in sums and hashlib.sha256(read_plain(part)).hexdigest() == sums[name]
         if whole and not os.path.lexists(place):
             part.replace(place)
-        elif place.suffix:
+        else:
             part.unlink()
 
 
 def _looked_at(folder: Path, progress: Progress) -> Known:
     """Look at the pictures below a folder. Those that a person took out are among them, so as not to come again."""
     known = Known()
-    files = list(walk(folder, folder.name, IMAGES, None).inputs)
+    places = [folder, *(one for one in [folder / REMOVED] if one.is_dir())]
+    files = {file.path: file for place in places for file in walk(place, folder.name, IMAGES, None).inputs}.values()
     if not files:
         return known
     workers = available_cores()
