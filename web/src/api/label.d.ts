@@ -304,7 +304,7 @@ export interface components {
         Fate: "open" | "kept" | "removed";
         /**
          * LabelRecorded
-         * @description What was written down: it survives whatever happens from here on.
+         * @description Edits that are on disk: they survive whatever happens from here on.
          */
         LabelRecorded: {
             /** Edits */
@@ -314,7 +314,7 @@ export interface components {
         };
         /**
          * LabelState
-         * @description How far the work has come.
+         * @description The standing of the work.
          */
         LabelState: {
             /**
@@ -446,7 +446,7 @@ export interface components {
         };
         /**
          * NextItems
-         * @description What to show next, in this order.
+         * @description The items to show next, in this order.
          */
         NextItems: {
             /** Version */
@@ -499,7 +499,7 @@ export interface components {
         };
         /**
          * Skipped
-         * @description How many items are skipped now.
+         * @description The number of items that are skipped now.
          */
         Skipped: {
             /** Skipped */
@@ -507,7 +507,7 @@ export interface components {
         };
         /**
          * Suggestion
-         * @description What the model makes of an item.
+         * @description The model's answer to an item.
          */
         Suggestion: {
             /** Label */
@@ -667,7 +667,7 @@ export interface components {
         };
         /**
          * StepBody
-         * @description Whose last step is to be taken back, or made again.
+         * @description The person whose last step is to be taken back, or made again.
          */
         StepBody: {
             /** By */
