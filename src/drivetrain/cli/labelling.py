@@ -77,9 +77,9 @@ def label(
     ] = None,
     json: JsonFlag = False,
 ) -> None:
-    """Label images in the browser, one key a class, those first that teach most.
+    """Label images in the browser, one key a class.
 
-    A model learns meanwhile, says how accurate it is, and when more labels would change little. It may begin from nothing. Labels
+    Those that teach most come first. A model learns meanwhile, says how accurate it is, and when more labels would change little. It may begin from nothing. Labels
     go into a log beside the images; “drivetrain train UNLABELLED” then trains on what has one.
     """
     from ..core.errors import UsageError
