@@ -24,6 +24,7 @@ from . import (
     editing,
     gathering,
     handing_over,
+    labelling,
     monitoring,
     prediction,
     serving,
@@ -81,6 +82,7 @@ app.command("report")(bundles.report)
 app.command("inspect")(bundles.inspect)
 app.command("certify")(certifying.certify)
 app.command("clean")(desk.clean)
+app.command("label")(labelling.label)
 app.command("trace")(prediction.trace)
 app.command("sign")(signing.sign)
 app.command("verify")(signing.verify)

@@ -127,7 +127,7 @@ def run(options: DeskOptions, started: Callable[[Desk, str], None]) -> None:
 
     raise_descriptors()
     desk = build(options)
-    listening = listen(options.host, options.port)
+    listening = bind_desk(options.host, options.port)
     address = address_of(options.host, listening)
     set_up("text", requests=False)
     app = create_app(desk)
@@ -138,7 +138,7 @@ def run(options: DeskOptions, started: Callable[[Desk, str], None]) -> None:
     run_on(app, listening, DRAIN_S)
 
 
-def listen(host: str, port: int | None) -> socket.socket:
+def bind_desk(host: str, port: int | None) -> socket.socket:
     """Listen on the port named, or on the first that is free.
 
     Raises:
