@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from itertools import islice, pairwise
 from pathlib import Path
 from time import monotonic
+from typing import Any
 
 import pytest
 from gathering import HASTY, fetching, files, gather, lines, now
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
+from drivetrain.curate.gather.addresses import checked_url
 from drivetrain.curate.gather.api import Api
 from drivetrain.curate.gather.clock import Clock
 from drivetrain.curate.gather.inaturalist import INaturalist
@@ -20,6 +25,8 @@ from drivetrain.curate.gather.refusal import NotFetchedError
 from drivetrain.curate.gather.run import Order
 from drivetrain.curate.gather.sources import SOURCES
 from drivetrain.curate.gather.wikimedia import Wikimedia, plain_text
+from drivetrain.data.provenance.codec import from_line, to_line
+from drivetrain.data.provenance.line import Provenance
 from drivetrain.data.sources.opening import open_source
 from picture_services import SERVICES, Service
 from web_host import Reply, Web, as_json, web_host
@@ -105,6 +112,12 @@ def test_an_answer_that_is_no_document_says_so(web: Web, api: Api, tmp_path: Pat
             list(service.source.search("bear", api, only_open=False))
 
 
+FIELDS = {
+    *("url", "title", "creator", "license", "license_version", "license_url", "foreign_landing_url", "index"),
+    *("imageinfo", "thumburl", "mime", "extmetadata", "Artist", "LicenseShortName", "value", "descriptionurl", "pages"),
+    *("photos", "license_code", "user", "login", "taxon", "name", "uri", "id"),
+}
+
 ODD = [None, 7, "x", [], {}, {"results": 3}, {"url": None}, {"photos": [{}]}, {"imageinfo": [{"mime": "image/jpeg"}]}]
 
 
@@ -115,6 +128,32 @@ def test_odd_rows_are_passed_over(web: Web, api: Api, tmp_path: Path, name: str)
         service.before = [as_json(document), as_json({"page_count": "many", "results": None, "query": []})]
         assert list(service.source.search("bear", api, only_open=False)) == []
         assert list(service.source.search("bear", api, only_open=False)) == []
+
+
+@pytest.mark.parametrize("name", BY_API)
+@given(data=st.data())
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_documents_of_any_form_are_read_or_passed_over(
+    web: Web, api: Api, tmp_path: Path, name: str, data: Any
+) -> None:
+    """Fields that the service has, each with anything in it: what is found can be asked for, and written down."""
+    names = st.sampled_from(sorted(FIELDS)) | st.text(max_size=3)
+    leaves = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5) | st.just("\ud800 <b>\x00")
+    anything = st.recursive(
+        leaves, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(names, inner, max_size=6)
+    )
+    document = data.draw(st.dictionaries(st.sampled_from(["results", "query", "page_count"]), anything))
+    document["results"] = document.get("results") or [data.draw(anything)]
+    document["query"] = {"pages": [data.draw(anything), data.draw(anything)]}
+    with SERVICES[name](web, 0, tmp_path) as service:
+        service.before = [as_json(document), as_json({})]
+        for one in service.source.search("bear", api, only_open=False):
+            origin = Provenance(
+                "a", "", name, now(), one.url, one.page, one.licence, one.licence_url, one.author, one.title
+            )
+            assert from_line(to_line(origin).encode().decode()) == origin
+            with suppress(NotFetchedError):
+                checked_url(one.url)
 
 
 @pytest.mark.parametrize("name", BY_API)

@@ -47,7 +47,7 @@ class Wikimedia:
                 raise NotFetchedError("host error", f"Wikimedia says: {text_of(error.get('info')) or 'no'}")
             query_part = document.get("query")
             pages = rows_of(query_part.get("pages")) if isinstance(query_part, dict) else []
-            for page in sorted(pages, key=lambda one: one.get("index", 0)):
+            for page in sorted(pages, key=_index):
                 found = _found(page)
                 if found is not None:
                     yield found
@@ -73,6 +73,11 @@ def _asked(query: str) -> dict[str, str | int]:
         "iiextmetadatafilter": _WANTED,
         "iiextmetadatalanguage": "en",
     }
+
+
+def _index(page: dict[str, Any]) -> int:
+    index = page.get("index")
+    return index if isinstance(index, int) else 0
 
 
 def _lags(document: Document) -> bool:
