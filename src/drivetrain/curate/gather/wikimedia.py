@@ -88,7 +88,7 @@ def _lags(document: Document) -> bool:
 def _found(page: dict[str, Any]) -> Found | None:
     about = next(iter(rows_of(page.get("imageinfo"))), {})
     url = text_of(about.get("thumburl")) or text_of(about.get("url"))
-    if url is None or about.get("mime") not in _READABLE:
+    if url is None or text_of(about.get("mime")) not in _READABLE:
         return None
     told = about.get("extmetadata")
     said = {
