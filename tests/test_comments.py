@@ -23,7 +23,7 @@ FRAGMENT = re.compile(r"(Who|Whom|Whose|Whoever|What|Whatever|Whether|Which|Why|
 SEEN = {
     ("core/role.py", "What a key may do; each"),
     ("core/verdict.py", "What to do with an answer."),
-    ("serve/application.py", "What the caller may do."),
+    ("serve/routes/whoami.py", "What the caller may do."),
     ("serve/http/uploads.py", "What the caller says of an image."),
 }
 

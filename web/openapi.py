@@ -1,14 +1,20 @@
-"""Write ``web/openapi.json``, the API's document as the server gives it; the typed client is generated from it."""
+"""Write ``web/openapi.json`` and ``web/desk-openapi.json``, the documents of the server's API and of the desk's as they give
+them; the typed clients are generated from these."""
 
 from __future__ import annotations
 
 import json
 import tempfile
 from pathlib import Path
+from typing import Any
 
+from drivetrain.desk import application as desk_application
+from drivetrain.desk.start import DeskOptions
+from drivetrain.desk.start import build as build_desk
 from drivetrain.serve.application import create_app, openapi
 from drivetrain.serve.options import ServeOptions
 from drivetrain.serve.start import build
+from drivetrain.training.options import TrainOptions
 
 WEB = Path(__file__).resolve().parent
 # Any bundle will do: the document does not depend on what is served.
@@ -16,15 +22,27 @@ BUNDLE = WEB.parent / "tests" / "bundles" / "v1"
 
 
 def document() -> str:
-    """The document as it stands in the file."""
+    """The server's document as it stands in the file."""
     with tempfile.TemporaryDirectory() as folder:
         server = build(ServeOptions((str(BUNDLE),), store=str(Path(folder) / "store.db"), max_batch=1))
         try:
-            return json.dumps(openapi(create_app(server)), indent=2, ensure_ascii=False) + "\n"
+            return written(openapi(create_app(server)))
         finally:
             server.engine.close()
             server.store.close()
 
 
+def desk_document() -> str:
+    """The desk's document as it stands in the file; nothing is surveyed for it."""
+    with tempfile.TemporaryDirectory() as folder:
+        return written(desk_application.create_app(build_desk(DeskOptions(folder, TrainOptions()))).openapi())
+
+
+def written(found: dict[str, Any]) -> str:
+    """A document as it stands in its file."""
+    return json.dumps(found, indent=2, ensure_ascii=False) + "\n"
+
+
 if __name__ == "__main__":
     (WEB / "openapi.json").write_text(document(), encoding="utf-8")
+    (WEB / "desk-openapi.json").write_text(desk_document(), encoding="utf-8")

@@ -10,12 +10,11 @@ from sklearn.metrics import average_precision_score
 
 from drivetrain.core.errors import DataError
 from drivetrain.data.block.blocks import MultiCategoryBlock
-from drivetrain.learn.crossval import PENALTIES, QUICK_PENALTIES, best_penalty
+from drivetrain.learn.crossval import PENALTIES, QUICK_PENALTIES, best_penalty, quick_look
 from drivetrain.learn.labels_head import (
     LabelsValidation,
     fit_labels,
     fit_labels_head,
-    look_labels,
     probabilities,
     rarest_labels,
 )
@@ -230,7 +229,9 @@ def test_a_look_is_the_better_of_two_penalties_and_tells_good_features_from_bad(
     features, present = problem(300, 30, 3)
     noise = problem(300, 30, 3, seed=9)[0]
     folds = grouped_folds(rarest_labels(present), np.arange(300), 5, 0)
-    good, bad = (look_labels(each, present, folds, ones(300)) for each in (features, noise))
+    good, bad = (
+        quick_look(LabelsValidation(Axes.of(each), present, folds, ones(300), 1)) for each in (features, noise)
+    )
     validation = LabelsValidation(Axes.of(features), present, folds, ones(300), 1)
     assert good.loss == min(validation.at(penalty).loss for penalty in QUICK_PENALTIES)
     assert good.loss < 0.9 * bad.loss

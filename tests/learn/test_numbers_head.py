@@ -8,9 +8,9 @@ from sklearn.linear_model import Ridge
 
 from drivetrain.core.errors import DataError
 from drivetrain.data.block.blocks import RegressionBlock
-from drivetrain.learn.crossval import PENALTIES, QUICK_PENALTIES
+from drivetrain.learn.crossval import PENALTIES, QUICK_PENALTIES, quick_look
 from drivetrain.learn.logistic import Axes
-from drivetrain.learn.numbers_head import NumbersValidation, fit_numbers_head, look_numbers, rank_strata
+from drivetrain.learn.numbers_head import NumbersValidation, fit_numbers_head, rank_strata
 from drivetrain.stats.folds import grouped_folds
 
 
@@ -223,7 +223,9 @@ def test_a_look_is_the_better_of_two_penalties_and_tells_good_features_from_bad(
     features, numbers = problem(300, 30)
     noise = problem(300, 30, seed=9)[0]
     folds = grouped_folds(rank_strata(numbers), np.arange(300), 5, 0)
-    good, bad = (look_numbers(each, numbers, folds, ones(300)) for each in (features, noise))
+    good, bad = (
+        quick_look(NumbersValidation(Axes.of(each), numbers, folds, ones(300), 1)) for each in (features, noise)
+    )
     validation = NumbersValidation(Axes.of(features), numbers, folds, ones(300), 1)
     assert good.loss == min(validation.at(penalty).loss for penalty in QUICK_PENALTIES)
     assert good.loss < 0.9 * bad.loss

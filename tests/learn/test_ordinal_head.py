@@ -9,13 +9,12 @@ from scipy.special import expit
 from sklearn.linear_model import LogisticRegression
 
 from drivetrain.core.errors import DataError
-from drivetrain.learn.crossval import PENALTIES, QUICK_PENALTIES
+from drivetrain.learn.crossval import PENALTIES, QUICK_PENALTIES, quick_look
 from drivetrain.learn.logistic import Axes, Solution
 from drivetrain.learn.ordinal_head import (
     OrdinalValidation,
     fit_ordinal,
     fit_ordinal_head,
-    look_ordinal,
     probabilities,
 )
 from drivetrain.stats.folds import grouped_folds
@@ -286,7 +285,9 @@ def test_a_look_is_the_better_of_two_penalties_and_tells_good_features_from_bad(
     features, grades, _ = problem(300, 30)
     noise = problem(300, 30, seed=9)[0]
     folds = grouped_folds(grades, np.arange(300), 5, 0)
-    good, bad = (look_ordinal(each, grades, folds, ones(300), n_grades=4) for each in (features, noise))
+    good, bad = (
+        quick_look(OrdinalValidation(Axes.of(each), grades, folds, 4, ones(300), 1)) for each in (features, noise)
+    )
     validation = OrdinalValidation(Axes.of(features), grades, folds, 4, ones(300), 1)
     assert good.loss == min(validation.at(penalty).loss for penalty in QUICK_PENALTIES)
     assert good.loss < 0.95 * bad.loss

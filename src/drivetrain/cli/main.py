@@ -19,7 +19,9 @@ from . import (
     bundles,
     caching,
     certifying,
+    desk,
     editing,
+    gathering,
     handing_over,
     monitoring,
     prediction,
@@ -32,6 +34,12 @@ from .console import print_line, remark
 
 # A check whose answer is no ends with `console.SAID_NO`, 1.
 BAD_INPUT, FAULT, INTERRUPTED = 2, 70, 130
+
+# The use of running a command again that was interrupted.
+AGAIN = {
+    "train": "; run it again: train goes on from what it has embedded",
+    "gather": "; run it again: gather goes on where it stopped",
+}
 
 app = typer.Typer(
     name="drivetrain",
@@ -70,6 +78,7 @@ app.command("evaluate")(prediction.evaluate)
 app.command("report")(bundles.report)
 app.command("inspect")(bundles.inspect)
 app.command("certify")(certifying.certify)
+app.command("clean")(desk.clean)
 app.command("trace")(prediction.trace)
 app.command("sign")(signing.sign)
 app.command("verify")(signing.verify)
@@ -78,6 +87,8 @@ for command in (editing.edits, editing.apply, editing.undo, editing.redo):
 app.command("serve")(serving.serve)
 app.command("app")(handing_over.app_command)
 app.add_typer(monitoring.app, name="monitor")
+app.command("gather")(gathering.gather)
+app.command("provenance")(gathering.provenance)
 app.command("demo")(training.demo)
 app.add_typer(storing.app, name="store")
 app.add_typer(storing.keys_app, name="keys")
@@ -113,7 +124,7 @@ def run() -> None:
         remark("error: this is a fault in drivetrain, not in what you gave it; please report the lines above")
         sys.exit(FAULT)
     if code == INTERRUPTED:
-        again = "; run it again: train goes on from what it has embedded" if "train" in sys.argv[1:2] else ""
+        again = next((AGAIN[word] for word in sys.argv[1:2] if word in AGAIN), "")
         sweep()
         remark(f"interrupted{again}")
         # The process ends at once: worker threads may still be inside the network, with nothing left to finish.

@@ -87,6 +87,10 @@ class CrossValidation:
         losses_N = losses(self.labels_N, softmax(logits_NC, beta))
         return OutOfFold(penalty, logits_NC, beta, losses_N, float(np.average(losses_N, weights=self.weights_N)))
 
+    def begin_with(self, other: Validation) -> None:
+        if isinstance(other, CrossValidation) and other.n_classes == self.n_classes:
+            self._solutions = dict(other._solutions)
+
 
 # Penalties are a half-decade grid; feature rows have unit length, so the same values suit every backbone.
 PENALTIES = tuple(float(c) for c in np.logspace(-2, 3, 11).round(3))
@@ -103,6 +107,10 @@ class Validation(Protocol):
 
     def at(self, penalty: float) -> OutOfFold:
         """Out-of-fold results with this penalty."""
+        ...
+
+    def begin_with(self, other: Validation) -> None:
+        """Start from the solutions of another validation of the same features, where it has as many outputs."""
         ...
 
 

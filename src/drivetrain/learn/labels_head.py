@@ -25,7 +25,7 @@ from ..stats.calibrate_binary import fit_beta_binary
 from ..stats.folds import DEFAULT_FOLDS, grouped_folds, random_folds
 from ..stats.label_metrics import binary_losses, mean_average_precision, sigmoid
 from ..stats.metrics import Floats
-from .crossval import OutOfFold, best_penalty, in_every_fold, on_random_folds, quick_look
+from .crossval import OutOfFold, Validation, best_penalty, in_every_fold, on_random_folds
 from .head import FittedHead, Head
 from .logistic import TYPICAL_CURVATURE, Axes, Solution
 
@@ -142,6 +142,10 @@ class LabelsValidation:
         losses_N = binary_losses(self.present_NL, sigmoid(logits_NL, beta))
         return OutOfFold(penalty, logits_NL, beta, losses_N, float(np.average(losses_N, weights=self.weights_N)))
 
+    def begin_with(self, other: Validation) -> None:
+        if isinstance(other, LabelsValidation) and other.present_NL.shape == self.present_NL.shape:
+            self._solutions = dict(other._solutions)
+
 
 def fit_labels_head(
     features_ND: FloatArray,
@@ -187,20 +191,6 @@ def fit_labels_head(
         random_split=mean_average_precision(present, random_split.logits_NC),
         penalties=tuple((result.penalty, result.loss) for result in tried),
     )
-
-
-def look_labels(
-    features_ND: FloatArray, present_NL: FloatArray, folds_N: IntArray, weights_N: FloatArray, threads: int = 1
-) -> OutOfFold:
-    """Return the better of two penalties a decade apart, which is enough to compare features.
-
-    Raises:
-        DataError: no label, or values other than 0 and 1.
-    """
-    present = _checked(present_NL, len(features_ND))
-    with threadpool_limits(1, user_api="blas"):
-        axes = Axes.of(features_ND)
-    return quick_look(LabelsValidation(axes, present, folds_N, weights_N, threads))
 
 
 def _checked(present_NL: FloatArray, n: int) -> FloatArray:

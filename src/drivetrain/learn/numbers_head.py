@@ -26,7 +26,7 @@ from ..core.types import FloatArray, IntArray
 from ..data.block.blocks import STRATA
 from ..stats.folds import DEFAULT_FOLDS, grouped_folds, random_folds
 from ..stats.metrics import Floats
-from .crossval import OutOfFold, best_penalty, in_every_fold, on_random_folds, quick_look
+from .crossval import OutOfFold, Validation, best_penalty, in_every_fold, on_random_folds
 from .head import FittedHead, Head
 from .logistic import Axes, Solution
 
@@ -129,6 +129,9 @@ class NumbersValidation:
         own_units_NM = (predicted_NM * self.standard.spread_M + self.standard.mean_M).astype(np.float32)
         return OutOfFold(penalty, own_units_NM, 1.0, losses_N, loss)
 
+    def begin_with(self, other: Validation) -> None:
+        """Nothing to begin with: the solution is found at one stroke."""
+
     def solution(self, penalty: float) -> Solution:
         """Fit on all items; weights in the principal axes, numbers in the targets' units."""
         with threadpool_limits(1, user_api="blas"):
@@ -200,20 +203,6 @@ def fit_numbers_head(
         random_split=float(errors_NM.mean()),
         penalties=tuple((result.penalty, result.loss) for result in tried),
     )
-
-
-def look_numbers(
-    features_ND: FloatArray, numbers_NM: Numbers, folds_N: IntArray, weights_N: FloatArray, threads: int = 1
-) -> OutOfFold:
-    """Return the better of two penalties a decade apart, which is enough to compare features.
-
-    Raises:
-        DataError: no number, or a number that is not finite.
-    """
-    numbers = _checked(numbers_NM, len(features_ND))
-    with threadpool_limits(1, user_api="blas"):
-        axes = Axes.of(features_ND)
-    return quick_look(NumbersValidation(axes, numbers, folds_N, weights_N, threads))
 
 
 def _checked(numbers_NM: Numbers, n: int) -> Floats:

@@ -32,7 +32,7 @@ from ..stats.calibrate_ordinal import fit_beta_ordinal
 from ..stats.folds import fold_count, grouped_folds, random_folds
 from ..stats.metrics import Floats, losses
 from ..stats.ordinal import grade_probabilities
-from .crossval import OutOfFold, best_penalty, in_every_fold, on_random_folds, quick_look
+from .crossval import OutOfFold, Validation, best_penalty, in_every_fold, on_random_folds
 from .head import FittedHead, Head
 from .logistic import TYPICAL_CURVATURE, Axes, Solution
 
@@ -223,6 +223,10 @@ class OrdinalValidation:
         losses_N = losses(self.grades_N, grade_probabilities(logits_NK, beta))
         return OutOfFold(penalty, logits_NK, beta, losses_N, float(np.average(losses_N, weights=self.weights_N)))
 
+    def begin_with(self, other: Validation) -> None:
+        if isinstance(other, OrdinalValidation) and other.n_grades == self.n_grades:
+            self._solutions = dict(other._solutions)
+
 
 def fit_ordinal_head(
     features_ND: FloatArray,
@@ -268,26 +272,6 @@ def fit_ordinal_head(
         random_split=float(np.mean(probabilities(random_split).argmax(axis=1) == grades_N)),
         penalties=tuple((result.penalty, result.loss) for result in tried),
     )
-
-
-def look_ordinal(
-    features_ND: FloatArray,
-    grades_N: IntArray,
-    folds_N: IntArray,
-    weights_N: FloatArray,
-    *,
-    n_grades: int,
-    threads: int = 1,
-) -> OutOfFold:
-    """Return the better of two penalties a decade apart, which is enough to compare features. A grade may lack items.
-
-    Raises:
-        DataError: fewer than two grades, or a grade that is none of them.
-    """
-    _check(grades_N, n_grades, len(features_ND))
-    with threadpool_limits(1, user_api="blas"):
-        axes = Axes.of(features_ND)
-    return quick_look(OrdinalValidation(axes, grades_N, folds_N, n_grades, weights_N, threads))
 
 
 def _check(grades_N: IntArray, n_grades: int, n: int) -> None:

@@ -14,11 +14,11 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 from starlette.requests import Request
 
 from ..core.errors import StoreError
-from ..core.ports import PredictionStore
 from ..core.records import ApiKey, Role
 from ..core.secret import secret_hash
 from .http.problems import Problem
@@ -35,12 +35,20 @@ class Caller:
     key: ApiKey | None = None
 
 
+class KnowsKeys(Protocol):
+    """The interface of what keeps the keys: a store, or a file with one."""
+
+    def keys(self) -> tuple[ApiKey, ...]:
+        """All keys, revoked ones too; may raise `StoreError`."""
+        ...
+
+
 class Guard:
     """Knows the keys, and whether any are needed."""
 
     def __init__(
         self,
-        store: PredictionStore,
+        store: KnowsKeys,
         *,
         loopback: bool,
         share: int = 1,

@@ -4,19 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from functools import partial
 from typing import Any
 
 from fastapi import Depends, FastAPI
-from fastapi.exceptions import RequestValidationError
-from fastapi.openapi.utils import get_openapi
-from pydantic import BaseModel
-from pydantic.json_schema import models_json_schema
-from starlette.exceptions import HTTPException
-from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.types import ASGIApp
 
 from .._version import __version__
@@ -25,15 +19,17 @@ from .http import tracing
 from .http.console import console_routes, read_static
 from .http.envelope import Envelope
 from .http.express import Express
+from .http.handlers import document, handle_problems
 from .http.metrics import CONTENT_TYPE, monitor_metrics
-from .http.problems import Problem, ProblemDetail, Slug, documented, invalid
+from .http.problems import documented
 from .routes import explanation, open_inference, prediction, truths
 from .routes.catalogue import catalogue_routes
 from .routes.history import history_routes
 from .routes.monitor import monitor_routes
 from .routes.monitor_answers import ClearBody
 from .routes.samples import sample_routes
-from .server import Server, request_id
+from .routes.whoami import whoami_routes
+from .server import Server
 from .work.alarms import ALARMS_S
 from .work.background import apart
 from .work.forgetting import FORGET_S, Forgetting
@@ -47,15 +43,6 @@ Every answer that is not a success is a problem detail (RFC 9457). Where the ser
 `Authorization: Bearer dt_…`; `429` and `503` say in `Retry-After` when to ask again."""
 
 log = logging.getLogger(__name__)
-
-
-class WhoAmI(BaseModel):
-    """What the caller may do."""
-
-    keys_required: bool
-    role: Role | None
-    name: str | None
-    version: str
 
 
 def create_app(server: Server) -> FastAPI:
@@ -72,9 +59,7 @@ def create_app(server: Server) -> FastAPI:
     )
     predict = prediction.Predict(server)
     app.add_middleware(Envelope, open_to_all=lambda: server.guard.open_to_all, finished=server.metrics.request)
-    app.add_exception_handler(Problem, _problem)
-    app.add_exception_handler(RequestValidationError, _invalid)
-    app.add_exception_handler(HTTPException, _http)
+    handle_problems(app)
     for router in (
         prediction.prediction_routes(predict),
         explanation.explanation_routes(server),
@@ -87,6 +72,7 @@ def create_app(server: Server) -> FastAPI:
         open_inference.inference_routes(server),
     ):
         app.include_router(router)
+    app.include_router(whoami_routes(server.guard))
     _own_routes(app, server)
     app.include_router(console_routes(read_static()))
     app.openapi = lambda: openapi(app)  # type: ignore[method-assign]  # the way FastAPI documents
@@ -105,19 +91,6 @@ def front(app: FastAPI, server: Server) -> ASGIApp:
 
 
 def _own_routes(app: FastAPI, server: Server) -> None:
-    @app.get("/v1/whoami", response_model=WhoAmI, tags=["console"], summary="What the caller may do")
-    async def whoami(request: Request) -> JSONResponse:
-        """Never an error: without a valid key the role is null."""
-        caller = server.guard.caller(request)
-        return JSONResponse(
-            {
-                "keys_required": not server.guard.open_to_all,
-                "role": str(caller.role) if caller else None,
-                "name": caller.key.name if caller and caller.key else None,
-                "version": __version__,
-            }
-        )
-
     @app.get(
         "/metrics",
         response_class=Response,
@@ -193,63 +166,7 @@ async def _every(seconds: float, work: Callable[[], Awaitable[None]], *, at_once
         await asyncio.sleep(seconds)
 
 
-async def _problem(request: Request, error: Exception) -> Response:
-    assert isinstance(error, Problem)  # what this handler is registered for
-    return error.response(request_id(request))
-
-
-async def _invalid(request: Request, error: Exception) -> Response:
-    assert isinstance(error, RequestValidationError)
-    return invalid(error.errors()).response(request_id(request))
-
-
-_BY_STATUS: Mapping[int, Slug] = {404: "not-found", 405: "method-not-allowed", 400: "bad-request", 413: "too-large"}
-
-
-async def _http(request: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)
-    slug = _BY_STATUS.get(error.status_code, "bad-request")
-    # Not `request.url`: that wants a query and a host that are text.
-    detail = f"{request.method[:20]} {request.scope['path'][:80]}: {error.detail}"
-    return Problem(slug, detail, headers=dict(error.headers or {})).response(request_id(request))
-
-
 def openapi(app: FastAPI) -> dict[str, Any]:
-    """The OpenAPI document, with what FastAPI cannot know: bodies that are read by hand, problems, keys."""
-    if app.openapi_schema:
-        return app.openapi_schema
-    document = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
-    own = (
-        ProblemDetail,
-        *prediction.SCHEMAS,
-        *explanation.SCHEMAS,
-        *open_inference.SCHEMAS,
-        *truths.SCHEMAS,
-        ClearBody,
-    )
-    _, definitions = models_json_schema(
-        [(model, "validation") for model in own], ref_template="#/components/schemas/{model}"
-    )
-    components = document.setdefault("components", {})
-    components.setdefault("schemas", {}).update(definitions["$defs"])
-    components["securitySchemes"] = {
-        "key": {"type": "http", "scheme": "bearer", "description": "A key, if the server needs one"}
-    }
-    problem, refused = documented("unprocessable")[422], documented("forbidden")[403]
-    twice, unknown = documented("bad-request")[400], documented("store-unavailable")[503]
-    for path, methods in document["paths"].items():
-        for operation in methods.values():
-            # FastAPI announces an error body of its own wherever there are parameters; here it is a problem.
-            if "422" in operation["responses"]:
-                operation["responses"]["422"] = problem
-            # Anywhere a head that says something twice is refused, and a page of another site turned away, see `browser`.
-            operation["responses"].setdefault("400", twice)
-            operation["responses"].setdefault("403", refused)
-            if not path.startswith("/v2/health") and path != "/v1/whoami":
-                # Where nobody knows whether a key is needed, see `guard`.
-                operation["responses"].setdefault("503", unknown)
-                operation["security"] = [{"key": []}, {}]
-    for unused in ("HTTPValidationError", "ValidationError"):
-        components["schemas"].pop(unused, None)
-    app.openapi_schema = document
-    return document
+    """The OpenAPI document of the server."""
+    own = (*prediction.SCHEMAS, *explanation.SCHEMAS, *open_inference.SCHEMAS, *truths.SCHEMAS, ClearBody)
+    return document(app, own, keyless=("/v2/health", "/v1/whoami"))

@@ -95,9 +95,3 @@ class State:
     """The state that changes while the server runs."""
 
     draining: bool = False
-
-
-def request_id(request: Request) -> str:
-    """The id the envelope gave."""
-    given: str = request.scope["state"]["request_id"]
-    return given

@@ -6,26 +6,22 @@ the same options, handed over in the environment.
 
 from __future__ import annotations
 
-import gc
 import json
 import logging
 import os
-import signal
 import socket
 import sys
 import tempfile
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import asdict, replace
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..core.errors import DrivetrainError, UsageError
-from ..core.installation import install_command
 from ..core.memory import resident_memory, return_large_blocks
 from ..core.memory_budget import MemoryBudget
+from .listening import address_of, bind, check_installed, leave_alone, run_on, uvicorn_options
 from .options import ServeOptions, serve_options
 from .settings import Settings
 
@@ -56,7 +52,7 @@ def build(options: ServeOptions) -> Server:
         StoreError: the store cannot be opened.
         UsageError: an option is out of range, or the address is open to others and there is no key.
     """
-    _check_installed(".server", "..store.sql_store")
+    check_installed(__package__, ".server", "..store.sql_store")
     from ..store.sql_store import open_store
     from .http.metrics import Metrics
     from .work.measure import plan
@@ -204,15 +200,13 @@ def run(options: ServeOptions, started: Callable[[Server, str], None]) -> None:
     Raises:
         BundleError, StoreError, UsageError: as `build`; or the address is taken or not this machine's.
     """
-    _check_installed("uvicorn")
-    import uvicorn
-
+    check_installed(__package__, "uvicorn")
     options.check()
     from .http.connections import raise_descriptors
 
     raise_descriptors()
-    listening = _bind(options.host, options.port)
-    address = _address(options.host, listening)
+    listening = bind(options.host, options.port)
+    address = address_of(options.host, listening)
     if options.processes > 1:
         _run_several(options, listening, lambda server: started(server, address))
         return
@@ -222,12 +216,9 @@ def run(options: ServeOptions, started: Callable[[Server, str], None]) -> None:
     server = build(options)
     set_up(options.log, requests=options.log_requests)
     app = front(create_app(server), server)
-    _leave_alone()
+    leave_alone()
     started(server, address)
-    with suppress(KeyboardInterrupt):  # how uvicorn says that it was told to stop, after everything has ended
-        # uvicorn sends the signal to itself again; as SIGTERM it would kill a process that has ended as it should.
-        signal.signal(signal.SIGTERM, signal.default_int_handler)
-        uvicorn.Server(uvicorn.Config(app, **_uvicorn(options))).run(sockets=[listening])
+    run_on(app, listening, options.drain_s)
 
 
 def _run_several(options: ServeOptions, listening: socket.socket, started: Callable[[Server], None]) -> None:
@@ -252,7 +243,10 @@ def _run_several(options: ServeOptions, listening: socket.socket, started: Calla
         os.environ[MULTIPROCESS] = counts
         os.environ[OPTIONS] = json.dumps(asdict(options), default=str)  # paths
         config = uvicorn.Config(
-            "drivetrain.serve.start:worker_app", factory=True, workers=options.processes, **_uvicorn(options)
+            "drivetrain.serve.start:worker_app",
+            factory=True,
+            workers=options.processes,
+            **uvicorn_options(options.drain_s),
         )
         Workers(config, sockets=[listening]).run()
 
@@ -269,7 +263,7 @@ def worker_app() -> ASGIApp:
     try:
         server = build(options)
         app = front(create_app(server), server)
-        _leave_alone()
+        leave_alone()
         return app
     except DrivetrainError as error:
         # A bundle or the store is no longer in order, as it was when the first process looked: another process will try.
@@ -284,62 +278,3 @@ def _handed_over(text: str) -> ServeOptions:
     options = serve_options(tuple(given["bundles"]), given)
     # Two fields are set here: one is no choice of a person's, and the other may be None (never), which chooses nothing.
     return replace(options, memory_held=given["memory_held"], watch_s=given["watch_s"])
-
-
-def _leave_alone() -> None:
-    """Freeze the objects there at the start, which stay to the end, so that Python's collector need not look at them again."""
-    gc.collect()
-    gc.freeze()
-    # A request's objects are freed by counting references; looking for cycles can wait.
-    gc.set_threshold(50_000)
-
-
-def _uvicorn(options: ServeOptions) -> dict[str, Any]:
-    from .http.protocol import PatientProtocol
-
-    return {
-        "http": PatientProtocol,
-        "lifespan": "on",
-        "access_log": False,
-        "log_config": None,
-        "server_header": False,
-        "proxy_headers": False,  # a header anybody can send must not say who asks
-        "timeout_keep_alive": 65,  # longer than the usual minute of proxies, so that it is they who hang up
-        "timeout_graceful_shutdown": max(1, round(options.drain_s)),
-        "ws": "none",
-    }
-
-
-def _bind(host: str, port: int) -> socket.socket:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listening = socket.socket(family, socket.SOCK_STREAM)
-    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listening.bind((host, port))
-        listening.listen(2048)
-    except (OSError, OverflowError) as error:
-        listening.close()
-        reason = error.strerror if isinstance(error, OSError) else str(error)
-        raise UsageError(f"cannot serve on {host}:{port} ({reason}); choose another with --host or --port") from None
-    listening.set_inheritable(True)
-    return listening
-
-
-def _address(host: str, listening: socket.socket) -> str:
-    port = listening.getsockname()[1]
-    return f"http://{f'[{host}]' if ':' in host else host}:{port}"
-
-
-def _check_installed(*modules: str) -> None:
-    """Check that the packages that these modules need are there.
-
-    Raises:
-        UsageError: one is not; says how to install it.
-    """
-    try:
-        for module in modules:
-            import_module(module, __package__)
-    except ModuleNotFoundError as error:
-        raise UsageError(
-            f"serving needs more packages ({error.name} is not there); {install_command('serve')}"
-        ) from None

@@ -31,6 +31,7 @@ from ..learn.deep.objective import accuracy, error_rate, label_accuracy, mean_ab
 from ..learn.interpretation import Interpretation
 from ..model.explain.heatmap import heat_map
 from ..model.predictor import Predictor, load
+from .downloading import download_images, search_images_ddg
 from .learner import VisionLearner, vision_learner
 
 load_learner = load
@@ -78,6 +79,7 @@ __all__ = [
     "VisionLearner",
     "accuracy",
     "aug_transforms",
+    "download_images",
     "error_rate",
     "get_image_files",
     "get_rows",
@@ -88,6 +90,7 @@ __all__ = [
     "move_aside",
     "open_source",
     "parent_label",
+    "search_images_ddg",
     "train",
     "verify_images",
     "vision_learner",

@@ -963,6 +963,21 @@ export interface components {
             text: string;
         };
         /**
+         * DeskInfo
+         * @description The desk that the console shows in place of a prediction server's pages.
+         */
+        DeskInfo: {
+            /**
+             * Mode
+             * @enum {string}
+             */
+            mode: "clean" | "label";
+            /** Source */
+            source: string;
+            /** Pages */
+            pages: string[];
+        };
+        /**
          * EstimateAnswer
          * @description An accuracy that nobody has measured.
          */
@@ -1905,6 +1920,7 @@ export interface components {
             name: string | null;
             /** Version */
             version: string;
+            desk: components["schemas"]["DeskInfo"] | null;
         };
         /**
          * Base64Image

@@ -106,7 +106,7 @@ def _back_again(dataset: Dataset, log: EditLog, root: Path) -> Iterable[Item]:
         stays = stood.standing.fate is not Fate.REMOVED and stood.standing.label is not None
         if not stays or stood.item.name in names:
             continue
-        # Of a move that a killed program has not come to, the file is at the old place still.
+        # A killed program may not have come to a move, whose file is at the old place still.
         places = [root / name for name in (stood.file or stood.item.name, waiting.get(stood.item.name)) if name]
         path = next((place for place in places if place.is_file()), None)
         if path is not None and shown(path.relative_to(root).as_posix()) not in names:

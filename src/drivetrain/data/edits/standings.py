@@ -173,7 +173,7 @@ class Standings(Mapping[str, Stood]):
         del self._piles[pile.item.name, pile.item.sha256]
         if self._named.get(old) is pile:
             del self._named[old]
-        # Whoever read the data before this knows the item by the name that it had then.
+        # A session that read the data before this knows the item by the name that it had then.
         self._former[pile.item.name, pile.item.sha256] = pile
         pile.home = pile.home or move.old
         pile.file = move.new

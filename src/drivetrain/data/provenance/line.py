@@ -27,7 +27,7 @@ class Provenance:
     page: str | None = None
     """Address of the page on which a person finds it, with its author and licence."""
     licence: str = UNKNOWN_LICENCE
-    """A short name: ``cc-by-4.0``, ``cc0-1.0``, ``pdm``, ``unknown``."""
+    """A short name: ``cc-by-4.0``, ``cc0-1.0``, ``pdm-1.0``, ``public-domain``, ``all-rights-reserved``, ``unknown``."""
     licence_url: str | None = None
     author: str | None = None
     title: str | None = None

@@ -28,7 +28,7 @@ from ...stats.calibrate import fit_beta
 from ...stats.folds import in_several_groups
 from ...stats.metrics import Floats
 from ..balance import Balance
-from ..crossval import CrossValidation, OutOfFold, quick_look
+from ..crossval import CrossValidation, OutOfFold, Validation
 from ..figures import RANDOM_SPLIT, Figures, around, figure
 from ..findings import NO_BETTER_THAN_GUESSING, RANDOM_SPLIT_FLATTERS, UNEQUAL_CLASSES, finding
 from ..head import FittedHead, class_weights, fit_head
@@ -184,13 +184,13 @@ class ClassTargets(Targets):
             features_ND, self.values, groups_N, weights_N, n_classes=len(self.names), seed=seed, threads=threads
         )
 
+    def validation(self, axes: Axes, folds_N: IntArray, weights_N: FloatArray, threads: int) -> Validation:
+        return CrossValidation(axes, self.values, folds_N, len(self.names), weights_N, threads)
+
     def quick_fit(self, features_ND: FloatArray, folds_N: IntArray, weights_N: FloatArray) -> OutOfFold:
-        # A sample may lack a class.
-        present, dense_N = np.unique(self.values, return_inverse=True)
-        validation = CrossValidation(
-            Axes.of(features_ND), dense_N.astype(np.int64), folds_N, len(present), weights_N, threads=1
-        )
-        return quick_look(validation)
+        present, dense_N = np.unique(self.values, return_inverse=True)  # a sample may lack a class
+        dense = replace(self, names=tuple(self.names[c] for c in present), values=dense_N.astype(np.int64))
+        return super(ClassTargets, dense).quick_fit(features_ND, folds_N, weights_N)
 
     def losses(self, answers_NO: Floats) -> Floats:
         return metrics.losses(self.values, answers_NO)

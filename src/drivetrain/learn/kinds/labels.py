@@ -34,13 +34,14 @@ from ...stats.label_metrics import (
 from ...stats.metrics import Floats
 from ...stats.mistakes import ClassRow, share
 from ..balance import Balance
-from ..crossval import OutOfFold
+from ..crossval import Validation
 from ..delimiters import LabelsOf, settle_delimiter
 from ..figures import RANDOM_SPLIT, Figures, around, figure
 from ..findings import NO_BETTER_THAN_GUESSING, finding
 from ..head import FittedHead
 from ..label_interpretation import LabelInterpretation
-from ..labels_head import fit_labels_head, look_labels, rarest_labels
+from ..labels_head import LabelsValidation, fit_labels_head, rarest_labels
+from ..logistic import Axes
 from ..sections import MISTAKES_SHOWN, AnswerSections, ConfidentFrom, Example, confident_note
 from ..suspicion import Suspicion, of_labels
 from ..target_options import DELIMITER, TargetOptions
@@ -64,8 +65,7 @@ class LabelTargets(Targets):
     one: ClassVar[str] = "label"
     many: ClassVar[str] = "labels"
     delimited: ClassVar[bool] = True
-    # The mean average precision is not compared: its bootstrap intervals are too short on few images.
-    compared: ClassVar[tuple[str, ...]] = ("all-labels-right",)
+    compared: ClassVar[tuple[str, ...]] = ("all-labels-right",)  # intervals of the mean average precision are too short
     loss_is: ClassVar[tuple[str, str]] = ("Log-loss", f"{LOG_LOSS} Here it is the mean over the labels.")
 
     names: tuple[str, ...]
@@ -177,8 +177,8 @@ class LabelTargets(Targets):
     ) -> FittedHead:
         return fit_labels_head(features_ND, self.values, groups_N, weights_N, seed=seed, threads=threads)
 
-    def quick_fit(self, features_ND: FloatArray, folds_N: IntArray, weights_N: FloatArray) -> OutOfFold:
-        return look_labels(features_ND, self.values, folds_N, weights_N)
+    def validation(self, axes: Axes, folds_N: IntArray, weights_N: FloatArray, threads: int) -> Validation:
+        return LabelsValidation(axes, np.asarray(self.values, np.float32), folds_N, weights_N, threads)
 
     def losses(self, answers_NO: Floats) -> Floats:
         return binary_losses(self.values, answers_NO)

@@ -27,12 +27,13 @@ from ...model.part import Calibration
 from ...stats import number_metrics
 from ...stats.metrics import Floats
 from ..balance import Balance
-from ..crossval import OutOfFold
+from ..crossval import Validation
 from ..figures import RANDOM_SPLIT, Figures, figure
 from ..findings import NO_BETTER_THAN_GUESSING, finding
 from ..head import FittedHead
+from ..logistic import Axes
 from ..number_interpretation import NumberInterpretation
-from ..numbers_head import fit_numbers_head, look_numbers, rank_strata
+from ..numbers_head import NumbersValidation, fit_numbers_head, rank_strata
 from ..scale import Scale
 from ..sections import MISTAKES_SHOWN, AnswerSections, ConfidentFrom, Example
 from ..suspicion import Suspicion, of_numbers
@@ -54,8 +55,7 @@ GREATEST_NUMBER = 1e30
 # The least spread: the model's weights, which are float32, are in the numbers' unit.
 LEAST_SPREAD = 1e-30
 
-# The most numbers whose plots a report has room for.
-MOST_PLOTTED = 4
+MOST_PLOTTED = 4  # numbers whose plots a report has room for
 
 
 @dataclass(frozen=True, eq=False)
@@ -169,8 +169,8 @@ class NumberTargets(Targets):
     ) -> FittedHead:
         return fit_numbers_head(features_ND, self.values, groups_N, weights_N, seed=seed, threads=threads)
 
-    def quick_fit(self, features_ND: FloatArray, folds_N: IntArray, weights_N: FloatArray) -> OutOfFold:
-        return look_numbers(features_ND, self.values, folds_N, weights_N)
+    def validation(self, axes: Axes, folds_N: IntArray, weights_N: FloatArray, threads: int) -> Validation:
+        return NumbersValidation(axes, np.asarray(self.values, np.float64), folds_N, weights_N, threads)
 
     def losses(self, answers_NO: Floats) -> Floats:
         variance_M = self.values.var(axis=0, dtype=np.float64)

@@ -28,11 +28,12 @@ from ...stats.calibrate_ordinal import fit_beta_ordinal
 from ...stats.metrics import Floats
 from ...stats.ordinal import kappa_interval, mean_absolute_grades
 from ..balance import Balance
-from ..crossval import OutOfFold
+from ..crossval import Validation
 from ..figures import Figures, figure
 from ..findings import NO_BETTER_THAN_GUESSING, finding
 from ..head import FittedHead
-from ..ordinal_head import fit_ordinal_head, look_ordinal
+from ..logistic import Axes
+from ..ordinal_head import OrdinalValidation, fit_ordinal_head
 from ..target_options import TargetOptions
 from .answered import Answered
 from .classes import ClassTargets
@@ -123,8 +124,8 @@ class OrdinalTargets(ClassTargets):
             features_ND, self.values, groups_N, weights_N, n_grades=len(self.names), seed=seed, threads=threads
         )
 
-    def quick_fit(self, features_ND: FloatArray, folds_N: IntArray, weights_N: FloatArray) -> OutOfFold:
-        return look_ordinal(features_ND, self.values, folds_N, weights_N, n_grades=len(self.names))
+    def validation(self, axes: Axes, folds_N: IntArray, weights_N: FloatArray, threads: int) -> Validation:
+        return OrdinalValidation(axes, self.values, folds_N, len(self.names), weights_N, threads)
 
     def beta(self, logits_NW: FloatArray) -> float:
         return fit_beta_ordinal(logits_NW, self.values)

@@ -26,11 +26,12 @@ from ...model.kinds.tasks import TaskName
 from ...model.part import Calibration
 from ...stats.metrics import Floats
 from ..balance import Balance
-from ..crossval import OutOfFold
+from ..crossval import OutOfFold, Validation, quick_look
 from ..figures import Figures
 from ..head import FittedHead
 from ..interpretation import Interpretation
 from ..label_interpretation import LabelInterpretation
+from ..logistic import Axes
 from ..number_interpretation import NumberInterpretation
 from ..scale import Scale
 from ..sections import AnswerSections, ConfidentFrom
@@ -57,8 +58,7 @@ class Targets(ABC):
     many: ClassVar[str]
     said: ClassVar[str] = "labels"
     """The word for what people wrote beside the images."""
-    delimited: ClassVar[bool] = False
-    """Tells whether several labels may stand in one cell, with a delimiter between them."""
+    delimited: ClassVar[bool] = False  # True where several labels may stand in one cell, with a delimiter between them
     competing: ClassVar[bool] = False
     """Tells whether outputs compete, so that they can be balanced against each other."""
     compared: ClassVar[tuple[str, ...]]
@@ -67,10 +67,8 @@ class Targets(ABC):
     """The loss that features are compared by, and a sentence that says what it is."""
     one_label: ClassVar[bool] = False
     """Tells whether an answer is one label of several, so that there is a confusion matrix."""
-    measured: ClassVar[bool] = False
-    """Tells whether targets are measurements, which may differ a little between copies of a picture."""
-    counted: ClassVar[bool] = True
-    """Tells whether only some of the images have an output, so that counts are worth telling."""
+    measured: ClassVar[bool] = False  # True of measurements, which may differ a little between copies of a picture
+    counted: ClassVar[bool] = True  # where only some of the images have an output, so that counts are worth telling
     none_accepted: ClassVar[str] = "no error has been named that may pass without a person"
     """The reason why no answer stands without a person, where none does."""
     few_groups: ClassVar[str] = "The images stand"
@@ -102,8 +100,7 @@ class Targets(ABC):
     @classmethod
     @abstractmethod
     def data_block(cls, options: TargetOptions, inputs: InputBlock) -> DataBlock:
-        """The DataBlock of a run that was given none: ``inputs`` with targets as `open_source` finds them, read as
-        this kind has them."""
+        """The DataBlock of a run that was given none: ``inputs``, with targets from `open_source` read as this kind has them."""
 
     @classmethod
     @abstractmethod
@@ -152,8 +149,7 @@ class Targets(ABC):
         Raises:
             DataError: a target cannot be reckoned with.
         """
-        ready: TargetBlock[Any] = block.setup([sample.target for sample in samples])
-        return ready
+        return block.setup([sample.target for sample in samples])
 
     @classmethod
     def with_outputs(cls, block: TargetBlock[Any], outputs: tuple[str, ...]) -> TargetBlock[Any]:  # noqa: ARG003
@@ -276,8 +272,12 @@ class Targets(ABC):
         """
 
     @abstractmethod
+    def validation(self, axes: Axes, folds_N: IntArray, weights_N: FloatArray, threads: int) -> Validation:
+        """The head cross-validated at any penalty on features in their axes; what weighs 0 is judged, and not learned of."""
+
     def quick_fit(self, features_ND: FloatArray, folds_N: IntArray, weights_N: FloatArray) -> OutOfFold:
         """A quick out-of-fold result: enough to compare features."""
+        return quick_look(self.validation(Axes.of(features_ND), folds_N, weights_N, threads=1))
 
     def answers(self, logits_NW: FloatArray, beta: float) -> Floats:
         """(N, O) probabilities or numbers."""

@@ -142,7 +142,9 @@ def _add_clearing(router: APIRouter, server: Server) -> None:
         The alarm stays on record with the reason. One that was cleared before stays as it was cleared first. Whoever may
         review answers may clear an alarm: it is the same judgement, on many of them."""
         try:
-            body = await told_body(server, request, caller, ClearBody, most_bytes=MOST_BYTES, most_values=MOST_VALUES)
+            body = await told_body(
+                server.bodies, request, caller.client, ClearBody, most_bytes=MOST_BYTES, most_values=MOST_VALUES
+            )
         except Gone:
             return GONE
         by = body.by or (caller.key.name if caller.key else None)

@@ -19,12 +19,13 @@ from ...core.errors import StoreError
 from ...core.records import Entry, Role
 from ..access import Caller
 from ..http.body import Body, Gone
+from ..http.handlers import request_id
 from ..http.json_body import cost_of
 from ..http.leaving import told_when_gone
 from ..http.problems import TAKING_IMAGES, Fault, Problem, documented
 from ..http.uploads import PredictBody, is_json, parse_uploads
 from ..served import ServedModel
-from ..server import Server, request_id
+from ..server import Server
 from ..work.fair_queue import QueueFull
 from ..work.job import Job, Ticket, Upload, jobs_of
 from .answers import PredictAnswer, milliseconds, stored_json

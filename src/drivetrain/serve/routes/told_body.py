@@ -1,4 +1,4 @@
-"""Bodies in which a person tells something in JSON: small, and read within the server's limits once the caller is known.
+"""Bodies in which a person tells something in JSON: small, and read within limits once the caller is known.
 
 FastAPI would read a body that it knows the form of whole, however long, and before it asks who sends it.
 """
@@ -10,17 +10,16 @@ from typing import TypeVar
 from pydantic import BaseModel, ValidationError
 from starlette.requests import Request
 
-from ..access import Caller
+from ..http.body import BodyReader
 from ..http.json_body import read_json
 from ..http.problems import Problem
 from ..http.uploads import is_json, unprocessable
-from ..server import Server
 
 Told = TypeVar("Told", bound=BaseModel)
 
 
 async def told_body(
-    server: Server, request: Request, caller: Caller, form: type[Told], *, most_bytes: int, most_values: int
+    bodies: BodyReader, request: Request, client: str, form: type[Told], *, most_bytes: int, most_values: int
 ) -> Told:
     """Read a body of that form.
 
@@ -40,5 +39,5 @@ async def told_body(
         except ValidationError as error:
             raise unprocessable(error) from None
 
-    async with server.bodies.read(request, caller.client, most_bytes) as body:
+    async with bodies.read(request, client, most_bytes) as body:
         return await body.read(read, cost=0, aside=False)

@@ -142,7 +142,9 @@ def _add_telling(router: APIRouter, server: Server) -> None:
     async def label(request: Request, record_id: str, caller: Caller = Depends(needs)) -> Response:
         """Stored beside the prediction before it is acknowledged; it replaces nothing that was told before."""
         try:
-            told = await told_body(server, request, caller, LabelBody, most_bytes=MOST_BYTES, most_values=MOST_VALUES)
+            told = await told_body(
+                server.bodies, request, caller.client, LabelBody, most_bytes=MOST_BYTES, most_values=MOST_VALUES
+            )
         except Gone:
             return GONE
         return JSONResponse(truth_json(await asyncio.to_thread(_kept, server, caller, record_id, told)))
