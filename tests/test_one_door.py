@@ -29,6 +29,7 @@ DOORS = {
     "store/table_file.py": "the file that it writes",
     "store/engine.py": "the store's own file",
     "learn/deep/checkpoint.py": "its own checkpoints",
+    "workbench/filing.py": "writes pictures to files that are new",
 }
 # Modules that make a picture of bytes with Pillow; all others ask `decode`.
 DECODERS = {

@@ -19,15 +19,19 @@ from . import (
     bundles,
     caching,
     certifying,
+    curating,
     desk,
+    editing,
     gathering,
     handing_over,
+    labelling,
     monitoring,
     prediction,
     serving,
     signing,
     storing,
     training,
+    verifying,
 )
 from .console import print_line, remark
 
@@ -78,14 +82,19 @@ app.command("report")(bundles.report)
 app.command("inspect")(bundles.inspect)
 app.command("certify")(certifying.certify)
 app.command("clean")(desk.clean)
+app.command("label")(labelling.label)
 app.command("trace")(prediction.trace)
 app.command("sign")(signing.sign)
 app.command("verify")(signing.verify)
+for command in (editing.edits, editing.apply, editing.undo, editing.redo):
+    app.command(command.__name__)(command)
+app.command("verify")(verifying.verify)
 app.command("serve")(serving.serve)
 app.command("app")(handing_over.app_command)
 app.add_typer(monitoring.app, name="monitor")
 app.command("gather")(gathering.gather)
 app.command("provenance")(gathering.provenance)
+app.command("suspects")(curating.suspects)
 app.command("demo")(training.demo)
 app.add_typer(storing.app, name="store")
 app.add_typer(storing.keys_app, name="keys")

@@ -144,11 +144,11 @@ def _duplicate_groups(trained: Trained) -> tuple[DuplicateGroup, ...]:
     duplicates, items = trained.sides.duplicates, trained.sample.items
     kinds: dict[int, set[str]] = {}
     for row, _, kind, _ in duplicates.pairs:
-        kinds.setdefault(int(duplicates.groups_N[row]), set()).add(kind)
-    contradicting = {int(duplicates.groups_N[one.rows[0]]): one.rows for one in trained.contradictory}
+        kinds.setdefault(int(duplicates.pictures_N[row]), set()).add(kind)
+    contradicting = {int(duplicates.pictures_N[one.rows[0]]): one.rows for one in trained.contradictory}
     clusters = []
     for members in duplicates.clusters():
-        group = int(duplicates.groups_N[members[0]])
+        group = int(duplicates.pictures_N[members[0]])
         labels = tuple(sorted({items[row].label or "" for row in members}))
         kind = "exact" if kinds[group] == {"exact"} else "alike" if kinds[group] == {"embedding"} else "near"
         pair = contradicting.get(group, ())

@@ -117,6 +117,10 @@ def _fitted(sample: Sample, options: TrainOptions) -> tuple[FittedHead, Judged]:
     Raises:
         DataError: nothing can be learned, as with one class only.
     """
+    if len(np.unique(sample.groups_N)) < 2:
+        raise DataError(
+            "all images are copies of each other, or of one group, so that nothing can be learned; add others"
+        )
     rows_J = np.flatnonzero(sample.targets.judgeable(sample.groups_N))
     known = sample if len(rows_J) == len(sample) else sample.take(rows_J)
     weights_J = known.targets.weights(known.weights_N, options.balance, known.groups_N)
