@@ -29,6 +29,7 @@ export class FakeDesk {
   readonly edits: Edit[] = [];
   readonly told: Told[] = [];
   task = "classification";
+  mode: Overview["mode"] = "clean";
   version = 1;
   /** The answer to marks; lost: they are taken, and nobody hears of it. */
   refuse: Response | "lost" | null = null;
@@ -51,7 +52,7 @@ export class FakeDesk {
     return {
       source: "bears",
       task: this.task,
-      mode: "clean",
+      mode: this.mode,
       outputs: ["black", "grizzly", "teddy"],
       labels,
       items: this.items.length,
