@@ -20,6 +20,7 @@ from . import (
     caching,
     certifying,
     desk,
+    editing,
     gathering,
     handing_over,
     monitoring,
@@ -81,6 +82,8 @@ app.command("clean")(desk.clean)
 app.command("trace")(prediction.trace)
 app.command("sign")(signing.sign)
 app.command("verify")(signing.verify)
+for command in (editing.edits, editing.apply, editing.undo, editing.redo):
+    app.command(command.__name__)(command)
 app.command("serve")(serving.serve)
 app.command("app")(handing_over.app_command)
 app.add_typer(monitoring.app, name="monitor")

@@ -32,7 +32,7 @@ class DeskOptions:
 
     source: str
     training: TrainOptions
-    """How the set is read and learned of."""
+    """The choices by which the set is read and learned of."""
     host: str = "127.0.0.1"
     port: int | None = None
     """None: the first that is free from `PORT` on."""

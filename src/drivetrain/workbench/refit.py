@@ -40,7 +40,7 @@ class Current:
     """The data that the last refit was about."""
 
     targets: Targets
-    """Those of all A items."""
+    """The targets of all A items."""
     own_J: Rows
     """The rows of the items judged."""
     weights_A: FloatArray
@@ -127,13 +127,29 @@ class Refitter:
         return self._current
 
     def trial(self, learned_A: NDArray[np.bool_]) -> Floats:
-        """(J, O) answers to all items judged where only those of ``learned_A`` were learned of; heads see no item's group."""
+        """(J, O) answers to all items judged where only those of ``learned_A`` were learned of; heads see no item's group.
+
+        Of fewer items a head is either as much regularised as of all, or as much in proportion to them: whichever has the lower
+        loss out of fold.
+        """
         first, current = self._lying.fitted, self._current
         assert first is not None, "a trial follows a refit that learned something"
         assert current is not None, "a trial follows a refit that learned something"
-        validation = self._validation(first, current.targets, current.weights_A * learned_A)
-        found = validation.at(first.out_of_fold.penalty)
-        return current.targets.answers(found.logits_NC[current.own_J], found.beta)
+        weights_A, penalty = current.weights_A * learned_A, first.out_of_fold.penalty
+        validation = self._validation(first, current.targets, weights_A)
+        in_proportion = penalty * float(current.weights_A.sum() / weights_A.sum())
+        tried = [validation.at(one) for one in sorted({in_proportion, penalty}, reverse=True)]
+        best = min(tried, key=lambda one: one.loss)
+        return current.targets.answers(best.logits_NC[current.own_J], best.beta)
+
+    @property
+    def cells_A(self) -> IntArray:
+        """The stratum and fold of each item in one number: parts with equal shares of every cell are as balanced as the whole."""
+        first, current = self._lying.fitted, self._current
+        assert first is not None, "a trial follows a refit that learned something"
+        assert current is not None, "a trial follows a refit that learned something"
+        cells_A: IntArray = current.targets.strata_N * first.n_folds + self._folds_A(first)
+        return cells_A
 
     @property
     def learned(self) -> float:

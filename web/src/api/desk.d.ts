@@ -215,8 +215,9 @@ export interface paths {
         };
         /**
          * Gain of the edits
-         * @description Before and after, paired: on the same folds, on items that nobody edited in this session. The learning curve and the
-         *     outlook are worked out when they are first asked for, `pending` meanwhile.
+         * @description Before and after, paired: on the same folds, on items whose label nobody changed in this session.
+         *
+         *     The learning curve is worked out when it is first asked for, `pending` meanwhile.
          */
         get: operations["gain_v1_desk_gain_get"];
         put?: never;
@@ -253,7 +254,7 @@ export interface components {
     schemas: {
         /**
          * Changes
-         * @description What happened since.
+         * @description Edits and rankings since.
          */
         Changes: {
             /**
@@ -485,7 +486,7 @@ export interface components {
         Fate: "open" | "kept" | "removed";
         /**
          * Fates
-         * @description How many items have each fate.
+         * @description Numbers of items by fate.
          */
         Fates: {
             /** Open */
@@ -497,7 +498,7 @@ export interface components {
         };
         /**
          * Gain
-         * @description What this session's edits did.
+         * @description The gain of this session's edits.
          */
         Gain: {
             /**
@@ -512,7 +513,7 @@ export interface components {
             difference: components["schemas"]["Difference"] | null;
             /**
              * Edited
-             * @description Items edited in this session, which neither figure counts
+             * @description Items kept, relabelled or removed in this session; relabelled and removed ones do not count
              */
             edited: number;
             /**
@@ -687,7 +688,7 @@ export interface components {
         };
         /**
          * Outlook
-         * @description What may be had by going on, as an estimate from what has been seen.
+         * @description The prospects of going on, as estimates from what has been seen.
          */
         Outlook: {
             /** Text */
@@ -722,7 +723,7 @@ export interface components {
         };
         /**
          * Purchase
-         * @description What a number of labels would buy, as an estimate.
+         * @description The worth of a number of labels, as an estimate.
          */
         Purchase: {
             /** Labels */
@@ -790,7 +791,7 @@ export interface components {
         };
         /**
          * Recorded
-         * @description What was written down: it survives whatever happens from here on.
+         * @description Edits that are on disk: they survive whatever happens from here on.
          */
         Recorded: {
             /** Edits */
@@ -820,7 +821,7 @@ export interface components {
         };
         /**
          * Stepped
-         * @description What was taken back, or made again.
+         * @description Edits that take a step back, or make it again.
          */
         Stepped: {
             /** Edits */
@@ -954,7 +955,7 @@ export interface components {
         };
         /**
          * StepBody
-         * @description Whose last step is to be taken back, or made again.
+         * @description The person whose last step is to be taken back, or made again.
          */
         StepBody: {
             /** By */
