@@ -72,7 +72,7 @@ const items = Array.from({ length: Number(options.items) }, (_, i) => {
   }
   if (has("many-labels")) {
     item.labels = CLASSES.filter((_, c) => r[c + 4] % 3 === 0);
-    item.label = item.labels.join(" ");
+    item.label = item.labels.join(", ");
     item.suggested = item.suggested && item.suggested !== item.label ? item.suggested : null;
   }
   item.reasons = codes.map((code) => ({ code, text: TEXTS[code](item) }));
@@ -148,7 +148,7 @@ function record(by, changes, why = null, link = {}) {
     else if (to === "remove") item.fate = "removed";
     else if (to === "open") item.fate = "open";
     else if (to.place) Object.assign(item, to.place);
-    else Object.assign(item, { label: to.label ?? to.labels.join(" "), labels: to.labels ?? (item.labels && [to.label]), fate: "kept" });
+    else Object.assign(item, { label: to.label ?? to.labels.join(", "), labels: to.labels ?? (item.labels && [to.label]), fate: "kept" });
     const edit = { id: `e${edits.length + 1}`, at: new Date().toISOString(), by, item: id, name: item.name, before, after: place(item), why: why ?? reason ?? "", how: how ?? "assisted", undoes: null, redoes: null, ...link };
     edits.push(edit);
     Object.assign(item, { last_edit: edit.id, by });
@@ -216,7 +216,7 @@ function auditState() {
   const judged = audit.map((id) => byId.get(id)).filter((item) => item.fate !== "open");
   const wrong = judged.filter((item) => item.fate === "removed" || item.label !== item.first).length;
   const rate = judged.length >= 10 ? { value: wrong / judged.length, low: Math.max(0, wrong / judged.length - 0.03), high: wrong / judged.length + 0.06 } : null;
-  return { size: audit.length, answered: judged.length, rate, text: rate ? "Between 0 and 64 of the 940 labels nobody suspects are wrong. Go on with the suspects first." : audit.length ? "Too few answers to say anything yet." : null };
+  return { drawn: audit.length, answered: judged.length, error_rate: rate, text: rate ? ["of the items that nobody suspects 0.9% are wrong (0.2% to 3.1%)", "go on: the next 50 looks will find about 7 wrong labels (3 to 12)"] : audit.length ? ["too few answers yet to say whether to go on; answer the rest of the audit"] : [] };
 }
 
 class Refusal extends Error {

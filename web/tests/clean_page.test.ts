@@ -187,7 +187,7 @@ it("shows one picture alone, with what is held against it and beside it, and mar
   await waitFor(() => expect(far.items.map(({ fate }) => fate)).toEqual(Array(6).fill("kept")));
 });
 
-it("finds another label by typing", async () => {
+it("finds another label by typing, or takes a new one", async () => {
   begin();
   await openList();
   (await card(0)).focus();
@@ -196,18 +196,6 @@ it("finds another label by typing", async () => {
   expect(within(screen.getByRole("listbox", { name: "Labels" })).getAllByRole("option").map((option) => option.textContent!.trim().split(/\s/)[0])).toEqual(["teddy", "black", "grizzly"]);
   await user().type(box, "gri{Enter}");
   await waitFor(() => expect(told()).toEqual([[[0, { label: "grizzly" }]]]));
-  (await card(1)).focus();
-  await user().keyboard("r");
-  await user().type(await screen.findByRole("combobox", { name: /Its class/ }), "polar{Enter}");
-  await screen.findByText("No label of this set is called so.");
-  await user().keyboard("{Escape}");
-  expect(far.told.length).toBe(1);
-});
-
-it("takes a new class where the desk does", async () => {
-  begin();
-  far.mode = "label";
-  await openList();
   (await card(1)).focus();
   await user().keyboard("r");
   await user().type(await screen.findByRole("combobox", { name: /Its class/ }), "polar");

@@ -29,7 +29,6 @@ export class FakeDesk {
   readonly edits: Edit[] = [];
   readonly told: Told[] = [];
   task = "classification";
-  mode: Overview["mode"] = "clean";
   version = 1;
   /** The answer to marks; lost: they are taken, and nobody hears of it. */
   refuse: Response | "lost" | null = null;
@@ -52,7 +51,7 @@ export class FakeDesk {
     return {
       source: "bears",
       task: this.task,
-      mode: this.mode,
+      mode: "clean",
       outputs: ["black", "grizzly", "teddy"],
       labels,
       items: this.items.length,
