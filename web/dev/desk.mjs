@@ -184,7 +184,7 @@ function listed(query) {
 function near(item) {
   const at = items.indexOf(item);
   const same = items.filter((one) => one.label === (item.suggested ?? item.label));
-  return Array.from({ length: Math.min(6, same.length) }, (_, i) => same[(at + i * 7 + 3) % same.length]).filter((one) => one !== item);
+  return [...new Set(Array.from({ length: Math.min(6, same.length) }, (_, i) => same[(at + i * 7 + 3) % same.length]))].filter((one) => one !== item);
 }
 
 function groups() {
