@@ -28,6 +28,7 @@ ALONE = (
     "monitor_server",
     "gate",
     "suspects",
+    "desk",
 )
 
 

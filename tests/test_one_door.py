@@ -29,11 +29,13 @@ DOORS = {
     "store/table_file.py": "the file that it writes",
     "store/engine.py": "the store's own file",
     "learn/deep/checkpoint.py": "its own checkpoints",
+    "workbench/filing.py": "writes pictures to files that are new",
 }
 # Modules that make a picture of bytes with Pillow; all others ask `decode`.
 DECODERS = {
     "data/image/decode.py": "the decoder",
     "data/image/preprocess.py": "a JPEG that it has just written",
+    "data/image/measured_traits.py": "quality and EXIF, from the headers of bytes that were decoded before",
     "data/image/taken_at.py": "EXIF alone, of formats that have it in a header; no pixel is decoded",
     "model/gallery.py": "the size of a JPEG in a bundle",
 }

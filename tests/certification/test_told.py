@@ -14,9 +14,10 @@ from coloured import draw_field
 from drivetrain.app.certify import certify
 from drivetrain.certification.asked import Asked
 from drivetrain.certification.reading import Reading
-from drivetrain.certification.told import StoredReference, told_items
+from drivetrain.certification.told import told_items
 from drivetrain.core.errors import DataError, UsageError
 from drivetrain.core.records import Context, Entry, Record, StoredInput, Timings, ToldHow, Truth
+from drivetrain.core.stored_reference import StoredReference
 from drivetrain.core.types import Prediction, Verdict
 from drivetrain.model import storage
 from drivetrain.model.predictor import load

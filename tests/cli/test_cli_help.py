@@ -11,7 +11,9 @@ import drivetrain as dt
 
 COMMANDS = (
     *("train", "predict", "evaluate", "report", "inspect", "certify"),
-    *("trace", "sign", "verify", "serve", "app", "gather", "provenance", "suspects", "demo"),
+    *("clean", "label"),
+    *("trace", "sign", "verify", "edits", "apply", "undo", "redo"),
+    *("serve", "app", "gather", "provenance", "suspects", "demo"),
     *("monitor", "monitor watch", "monitor plan"),
     *("store", "store info", "store migrate", "store export", "store labels", "store prune"),
     *("keys", "keys add", "keys list", "keys revoke"),

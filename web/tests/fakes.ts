@@ -101,7 +101,7 @@ export function entry(id: string, changes: Partial<HistoryEntry> = {}): HistoryE
   };
 }
 
-type Handler = (url: URL, init: RequestInit) => Response | Promise<Response> | undefined;
+type Handler = (url: URL, init: RequestInit) => Response | undefined | Promise<Response | undefined>;
 
 /** The network's edge: what a test does not answer itself, a small server does. */
 export function network(own: Handler = () => undefined) {

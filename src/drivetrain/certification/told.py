@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import errno
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Protocol
 
-from ..core.errors import DataError, StoreError
+from ..core.errors import DataError
 from ..core.records import Record, StoredInput, ToldHow, Truth
+from ..core.stored_reference import StoredReference
 from ..core.types import Dataset, Item
 from ..learn.kinds.registry import TARGETS
 from ..model.manifest import Manifest
@@ -38,33 +38,6 @@ class ToldStore(Protocol):
     def input(self, sha256: str) -> StoredInput | None:
         """Return the input whose received bytes had that hash, where it is kept."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class StoredReference:
-    """An input of a store, by the hash of the bytes that were received."""
-
-    sha256: str
-    store: ToldStore = field(compare=False, repr=False)
-
-    @property
-    def name(self) -> str:
-        """The hash."""
-        return self.sha256
-
-    def read_bytes(self) -> bytes:
-        """Read the input as it is kept.
-
-        Raises:
-            OSError: it has been forgotten meanwhile, or the store cannot be read.
-        """
-        try:
-            found = self.store.input(self.sha256)
-        except StoreError as error:
-            raise OSError(errno.EIO, str(error)) from None
-        if found is None:
-            raise FileNotFoundError(errno.ENOENT, "the store keeps it no longer")
-        return found.data
 
 
 @dataclass(slots=True)

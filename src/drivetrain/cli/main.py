@@ -21,14 +21,17 @@ from . import (
     certifying,
     curating,
     desk,
+    editing,
     gathering,
     handing_over,
+    labelling,
     monitoring,
     prediction,
     serving,
     signing,
     storing,
     training,
+    verifying,
 )
 from .console import print_line, remark
 
@@ -79,9 +82,13 @@ app.command("report")(bundles.report)
 app.command("inspect")(bundles.inspect)
 app.command("certify")(certifying.certify)
 app.command("clean")(desk.clean)
+app.command("label")(labelling.label)
 app.command("trace")(prediction.trace)
 app.command("sign")(signing.sign)
 app.command("verify")(signing.verify)
+for command in (editing.edits, editing.apply, editing.undo, editing.redo):
+    app.command(command.__name__)(command)
+app.command("verify")(verifying.verify)
 app.command("serve")(serving.serve)
 app.command("app")(handing_over.app_command)
 app.add_typer(monitoring.app, name="monitor")

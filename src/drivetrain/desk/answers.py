@@ -101,7 +101,7 @@ class Ranking(Answer):
 
 
 class Fates(Answer):
-    """How many items have each fate."""
+    """Numbers of items by fate."""
 
     open: int
     kept: int
@@ -148,7 +148,7 @@ class Overtaken(Answer):
 
 
 class Recorded(Answer):
-    """What was written down: it survives whatever happens from here on."""
+    """Edits that are on disk: they survive whatever happens from here on."""
 
     edits: list[EditAnswer]
     overtaken: list[Overtaken]
@@ -156,14 +156,14 @@ class Recorded(Answer):
 
 
 class Stepped(Answer):
-    """What was taken back, or made again."""
+    """Edits that take a step back, or make it again."""
 
     edits: list[EditAnswer]
     last_edit_id: str | None
 
 
 class Changes(Answer):
-    """What happened since."""
+    """Edits and rankings since."""
 
     edits: list[EditAnswer] = Field(description="Everybody's, the oldest first")
     more: bool = Field(description="True where there are more than fit; ask again at once")
@@ -218,7 +218,7 @@ class CurvePoint(Answer):
 
 
 class Purchase(Answer):
-    """What a number of labels would buy, as an estimate."""
+    """The worth of a number of labels, as an estimate."""
 
     labels: int
     gain: float
@@ -228,7 +228,7 @@ class Purchase(Answer):
 
 
 class Outlook(Answer):
-    """What may be had by going on, as an estimate from what has been seen."""
+    """The prospects of going on, as estimates from what has been seen."""
 
     text: str
     if_50_more: Purchase | None
@@ -236,14 +236,16 @@ class Outlook(Answer):
 
 
 class Gain(Answer):
-    """What this session's edits did."""
+    """The gain of this session's edits."""
 
     figure: str = Field(description="The name of the figure compared, such as accuracy")
     higher_is_better: bool
     before: Share | None
     after: Share | None
     difference: Difference | None
-    edited: int = Field(description="Items edited in this session, which neither figure counts")
+    edited: int = Field(
+        description="Items kept, relabelled or removed in this session; relabelled and removed ones do not count"
+    )
     note: str | None = Field(description="Why something cannot be said, or how to read it")
     curve: list[CurvePoint]
     curve_note: str | None

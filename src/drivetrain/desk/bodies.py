@@ -54,7 +54,7 @@ class EditsBody(Body):
 
 
 class StepBody(Body):
-    """Whose last step is to be taken back, or made again."""
+    """The person whose last step is to be taken back, or made again."""
 
     by: Who
 

@@ -17,7 +17,7 @@ LEAST_SECRET, MOST_SECRET = 16, 4096
 
 @dataclass(frozen=True)
 class Keys:
-    """What a `Guard` asks a store for."""
+    """The part of a store that a `Guard` asks."""
 
     found: tuple[ApiKey, ...] = ()
 

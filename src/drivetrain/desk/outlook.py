@@ -2,23 +2,37 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from ..draw.numbers import decimals, percent_number
 from ..workbench.gain import Gain
 from ..workbench.merit import Merit
 from ..workbench.prospects import Prospects, Worth
 from .answers import Outlook, Purchase
 
+FEWEST_LOOKED = 10
+"""Below so many items looked at, no rate is read from them."""
 
-def outlook(prospects: Prospects | None, merit: Merit) -> Outlook:
+
+@dataclass(frozen=True)
+class Looked:
+    """The items looked at in this session, and those that are left."""
+
+    edited: int
+    doubted: int
+    """Items with a doubted label that nobody has decided about."""
+
+
+def outlook(prospects: Prospects | None, gain: Gain | None, looked: Looked, merit: Merit) -> Outlook:
     """Say what more labels, and cleaning the rest, may bring."""
-    if prospects is None:
-        return Outlook(text="not worked out yet", if_50_more=None, if_cleaned=None)
-    more = None if prospects.more is None else _more(prospects.more, merit)
-    cleaned = None if prospects.cleaned is None else _cleaned(prospects.cleaned, prospects.doubted, merit)
+    more = None if prospects is None or prospects.more is None else _more(prospects.more, merit)
+    cleaned = None
+    if gain is not None and looked.doubted and looked.edited >= FEWEST_LOOKED:
+        cleaned = _cleaned(gain, looked, merit)
     parts = [one.text for one in (more, cleaned) if one is not None]
-    if not prospects.doubted:
+    if not looked.doubted:
         parts.append("No label that nobody has looked at is doubted any more.")
-    return Outlook(text=" ".join(parts) or "too few items are judged to say", if_50_more=more, if_cleaned=cleaned)
+    return Outlook(text=" ".join(parts) or "Too little is known yet to say.", if_50_more=more, if_cleaned=cleaned)
 
 
 def _more(worth: Worth, merit: Merit) -> Purchase:
@@ -29,14 +43,17 @@ def _more(worth: Worth, merit: Merit) -> Purchase:
     return Purchase(labels=worth.labels, gain=worth.change, low=worth.low, high=worth.high, text=text)
 
 
-def _cleaned(gain: Gain, doubted: int, merit: Merit) -> Purchase:
-    found = gain.difference
-    labels = f"the {doubted} doubted labels" if doubted > 1 else "the one doubted label"
+def _cleaned(gain: Gain, looked: Looked, merit: Merit) -> Purchase:
+    """Read on at the rate so far: the change on the others for each item that was looked at."""
+    found, times = gain.difference, looked.doubted / looked.edited
+    change, low, high = found.value * times, found.low * times, found.high * times
+    labels = f"the {looked.doubted} doubted labels" if looked.doubted > 1 else "the one doubted label"
     text = (
-        f"Without {labels} that nobody has looked at, the {merit.name} on the others changes by "
-        f"{_change(found.value, merit)} ({_between(found.low, found.high, merit)}): an estimate of the worth of cleaning them."
+        f"At the rate of the {looked.edited} items looked at so far, {labels} left would change the {merit.name} by "
+        f"{_change(change, merit)} ({_between(low, high, merit)}): an estimate, rather too large, as the "
+        "most suspicious came first."
     )
-    return Purchase(labels=doubted, gain=found.value, low=found.low, high=found.high, text=text)
+    return Purchase(labels=looked.doubted, gain=change, low=low, high=high, text=text)
 
 
 def _change(value: float, merit: Merit) -> str:

@@ -21,7 +21,7 @@ MOST_SENT = 8 << 20
 """The most bytes of a file that is sent as it is."""
 DECODING_BYTES = 512 << 20
 
-# What every browser shows, by the bytes it begins with.
+# Formats that every browser shows, by the bytes a file begins with.
 _SHOWN = ((JPEG_SIGNATURE, "image/jpeg"), (b"\x89PNG\r\n\x1a\n", "image/png"), (b"GIF8", "image/gif"))
 
 

@@ -32,7 +32,7 @@ class DeskOptions:
 
     source: str
     training: TrainOptions
-    """How the set is read and learned of."""
+    """The choices by which the set is read and learned of."""
     host: str = "127.0.0.1"
     port: int | None = None
     """None: the first that is free from `PORT` on."""
@@ -43,7 +43,7 @@ class DeskOptions:
     mode: Literal["clean", "label"] = "clean"
 
 
-PAGES: tuple[str, ...] = ("clean", "duplicates")
+PAGES: tuple[str, ...] = ("clean", "duplicates", "gotchas")
 """The console's pages on a desk for cleaning."""
 
 
@@ -127,7 +127,7 @@ def run(options: DeskOptions, started: Callable[[Desk, str], None]) -> None:
 
     raise_descriptors()
     desk = build(options)
-    listening = _bind(options.host, options.port)
+    listening = bind_desk(options.host, options.port)
     address = address_of(options.host, listening)
     set_up("text", requests=False)
     app = create_app(desk)
@@ -138,8 +138,12 @@ def run(options: DeskOptions, started: Callable[[Desk, str], None]) -> None:
     run_on(app, listening, DRAIN_S)
 
 
-def _bind(host: str, port: int | None) -> socket.socket:
-    """Listen on the port named, or on the first that is free."""
+def bind_desk(host: str, port: int | None) -> socket.socket:
+    """Listen on the port named, or on the first that is free.
+
+    Raises:
+        UsageError: it is taken, or the address is not this machine's.
+    """
     if port is not None:
         return bind(host, port)
     for tried in range(PORT, PORT + PORTS_TRIED):

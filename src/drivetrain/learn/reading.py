@@ -157,7 +157,7 @@ def _as_edited(found: Labelled, block: DataBlock, source: Source, options: Targe
     """Lay people's edits over what a block of their own has read."""
     if not options.edits:
         return found
-    samples, notes = edited_samples(block, found.samples, source)
+    samples, notes = edited_samples(found.samples, source, block.target_block, block.get_y)
     return replace(found, samples=samples, dataset=found.dataset.noting(*notes))
 
 

@@ -36,7 +36,7 @@ class Caller:
 
 
 class KnowsKeys(Protocol):
-    """Whoever keeps the keys: a store, or a file with one."""
+    """The interface of what keeps the keys: a store, or a file with one."""
 
     def keys(self) -> tuple[ApiKey, ...]:
         """All keys, revoked ones too; may raise `StoreError`."""

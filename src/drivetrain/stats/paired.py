@@ -27,19 +27,16 @@ def paired_shares(gained: int, lost: int, n: int) -> Interval:
     '0.0125 (-0.0024 to 0.0318)'
     """
     value = (gained - lost) / n
-    return Interval(value, _limit(gained, lost, n, -1.0, value), _limit(gained, lost, n, value, 1.0), METHOD)
+    return Interval(value, _limit(gained, lost, n, value, -1.0), _limit(gained, lost, n, value, 1.0), METHOD)
 
 
-def _limit(gained: int, lost: int, n: int, low: float, high: float) -> float:
-    """The difference between ``low`` and ``high`` at which the score is as far from 0 as may be."""
+def _limit(gained: int, lost: int, n: int, inner: float, outer: float) -> float:
+    """The farthest difference from ``inner``, the one found, towards ``outer`` that a score test would not reject."""
 
     def beyond(difference: float) -> float:
         return abs(score(gained, lost, n, difference)) - Z_95
 
-    outer, inner = (low, high) if low == -1.0 else (high, low)
-    if beyond(outer) <= 0:
-        return outer
-    return float(brentq(beyond, inner, outer, xtol=1e-10)) if beyond(inner) < 0 else inner
+    return outer if inner == outer or beyond(outer) <= 0 else float(brentq(beyond, inner, outer, xtol=1e-10))
 
 
 def score(gained: int, lost: int, n: int, difference: float) -> float:

@@ -1,22 +1,25 @@
-"""The gain of a session's edits: the model before and after, paired, on the same folds, on items that nobody edited.
+"""The gain of a session's edits: the model before and after, paired, on the same folds, on items whose label nobody changed.
 
-An item that was edited says nothing: a label put to what the model suggests is right by construction. Copies and groups are not
-independent of each other, so that one item of each group is compared. Shapes: J items judged, S of them compared.
+An item that was relabelled says nothing: a label put to what the model suggests is right by construction. One that was looked
+at and kept has the label it had, and counts: without these, only items that the first model answers as they are labelled would
+be left, and no edit could be seen to help. Copies and groups are not independent of each other, so that one item of each group
+is compared. Shapes: J items judged, S of them compared.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
 
 from ..core.types import IntArray, Interval
+from ..data.edits.edit import Fate
 from ..learn.crossval import paired_difference
 from ..stats.metrics import Z_95, Floats, wilson
 from ..stats.paired import paired_shares
 from .merit import Merit
 from .ranking import Ranking
+from .situation import Situation, labels_of
 
 FEWEST = 30
 """With fewer groups to compare nothing is said."""
@@ -42,21 +45,30 @@ class NoGain:
     sentence: str
 
 
-def gain_of(first: Ranking, now: Ranking, edited: Collection[int], merit: Merit) -> Gain | NoGain:
-    """Compare the ranking that a session began with and the one of now; ``edited`` are the rows edited between them."""
-    if not edited:
-        return NoGain("nothing has been edited in this session")
+def gain_of(first: Ranking, now: Ranking, merit: Merit) -> Gain | NoGain:
+    """Compare the ranking that a session began with and the one of now."""
+    changed = changed_rows(first.situation, now.situation)
+    if not changed:
+        return NoGain("no label has been changed in this session, and nothing removed")
     if first.survey.judged is None or now.survey.judged is None:
         return NoGain(now.survey.unfit or first.survey.unfit or "nothing can be learned of this set yet")
     before, after = _merits(first, merit), _merits(now, merit)
-    both = sorted((before.keys() & after.keys()) - set(edited))
-    groups_N = first.situation.board.groups_N
-    rows = one_of_each(np.asarray(both, np.intp), groups_N)
+    both = sorted((before.keys() & after.keys()) - changed)
+    rows = one_of_each(np.asarray(both, np.intp), first.situation.board.groups_N)
     if len(rows) < FEWEST:
         return NoGain(
-            f"{len(rows)} independent items that nobody edited are left to compare on; it takes {FEWEST} or more"
+            f"{len(rows)} independent items with the label they had are left to compare on; it takes {FEWEST}"
         )
     return compared(np.asarray([before[r] for r in rows]), np.asarray([after[r] for r in rows]), merit)
+
+
+def changed_rows(before: Situation, after: Situation) -> frozenset[int]:
+    """The rows whose label is another, or that are in the set in one situation only."""
+    return frozenset(
+        row
+        for row, (one, other) in enumerate(zip(before.standings, after.standings, strict=True))
+        if labels_of(one) != labels_of(other) or (one.fate is Fate.REMOVED) != (other.fate is Fate.REMOVED)
+    )
 
 
 def one_of_each(rows: IntArray, groups_N: IntArray) -> list[int]:

@@ -1,4 +1,4 @@
-"""Prospects of going on: a learning curve, and the worth of more labels and of cleaning the rest. Estimates, said to be such.
+"""Prospects of going on: a learning curve, and the worth of more labels. Estimates, and said to be such.
 
 Heads are fitted on nested parts of the set, whole groups at a time, and judged on all items by the same folds. The curve is read
 on as a power law; its range comes from drawing groups anew. Shapes: A items, J of them judged, K sizes, B draws.
@@ -13,19 +13,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core.types import IntArray, Interval
-from ..curate.suspect import LABEL
-from ..data.edits.edit import Fate
 from ..stats.metrics import Floats, effective_trials, wilson
 from ..stats.power_law import fit_and_read
-from .gain import Gain, compared, mean_of, one_of_each
+from .gain import mean_of
 from .merit import Merit
 from .ranking import Ranking
 from .refit import Current, Refitter
 
 SHARES = (0.5, 0.25, 0.125)
 """Shares of the groups that are learned of beside all of them; each part lies within the one before."""
-REPEATS = 3
-"""Orders in which groups are taken, whose curves are averaged."""
+REPEATS, MANY = 3, 4000
+"""Orders in which groups are taken, whose curves are averaged; of so many items one order tells as much."""
 DRAWS = 400
 FEWEST_ITEMS = 80
 """With fewer judged items no curve is drawn."""
@@ -58,10 +56,6 @@ class Prospects:
     version: int
     points: tuple[Point, ...]
     more: Worth | None
-    cleaned: Gain | None
-    """The others without the doubted labels: learned of, and left out."""
-    doubted: int
-    """Items with a doubted label that nobody has decided about."""
 
 
 @dataclass(eq=False)
@@ -72,8 +66,6 @@ class Prospecting:
     groups_A: IntArray
     merit: Merit
     version: int
-    doubted: NDArray[np.intp]
-    """Rows of items whose label is doubted."""
     seed: int
     found: Prospects | None = None
     """Set when the work has ended."""
@@ -82,43 +74,30 @@ class Prospecting:
         """Do the work; between two steps it can be left."""
         current = self.refitter.current
         if current is None or len(current.own_J) < FEWEST_ITEMS:
-            self.found = Prospects(self.version, (), None, None, len(self.doubted))
+            self.found = Prospects(self.version, (), None)
             return
         whole_J = self._merits(current, np.ones(len(current.weights_A), np.bool_))
         yield
-        learned = self.refitter.learned
-        sums_KJ, sizes_K = [whole_J * REPEATS], [learned * len(whole_J) * REPEATS]
+        learned, repeats = self.refitter.learned, REPEATS if len(whole_J) < MANY else 1
+        sums_KJ, sizes_K = [whole_J * repeats], [learned * len(whole_J) * repeats]
         for share in SHARES:  # the larger first, so that each fit begins near its end
             sums_J, size = np.zeros(len(whole_J)), 0.0
-            for repeat in range(REPEATS):
-                part_A = nested(self.groups_A, current.targets.strata_N, self.seed + repeat) <= share
+            for repeat in range(repeats):
+                part_A = nested(self.groups_A, self.refitter.cells_A, self.seed + repeat) <= share
                 sums_J += self._merits(current, part_A)
                 size += learned * float(part_A[current.own_J].sum())
                 yield
             sums_KJ.append(sums_J)
             sizes_K.append(size)
-        cleaned = self._without_doubted(current, whole_J)
-        sizes, merits_KJ = np.asarray(sizes_K[::-1]) / REPEATS, np.stack(sums_KJ[::-1]) / REPEATS
+        sizes, merits_KJ = np.asarray(sizes_K[::-1]) / repeats, np.stack(sums_KJ[::-1]) / repeats
         groups_J = self.groups_A[current.own_J]
         points = tuple(
             Point(round(n), self._figure(one_J, groups_J)) for n, one_J in zip(sizes, merits_KJ, strict=True)
         )
-        self.found = Prospects(
-            self.version, points, self._worth(sizes, merits_KJ, groups_J), cleaned, len(self.doubted)
-        )
+        self.found = Prospects(self.version, points, self._worth(sizes, merits_KJ, groups_J))
 
     def _merits(self, current: Current, learned_A: NDArray[np.bool_]) -> Floats:
         return self.merit.of_each(current.targets.take(current.own_J), self.refitter.trial(learned_A))
-
-    def _without_doubted(self, current: Current, with_J: Floats) -> Gain | None:
-        """Compare on the others: learned of the doubted labels, and not."""
-        learned_A = np.ones(len(current.weights_A), np.bool_)
-        learned_A[self.doubted] = False
-        places = np.flatnonzero(learned_A[current.own_J])
-        chosen = one_of_each(places, self.groups_A[current.own_J])
-        if not len(self.doubted) or len(chosen) < FEWEST_ITEMS:
-            return None
-        return compared(with_J[chosen], self._merits(current, learned_A)[chosen], self.merit)
 
     def _figure(self, merits_J: Floats, groups_J: IntArray) -> Interval:
         if not self.merit.is_share:
@@ -143,14 +122,8 @@ class Prospecting:
 
 def prospecting(refitter: Refitter, ranking: Ranking, merit: Merit) -> Prospecting:
     """Begin to work out the prospects of a ranking, which has to be that of the last refit."""
-    board, situation = ranking.situation.board, ranking.situation
-    doubted = [
-        row
-        for row, suspect in ranking.by_row.items()
-        if situation.standing(row).fate is Fate.OPEN and any(ground.code == LABEL for ground in suspect.grounds)
-    ]
     seed = ranking.survey.options.seed
-    return Prospecting(refitter, board.groups_N, merit, ranking.version, np.asarray(doubted, np.intp), seed)
+    return Prospecting(refitter, ranking.situation.board.groups_N, merit, ranking.version, seed)
 
 
 def nested(groups_A: IntArray, strata_A: IntArray, seed: int) -> Floats:

@@ -178,7 +178,7 @@ class CleaningSession:
             if self.opened is not None:
                 self.situation = Situation.of(self.opened.board, self.edits)
             self._dirty_s = time.monotonic()
-            if self.state == "ready":
+            if self.opened is not None:
                 self.state = "refitting"
             self._work.notify_all()
         self._tell()

@@ -1,4 +1,4 @@
-"""How far a survey has come, for those who wait for it. Written by the thread that surveys and read by any."""
+"""The progress of a survey, for those who wait for it. Written by the thread that surveys and read by any."""
 
 from __future__ import annotations
 

@@ -32,7 +32,12 @@ AT_ONCE = 512
 # copy, which costs little when it is kept. Of two copies with different labels one is certainly wrong.
 FAULTY, COPIED = 0.4, 0.2
 
-_COPIES = {"exact": "has the same pixels as", "hash": "is a copy of", "embedding": "is nearly the same picture as"}
+_COPIES = {
+    "exact": "has the same pixels as",
+    "hash": "is a copy of",
+    "crop": "shows the same picture, cut otherwise, as",
+    "embedding": "is nearly the same picture as",
+}
 
 
 @dataclass(frozen=True, eq=False)

@@ -228,7 +228,7 @@ def test_zeros_at_the_end_which_a_loss_of_power_leaves_are_cut_off(path: Path) -
         ("{}", "it has no kind"),
         ('{"kind": "edit"}', "it has no item"),
         ('{"kind": "edit", "item": 3}', "item is 3"),
-        ('{"kind": "moves", "moves": [1]}', "its moves are no list of old name, new name and hash"),
+        ('{"kind": "moves", "moves": [1]}', "it is no journal of moved files"),
     ],
 )
 def test_a_line_that_is_no_edit_is_an_error_that_says_which(path: Path, line: str, reason: str) -> None:

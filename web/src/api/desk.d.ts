@@ -215,10 +215,31 @@ export interface paths {
         };
         /**
          * Gain of the edits
-         * @description Before and after, paired: on the same folds, on items that nobody edited in this session. The learning curve and the
-         *     outlook are worked out when they are first asked for, `pending` meanwhile.
+         * @description Before and after, paired: on the same folds, on items whose label nobody changed in this session.
+         *
+         *     The learning curve is worked out when it is first asked for, `pending` meanwhile.
          */
         get: operations["gain_v1_desk_gain_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/desk/gotchas": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Shortcuts and slices
+         * @description Worked out for a ranking when it is first asked for; nothing is written.
+         */
+        get: operations["gotchas_v1_desk_gotchas_get"];
         put?: never;
         post?: never;
         delete?: never;
@@ -253,7 +274,7 @@ export interface components {
     schemas: {
         /**
          * Changes
-         * @description What happened since.
+         * @description Edits and rankings since.
          */
         Changes: {
             /**
@@ -485,7 +506,7 @@ export interface components {
         Fate: "open" | "kept" | "removed";
         /**
          * Fates
-         * @description How many items have each fate.
+         * @description Numbers of items by fate.
          */
         Fates: {
             /** Open */
@@ -497,7 +518,7 @@ export interface components {
         };
         /**
          * Gain
-         * @description What this session's edits did.
+         * @description The gain of this session's edits.
          */
         Gain: {
             /**
@@ -512,7 +533,7 @@ export interface components {
             difference: components["schemas"]["Difference"] | null;
             /**
              * Edited
-             * @description Items edited in this session, which neither figure counts
+             * @description Items kept, relabelled or removed in this session; relabelled and removed ones do not count
              */
             edited: number;
             /**
@@ -540,6 +561,44 @@ export interface components {
              * @description Version of the ranking that curve and outlook are about; 0 where there are none
              */
             curve_version: number;
+        };
+        /**
+         * Gotchas
+         * @description Shortcuts, the most telling first, and slices, the worst first.
+         */
+        Gotchas: {
+            /**
+             * Version
+             * @description Version of the ranking whose labels these are about
+             */
+            version: number;
+            /**
+             * Note
+             * @description The reason why there is nothing to tell
+             */
+            note: string | null;
+            /**
+             * Measure
+             * @description Words between an answerer and its share of right answers
+             * @example right for
+             */
+            measure: string;
+            /** How */
+            how: string;
+            /** Images */
+            images: number;
+            model: components["schemas"]["Share"] | null;
+            /**
+             * Always The Same
+             * @description Share of right answers of always giving the same one
+             */
+            always_the_same: number | null;
+            /** Shortcuts */
+            shortcuts: components["schemas"]["Shortcut"][];
+            /** Slices */
+            slices: components["schemas"]["Slice"][];
+            /** Slices Note */
+            slices_note: string;
         };
         /**
          * ItemAnswer
@@ -687,7 +746,7 @@ export interface components {
         };
         /**
          * Outlook
-         * @description What may be had by going on, as an estimate from what has been seen.
+         * @description The prospects of going on, as estimates from what has been seen.
          */
         Outlook: {
             /** Text */
@@ -722,7 +781,7 @@ export interface components {
         };
         /**
          * Purchase
-         * @description What a number of labels would buy, as an estimate.
+         * @description The worth of a number of labels, as an estimate.
          */
         Purchase: {
             /** Labels */
@@ -790,7 +849,7 @@ export interface components {
         };
         /**
          * Recorded
-         * @description What was written down: it survives whatever happens from here on.
+         * @description Edits that are on disk: they survive whatever happens from here on.
          */
         Recorded: {
             /** Edits */
@@ -819,8 +878,103 @@ export interface components {
             high: number;
         };
         /**
+         * Shortcut
+         * @description One trait, and how much it tells of the labels without the picture.
+         */
+        Shortcut: {
+            /**
+             * Trait
+             * @description Never changes
+             * @example file-type
+             */
+            trait: string;
+            /**
+             * Name
+             * @description The trait in words
+             */
+            name: string;
+            /** @description Share of right answers from the trait alone, out of fold */
+            right: components["schemas"]["Share"];
+            /**
+             * R Squared
+             * @description Share of the variance of what is told best that it explains, out of fold
+             */
+            r_squared: number;
+            /**
+             * R Squared Low
+             * @description Its lower limit, with all that was looked at in mind
+             */
+            r_squared_low: number;
+            /**
+             * Of
+             * @description What is told best; null: all on the whole
+             */
+            of: string | null;
+            /**
+             * Shortcut
+             * @description Whether it tells enough, for certain, to be a shortcut
+             */
+            shortcut: boolean;
+            /**
+             * Sentence
+             * @description What it is told by; empty where there are no words for it
+             */
+            sentence: string;
+            /** Examples */
+            examples: components["schemas"]["ShownItem"][];
+        };
+        /**
+         * ShownItem
+         * @description An item to be shown.
+         */
+        ShownItem: {
+            /** Id */
+            id: string;
+            /** Name */
+            name: string;
+        };
+        /**
+         * Slice
+         * @description One kind of items, beside all others.
+         */
+        Slice: {
+            /**
+             * By
+             * @example light
+             */
+            by: string;
+            /**
+             * Slice
+             * @example dark
+             */
+            slice: string;
+            /** Images */
+            images: number;
+            /**
+             * Independent
+             * @description The number of independent items that these count as
+             */
+            independent: number;
+            right: components["schemas"]["Share"];
+            /**
+             * Others
+             * @description Share of right answers to the others
+             */
+            others: number | null;
+            /**
+             * P Value
+             * @description Of Fisher's exact test against the others, one-sided
+             */
+            p_value: number;
+            /**
+             * Standing
+             * @enum {string}
+             */
+            standing: "worse" | "no worse" | "too few to say";
+        };
+        /**
          * Stepped
-         * @description What was taken back, or made again.
+         * @description Edits that take a step back, or make it again.
          */
         Stepped: {
             /** Edits */
@@ -954,7 +1108,7 @@ export interface components {
         };
         /**
          * StepBody
-         * @description Whose last step is to be taken back, or made again.
+         * @description The person whose last step is to be taken back, or made again.
          */
         StepBody: {
             /** By */
@@ -1909,6 +2063,64 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Gain"];
+                };
+            };
+            /** @description The request cannot be understood */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description A key is needed */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description Not allowed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description More requests than can be answered */
+            503: {
+                headers: {
+                    /** @description Seconds */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+        };
+    };
+    gotchas_v1_desk_gotchas_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Gotchas"];
                 };
             };
             /** @description The request cannot be understood */

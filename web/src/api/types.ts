@@ -6,7 +6,7 @@ export type Method = "get" | "post";
 export type PathWith<M extends Method> = { [P in keyof paths]: paths[P][M] extends { responses: unknown } ? P : never }[keyof paths];
 
 /** A field with a default may be marked optional in the document, but the server always sends it. */
-type Filled<T> = T extends (infer U)[]
+export type Filled<T> = T extends (infer U)[]
   ? Filled<U>[]
   : T extends object
     ? { [K in keyof T]-?: Filled<Exclude<T[K], undefined>> }

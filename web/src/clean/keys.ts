@@ -17,3 +17,19 @@ export const DESK_KEYS = [
   [["o"], "sort the list anew"],
   [["a"], "accept the proposal (Duplicates)"],
 ] as const;
+
+/** From 0: the place among the classes that have a digit; null for any other key. */
+export function digitOf(event: KeyboardEvent): number | null {
+  return /^[1-9]$/.test(event.key) ? Number(event.key) - 1 : null;
+}
+
+/** Which step a key asks for: u and Ctrl Z undo, with Shift (or Ctrl Y) they do again. */
+export function isUndo(event: KeyboardEvent): "undo" | "redo" | null {
+  const key = event.key.toLowerCase();
+  const control = event.ctrlKey || event.metaKey;
+  if (event.altKey) return null;
+  if (control && key === "z") return event.shiftKey ? "redo" : "undo";
+  if (control && key === "y") return "redo";
+  if (!control && key === "u") return event.shiftKey ? "redo" : "undo";
+  return null;
+}

@@ -207,7 +207,7 @@ class DataBlock:
         items, skipped, notes = self._found(source)
         samples = grouped_samples(self.samples(items, folder_of(source)), source)
         if edits:
-            samples, told = edited_samples(self, samples, source)
+            samples, told = edited_samples(samples, source, self.target_block, self.get_y)
             notes += told
         split = self.split(samples, progress)
         train, valid = self.encoded(samples, split, progress)

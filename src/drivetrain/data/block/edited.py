@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ...core.errors import DataError, StepError
 from ...core.types import Item
 from ..edits.edit import Standing
 from ..edits.overlay import log_of, overlay, root_of
 from ..provenance.groups import groups_below
+from .blocks import TargetBlock
 from .describe import called
 from .sample import Sample, folder_of
 
-if TYPE_CHECKING:
-    from .datablock import DataBlock
-
 
 def edited_samples(
-    block: DataBlock, samples: Sequence[Sample], source: object
+    samples: Sequence[Sample], source: object, target: TargetBlock[Any] | None, get_y: Callable[[Any], object] | None
 ) -> tuple[tuple[Sample, ...], tuple[str, ...]]:
-    """Lay the edits of a source's log over the samples that a block made of it; the note says what was done.
+    """Lay the edits of a source's log over the samples that a DataBlock made of it; the note says what was done.
+
+    ``target`` and ``get_y`` are the block's, by which a label becomes a target.
 
     Raises:
         DataError: the log cannot be read.
@@ -31,12 +31,12 @@ def edited_samples(
     log = log_of(source)
     if log is None or not log.standings:
         return tuple(samples), ()
-    root, target = root_of(source), block.target_block
+    root = root_of(source)
     names, places = [one.name for one in samples], [one.x for one in samples]
     edited: dict[int, Any] = {}
 
     def same(row: int, standing: Standing) -> bool:
-        edited[row] = _target(block, samples[row], standing) if target is not None else None
+        edited[row] = _target(target, get_y, samples[row], standing) if target is not None else None
         return bool(edited[row] == samples[row].target)
 
     found = overlay(log, names, places, lambda name: (root / name).exists(), same)
@@ -63,14 +63,12 @@ def grouped_samples(samples: Sequence[Sample], source: object) -> tuple[Sample, 
     return tuple(replace(one, group=groups.get(one.name)) if one.group is None else one for one in samples)
 
 
-def _target(block: DataBlock, sample: Sample, standing: Standing) -> Any:
+def _target(target: TargetBlock[Any], get_y: Callable[[Any], object] | None, sample: Sample, standing: Standing) -> Any:
     """The target that a person's label gives: by the block's own reader where that looks at labels."""
-    target = block.target_block
-    assert target is not None  # as asked by the caller
     raw = target.carried(standing.label, standing.labels)
-    if block.get_y is not None and isinstance(sample.item, Item):
-        now = block.get_y(replace(sample.item, label=standing.label, labels=standing.labels))
-        raw = raw if now == block.get_y(sample.item) else now
+    if get_y is not None and isinstance(sample.item, Item):
+        now = get_y(replace(sample.item, label=standing.label, labels=standing.labels))
+        raw = raw if now == get_y(sample.item) else now
     try:
         return target.parse(raw)
     except DataError as error:

@@ -6,7 +6,8 @@ and returns when the lines are on the disk; of two people who change one item th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -19,7 +20,7 @@ from ...core.types import ItemId
 from .edit import Change, Edit, Standing
 from .line import EDIT, KIND, LEFT, edit_line, read_edit
 from .log_file import LogFile, News, Writer
-from .moves import MOVES, read_moves
+from .moves import MOVED, MOVES, Journal
 from .standings import Standings
 from .undoing import Refused, last_of, redo_edits, undo_edits
 
@@ -34,6 +35,27 @@ class Recorded:
     edits: tuple[Edit, ...]
     overtaken: tuple[Edit, ...] = ()
     """Edits by others of the same items which whoever recorded these had not seen."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Alone:
+    """A log that nobody else writes to for the time being."""
+
+    log: EditLog
+    _writer: Writer
+
+    def write(self, kind: str, payload: Mapping[str, Any]) -> None:
+        """Append a line; it is on the disk when this returns.
+
+        Raises:
+            DataError: it cannot be written.
+        """
+        self._writer.append([{KIND: kind, **payload}])
+        self.log._take(self._writer.news())
+
+    def new_id(self) -> str:
+        """Make an id."""
+        return self.log._ids()
 
 
 class EditLog:
@@ -160,6 +182,17 @@ class EditLog:
             writer.append([{KIND: kind, **payload}])
             self._take(writer.news())
 
+    @contextmanager
+    def alone(self) -> Iterator[Alone]:
+        """Keep everybody else from writing, with all read that they have written.
+
+        Raises:
+            DataError: the log cannot be written to, or read.
+        """
+        with self._turn, self._file.writing() as writer:
+            self._take(writer.news())
+            yield Alone(self, writer)
+
     def lines(self, kind: str) -> tuple[dict[str, Any], ...]:
         """The lines of a kind that is not that of edits, the oldest first."""
         with self._turn:
@@ -207,8 +240,10 @@ class EditLog:
                     continue
                 if not isinstance(kind, str):
                     raise ValueError("it has no kind")
-                for move in read_moves(line.fields) if kind == MOVES else ():
-                    self._standings.move(move.old, move.new, move.sha256)
+                if kind == MOVES:
+                    self._standings.begin(Journal.of_line(line.fields))
+                if kind == MOVED:
+                    self._standings.end()
             except ValueError as error:
                 self._empty()
                 self._file.forget()  # whoever asks again is to be told again

@@ -19,6 +19,7 @@ from ...core.file_lock import locked
 from ...core.plain_file import not_plain, open_plain
 from ..sources.folder import shown
 from .line import LEFT, encoded
+from .moving import sync_folder
 
 _TAIL = 256
 """Bytes before the place read so far by which a file is known to be the same still."""
@@ -89,7 +90,7 @@ class LogFile:
         try:
             with self._locked(file):
                 if created:
-                    _sync_folder(self.path.parent)
+                    sync_folder(self.path.parent)
                 yield Writer(self, file)
         finally:
             os.close(file)
@@ -229,14 +230,3 @@ def _write_all(file: int, data: bytes) -> None:
     rest = memoryview(data)
     while rest:
         rest = rest[os.write(file, rest) :]
-
-
-def _sync_folder(folder: Path) -> None:
-    """Have the folder's own entry of a new file survive a loss of power, where the system can."""
-    if os.name == "nt":
-        return
-    file = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(file)
-    finally:
-        os.close(file)

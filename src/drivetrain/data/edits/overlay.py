@@ -20,6 +20,8 @@ Same = Callable[[int, Standing], bool]
 
 NO_LABEL = "no label"
 """The reason why an item is skipped that an edit may have given a label to."""
+NOT_LISTED = "not listed"
+"""The reason why an item is skipped that applying edits may have left out of a table."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,7 @@ def edited(dataset: Dataset, source: object) -> Dataset:
 
 
 def _laid(dataset: Dataset, log: EditLog, root: Path) -> Dataset:
-    items = (*dataset.items, *_labelled_since(dataset, log, root))
+    items = (*dataset.items, *_labelled_since(dataset, log, root), *_back_again(dataset, log, root))
     found = overlay(
         log,
         [item.name for item in items],
@@ -79,7 +81,7 @@ def _laid(dataset: Dataset, log: EditLog, root: Path) -> Dataset:
     )
     kept = tuple(_stands(item, found.rows.get(row)) for row, item in enumerate(items) if not found.is_removed(row))
     now = {item.name for item in kept}
-    skipped = tuple(one for one in dataset.skipped if one.reason != NO_LABEL or one.name not in now)
+    skipped = tuple(one for one in dataset.skipped if one.reason not in (NO_LABEL, NOT_LISTED) or one.name not in now)
     notes = (found.sentence,) if found.sentence else ()
     return replace(dataset, items=kept, skipped=skipped).noting(*notes)
 
@@ -90,6 +92,18 @@ def _labelled_since(dataset: Dataset, log: EditLog, root: Path) -> Iterable[Item
         stood = log.standings.get(one.name) if one.reason == NO_LABEL else None
         if stood is not None and stood.standing.label is not None and (root / one.name).is_file():
             yield Item(root / one.name, one.name)
+
+
+def _back_again(dataset: Dataset, log: EditLog, root: Path) -> Iterable[Item]:
+    """Files that were moved out of the way, or out of a table, when edits were applied, and are not to be removed any more."""
+    if not log.standings.applied:
+        return
+    names = {item.name for item in dataset.items}
+    for stood in log.standings.all():
+        stays = stood.standing.fate is not Fate.REMOVED and stood.standing.label is not None
+        path = root / (stood.file or stood.item.name)
+        if stays and stood.item.name not in names and path.is_file():
+            yield Item(path, stood.item.name)
 
 
 def _stands(item: Item, standing: Standing | None) -> Item:

@@ -10,7 +10,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from ...core.types import ItemId
+from ..sources.folder import shown
 from .edit import Edit, Standing
+from .moves import Journal, Move
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +28,10 @@ class Stood:
     """The item's name before any edit."""
     original: Standing
     """The item's standing before any edit, as the source has it."""
+    file: str | None = None
+    """The name of its file, as the file system has it, where applying edits has moved it there."""
+    home: str | None = None
+    """The name that its file had before it was moved for the first time."""
 
 
 @dataclass
@@ -40,6 +46,8 @@ class Pile:
     """Ids of the edits that hold."""
     history: list[Edit] = field(default_factory=list)
     """Every edit of it, also those that undo others."""
+    file: str | None = None
+    home: str | None = None
 
     @property
     def top(self) -> str | None:
@@ -48,7 +56,7 @@ class Pile:
 
     def stood(self) -> Stood:
         """Return the standing."""
-        return Stood(self.item, self.last.after, self.last, self.origin, self.original)
+        return Stood(self.item, self.last.after, self.last, self.origin, self.original, self.file, self.home)
 
 
 @dataclass
@@ -56,11 +64,21 @@ class Step:
     """Edits made at one stroke by one person."""
 
     by: str
+    turn: int
+    """The place among all that was done, undone and redone: the larger, the later."""
     edits: list[Edit] = field(default_factory=list)
     below: dict[str, str | None] = field(default_factory=dict)
     """Edit → the top of the item's pile before it."""
     undone: list[Edit] = field(default_factory=list)
     """The edits that have been taken back, in the order in which they were made."""
+
+
+@dataclass
+class Applied:
+    """Edits that were applied to files at one stroke."""
+
+    journal: Journal
+    turn: int
 
 
 class Standings(Mapping[str, Stood]):
@@ -75,6 +93,15 @@ class Standings(Mapping[str, Stood]):
         """Steps that hold, the newest last."""
         self.undone: list[Step] = []
         """Steps that can be made again, the one undone last at the end."""
+        self.applied: list[Applied] = []
+        """Changes of files that hold, the newest last."""
+        self.unapplied: list[Applied] = []
+        """Changes of files that were taken back and can be made again; the one taken back last at the end."""
+        self.pending: Journal | None = None
+        """The changes of files that are being made, or were when a program was killed."""
+        self.made: dict[str, None] = {}
+        """Folders that were made when edits were applied."""
+        self._turn = 0
 
     def __getitem__(self, name: str) -> Stood:
         return self._named[name].stood()
@@ -105,6 +132,7 @@ class Standings(Mapping[str, Stood]):
 
     def add(self, edit: Edit) -> None:
         """Take in the log's next edit."""
+        self._turn += 1
         undone = self._of_edit.get(edit.undoes or "")
         redone = self._of_edit.get(edit.redoes or "")
         if undone:
@@ -114,15 +142,39 @@ class Standings(Mapping[str, Stood]):
         else:
             self._do(edit)
 
-    def move(self, old: str, new: str, sha256: str | None) -> None:
-        """Take in that an item's file has another name now."""
-        pile = self._pile(ItemId(old, sha256))
+    def begin(self, journal: Journal) -> None:
+        """Take in that files are moved: items have other names from now on."""
+        self._turn += 1
+        self.pending = journal
+        self.made |= dict.fromkeys(journal.made)
+        for move in journal.moves:
+            self._move(move)
+        known = journal.undoes or journal.redoes
+        held = self.applied if journal.undoes else self.unapplied
+        one = next((one for one in held if one.journal.id == known), None)
+        if one is not None:
+            held.remove(one)
+            one.turn = self._turn
+            (self.unapplied if journal.undoes else self.applied).append(one)
+        elif not known:
+            self.applied.append(Applied(journal, self._turn))
+            self.unapplied = []
+
+    def end(self) -> None:
+        """Take in that the files have been moved."""
+        self.pending = None
+
+    def _move(self, move: Move) -> None:
+        old, new = shown(move.old), shown(move.new)
+        pile = self._pile(ItemId(old, move.sha256))
         if pile is None:
             return
         del self._piles[pile.item.name, pile.item.sha256]
         if self._named.get(old) is pile:
             del self._named[old]
-        pile.item = ItemId(new, pile.item.sha256)
+        pile.home = pile.home or move.old
+        pile.file = move.new
+        pile.item = ItemId(new, move.sha256 or pile.item.sha256)
         self._piles[pile.item.name, pile.item.sha256] = self._named[new] = pile
 
     def _pile(self, item: ItemId) -> Pile | None:
@@ -136,10 +188,11 @@ class Standings(Mapping[str, Stood]):
             self._piles[edit.item.name, edit.item.sha256] = pile
         name = edit.step or edit.id
         if name not in self._steps:
-            self._steps[name] = Step(edit.by)
+            self._steps[name] = Step(edit.by, self._turn)
             self.done.append(self._steps[name])
             # A person who goes another way cannot go back to the one left.
             self.undone = [step for step in self.undone if step.by != edit.by]
+            self.unapplied = []
         step = self._steps[name]
         step.edits.append(edit)
         step.below[edit.id] = pile.top
@@ -150,6 +203,7 @@ class Standings(Mapping[str, Stood]):
         if edit.undoes in pile.held:
             pile.held.remove(edit.undoes)
         step.undone = [one for one in step.edits if one in step.undone or one.id == edit.undoes]
+        step.turn = self._turn
         if step in self.done:
             self.done.remove(step)
             self.undone.append(step)
@@ -159,6 +213,7 @@ class Standings(Mapping[str, Stood]):
         if edit.redoes is not None:
             pile.held.append(edit.redoes)
         step.undone = [one for one in step.undone if one.id != edit.redoes]
+        step.turn = self._turn
         if step in self.undone:
             self.undone.remove(step)
             self.done.append(step)

@@ -73,12 +73,11 @@ def _changed(what: str, edit: Edit, pile: Pile) -> str:
     last = pile.last
     return (
         f"cannot {what} the change of {pile.item.name}, as {last.by} has changed it since ({last.at:%Y-%m-%d %H:%M}, to "
-        f"{in_words(last)}); {'undo' if last.by != edit.by else 'look at'} that first"
+        f"{in_words(last.after)}); {'undo' if last.by != edit.by else 'look at'} that first"
     )
 
 
-def in_words(edit: Edit) -> str:
-    """Say what an edit led to, in a few words."""
-    standing = edit.after
+def in_words(standing: Standing) -> str:
+    """Say how an item stands, in a few words."""
     label = standing.label if standing.label is not None else "no label"
     return label if standing.fate == "open" else f"{label}, {standing.fate}"

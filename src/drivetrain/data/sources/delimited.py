@@ -8,7 +8,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from ...core.errors import SourceError
 from ...core.plain_file import open_plain
@@ -23,8 +23,38 @@ _QUOTED = re.compile(r'"(?:[^"]|"")*"')
 _DOS_END = "\x1a"
 
 
+class Layout(NamedTuple):
+    """The way a table is written: lines in front that only name the separator, which it is, and spaces before quoted cells."""
+
+    skipped: int
+    delimiter: str
+    padded: bool
+
+
 class _PaddedError(Exception):
     """A quoted cell stands behind a space: ``a.jpg, "big, brown"``."""
+
+
+def layout_of(path: Path, usual: str) -> Layout:
+    """Return the way a table is written that `load_delimited` can read.
+
+    Raises:
+        SourceError: it cannot.
+        OSError: it cannot be read.
+    """
+    with open_plain(path) as file:
+        encoding = encoding_of(file, path.name)
+        padded = False
+        try:
+            _load(file, encoding, path.name, usual, padded=False)
+        except _PaddedError:
+            padded = True
+        file.seek(0)
+        text = io.TextIOWrapper(file, encoding=encoding, newline="")
+        try:
+            return Layout(*_separator(text, path.name, usual), padded)
+        finally:
+            text.detach()
 
 
 def load_delimited(path: Path, name: str, usual: str) -> Table:

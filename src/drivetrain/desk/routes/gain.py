@@ -6,19 +6,20 @@ from fastapi import APIRouter, Depends
 
 from ...core.records import Role
 from ...core.types import Interval
+from ...curate.suspect import LABEL
+from ...data.edits.edit import Fate
 from ...serve.http.problems import documented
 from ...workbench.gain import Gain, NoGain, gain_of
 from ...workbench.prospects import Prospects
 from ...workbench.ranking import Ranking
+from ...workbench.situation import Situation
 from .. import answers
 from ..desk import Desk
-from ..outlook import outlook
+from ..outlook import Looked, outlook
 
 NO_CURVE = "too few items are judged for a learning curve"
 PENDING = "the learning curve is being worked out; ask again"
-HOW_CURVE = (
-    "heads on nested parts of the set, whole groups at a time, judged on all items out of fold; mean of 3 orders"
-)
+HOW_CURVE = "heads on nested parts of the set, whole groups at a time, judged on all items out of fold"
 
 
 def gain_routes(desk: Desk) -> APIRouter:
@@ -32,8 +33,9 @@ def gain_routes(desk: Desk) -> APIRouter:
         responses=documented("unauthorized", "forbidden", "overloaded"),
     )
     def gain() -> answers.Gain:
-        """Before and after, paired: on the same folds, on items that nobody edited in this session. The learning curve and the
-        outlook are worked out when they are first asked for, `pending` meanwhile."""
+        """Before and after, paired: on the same folds, on items whose label nobody changed in this session.
+
+        The learning curve is worked out when it is first asked for, `pending` meanwhile."""
         desk.board()
         session = desk.session
         first, now = session.first, session.ranking
@@ -43,12 +45,13 @@ def gain_routes(desk: Desk) -> APIRouter:
         if first.survey.judged is None:
             return _nothing(first.survey.unfit or "nothing can be learned of this set yet", desk, len(edited))
         pending = session.want_prospects()
-        return _answer(desk, gain_of(first, now, edited, session.merit), now, len(edited), pending)
+        looked = Looked(len(edited), doubted(now, desk.situation()))
+        return _answer(desk, gain_of(first, now, session.merit), now, looked, pending)
 
     return router
 
 
-def _answer(desk: Desk, found: Gain | NoGain, now: Ranking, edited: int, pending: bool) -> answers.Gain:
+def _answer(desk: Desk, found: Gain | NoGain, now: Ranking, looked: Looked, pending: bool) -> answers.Gain:
     merit, prospects = desk.session.merit, desk.session.prospects
     known = found if isinstance(found, Gain) else None
     return answers.Gain(
@@ -57,15 +60,21 @@ def _answer(desk: Desk, found: Gain | NoGain, now: Ranking, edited: int, pending
         before=_share(known.before) if known else None,
         after=_share(known.after) if known else None,
         difference=_difference(known) if known else None,
-        edited=edited,
+        edited=looked.edited,
         note=found.sentence if isinstance(found, NoGain) else None,
         curve=_curve(prospects),
         curve_note=_curve_note(prospects, pending),
-        outlook=outlook(prospects, merit),
+        outlook=outlook(prospects, known, looked, merit),
         pending=pending,
         version=now.version,
         curve_version=prospects.version if prospects else 0,
     )
+
+
+def doubted(ranking: Ranking, situation: Situation) -> int:
+    """Count the items with a doubted label that nobody has decided about."""
+    rows = (row for row, one in ranking.by_row.items() if any(ground.code == LABEL for ground in one.grounds))
+    return sum(situation.standing(row).fate is Fate.OPEN for row in rows)
 
 
 def _nothing(why: str, desk: Desk, edited: int) -> answers.Gain:
