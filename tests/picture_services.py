@@ -12,17 +12,15 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl, quote, urlsplit
 
 from drivetrain.curate.gather.ddgs_images import DdgsImages
 from drivetrain.curate.gather.inaturalist import INaturalist
 from drivetrain.curate.gather.openverse import Openverse
 from drivetrain.curate.gather.source import Source
 from drivetrain.curate.gather.wikimedia import Wikimedia
-from web_host import Asked, Reply, Web, as_json, photo
+from web_host import Asked, Reply, Web, as_json, handler, photo
 
 Page = dict[str, Any]
 
@@ -205,7 +203,7 @@ def ddgs(web: Web, count: int, folder: Path) -> Iterator[Service]:
 
     _serve(service, answer, "duckduckgo.com")
     web.add("/", answer, "duckduckgo.com")
-    authority, leaf = _certificates(folder, "duckduckgo.com")
+    authority, leaf = certificates(folder, "duckduckgo.com")
     with _proxy(web, leaf) as address:
         service.source = DdgsImages(proxy=address, verify=str(authority), interval_s=0.0)
         yield service
@@ -214,7 +212,7 @@ def ddgs(web: Web, count: int, folder: Path) -> Iterator[Service]:
 SERVICES = {"openverse": openverse, "wikimedia": wikimedia, "inaturalist": inaturalist, "ddgs": ddgs}
 
 
-def _certificates(folder: Path, host: str) -> tuple[Path, Path]:
+def certificates(folder: Path, host: str) -> tuple[Path, Path]:
     """An authority, and a certificate with its key that it has given to a host."""
     from cryptography import x509
     from cryptography.hazmat.primitives import hashes, serialization
@@ -249,47 +247,55 @@ def _certificates(folder: Path, host: str) -> tuple[Path, Path]:
 
 
 @contextmanager
+def tls_host(web: Web, leaf: Path) -> Iterator[int]:
+    """The host of ``web``, over TLS; the value entered is its port."""
+
+    def serve(client: socket.socket) -> None:
+        _serve_tls(web, client, leaf)
+
+    with _listening(serve) as port:
+        yield port
+
+
+@contextmanager
 def _proxy(web: Web, leaf: Path) -> Iterator[str]:
     """A proxy whose every tunnel ends here."""
+
+    def tunnel(client: socket.socket) -> None:
+        request = b""
+        while b"\r\n\r\n" not in request:
+            request += client.recv(4096)
+        assert request.startswith(b"CONNECT duckduckgo.com:443 "), request
+        client.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+        _serve_tls(web, client, leaf)
+
+    with _listening(tunnel) as port:
+        yield f"http://127.0.0.1:{port}"
+
+
+@contextmanager
+def _listening(serve: Callable[[socket.socket], None]) -> Iterator[int]:
+    """A port at which every connection is served by a thread of its own."""
+
+    def served(client: socket.socket) -> None:
+        with suppress(OSError), client:
+            serve(client)
+
+    def accept(server: socket.socket) -> None:
+        with suppress(OSError):
+            while True:
+                threading.Thread(target=served, args=(server.accept()[0],), daemon=True).start()
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        threading.Thread(target=accept, args=(server,), daemon=True).start()
+        yield server.getsockname()[1]
+        with suppress(OSError):
+            server.shutdown(socket.SHUT_RDWR)
+
+
+def _serve_tls(web: Web, client: socket.socket, leaf: Path) -> None:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(leaf)
     context.set_alpn_protocols(["http/1.1"])
-
-    class Tunnelled(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def do_GET(self) -> None:
-            parts = urlsplit(self.path)
-            headers = {name.lower(): value for name, value in self.headers.items()}
-            asked = Asked(parts.path, dict(parse_qsl(parts.query)), headers, 0.0)
-            with web.serving(asked) as reply:
-                self.send_response(reply.status)
-                self.send_header("Content-Type", reply.kind)
-                self.send_header("Content-Length", str(len(reply.body)))
-                self.end_headers()
-                self.wfile.write(reply.body)
-
-        def log_message(self, format: str, *args: Any) -> None:
-            """Nothing."""
-
-    def tunnel(client: socket.socket) -> None:
-        with suppress(OSError), client:
-            request = b""
-            while b"\r\n\r\n" not in request:
-                request += client.recv(4096)
-            assert request.startswith(f"CONNECT {quote('duckduckgo.com')}:443 ".encode()), request
-            client.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
-            with context.wrap_socket(client, server_side=True) as secure:
-                Tunnelled(secure, ("127.0.0.1", 0), None)  # type: ignore[arg-type]  # it asks its server for nothing
-
-    with socket.create_server(("127.0.0.1", 0)) as server:
-
-        def accept() -> None:
-            with suppress(OSError):
-                while True:
-                    threading.Thread(target=tunnel, args=(server.accept()[0],), daemon=True).start()
-
-        threading.Thread(target=accept, daemon=True).start()
-        yield f"http://127.0.0.1:{server.getsockname()[1]}"
-        with suppress(OSError):
-            server.shutdown(socket.SHUT_RDWR)
+    with context.wrap_socket(client, server_side=True) as secure:
+        handler(web)(secure, ("127.0.0.1", 0), None)  # type: ignore[arg-type]  # it asks its server for nothing

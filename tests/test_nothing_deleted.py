@@ -24,8 +24,8 @@ OWN_FILES = {
     "training/tuning.py": {"rmtree"},  # checkpoints of a run that has ended
     "store/table_file.py": {"unlink"},  # the unfinished export
     "embed/cache.py": {"unlink"},  # the cache's own files
-    "data/edits/moving.py": {"unlink", "rmdir"},  # a folder that it has made and emptied again, and the mark in it
     "curate/gather/writer.py": {"unlink"},  # half a picture that a run which was killed has left
+    "data/edits/moving.py": {"unlink", "rmdir"},  # a folder that it has made and emptied again, and the mark in it
 }
 NAMES = {"unlink", "rmtree", "remove", "rmdir", "removedirs"}
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -89,7 +90,9 @@ class Web:
                 self._at_once[asked.host] -= 1
 
 
-def _handler(web: Web) -> type[BaseHTTPRequestHandler]:
+def handler(web: Web) -> type[BaseHTTPRequestHandler]:
+    """Answers requests by what the host has."""
+
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
@@ -131,11 +134,18 @@ def _handler(web: Web) -> type[BaseHTTPRequestHandler]:
     return Handler
 
 
+class _Server(ThreadingHTTPServer):
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing of clients that have gone, as many are meant to."""
+        if not isinstance(sys.exc_info()[1], OSError):
+            super().handle_error(request, client_address)
+
+
 @contextmanager
 def web_host(address: str = "127.0.0.1") -> Iterator[Web]:
     """A host that runs as long as the block."""
     web = Web()
-    server = ThreadingHTTPServer((address, 0), _handler(web))
+    server = _Server((address, 0), handler(web))
     server.daemon_threads = True
     web.port = server.server_address[1]
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)

@@ -22,6 +22,8 @@ from drivetrain.curate.gather.writer import DUPLICATE
 from drivetrain.data.provenance.line import Provenance
 from drivetrain.data.provenance.record import read_record
 from drivetrain.data.sources.opening import open_source
+from drivetrain.learn.reading import read
+from drivetrain.learn.target_options import TargetOptions
 from picture_services import openverse
 from web_host import Reply, Web, as_json, photo, web_host
 
@@ -141,7 +143,7 @@ def test_a_service_that_wants_to_be_left_alone_is_said_in_one_line(
 ) -> None:
     web.add("/v1/images/", as_json({"detail": "throttled"}, 429, {"Retry-After": "86400"}), HERE)
     done = gather(drivetrain, web.url("", HERE), tmp_path / "b", "bear", "--json")
-    assert done.code == 2
+    assert (done.code, done.out) == (2, "")
     assert "nothing was gathered" in done.err.splitlines()[-1]
     assert "pause of 86400 s" in done.err or "keeps answering 429" in done.err
 
@@ -289,6 +291,9 @@ def test_an_author_s_pictures_are_taken_down_and_never_gathered_again(
     edit = json.loads((gathered / "edits.jsonl").read_text().splitlines()[0])
     assert "Grace" in json.dumps(edit)
     assert "taken down" in json.dumps(edit)
+    trained_on = read(gathered, TargetOptions(), None, gathered.parent / "unpacked").dataset.items
+    assert len(trained_on) == 12
+    assert name not in {item.name for item in trained_on}
     found = drivetrain("provenance", gathered, "--json").document
     assert (found["items"], found["removed"]) == (12, 1)
     again = gather(drivetrain, web.url("", HERE), gathered, "other=bear", "--max", "50", "--json")

@@ -22,7 +22,7 @@ from drivetrain.data.provenance.record import read_record
 
 HERE = "127.0.0.1"
 AGENT = "drivetrain/0 (test)"
-HASTY = Limits(connect_s=2, idle_s=0.6, total_s=1.5, max_bytes=1 << 20, retries=2, backoff_s=0.02, longest_wait_s=3)
+HASTY = Limits(connect_s=2, idle_s=1.5, total_s=3, max_bytes=1 << 20, retries=2, backoff_s=0.02, longest_wait_s=3)
 
 
 def now() -> datetime:

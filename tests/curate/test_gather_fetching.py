@@ -12,6 +12,7 @@ from dataclasses import replace
 from datetime import timedelta
 from email.utils import format_datetime
 from itertools import pairwise
+from pathlib import Path
 from time import monotonic
 
 import pytest
@@ -22,6 +23,7 @@ from drivetrain.curate.gather.clock import Clock
 from drivetrain.curate.gather.fetcher import Fetcher
 from drivetrain.curate.gather.refusal import NotFetchedError, StoppedError
 from drivetrain.curate.gather.robots import forbids_training, parse
+from picture_services import certificates, tls_host
 from web_host import Reply, Web, photo, web_host
 
 
@@ -65,7 +67,7 @@ def test_a_picture_comes_as_it_is_and_the_host_is_told_who_asks(web: Web, fetche
         (Reply(bytes(2 << 20)), "too large"),
         (Reply(endless=True), "too large"),
         (Reply(photo(1), length=1 << 19), "truncated"),
-        (Reply(photo(1)[:40], drip_s=0.1), "timeout"),
+        (Reply(photo(1)[:60], drip_s=0.1), "timeout"),
         (Reply(photo(1), before_s=5), "timeout"),
         (Reply(gzip.compress(bytes(64 << 20)), headers={"Content-Encoding": "gzip"}), "too large"),
     ],
@@ -73,7 +75,7 @@ def test_a_picture_comes_as_it_is_and_the_host_is_told_who_asks(web: Web, fetche
 )
 def test_what_cannot_be_used_is_refused_for_its_reason(web: Web, reply: Reply, wanted: str) -> None:
     begun = monotonic()
-    with fetching(replace(HASTY, retries=1)) as fetcher:
+    with fetching(replace(HASTY, retries=1, idle_s=0.8, total_s=2)) as fetcher:
         assert reason(fetcher, web.add("/a.jpg", reply)) == wanted
     assert monotonic() - begun < 10
 
@@ -100,7 +102,7 @@ def test_headers_that_drip_for_ever_end_in_time() -> None:
         threading.Thread(target=drip, daemon=True).start()
         begun = monotonic()
         assert reason(fetcher, f"http://slow.test:{server.getsockname()[1]}/a.jpg") == "robots"
-        assert monotonic() - begun < 4
+        assert monotonic() - begun < 12
 
 
 def test_a_host_that_is_busy_is_asked_again_when_it_says(web: Web, fetcher: Fetcher) -> None:
@@ -109,11 +111,11 @@ def test_a_host_that_is_busy_is_asked_again_when_it_says(web: Web, fetcher: Fetc
     assert fetcher.picture(url).body == photo(1)
     first, second, third = [one.at_s for one in web.asked if one.path == "/a.jpg"]
     assert second - first >= 1.0
-    assert 0.02 <= third - second < 1.0
+    assert third - second >= 0.02
 
 
 def test_a_pause_holds_for_all_that_is_asked_of_the_host(web: Web, fetcher: Fetcher) -> None:
-    busy = iter([Reply(status=429, headers={"Retry-After": "1"}), Reply(photo(1))])
+    busy = iter([Reply(status=429, headers={"Retry-After": "2"}), Reply(photo(1))])
     first = web.add("/busy.jpg", lambda _: next(busy))
     other = web.add("/other.jpg", Reply(photo(2)))
     away = web.add("/away.jpg", Reply(photo(3)), "elsewhere.test")
@@ -128,8 +130,8 @@ def test_a_pause_holds_for_all_that_is_asked_of_the_host(web: Web, fetcher: Fetc
         thread.join()
     times = {one.path: one.at_s for one in web.asked}
     refused = next(one.at_s for one in web.asked if one.path == "/busy.jpg")
-    assert times["/other.jpg"] - refused >= 1.0
-    assert times["/away.jpg"] - refused < 0.9
+    assert times["/other.jpg"] - refused >= 2.0
+    assert times["/away.jpg"] - refused < 1.9
 
 
 def test_a_moment_as_retry_after_and_one_that_is_too_far_away(web: Web, fetcher: Fetcher) -> None:
@@ -366,6 +368,25 @@ def test_connections_are_used_again(web: Web) -> None:
         for n in range(5):
             one.picture(web.add(f"/{n}.jpg", Reply(photo(n))))
     assert looked == ["photos.test"]
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_a_host_has_to_prove_its_name_by_the_name_and_not_by_the_address(
+    web: Web, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, known: bool
+) -> None:
+    """The connection goes to an address; the certificate is still that of the name."""
+    authority, leaf = certificates(tmp_path, "secure.test")
+    if known:
+        monkeypatch.setenv("SSL_CERT_FILE", str(authority))
+    web.add("/a.jpg", Reply(photo(1)), "secure.test")
+    web.add("/a.jpg", Reply(photo(1)), "other.test")
+    with tls_host(web, leaf) as port, fetching(replace(HASTY, retries=0)) as fetcher:
+        if known:
+            assert fetcher.picture(f"https://secure.test:{port}/a.jpg").body == photo(1)
+            assert reason(fetcher, f"https://other.test:{port}/a.jpg") == "robots"  # not even its rules can be had
+        else:
+            assert reason(fetcher, f"https://secure.test:{port}/a.jpg") == "robots"
+    assert web.count("/a.jpg") == known
 
 
 def test_a_service_may_ask_for_patience(web: Web, fetcher: Fetcher) -> None:

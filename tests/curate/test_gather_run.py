@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import os
 import signal
 import struct
 import subprocess
@@ -292,9 +291,11 @@ def test_a_run_killed_between_line_and_place_is_finished(tmp_path: Path) -> None
     assert [path.name for path in (tmp_path / "bear").iterdir()] == [place.name]
 
 
-def test_half_a_line_is_passed_over_and_cut_off_before_the_next(tmp_path: Path) -> None:
+@pytest.mark.parametrize("rest", [0, (1 << 16) - 14, 1 << 16, 200_000])
+def test_half_a_line_is_passed_over_and_cut_off_before_the_next(tmp_path: Path, rest: int) -> None:
     whole = Provenance("a.jpg", "00", "urls", now())
-    (tmp_path / FILE).write_text(to_line(whole) + '{"name": "b.jp')
+    half = '{"name": "b.jp' + "x" * rest
+    (tmp_path / FILE).write_text(to_line(whole) + half)
     assert read_record(tmp_path) == (whole,)
     record = ProvenanceRecord(tmp_path)
     record.add([replace(whole, name="c.jpg")])
@@ -317,7 +318,6 @@ def test_fields_of_newer_versions_are_passed_over(tmp_path: Path) -> None:
     assert read_record(tmp_path)[0].name == "a.jpg"
 
 
-@pytest.mark.skipif(os.name == "nt", reason="Windows has no such locks")
 def test_two_programs_do_not_gather_into_one_folder(tmp_path: Path) -> None:
     with (
         open_writer(tmp_path, resize=None, progress=Silent()),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from itertools import islice, pairwise
 from pathlib import Path
@@ -19,6 +20,7 @@ from drivetrain.curate.gather.refusal import NotFetchedError
 from drivetrain.curate.gather.run import Order
 from drivetrain.curate.gather.sources import SOURCES
 from drivetrain.curate.gather.wikimedia import Wikimedia, plain_text
+from drivetrain.data.sources.opening import open_source
 from picture_services import SERVICES, Service
 from web_host import Reply, Web, as_json, web_host
 
@@ -193,7 +195,21 @@ def test_photos_of_one_observation_are_one_group(web: Web, api: Api, tmp_path: P
         assert service.requests[-1].query["photo_license"].startswith("cc0,cc-by,")
 
 
+def test_what_shows_one_individual_stays_together_when_it_is_read(web: Web, tmp_path: Path) -> None:
+    with SERVICES["inaturalist"](web, 8, tmp_path) as service:
+        gather_by(service, tmp_path / "bears", False)
+    items = open_source(tmp_path / "bears").items
+    assert [Counter(item.group for item in items)[f"inaturalist {1_000_000 - n}"] for n in range(4)] == [2, 2, 2, 2]
+    assert {item.label for item in items} == {"bear"}
+
+
 def test_search_engines_are_not_even_asked_where_a_licence_is_wanted(web: Web, api: Api, tmp_path: Path) -> None:
     with SERVICES["ddgs"](web, 6, tmp_path) as service:
         assert list(service.source.search("bear", api, only_open=True)) == []
         assert service.requests == []
+
+
+def test_the_command_offers_every_source() -> None:
+    from drivetrain.cli.gathering import SourceChoice
+
+    assert [choice.value for choice in SourceChoice] == list(SOURCES)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from ..curate.gather.api import Api
     from ..curate.gather.found import Found
     from ..curate.gather.origins import Origins
-    from ..curate.gather.run import Order
+    from ..curate.gather.run import Gathering, Order
     from ..curate.gather.tally import Tally
     from ..curate.gather.wish import Wish
     from ..data.provenance.line import Provenance
@@ -44,48 +44,80 @@ class LicenceChoice(StrEnum):
     CC = "cc"
 
 
+Queries = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="QUERY",
+        show_default=False,
+        help="What to search for, a class each: words, which name its folder too, or name=words.",
+    ),
+]
+Into = Annotated[
+    Path, typer.Option("--into", parser=local_path, metavar="FOLDER", help="Folder to add to; made if need be.")
+]
+SourceOption = Annotated[
+    SourceChoice,
+    typer.Option("--source", help="The service to ask. ddgs asks search engines and knows no licences."),
+]
+Most = Annotated[
+    int | None, typer.Option("--max", min=1, show_default=str(MOST), help="Pictures a class; of addresses: all.")
+]
+Licence = Annotated[LicenceChoice, typer.Option("--licence", help="cc: Creative Commons and the public domain only.")]
+Urls = Annotated[
+    Path | None,
+    typer.Option(
+        "--urls",
+        parser=local_path,
+        metavar="FILE",
+        help="Fetch these: an address a line, or a CSV or TSV with a column url, and label if there are classes.",
+    ),
+]
+Resize = Annotated[
+    int | None,
+    typer.Option("--resize", min=32, help="Longest side in pixels; larger pictures are written smaller."),
+]
+Contact = Annotated[
+    str | None,
+    typer.Option("--contact", metavar="TEXT", help="Mail or web address at which hosts can reach you (User-Agent)."),
+]
+AllowPrivate = Annotated[
+    bool, typer.Option("--allow-private", help="Also ask machines of this network and this machine itself.")
+]
+Base = Annotated[
+    str | None, typer.Option("--base", hidden=True, help="Where the service is, for tests: asked without pauses.")
+]
+Data = Annotated[Path, typer.Argument(metavar="DATA", parser=local_path, help="Folder with gathered pictures.")]
+Attribution = Annotated[
+    Path | None,
+    typer.Option(
+        "--attribution",
+        parser=local_path,
+        metavar="FILE",
+        help="Write who made the pictures, as .html or .md, as licences ask.",
+    ),
+]
+TakeDown = Annotated[
+    str | None,
+    typer.Option(
+        "--take-down",
+        metavar="URL|AUTHOR",
+        help="Take pictures of that address or author out, and gather none again.",
+    ),
+]
+By = Annotated[str | None, typer.Option("--by", metavar="NAME", help="Who takes them out (the user's name).")]
+
+
 def gather(
-    into: Annotated[
-        Path,
-        typer.Option("--into", parser=local_path, metavar="FOLDER", help="Folder to add to; made if need be."),
-    ],
-    queries: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="QUERY",
-            show_default=False,
-            help="What to search for, a class each: words, which name its folder too, or name=words.",
-        ),
-    ] = None,
-    source: Annotated[
-        SourceChoice, typer.Option(help="The service to ask. ddgs asks search engines and knows no licences.")
-    ] = SourceChoice.OPENVERSE,
-    most: Annotated[
-        int | None,
-        typer.Option("--max", min=1, show_default=str(MOST), help="Pictures a class; of addresses: all."),
-    ] = None,
-    licence: Annotated[
-        LicenceChoice, typer.Option(help="cc: Creative Commons and the public domain only.")
-    ] = LicenceChoice.ANY,
-    urls: Annotated[
-        Path | None,
-        typer.Option(
-            "--urls",
-            parser=local_path,
-            metavar="FILE",
-            help="Fetch these: an address a line, or a CSV or TSV with a column url, and label if there are classes.",
-        ),
-    ] = None,
-    resize: Annotated[
-        int | None, typer.Option(min=32, help="Longest side in pixels; larger pictures are written smaller.")
-    ] = None,
-    contact: Annotated[
-        str | None, typer.Option(metavar="TEXT", help="Mail or web address at which hosts can reach you (User-Agent).")
-    ] = None,
-    allow_private: Annotated[
-        bool, typer.Option("--allow-private", help="Also ask machines of this network and this machine itself.")
-    ] = False,
-    base: Annotated[str | None, typer.Option(hidden=True, help="Where the service is, for tests.")] = None,
+    into: Into,
+    queries: Queries = None,
+    source: SourceOption = SourceChoice.OPENVERSE,
+    most: Most = None,
+    licence: Licence = LicenceChoice.ANY,
+    urls: Urls = None,
+    resize: Resize = None,
+    contact: Contact = None,
+    allow_private: AllowPrivate = False,
+    base: Base = None,
     json: JsonFlag = False,
 ) -> None:
     """Gather pictures from the web, each with its origin and terms.
@@ -99,7 +131,7 @@ def gather(
 
     from ..curate.gather.clock import Clock
     from ..curate.gather.session import Settings, open_gathering
-    from .console import ConsoleProgress, print_json
+    from .console import ConsoleProgress
 
     found, wanted = _check(queries or [], urls, source, licence)
     clock = Clock(time.monotonic, random.random)
@@ -108,34 +140,15 @@ def gather(
         only_open = licence is LicenceChoice.CC
         orders = _addresses(found, most, only_open) + _searches(wanted, source, most or MOST, only_open, api, base)
         tallies = run.fill(orders)
-    if json:
-        classes = [tally.to_json() for tally in tallies]
-        print_json({"into": str(into), "classes": classes, "interrupted": run.interrupted})
-    else:
-        _print_tallies(into, tallies)
+    if not run.interrupted:
+        _check_any(tallies)
+    _print_run(into, run, json=json)
     if run.interrupted:
         raise typer.Exit(130)
-    _check_any(tallies)
 
 
 def provenance(
-    data: Annotated[Path, typer.Argument(metavar="DATA", parser=local_path, help="Folder with gathered pictures.")],
-    attribution: Annotated[
-        Path | None,
-        typer.Option(
-            parser=local_path, metavar="FILE", help="Write who made the pictures, as .html or .md, as licences ask."
-        ),
-    ] = None,
-    take_down: Annotated[
-        str | None,
-        typer.Option(
-            "--take-down",
-            metavar="URL|AUTHOR",
-            help="Take pictures of that address or author out, and gather none again.",
-        ),
-    ] = None,
-    by: Annotated[str | None, typer.Option(metavar="NAME", help="Who takes them out (the user's name).")] = None,
-    json: JsonFlag = False,
+    data: Data, attribution: Attribution = None, take_down: TakeDown = None, by: By = None, json: JsonFlag = False
 ) -> None:
     """List the licences and sources of gathered pictures.
 
@@ -188,7 +201,7 @@ def _searches(
     from ..curate.gather.run import Order
     from ..curate.gather.sources import SOURCES
 
-    asked = SOURCES[source.value](**({} if base is None else {"base": base}))
+    asked = SOURCES[source.value](**({} if base is None else {"base": base, "interval_s": 0.0}))
     return [
         Order(wish.label, wish.query, asked.name, asked.search(wish.query, api, only_open=only_open), most, only_open)
         for wish in wanted
@@ -203,6 +216,16 @@ def _addresses(found: Sequence[Found], most: int | None, only_open: bool) -> lis
         Order(label, None, "urls", tuple(one for one in found if (one.label or "") == label), most, only_open)
         for label in labels
     ]
+
+
+def _print_run(into: Path, run: Gathering, *, json: bool) -> None:
+    from .console import print_json
+
+    if json:
+        classes = [tally.to_json() for tally in run.tallies]
+        print_json({"into": str(into), "classes": classes, "interrupted": run.interrupted})
+    else:
+        _print_tallies(into, run.tallies)
 
 
 def _print_tallies(into: Path, tallies: Sequence[Tally]) -> None:

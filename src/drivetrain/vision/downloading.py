@@ -39,8 +39,8 @@ def download_images(
 ) -> None:
     """Download pictures into a folder, as ``00000000.jpg`` and on, by their places among the addresses.
 
-    What is no picture, a copy of another, or not to be had is left out, so that numbers may be missing. Addresses that an
-    earlier call has brought are not asked for again. ``provenance.jsonl`` in the folder says where each picture came from.
+    What is no picture, a copy, or not to be had is left out, so that numbers may be missing. What an earlier call has brought is
+    not asked for again. ``provenance.jsonl`` in the folder says where each picture came from.
 
     Args:
         dest: the folder; made if need be.
@@ -56,15 +56,10 @@ def download_images(
         UsageError: neither or both of ``url_file`` and ``urls``, or packages are missing.
         DataError: the file of addresses, or the folder's record, cannot be read.
     """
-    if (url_file is None) == (urls is None):
-        raise UsageError("download_images takes either url_file or urls; give one of them")
-    if isinstance(urls, str):
-        raise UsageError(f"download_images takes several addresses, received one text; give [{urls[:60]!r}]")
-    listed = read_addresses(Path(url_file)) if url_file is not None else [Found(str(url)) for url in urls or ()]
-    found = tuple(islice(listed, max_pics))
+    found = tuple(islice(_listed(url_file, urls), max_pics))
     limits = Limits(connect_s=timeout, idle_s=timeout)
-    settings = Settings(allow_private=allow_private, limits=limits, workers=n_workers)
     name_of = _names(found) if preserve_filename else "{:08d}".format
+    settings = Settings(allow_private=allow_private, limits=limits, workers=n_workers)
     with open_gathering(Path(dest), settings, _clock(), _now, here()) as (run, _):
         run.fill([Order("", None, "urls", found, name_of=name_of)])
     if run.interrupted:
@@ -87,6 +82,14 @@ def search_images_ddg(term: str, max_images: int = 200, *, source: Source | None
         return [one.url for one in islice(found, max_images)]
     finally:
         fetcher.close()
+
+
+def _listed(url_file: str | Path | None, urls: Iterable[str] | None) -> Iterable[Found]:
+    if (url_file is None) == (urls is None):
+        raise UsageError("download_images takes either url_file or urls; give one of them")
+    if isinstance(urls, str):
+        raise UsageError(f"download_images takes several addresses, received one text; give [{urls[:60]!r}]")
+    return read_addresses(Path(url_file)) if url_file is not None else (Found(str(url)) for url in urls or ())
 
 
 def _names(found: Sequence[Found]) -> Callable[[int], str]:

@@ -5,11 +5,13 @@ Stopped by Ctrl-C or killed at any moment, it leaves whole files with their line
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterable, Iterator, Sized
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from datetime import datetime
 
+from ...core.cores import available_cores
 from ...core.errors import ImageError
 from ...core.ports import Advance, Progress
 from ...data.provenance.line import Provenance
@@ -66,6 +68,8 @@ class Gathering:
         self._progress = progress
         self._workers = workers
         self._refusals = Refusals(writer.folder)
+        # A picture of many millions of pixels takes hundreds of megabytes while it is looked into.
+        self._looking = threading.BoundedSemaphore(available_cores())
         self._names = {line.url: line.name for line in writer.lines if line.url is not None}
         self._seen: set[str] = set()
         self._wishes = wishes_of(writer.folder)
@@ -105,7 +109,9 @@ class Gathering:
                 self._clock.stop()
                 # Fetched already: to throw them away would be to fetch them twice.
                 for future, (one, position) in pending.items():
-                    if not future.cancel():
+                    if future.cancel():
+                        tally.asked -= 1
+                    else:
                         self._take(future, one, position, order, tally, advance)
                 raise
 
@@ -157,7 +163,9 @@ class Gathering:
     def _fetch(self, url: str) -> Prepared:
         answer = self._fetcher.picture(url)
         try:
-            return self._writer.prepare(answer.body)
+            with self._looking:
+                self._clock.wait(0)
+                return self._writer.prepare(answer.body)
         except ImageError as error:
             raise NotFetchedError(error.reason, error.detail, passing=error.reason in _PASSING) from None
 

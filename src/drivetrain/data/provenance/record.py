@@ -8,12 +8,17 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from contextlib import ExitStack
 from pathlib import Path
 
 from ...core.errors import SourceError, UsageError
+from ...core.file_lock import locked
 from ...core.plain_file import check_writable, read_plain
 from .codec import from_line, to_line
 from .line import FILE, Provenance
+
+BLOCK = 1 << 16
+"""Bytes in which the end of the file is looked through."""
 
 
 def read_record(folder: Path) -> tuple[Provenance, ...]:
@@ -58,13 +63,15 @@ class ProvenanceRecord:
         path = folder / FILE
         check_writable(path)
         self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o666)
-        try:
-            _lock(self._file, path)
+        with ExitStack() as stack:
+            stack.callback(os.close, self._file)
+            try:
+                stack.enter_context(locked(self._file, 0))
+            except TimeoutError:
+                raise UsageError(f"another program is adding to {folder}; wait until it has ended") from None
             self.lines = list(read_record(folder))
             _cut_half_a_line(self._file)
-        except BaseException:
-            os.close(self._file)
-            raise
+            self._held = stack.pop_all()
 
     def add(self, lines: Iterable[Provenance]) -> None:
         """Add lines; they are on disk when this returns."""
@@ -77,24 +84,20 @@ class ProvenanceRecord:
 
     def close(self) -> None:
         """Let go of the file."""
-        os.close(self._file)
-
-
-def _lock(file: int, path: Path) -> None:
-    try:
-        import fcntl
-    except ImportError:  # Windows has no such locks
-        return
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        raise UsageError(f"another program is adding to {path.parent}; wait until it has ended") from None
+        self._held.close()
 
 
 def _cut_half_a_line(file: int) -> None:
-    size = os.fstat(file).st_size
+    """Cut off what stands behind the last end of a line."""
+    size = os.lseek(file, 0, os.SEEK_END)
     end = size
-    while end and os.pread(file, 1, end - 1) != b"\n":
-        end -= 1
+    while end:
+        begin = max(end - BLOCK, 0)
+        os.lseek(file, begin, os.SEEK_SET)
+        last = os.read(file, end - begin).rfind(b"\n")
+        if last >= 0:
+            end = begin + last + 1
+            break
+        end = begin
     if end < size:
         os.ftruncate(file, end)
