@@ -39,9 +39,9 @@ class RunningDesk:
         found: dict[str, Any] = self.client.get("/v1/desk").json()
         return found
 
-    def until_ready(self) -> dict[str, Any]:
+    def until_ready(self, seconds: float = START_S) -> dict[str, Any]:
         """Until the set has been surveyed."""
-        until = time.monotonic() + START_S
+        until = time.monotonic() + seconds
         while time.monotonic() < until:
             found = self.state()
             if found["ranking"]["state"] == "ready":
