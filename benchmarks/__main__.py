@@ -27,6 +27,8 @@ ALONE = (
     "monitor",
     "monitor_server",
     "gate",
+    "suspects",
+    "desk",
 )
 
 

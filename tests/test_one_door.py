@@ -35,6 +35,7 @@ DOORS = {
 DECODERS = {
     "data/image/decode.py": "the decoder",
     "data/image/preprocess.py": "a JPEG that it has just written",
+    "data/image/measured_traits.py": "quality and EXIF, from the headers of bytes that were decoded before",
     "data/image/taken_at.py": "EXIF alone, of formats that have it in a header; no pixel is decoded",
     "model/gallery.py": "the size of a JPEG in a bundle",
 }

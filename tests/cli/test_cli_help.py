@@ -13,7 +13,7 @@ COMMANDS = (
     *("train", "predict", "evaluate", "report", "inspect", "certify"),
     *("clean", "label"),
     *("trace", "sign", "verify", "edits", "apply", "undo", "redo"),
-    *("serve", "app", "gather", "provenance", "demo"),
+    *("serve", "app", "gather", "provenance", "suspects", "demo"),
     *("monitor", "monitor watch", "monitor plan"),
     *("store", "store info", "store migrate", "store export", "store labels", "store prune"),
     *("keys", "keys add", "keys list", "keys revoke"),

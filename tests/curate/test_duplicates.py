@@ -164,3 +164,70 @@ def test_copies_of_training_images_are_recognised() -> None:
     new = facts(saved(scene(50)), saved(scene(3)), saved(scene(6), "JPEG", quality=70))
     assert copies_of(new, digests, frequencies) == {1: 3, 2: 6}
     assert copies_of((), digests, frequencies) == {}
+
+
+def crop(image: Image.Image, seed: int) -> Image.Image:
+    rng = np.random.default_rng(seed)
+    width, height = round(image.width * 0.9), round(image.height * 0.9)
+    x, y = (int(rng.integers(0, most + 1)) for most in (image.width - width, image.height - height))
+    return image.crop((x, y, x + width, y + height))
+
+
+def near_features(n: int, copies: dict[int, int]) -> FloatArray:
+    """Features in which a copy has a cosine of 0.95 to its original, as a crop has, and nobody else is near."""
+    features = np.eye(n, 2 * n, dtype=np.float32)
+    for copy, original in copies.items():
+        features[copy] = 0
+        features[copy, original], features[copy, n + copy] = 0.95, np.sqrt(1 - 0.95**2)
+    return features
+
+
+PROBES = np.full(64, 0.98, np.float32)
+
+
+def test_crops_are_found_where_embeddings_are_near_and_the_pictures_agree() -> None:
+    originals = [scene(seed) for seed in range(20)]
+    files = [*map(saved, originals), *(saved(crop(originals[row], row), "JPEG", quality=85) for row in range(10))]
+    copies = {20 + row: row for row in range(10)}
+    features = near_features(30, copies)
+    found = find_duplicates(facts(*files), features, PROBES)
+    assert found.clusters() == [[row, 20 + row] for row in range(10)]
+    assert {kind for _, _, kind, _ in found.pairs} == {"crop"}
+    # Equally near embeddings of other pictures prove nothing.
+    others = [*map(saved, originals), *(saved(scene(100 + row)) for row in range(10))]
+    assert find_duplicates(facts(*others), features, PROBES).clusters() == []
+
+
+def test_a_chain_of_frames_is_one_group_for_splits_and_several_pictures_for_people() -> None:
+    """Each frame is like the next; the first and the last show other things."""
+    angles = np.arange(11) * 0.12
+    features = np.zeros((130, 140), np.float32)
+    features[:11, 0], features[:11, 1] = np.cos(angles), np.sin(angles)
+    features[11:, 11:130] = np.eye(119)
+    pictures = facts(*(saved(scene(seed).resize((64, 48))) for seed in range(130)))
+    found = find_duplicates(pictures, features, np.full(64, 0.99, np.float32))
+    assert len(set(found.groups_N[:11].tolist())) == 1
+    assert 2 <= len(found.clusters()) <= 5
+    for cluster in found.clusters():
+        assert any((features[cluster] @ features[row] >= 0.98 - 1e-6).all() for row in cluster)
+    assert features[0] @ features[10] < 0.4
+
+
+def test_the_same_is_found_twice_to_the_bit() -> None:
+    originals = [scene(seed) for seed in range(30)]
+    files = [*map(saved, originals), *(saved(crop(image, 1), "JPEG") for image in originals[:9])]
+    features = near_features(39, {30 + row: row for row in range(9)})
+    first, second = (find_duplicates(facts(*files), features, PROBES) for _ in range(2))
+    assert first.pairs == second.pairs
+    assert first.groups_N.tolist() == second.groups_N.tolist()
+    assert first.pictures_N.tolist() == second.pictures_N.tolist()
+
+
+def test_thousands_of_frames_of_a_camera_that_never_moved_make_no_millions_of_pairs() -> None:
+    rng = np.random.default_rng(0)
+    frequencies = phash.frequencies([phash.low_frequencies(scene(0))])
+    frames = (frequencies + rng.normal(0, 0.3, (4000, 16, 16))).astype(np.float16)
+    stored = tuple(ItemFacts(f"{row:064x}", f"{row:064x}", {}, frame.tobytes()) for row, frame in enumerate(frames))
+    found = find_duplicates(stored, np.ones((4000, 4), np.float32))
+    assert len(found.pairs) < 4000 * 600
+    assert len(found.clusters()) == 1

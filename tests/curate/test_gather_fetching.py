@@ -22,7 +22,7 @@ from drivetrain.curate.gather.addresses import Addresses, checked_url, is_any, i
 from drivetrain.curate.gather.clock import Clock
 from drivetrain.curate.gather.fetcher import Fetcher
 from drivetrain.curate.gather.refusal import NotFetchedError, StoppedError
-from drivetrain.curate.gather.robots import forbids_training, parse
+from drivetrain.curate.gather.robots import Rule, forbids_training, parse
 from picture_services import certificates, tls_host
 from web_host import Reply, Web, photo, web_host
 
@@ -162,6 +162,15 @@ def test_only_web_addresses_are_asked_also_after_redirects(web: Web, fetcher: Fe
         assert reason(fetcher, web.add("/a.jpg", Reply(status=302, headers={"Location": where}))) == "no address"
 
 
+@pytest.mark.parametrize(
+    "where", ["http://[", "http://a:99999999/", "http://\xff\xfe.test/", "http://" + "a" * 300 + "/", "//", ""]
+)
+def test_redirects_to_nowhere_are_no_fault_of_ours(web: Web, where: str) -> None:
+    with fetching(resolve=Addresses().resolve, allowed=is_any) as fetcher:
+        url = web.add("/a.jpg", Reply(status=302, headers={"Location": where}), "127.0.0.1")
+        assert reason(fetcher, url) in ("no address", "no host", "redirects")
+
+
 def test_no_password_goes_into_the_record() -> None:
     with pytest.raises(NotFetchedError, match="a user or a password"):
         checked_url("https://ada:secret@host.test/a.jpg")
@@ -299,6 +308,32 @@ def test_a_robots_txt_that_does_not_end_is_read_as_far_as_it_must_be(web: Web, f
     )
     assert fetcher.picture(web.add("/a.jpg", Reply(photo(1))))
     assert reason(fetcher, web.add("/no.jpg", Reply(photo(1)))) == "robots"
+
+
+@pytest.mark.parametrize(
+    ("rule", "path", "fits"),
+    [
+        ("/a*b$", "/a/x/b", True),
+        ("/a*b$", "/a/b/c", False),
+        ("/a*b$", "/ab", True),
+        ("/*.gif$", "/.gif", True),
+        ("/a$", "/a", True),
+        ("/a$", "/ab", False),
+        ("*", "/anything", True),
+        ("/**x", "/yx", True),
+        ("/a*aa$", "/aa", False),
+        ("/a*b*c", "/a-c-b", False),
+    ],
+)
+def test_stars_stand_for_anything(rule: str, path: str, fits: bool) -> None:
+    assert Rule(rule, False).fits(path) == fits
+
+
+def test_rules_that_would_take_for_ever_do_not() -> None:
+    hostile = f"user-agent: *\ndisallow: /{'a*' * 5000}b$\n".encode()
+    begun = monotonic()
+    assert parse(hostile, "drivetrain").allows(f"http://h/{'a' * 8000}")
+    assert monotonic() - begun < 5
 
 
 def test_rules_for_nobody_in_particular_and_the_longest() -> None:

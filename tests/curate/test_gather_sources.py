@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from itertools import islice, pairwise
 from pathlib import Path
 from time import monotonic
+from typing import Any
 
 import pytest
 from gathering import HASTY, fetching, files, gather, lines, now
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
+from drivetrain.curate.gather.addresses import checked_url
 from drivetrain.curate.gather.api import Api
 from drivetrain.curate.gather.clock import Clock
 from drivetrain.curate.gather.inaturalist import INaturalist
@@ -18,8 +23,11 @@ from drivetrain.curate.gather.licences import is_open
 from drivetrain.curate.gather.openverse import Openverse
 from drivetrain.curate.gather.refusal import NotFetchedError
 from drivetrain.curate.gather.run import Order
+from drivetrain.curate.gather.source import text_of
 from drivetrain.curate.gather.sources import SOURCES
 from drivetrain.curate.gather.wikimedia import Wikimedia, plain_text
+from drivetrain.data.provenance.codec import from_line, to_line
+from drivetrain.data.provenance.line import Provenance
 from drivetrain.data.sources.opening import open_source
 from picture_services import SERVICES, Service
 from web_host import Reply, Web, as_json, web_host
@@ -105,6 +113,12 @@ def test_an_answer_that_is_no_document_says_so(web: Web, api: Api, tmp_path: Pat
             list(service.source.search("bear", api, only_open=False))
 
 
+FIELDS = {
+    *("url", "title", "creator", "license", "license_version", "license_url", "foreign_landing_url", "index"),
+    *("thumburl", "mime", "value", "descriptionurl"),
+    *("license_code", "login", "name", "uri", "id", "preferred_common_name"),
+}
+
 ODD = [None, 7, "x", [], {}, {"results": 3}, {"url": None}, {"photos": [{}]}, {"imageinfo": [{"mime": "image/jpeg"}]}]
 
 
@@ -115,6 +129,39 @@ def test_odd_rows_are_passed_over(web: Web, api: Api, tmp_path: Path, name: str)
         service.before = [as_json(document), as_json({"page_count": "many", "results": None, "query": []})]
         assert list(service.source.search("bear", api, only_open=False)) == []
         assert list(service.source.search("bear", api, only_open=False)) == []
+
+
+@pytest.mark.parametrize("name", BY_API)
+@given(data=st.data())
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_documents_of_any_form_are_read_or_passed_over(
+    web: Web, api: Api, tmp_path: Path, name: str, data: Any
+) -> None:
+    """Fields that the service has, each with anything in it: what is found can be asked for, and written down."""
+    texts = st.sampled_from(["\ud800 <b>\x00", "http://photos.test/a.jpg", "image/jpeg", "by", "ſ\u202e", ""])
+    leaves = st.none() | st.integers() | st.floats() | st.lists(st.none(), max_size=1) | texts
+    texts_often = texts | texts | texts | leaves
+    flat = st.fixed_dictionaries(dict.fromkeys(sorted(FIELDS), texts_often))
+
+    def holding(row: dict[str, Any]) -> st.SearchStrategy[dict[str, Any]]:
+        held = {field: st.just([row]) | leaves for field in ("photos", "imageinfo")}
+        held |= {
+            field: st.just(row) | leaves for field in ("user", "taxon", "Artist", "LicenseShortName", "ObjectName")
+        }
+        return st.fixed_dictionaries(held).map(lambda one: {**row, **one, "extmetadata": {**row, **one}})
+
+    row = flat.flatmap(holding).flatmap(holding)
+    document: dict[str, Any] = {"results": [data.draw(row), data.draw(leaves)], "page_count": data.draw(leaves)}
+    document["query"] = {"pages": [data.draw(row), data.draw(leaves)]}
+    with SERVICES[name](web, 0, tmp_path) as service:
+        service.before = [as_json(document), as_json({})]
+        for one in service.source.search("bear", api, only_open=False):
+            origin = Provenance(
+                "a", "", name, now(), one.url, one.page, one.licence, one.licence_url, one.author, one.title
+            )
+            assert from_line(to_line(origin).encode().decode()) == origin
+            with suppress(NotFetchedError):
+                checked_url(one.url)
 
 
 @pytest.mark.parametrize("name", BY_API)
@@ -207,6 +254,12 @@ def test_search_engines_are_not_even_asked_where_a_licence_is_wanted(web: Web, a
     with SERVICES["ddgs"](web, 6, tmp_path) as service:
         assert list(service.source.search("bear", api, only_open=True)) == []
         assert service.requests == []
+
+
+def test_half_characters_do_not_reach_a_file() -> None:
+    assert text_of("a \ud83d bear") == "a ? bear"
+    with pytest.raises(NotFetchedError, match="no address"):
+        checked_url("http://photos.test/\ud83d.jpg")
 
 
 def test_the_command_offers_every_source() -> None:

@@ -17,6 +17,8 @@ NAMED = frozenset(
     {
         "app.trace",
         "curate.duplicates",
+        "curate.field_slices",
+        "curate.told",
         "data.sources.opening",
         "learn.interpretation",
         "learn.label_interpretation",
@@ -32,8 +34,11 @@ NAMED = frozenset(
         "serve.work.memory_shares",
         "serve.work.pictures",
         "training.bundling",
+        "training.gotchas",
+        "training.run",
         "training.tuning",
         "training.tuning_loaders",
+        "workbench.survey",
     }
 )
 

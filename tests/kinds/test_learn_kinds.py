@@ -283,3 +283,33 @@ def test_the_loss_of_fine_tuning_ranks_answers_as_the_kinds_own_does(learned: Le
     weight, bias = scale.outward(inward.weight_DC, inward.bias_C)
     np.testing.assert_allclose(weight, learned.fitted.head.weight_DC, rtol=1e-4, atol=1e-5)
     np.testing.assert_allclose(bias, learned.fitted.head.bias_C, rtol=1e-4, atol=1e-4)
+
+
+def test_a_target_that_was_exchanged_is_suspicious(learned: Learned) -> None:
+    """Two items far apart exchange their targets; both come to be among the most suspicious, and what they were is suggested."""
+    targets, fitted = learned.targets, learned.fitted
+    told_NT = np.asarray(targets.values, np.float64).reshape(N, -1)
+    apart_N = np.abs(told_NT - told_NT[0]).sum(axis=1)
+    swapped = [0, int(apart_N.argmax())]
+    values = targets.values.copy()
+    values[swapped] = values[swapped[::-1]]
+    wrong = targets.with_values(values)
+    again = wrong.fit(learned.features_ND, np.arange(N), np.ones(N, np.float32), seed=0, threads=1)
+    logits_NW = again.out_of_fold.logits_NC
+    answers_NO = wrong.answers(logits_NW, again.head.beta)
+    suspicion = Judged(np.arange(N), wrong, np.arange(N), logits_NW, answers_NO, "out of fold").suspicion()
+    assert len(suspicion) == len(suspicion.suggested) == len(suspicion.flagged_N) == N
+    assert ((suspicion.score_N >= 0) & (suspicion.score_N <= 1)).all()
+    assert set(swapped) <= set(np.argsort(-suspicion.score_N)[:6].tolist())
+    assert all(suspicion.score_N[row] > 0.5 and suspicion.suggested[row] is not None for row in swapped)
+    assert all(suspicion.reason(row) for row in swapped)
+    before = learned.judged.suspicion()
+    assert before.score_N[swapped].max() < suspicion.score_N[swapped].min()
+    assert fitted.out_of_fold.logits_NC.shape == logits_NW.shape
+
+
+def test_items_can_be_judged_where_their_targets_differ(learned: Learned) -> None:
+    targets = learned.targets
+    assert targets.judgeable(np.arange(N)).all()
+    with pytest.raises(DataError):
+        targets.take(np.zeros(5, np.intp)).judgeable(np.arange(5))

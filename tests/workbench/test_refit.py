@@ -81,9 +81,28 @@ def test_what_is_kept_of_some_rows_is_about_these() -> None:
 
 def test_a_label_that_the_source_does_not_have_becomes_an_output() -> None:
     lying, _, _ = classes()
-    now = refitted(lying, {row: Standing("elk", Fate.KEPT) for row in range(0, 24, 4)})
+    elks = {row: Standing("elk", Fate.KEPT) for row in range(0, 24, 4)}
+    now = refitted(lying, {**elks, 1: Standing("gnu", Fate.REMOVED)})
     assert now.sample.targets.names == (*NAMES, "elk")
     assert now.judged is not None
+    assert lying.fitted is not None
+    assert now.fitted is not None
+    assert now.fitted.folds_N.tolist() == np.delete(lying.fitted.folds_N, 1).tolist()
+    alone = refitted(lying, {0: Standing("elk", Fate.KEPT)})
+    assert alone.judged is not None
+    assert 0 not in alone.judged.rows_J  # nothing else can judge it
+
+
+def test_several_labels_and_grades_may_be_new_too() -> None:
+    features, truth = cloud(120, 3)
+    several = made(features, [("sea;sky", "sky", "boat;sea")[one] for one in truth], task="multi-label")
+    now = refitted(several, {row: Standing("sea, gull", Fate.KEPT, ("sea", "gull")) for row in range(9)})
+    assert now.sample.targets.names == (*several.sample.targets.names, "gull")
+    assert now.sample.targets.counts()["gull"] == 9
+    grades = made(features, [str(2 * one) for one in truth], task="ordinal")
+    between = refitted(grades, {row: Standing("1", Fate.KEPT) for row in range(9)})
+    assert between.sample.targets.names == ("0", "1", "2", "4")
+    assert between.judged is not None
 
 
 def test_where_one_class_is_left_the_reason_is_told() -> None:

@@ -14,6 +14,7 @@ export const PAGES = [
   { name: "monitor", title: "Monitor", key: "o", at: "server" },
   { name: "clean", title: "Clean", key: "c", at: "desk" },
   { name: "duplicates", title: "Duplicates", key: "d", at: "desk" },
+  { name: "gotchas", title: "Gotchas", key: "a", at: "desk" },
   { name: "label", title: "Label", key: "l", at: "desk" },
 ] as const;
 export type Page = (typeof PAGES)[number];

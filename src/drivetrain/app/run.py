@@ -117,4 +117,5 @@ def _result(trained: Trained, out: Path, watch: Stopwatch, manifest: Manifest) -
         seconds=watch.totals(),
         example=local_file(trained.trained_on.items[0].reference),
         untouched_split="test" if len(splits) > 1 else None,
+        gotchas=trained.gotchas,
     )

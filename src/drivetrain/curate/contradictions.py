@@ -42,5 +42,5 @@ def contradictions(duplicates: Duplicates, targets_N: NDArray[Any], *, are_numbe
             continue
         gap_O = np.abs(rows_NO[i] - rows_NO[j])
         if (gap_O > (0.0 if kind == "exact" else noise_O)).any():
-            found.setdefault(int(duplicates.groups_N[i]), Contradiction(i, j, "exact" if kind == "exact" else "near"))
+            found.setdefault(int(duplicates.pictures_N[i]), Contradiction(i, j, "exact" if kind == "exact" else "near"))
     return tuple(sorted(found.values(), key=lambda one: (one.kind != "exact", one.first, one.second)))

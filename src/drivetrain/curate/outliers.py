@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..core.types import IntArray
 from ..stats.conformal import p_values
-
-Floats = NDArray[np.float64]
+from ..stats.metrics import Floats
 
 # The largest p-value of an outlier within its class. Some item of every class has the smallest, so that it takes a gap, too.
 RARE = 0.02
@@ -34,15 +32,15 @@ def class_p_values(strangeness_N: Floats, strata_N: IntArray, groups_N: IntArray
     return p_N
 
 
-def outliers(strangeness_N: Floats, strata_N: IntArray, p_N: Floats) -> NDArray[np.bool_]:
-    """(N,) which items are rare within their class, and apart from the rest of it."""
-    outlying_N = np.zeros(len(strangeness_N), np.bool_)
+def outlyingness(strangeness_N: Floats, strata_N: IntArray, p_N: Floats) -> Floats:
+    """(N,) from 0 to 1: ½ at the fence of its class and the larger the farther beyond; 0 of what is not rare, or within."""
+    outlying_N = np.zeros(len(strangeness_N))
     for stratum in np.unique(strata_N):
         rows = np.flatnonzero(strata_N == stratum)
         if len(rows) < FEWEST:
             continue
         lower, upper = np.quantile(strangeness_N[rows], [0.25, 0.75])
-        outlying_N[rows] = (strangeness_N[rows] > upper + FENCE * (upper - lower)) & (
-            p_N[rows] <= max(RARE, float(p_N[rows].min()))
-        )
+        beyond_N = (strangeness_N[rows] - upper) / max(upper - lower, 1e-9)
+        rare_N = p_N[rows] <= max(RARE, float(p_N[rows].min()))
+        outlying_N[rows] = np.where(rare_N & (beyond_N > FENCE), beyond_N / (beyond_N + FENCE), 0.0)
     return outlying_N

@@ -20,6 +20,7 @@ from .routes.changes import change_routes
 from .routes.duplicates import duplicate_routes
 from .routes.edits import edit_routes
 from .routes.gain import gain_routes
+from .routes.gotchas import gotcha_routes
 from .routes.items import item_routes
 from .routes.state import state_routes
 
@@ -37,6 +38,7 @@ ROUTES: tuple[Callable[[Desk], APIRouter], ...] = (
     change_routes,
     duplicate_routes,
     gain_routes,
+    gotcha_routes,
 )
 """All that answers, a module of ``routes`` each."""
 

@@ -43,7 +43,7 @@ class DeskOptions:
     mode: Literal["clean", "label"] = "clean"
 
 
-PAGES: tuple[str, ...] = ("clean", "duplicates")
+PAGES: tuple[str, ...] = ("clean", "duplicates", "gotchas")
 """The console's pages on a desk for cleaning."""
 
 
@@ -139,7 +139,11 @@ def run(options: DeskOptions, started: Callable[[Desk, str], None]) -> None:
 
 
 def bind_desk(host: str, port: int | None) -> socket.socket:
-    """Listen on the port named, or on the first that is free."""
+    """Listen on the port named, or on the first that is free.
+
+    Raises:
+        UsageError: it is taken, or the address is not this machine's.
+    """
     if port is not None:
         return bind(host, port)
     for tried in range(PORT, PORT + PORTS_TRIED):

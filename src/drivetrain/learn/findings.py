@@ -46,6 +46,8 @@ RANGE_GUESSED = "range-guessed"
 RANGE_EXCEEDED = "range-exceeded"
 NO_THRESHOLD = "no-threshold"
 NO_GATE = "no-gate"
+SHORTCUT = "shortcut"
+WORSE_SLICES = "worse-slices"
 
 RULES: dict[str, Heading] = {
     SPLIT_LEAKS: Heading(Severity.WARNING, "The split leaks"),
@@ -73,6 +75,8 @@ RULES: dict[str, Heading] = {
     RANGE_FITTED: Heading(Severity.NOTE, "The range of values was fitted"),
     RANGE_GUESSED: Heading(Severity.WARNING, "The range of values was guessed"),
     RANGE_EXCEEDED: Heading(Severity.WARNING, "Images lie beyond the range of values"),
+    SHORTCUT: Heading(Severity.WARNING, "Something besides the picture gives the answer away"),
+    WORSE_SLICES: Heading(Severity.WARNING, "Some kinds of images are answered worse"),
     NO_GATE: Heading(Severity.WARNING, "Images unlike those trained on are not told apart"),
 }
 """All rules, by code."""

@@ -12,6 +12,8 @@ from ..stats.mistakes import CONFIDENT, ClassRow, ReliabilityBin
 
 FILES_LEFT_OUT = "Files left out"
 OCCURS_AGAIN = "Pictures that occur more than once"
+SHORTCUTS = "What gives the answer away"
+SLICES = "Where it does worse"
 ACCEPTED_ALONE = "What passes without a person"
 
 MISTAKES_SHOWN = 24

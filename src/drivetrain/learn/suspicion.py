@@ -47,10 +47,10 @@ class Suspicion:
 
 
 def of_classes(labels_N: IntArray, probs_NC: Floats, groups_N: IntArray, names: Sequence[str]) -> Suspicion:
-    """Suspect labels by their margin; confident learning says which are flagged. Those of a class that stands in one group are
-    neutral: no fold that could judge them knows it."""
+    """Suspect labels by their odds against the likeliest other class; confident learning says which are flagged. Labels of a
+    class that stands in one group are neutral: no fold that could judge them knows it."""
     judged_N = in_several_groups(labels_N, groups_N)
-    score_N = np.where(judged_N, (1 - confident.margins(labels_N, probs_NC)) / 2, NEUTRAL)
+    score_N = np.where(judged_N, confident.doubts(labels_N, probs_NC), NEUTRAL)
     other_N = confident.likeliest_others(labels_N, probs_NC) if len(names) > 1 else labels_N
     flagged_N = confident.flagged(labels_N, probs_NC) & judged_N
 

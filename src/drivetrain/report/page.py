@@ -23,10 +23,11 @@ from ..core.visible import visible
 from ..draw import charts
 from ..draw.numbers import NBSP, hundredths, percent, percent_number, points, span, unbroken
 from ..draw.plot import Plot
-from ..learn.sections import ACCEPTED_ALONE, FILES_LEFT_OUT, OCCURS_AGAIN, Example
+from ..learn.sections import ACCEPTED_ALONE, FILES_LEFT_OUT, OCCURS_AGAIN, SHORTCUTS, SLICES, Example
 from ..learn.selection import Trial
 from ..stats.mistakes import ClassRow, ReliabilityBin
 from .gate_section import GateSection
+from .gotchas_section import NOTHING_LOOKED_AT, GotchasSection
 from .thumbnail import Thumbnail
 
 if TYPE_CHECKING:
@@ -91,6 +92,7 @@ class Report:
     accepting: tuple[Plot, ...] = ()
     """The error among accepted answers against their share, and what is known of it."""
     gate: GateSection | None = None
+    gotchas: GotchasSection = NOTHING_LOOKED_AT
     learning: tuple[Plot, ...] = ()
     """Plots of the training itself."""
     reliability: tuple[ReliabilityBin, ...] = ()
@@ -366,6 +368,7 @@ SECTIONS = (
     Section("plots", _MODEL, "Answers against the truth", lambda r: bool(r.plots), _as_is),
     Section("confusion", _MODEL, "Which {many} it mixes up", lambda r: any(map(any, r.confusion_CC)), _confusion),
     Section("classes", _MODEL, "{One} by {one}", _has_rates, _classes),
+    Section("slices", _MODEL, SLICES, lambda r: bool(r.gotchas.slices), lambda r: r.gotchas.slices_view()),
     Section("accepting", _MODEL, ACCEPTED_ALONE, lambda r: bool(r.accepting), _as_is),
     Section("gate", _MODEL, "What it refuses as unlike its training", lambda r: r.gate is not None, _gate),
     Section(
@@ -383,6 +386,7 @@ SECTIONS = (
         _as_is,
     ),
     Section("top-losses", _MODEL, "Hardest images", lambda r: bool(r.top_losses), _as_is),
+    Section("shortcuts", _DATA, SHORTCUTS, lambda r: bool(r.gotchas.answerers), lambda r: r.gotchas.answerers_view()),
     Section("duplicates", _DATA, OCCURS_AGAIN, lambda r: bool(r.duplicates or r.duplicates_note), _duplicates),
     Section("skipped", _DATA, FILES_LEFT_OUT, lambda r: bool(r.skipped), _skipped),
     Section("balance", _DATA, "Images per {one}", _has_balance, _balance),

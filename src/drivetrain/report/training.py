@@ -33,6 +33,7 @@ from ..training.trained import Trained
 from .accepting import accepting
 from .answers import headline, pictures_of, with_answers
 from .gate import gate_section
+from .gotchas import gotchas_section
 from .page import DuplicateGroup, Headline, Report, render
 
 GROUPS_SHOWN = 16
@@ -55,6 +56,7 @@ def training_report(trained: Trained, files: Mapping[str, bytes], created_at: st
         reliability_note=_calibration_note(trained),
         accepting=accepting(trained.independent, stand, described),
         gate=gate_section(trained, described.input, None if trained.independent else stand),
+        gotchas=gotchas_section(trained.gotchas, trained.sample.items, _render(trained)),
         duplicates=_duplicate_groups(trained),
         duplicates_total=len(sides.duplicates.clusters()),
         contradictions_total=len(trained.contradictory),
@@ -142,11 +144,11 @@ def _duplicate_groups(trained: Trained) -> tuple[DuplicateGroup, ...]:
     duplicates, items = trained.sides.duplicates, trained.sample.items
     kinds: dict[int, set[str]] = {}
     for row, _, kind, _ in duplicates.pairs:
-        kinds.setdefault(int(duplicates.groups_N[row]), set()).add(kind)
-    contradicting = {int(duplicates.groups_N[one.rows[0]]): one.rows for one in trained.contradictory}
+        kinds.setdefault(int(duplicates.pictures_N[row]), set()).add(kind)
+    contradicting = {int(duplicates.pictures_N[one.rows[0]]): one.rows for one in trained.contradictory}
     clusters = []
     for members in duplicates.clusters():
-        group = int(duplicates.groups_N[members[0]])
+        group = int(duplicates.pictures_N[members[0]])
         labels = tuple(sorted({items[row].label or "" for row in members}))
         kind = "exact" if kinds[group] == {"exact"} else "alike" if kinds[group] == {"embedding"} else "near"
         pair = contradicting.get(group, ())

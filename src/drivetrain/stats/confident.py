@@ -70,6 +70,22 @@ def margins(labels_N: IntArray, probs_NC: Floats) -> Floats:
     return margin_N
 
 
+def doubts(labels_N: IntArray, probs_NC: Floats) -> Floats:
+    """(N,) probability of the likeliest other class as a share of its and the label's, from 0 to 1: above ½ it is likelier.
+
+    It orders as the margin of their logarithms does. Differences of probabilities call a label safe whose class has a little of a
+    probability that is spread over many; odds do not.
+
+    >>> doubts(np.array([0, 0]), np.array([[0.3, 0.2, 0.5], [0.06, 0.06, 0.88]])).round(3).tolist()
+    [0.625, 0.936]
+    """
+    rows_N, other_N = np.arange(len(labels_N)), likeliest_others(labels_N, probs_NC)
+    if probs_NC.shape[1] == 1:
+        return np.zeros(len(labels_N))
+    label_N = np.maximum(probs_NC[rows_N, labels_N], np.finfo(np.float64).tiny)
+    return probs_NC[rows_N, other_N] / (probs_NC[rows_N, other_N] + label_N)
+
+
 def likeliest_others(labels_N: IntArray, probs_NC: Floats) -> IntArray:
     """(N,) the likeliest class beside the label."""
     others_NC = probs_NC.astype(np.float64, copy=True)

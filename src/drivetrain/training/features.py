@@ -77,7 +77,7 @@ def choose_and_embed(
         told = next((one for one in first.skipped if one.reason == LIBRARY_MISSING), first.skipped[0])
         raise DataError(f"{none} ({', '.join(reasons)}; {told.name}: {told.detail}); give images that can be read")
     matrix_ND = features.matrix(lambda recipe: everything[recipe.key].features_ND)
-    probes = _probe(items, first.rows_N, features, matrix_ND, options.seed, embedder)
+    probes = probe(items, first.rows_N, features, matrix_ND, options.seed, embedder)
     progress.say(f"features: {features.name}; {note}")
     return Chosen(features, replace(first, features_ND=matrix_ND), probes, trials, note)
 
@@ -158,7 +158,7 @@ def _compare(
     return choose(candidates, pilot, looks.embedded)
 
 
-def _probe(
+def probe(
     items: Sequence[Item],
     rows_N: NDArray[np.intp],
     features: Features,

@@ -7,15 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from ..core.cores import available_cores
 from ..core.finding import Finding, Severity
 from ..core.ports import Progress
 from ..data.block.blocks import InputBlock
+from ..data.image.traits import Traits
+from ..data.sources.metadata_columns import metadata_columns
 from ..embed.backbone import Backbone
 from ..embed.cache import EmbeddingCache
 from ..embed.embedder import Embedder
-from ..learn.figures import with_leak
+from ..learn.figures import Figures, with_leak
 from ..learn.findings import without
 from ..learn.gate_fit import NoGate
 from ..learn.head import FittedHead
@@ -29,6 +32,7 @@ from .features import Chosen, candidates, choose_and_embed
 from .findings import Circumstances, about_threshold, findings_of
 from .gate_trial import GateTrial, gate_trial
 from .gating import Planted, gate_of
+from .gotchas import Gotchas, gotchas_of
 from .holdout import TRAINING, judge_head, leak_of, out_of_fold
 from .options import TrainOptions
 from .outcome import Outcome
@@ -70,10 +74,11 @@ def fit(
         fitted = _fitted(sides, options)
         frozen = _judged(sides, fitted)
         gate = gate_of(sides, chosen, fitted.folds_N, options, embedder)
+        traits = found.input_block.traits(sides.sample.items, progress, options.workers, cache)
         trial = (
             gate_trial(gate, sides, chosen, fitted.folds_N, options, embedder) if isinstance(gate, Planted) else None
         )
-    run = Frozen(found, options, sides, chosen, fitted, frozen, gate, trial, fitted_range)
+    run = Frozen(found, options, sides, chosen, fitted, frozen, gate, trial, fitted_range, traits)
     if options.deep is None and tuner is None:
         return _concluded(run, None, None)
     with watch("fine-tune"):
@@ -97,6 +102,8 @@ class Frozen:
     gate_trial: GateTrial | None
     fitted_range: str | None
     """The ranges of values that were fitted, in words; see `InputBlock.fitted`."""
+    traits: tuple[Traits | None, ...] = ()
+    """Traits of each of the usable images; see `InputBlock.traits`."""
 
     @property
     def ready(self) -> Ready:
@@ -152,6 +159,7 @@ def _concluded(run: Frozen, tuned: Tuned | None, outcome: Outcome | None) -> Tra
     random_split = run.fitted.random_split if tuned is None else None
     figures = with_leak(judged.figures(options.seed, random_split=random_split), leaky)
     contradicting = contradictory(sides.duplicates, sides.sample)
+    gotchas = _gotchas(run, judged, figures)
     leak = leak_of(sides.held, leaky) if sides.held and leaky else None
     found = findings_of(
         sides,
@@ -163,7 +171,7 @@ def _concluded(run: Frozen, tuned: Tuned | None, outcome: Outcome | None) -> Tra
             balance=options.balance,
             outcome=outcome,
             doubts=run.found.dataset.doubts,
-            pictures=_about_pictures(run),
+            pictures=(*_about_pictures(run), *(gotchas.findings() if gotchas else ())),
             no_gate=run.gate.sentence if isinstance(run.gate, NoGate) else None,
         ),
     )
@@ -184,9 +192,26 @@ def _concluded(run: Frozen, tuned: Tuned | None, outcome: Outcome | None) -> Tra
             gate_trial=run.gate_trial,
             figures=figures,
             worst=judged.worst(options.seed),
+            gotchas=gotchas,
             findings=findings,
             ignored=ignored,
         )
+    )
+
+
+def _gotchas(run: Frozen, judged: Judged, figures: Figures) -> Gotchas | None:
+    """Look for what gives answers away, and for kinds of images that are answered worse."""
+    sides, found = run.sides, run.found
+    columns = metadata_columns(Path(found.dataset.source), found.input_block.files)
+    known = zip((item.name for item in sides.sample.items), run.traits, strict=True)
+    return gotchas_of(
+        sides.trained_on,
+        run.fitted.folds_N,
+        judged,
+        [sides.sample.items[row] for row in judged.rows_J],
+        figures.settings,
+        {name: traits for name, traits in known if traits is not None},
+        columns,
     )
 
 

@@ -28,6 +28,7 @@ from .contradictions import Contradictory
 from .features import Chosen, as_the_graph
 from .gate_trial import GateTrial
 from .gating import Planted
+from .gotchas import Gotchas
 from .options import TrainOptions
 from .outcome import Outcome
 from .ready import Tuned
@@ -62,6 +63,8 @@ class Trained:
     figures: Figures
     worst: Worst | None
     """The class, label or range of numbers that is answered worst; None where there is nothing to compare."""
+    gotchas: Gotchas | None
+    """Shortcuts, and slices that are answered worse; None where there is nothing to look at."""
     findings: tuple[Finding, ...]
     """Findings that a reader must not miss, most important first."""
     ignored: tuple[str, ...]
@@ -179,6 +182,8 @@ class TrainResult:
     """One of the files trained on; None where they are not files of this machine."""
     untouched_split: str | None
     """A split of the data that was neither trained on nor judged by."""
+    gotchas: Gotchas | None = None
+    """Shortcuts, and slices that are answered worse; None where there is nothing to look at."""
 
     @property
     def images_skipped(self) -> int:
@@ -222,6 +227,7 @@ class TrainResult:
             "gate": self.gate.model_dump(mode="json") if self.gate else None,
             "contradictions": [one.to_json() for one in self.contradictory],
             "leak": self.leak,
+            "gotchas": self.gotchas.to_json() if self.gotchas else None,
             "warnings": list(self.warnings),
             "findings": [asdict(one) for one in self.findings],
             "ignored": list(self.ignored),

@@ -77,9 +77,10 @@ class Refitter:
         self._current = None
         rows = np.asarray([row for row, one in enumerate(standings) if one.fate is not Fate.REMOVED], np.intp)
         items = tuple(_standing_as(item, one) for item, one in zip(board.items, standings, strict=True))
-        if lying.fitted is None or not self._known(standings):
-            return self._anew(items, rows)
-        targets = self._retargeted(items, standings)
+        targets, new = lying.sample.targets, self._new_names(standings)
+        if lying.fitted is None or (new and targets.width != len(targets.names)):
+            return self._anew(items, rows)  # grades share their logits, and a new one has its place among the others
+        targets = self._extended(items, standings, new) if new else self._retargeted(items, standings)
         survey = taken(replace(lying, sample=replace(lying.sample, items=items, targets=targets)), rows)
         try:
             judgeable = survey.sample.targets.judgeable(survey.sample.groups_N)
@@ -87,11 +88,21 @@ class Refitter:
             return replace(survey, fitted=None, judged=None, unfit=str(error))
         return self._fitted(survey, lying.fitted, targets, rows, np.flatnonzero(judgeable))
 
-    def _known(self, standings: Sequence[Standing]) -> bool:
-        """Tells whether every label is one that the source has."""
+    def _new_names(self, standings: Sequence[Standing]) -> tuple[str, ...]:
+        """The labels in the set that the source does not have."""
         targets = self._lying.sample.targets
-        names = frozenset(targets.names)
-        return not targets.counted or all(names.issuperset(labels_of(one)) for one in set(standings))
+        if not targets.counted:
+            return ()
+        labels = {label for one in set(standings) if one.fate is not Fate.REMOVED for label in labels_of(one)}
+        return tuple(sorted(labels.difference(targets.names)))
+
+    def _extended(self, items: Sequence[Item], standings: Sequence[Standing], new: tuple[str, ...]) -> Targets:
+        """The targets of all items, with outputs that the source does not have; removed items count for nothing."""
+        every = [
+            lying if one.fate is Fate.REMOVED else item
+            for item, one, lying in zip(items, standings, self._board.items, strict=True)
+        ]
+        return self._read(every, (*self._lying.sample.targets.names, *new))
 
     def _fitted(self, survey: Survey, first: FittedHead, targets: Targets, rows: Rows, rows_J: Rows) -> Survey:
         """Fit on every fold, and judge; ``rows_J`` are those rows of ``survey`` that the others can judge."""
@@ -176,7 +187,11 @@ class Refitter:
     def _retargeted(self, items: Sequence[Item], standings: Sequence[Standing]) -> Targets:
         """The targets of all items, of which only those of edited ones are read."""
         lying = self._lying.sample.targets
-        edited = [row for row, one in enumerate(standings) if not _same_label(one, self._board.lying[row])]
+        edited = [
+            row
+            for row, (one, as_lying) in enumerate(zip(standings, self._board.lying, strict=True))
+            if one.fate is not Fate.REMOVED and not _same_label(one, as_lying)
+        ]
         if not edited:
             return lying
         values = lying.values.copy()

@@ -6,7 +6,8 @@ judged by a head that has not seen its group. Shapes: A usable items, J of them 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -17,6 +18,7 @@ from ..core.scratch import Into
 from ..core.types import FloatArray, Skipped
 from ..curate.duplicates import Duplicates, find_duplicates, merge_groups
 from ..data.block.datablock import DataBlock
+from ..data.image.traits import Traits
 from ..embed.cache import EmbeddingCache
 from ..embed.embedder import Embedder
 from ..learn.gate_fit import Asked, NoGate, fit_gate
@@ -54,6 +56,8 @@ class Survey:
     options: TrainOptions
     strangeness_A: Floats | None = None
     """The strangeness of each item beside the others, see `strangeness`; None where there are too few to tell."""
+    traits: Mapping[str, Traits] = field(default_factory=dict)
+    """Traits of each picture, by item name; empty of other inputs."""
 
     @property
     def features_AD(self) -> FloatArray:
@@ -92,7 +96,9 @@ def survey(
     duplicates = find_duplicates(chosen.embeddings.facts, usable.features_ND, chosen.probe_cosines)
     sample = usable.grouped(merge_groups(usable.groups_N, duplicates.groups_N))
     strangeness_A = strangeness(sample, chosen, options.seed)
-    return fit_survey(Survey(found, chosen, sample, duplicates, None, None, None, options, strangeness_A))
+    taken = zip(sample.items, found.input_block.traits(sample.items, progress, options.workers, cache), strict=True)
+    traits = {item.name: one for item, one in taken if one is not None}
+    return fit_survey(Survey(found, chosen, sample, duplicates, None, None, None, options, strangeness_A, traits))
 
 
 def fit_survey(survey: Survey) -> Survey:
@@ -111,6 +117,10 @@ def _fitted(sample: Sample, options: TrainOptions) -> tuple[FittedHead, Judged]:
     Raises:
         DataError: nothing can be learned, as with one class only.
     """
+    if len(np.unique(sample.groups_N)) < 2:
+        raise DataError(
+            "all images are copies of each other, or of one group, so that nothing can be learned; add others"
+        )
     rows_J = np.flatnonzero(sample.targets.judgeable(sample.groups_N))
     known = sample if len(rows_J) == len(sample) else sample.take(rows_J)
     weights_J = known.targets.weights(known.weights_N, options.balance, known.groups_N)

@@ -1,7 +1,7 @@
 """Suspecting: from a survey to the items that a person should look at, the most suspicious first, each with its reasons.
 
-Items are ordered by grounds, of which labels doubted by the other images are the strongest: margins alone order these, as on
-people's own mistakes nearest images add nothing to them (they are given to explain). Shapes: A usable items, J of them judged,
+Items are ordered by grounds, of which labels doubted by the other images are the strongest: the odds against them alone order
+these, and nearest images are given to explain (see docs/suspects.md). Shapes: A usable items, J of them judged,
 S suspects, K neighbours, D features.
 """
 
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from ..core.types import FloatArray, IntArray
 from ..curate.contradictions import contradictions
-from ..curate.outliers import class_p_values, outliers
+from ..curate.outliers import class_p_values, outlyingness
 from ..curate.suspect import CONTRADICTORY, LABEL, NEAR_DUPLICATE, OUTLIER, Ground, Suspect
 from ..draw.numbers import nearly
 from ..learn.suspicion import NEUTRAL, Suspicion
@@ -28,11 +28,16 @@ NEIGHBOURS = 5
 # Rows compared with all others at once, so that memory grows with the number of items alone.
 AT_ONCE = 512
 
-# The weight of each ground beside a doubted label, whose weight is its own suspicion (½ to 1). Of two copies with different
-# labels one is certainly wrong; an outlier may be a rare picture; a copy that is kept costs little.
-OUTLYING, FAULTY, COPIED = 0.5, 0.4, 0.2
+# The weights of grounds beside a doubted label and an outlier, which weigh from ½ to 1 by themselves: faults of the file, and a
+# copy, which costs little when it is kept. Of two copies with different labels one is certainly wrong.
+FAULTY, COPIED = 0.4, 0.2
 
-_COPIES = {"exact": "has the same pixels as", "hash": "is a copy of", "embedding": "is nearly the same picture as"}
+_COPIES = {
+    "exact": "has the same pixels as",
+    "hash": "is a copy of",
+    "crop": "shows the same picture, cut otherwise, as",
+    "embedding": "is nearly the same picture as",
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -138,10 +143,11 @@ def _outlying(grounds: _Grounds, survey: Survey) -> None:
     targets = survey.sample.targets
     strata_A = targets.strata_N
     p_A = class_p_values(survey.strangeness_A, strata_A, survey.sample.groups_N)
-    for row in np.flatnonzero(outliers(survey.strangeness_A, strata_A, p_A)).tolist():
+    outlying_A = outlyingness(survey.strangeness_A, strata_A, p_A)
+    for row in np.flatnonzero(outlying_A).tolist():
         of = f"the images labelled “{targets.text(row)}”" if targets.one_label else "those with a target like it"
         words = f"it looks unlike {of}: at most {nearly(float(p_A[row]))} of them are as strange"
-        grounds[row].append(_Found(OUTLYING, Ground(OUTLIER, words)))
+        grounds[row].append(_Found(float(outlying_A[row]), Ground(OUTLIER, words)))
 
 
 def _copied(grounds: _Grounds, survey: Survey) -> None:

@@ -13,8 +13,6 @@ from ..data.edits.edit import Fate, Standing
 from ..learn.reading import samples_of
 from .survey import Survey
 
-NAMES_SHOWN = 8
-
 FATES: dict[Literal["keep", "remove", "open"], Fate] = {
     "keep": Fate.KEPT,
     "remove": Fate.REMOVED,
@@ -32,27 +30,23 @@ def relabelled(
 ) -> Standing:
     """The standing of an item with another label (or labels, where there may be several), vouched for.
 
-    ``outputs``: the labels that the set knows.
+    ``outputs``: the labels that the set knows. Another one is new, which a person may want.
 
     Raises:
-        DataError: the set's labels are of another form, or it has no such label.
+        DataError: the set's labels are of another form.
     """
     targets = survey.sample.targets
     if targets.delimited != (labels is not None):
         given, wanted = ("labels", "label") if labels is not None else ("label", "labels")
         raise DataError(f"{given} was given, and an item of this set has {wanted}; give {wanted}")
-    if not targets.counted:
-        _check_readable(survey, item, label or "")
-        return Standing(label, Fate.KEPT)
     names = tuple(dict.fromkeys(labels)) if labels is not None else (label or "",)
-    strange = next((name for name in names if name not in outputs), None)
-    if strange is not None:
-        shown = ", ".join(outputs[:NAMES_SHOWN]) + (", …" if len(outputs) > NAMES_SHOWN else "")
-        raise DataError(f"this set has no label {strange[:80]!r}, but {shown}; choose one of these")
+    for name in names:
+        if not targets.counted or name not in outputs:  # a number, or a label that is new here
+            _check_readable(survey, item, name)
     return Standing(label, Fate.KEPT) if labels is None else Standing(", ".join(names), Fate.KEPT, names)
 
 
 def _check_readable(survey: Survey, item: Item, label: str) -> None:
-    """Check that a label can be read as the set's are, such as a number."""
+    """Check that a label can be read as the set's are: as a number, as one of the grades that were named."""
     source = Dataset(survey.found.dataset.source, (replace(item, label=label, labels=None),))
     samples_of(source, survey.options.targets, None, Scratch(), survey.found.input_block)

@@ -228,6 +228,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/desk/gotchas": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Shortcuts and slices
+         * @description Worked out for a ranking when it is first asked for; nothing is written.
+         */
+        get: operations["gotchas_v1_desk_gotchas_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/whoami": {
         parameters: {
             query?: never;
@@ -543,6 +563,44 @@ export interface components {
             curve_version: number;
         };
         /**
+         * Gotchas
+         * @description Shortcuts, the most telling first, and slices, the worst first.
+         */
+        Gotchas: {
+            /**
+             * Version
+             * @description Version of the ranking whose labels these are about
+             */
+            version: number;
+            /**
+             * Note
+             * @description The reason why there is nothing to tell
+             */
+            note: string | null;
+            /**
+             * Measure
+             * @description Words between an answerer and its share of right answers
+             * @example right for
+             */
+            measure: string;
+            /** How */
+            how: string;
+            /** Images */
+            images: number;
+            model: components["schemas"]["Share"] | null;
+            /**
+             * Always The Same
+             * @description Share of right answers of always giving the same one
+             */
+            always_the_same: number | null;
+            /** Shortcuts */
+            shortcuts: components["schemas"]["Shortcut"][];
+            /** Slices */
+            slices: components["schemas"]["Slice"][];
+            /** Slices Note */
+            slices_note: string;
+        };
+        /**
          * ItemAnswer
          * @description An item as it stands.
          */
@@ -818,6 +876,101 @@ export interface components {
             low: number;
             /** High */
             high: number;
+        };
+        /**
+         * Shortcut
+         * @description One trait, and how much it tells of the labels without the picture.
+         */
+        Shortcut: {
+            /**
+             * Trait
+             * @description Never changes
+             * @example file-type
+             */
+            trait: string;
+            /**
+             * Name
+             * @description The trait in words
+             */
+            name: string;
+            /** @description Share of right answers from the trait alone, out of fold */
+            right: components["schemas"]["Share"];
+            /**
+             * R Squared
+             * @description Share of the variance of what is told best that it explains, out of fold
+             */
+            r_squared: number;
+            /**
+             * R Squared Low
+             * @description Its lower limit, with all that was looked at in mind
+             */
+            r_squared_low: number;
+            /**
+             * Of
+             * @description What is told best; null: all on the whole
+             */
+            of: string | null;
+            /**
+             * Shortcut
+             * @description Whether it tells enough, for certain, to be a shortcut
+             */
+            shortcut: boolean;
+            /**
+             * Sentence
+             * @description What it is told by; empty where there are no words for it
+             */
+            sentence: string;
+            /** Examples */
+            examples: components["schemas"]["ShownItem"][];
+        };
+        /**
+         * ShownItem
+         * @description An item to be shown.
+         */
+        ShownItem: {
+            /** Id */
+            id: string;
+            /** Name */
+            name: string;
+        };
+        /**
+         * Slice
+         * @description One kind of items, beside all others.
+         */
+        Slice: {
+            /**
+             * By
+             * @example light
+             */
+            by: string;
+            /**
+             * Slice
+             * @example dark
+             */
+            slice: string;
+            /** Images */
+            images: number;
+            /**
+             * Independent
+             * @description The number of independent items that these count as
+             */
+            independent: number;
+            right: components["schemas"]["Share"];
+            /**
+             * Others
+             * @description Share of right answers to the others
+             */
+            others: number | null;
+            /**
+             * P Value
+             * @description Of Fisher's exact test against the others, one-sided
+             */
+            p_value: number;
+            /**
+             * Standing
+             * @enum {string}
+             */
+            standing: "worse" | "no worse" | "too few to say";
         };
         /**
          * Stepped
@@ -1910,6 +2063,64 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Gain"];
+                };
+            };
+            /** @description The request cannot be understood */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description A key is needed */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description Not allowed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description More requests than can be answered */
+            503: {
+                headers: {
+                    /** @description Seconds */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+        };
+    };
+    gotchas_v1_desk_gotchas_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Gotchas"];
                 };
             };
             /** @description The request cannot be understood */

@@ -54,11 +54,12 @@ def checked_url(url: str) -> str:
         raise NotFetchedError("no address", "it holds a user or a password, which would stay in the record")
     try:
         plain = host.encode("idna").decode("ascii").lower() if not host.isascii() else host.lower()
+        path, query = quote(parts.path or "/", _SAFE), quote(parts.query, _SAFE)
     except UnicodeError:
-        raise NotFetchedError("no address", f"{host!r} is no host's name") from None
+        raise NotFetchedError("no address", f"{url!r} holds characters that no address can") from None
     place = f"[{plain}]" if ":" in plain else plain
     netloc = place if port is None else f"{place}:{port}"
-    return urlunsplit((parts.scheme, netloc, quote(parts.path or "/", _SAFE), quote(parts.query, _SAFE), ""))
+    return urlunsplit((parts.scheme, netloc, path, query, ""))
 
 
 def host_of(url: str) -> str:

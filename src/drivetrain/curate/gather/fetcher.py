@@ -82,7 +82,7 @@ class Fetcher:
             )
             if answer.head.status not in REDIRECTS:
                 return answer
-            address = checked_url(urljoin(address, answer.head.headers.get("location", "")))
+            address = _next_address(address, answer.head.headers.get("location", ""))
         raise NotFetchedError("redirects", f"it leads on more than {self._limits.redirects} times")
 
     def _patiently(self, url: str, interval_s: float, ask: Callable[[str], Answer]) -> Answer:
@@ -117,6 +117,13 @@ class Fetcher:
 
     def _robots_text(self, url: str) -> Answer:
         return self._follow(url, lambda _head: None, MAX_ROBOTS_BYTES, lambda _url: 0.0, cut=True)
+
+
+def _next_address(address: str, location: str) -> str:
+    try:
+        return checked_url(urljoin(address, location))
+    except ValueError:
+        raise NotFetchedError("no address", f"it leads to {location[:200]!r}, which is no address") from None
 
 
 class _TryAgain(Exception):  # noqa: N818  # a signal between the lines above, not an error

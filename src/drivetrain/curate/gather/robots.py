@@ -30,10 +30,21 @@ class Rule:
 
     def fits(self, path: str) -> bool:
         """Tells whether the rule is about the path."""
-        pattern = self.path.removesuffix("$")
-        parts = ".*".join(re.escape(part) for part in re.sub(r"\*+", "*", pattern).split("*"))
-        end = r"\Z" if self.path.endswith("$") else ""
-        return re.match(parts + end, path, re.DOTALL) is not None
+        # Pieces are looked for one after the other: a regular expression of a stranger's making could take for ever.
+        whole = self.path.endswith("$")
+        first, *pieces = self.path.removesuffix("$").split("*")
+        if not path.startswith(first):
+            return False
+        at = len(first)
+        last = pieces.pop() if whole and pieces else None
+        for piece in pieces:
+            at = path.find(piece, at)
+            if at < 0:
+                return False
+            at += len(piece)
+        if not whole:
+            return True
+        return at == len(path) if last is None else path.endswith(last) and len(path) - len(last) >= at
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,7 +34,10 @@ def text_of(value: Any) -> str | None:
     >>> text_of("  a bear "), text_of(""), text_of(7)
     ('a bear', None, None)
     """
-    return " ".join(value.split()) or None if isinstance(value, str) else None
+    if not isinstance(value, str):
+        return None
+    # JSON may escape half a character, which no file can hold.
+    return " ".join(value.encode("utf-8", "replace").decode("utf-8").split()) or None
 
 
 def rows_of(value: Any) -> list[dict[str, Any]]:

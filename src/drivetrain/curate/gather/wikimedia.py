@@ -47,7 +47,7 @@ class Wikimedia:
                 raise NotFetchedError("host error", f"Wikimedia says: {text_of(error.get('info')) or 'no'}")
             query_part = document.get("query")
             pages = rows_of(query_part.get("pages")) if isinstance(query_part, dict) else []
-            for page in sorted(pages, key=lambda one: one.get("index", 0)):
+            for page in sorted(pages, key=_index):
                 found = _found(page)
                 if found is not None:
                     yield found
@@ -75,6 +75,11 @@ def _asked(query: str) -> dict[str, str | int]:
     }
 
 
+def _index(page: dict[str, Any]) -> int:
+    index = page.get("index")
+    return index if isinstance(index, int) else 0
+
+
 def _lags(document: Document) -> bool:
     error = document.get("error")
     return isinstance(error, dict) and error.get("code") == "maxlag"
@@ -83,7 +88,7 @@ def _lags(document: Document) -> bool:
 def _found(page: dict[str, Any]) -> Found | None:
     about = next(iter(rows_of(page.get("imageinfo"))), {})
     url = text_of(about.get("thumburl")) or text_of(about.get("url"))
-    if url is None or about.get("mime") not in _READABLE:
+    if url is None or text_of(about.get("mime")) not in _READABLE:
         return None
     told = about.get("extmetadata")
     said = {

@@ -31,6 +31,9 @@ MAX_HASH_DISTANCE = 6
 # come to 0.998 at the 99th percentile, ordinary photos to 0.9.
 LEAST_LIKENESS = 0.999
 
+# The number of copies that an image must have until no more are looked for among images that have as many.
+PARTNERS = 16
+
 # Large JPEGs are decoded at a reduced scale that leaves the shorter side this many pixels. Against full size the likeness
 # stays above 0.9998 (27 photos of 5 megapixels; 0.9993 at 256, 0.997 at 128), well clear of the 0.999 asked of copies.
 SHORTER_SIDE = 512
@@ -58,18 +61,30 @@ def copy_groups(
             else:
                 unusable.append((row, fingerprint))
             advance(1)
-    i_P, j_P = copy_pairs(phash.frequencies(stored)) if stored else (np.empty(0, np.intp), np.empty(0, np.intp))
+    i_P, j_P, _ = copy_pairs(phash.frequencies(stored))
     rows = np.asarray(readable, np.intp)
     return joined(len(samples), rows[i_P], rows[j_P]), tuple(unusable)
 
 
-def copy_pairs(frequencies_NKK: phash.Frequencies) -> tuple[phash.Rows, phash.Rows]:
-    """Pairs i < j of images that are copies, as two (P,) arrays."""
-    pairs = [(np.empty(0, np.intp), np.empty(0, np.intp))]
-    for i_P, j_P in phash.near_pairs(phash.hashes(frequencies_NKK), MAX_HASH_DISTANCE):
-        kept = phash.likeness(frequencies_NKK, i_P, j_P) >= LEAST_LIKENESS
-        pairs.append((i_P[kept], j_P[kept]))
-    return np.concatenate([i_P for i_P, _ in pairs]), np.concatenate([j_P for _, j_P in pairs])
+def copy_pairs(frequencies_NKK: phash.Frequencies) -> tuple[phash.Rows, phash.Rows, phash.Frequencies]:
+    """Pairs i < j of images that are copies, as two (P,) arrays, and their (P,) likeness.
+
+    Once an image has `PARTNERS` copies, pairs with others that have as many are not looked for: all those of a camera that never
+    moved are joined all the same. Blank frames are each paired with the first.
+    """
+    n = len(frequencies_NKK)
+    blank = np.flatnonzero(phash.blank(frequencies_NKK))
+    settled_N, partners_N = np.zeros(n, bool), np.zeros(n, np.int64)
+    settled_N[blank] = True
+    found = [(np.repeat(blank[:1], max(len(blank) - 1, 0)), blank[1:], np.ones(max(len(blank) - 1, 0), np.float32))]
+    for i_P, j_P in phash.near_pairs(phash.hashes(frequencies_NKK), MAX_HASH_DISTANCE, settled_N=settled_N):
+        likeness_P = phash.likeness(frequencies_NKK, i_P, j_P)
+        kept = likeness_P >= LEAST_LIKENESS
+        found.append((i_P[kept], j_P[kept], likeness_P[kept]))
+        partners_N += np.bincount(i_P[kept], minlength=n) + np.bincount(j_P[kept], minlength=n)
+        settled_N |= partners_N >= PARTNERS
+    i_P, j_P, likeness_P = (np.concatenate(column) for column in zip(*found, strict=True))
+    return i_P, j_P, likeness_P
 
 
 def joined(n: int, i_P: phash.Rows, j_P: phash.Rows) -> IntArray:

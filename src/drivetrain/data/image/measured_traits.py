@@ -18,8 +18,8 @@ from .traits import Traits
 
 # The side in pixels of the small copy from which light and colours are taken.
 SMALL = 64
-# The border is this share of each side.
-BORDER = 1 / 16
+# The border is this share of each side: narrow, so that a thin frame is seen, too.
+BORDER = 1 / 32
 LUMA = np.asarray((0.299, 0.587, 0.114), np.float32)
 # The most characters of a camera's name.
 LONGEST = 80

@@ -32,7 +32,7 @@ class Traits:
     sharpness: float | None
     """See `drivetrain.data.image.sharpness`; None of a picture without detail."""
     border: tuple[float, float, float]
-    """Mean red, green and blue of the outermost pixels, 1/16 of each side."""
+    """Mean red, green and blue of the outermost pixels, 1/32 of each side."""
     border_spread: float
     """Standard deviation of the border's colour, over its three channels: about 0 where it is one plain colour."""
     quality: int | None

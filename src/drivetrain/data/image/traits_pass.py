@@ -16,7 +16,7 @@ from .render import SRGB, Render
 from .traits import Traits
 
 # Part of the names under which traits are kept: bump it when the same bytes would give others.
-VERSION = 1
+VERSION = 2
 
 # Pictures after which what is new is kept: the most that an interruption loses.
 KEPT_EVERY = 256

@@ -48,8 +48,10 @@ class Moved:
         return back
 
 
-def move_aside(files: Iterable[str | Path], folder: str | Path = "not-images") -> Moved:
-    """Move files into ``folder``, each under the path it had below the working directory.
+def move_aside(
+    files: Iterable[str | Path], folder: str | Path = "not-images", below: str | Path | None = None
+) -> Moved:
+    """Move files into ``folder``, each under the path it had below the working directory, or below the folder ``below``.
 
     >>> move_aside([])
     nothing to move aside
@@ -70,7 +72,7 @@ def move_aside(files: Iterable[str | Path], folder: str | Path = "not-images") -
     if folders := [file for file in wanted if file.is_dir() and not file.is_symlink()]:
         raise UsageError(f"move_aside moves files, not folders; received the folder {str(folders[0])!r}")
     for file in wanted:
-        place = next(one for one in _names(target / _relative(file)) if not os.path.lexists(one))
+        place = next(one for one in _names(target / _relative(file, below)) if not os.path.lexists(one))
         try:
             place.parent.mkdir(parents=True, exist_ok=True)
             shutil.move(file, place)
@@ -81,9 +83,9 @@ def move_aside(files: Iterable[str | Path], folder: str | Path = "not-images") -
     return Moved(target, moved)
 
 
-def _relative(file: Path) -> Path:
-    """The path below the working directory; of a file elsewhere, the whole of it without what stands for the disk."""
-    whole, here = Path(os.path.abspath(file)), Path.cwd()  # noqa: PTH100  # links stay as they are named
+def _relative(file: Path, below: str | Path | None) -> Path:
+    """The path below a folder, the working directory unless given; of a file elsewhere, all but what stands for the disk."""
+    whole, here = Path(os.path.abspath(file)), Path(os.path.abspath(below or Path.cwd()))  # noqa: PTH100  # links stay as they are named
     return whole.relative_to(here) if whole.is_relative_to(here) else whole.relative_to(whole.anchor)
 
 

@@ -102,6 +102,8 @@ class Kind(Part, ABC):
     """Tells whether an answer may give several of the outputs at once, so that their shares do not add up to 1."""
     one_scale: ClassVar[bool] = True
     """Tells whether the evidence for different outputs can be drawn on one scale."""
+    rightly: ClassVar[str] = "right for"
+    """Words between an answerer and the share of the items that are answered right."""
     old_metrics: ClassVar[type[Part] | None] = None
     """The form of ``metrics`` in schema versions 1 and 2; None for a kind that is younger."""
 
@@ -178,6 +180,11 @@ class Kind(Part, ABC):
     @abstractmethod
     def target_type(self) -> tuple[type[np.generic], tuple[int, ...]]:
         """The type and shape of one item's target."""
+
+    @classmethod
+    def perfect_answers(cls, names: Sequence[str], targets_N: NDArray[Any]) -> Floats:  # noqa: ARG003  # for subclasses
+        """(N, O) the answers of a model that is always right and quite sure: of labels ones and zeros."""
+        return targets_N.astype(np.float64).reshape(len(targets_N), -1)
 
     @classmethod
     @abstractmethod

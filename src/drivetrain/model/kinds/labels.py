@@ -48,6 +48,7 @@ class LabelKind(Kind):
         hub_metric="mean_average_precision",
     )
     overlapping: ClassVar[bool] = True
+    rightly: ClassVar[str] = "right in every label for"
     old_metrics: ClassVar[type[Part] | None] = LabelMetrics
 
     labels: tuple[Name, ...] = Field(min_length=1)

@@ -48,6 +48,7 @@ class NumberKind(Kind):
         hub_tag="image-regression",
         hub_metric="mae",
     )
+    rightly: ClassVar[str] = "within the interval for"
     unit: ClassVar[str] = "numbers, in spreads of the training data,"
     has_confidence: ClassVar[bool] = False
     one_scale: ClassVar[bool] = False

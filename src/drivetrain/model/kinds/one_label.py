@@ -35,6 +35,12 @@ class OneLabelKind(Kind):
         """Return the kind with another β; of classes the most probable one stays the same."""
         return self.model_copy(update={"calibration": Calibration(beta=beta, fitted_on=fitted_on)})
 
+    @classmethod
+    def perfect_answers(cls, names: Sequence[str], targets_N: NDArray[Any]) -> Floats:
+        """1 for the label, 0 for the others."""
+        perfect_NC: Floats = np.eye(len(names))[targets_N]
+        return perfect_NC
+
     def confidences(self, answers_NC: Floats) -> Floats:
         """The largest probability."""
         confidence_N: Floats = answers_NC.max(axis=1)
