@@ -81,11 +81,12 @@ def _add_state(router: APIRouter, desk: LabelDesk) -> None:
         loop = asyncio.get_running_loop()
         until_s = loop.time() + wait_s
         while True:
+            rung = desk.bell.rung
             found = await asyncio.to_thread(label_state, desk, by or desk.by)
             left_s = until_s - loop.time()
             if found.mark != known or left_s <= 0:
                 return found
-            await desk.bell.wait(left_s)
+            await desk.bell.wait(left_s, rung)
 
 
 def _add_next(router: APIRouter, desk: LabelDesk) -> None:
