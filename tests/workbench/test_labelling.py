@@ -192,7 +192,7 @@ def test_what_could_not_be_done_is_told_until_it_is_done(pictures: Path, tmp_pat
 
 
 def test_the_newest_edit_of_an_item_has_the_last_word(pictures: Path, tmp_path: Path) -> None:
-    begun, other_written, done = threading.Event(), threading.Event(), list[str | None]()
+    begun, other_written, done = threading.Event(), threading.Event(), list[tuple[str, str | None]]()
 
     class Slow:
         def settle(self, item: Item, edit: Edit) -> None:
@@ -200,7 +200,7 @@ def test_the_newest_edit_of_an_item_has_the_last_word(pictures: Path, tmp_path: 
                 begun.set()
                 assert other_written.wait(30)
                 time.sleep(0.05)
-            done.append(edit.after.label)
+            done.append((item.name, edit.after.label))
 
     session = opened(pictures, tmp_path / "edits.jsonl", aftermath=[Slow()])
     item = item_of(session, 0)
@@ -218,7 +218,7 @@ def test_the_newest_edit_of_an_item_has_the_last_word(pictures: Path, tmp_path: 
     other_written.set()
     red.join()
     blue.join()
-    assert done[-1] == session.labels()[0] == "blue"
+    assert done[-1] == (item.name, session.labels()[0]) == (item.name, "blue")
     session.close()
 
 
