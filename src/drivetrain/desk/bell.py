@@ -12,6 +12,8 @@ class Bell:
     def __init__(self) -> None:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._waiting: set[asyncio.Future[None]] = set()
+        self.closed = False
+        """Tells that the server is about to stop: nobody is to wait any more."""
 
     def hang(self) -> None:
         """Say on which loop people wait: the running one."""
@@ -24,13 +26,20 @@ class Bell:
             with suppress(RuntimeError):  # the loop has ended meanwhile
                 loop.call_soon_threadsafe(self._wake)
 
+    def close(self) -> None:
+        """Send everybody who waits away, for good; from any thread, or a handler of signals."""
+        self.closed = True
+        self.ring()
+
     def _wake(self) -> None:
         for future in self._waiting:
             if not future.done():
                 future.set_result(None)
 
     async def wait(self, seconds: float) -> None:
-        """Wait for the bell, or as long."""
+        """Wait for the bell, or as long; not at all once it is closed."""
+        if self.closed:
+            return
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.add(future)
         try:
