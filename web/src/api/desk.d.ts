@@ -268,7 +268,7 @@ export interface paths {
          * @description Draws so many items that nobody suspects, and some suspects among them. One that is under way goes on instead, no
          *     matter which program drew it. Its items are those of `/v1/desk/items?audit=true`.
          */
-        post: operations["begin_v1_desk_audit_post"];
+        post: operations["audit_v1_desk_audit_post"];
         delete?: never;
         options?: never;
         head?: never;
@@ -490,7 +490,7 @@ export interface components {
         DuplicateGroup: {
             /**
              * Kind
-             * @description How the closest pair was found: exact, hash or embedding
+             * @description The surest look by which all of them are joined: exact, hash, crop or embedding
              */
             kind: string;
             /** Items */
@@ -2327,7 +2327,7 @@ export interface operations {
             };
         };
     };
-    begin_v1_desk_audit_post: {
+    audit_v1_desk_audit_post: {
         parameters: {
             query?: never;
             header?: never;

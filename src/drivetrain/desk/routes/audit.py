@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
-
 from fastapi import APIRouter, Depends
-from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
 
 from ...core.errors import DataError
 from ...core.records import Role
 from ...core.types import Interval
-from ...serve.access import Caller
-from ...serve.http.body import Gone
 from ...serve.http.problems import Problem, documented
-from ...serve.routes.told_body import told_body
 from ...workbench.audit import NothingLeftError
 from ..answers import AuditAnswer, Share
-from ..bodies import AuditBody, described
+from ..bodies import AuditBody
 from ..desk import Desk
-from .edits import GONE, REFUSED
+from ..posting import add_post
 
 NONE_YET = "no audit has been drawn yet"
 SURVEYING = "the set is being surveyed; what the answers so far are worth shows then"
@@ -28,49 +21,32 @@ SURVEYING = "the set is being surveyed; what the answers so far are worth shows 
 def audit_routes(desk: Desk) -> APIRouter:
     """The routes, bound to a desk."""
     router = APIRouter(tags=["desk"])
-    needs = desk.needs(Role.REVIEW)
 
     @router.get(
         "/v1/desk/audit",
         response_model=AuditAnswer,
         summary="The audit drawn last",
-        dependencies=[Depends(needs)],
+        dependencies=[Depends(desk.needs(Role.REVIEW))],
         responses=documented("unauthorized", "forbidden", "conflict"),
     )
     def audit() -> AuditAnswer:
         """Answered at any time; what the answers are worth is known once the set has been surveyed."""
         return audit_answer(desk)
 
-    @router.post(
-        "/v1/desk/audit",
-        response_model=AuditAnswer,
-        summary="Begin an audit",
-        openapi_extra=described(AuditBody),
-        responses=REFUSED,
-    )
-    async def begin(request: Request, caller: Caller = Depends(needs)) -> Response:
+    def begin(told: AuditBody) -> AuditAnswer:
         """Draws so many items that nobody suspects, and some suspects among them. One that is under way goes on instead, no
         matter which program drew it. Its items are those of `/v1/desk/items?audit=true`."""
+        desk.board()
+        if desk.session.ranking is None:
+            raise Problem("overloaded", "the set is still being surveyed; ask again soon", retry_after_s=1)
         try:
-            told = await told_body(desk.bodies, request, caller.client, AuditBody, most_bytes=4096, most_values=16)
-        except Gone:
-            return GONE
-        return JSONResponse((await asyncio.to_thread(_begun, desk, told.size)).model_dump(mode="json"))
+            desk.auditing.begin(told.size)
+        except NothingLeftError as error:
+            raise Problem("conflict", str(error)) from None
+        return audit_answer(desk)
 
+    add_post(router, desk, "audit", "Begin an audit", AuditBody, AuditAnswer, begin)
     return router
-
-
-def _begun(desk: Desk, size: int) -> AuditAnswer:
-    desk.board()
-    if desk.session.ranking is None:
-        raise Problem("overloaded", "the set is still being surveyed; ask again soon", retry_after_s=1)
-    try:
-        desk.auditing.begin(size)
-    except NothingLeftError as error:
-        raise Problem("conflict", str(error)) from None
-    except DataError as error:
-        raise Problem("store-unavailable", f"nothing was drawn: {error}", retry_after_s=5) from None
-    return audit_answer(desk)
 
 
 def audit_answer(desk: Desk) -> AuditAnswer:
