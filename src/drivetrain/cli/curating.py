@@ -111,7 +111,9 @@ def _print_audit(found: Look, source: str) -> None:
     if still_open:
         print_line("")
         print_line("Next: say of each whether its label is right, without a suggestion in sight")
-        print_line(f"  drivetrain clean {source}")
+        print_line(
+            f"  drivetrain clean {source} --audit {sum(not one.suspected for one in found.audit.answers.audit.items)}"
+        )
 
 
 def _labels(label: str | None, suggested: str | None) -> str:

@@ -101,4 +101,4 @@ def run_label_desk(options: LabelDeskOptions, started: Callable[[LabelDesk, str]
     started(desk, address)
     if options.opens:
         webbrowser.open(address)
-    run_on(app, listening, DRAIN_S)
+    run_on(app, listening, DRAIN_S, desk.bell.close)

@@ -67,7 +67,7 @@ class Desk {
   readonly outputs = $derived([...new Set([...(this.overview?.outputs ?? []), ...Object.keys(this.overview?.labels ?? {})])]);
   /** Whether an item may have any number of labels. */
   readonly several = $derived(this.overview?.task === "multi-label");
-  readonly by = $derived(reviewer.name.trim() || session.whoami?.name || NOBODY);
+  readonly by = $derived(reviewer.name.trim() || session.whoami?.name || session.desk?.name || NOBODY);
 
   /** What the desk has said of items since they were listed. */
   private readonly said = new SvelteMap<string, Said>();
