@@ -136,6 +136,7 @@ class DeskAnswer(Answer):
     left_out_total: int
     notes: list[str] = Field(description="How the source was taken, in sentences")
     log: str = Field(description="The file in which edits are kept")
+    by: str = Field(description="The name that the desk was started with, for a page on which nobody gives one")
     lost: list[str] = Field(description="Names of edited items that are not in the set any more, at most 100")
 
 

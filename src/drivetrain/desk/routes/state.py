@@ -52,6 +52,7 @@ def state_routes(desk: Desk) -> APIRouter:
             left_out_total=len(left_out),
             notes=list(known.survey.found.dataset.notes) if known else [],
             log=desk.log_path,
+            by=desk.by,
             lost=[one.item.name for one in lost[:MOST_SHOWN]],
         )
 
