@@ -64,7 +64,6 @@ class Card:
         self.row = row
         self.image.value = thumbnail if isinstance(thumbnail, bytes) else b""
         self.image.layout.display = None if isinstance(thumbnail, bytes) else "none"
-        self.image.tooltip = one.item.name
         self.words.value = _words(one, "" if isinstance(thumbnail, bytes) else thumbnail)
         self._set(options, mark)
 

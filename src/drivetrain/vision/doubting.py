@@ -43,7 +43,7 @@ OUT_OF_FOLD = "each answered by a head that has not seen it"
 LEFT = "Items that earlier marks leave out of the loaders, or that cannot be read: nothing is answered about them."
 
 
-def of_learner(learn: VisionLearner, data: object = None) -> Doubts:
+def of_learner(learn: VisionLearner, data: str | Path | None = None) -> Doubts:
     """Doubt the labels of a learner's items: by its answers to validation items, and out of fold to training items.
 
     Raises:
@@ -59,7 +59,9 @@ def of_learner(learn: VisionLearner, data: object = None) -> Doubts:
     return _of_datasets(learn.dls.datasets, data, answers | dict(trained), learn.targets.names, how)
 
 
-def of_loaders(dls: DataLoaders, data: object, backbone: str, progress: Progress, cache_folder: Path | None) -> Doubts:
+def of_loaders(
+    dls: DataLoaders, data: str | Path | None, backbone: str, progress: Progress, cache_folder: Path | None
+) -> Doubts:
     """Doubt the labels of loaders' items out of fold, by heads on a pretrained network.
 
     Raises:
@@ -89,7 +91,7 @@ def of_loaders(dls: DataLoaders, data: object, backbone: str, progress: Progress
     return _of_datasets(dls.datasets, data, answers, classes, {TRAIN: how, VALID: how})
 
 
-def of_bundle(bundle: Predictor, data: object, progress: Progress, cache_folder: Path | None) -> Doubts:
+def of_bundle(bundle: Predictor, data: str | Path | None, progress: Progress, cache_folder: Path | None) -> Doubts:
     """Doubt the labels of a source by a bundle's answers; out of fold where the bundle has learned from a picture and kept such
     an answer.
 
@@ -99,7 +101,7 @@ def of_bundle(bundle: Predictor, data: object, progress: Progress, cache_folder:
         DataError: none of its labels is one of the bundle's classes.
     """
     _check_kind(TARGETS[bundle.manifest.task])
-    if not isinstance(data, str | PathLike):
+    if data is None:
         raise UsageError("a bundle does not hold the pictures to clean; give data= their folder, table or archive")
     place = unpack_place(cache_folder, use_cache=True)
     options = TargetOptions(task="classification", edits=False)
@@ -182,16 +184,16 @@ def _training_answers(learn: VisionLearner) -> tuple[Answers, str]:
 
 
 def _of_datasets(
-    datasets: Datasets, data: object, answers: Answers, classes: Sequence[str], how: Mapping[str, str]
+    datasets: Datasets, data: str | Path | None, answers: Answers, classes: Sequence[str], how: Mapping[str, str]
 ) -> Doubts:
-    source = datasets.source if data is None else data
-    if not isinstance(source, str | PathLike) or (data is not None and data != datasets.source):
+    source = datasets.source
+    if not isinstance(source, str | PathLike):
         raise UsageError(
             "marks are kept beside the data, and these loaders were made of no folder or file; make them of one: "
             "block.dataloaders(PATH)"
-            if data is None
-            else f"data is {data!r}, and the loaders were made of {datasets.source!r}; leave data out"
         )
+    if data is not None and Path(data) != Path(source):
+        raise UsageError(f"data is {str(data)!r}, and the loaders were made of {str(source)!r}; leave data out")
     sides = {sample.name: TRAIN for sample in datasets.train.samples}
     sides |= {sample.name: VALID for sample in datasets.valid.samples}
     items = tuple(
