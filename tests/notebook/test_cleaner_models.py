@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -215,3 +216,25 @@ def test_what_cannot_be_cleaned_is_said(path: Path, tmp_path: Path) -> None:
     dls = block_with(blocks=(vision.ImageBlock,), get_y=None).dataloaders(path)
     with pytest.raises(UsageError, match="no target"):
         ImageClassifierCleaner(dls)
+
+
+def test_the_guide_runs_as_it_stands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    guide = Path(__file__).parents[2] / "docs" / "notebook-cleaner.md"
+    show, loops = re.findall(r"```python\n(.*?)```", guide.read_text(encoding="utf-8"), flags=re.DOTALL)
+    folder = bright_and_dark(tmp_path / "bears")
+    shutil.copytree(BUNDLES / "v4-classes", tmp_path / "bears.bundle")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DRIVETRAIN_CACHE", str(tmp_path / "cache"))
+    names: dict[str, Any] = {}
+    exec(show, names)
+    cleaner = names["cleaner"]
+    cleaner.side_menu.value = VALID
+    cleaner.class_menu.value = "dark"
+    cleaner._cards[0].menu.value = "bright"
+    cleaner.side_menu.value = LEFT_OUT
+    cleaner._cards[0].menu.value = DELETE
+    exec(loops, names)
+    assert sorted(file.relative_to(folder).as_posix() for file in folder.rglob("*.*g")) == [
+        "bright/known.png",
+        "bright/new.jpg",
+    ]

@@ -54,9 +54,9 @@ class Card:
             layout=layout(height=f"{look.height}px", justify_content="center", align_items="center", overflow="hidden"),
         )
         self.words = widgets.HTML()
-        self.menu = widgets.Dropdown(options=(KEEP, DELETE), layout=layout(width="100%"))
+        self.menu = widgets.Dropdown(options=(KEEP, DELETE), layout=layout(width="auto"))
         width = f"{max(look.width, 120) + 16}px"
-        self.view = widgets.VBox([frame, self.words, self.menu], layout=layout(width=width, margin="0 0 12px 0"))
+        self.view = widgets.VBox([frame, self.words, self.menu], layout=layout(width=width, margin="0 12px 12px 0"))
         self.menu.observe(self._chosen, "value")
 
     def show(self, row: int, one: Doubted, thumbnail: bytes | str, options: Sequence[str], mark: str) -> None:
