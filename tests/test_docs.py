@@ -146,10 +146,9 @@ def test_every_json_field_is_documented_and_every_documented_field_is_there(tabl
     train["figures"] = rows_of(train["figures"], "figures")
     train["findings"] = rows_of(train["findings"], "findings")
     for name in ("shortcuts", "slices"):
-        assert train["gotchas"][name]
-        train[f"gotchas.{name}"] = rows_of(train["gotchas"][name], f"gotchas.{name}")
+        rows_of(train["gotchas"][name], f"gotchas.{name}")
     train["gotchas"] = rows_of([train["gotchas"]], "gotchas")
-    named = documented("drivetrain train", task)
+    named = documented("drivetrain train", task) - {"gotchas.shortcuts", "gotchas.slices"}
     assert {documented_name(field, named) for field in fields(train)} == named
     evaluate = json.loads(shell(f"drivetrain evaluate {bundle} {fresh} --json", tables))
     evaluate["skipped_files"] = "a list"

@@ -39,9 +39,9 @@ class RunningDesk:
         found: dict[str, Any] = self.client.get("/v1/desk").json()
         return found
 
-    def until_ready(self) -> dict[str, Any]:
+    def until_ready(self, seconds: float = START_S) -> dict[str, Any]:
         """Until the set has been surveyed."""
-        until = time.monotonic() + START_S
+        until = time.monotonic() + seconds
         while time.monotonic() < until:
             found = self.state()
             if found["ranking"]["state"] == "ready":
@@ -140,10 +140,14 @@ def kill_while_marking(source: Path, cache: Path, moments_s: Sequence[float], *f
             desk.until_ready()
             items = desk.items()
             for item, (to, edit) in acknowledged.items():
-                if item not in unanswered:
-                    assert (items[item]["fate"], items[item]["last_edit"]) == (fates[to], edit), f"lost: {items[item]}"
+                history = [one["id"] for one in desk.client.get(f"/v1/desk/items/{item}").json()["history"]]
+                assert edit in history, f"lost: {items[item]}"
+                if item not in unanswered:  # whose last request may have been written, and nobody was told
+                    assert (items[item]["fate"], items[item]["last_edit"]) == (fates[to], edit), f"other: {items[item]}"
             if moment_s is None:
                 break
+            for item in unanswered & acknowledged.keys():
+                del acknowledged[item]
             unanswered.clear()
             marking = Marking(desk.address, sorted(items), number * 17, {})
             thread = threading.Thread(target=marking.run)

@@ -94,8 +94,8 @@ def test_a_port_that_is_taken_is_said_and_without_one_the_next_is_tried(source: 
     assert f"cannot serve on 127.0.0.1:{port}" in refused.stderr
     assert refused.stderr.count("\n") == 1
     taken.close()
-    first = start.listen("127.0.0.1", None)
-    second = start.listen("127.0.0.1", None)
+    first = start.bind_desk("127.0.0.1", None)
+    second = start.bind_desk("127.0.0.1", None)
     try:
         ports = [one.getsockname()[1] for one in (first, second)]
         assert start.PORT <= ports[0] < ports[1] < start.PORT + start.PORTS_TRIED

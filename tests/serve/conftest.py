@@ -8,10 +8,10 @@ from typing import Any
 
 import httpx2 as httpx
 import pytest
-from browsing import Site
 from running import KEPT, serving
 from starlette.testclient import TestClient
 
+from browsing import Site
 from drivetrain.serve.application import create_app
 from drivetrain.serve.http.console import STATIC
 from drivetrain.serve.options import ServeOptions

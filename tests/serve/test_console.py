@@ -13,11 +13,11 @@ from typing import Any
 import httpx2 as httpx
 import numpy as np
 import pytest
-from browsing import PHONE, loaded, visit
 from PIL import Image
 from running import KEPT, Running, form, jpeg, serving
 
 import drivetrain as dt
+from browsing import PHONE, loaded, visit
 from drivetrain.core.role import Role
 from drivetrain.serve.http.console import STATIC
 from drivetrain.store.new_key import new_key

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from browsing import Site, visit
 from running import form, jpeg
+
+from browsing import Site, visit
 
 pytestmark = pytest.mark.processes
 

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from browsing import PHONE, Site, loaded, visit
 from monitored import alarmed, ask, monitor
 from running import KEPT, serving
 
+from browsing import PHONE, Site, loaded, visit
 from drivetrain.core.role import Role
 from drivetrain.store.new_key import new_key
 from drivetrain.store.sql_store import open_store

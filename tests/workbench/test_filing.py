@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import cast
 
 import pytest
-from labelled_pool import COLOURS, draw, pool, settled, ticking
 
 from drivetrain.core.errors import DataError, UsageError
 from drivetrain.core.records import Context, Entry, Record, StoredInput, Timings, ToldHow, Truth
@@ -22,6 +21,7 @@ from drivetrain.workbench.filing import Filing
 from drivetrain.workbench.label_set import STORE_LOG, LabelOptions, open_label_set
 from drivetrain.workbench.stored_items import stored_items
 from drivetrain.workbench.telling import NONE_OF_THESE
+from labelled_pool import COLOURS, draw, pool, settled, ticking
 
 AT = datetime(2026, 11, 30, 12, tzinfo=UTC)
 

@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from labelled_pool import COLOURS, EACH, colour_of, draw, item_of, label, label_next, opened, settled, ticking
 
 from drivetrain.core.errors import DataError, UsageError
 from drivetrain.core.types import Item
@@ -17,6 +16,7 @@ from drivetrain.data.edits.undoing import Refused
 from drivetrain.workbench.label_classes import LabelClasses, checked_class
 from drivetrain.workbench.label_queue import Chosen
 from drivetrain.workbench.labelling import LabellingSession
+from labelled_pool import COLOURS, EACH, colour_of, draw, item_of, label, label_next, opened, settled, ticking
 
 
 @pytest.fixture(scope="module")

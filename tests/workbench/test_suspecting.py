@@ -12,7 +12,7 @@ from PIL import Image
 
 from drivetrain.core.ports import Silent
 from drivetrain.core.scratch import Scratch
-from drivetrain.curate.suspect import BLURRED, CONTRADICTORY, LABEL, NEAR_DUPLICATE, OUTLIER, Ground, Suspect
+from drivetrain.curate.suspect import CONTRADICTORY, LABEL, NEAR_BLACK, NEAR_DUPLICATE, OUTLIER, Suspect
 from drivetrain.embed.cache import EmbeddingCache
 from drivetrain.training.options import TrainOptions
 from drivetrain.workbench.survey import Survey, fit_survey, survey
@@ -81,11 +81,16 @@ def test_of_copies_with_one_label_all_but_one_are_named(found: Survey) -> None:
     assert all(set(one.neighbours[:1]) <= pair for one in named if one.name in pair)
 
 
+def dark(found: Survey, name: str) -> Survey:
+    """The same survey of a set in which that picture is nearly black."""
+    return replace(found, traits={**found.traits, name: replace(found.traits[name], highlight=0.02)})
+
+
 def test_what_the_file_itself_shows_is_a_ground_of_its_own(found: Survey) -> None:
-    faults: list[tuple[Ground, ...]] = [()] * len(found.sample)
-    faults[5] = (Ground(BLURRED, "it is blurred"),)
-    named = {one.name: one for one in suspects_of(found, faults)}
-    assert BLURRED in codes(named[found.sample.items[5].name])
+    name = found.sample.items[5].name
+    assert NEAR_BLACK not in [code for one in suspects_of(found) for code in codes(one)]
+    named = {one.name: one for one in suspects_of(dark(found, name))}
+    assert NEAR_BLACK in codes(named[name])
 
 
 def test_suspects_are_above_all_others_and_more_grounds_weigh_more(found: Survey) -> None:
@@ -96,9 +101,7 @@ def test_suspects_are_above_all_others_and_more_grounds_weigh_more(found: Survey
     assert max(rest) <= min(one.score for one in everything.suspects)
     assert ((everything.score_A >= 0) & (everything.score_A <= 1)).all()
     first = everything.suspects[0]
-    faults: list[tuple[Ground, ...]] = [()] * len(found.sample)
-    faults[rows[first.name]] = (Ground(BLURRED, "it is blurred"),)
-    assert examine(found, faults).suspects[0].score > first.score
+    assert examine(dark(found, first.name)).suspects[0].score > first.score
 
 
 def test_neighbours_are_of_other_groups_and_the_nearest() -> None:

@@ -9,7 +9,7 @@ import { digitOf, isUndo } from "../src/clean/keys";
 import { Outbox, type Batch } from "../src/clean/outbox";
 import type { DuplicateGroup, Edit, Place, Wish } from "../src/clean/types";
 import { layout, reveal, rowsOf, span } from "../src/clean/window";
-import { did, samePlace, stands, wished } from "../src/clean/words";
+import { did, labelsIn, samePlace, stands, wished } from "../src/clean/words";
 import { deskItem } from "./desk";
 
 describe("the window over a long grid", () => {
@@ -75,7 +75,14 @@ describe("edits in words", () => {
 
   it.each<Wish>(["keep", "remove", "open", { label: "teddy" }, { labels: ["a", "b"] }])("a standing is brought about again by its wish: %o", (wish) => {
     const place = wished(typeof wish === "object" && "labels" in wish ? { ...open, labels: ["black"] } : open, wish);
-    expect(samePlace(wished(place, wishFor(place)), place)).toBe(true);
+    expect(samePlace(wished(place, wishFor(place, typeof wish === "object" && "labels" in wish)), place)).toBe(true);
+  });
+
+  it("several labels are found in one text, also where a name holds a comma", () => {
+    expect(labelsIn("a, b", ["a", "b"])).toEqual(["a", "b"]);
+    expect(labelsIn("salt, pepper, oil", ["oil", "salt", "salt, pepper"])).toEqual(["salt, pepper", "oil"]);
+    expect(labelsIn("unheard, a", ["a"])).toEqual(["unheard", "a"]);
+    expect(labelsIn("–", ["a"])).toEqual([]);
   });
 });
 

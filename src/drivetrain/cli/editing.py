@@ -31,10 +31,10 @@ def apply(
     ] = None,
     json: JsonFlag = False,
 ) -> None:
-    """Apply edits to the files: labels become folders, or cells of a table.
+    """Apply edits to the files themselves.
 
-    What was removed goes to removed/ beside the classes. Nothing is deleted, and drivetrain undo puts everything back. Without
-    this, training reads the data with the edits all the same.
+    Labels become folders, or cells of a table; what was removed goes to removed/ beside the classes. Nothing is deleted, and
+    drivetrain undo puts everything back. Without this, training reads the data with the edits all the same.
     """
     from ..data.edits.applying import apply_edits
     from .console import ConsoleProgress, print_json, print_line, remark
@@ -50,10 +50,10 @@ def apply(
 
 
 def undo(data: Edited, by: By = None, every: All = False, json: JsonFlag = False) -> None:
-    """Take back the last step: the edits made at one stroke, or their being applied.
+    """Take back the last step of editing.
 
-    It can be taken back further, one step after the other; drivetrain redo goes the other way. Where somebody else has changed an
-    item since, it is refused (exit code 1).
+    A step is the edits made at one stroke, or their being applied. It can be taken back further, one step after the other;
+    drivetrain redo goes the other way. Where somebody else has changed an item since, it is refused (exit code 1).
     """
     from ..data.edits.last_step import undo_last
 
@@ -72,7 +72,10 @@ def edits(
     by: Annotated[str | None, typer.Option("--by", metavar="NAME", help="Only those of this person.")] = None,
     json: JsonFlag = False,
 ) -> None:
-    """List the edits of a data set: who changed what, when, from what to what, and why."""
+    """List what people changed about a data set.
+
+    Who changed what, when, from what to what, and why; and how many items stand otherwise now.
+    """
     from ..data.edits.applying import opened
     from .console import print_json, print_line, print_table
 

@@ -79,8 +79,9 @@ def label(
 ) -> None:
     """Label images in the browser, one key a class.
 
-    Those that teach most come first. A model learns meanwhile, says how accurate it is, and when more labels would change little. It may begin from nothing. Labels
-    go into a log beside the images; “drivetrain train UNLABELLED” then trains on what has one.
+    Those that teach most come first. A model learns meanwhile, says how accurate it is, and when more labels would change
+    little. It may begin from nothing. Labels go into a log beside the images; “drivetrain train UNLABELLED” then trains on
+    what has one.
     """
     from ..core.errors import UsageError
     from ..desk.label_start import LabelDeskOptions, run_label_desk

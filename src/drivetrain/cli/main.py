@@ -75,29 +75,31 @@ def main(
     """From a folder of labelled images to a model you can trust in production."""
 
 
+# In the order of `--help`: from data to a bundle, what makes the data better, and what a bundle is used for.
 app.command("train")(training.train)
 app.command("predict")(prediction.predict)
 app.command("evaluate")(prediction.evaluate)
 app.command("report")(bundles.report)
 app.command("inspect")(bundles.inspect)
-app.command("certify")(certifying.certify)
+app.command("gather")(gathering.gather)
+app.command("provenance")(gathering.provenance)
+app.command("verify")(verifying.verify)
+app.command("suspects")(curating.suspects)
 app.command("clean")(desk.clean)
 app.command("label")(labelling.label)
-app.command("trace")(prediction.trace)
-app.command("sign")(signing.sign)
-app.command("verify")(signing.verify)
-for command in (editing.edits, editing.apply, editing.undo, editing.redo):
-    app.command(command.__name__)(command)
-app.command("verify")(verifying.verify)
+app.command("edits")(editing.edits)
+app.command("apply")(editing.apply)
+app.command("undo")(editing.undo)
+app.command("redo")(editing.redo)
+app.command("certify")(certifying.certify)
 app.command("serve")(serving.serve)
 app.command("app")(handing_over.app_command)
 app.add_typer(monitoring.app, name="monitor")
-app.command("gather")(gathering.gather)
-app.command("provenance")(gathering.provenance)
-app.command("suspects")(curating.suspects)
-app.command("demo")(training.demo)
 app.add_typer(storing.app, name="store")
 app.add_typer(storing.keys_app, name="keys")
+app.command("trace")(prediction.trace)
+app.command("sign")(signing.sign)
+app.command("demo")(training.demo)
 app.add_typer(caching.app, name="cache")
 
 

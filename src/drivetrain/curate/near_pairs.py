@@ -103,10 +103,17 @@ def _candidates(
         i_P, j_P = bounds.passing(rows_R, columns_C, least)
         if len(i_P) <= DENSE * len(rows_R) * len(columns_C):
             return i_P, j_P
-    quick_RC = (features_ND[rows_R] / norms_N[rows_R, None]) @ features_ND[columns_C].T
-    quick_RC /= norms_N[columns_C]
-    i_P, j_P = np.nonzero(quick_RC >= least - ROUNDING)
-    return rows_R[i_P], columns_C[j_P]
+    rows, columns = _slice(rows_R), _slice(columns_C)
+    quick_RC = features_ND[rows] @ features_ND[columns].T
+    least_RC = np.float32(least - ROUNDING) * norms_N[rows][:, None] * norms_N[columns]
+    at = np.flatnonzero(quick_RC >= least_RC)
+    return rows_R[at // len(columns_C)], columns_C[at % len(columns_C)]
+
+
+def _slice(rows: Rows) -> slice | Rows:
+    """The same rows as a slice where they follow one another, of which no copy is made."""
+    first, last = int(rows[0]), int(rows[-1]) + 1
+    return slice(first, last) if last - first == len(rows) else rows
 
 
 class _Bounds:
@@ -133,10 +140,7 @@ class _Bounds:
 
     def passing(self, rows_R: Rows, columns_C: Rows, least: float) -> tuple[Rows, Rows]:
         """Pairs of a tile whose distance may be that of the cosine ``least``, or smaller."""
-        first, last = int(columns_C[0]), int(columns_C[-1]) + 1
-        gapless = last - first == len(columns_C)
-        right_KC = self._right_KN[:, first:last] if gapless else self._right_KN[:, columns_C]
-        products_RC = self._left_NK[rows_R] @ right_KC
+        products_RC = self._left_NK[_slice(rows_R)] @ self._right_KN[:, _slice(columns_C)]
         at = np.flatnonzero(products_RC >= np.float32(least - 1 - ROUNDING))
         return rows_R[at // len(columns_C)], columns_C[at % len(columns_C)]
 

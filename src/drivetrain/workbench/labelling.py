@@ -283,7 +283,7 @@ class LabellingSession:
     def _look(self) -> None:
         pool = self.look(self.surveying)
         board = Board(pool.items, pool.facts, pool.duplicates.groups_N)
-        queue = LabelQueue(pool.features_AD, pool.duplicates.groups_N, self.seed)
+        queue = LabelQueue(pool.features_AD, pool.duplicates.groups_N, self.seed, pool.taught is not None)
         self._situation = Situation.of(board, self.edits)
         self.opened = Opened(pool, board, queue)
         self._settle([one.last for one in self._situation.stood.values()])

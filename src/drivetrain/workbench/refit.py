@@ -58,10 +58,12 @@ class Refitter:
         self._current: Current | None = None
 
     def prepare(self) -> None:
-        """Do what the first refit would have to wait for."""
-        if self._axes is None and self._lying.fitted is not None:
-            with threadpool_limits(available_cores(), user_api="blas"):
-                self._axes = Axes.of(self._lying.features_AD)
+        """Do what the first refit would have to wait for: turn the features, and find solutions to begin with."""
+        first, current = self._lying.fitted, self._current
+        if self._last is None and first is not None and current is not None:
+            validation = self._validation(first, current.targets, current.weights_A)
+            validation.at(first.out_of_fold.penalty)
+            self._last = validation
 
     def refit(self, standings: Sequence[Standing]) -> Survey:
         """The survey of the items that are in the set, with the labels they have now. Where nothing can be learned of these it
@@ -169,8 +171,9 @@ class Refitter:
         return 1.0 if first is None else 1 - 1 / first.n_folds
 
     def _validation(self, first: FittedHead, targets: Targets, weights_A: FloatArray) -> Validation:
-        self.prepare()
-        assert self._axes is not None, "a survey with a head has axes"
+        if self._axes is None:
+            with threadpool_limits(available_cores(), user_api="blas"):
+                self._axes = Axes.of(self._lying.features_AD)
         validation = targets.validation(self._axes, self._folds_A(first), weights_A, available_cores())
         if self._last is not None:
             validation.begin_with(self._last)
@@ -228,7 +231,7 @@ def taken(survey: Survey, rows: Rows) -> Survey:
         survey,
         sample=sample,
         chosen=replace(survey.chosen, embeddings=embeddings),
-        duplicates=Duplicates(found.groups_N[rows], pairs, found.cosine_threshold),
+        duplicates=Duplicates(found.groups_N[rows], pairs, found.cosine_threshold, found.pictures_N[rows]),
         strangeness_A=None if survey.strangeness_A is None else survey.strangeness_A[rows],
     )
 

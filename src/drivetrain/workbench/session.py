@@ -267,7 +267,8 @@ class CleaningSession:
             self.situation = Situation.of(board, self.edits)
             self.opened = Opened(lying, board, Refitter(lying, board))
         self._rank(None)
-        self.opened.refitter.prepare()
+        if self._dirty_s is None:  # else somebody waits already
+            self.opened.refitter.prepare()
 
     def _rank(self, since_s: float | None) -> None:
         opened, situation = self.opened, self.situation

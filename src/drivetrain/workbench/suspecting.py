@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from ..core.types import FloatArray, IntArray
 from ..curate.contradictions import contradictions
 from ..curate.outliers import class_p_values, outlyingness
+from ..curate.quality import faults
 from ..curate.suspect import CONTRADICTORY, LABEL, NEAR_DUPLICATE, OUTLIER, Ground, Suspect
 from ..draw.numbers import nearly
 from ..learn.suspicion import NEUTRAL, Suspicion
@@ -66,13 +67,13 @@ class _Found:
 _Grounds = defaultdict[int, list[_Found]]
 
 
-def suspects_of(survey: Survey, faults: Sequence[Sequence[Ground]] = ()) -> tuple[Suspect, ...]:
-    """Return the items that a person should look at, the most suspicious first; ``faults``: see `examine`."""
-    return examine(survey, faults).suspects
+def suspects_of(survey: Survey) -> tuple[Suspect, ...]:
+    """Return the items that a person should look at, the most suspicious first."""
+    return examine(survey).suspects
 
 
-def examine(survey: Survey, faults: Sequence[Sequence[Ground]] = ()) -> Examined:
-    """Look at every item of a survey. ``faults``: grounds of each item that a look at the file itself gave, such as a blur."""
+def examine(survey: Survey) -> Examined:
+    """Look at every item of a survey."""
     items = survey.sample.items
     suspicion_A = np.full(len(items), NEUTRAL)
     suggested: list[str | None] = [None] * len(items)
@@ -85,7 +86,7 @@ def examine(survey: Survey, faults: Sequence[Sequence[Ground]] = ()) -> Examined
         _doubted(grounds, rows_J, suspicion)
     _contradictory(grounds, survey, suspicion_A)
     _outlying(grounds, survey)
-    for row, found in enumerate(faults):
+    for row, found in enumerate(faults([survey.traits.get(item.name) for item in items])):
         for ground in found:
             grounds[row].append(_Found(FAULTY, ground))
     _copied(grounds, survey)

@@ -25,6 +25,7 @@ from drivetrain.data.edits.log import EditLog, Recorded
 from drivetrain.data.edits.moves import MOVES, Journal, Move
 from drivetrain.data.edits.places import log_place
 from drivetrain.data.edits.undoing import Refused
+from drivetrain.data.sources.opening import open_source
 from drivetrain.learn.reading import read
 from drivetrain.learn.target_options import TargetOptions
 
@@ -140,6 +141,18 @@ def test_edits_of_what_was_moved_go_on_from_there(bears: Path) -> None:
     assert "removed/black/0.png" in tree(bears)
     assert undone(bears) == 4
     assert tree(bears) == first
+
+
+def test_frames_of_a_video_stay_in_their_group_wherever_they_are_moved(bears: Path) -> None:
+    lines = [json.dumps({"name": f"black/{number}.png", "group": "video 7"}) + "\n" for number in range(3)]
+    (bears / "provenance.jsonl").write_text("".join(lines), encoding="utf-8")
+    mark(bears, "black/0.png", Standing("teddy"))
+    apply_edits(bears, "ada", NOW)
+    groups = {item.name: item.group for item in open_source(bears).items if item.group}
+    assert groups == dict.fromkeys(("black/1.png", "black/2.png", "teddy/0.png"), "video 7")
+    undone(bears)
+    groups = {item.name: item.group for item in open_source(bears).items if item.group}
+    assert groups == dict.fromkeys(("black/0.png", "black/1.png", "black/2.png"), "video 7")
 
 
 def test_splits_keep_their_places_and_class_folders_may_lie_deeper(tmp_path: Path) -> None:

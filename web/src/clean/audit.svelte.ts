@@ -6,11 +6,12 @@ import type { Share } from "./types";
 
 export interface AuditState {
   /** Pictures drawn; 0 before the first audit. */
-  size: number;
+  drawn: number;
   answered: number;
-  /** The share of wrong labels among what nobody suspects; null where nothing can be said yet. */
-  rate: Share | null;
-  text: string | null;
+  /** The share of wrong labels in the set; null where nothing can be said yet. */
+  error_rate: Share | null;
+  /** What is known, in sentences. */
+  text: readonly string[];
 }
 
 class Audit {

@@ -65,6 +65,8 @@ class Desk {
   readonly ranking = $derived(this.overview?.ranking ?? null);
   /** The names that labels can have, those of items included. */
   readonly outputs = $derived([...new Set([...(this.overview?.outputs ?? []), ...Object.keys(this.overview?.labels ?? {})])]);
+  /** Whether an item may have any number of labels. */
+  readonly several = $derived(this.overview?.task === "multi-label");
   readonly by = $derived(reviewer.name.trim() || session.whoami?.name || NOBODY);
 
   /** What the desk has said of items since they were listed. */
@@ -318,7 +320,7 @@ class Desk {
     const now = item === null ? null : this.mine.get(item);
     const text = `${who} had just changed ${fileOf(edit.name)}: ${did(edit)}. Your mark stands now${now ? ` (${stands(now.after)})` : ""}.`;
     const known = item === null ? undefined : this.listed.get(item);
-    this.tell("warning", text, item, known ? { words: `Take ${edit.by === by ? "that" : `${edit.by}'s`}`, run: () => this.mark([known], wishFor(edit.after)) } : null, false);
+    this.tell("warning", text, item, known ? { words: `Take ${edit.by === by ? "that" : `${edit.by}'s`}`, run: () => this.mark([known], wishFor(edit.after, this.several)) } : null, false);
   }
 
   /** Takes what the desk says of edits. */
@@ -340,7 +342,7 @@ class Desk {
       if (edits.slice(at + 1).some((later) => later.item === edit.item && this.own.has(later.id))) continue;
       const who = edit.by === this.by ? "You, in another tab," : edit.by;
       const item = this.listed.get(edit.item);
-      const mend = item ? { words: "Mine again", run: () => this.mark([item], wishFor(mine.after)) } : null;
+      const mend = item ? { words: "Mine again", run: () => this.mark([item], wishFor(mine.after, this.several)) } : null;
       this.tell("warning", `${who} changed ${fileOf(edit.name)} after you: ${did(edit)}. You had it ${stands(mine.after)}.`, edit.item, mend, false);
       this.mine.delete(edit.item);
     }
@@ -460,11 +462,11 @@ class Desk {
   }
 }
 
-/** The wish that brings an item to stand so. */
-export function wishFor(place: Place): Wish {
+/** The wish that brings an item to stand so; `several`: an item of the set may have any number of labels. */
+export function wishFor(place: Place, several: boolean): Wish {
   if (place.fate === "removed") return "remove";
   if (place.fate === "open") return "open";
-  return place.labels && place.labels.length !== 1 ? { labels: place.labels } : { label: labelOf(place) };
+  return several ? { labels: place.labels ?? (place.label === null ? [] : [place.label]) } : { label: labelOf(place) };
 }
 
 export const desk = new Desk();

@@ -10,6 +10,7 @@ export const DESK_KEYS = [
   [["r"], "give it another label"],
   [["x"], "remove it from the data set (its file stays)"],
   [["n", "p"], "next and previous picture"],
+  [["v"], "its nearest neighbour beside it, or not"],
   [["u", "Ctrl Z"], "undo"],
   [["Shift U", "Ctrl Shift Z"], "redo"],
   [["Space"], "select a picture; with Shift up to there"],

@@ -22,6 +22,18 @@ export const reasonName = (code: string): string => REASONS[code] ?? code.replac
 export const labelOf = (place: Pick<Place, "label" | "labels">): string =>
   place.labels && place.labels.length !== 1 ? place.labels.join(", ") || "no label" : (place.label ?? place.labels?.[0] ?? "no label");
 
+/** The labels of a text that lists several, as suggestions do; names may hold commas themselves. */
+export function labelsIn(text: string, known: readonly string[]): string[] {
+  const found: string[] = [];
+  for (let rest = text === "–" ? "" : text; rest !== ""; ) {
+    const fitting = known.filter((name) => rest === name || rest.startsWith(`${name}, `)).toSorted((a, b) => b.length - a.length);
+    const name = fitting[0] ?? rest.split(", ", 1)[0]!;
+    found.push(name);
+    rest = rest.slice(name.length).replace(/^, /, "");
+  }
+  return found;
+}
+
 export const fileOf = (name: string): string => name.split("/").at(-1) ?? name;
 
 const sameLabel = (a: Place, b: Place) => a.label === b.label && (a.labels ?? []).join("\n") === (b.labels ?? []).join("\n");
@@ -48,7 +60,7 @@ export function wished(place: Place, wish: Wish): Place {
   if (wish === "remove") return { ...place, fate: "removed" };
   if (wish === "open") return { ...place, fate: "open" };
   if ("label" in wish) return { label: wish.label, labels: place.labels === null ? null : [wish.label], fate: "kept" };
-  return { label: wish.labels.join(" "), labels: wish.labels, fate: "kept" };
+  return { label: wish.labels.join(", "), labels: wish.labels, fate: "kept" };
 }
 
 /** What a mark did, for screen readers and messages: “12 pictures removed”. */

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -37,6 +37,7 @@ from .planning import (
     nothing_labelled,
     plan_moves,
 )
+from .standings import Standings
 from .tables import Listed, Rewrite, listed, rewrites, swap_of, tables_of
 from .undoing import Refused
 
@@ -148,13 +149,19 @@ def _reapplied(log: EditLog, make: Callable[[Alone], Journal], progress: Progres
     root = log.path.parent
     with log.alone() as alone:
         finish(alone, root, progress)
-        journal = make(alone)
+        # Folders that any applying has made go where nothing is left in them.
+        journal = replace(make(alone), unmade=made_once(log.standings))
         if why := _in_the_way(journal, root):
             return Refused(
                 f"cannot {'undo' if journal.undoes else 'redo'} the applying of edits: {why}; nothing was moved"
             )
         _carry_out(journal, alone, root, progress)
         return journal
+
+
+def made_once(standings: Standings) -> tuple[str, ...]:
+    """The folders that applying edits has made, those below before those above."""
+    return tuple(sorted(standings.made, key=lambda folder: (-folder.count("/"), folder)))
 
 
 def _carry_out(journal: Journal, alone: Alone, root: Path, progress: Progress | None) -> None:
@@ -222,7 +229,7 @@ def _plan(path: Path, root: Path, alone: Alone, by: str, at: datetime, form: Fil
     needed = [aside] if swaps and not (root / aside).exists() else []
     made = (*needed, *(folder for folder in folders_of(moves, root) if folder not in needed))
     staying = {str(above) for move in moves for above in Path(move.new).parents}
-    unmade = [folder for folder in reversed(standings.made) if folder not in staying and not swaps]
+    unmade = [folder for folder in made_once(standings) if folder not in staying and not swaps]
     uses_aside = bool(swaps) or any(move.new.startswith(f"{aside}/") for move in moves)
     journal = Journal(
         alone.new_id(),

@@ -66,7 +66,7 @@ class Journal:
             swaps=tuple(
                 Swap(swap.table, swap.new_sha256, swap.old_sha256, swap.new, swap.old) for swap in reversed(self.swaps)
             ),
-            made=tuple(reversed(self.unmade)),
+            made=(),
             unmade=tuple(reversed(self.made)),
             undoes=self.redoes or self.id,
             redoes=None,

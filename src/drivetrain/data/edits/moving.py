@@ -41,7 +41,7 @@ def carry_out(
         for folder in journal.made:
             at = folder
             (root / folder).mkdir(parents=True, exist_ok=True)
-        if journal.aside and (root / journal.aside).is_dir():
+        if journal.aside and any(name.startswith(f"{journal.aside}/") for name in _targets(journal)):
             _mark(root / journal.aside)
         with (progress or Silent()).stage("move files", len(journal.moves) + len(journal.swaps)) as advance:
             for move in journal.moves:
@@ -59,6 +59,10 @@ def carry_out(
     except OSError as error:
         raise DataError(f"cannot move or write {shown(at)} in {shown(str(root))}: {error.strerror or error}") from None
     return tuple(left)
+
+
+def _targets(journal: Journal) -> list[str]:
+    return [*(move.new for move in journal.moves), *(swap.new for swap in journal.swaps)]
 
 
 def _moved(move: Move, root: Path, again: bool) -> list[str]:
@@ -128,6 +132,7 @@ def _renamed_at_once(old: Path, new: Path) -> int | None:
 
 def _mark(folder: Path) -> None:
     """Mark a folder as one that holds what was moved out of the way, which no reader takes for a class."""
+    folder.mkdir(exist_ok=True)
     if not (folder / ASIDE).exists():
         line = {
             "by": "drivetrain apply",

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ...core.errors import UsageError
 from ...core.types import Dataset, Item
-from ..sources.folder import listed
+from ..sources.folder import listed, shown
 from .edit import Fate, Standing
 from .log import EditLog
 from .matching import Exists, match
@@ -96,13 +96,20 @@ def _labelled_since(dataset: Dataset, log: EditLog, root: Path) -> Iterable[Item
 
 def _back_again(dataset: Dataset, log: EditLog, root: Path) -> Iterable[Item]:
     """Files that were moved out of the way, or out of a table, when edits were applied, and are not to be removed any more."""
-    if not log.standings.applied:
+    standings = log.standings
+    pending = standings.pending
+    if not (standings.applied or standings.unapplied):
         return
     names = {item.name for item in dataset.items}
-    for stood in log.standings.all():
+    waiting = {shown(move.new): move.old for move in pending.moves} if pending else {}
+    for stood in standings.all():
         stays = stood.standing.fate is not Fate.REMOVED and stood.standing.label is not None
-        path = root / (stood.file or stood.item.name)
-        if stays and stood.item.name not in names and path.is_file():
+        if not stays or stood.item.name in names:
+            continue
+        # A killed program may not have come to a move, whose file is at the old place still.
+        places = [root / name for name in (stood.file or stood.item.name, waiting.get(stood.item.name)) if name]
+        path = next((place for place in places if place.is_file()), None)
+        if path is not None and shown(path.relative_to(root).as_posix()) not in names:
             yield Item(path, stood.item.name)
 
 

@@ -34,7 +34,7 @@ class Stood:
     """The name that its file had before it was moved for the first time."""
 
 
-@dataclass
+@dataclass(eq=False)
 class Pile:
     """One item: the edits of it that hold, the newest last."""
 
@@ -59,7 +59,7 @@ class Pile:
         return Stood(self.item, self.last.after, self.last, self.origin, self.original, self.file, self.home)
 
 
-@dataclass
+@dataclass(eq=False)
 class Step:
     """Edits made at one stroke by one person."""
 
@@ -73,7 +73,7 @@ class Step:
     """The edits that have been taken back, in the order in which they were made."""
 
 
-@dataclass
+@dataclass(eq=False)
 class Applied:
     """Edits that were applied to files at one stroke."""
 
@@ -87,6 +87,7 @@ class Standings(Mapping[str, Stood]):
     def __init__(self) -> None:
         self._piles: dict[tuple[str, str | None], Pile] = {}
         self._named: dict[str, Pile] = {}
+        self._former: dict[tuple[str, str | None], Pile] = {}
         self._steps: dict[str, Step] = {}
         self._of_edit: dict[str, tuple[Step, Pile]] = {}
         self.done: list[Step] = []
@@ -172,6 +173,8 @@ class Standings(Mapping[str, Stood]):
         del self._piles[pile.item.name, pile.item.sha256]
         if self._named.get(old) is pile:
             del self._named[old]
+        # A session that read the data before this knows the item by the name that it had then.
+        self._former[pile.item.name, pile.item.sha256] = pile
         pile.home = pile.home or move.old
         pile.file = move.new
         pile.item = ItemId(new, move.sha256 or pile.item.sha256)
@@ -179,7 +182,9 @@ class Standings(Mapping[str, Stood]):
 
     def _pile(self, item: ItemId) -> Pile | None:
         found = self._piles.get((item.name, item.sha256)) or self._piles.get((item.name, None))
-        return found or (self._named.get(item.name) if item.sha256 is None else None)
+        if item.sha256 is None:
+            return found or self._named.get(item.name)
+        return found or self._former.get((item.name, item.sha256))
 
     def _do(self, edit: Edit) -> None:
         pile = self._pile(edit.item)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ...core.errors import SourceError
 from ...core.plain_file import read_plain
+from ..edits.places import LOG
 from .line import FILE
 
 
@@ -22,7 +23,25 @@ def groups_below(root: Path, folders: Iterable[str]) -> dict[str, str]:
         path = root / folder / FILE
         start = f"{folder}/" if folder else ""
         found |= {start + name: start + group for name, group in _groups(path).items()}
-    return found
+    return _followed(found, root) if found else found
+
+
+def _followed(groups: dict[str, str], root: Path) -> dict[str, str]:
+    """The groups under the names that files have since edits were applied, see `edits.moves`."""
+    try:
+        lines = read_plain(root / LOG).split(b"\n")[:-1]
+    except OSError:
+        return groups
+    for raw in lines:
+        if b'"moves"' not in raw:
+            continue
+        try:
+            moved = {old: new for old, new, _ in json.loads(raw).get("moves", ())}
+        except (ValueError, TypeError, AttributeError, RecursionError):
+            continue  # whoever reads the edits says what is wrong with the line
+        gone = {moved[name]: group for name, group in groups.items() if name in moved}
+        groups = {name: group for name, group in groups.items() if name not in moved} | gone
+    return groups
 
 
 def _groups(path: Path) -> dict[str, str]:
