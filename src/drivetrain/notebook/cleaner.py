@@ -126,7 +126,7 @@ class Cleaner:
         self.show()
         return self.view._repr_mimebundle_(**kwargs)
 
-    # The marks, for a script.
+    # Marks for a script.
 
     @property
     def fns(self) -> list[Path]:
@@ -163,7 +163,7 @@ class Cleaner:
     def _standing(self) -> list[tuple[int, str]]:
         return [(row, mark) for row, mark in self._marks.all().items() if is_there(self._doubts.items[row].item)]
 
-    # What is shown.
+    # The page.
 
     def show(self) -> None:
         """Show the page again: marks that others made are taken in, and what was moved or deleted meanwhile is left out."""
