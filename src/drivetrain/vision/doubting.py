@@ -168,7 +168,7 @@ def _training_answers(learn: VisionLearner) -> tuple[Answers, str]:
     """Answers to a learner's training items, with a sentence on whose they are."""
     samples = learn.dls.datasets.train.samples
     try:
-        head = fit_on_training(learn, learn.learner.options.seed)
+        head = fit_on_training(learn.learner, learn.dls, learn.targets, learn.progress, learn.learner.options.seed)
         known_T = head.targets.judgeable(head.groups_T)
         answers = head.targets.answers(head.fitted.out_of_fold.logits_NC, head.fitted.head.beta)
         named = {samples[row].name: answers[t] for t, row in enumerate(head.rows_T) if known_T[t]}

@@ -146,7 +146,8 @@ class VisionLearner:
 
     def fit_head(self, seed: int = 0) -> None:
         """Replace the head by one fitted on the network as it is now."""
-        fitted, unit = fit_on_training(self, seed).fitted, unit_of(self)
+        fitted = fit_on_training(self.learner, self.dls, self.targets, self.progress, seed).fitted
+        unit = unit_of(self.learner)
         factor = np.float32(fitted.head.beta)
         head = Head(fitted.head.weight_DC * unit * factor, fitted.head.bias_C * factor, 1.0, fitted.head.penalty)
         self.learner.begin_at(self.scale.inward(head))
