@@ -289,9 +289,9 @@ def _blocks(
     if whole_SN is not None:
         yield from ((part, whole_SN[:, part].copy()) for part in parts)
         return
-    unit_SD = features_ND[rows_S] / norms_N[rows_S, None]
+    unit_SD: FloatArray = features_ND[rows_S] / norms_N[rows_S, None]
     for part in parts:
-        cosines_SB: FloatArray = unit_SD @ features_ND[part].T
+        cosines_SB: FloatArray = np.matmul(unit_SD, features_ND[part].T, dtype=np.float32)
         cosines_SB /= norms_N[part]
         yield part, cosines_SB
 
