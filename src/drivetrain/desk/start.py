@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import socket
 import webbrowser
 from collections.abc import Callable
@@ -11,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from ..core.account import account_name
 from ..core.errors import UsageError
 from ..serve.listening import address_of, bind, check_installed, leave_alone, run_on
 
@@ -79,7 +79,7 @@ def build(options: DeskOptions) -> Desk:
         bodies=BodyReader(RequestLimits(body_bytes=16 << 20, in_flight_bytes=128 << 20)),
         thumbnails=Thumbnails(),
         log_path=str(log.path),
-        by=options.by or user_name(),
+        by=options.by or account_name(),
     )
 
 
@@ -109,14 +109,6 @@ class SourceLooks:
         from ..workbench.suspecting import suspects_of
 
         return suspects_of(survey)
-
-
-def user_name() -> str:
-    """The name of this machine's user."""
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError, ImportError):  # an account without a name
-        return "unnamed"
 
 
 def run(options: DeskOptions, started: Callable[[Desk, str], None]) -> None:
