@@ -87,7 +87,7 @@ class Gotchas:
     """The worst first, those too small to judge by last."""
     how: str
     subjects: str = ""
-    """How the extents of subjects were come by, in words; empty where nobody asked."""
+    """Words on how the extents of subjects were measured; empty where nobody asked."""
 
     @property
     def shortcuts(self) -> tuple[Told, ...]:

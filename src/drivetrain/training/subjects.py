@@ -29,7 +29,7 @@ MOST = 200
 
 @dataclass(frozen=True, eq=False)
 class Subjects:
-    """Extents by item name, and in words how they were come by."""
+    """Extents by item name, and words on how they were measured."""
 
     words: str = ""
     """Empty where nobody asked."""
@@ -37,7 +37,7 @@ class Subjects:
 
 
 NOT_ASKED = Subjects()
-"""What there is where nobody asked."""
+"""Nothing, where nobody asked."""
 
 
 def subjects_in(
