@@ -79,7 +79,12 @@ def wait_for(client: TestClient, version: int) -> dict[str, Any]:
 
 
 def test_the_console_is_told_which_page_to_show(client: TestClient) -> None:
-    assert client.get("/v1/whoami").json()["desk"] == {"mode": "label", "source": "pictures", "pages": ["label"]}
+    assert client.get("/v1/whoami").json()["desk"] == {
+        "mode": "label",
+        "source": "pictures",
+        "pages": ["label"],
+        "name": "ann",
+    }
 
 
 def test_from_nothing_to_a_model_over_http(client: TestClient) -> None:
@@ -98,6 +103,19 @@ def test_from_nothing_to_a_model_over_http(client: TestClient) -> None:
     assert {item["chosen"] for item in shown} == {"reserve", "unsure"}
     assert all((item["suggestion"] is None) == (item["chosen"] == "reserve") for item in shown)
     assert {item["suggestion"]["label"] for item in shown if item["suggestion"]} <= set(COLOURS)
+
+
+def test_a_log_that_cannot_be_written_to_is_a_problem_and_not_a_loss(client: TestClient, tmp_path: Path) -> None:
+    add_classes(client)
+    item = following(client, 1)[0]
+    (tmp_path / "edits.jsonl").rename(tmp_path / "aside")
+    (tmp_path / "edits.jsonl").mkdir()
+    for refused in (say(client, item, {"label": "red"}), client.post("/v1/desk/undo", json={"by": "ann"})):
+        assert refused.status_code == 503
+        assert refused.json()["detail"].startswith("nothing was changed: ")
+    (tmp_path / "edits.jsonl").rmdir()
+    (tmp_path / "aside").rename(tmp_path / "edits.jsonl")
+    assert say(client, item, {"label": "red"}).status_code == 200
 
 
 def test_a_label_of_no_class_is_refused(client: TestClient) -> None:

@@ -105,6 +105,16 @@ def test_every_fifth_is_from_the_reserve_and_nothing_else_takes_from_it() -> Non
     assert {one.chosen for one in seen[COLD_LABELS + 7 :]} == {Chosen.UNSURE, Chosen.RESERVE}
 
 
+def test_a_model_that_was_taught_elsewhere_is_asked_for_its_doubts_at_once() -> None:
+    features, _ = clustered()
+    probs = np.tile(np.asarray([[0.6, 0.4]]), (CLUSTERS * EACH, 1))
+    probs[7] = 0.5, 0.5
+    asked = LabelQueue(features, np.arange(len(features)), seed=2, is_taught=True)
+    assert 7 not in asked.reserve
+    assert asked.following(1, (), (), probs) == (Asked(7, Chosen.UNSURE),)
+    assert asked.following(1, (), (), None)[0].chosen is Chosen.TYPICAL
+
+
 def test_copies_are_asked_once() -> None:
     groups = np.arange(CLUSTERS * EACH) // 3
     asked = queue(groups)

@@ -156,7 +156,7 @@ def subject_cuts(items: Sequence[Item], extents: Mapping[str, Extent]) -> tuple[
     cut = np.asarray([one is not None and one.at_edge > outermost for one in known], np.bool_)
     return (
         ("subject", "smallest fifth of those measured", small),
-        ("subject", "cut off or at the edge, the most so fifth of those measured", cut),
+        ("subject", "most at the edge, a fifth of those measured", cut),
     )
 
 

@@ -56,6 +56,8 @@ class LabelQueue:
     """The features, of unit length."""
     groups_A: IntArray
     seed: int = 0
+    is_taught: bool = False
+    """Tells whether the model has learned from other items, so that its doubts mean something from the start."""
     reserve: tuple[int, ...] = field(init=False)
     """Rows of the reserve, in the order in which they are shown: a random sample of all groups, one item of each."""
     _axes_AR: FloatArray = field(init=False)
@@ -105,7 +107,8 @@ class LabelQueue:
     def _taught_most(
         self, count: int, free_A: NDArray[np.bool_], labelled: Collection[int], probs_AC: Floats | None
     ) -> list[Asked]:
-        if probs_AC is None or len(labelled) < max(COLD_LABELS, COLD_PER_CLASS * probs_AC.shape[1]):
+        few = 0 if probs_AC is None or self.is_taught else max(COLD_LABELS, COLD_PER_CLASS * probs_AC.shape[1])
+        if probs_AC is None or len(labelled) < few:
             rows = typical(self._axes_AR, sorted(labelled), free_A, count, self.seed + len(labelled))
             return [Asked(row, Chosen.TYPICAL) for row in rows]
         candidates = np.flatnonzero(free_A)
