@@ -59,6 +59,8 @@ def _groups(path: Path) -> dict[str, str]:
         try:
             line = json.loads(raw)
             name, group = line["name"], line.get("group")
+            if not isinstance(name, str):
+                raise TypeError(name)
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             raise SourceError(f"{path}, line {number}, is no provenance; correct the line, or take it out") from None
         if group is None:
