@@ -104,6 +104,30 @@ def test_a_list_of_addresses_and_a_table_with_labels(drivetrain: CommandLine, we
     assert open_source(tmp_path / "bears").classes == ("black", "grizzly")
 
 
+def test_frames_of_videos_are_gathered_and_told(drivetrain: CommandLine, tmp_path: Path, data_root: Path) -> None:
+    clips = data_root / "video"
+    done = drivetrain(
+        "gather", "--video", str(clips), "--label", "bird", "--every", "2s", "--into", "b", "--json", cwd=tmp_path
+    )
+    assert done.code == 0, done.err
+    told = {one["label"]: one for one in json.loads(done.out)["classes"]}
+    assert told["bird/cockatoo.mp4"]["got"] == 7
+    assert told["bird/bear.mp4"]["got"] == 1
+    lines = read_record(tmp_path / "b")
+    assert {line.source for line in lines} == {"video"}
+    assert len({line.group for line in lines}) == 2
+    read_back = open_source(tmp_path / "b", unpack_dir=tmp_path / "unpacked")
+    groups = [item.group for item in read_back.items]
+    assert sorted(map(groups.count, set(groups))) == [1, 7]
+
+
+def test_no_video_among_those_given_is_said_in_one_line(drivetrain: CommandLine, tmp_path: Path) -> None:
+    (tmp_path / "clip.mp4").write_text("no video")
+    done = drivetrain("gather", "--video", "clip.mp4", "--into", "b", cwd=tmp_path)
+    assert done.code == 2
+    assert "error: clip.mp4: no video that can be read" in done.err
+
+
 def test_this_machine_is_not_asked_unless_allowed(drivetrain: CommandLine, web: Web, tmp_path: Path) -> None:
     (tmp_path / "list.txt").write_text(web.add("/a.jpg", Reply(photo(1)), HERE))
     done = drivetrain("gather", "--urls", tmp_path / "list.txt", "--into", tmp_path / "b", "--json")
@@ -114,13 +138,17 @@ def test_this_machine_is_not_asked_unless_allowed(drivetrain: CommandLine, web: 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("--into", "b"), "received neither words to search for nor --urls; give one of them"),
-        (("bear", "--urls", "l.txt", "--into", "b"), "received both words and --urls"),
+        (("--into", "b"), "received neither words to search for nor --urls nor --video; give one of them"),
+        (("bear", "--urls", "l.txt", "--into", "b"), "received words and --urls"),
         (("bear", "--source", "ddgs", "--licence", "cc", "--into", "b"), "states no licence"),
         (("bear", "Bear", "--into", "b"), "two queries go to the folder 'bear'"),
         (("x=", "--into", "b"), "'x=' has no words to search for"),
         (("..=bear", "--into", "b"), "makes no name of a folder"),
         (("bear",), "Missing option '--into'"),
+        (("bear", "--video", "a.mp4", "--into", "b"), "received words and --video"),
+        (("bear", "--every", "1s", "--into", "b"), "--every is about --video"),
+        (("--video", "a.mp4", "--into", "b"), "there is no video a.mp4"),
+        (("--video", "empty.txt", "--every", "soon", "--into", "b"), "received 'soon'"),
         (("--urls", "nothing.txt", "--into", "b"), "nothing.txt cannot be read"),
         (("--urls", "empty.txt", "--into", "b"), "holds no address"),
         (("--urls", "no-url.csv", "--into", "b"), "has the columns file, label; one must be called url"),
@@ -322,8 +350,10 @@ def test_the_guide_s_commands_run(drivetrain: CommandLine, web: Web, tmp_path: P
     (block,) = re.findall(r"```bash\n(.*?)```", GUIDE, re.DOTALL)
     lines = [shlex.split(line, comments=True) for line in block.splitlines()]
     commands = [line[1:] for line in lines if line[0] == "drivetrain" and line[1] != "train"]
-    assert [words[0] for words in commands] == ["gather", "gather", "provenance"]
+    assert [words[0] for words in commands] == ["gather", "gather", "gather", "provenance"]
     for words in commands:
+        if "--video" in words:
+            continue  # clips are no test's to make; see test_frames_of_videos_are_gathered_and_told
         here = ["--allow-private", "--base", base] if words[0] == "gather" else []
         done = drivetrain(*words, *here, cwd=tmp_path)
         assert done.code == 0, done.err

@@ -79,6 +79,16 @@ def test_what_is_kept_of_some_rows_is_about_these() -> None:
     assert [facts.details["width"] for facts in some.chosen.embeddings.facts] == [41, 44, 46, 47]
 
 
+def test_a_chain_that_was_cut_stays_cut_of_some_rows() -> None:
+    features, truth = cloud(12, 2)
+    pairs = ((0, 2, "hash", 1.0), (2, 4, "hash", 1.0))
+    lying = made(features, [NAMES[one] for one in truth], pairs=pairs)
+    pictures = np.asarray([0, 1, 0, 3, 4, 5, 6, 7, 8, 9, 10, 11])
+    lying = replace(lying, duplicates=replace(lying.duplicates, pictures=pictures))
+    some = taken(lying, np.asarray([0, 2, 3, 4]))
+    assert some.duplicates.clusters() == [[0, 1]]
+
+
 def test_a_label_that_the_source_does_not_have_becomes_an_output() -> None:
     lying, _, _ = classes()
     elks = {row: Standing("elk", Fate.KEPT) for row in range(0, 24, 4)}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -14,9 +15,10 @@ from .flags import JsonFlag
 
 if TYPE_CHECKING:
     from ..curate.gather.api import Api
+    from ..curate.gather.clock import Clock
     from ..curate.gather.found import Found
     from ..curate.gather.origins import Origins
-    from ..curate.gather.run import Gathering, Order
+    from ..curate.gather.run import Order
     from ..curate.gather.tally import Tally
     from ..curate.gather.wish import Wish
     from ..data.provenance.line import Provenance
@@ -83,6 +85,19 @@ Contact = Annotated[
 AllowPrivate = Annotated[
     bool, typer.Option("--allow-private", help="Also ask machines of this network and this machine itself.")
 ]
+Videos = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--video",
+        parser=local_path,
+        metavar="FILE",
+        help="Take frames of this video, or of those in a folder; may be repeated.",
+    ),
+]
+Every = Annotated[
+    str | None, typer.Option("--every", metavar="TIME", show_default="1s", help="Time between frames: 1s, 500ms, 2min.")
+]
+Label = Annotated[str | None, typer.Option("--label", metavar="CLASS", help="Class folder of the videos' frames.")]
 Base = Annotated[
     str | None, typer.Option("--base", hidden=True, help="Where the service is, for tests: asked without pauses.")
 ]
@@ -114,13 +129,16 @@ def gather(
     most: Most = None,
     licence: Licence = LicenceChoice.ANY,
     urls: Urls = None,
+    video: Videos = None,
+    every: Every = None,
+    label: Label = None,
     resize: Resize = None,
     contact: Contact = None,
     allow_private: AllowPrivate = False,
     base: Base = None,
     json: JsonFlag = False,
 ) -> None:
-    """Gather pictures from the web, each with its origin and terms.
+    """Gather pictures from the web or from videos, each with its origin and terms.
 
     Run again, it goes on where it stopped. Hosts are asked gently: robots.txt, "noai" and pauses that they ask for are kept to.
     What is no picture, a copy, or not to be had is left out, and counted. See drivetrain provenance.
@@ -133,17 +151,58 @@ def gather(
     from ..curate.gather.session import Settings, open_gathering
     from .console import ConsoleProgress
 
-    found, wanted = _check(queries or [], urls, source, licence)
+    _check_one_kind(queries, urls, video, every, label)
     clock = Clock(time.monotonic, random.random)
+    if video:
+        _gather_frames(into, video, Wanted(every or "1s", label or "", most, resize), clock, json=json)
+        return
+    found, wanted = _check(queries or [], urls, source, licence)
     settings = Settings(contact, resize, allow_private)
     with open_gathering(into, settings, clock, lambda: datetime.now(UTC), ConsoleProgress()) as (run, api):
         only_open = licence is LicenceChoice.CC
         orders = _addresses(found, most, only_open) + _searches(wanted, source, most or MOST, only_open, api, base)
         tallies = run.fill(orders)
-    if not run.interrupted:
+    _end(into, tallies, interrupted=run.interrupted, json=json)
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """The frames that are wanted of each video."""
+
+    every: str
+    label: str
+    most: int | None
+    resize: int | None
+
+
+def _gather_frames(into: Path, places: Sequence[Path], wanted: Wanted, clock: Clock, *, json: bool) -> None:
+    from datetime import UTC, datetime
+
+    from ..core.errors import UsageError
+    from ..curate.gather.video import seconds_of
+    from ..curate.gather.video_run import VideoGathering, videos_of
+    from ..curate.gather.wish import folder_name
+    from ..curate.gather.writer import open_writer
+    from .console import ConsoleProgress
+
+    every_s, videos = seconds_of(wanted.every), videos_of(places)
+    label = folder_name(wanted.label) if wanted.label else ""
+    progress = ConsoleProgress()
+    with open_writer(into, resize=wanted.resize, progress=progress) as writer:
+        run = VideoGathering(writer, clock, lambda: datetime.now(UTC), progress)
+        run.fill(videos, label, every_s, wanted.most)
+    problems = [one.problem for one in run.tallies if one.problem]
+    if problems and len(problems) == len(run.tallies):
+        raise UsageError(problems[0])
+    _end(into, run.tallies, interrupted=run.interrupted, json=json)
+
+
+def _end(into: Path, tallies: Sequence[Tally], *, interrupted: bool, json: bool) -> None:
+    """Say what a run has brought, and end with the code of how it went."""
+    if not interrupted:
         _check_any(tallies)
-    _print_run(into, run, json=json)
-    if run.interrupted:
+    _print_run(into, tallies, interrupted=interrupted, json=json)
+    if interrupted:
         raise typer.Exit(130)
 
 
@@ -179,6 +238,25 @@ def provenance(
         _say("", f"Written: {attribution}")
 
 
+def _check_one_kind(
+    queries: Sequence[str] | None,
+    urls: Path | None,
+    videos: Sequence[Path] | None,
+    every: str | None,
+    label: str | None,
+) -> None:
+    """Check that pictures are to come from one kind of place."""
+    from ..core.errors import UsageError
+
+    given = {"words": bool(queries), "--urls": urls is not None, "--video": bool(videos)}
+    named = [name for name, is_given in given.items() if is_given]
+    if len(named) != 1:
+        received = " and ".join(named) or "neither words to search for nor --urls nor --video"
+        raise UsageError(f"received {received}; give one of them")
+    if not videos and (every is not None or label is not None):
+        raise UsageError(f"{'--every' if every is not None else '--label'} is about --video, which was not given")
+
+
 def _check(
     queries: Sequence[str], urls: Path | None, source: SourceChoice, licence: LicenceChoice
 ) -> tuple[Sequence[Found], Sequence[Wish]]:
@@ -187,9 +265,6 @@ def _check(
     from ..curate.gather.url_list import read_addresses
     from ..curate.gather.wish import wishes
 
-    if bool(queries) == (urls is not None):
-        given = "both words and --urls" if queries else "neither words to search for nor --urls"
-        raise UsageError(f"received {given}; give one of them")
     if urls is None and source is SourceChoice.DDGS and licence is LicenceChoice.CC:
         raise UsageError("--source ddgs states no licence, so --licence cc leaves nothing of it; take another source")
     return read_addresses(urls) if urls is not None else (), wishes(queries)
@@ -218,14 +293,14 @@ def _addresses(found: Sequence[Found], most: int | None, only_open: bool) -> lis
     ]
 
 
-def _print_run(into: Path, run: Gathering, *, json: bool) -> None:
+def _print_run(into: Path, tallies: Sequence[Tally], *, interrupted: bool, json: bool) -> None:
     from .console import print_json
 
     if json:
-        classes = [tally.to_json() for tally in run.tallies]
-        print_json({"into": str(into), "classes": classes, "interrupted": run.interrupted})
+        classes = [tally.to_json() for tally in tallies]
+        print_json({"into": str(into), "classes": classes, "interrupted": interrupted})
     else:
-        _print_tallies(into, run.tallies)
+        _print_tallies(into, tallies)
 
 
 def _print_tallies(into: Path, tallies: Sequence[Tally]) -> None:

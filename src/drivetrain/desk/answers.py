@@ -175,7 +175,7 @@ class Changes(Answer):
 class DuplicateGroup(Answer):
     """Pictures that are one picture."""
 
-    kind: str = Field(description="How the closest pair was found: exact, hash or embedding")
+    kind: str = Field(description="The surest look by which all of them are joined: exact, hash, crop or embedding")
     items: list[ItemAnswer]
     proposed: str = Field(description="Id of the item to keep")
     why: str

@@ -231,7 +231,7 @@ def taken(survey: Survey, rows: Rows) -> Survey:
         survey,
         sample=sample,
         chosen=replace(survey.chosen, embeddings=embeddings),
-        duplicates=Duplicates(found.groups_N[rows], pairs, found.cosine_threshold),
+        duplicates=Duplicates(found.groups_N[rows], pairs, found.cosine_threshold, found.pictures_N[rows]),
         strangeness_A=None if survey.strangeness_A is None else survey.strangeness_A[rows],
     )
 

@@ -431,7 +431,7 @@ export interface components {
         DuplicateGroup: {
             /**
              * Kind
-             * @description How the closest pair was found: exact, hash or embedding
+             * @description The surest look by which all of them are joined: exact, hash, crop or embedding
              */
             kind: string;
             /** Items */

@@ -7,6 +7,7 @@ export const KINDS: Record<string, string> = {
   exact: "The same picture",
   pixels: "The same picture",
   hash: "Nearly the same",
+  crop: "Cut otherwise",
   embedding: "Very much alike",
   contradictory: "The same picture",
 };

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -55,6 +56,15 @@ def seconds_of(text: str) -> float:
     return value
 
 
+def expected(path: Path, every_s: float) -> int:
+    """Return about how many frames `frames` will yield, by the duration that the file states; 0 where it states none."""
+    try:
+        with _opened(path) as container:
+            return int((container.duration or 0) / 1_000_000 // every_s) + 1 if container.duration else 0
+    except (DataError, OSError):
+        return 0
+
+
 def frames(path: Path, every_s: float) -> Iterator[Frame]:
     """Yield the first frame, and then the first one after every ``every_s`` seconds.
 
@@ -65,6 +75,12 @@ def frames(path: Path, every_s: float) -> Iterator[Frame]:
         UsageError: PyAV is not installed.
         OSError: it cannot be opened.
     """
+    with _opened(path) as container:
+        yield from _frames(container, path, every_s)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[InputContainer]:
     try:
         import av
     except ImportError:
@@ -72,7 +88,7 @@ def frames(path: Path, every_s: float) -> Iterator[Frame]:
     with open_plain(path) as file:
         try:
             with av.open(file, mode="r", options={"format_whitelist": _FORMATS}) as container:
-                yield from _frames(container, path, every_s)
+                yield container
         except av.FFmpegError as error:
             raise DataError(f"{path}: no video that can be read ({error.strerror or error})") from None
 

@@ -18,7 +18,7 @@ from .interruption import stopping_on_ctrl_c
 from .refusal import NotFetchedError, StoppedError
 from .tally import Tally
 from .thinning import Thinning
-from .video import SUFFIXES, Frame, frames
+from .video import SUFFIXES, Frame, expected, frames
 from .writer import Writer
 
 SOURCE = "video"
@@ -68,7 +68,7 @@ class VideoGathering:
             OSError: the disk is full, or may not be written.
         """
         try:
-            with stopping_on_ctrl_c(self._clock), self._progress.stage("gather frames", len(videos)) as advance:
+            with stopping_on_ctrl_c(self._clock):
                 for video in videos:
                     tally = Tally(f"{label}/{video.name}" if label else video.name, None, most)
                     self.tallies.append(tally)
@@ -76,7 +76,6 @@ class VideoGathering:
                         self._take(video, label, every_s, tally)
                     except DataError as error:
                         tally.problem = str(error)
-                    advance(1, f"{sum(one.got for one in self.tallies)} frames")
         except (KeyboardInterrupt, StoppedError):
             self.interrupted = True
         return self.tallies
@@ -85,17 +84,20 @@ class VideoGathering:
         with open_plain(video) as file:
             sha256 = hashlib.file_digest(file, "sha256").hexdigest()
         thinning = Thinning()
-        for frame in self._until(frames(video, every_s)):
-            if tally.is_full:
-                return
-            tally.asked += 1
-            origin = self._origin(video, sha256, frame, label)
-            if not thinning.is_new(frame.image):
-                tally.dropped[ALIKE] += 1
-            elif (origin.group, origin.url) in self._there:
-                tally.had += 1
-            else:
-                self._keep(frame, origin, tally)
+        count = expected(video, every_s)
+        with self._progress.stage(video.name, count if tally.wanted is None else min(count, tally.wanted)) as advance:
+            for frame in self._until(frames(video, every_s)):
+                if tally.is_full:
+                    return
+                tally.asked += 1
+                origin = self._origin(video, sha256, frame, label)
+                if not thinning.is_new(frame.image):
+                    tally.dropped[ALIKE] += 1
+                elif (origin.group, origin.url) in self._there:
+                    tally.had += 1
+                else:
+                    self._keep(frame, origin, tally)
+                advance(1, f"{tally.got} kept")
 
     def _until(self, all_frames: Iterator[Frame]) -> Iterator[Frame]:
         """Yield frames until somebody stops the run."""
