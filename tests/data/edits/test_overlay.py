@@ -49,9 +49,11 @@ def sha256(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def edit(root: Path, name: str, to: Standing, before: Standing | None = None, sha: str | None = None) -> None:
+def edit(
+    root: Path, name: str, to: Standing, before: Standing | None = None, sha: str | None = None, why: str = ""
+) -> None:
     digest = sha256(root / name) if sha is None else sha
-    change = Change(ItemId(name, digest or None), to)
+    change = Change(ItemId(name, digest or None), to, why)
     EditLog.open(log_place(root)).record([change], "ada", NOW, lambda _: before or Standing(name.split("/")[0]))
 
 
@@ -136,6 +138,17 @@ def test_of_two_names_with_equal_bytes_each_has_its_own_edit(bears: Path) -> Non
     found = read_options(bears).dataset
     assert labelled(found)["black/0.png"] == "grizzly"
     assert "black/copy.png" not in labelled(found)
+
+
+def test_a_copy_that_was_removed_and_deleted_by_hand_does_not_take_the_other_with_it(bears: Path) -> None:
+    shutil.copy(bears / "black" / "0.png", bears / "grizzly" / "copy.png")
+    edit(bears, "black/0.png", REMOVED, why="near-duplicate")
+    (bears / "black" / "0.png").unlink()
+    found = read_options(bears).dataset
+    assert "grizzly/copy.png" in labelled(found)
+    assert found.notes == (
+        "edits.jsonl: 1 not applied: black/0.png was removed as a copy and is gone; what has its content stays: grizzly/copy.png",
+    )
 
 
 def test_content_that_several_files_have_now_is_reported_and_not_guessed(bears: Path) -> None:

@@ -15,7 +15,11 @@ from pathlib import Path
 from ...core.cores import available_cores
 from ...core.reference import Reference, read_reference
 from ..sources.folder import listed
+from .edit import Fate
 from .standings import Standings, Stood
+
+AS_A_COPY = frozenset({"near-duplicate", "contradictory-copy", "duplicate"})
+"""Reasons of an edit by which a file is removed while another with its picture stays."""
 
 Exists = Callable[[str], bool]
 """Tells whether a file of this name, relative to the source, is there, be it an item or not."""
@@ -89,7 +93,11 @@ def _found_again(
     again, said = dict[int, Stood](), list[str]()
     for stood in lost:
         found = by_content.get(stood.item.sha256, []) if stood.item.sha256 else []
-        if len(found) == 1:
+        if found and stood.standing.fate is Fate.REMOVED and stood.last.why in AS_A_COPY:
+            # The file was removed as a copy, and then deleted by hand: to leave out the other one too would lose the picture.
+            kept = listed([names[row] for row in found], 3)
+            said.append(f"{stood.item.name} was removed as a copy and is gone; what has its content stays: {kept}")
+        elif len(found) == 1:
             again[found[0]] = stood
         elif sentence := _unmatched(stood, [names[row] for row in found], stood.item.name in named):
             said.append(sentence)
