@@ -132,6 +132,18 @@ def test_what_is_no_video_is_said_and_the_others_are_taken(tmp_path: Path) -> No
     assert run.tallies[2].got == 1
 
 
+def test_a_video_of_an_unknown_coding_is_said_and_remarks_in_another_alphabet_are_passed_over(tmp_path: Path) -> None:
+    data = video(tmp_path / "0.mp4", scene, 20).read_bytes()
+    unknown = data
+    for name in (b"mp4v", b"avc1", b"esds", b"avcC"):
+        unknown = unknown.replace(name, b"zzzz")
+    (tmp_path / "unknown.mp4").write_bytes(unknown)
+    with pytest.raises(DataError, match=r"unknown\.mp4: no decoder for its pictures"):
+        list(frames(tmp_path / "unknown.mp4", 1.0))
+    (tmp_path / "latin.mp4").write_bytes(data.replace(b"VideoHandler", b"VideoHandl\xf2r"))
+    assert len(list(frames(tmp_path / "latin.mp4", 1.0))) == len(list(frames(tmp_path / "0.mp4", 1.0)))
+
+
 def test_a_video_that_breaks_off_gives_the_frames_before(tmp_path: Path) -> None:
     clip = video(tmp_path / "walk.avi", scene, 60)
     cut = tmp_path / "cut.avi"

@@ -76,6 +76,23 @@ def test_a_source_that_cannot_be_read_is_told(tmp_path: Path) -> None:
         client.__exit__(None, None, None)
 
 
+def test_half_a_character_in_a_strangers_log_stops_no_answer(source: Path) -> None:
+    half = "\ud800"
+    line = {"kind": "edit", "id": half, "at": "2026-01-01", "by": half, "item": {"name": WRONG[0], "sha256": None}}
+    line |= {"before": {"label": half}, "after": {"label": f"x{half}"}, "why": half}
+    (source / "edits.jsonl").write_text(json.dumps(line) + "\n", encoding="utf-8")
+    client = opened(desk_of(source))
+    try:
+        until(client)
+        item = client.get(f"/v1/desk/items/{ids(client)[WRONG[0]]}")
+        assert item.json()["label"] == "x?"
+        assert item.json()["history"][0]["by"] == "?"
+        assert client.get("/v1/desk/changes").json()["edits"][0]["before"]["label"] == "?"
+        assert client.get("/v1/desk").json()["labels"]["x?"] == 1
+    finally:
+        client.__exit__(None, None, None)
+
+
 def test_the_wrong_labels_come_first_with_what_they_should_be(client: TestClient) -> None:
     page = client.get("/v1/desk/items?limit=5").json()
     assert page["total"] == ITEMS

@@ -5,10 +5,11 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from ..core.told_how import ToldHow
 from ..data.edits.edit import Fate
+from ..data.sources.folder import shown
 
 State = Literal["surveying", "ready", "refitting", "failed"]
 
@@ -17,6 +18,20 @@ class Answer(BaseModel):
     """The base of all: plain data that does not change."""
 
     model_config = ConfigDict(frozen=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _encodable(cls, values: object) -> object:
+        """Replace half a character, which a log made by hand may hold and no answer can."""
+        return _shown(values)
+
+
+def _shown(value: object) -> object:
+    if isinstance(value, str):
+        return shown(value)
+    if isinstance(value, dict):
+        return {_shown(name): _shown(one) for name, one in value.items()}
+    return [_shown(one) for one in value] if isinstance(value, list | tuple) else value
 
 
 class Reason(Answer):

@@ -87,7 +87,9 @@ def _opened(path: Path) -> Iterator[InputContainer]:
         raise UsageError(f"videos need the package av; {install_command('gather')}") from None
     with open_plain(path) as file:
         try:
-            with av.open(file, mode="r", options={"format_whitelist": _FORMATS}) as container:
+            # A title or another remark in it need not be UTF-8.
+            options = {"format_whitelist": _FORMATS}
+            with av.open(file, mode="r", options=options, metadata_errors="replace") as container:
                 yield container
         except av.FFmpegError as error:
             raise DataError(f"{path}: no video that can be read ({error.strerror or error})") from None
@@ -101,6 +103,8 @@ def _frames(container: InputContainer, path: Path, every_s: float) -> Iterator[F
             f"{path}: no pictures in it, only {', '.join(one.type for one in container.streams) or 'nothing'}"
         )
     stream = container.streams.video[0]
+    if stream.codec_context is None:  # so PyAV says it, whatever its types promise
+        raise DataError(f"{path}: no decoder for its pictures; convert it to H.264 in MP4")
     width, height = stream.codec_context.width, stream.codec_context.height
     if width * height > MAX_PIXELS:
         raise DataError(f"{path}: frames of {width}×{height} pixels; at most {MAX_PIXELS:,} pixels can be read")
