@@ -167,8 +167,9 @@ def test_it_ends_with_a_verdict_and_with_commands_that_run(
     assert any("3 of 24 files could not be used (3 damaged); the report lists them under" in line for line in warnings)
     assert re.search(r"^Random split +\d+\.\d %: images dealt at random", done.out, re.MULTILINE)
     commands = re.findall(r"^Next: .+\n  (.+)$", done.out, re.MULTILINE)
-    assert [command.split()[1] for command in commands] == ["report", "predict", "serve"]
-    assert shlex.split(commands[2]) == ["drivetrain", "serve", str(out)]
+    assert [command.split()[1] for command in commands] == ["report", "clean", "predict", "serve"]
+    assert shlex.split(commands[1]) == ["drivetrain", "clean", str(messy)]
+    assert shlex.split(commands[3]) == ["drivetrain", "serve", str(out)]
     # As a shell finds them: the command itself, and a browser that says what it was told to open.
     (tmp_path / "bin").mkdir()
     for name, body in (
@@ -181,7 +182,7 @@ def test_it_ends_with_a_verdict_and_with_commands_that_run(
     environment |= {"PATH": f"{tmp_path / 'bin'}{os.pathsep}{environment['PATH']}"}
     ran = [
         subprocess.run(command, shell=True, env=environment, capture_output=True, text=True, check=False)
-        for command in commands[:2]
+        for command in (commands[0], commands[2])
     ]
     assert [one.returncode for one in ran] == [0, 0], [one.stderr for one in ran]
     assert ran[0].stdout.strip() == str(out / "report.html")

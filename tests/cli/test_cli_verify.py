@@ -34,6 +34,7 @@ def test_data_are_looked_at_and_moved(drivetrain: CommandLine, photos: Path, tmp
     assert good.code == 0, good.err
     assert "two.png: has the same pixels as 2.png, which stays" in good.out
     assert f"drivetrain verify {photos} --quarantine" in good.out
+    assert f"drivetrain clean {photos} shows them" in good.out
     (photos / "broken.jpg").write_bytes(b"\xff\xd8\xff\xe0 nothing")
     found = drivetrain("verify", photos, "--no-cache", "--json")
     assert found.code == 1

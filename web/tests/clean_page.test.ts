@@ -67,6 +67,35 @@ it("tells a mark at once, by name and with what was seen, and goes on to the nex
   await waitFor(() => expect(told()).toEqual([[[0, "keep"]], [[1, { label: "teddy" }]], [[2, "remove"]], [[3, { label: "grizzly" }]]]));
 });
 
+it("shows the picture first where a key is pressed before any has the focus, and opens it on Enter", async () => {
+  begin();
+  await openList();
+  await card(0);
+  await user().keyboard("k");
+  await waitFor(async () => expect(document.activeElement).toBe(await card(0)));
+  expect(told()).toEqual([]);
+  (await card(0)).blur();
+  await user().keyboard("{Enter}");
+  await screen.findByText("1 of 6");
+});
+
+it("signs marks with the name that the desk was started with where nobody gives one", async () => {
+  begin();
+  reviewer.name = "";
+  await openList();
+  expect(screen.getByRole("textbox", { name: "Who is cleaning" }).getAttribute("placeholder")).toBe("keeper");
+  (await card(0)).focus();
+  await user().keyboard("k");
+  await waitFor(() => expect(far.told.map(({ by }) => by)).toEqual(["keeper"]));
+});
+
+it("says where nothing is held against the rest that one may stop", async () => {
+  begin(3, { reasons: [], suggested: null });
+  await openList();
+  await user().click(await card(0));
+  await screen.findByText(/nor against those that follow. You may stop here/);
+});
+
 it("keeps a mark that cannot be sent, says so, and sends it again", async () => {
   begin();
   await openList();

@@ -68,6 +68,7 @@ export class FakeDesk {
       left_out_total: 0,
       notes: [],
       log: "bears/edits.jsonl",
+      by: "keeper",
       lost: [],
     };
   }

@@ -66,20 +66,20 @@ def suspects(
     if json:
         print_json(found.to_json(top) if audit is None else found.audit_to_json())
     elif audit is None:
-        _print(found, top or SHOWN)
+        _print(found, source, top or SHOWN)
     else:
         _print_audit(found, source)
 
 
-def _print(found: Look, top: int) -> None:
+def _print(found: Look, source: str, top: int) -> None:
+    from ..core.shell_path import quoted
     from .console import print_line, print_pairs
 
     for note in found.notes:
         print_line(note)
-    print_pairs(
-        (one.name, f"{_labels(one.label, one.suggested)}: {'; '.join(ground.words for ground in one.grounds)}")
-        for one in found.suspects[:top]
-    )
+    for one in found.suspects[:top]:
+        print_line(f"{one.name}  {_labels(one.label, one.suggested)}")
+        print_pairs(("", ground.words) for ground in one.grounds)
     if found.suspects:
         print_line("")
     counts = ", ".join(f"{count} {code}" for code, count in found.counts().items())
@@ -97,9 +97,14 @@ def _print(found: Look, top: int) -> None:
     if found.audit is not None:
         rows += [("Audit" if place == 0 else "", line) for place, line in enumerate(found.audit.sentences())]
     print_pairs(rows)
+    if found.suspects:
+        print_line("")
+        print_line("Next: look at them, and keep, relabel or remove each")
+        print_line(f"  drivetrain clean {quoted(source)}")
 
 
 def _print_audit(found: Look, source: str) -> None:
+    from ..core.shell_path import quoted
     from .console import print_line, print_pairs, print_table
 
     assert found.audit is not None, "an audit was asked for"
@@ -111,9 +116,8 @@ def _print_audit(found: Look, source: str) -> None:
     if still_open:
         print_line("")
         print_line("Next: say of each whether its label is right, without a suggestion in sight")
-        print_line(
-            f"  drivetrain clean {source} --audit {sum(not one.suspected for one in found.audit.answers.audit.items)}"
-        )
+        unsuspected = sum(not one.suspected for one in found.audit.answers.audit.items)
+        print_line(f"  drivetrain clean {quoted(source)} --audit {unsuspected}")
 
 
 def _labels(label: str | None, suggested: str | None) -> str:

@@ -165,7 +165,7 @@ def _sum(log: EditLog) -> str:
             one.standing.fate is not Fate.REMOVED and one.standing.label != one.original.label for one in stoods
         ),
         "removed": sum(one.standing.fate is Fate.REMOVED for one in stoods),
-        "kept": sum(one.standing.fate is Fate.KEPT for one in stoods),
+        "kept": sum(one.standing.fate is Fate.KEPT and one.standing.label == one.original.label for one in stoods),
     }
     told = ", ".join(f"{count} {what}" for what, count in counts.items() if count) or "nothing"
     applied = f"; applied to files on {log.standings.applied[-1].journal.at:%Y-%m-%d}" if log.standings.applied else ""

@@ -17,12 +17,17 @@ MANY_SKIPPED = 0.05
 Step = tuple[str, str]
 
 
-def next_steps(result: TrainResult, source: str, delimiter: str | None = None) -> list[Step]:
-    """List (purpose, command), the most urgent first; ``source`` and ``delimiter`` as they were given to train."""
-    bundle = quoted(result.bundle)
+def next_steps(result: TrainResult, source: str, delimiter: str | None = None, *, own_data: bool = True) -> list[Step]:
+    """List (purpose, command), the most urgent first; ``source`` and ``delimiter`` as they were given to train.
+
+    ``own_data``: ``source`` is a data set of the person's, which can be cleaned.
+    """
+    bundle, between = quoted(result.bundle), f" --delimiter {shlex.quote(delimiter)}" if delimiter else ""
     steps = [(_why_look(result), f"drivetrain report {bundle} --open")]
+    if own_data and result.contradictory and find_spec("uvicorn"):
+        what = "look in the browser at what seems wrong, put it right, and train again"
+        steps.append((what, f"drivetrain clean {quoted(source)}{_task(result)}{between}"))
     if result.untouched_split:
-        between = f" --delimiter {shlex.quote(delimiter)}" if delimiter else ""
         steps.append(
             (
                 f"judge it on the {result.untouched_split} split, which it has not seen either",
@@ -39,11 +44,15 @@ def next_steps(result: TrainResult, source: str, delimiter: str | None = None) -
     return [(what, command) for what, command in steps if command.isprintable()]
 
 
+def _task(result: TrainResult) -> str:
+    return "" if result.task == "classification" else f" --task {result.task}"
+
+
 def _why_look(result: TrainResult) -> str:
     if result.contradictory:
         from ..learn.kinds.registry import TARGETS
 
-        return f"see which pictures carry {TARGETS[result.task].said} that contradict each other, correct them, and train again"
+        return f"see which pictures carry {TARGETS[result.task].said} that contradict each other"
     if result.images_skipped > MANY_SKIPPED * (result.images_used + result.images_skipped):
         return "see which files were left out, and why"
     return "see what it gets wrong"

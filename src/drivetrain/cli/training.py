@@ -99,7 +99,7 @@ def demo(
     else:
         _print_summary(result)
         if not serve:
-            _print_next_steps(result, str(out))
+            _print_next_steps(result, str(out), own_data=False)
     if serve:
         from ..serve.options import serve_options
         from ..serve.start import run
@@ -160,11 +160,11 @@ def _left_out() -> str:
     return FILES_LEFT_OUT
 
 
-def _print_next_steps(result: TrainResult, source: str, delimiter: str | None = None) -> None:
+def _print_next_steps(result: TrainResult, source: str, delimiter: str | None = None, *, own_data: bool = True) -> None:
     from .console import print_line
     from .next_steps import next_steps
 
     print_line("")
-    for what, command in next_steps(result, source, delimiter):
+    for what, command in next_steps(result, source, delimiter, own_data=own_data):
         print_line(f"Next: {what}")
         print_line(f"  {command}")

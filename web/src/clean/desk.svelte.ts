@@ -67,7 +67,9 @@ class Desk {
   readonly outputs = $derived([...new Set([...(this.overview?.outputs ?? []), ...Object.keys(this.overview?.labels ?? {})])]);
   /** Whether an item may have any number of labels. */
   readonly several = $derived(this.overview?.task === "multi-label");
-  readonly by = $derived(reviewer.name.trim() || session.whoami?.name || session.desk?.name || NOBODY);
+  /** The name that edits get where nobody gives one: that of the key, or, for people at this machine, that of whoever started the desk. */
+  readonly ownName = $derived(session.whoami?.name || session.desk?.name || "");
+  readonly by = $derived(reviewer.name.trim() || this.ownName || NOBODY);
 
   /** What the desk has said of items since they were listed. */
   private readonly said = new SvelteMap<string, Said>();

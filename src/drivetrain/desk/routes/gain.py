@@ -18,8 +18,10 @@ from ..desk import Desk
 from ..outlook import Looked, outlook
 
 NO_CURVE = "too few items are judged for a learning curve"
-PENDING = "the learning curve is being worked out; ask again"
-HOW_CURVE = "heads on nested parts of the set, whole groups at a time, judged on all items out of fold"
+PENDING = "the learning curve is being worked out"
+HOW_CURVE = (
+    "models that learned from an eighth, a quarter, half and all of the set, judged on pictures they had not seen"
+)
 
 
 def gain_routes(desk: Desk) -> APIRouter:
