@@ -437,11 +437,6 @@ export interface components {
              */
             log: string;
             /**
-             * By
-             * @description The name that the desk was started with, for a page on which nobody gives one
-             */
-            by: string;
-            /**
              * Lost
              * @description Names of edited items that are not in the set any more, at most 100
              */
