@@ -68,7 +68,6 @@ export class FakeDesk {
       left_out_total: 0,
       notes: [],
       log: "bears/edits.jsonl",
-      by: "keeper",
       lost: [],
     };
   }
@@ -103,7 +102,7 @@ export class FakeDesk {
   answer = async (url: URL, init: RequestInit): Promise<Response | undefined> => {
     const { pathname: path, searchParams: query } = url;
     const body = () => JSON.parse(init.body as string);
-    if (path === "/v1/whoami") return json({ keys_required: false, role: "admin", name: null, version: "0.3.0", desk: { mode: "clean", source: "bears", pages: ["clean", "duplicates"] } });
+    if (path === "/v1/whoami") return json({ keys_required: false, role: "admin", name: null, version: "0.3.0", desk: { mode: "clean", source: "bears", pages: ["clean", "duplicates"], name: "keeper" } });
     if (path === "/v1/desk") return json(this.overview());
     if (path === "/v1/desk/edits") {
       if (this.refuse === "lost") {
