@@ -21,7 +21,7 @@ from sets import COPY, ITEMS
 
 from drivetrain.cli.desk import STOPPED
 from drivetrain.data.edits.log import EditLog
-from drivetrain.desk import start
+from drivetrain.desk import running
 from tiny_backbone import TINY
 
 pytestmark = [pytest.mark.processes, pytest.mark.trains]
@@ -131,11 +131,11 @@ def test_a_port_that_is_taken_is_said_and_without_one_the_next_is_tried(source: 
     assert f"cannot serve on 127.0.0.1:{port}" in refused.stderr
     assert refused.stderr.count("\n") == 1
     taken.close()
-    first = start.bind_desk("127.0.0.1", None)
-    second = start.bind_desk("127.0.0.1", None)
+    first = running.bind_desk("127.0.0.1", None)
+    second = running.bind_desk("127.0.0.1", None)
     try:
         ports = [one.getsockname()[1] for one in (first, second)]
-        assert start.PORT <= ports[0] < ports[1] < start.PORT + start.PORTS_TRIED
+        assert running.PORT <= ports[0] < ports[1] < running.PORT + running.PORTS_TRIED
     finally:
         first.close()
         second.close()

@@ -138,7 +138,7 @@ def gather(
     base: Base = None,
     json: JsonFlag = False,
 ) -> None:
-    """Gather pictures from the web or from videos, each with its origin and terms.
+    """Gather pictures, or frames of videos, each with its origin.
 
     Run again, it goes on where it stopped. Hosts are asked gently: robots.txt, "noai" and pauses that they ask for are kept to.
     What is no picture, a copy, or not to be had is left out, and counted. See drivetrain provenance.

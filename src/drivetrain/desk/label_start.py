@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import webbrowser
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -10,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..core.account import account_name
-from ..serve.listening import address_of, check_installed, leave_alone, run_on
-from .start import DRAIN_S, bind_desk
+from ..serve.listening import check_installed
+from .running import Where, serve
 
 if TYPE_CHECKING:
     from ..workbench.label_set import LabelOptions
@@ -27,7 +26,7 @@ class LabelDeskOptions:
     """The store whose answers are to be labelled; None where a folder is."""
     host: str = "127.0.0.1"
     port: int | None = None
-    """None: the first that is free from that of `start` on."""
+    """None: the first that is free from `running.PORT` on."""
     by: str | None = None
     key_file: Path | None = None
     opens: bool = False
@@ -87,18 +86,7 @@ def run_label_desk(options: LabelDeskOptions, started: Callable[[LabelDesk, str]
         UsageError: the address is taken or not this machine's.
     """
     check_installed(__package__, "uvicorn", ".label_application")
-    from ..serve.http.connections import raise_descriptors
-    from ..serve.http.logs import set_up
     from .label_application import create_label_app
 
-    raise_descriptors()
-    desk = build_label_desk(options)
-    listening = bind_desk(options.host, options.port)
-    address = address_of(options.host, listening)
-    set_up("text", requests=False)
-    app = create_label_app(desk)
-    leave_alone()
-    started(desk, address)
-    if options.opens:
-        webbrowser.open(address)
-    run_on(app, listening, DRAIN_S, desk.bell.close)
+    where = Where(options.host, options.port, options.opens)
+    serve(where, lambda: build_label_desk(options), create_label_app, started)

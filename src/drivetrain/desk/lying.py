@@ -9,7 +9,7 @@ from pathlib import Path
 from ..core.errors import DataError
 from ..core.reference import Reference, read_reference
 from ..core.types import Item
-from ..workbench.session import CleaningSession
+from .any_desk import Sitting
 
 GONE = "it lies here no more; where it was moved, start the desk anew: its edits find it by its content"
 
@@ -23,7 +23,7 @@ class Bytes:
     """Tells that they are those that the set was surveyed with, or that it is not known."""
 
 
-def bytes_of(item: Item, session: CleaningSession) -> Bytes:
+def bytes_of(item: Item, session: Sitting) -> Bytes:
     """Read an item where it was when the set was surveyed, or where the log says that its file was moved.
 
     Other bytes than those surveyed are given only where the item's own are not found.
@@ -54,7 +54,7 @@ def _are(item: Item, data: bytes) -> bool:
     return item.sha256 is None or hashlib.sha256(data).hexdigest() == item.sha256
 
 
-def _moved(item: Item, session: CleaningSession) -> Path | None:
+def _moved(item: Item, session: Sitting) -> Path | None:
     """The file that the log says is the item's; None where it was not moved."""
     try:
         session.refresh()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from inspect import cleandoc
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 from fastapi import APIRouter, Depends
 from pydantic import BaseModel
@@ -15,9 +15,10 @@ from starlette.responses import JSONResponse, Response
 from ..core.errors import DataError
 from ..core.records import Role
 from ..serve.access import Caller
-from ..serve.http.body import BodyReader, Gone
+from ..serve.http.body import Gone
 from ..serve.http.problems import Problem, documented
 from ..serve.routes.told_body import told_body
+from .any_desk import AnyDesk
 from .bodies import EditsBody, described
 
 LIMITS: Mapping[type[BaseModel], tuple[int, int]] = {
@@ -47,22 +48,9 @@ REFUSED = documented(
 B = TypeVar("B", bound=BaseModel)
 
 
-class Posted(Protocol):
-    """The part of a desk that is asked when somebody writes."""
-
-    @property
-    def bodies(self) -> BodyReader:
-        """Reads bodies within limits."""
-        ...
-
-    def needs(self, role: Role) -> Callable[[Request], Caller]:
-        """A dependency that lets only such callers pass."""
-        ...
-
-
 def add_post(
     router: APIRouter,
-    desk: Posted,
+    desk: AnyDesk,
     name: str,
     summary: str,
     form: type[B],

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import socket
-import webbrowser
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -11,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from ..core.account import account_name
-from ..core.errors import UsageError
-from ..serve.listening import address_of, bind, check_installed, leave_alone, run_on
+from ..serve.listening import check_installed
+from .running import Where, serve
 
 if TYPE_CHECKING:
     from ..curate.suspect import Suspect
@@ -21,9 +19,7 @@ if TYPE_CHECKING:
     from ..workbench.surveying import Surveying
     from .desk import Desk
 
-PORT = 8010
-PORTS_TRIED = 20
-DRAIN_S = 3.0
+AUDIT_PAGE = "/#/clean?audit=1"
 
 
 @dataclass(frozen=True)
@@ -35,7 +31,7 @@ class DeskOptions:
     """The choices by which the set is read and learned of."""
     host: str = "127.0.0.1"
     port: int | None = None
-    """None: the first that is free from `PORT` on."""
+    """None: the first that is free from `running.PORT` on."""
     by: str | None = None
     key_file: Path | None = None
     opens: bool = False
@@ -69,6 +65,7 @@ def build(options: DeskOptions) -> Desk:
     log = EditLog.open(log_place(options.source))
     session = CleaningSession(SourceLooks(options), log, lambda: datetime.now(UTC))
     auditing = Auditing(session, options.training.seed, lambda: datetime.now(UTC), options.audit)
+    session.listen(auditing.begin_if_wanted)
     return Desk(
         source=Path(options.source).name or options.source,
         mode=options.mode,
@@ -118,40 +115,7 @@ def run(options: DeskOptions, started: Callable[[Desk, str], None]) -> None:
         UsageError: the address is taken or not this machine's, or it is open to others and there is no key.
     """
     check_installed(__package__, "uvicorn", ".application")
-    from ..serve.http.connections import raise_descriptors
-    from ..serve.http.logs import set_up
     from .application import create_app
 
-    raise_descriptors()
-    desk = build(options)
-    listening = bind_desk(options.host, options.port)
-    address = address_of(options.host, listening)
-    set_up("text", requests=False)
-    app = create_app(desk)
-    leave_alone()
-    started(desk, address)
-    if options.opens:
-        webbrowser.open(page_at(address, options))
-    run_on(app, listening, DRAIN_S, desk.bell.close)
-
-
-def page_at(address: str, options: DeskOptions) -> str:
-    """The address of the page to begin with."""
-    return address if options.audit is None else f"{address}/#/clean?audit=1"
-
-
-def bind_desk(host: str, port: int | None) -> socket.socket:
-    """Listen on the port named, or on the first that is free.
-
-    Raises:
-        UsageError: it is taken, or the address is not this machine's.
-    """
-    if port is not None:
-        return bind(host, port)
-    for tried in range(PORT, PORT + PORTS_TRIED):
-        try:
-            return bind(host, tried)
-        except UsageError:
-            if tried == PORT + PORTS_TRIED - 1:
-                raise
-    raise AssertionError("the last try raises")
+    where = Where(options.host, options.port, options.opens, "" if options.audit is None else AUDIT_PAGE)
+    serve(where, lambda: build(options), create_app, started)

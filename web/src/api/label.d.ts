@@ -130,15 +130,18 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/v1/desk/items/{item_id}/image": {
+    "/v1/desk/items/{item_id}/thumbnail": {
         parameters: {
             query?: never;
             header?: never;
             path?: never;
             cookie?: never;
         };
-        /** The picture */
-        get: operations["image_v1_desk_items__item_id__image_get"];
+        /**
+         * A small picture
+         * @description A JPEG of at most 320 pixels a side. With the item's `content` as `v` it may be kept for good.
+         */
+        get: operations["thumbnail_v1_desk_items__item_id__thumbnail_get"];
         put?: never;
         post?: never;
         delete?: never;
@@ -147,15 +150,19 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/v1/desk/items/{item_id}/thumbnail": {
+    "/v1/desk/items/{item_id}/image": {
         parameters: {
             query?: never;
             header?: never;
             path?: never;
             cookie?: never;
         };
-        /** A small picture */
-        get: operations["thumbnail_v1_desk_items__item_id__thumbnail_get"];
+        /**
+         * The picture
+         * @description As it is; as a JPEG of at most 2048 pixels a side where browsers do not show its format, or it is large. With the
+         *     item's `content` as `v` it may be kept for good.
+         */
+        get: operations["image_v1_desk_items__item_id__image_get"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1483,9 +1490,12 @@ export interface operations {
             };
         };
     };
-    image_v1_desk_items__item_id__image_get: {
+    thumbnail_v1_desk_items__item_id__thumbnail_get: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The item's `content` */
+                v?: string | null;
+            };
             header?: never;
             path: {
                 item_id: string;
@@ -1577,9 +1587,12 @@ export interface operations {
             };
         };
     };
-    thumbnail_v1_desk_items__item_id__thumbnail_get: {
+    image_v1_desk_items__item_id__image_get: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The item's `content` */
+                v?: string | null;
+            };
             header?: never;
             path: {
                 item_id: string;
