@@ -10,10 +10,10 @@ from command_line import CommandLine, OwnProcess
 import drivetrain as dt
 
 COMMANDS = (
-    *("train", "predict", "evaluate", "report", "inspect", "certify"),
-    *("clean", "label"),
-    *("trace", "sign", "verify", "edits", "apply", "undo", "redo"),
-    *("serve", "app", "gather", "provenance", "suspects", "demo"),
+    *("train", "predict", "evaluate", "report", "inspect"),
+    *("gather", "provenance", "verify", "suspects", "clean", "label"),
+    *("edits", "apply", "undo", "redo", "certify"),
+    *("serve", "app", "trace", "sign", "demo"),
     *("monitor", "monitor watch", "monitor plan"),
     *("store", "store info", "store migrate", "store export", "store labels", "store prune"),
     *("keys", "keys add", "keys list", "keys revoke"),

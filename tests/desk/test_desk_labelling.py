@@ -100,6 +100,19 @@ def test_from_nothing_to_a_model_over_http(client: TestClient) -> None:
     assert {item["suggestion"]["label"] for item in shown if item["suggestion"]} <= set(COLOURS)
 
 
+def test_a_log_that_cannot_be_written_to_is_a_problem_and_not_a_loss(client: TestClient, tmp_path: Path) -> None:
+    add_classes(client)
+    item = following(client, 1)[0]
+    (tmp_path / "edits.jsonl").rename(tmp_path / "aside")
+    (tmp_path / "edits.jsonl").mkdir()
+    for refused in (say(client, item, {"label": "red"}), client.post("/v1/desk/undo", json={"by": "ann"})):
+        assert refused.status_code == 503
+        assert refused.json()["detail"].startswith("nothing was changed: ")
+    (tmp_path / "edits.jsonl").rmdir()
+    (tmp_path / "aside").rename(tmp_path / "edits.jsonl")
+    assert say(client, item, {"label": "red"}).status_code == 200
+
+
 def test_a_label_of_no_class_is_refused(client: TestClient) -> None:
     add_classes(client)
     item = following(client, 1)[0]

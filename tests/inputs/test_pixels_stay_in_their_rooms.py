@@ -10,7 +10,10 @@ import drivetrain
 SOURCE = Path(drivetrain.__file__).parent
 
 # Rooms that are about images; the one for inputs says of all of them what differs.
-ROOMS = ("data/image", "data/block", "embed", "model/inputs", "model/explain", "learn/deep", "vision", "report")
+ROOMS = (
+    *("data/image", "data/block", "curate/gather", "embed"),
+    *("model/inputs", "model/explain", "learn/deep", "vision", "report"),
+)
 
 # Elsewhere only images have what these are about; docs/decisions/0009 says what.
 NAMED = frozenset(
@@ -18,8 +21,12 @@ NAMED = frozenset(
         "app.trace",
         "curate.duplicates",
         "curate.field_slices",
+        "curate.medoids",
+        "curate.quality",
         "curate.told",
+        "data.edits.applying",
         "data.sources.opening",
+        "desk.pictures",
         "learn.interpretation",
         "learn.label_interpretation",
         "learn.loss_sheet",

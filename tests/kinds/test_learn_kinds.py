@@ -174,7 +174,7 @@ def test_every_figure_of_merit_stands_on_the_screen(learned: Learned) -> None:
 def documented(task: str) -> set[str]:
     """The fields that the document of ``train`` has for this kind."""
     train = DOCS.read_text(encoding="utf-8").split("## `drivetrain evaluate")[0]
-    part = train.split(f"### `{task}`\n")[1].split("\n### ")[0]
+    part = re.split(r"\n###? ", train.split(f"### `{task}`\n")[1])[0]
     return {
         name
         for line in part.splitlines()

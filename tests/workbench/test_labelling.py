@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -168,6 +170,56 @@ def test_what_follows_from_an_edit_is_done_at_the_next_start(pictures: Path, tmp
     assert session.unsettled is None
     item = item_of(session, row)
     assert done == [f"{item.name} {colour_of(item)}"]
+
+
+def test_what_could_not_be_done_is_told_until_it_is_done(pictures: Path, tmp_path: Path) -> None:
+    class Picky:
+        refused: str | None = None
+
+        def settle(self, item: Item, edit: Edit) -> None:
+            self.refused = self.refused or item.name
+            if item.name == self.refused and edit.after.label is not None:
+                raise DataError(f"{item.name} cannot be written; make room")
+
+    session = opened(pictures, tmp_path / "edits.jsonl", aftermath=[Picky()])
+    first, second = (one.asked.row for one in session.following(2, "ann", ()))
+    label(session, first)
+    label(session, second)
+    assert item_of(session, first).name in (session.unsettled or "")
+    session.mark([Change(item_of(session, first).id, Standing(None))], "ann")
+    assert session.unsettled is None
+    session.close()
+
+
+def test_the_newest_edit_of_an_item_has_the_last_word(pictures: Path, tmp_path: Path) -> None:
+    begun, other_written, done = threading.Event(), threading.Event(), list[tuple[str, str | None]]()
+
+    class Slow:
+        def settle(self, item: Item, edit: Edit) -> None:
+            if not begun.is_set():
+                begun.set()
+                assert other_written.wait(30)
+                time.sleep(0.05)
+            done.append((item.name, edit.after.label))
+
+    session = opened(pictures, tmp_path / "edits.jsonl", aftermath=[Slow()])
+    item = item_of(session, 0)
+
+    def says(name: str) -> threading.Thread:
+        thread = threading.Thread(target=session.mark, args=([Change(item.id, Standing(name, Fate.KEPT))], name))
+        thread.start()
+        return thread
+
+    red = says("red")
+    assert begun.wait(30)
+    blue = says("blue")
+    while len(session.edits.edits) < 2:
+        time.sleep(0.01)
+    other_written.set()
+    red.join()
+    blue.join()
+    assert done[-1] == (item.name, session.labels()[0]) == (item.name, "blue")
+    session.close()
 
 
 def test_a_source_that_cannot_be_embedded_is_told(tmp_path: Path) -> None:

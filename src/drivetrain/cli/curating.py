@@ -47,7 +47,7 @@ def suspects(
     json: JsonFlag = False,
     **choices: Any,
 ) -> None:
-    """List what looks wrong in a data set, the most suspicious first.
+    """List what looks wrong in a data set, most suspicious first.
 
     Labels that a model doubts which has not seen the image, copies, copies with other labels, and images unlike the others of
     their class, each with its reason. Nothing is changed.

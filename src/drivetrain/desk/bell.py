@@ -7,9 +7,14 @@ from contextlib import suppress
 
 
 class Bell:
-    """Rings once for everybody who waits at that moment."""
+    """Rings once for everybody who waits at that moment.
+
+    Whoever looks at something in a thread and then waits for news of it asks `rung` before looking: what rang meanwhile counts.
+    """
 
     def __init__(self) -> None:
+        self.rung = 0
+        """Tells how often it has rung; read on the loop."""
         self._loop: asyncio.AbstractEventLoop | None = None
         self._waiting: set[asyncio.Future[None]] = set()
 
@@ -25,12 +30,15 @@ class Bell:
                 loop.call_soon_threadsafe(self._wake)
 
     def _wake(self) -> None:
+        self.rung += 1
         for future in self._waiting:
             if not future.done():
                 future.set_result(None)
 
-    async def wait(self, seconds: float) -> None:
-        """Wait for the bell, or as long."""
+    async def wait(self, seconds: float, since: int | None = None) -> None:
+        """Wait for the bell, or as long; not at all where it has rung since it had rung so often."""
+        if since is not None and since != self.rung:
+            return
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.add(future)
         try:

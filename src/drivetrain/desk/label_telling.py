@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable
 
 from ..core.types import Interval
-from ..data.edits.edit import Edit
 from ..workbench.label_queue import Chosen
 from ..workbench.labelling import Shown
-from .answers import EditAnswer, LeftOut, Overtaken, Place, Share
+from .answers import LeftOut, Share
 from .label_answers import AskedItem, ClassAnswer, LabelState, Suggestion
 from .label_desk import LabelDesk
 
@@ -84,35 +82,4 @@ def asked_item(desk: LabelDesk, shown: Shown) -> AskedItem:
         words=WORDS[shown.asked.chosen],
         suggestion=Suggestion(label=known[0], confidence=round(known[1], 4)) if known else None,
         last_edit=last.id if last else None,
-    )
-
-
-def edit_answers(desk: LabelDesk, edits: Iterable[Edit]) -> list[EditAnswer]:
-    """Lines of the log."""
-    return [_edit_answer(desk, edit) for edit in edits]
-
-
-def overtaken(desk: LabelDesk, edits: Iterable[Edit]) -> list[Overtaken]:
-    """Edits of others that have been overruled unseen."""
-    told = edit_answers(desk, edits)
-    return [Overtaken(item=one.item, name=one.name, edit=one) for one in told]
-
-
-def _edit_answer(desk: LabelDesk, edit: Edit) -> EditAnswer:
-    board = desk.opened().board
-    row = board.rows_by_name.get(edit.item.name)
-    before, after = (Place(label=one.label, labels=None, fate=one.fate) for one in (edit.before, edit.after))
-    return EditAnswer(
-        id=edit.id,
-        at=edit.at,
-        by=edit.by,
-        item=None if row is None else board.keys[row],
-        name=edit.item.name,
-        before=before,
-        after=after,
-        why=edit.why,
-        how=edit.how,
-        undoes=edit.undoes,
-        redoes=edit.redoes,
-        step=edit.step,
     )

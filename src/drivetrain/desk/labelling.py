@@ -3,48 +3,27 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Annotated, TypeVar
 
 from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel
-from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
 
 from ..core.errors import UsageError
 from ..core.records import Role
 from ..data.edits.edit import Change, Fate, Standing
 from ..data.edits.log import Recorded
 from ..data.edits.undoing import Refused
-from ..serve.access import Caller
-from ..serve.http.body import Gone
 from ..serve.http.problems import Problem, documented
-from ..serve.routes.told_body import told_body
-from .bodies import ChangeBody, EditsBody, Relabel, StepBody, described
+from .bodies import ChangeBody, EditsBody, Relabel, StepBody
 from .label_answers import ClassAdded, ClassBody, LabelRecorded, LabelState, NextItems, SkipBody, Skipped
 from .label_desk import LabelDesk
-from .label_telling import asked_item, edit_answers, label_state, overtaken
+from .label_telling import asked_item, label_state
+from .posting import add_post
+from .telling import edit_answers, overtaken
 
-MOST_BYTES = 1 << 20
-MOST_VALUES = 32_768
 MOST_NEXT = 50
 MOST_WAIT_S = 30.0
-
-GONE = Response(status_code=499)
-
-REFUSED = documented(
-    "bad-request",
-    "unauthorized",
-    "forbidden",
-    "not-found",
-    "conflict",
-    "timeout",
-    "too-large",
-    "unsupported-media",
-    "unprocessable",
-    "too-many-requests",
-    "overloaded",
-)
 
 B = TypeVar("B", bound=BaseModel)
 
@@ -81,11 +60,12 @@ def _add_state(router: APIRouter, desk: LabelDesk) -> None:
         loop = asyncio.get_running_loop()
         until_s = loop.time() + wait_s
         while True:
+            rung = desk.bell.rung
             found = await asyncio.to_thread(label_state, desk, by or desk.by)
             left_s = until_s - loop.time()
             if found.mark != known or left_s <= 0:
                 return found
-            await desk.bell.wait(left_s)
+            await desk.bell.wait(left_s, rung)
 
 
 def _add_next(router: APIRouter, desk: LabelDesk) -> None:
@@ -120,28 +100,11 @@ def _add_post(
     answer: type[BaseModel],
     work: Callable[[LabelDesk, B], BaseModel],
 ) -> None:
-    """Add a route that reads a body of a form and answers when what it asks is on disk."""
-    needs = desk.needs(Role.REVIEW)
-
-    async def posted(request: Request, caller: Caller = Depends(needs)) -> Response:
-        try:
-            told = await told_body(
-                desk.bodies, request, caller.client, form, most_bytes=MOST_BYTES, most_values=MOST_VALUES
-            )
-        except Gone:
-            return GONE
+    def done(told: B) -> BaseModel:
         desk.opened()
-        return JSONResponse((await asyncio.to_thread(work, desk, told)).model_dump(mode="json"))
+        return work(desk, told)
 
-    handler: Callable[..., Awaitable[Response]] = posted
-    router.post(
-        f"/v1/desk/{name}",
-        response_model=answer,
-        summary=summary,
-        name=name,
-        openapi_extra=described(form),
-        responses=REFUSED,
-    )(handler)
+    add_post(router, desk, name, summary, form, answer, done)
 
 
 def _edits(desk: LabelDesk, told: EditsBody) -> LabelRecorded:
@@ -181,7 +144,8 @@ def _stepped(desk: LabelDesk, done: Recorded | Refused) -> LabelRecorded:
 
 
 def _recorded(desk: LabelDesk, done: Recorded) -> LabelRecorded:
-    return LabelRecorded(edits=edit_answers(desk, done.edits), overtaken=overtaken(desk, done.overtaken))
+    board = desk.opened().board
+    return LabelRecorded(edits=edit_answers(board, done.edits), overtaken=overtaken(board, done.overtaken))
 
 
 def _add_class(desk: LabelDesk, told: ClassBody) -> ClassAdded:

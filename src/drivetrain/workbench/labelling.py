@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -92,8 +92,6 @@ class LabellingSession:
     seconds: float | None = None
     """From the newest edit until the last refit stood."""
     problem: str | None = None
-    unsettled: str | None = None
-    """The reason why something about an edit could not be done; None where all has been."""
     state: State = "surveying"
 
     def __post_init__(self) -> None:
@@ -105,6 +103,8 @@ class LabellingSession:
         self._leases: dict[int, tuple[str, float]] = {}
         self._history: list[Settling] = []
         self._situation: Situation | None = None
+        self._settling = threading.Lock()
+        self._unsettled: dict[tuple[str, int], str] = {}
         self._thread = threading.Thread(target=self._run, name="labelling", daemon=True)
 
     def start(self) -> None:
@@ -120,6 +120,11 @@ class LabellingSession:
     def listen(self, told: Callable[[], None]) -> None:
         """Have ``told`` called after each change, from any thread."""
         self._listeners.append(told)
+
+    @property
+    def unsettled(self) -> str | None:
+        """The reason why something about an edit could not be done, the newest; None where all has been."""
+        return next(reversed(tuple(self._unsettled.values())), None)
 
     # The standing of items.
 
@@ -222,29 +227,34 @@ class LabellingSession:
         return self.opened.board.lying[self.opened.board.rows_by_name[item.name]]
 
     def _changed(self, edits: Sequence[Edit]) -> None:
-        if self.opened is not None:
-            self._situation = Situation.of(self.opened.board, self.edits)
-        self._settle(edits)
         with self._work:
-            self._dirty_s = self._dirty_s or time.monotonic()
+            if self.opened is not None:
+                self._situation = Situation.of(self.opened.board, self.edits)
+            self._dirty_s = time.monotonic()
             if self.state == "ready":
                 self.state = "refitting"
             self._work.notify_all()
+        self._settle([edit.item.name for edit in edits])
         self._tell()
 
-    def _settle(self, edits: Sequence[Edit]) -> None:
-        """Have done what follows from edits; where it fails, the edits stand, and people are told."""
-        assert self.opened is not None or not edits, "edits are of items that are known"
-        for edit in edits:
-            row = self.opened.board.rows_by_name.get(edit.item.name) if self.opened else None
-            if row is None or self.opened is None:
+    def _settle(self, names: Iterable[str]) -> None:
+        """Have done what follows from the newest edits of items; where it fails, the edits stand, and people are told."""
+        for name in names:
+            row = self.opened.board.rows_by_name.get(name) if self.opened else None
+            if self.opened is None or row is None:
                 continue
-            for one in self.aftermath:
-                try:
-                    one.settle(self.opened.pool.items[row], edit)
-                    self.unsettled = None
-                except (DrivetrainError, OSError) as error:
-                    self.unsettled = str(error)
+            with self._settling:  # one after another, else an older edit could have the last word
+                edit = self.situation.last_edit(row)
+                if edit is not None:
+                    self._settle_one(self.opened.pool.items[row], edit)
+
+    def _settle_one(self, item: Item, edit: Edit) -> None:
+        for place, one in enumerate(self.aftermath):
+            self._unsettled.pop((item.name, place), None)
+            try:
+                one.settle(item, edit)
+            except (DrivetrainError, OSError) as error:
+                self._unsettled[item.name, place] = str(error)
 
     # Learning, in a thread of its own.
 
@@ -284,9 +294,10 @@ class LabellingSession:
         pool = self.look(self.surveying)
         board = Board(pool.items, pool.facts, pool.duplicates.groups_N)
         queue = LabelQueue(pool.features_AD, pool.duplicates.groups_N, self.seed, pool.taught is not None)
-        self._situation = Situation.of(board, self.edits)
-        self.opened = Opened(pool, board, queue)
-        self._settle([one.last for one in self._situation.stood.values()])
+        with self._work:
+            self._situation = Situation.of(board, self.edits)
+            self.opened = Opened(pool, board, queue)
+        self._settle([board.items[row].name for row in self.situation.stood])
         self._refit(None)
 
     def _refit(self, since_s: float | None) -> None:

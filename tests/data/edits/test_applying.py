@@ -144,7 +144,8 @@ def test_edits_of_what_was_moved_go_on_from_there(bears: Path) -> None:
 
 
 def test_frames_of_a_video_stay_in_their_group_wherever_they_are_moved(bears: Path) -> None:
-    lines = [json.dumps({"name": f"black/{number}.png", "group": "video 7"}) + "\n" for number in range(3)]
+    origin = {"sha256": "", "source": "video", "at": "2026-01-02T03:04:05+00:00", "group": "video 7"}
+    lines = [json.dumps({"name": f"black/{number}.png", **origin}) + "\n" for number in range(3)]
     (bears / "provenance.jsonl").write_text("".join(lines), encoding="utf-8")
     mark(bears, "black/0.png", Standing("teddy"))
     apply_edits(bears, "ada", NOW)

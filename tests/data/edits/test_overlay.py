@@ -271,15 +271,20 @@ def test_what_is_no_path_has_no_log(bears: Path) -> None:
     assert len(read(dataset, TargetOptions(), None, bears).dataset.items) == 8
 
 
+ORIGIN = {"sha256": "", "source": "video", "at": "2026-01-02T03:04:05+00:00"}
+
+
 def test_frames_of_one_video_are_one_group(bears: Path) -> None:
     lines = [{"name": f"{number}.png", "group": "video 7"} for number in range(2)] + [{"name": "2.png", "group": None}]
-    text = "".join(json.dumps({**line, "sha256": "", "source": "video"}) + "\n" for line in lines)
+    text = "".join(json.dumps({**ORIGIN, **line}) + "\n" for line in lines)
     (bears / "black" / "provenance.jsonl").write_text(text + '{"name": "3.png", "gro', encoding="utf-8")
     found = open_source(bears)
     groups = {item.name: item.group for item in found.items if item.group}
     assert groups == {"black/0.png": "black/video 7", "black/1.png": "black/video 7"}
     assert found.notes == ("provenance.jsonl: 2 images are in groups by where they came from",)
-    (bears / "provenance.jsonl").write_text('{"name": "black/0.png", "group": "v"}\n', encoding="utf-8")
+    (bears / "provenance.jsonl").write_text(
+        json.dumps({**ORIGIN, "name": "black/0.png", "group": "v"}) + "\n", encoding="utf-8"
+    )
     groups = {one.name: one.group for one in chapter().datasets(bears).train.samples if one.group}
     assert groups == {"black/0.png": "black/video 7"}
     (bears / "provenance.jsonl").write_text('{"nam\n', encoding="utf-8")

@@ -6,10 +6,9 @@ import json
 from collections.abc import Iterable
 from pathlib import Path
 
-from ...core.errors import SourceError
 from ...core.plain_file import read_plain
 from ..edits.places import LOG
-from .line import FILE
+from .record import read_record
 
 
 def groups_below(root: Path, folders: Iterable[str]) -> dict[str, str]:
@@ -20,9 +19,8 @@ def groups_below(root: Path, folders: Iterable[str]) -> dict[str, str]:
     """
     found: dict[str, str] = {}
     for folder in sorted(folders, key=lambda one: one.count("/") + bool(one)):  # the nearest record counts
-        path = root / folder / FILE
         start = f"{folder}/" if folder else ""
-        found |= {start + name: start + group for name, group in _groups(path).items()}
+        found |= {start + name: start + group for name, group in _groups(root / folder).items()}
     return _followed(found, root) if found else found
 
 
@@ -44,25 +42,6 @@ def _followed(groups: dict[str, str], root: Path) -> dict[str, str]:
     return groups
 
 
-def _groups(path: Path) -> dict[str, str]:
-    try:
-        data = read_plain(path)
-    except (FileNotFoundError, NotADirectoryError):
-        return {}
-    except OSError as error:
-        raise SourceError(f"cannot read {path}: {error.strerror or error}; check its permissions") from None
-    found: dict[str, str] = {}
-    # Behind the last line end stands a line whose writer was killed.
-    for number, raw in enumerate(data.split(b"\n")[:-1], start=1):
-        if not raw.strip():
-            continue
-        try:
-            line = json.loads(raw)
-            name, group = line["name"], line.get("group")
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-            raise SourceError(f"{path}, line {number}, is no provenance; correct the line, or take it out") from None
-        if group is None:
-            found.pop(name, None)  # the last line about an item counts
-        else:
-            found[name] = str(group)
-    return found
+def _groups(folder: Path) -> dict[str, str]:
+    lines = {line.name: line for line in read_record(folder)}  # the last line about an item counts
+    return {name: line.group for name, line in lines.items() if line.group is not None}

@@ -30,10 +30,10 @@ def read_record(folder: Path) -> tuple[Provenance, ...]:
     path = folder / FILE
     try:
         text = read_plain(path)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return ()
     except OSError as error:
-        raise SourceError(f"{path} cannot be read ({error.strerror or error})") from None
+        raise SourceError(f"cannot read {path}: {error.strerror or error}; check its permissions") from None
     found = []
     for number, line in enumerate(text.splitlines(keepends=True), 1):
         if not line.endswith(b"\n"):
@@ -42,7 +42,7 @@ def read_record(folder: Path) -> tuple[Provenance, ...]:
             continue
         try:
             found.append(from_line(line.decode("utf-8")))
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise SourceError(
                 f"{path}, line {number}, is no provenance ({error}); correct the line, or take it out"
             ) from None

@@ -2,82 +2,44 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable
-from typing import TypeVar
-
-from fastapi import APIRouter, Depends
-from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from fastapi import APIRouter
 
 from ...core.errors import DataError
-from ...core.records import Role
 from ...data.edits.edit import Change
 from ...data.edits.log import Recorded as Done
 from ...data.edits.undoing import Refused
-from ...serve.access import Caller
-from ...serve.http.body import Gone
-from ...serve.http.problems import Problem, documented
-from ...serve.routes.told_body import told_body
+from ...serve.http.problems import Problem
 from ...workbench.wish import relabelled, with_fate
 from ..answers import Recorded, Stepped
-from ..bodies import ChangeBody, EditsBody, Relabel, StepBody, described
+from ..bodies import ChangeBody, EditsBody, Relabel, StepBody
 from ..desk import Desk
+from ..posting import add_post
 from ..telling import edit_answers, overtaken
-
-T = TypeVar("T")
-
-# Room for 2,000 changes with long labels.
-MOST_BYTES = 4 << 20
-MOST_VALUES = 32_768
-
-GONE = Response(status_code=499)
-
-REFUSED = documented(
-    "bad-request",
-    "unauthorized",
-    "forbidden",
-    "not-found",
-    "conflict",
-    "timeout",
-    "too-large",
-    "unsupported-media",
-    "unprocessable",
-    "too-many-requests",
-    "overloaded",
-    "store-unavailable",
-)
 
 
 def edit_routes(desk: Desk) -> APIRouter:
     """The routes, bound to a desk."""
     router = APIRouter(tags=["desk"])
-    _add_edits(router, desk)
-    _add_step(router, desk, "undo", "Take back one's last step", desk.session.undo)
-    _add_step(router, desk, "redo", "Make again what was taken back last", desk.session.redo)
-    return router
 
-
-def _add_edits(router: APIRouter, desk: Desk) -> None:
-    needs = desk.needs(Role.REVIEW)
-
-    @router.post(
-        "/v1/desk/edits",
-        response_model=Recorded,
-        summary="Keep, relabel or remove items",
-        openapi_extra=described(EditsBody),
-        responses=REFUSED,
-    )
-    async def edits(request: Request, caller: Caller = Depends(needs)) -> Response:
+    def edits(told: EditsBody) -> Recorded:
         """All changes of one body are one step to undo. The last writer of an item wins; `overtaken` names the edits of others
         that `seen` did not."""
-        try:
-            told = await told_body(
-                desk.bodies, request, caller.client, EditsBody, most_bytes=MOST_BYTES, most_values=MOST_VALUES
-            )
-        except Gone:
-            return GONE
-        return JSONResponse((await asyncio.to_thread(_recorded, desk, told)).model_dump(mode="json"))
+        return _recorded(desk, told)
+
+    def undo(told: StepBody) -> Stepped:
+        """One step of this person's; refused where somebody else has changed an item since."""
+        desk.board()
+        return _stepped(desk, desk.session.undo(told.by))
+
+    def redo(told: StepBody) -> Stepped:
+        """One step of this person's; refused where somebody else has changed an item since."""
+        desk.board()
+        return _stepped(desk, desk.session.redo(told.by))
+
+    add_post(router, desk, "edits", "Keep, relabel or remove items", EditsBody, Recorded, edits)
+    add_post(router, desk, "undo", "Take back one's last step", StepBody, Stepped, undo)
+    add_post(router, desk, "redo", "Make again what was taken back last", StepBody, Stepped, redo)
+    return router
 
 
 def _recorded(desk: Desk, told: EditsBody) -> Recorded:
@@ -85,25 +47,12 @@ def _recorded(desk: Desk, told: EditsBody) -> Recorded:
     twice = len(told.changes) - len({change.id for change in told.changes})
     if twice:
         raise Problem("unprocessable", f"{twice} items are named twice; name each once")
-    changes = [_change(desk, change) for change in told.changes]
-    done = written(lambda: session.mark(changes, told.by))
+    done = session.mark([_change(desk, change) for change in told.changes], told.by)
     return Recorded(
         edits=edit_answers(desk.board(), done.edits),
         overtaken=overtaken(desk.board(), done.overtaken),
         last_edit_id=session.edits.last_edit_id,
     )
-
-
-def written(work: Callable[[], T]) -> T:
-    """Write into the log.
-
-    Raises:
-        Problem: it cannot be written to (503).
-    """
-    try:
-        return work()
-    except DataError as error:
-        raise Problem("store-unavailable", f"nothing was changed: {error}", retry_after_s=5) from None
 
 
 def _change(desk: Desk, told: ChangeBody) -> Change:
@@ -120,29 +69,7 @@ def _change(desk: Desk, told: ChangeBody) -> Change:
     return Change(board.items[row].id, to, told.why, told.how, told.seen)
 
 
-def _add_step(router: APIRouter, desk: Desk, name: str, summary: str, step: Callable[[str], Done | Refused]) -> None:
-    needs = desk.needs(Role.REVIEW)
-
-    async def stepped(request: Request, caller: Caller = Depends(needs)) -> Response:
-        """One step of this person's; refused where somebody else has changed an item since."""
-        try:
-            told = await told_body(desk.bodies, request, caller.client, StepBody, most_bytes=4096, most_values=16)
-        except Gone:
-            return GONE
-        desk.board()
-        done = await asyncio.to_thread(lambda: written(lambda: step(told.by)))
-        if isinstance(done, Refused):
-            raise Problem("conflict", done.sentence)
-        edits = edit_answers(desk.board(), done.edits)
-        answer = Stepped(edits=edits, last_edit_id=desk.session.edits.last_edit_id)
-        return JSONResponse(answer.model_dump(mode="json"))
-
-    handler: Callable[..., Awaitable[Response]] = stepped
-    router.post(
-        f"/v1/desk/{name}",
-        response_model=Stepped,
-        summary=summary,
-        name=name,
-        openapi_extra=described(StepBody),
-        responses=REFUSED,
-    )(handler)
+def _stepped(desk: Desk, done: Done | Refused) -> Stepped:
+    if isinstance(done, Refused):
+        raise Problem("conflict", done.sentence)
+    return Stepped(edits=edit_answers(desk.board(), done.edits), last_edit_id=desk.session.edits.last_edit_id)
