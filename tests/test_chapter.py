@@ -64,6 +64,7 @@ def test_every_cell_runs_and_shows_what_it_should(executed: tuple[Any, Path]) ->
     for code in ("show_batch(max_n=4", "show_batch(max_n=8", "plot_top_losses", "overlay()"):
         assert "image/png" in output_of(notebook, code), code
     assert "image/svg+xml" in output_of(notebook, "plot_confusion_matrix")
+    assert "widget-view" in output_of(notebook, "ImageClassifierCleaner(learn)")
     assert "item_tfms[0] Resize" in output_of(notebook, "summary(path)")
     assert "error_rate" in output_of(notebook, "learn.validate()")
 

@@ -198,7 +198,7 @@ def test_every_json_field_of_store_keys_and_apps_is_documented(workplace: Path) 
     assert set(said("store prune s.db --images-days 1 --dry-run")) == documented("drivetrain store prune")
     assert set(said("store migrate s.db")) == in_words("drivetrain store migrate")
     assert set(said("keys revoke gateway --store s.db")) == documented("drivetrain keys add") - {"secret"}
-    assert set(said(f"app {kept} --to docker --out handed-over")) == documented("drivetrain app")
+    assert set(said(f"app {kept} --to docker --out handed-over")) == documented("drivetrain app BUNDLE")
 
 
 def test_internal_links_lead_somewhere() -> None:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from command_line import CommandLine
@@ -16,6 +19,7 @@ from drivetrain.data.edits.edit import Change, Fate, Standing
 from drivetrain.data.edits.log import EditLog
 from drivetrain.data.edits.places import log_place
 
+JSON_PAGE = (Path(__file__).parents[2] / "docs" / "json.md").read_text(encoding="utf-8")
 NOW = datetime(2026, 5, 4, 9, 30, tzinfo=UTC)
 
 
@@ -63,6 +67,32 @@ def test_edits_are_listed(bears: Path, drivetrain: CommandLine) -> None:
     assert document["log"] == str(bears / "edits.jsonl")
     assert document["applied"] == []
     assert len(drivetrain("edits", bears, "--by", "ben", "--json").document["edits"]) == 1
+
+
+def test_every_field_is_documented(bears: Path, drivetrain: CommandLine) -> None:
+    for words in (["apply"], ["edits"], ["undo", "--all"], ["edits"], ["redo"]):
+        section = next(
+            part for part in JSON_PAGE.split("\n## ") if f"`drivetrain {words[0]} DATA" in part.splitlines()[0]
+        )
+        named = set(re.findall(r"`([^`]+)`", section))
+        document = drivetrain(words[0], bears, *words[1:], "--json").document
+        missing = {
+            name
+            for name in fields(document)
+            if not any(one.startswith(f"{name}[") or f"{name}[".startswith(f"{one}[") for one in named)
+        }
+        assert not missing, f"{words[0]}: {missing} are not in docs/json.md"
+
+
+def fields(document: Any, before: str = "") -> Iterator[str]:
+    if isinstance(document, dict):
+        for name, value in document.items():
+            yield from fields(value, f"{before}.{name}" if before else name)
+    elif isinstance(document, list) and any(isinstance(one, dict) for one in document):
+        for one in document:
+            yield from fields(one, f"{before}[]")
+    else:
+        yield before
 
 
 def test_applied_undone_and_redone(bears: Path, drivetrain: CommandLine) -> None:

@@ -17,6 +17,8 @@ from typing import Any
 
 import httpx2 as httpx
 
+from drivetrain.data.edits.log import EditLog
+
 START_S = 120.0
 FATES = ("keep", "remove", "open")
 
@@ -46,8 +48,17 @@ class RunningDesk:
             found = self.state()
             if found["ranking"]["state"] == "ready":
                 return found
+            assert found["ranking"]["state"] != "failed", found["ranking"]["problem"]
             time.sleep(0.05)
         raise AssertionError(found)
+
+    def until_listed(self, seconds: float = START_S) -> dict[str, dict[str, Any]]:
+        """Until there are items to mark, which is before the set has been ranked; every item by its id."""
+        until = time.monotonic() + seconds
+        while self.client.get("/v1/desk/items?limit=1").status_code == 503:
+            assert time.monotonic() < until, "the survey takes too long"
+            time.sleep(0.05)
+        return self.items()
 
     def items(self) -> dict[str, dict[str, Any]]:
         """Every item by its id."""
@@ -128,6 +139,8 @@ class Marking:
 def kill_while_marking(source: Path, cache: Path, moments_s: Sequence[float], *flags: str) -> int:
     """Kill a desk that many times, each time so long after marking began; the number of acknowledged edits.
 
+    After each kill the log is read here, and the next desk is asked.
+
     Raises:
         AssertionError: one of them was lost.
     """
@@ -137,11 +150,10 @@ def kill_while_marking(source: Path, cache: Path, moments_s: Sequence[float], *f
     marked = 0
     for number, moment_s in enumerate([*moments_s, None]):
         with running_desk(source, cache, *flags) as desk:
-            desk.until_ready()
-            items = desk.items()
+            items = desk.until_listed()
+            logged = {edit.id for edit in EditLog.open(Path(desk.told["log"])).edits}
             for item, (to, edit) in acknowledged.items():
-                history = [one["id"] for one in desk.client.get(f"/v1/desk/items/{item}").json()["history"]]
-                assert edit in history, f"lost: {items[item]}"
+                assert edit in logged, f"lost: {items[item]}"
                 if item not in unanswered:  # whose last request may have been written, and nobody was told
                     assert (items[item]["fate"], items[item]["last_edit"]) == (fates[to], edit), f"other: {items[item]}"
             if moment_s is None:

@@ -6,6 +6,7 @@ import re
 import shutil
 import signal
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import pytest
 from desk_process import DeskProcess, cleaning
 
 from browsing import loaded, visit
+from drivetrain.data.edits.applying import apply_edits
 from drivetrain.serve.http.console import STATIC
 
 pytestmark = pytest.mark.processes
@@ -257,3 +259,69 @@ def test_everything_that_can_be_pressed_has_a_name(browser: Any, desk: DeskProce
                 .map(e => e.outerHTML)"""
         )
         assert nameless == []
+
+
+def test_an_audit_is_judged_blind_and_told_in_a_figure(browser: Any, desk: DeskProcess) -> None:
+    with visit(browser, desk.address) as page:
+        panel = page.get_by_role("region", name="Audit")
+        panel.get_by_label("Pictures").fill("10")
+        panel.get_by_role("button", name="Start an audit").click()
+        page.get_by_text("Audit: is the label right?").wait_for()
+        page.wait_for_function("() => document.querySelectorAll('ul.grid button[data-index]').length === 12")
+        items = desk.get("/v1/desk/items", audit=True)["items"]
+        assert named(page) == [Path(item["name"]).name for item in items]
+        assert page.locator("ul.grid .suggested").count() == 0
+        words = cards(page).evaluate_all("all => all.map(e => e.ariaLabel)")
+        assert all(";" not in one and "suggested" not in one for one in words)
+        cards(page).first.focus()
+        page.keyboard.press("s")  # there is nothing to take
+        page.keyboard.press("k")
+        page.keyboard.press("x")
+        panel.get_by_text("2 of 12 random pictures judged").wait_for()
+        # A page that comes later goes on where this one was left.
+        page.reload()
+        page.wait_for_function("() => document.activeElement?.dataset?.index === '2'")
+        page.keyboard.press("Enter")
+        page.get_by_text("Part of the audit").wait_for()
+        assert page.get_by_text("The most alike").count() == 0
+        for _ in items[2:]:
+            page.keyboard.press("k")
+        page.get_by_text("That was the last one to look at in this list").wait_for()
+        page.get_by_role("button", name="Back to the list").click()
+        panel.get_by_text("All 12 random pictures judged").wait_for()
+        panel.get_by_text(re.compile("of the labels are wrong")).first.wait_for()
+        lines = desk.logged_in_time(12)
+        assert [(line["item"]["name"], line["how"]) for line in lines] == [(item["name"], "blind") for item in items]
+        assert [line["after"]["fate"] for line in lines] == ["kept", "removed"] + ["kept"] * 10
+
+
+def test_edits_bear_the_name_that_the_desk_was_started_with(browser: Any, desk: DeskProcess) -> None:
+    name = desk.get("/v1/whoami")["desk"]["name"]
+    assert name
+    with visit(browser, desk.address) as page:
+        cards(page).first.wait_for()
+        cards(page).first.focus()
+        page.keyboard.press("x")
+        kept(page)
+        page.get_by_text("1 changed").wait_for()
+        assert [line["by"] for line in desk.logged_in_time(1)] == [name]
+
+
+def test_thumbnails_are_kept_by_the_browser_and_found_after_files_were_moved(browser: Any, desk: DeskProcess) -> None:
+    first = desk.get("/v1/desk/items", fate="open", limit=1)["items"][0]
+    desk.mark(first["id"], "remove", "ann")
+    assert apply_edits(desk.folder, "ann", datetime.now(UTC)).journal is not None
+    assert not (desk.folder / first["name"]).exists()
+    with visit(browser, f"{desk.address}/#/clean?fate=removed") as page:
+        assert loaded(page.locator("ul.grid img").first)
+        page.get_by_role("button", name=re.compile("^All ")).first.click()
+        assert loaded(page.locator("ul.grid img").nth(3))
+        thumbnails = """() => Object.fromEntries(performance.getEntriesByType('resource')
+            .filter(e => e.name.includes('/thumbnail') && e.responseEnd > 0).map(e => [e.name, e.transferSize]))"""
+        before = page.evaluate(thumbnails)
+        page.reload()
+        assert loaded(page.locator("ul.grid img").nth(3))
+        after = page.evaluate(thumbnails)
+        again = before.keys() & after.keys()
+        assert len(again) >= 4
+        assert {after[name] for name in again} == {0}

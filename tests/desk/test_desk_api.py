@@ -27,11 +27,11 @@ def test_the_desk_at_a_glance(client: TestClient, source: Path) -> None:
     assert found["suspects"] >= len(WRONG)
     assert (found["can_undo"], found["can_redo"], found["last_edit_id"]) == (False, False, None)
     assert found["log"] == str(source / "edits.jsonl")
-    assert found["by"] == "ann"
     assert not (source / "edits.jsonl").exists()
     who = client.get("/v1/whoami").json()
     assert who["desk"]["mode"] == "clean"
     assert who["desk"]["pages"][:2] == ["clean", "duplicates"]
+    assert who["desk"]["name"] == "ann"
 
 
 def test_a_desk_answers_while_it_surveys(source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -49,6 +49,8 @@ def test_a_desk_answers_while_it_surveys(source: Path, monkeypatch: pytest.Monke
     client = opened(desk_of(source))
     try:
         until(client, "surveying", 0)
+        assert client.get("/v1/desk/audit").json()["drawn"] == 0
+        assert client.post("/v1/desk/audit", json={"size": 10}).status_code == 503
         while client.get("/v1/desk").json()["ranking"]["items_done"] < 10:
             time.sleep(0.01)
         ranking = client.get("/v1/desk").json()["ranking"]

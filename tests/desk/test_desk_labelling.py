@@ -79,7 +79,12 @@ def wait_for(client: TestClient, version: int) -> dict[str, Any]:
 
 
 def test_the_console_is_told_which_page_to_show(client: TestClient) -> None:
-    assert client.get("/v1/whoami").json()["desk"] == {"mode": "label", "source": "pictures", "pages": ["label"]}
+    assert client.get("/v1/whoami").json()["desk"] == {
+        "mode": "label",
+        "source": "pictures",
+        "pages": ["label"],
+        "name": "ann",
+    }
 
 
 def test_from_nothing_to_a_model_over_http(client: TestClient) -> None:

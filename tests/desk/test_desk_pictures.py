@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import io
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from PIL import Image
-from sets import ids
+from sets import WRONG, ids, mark
 from starlette.testclient import TestClient
 
+from drivetrain.data.edits.applying import apply_edits, take_back
+from drivetrain.data.edits.log import EditLog
 from drivetrain.desk.pictures import LARGEST_SIDE, SIDE, Thumbnails
 
 pytestmark = pytest.mark.trains
@@ -22,7 +25,13 @@ def test_a_thumbnail_is_a_small_jpeg_that_a_browser_may_keep(client: TestClient)
     assert Image.open(io.BytesIO(found.content)).size == (96, 80)
     assert "sandbox" in found.headers["content-security-policy"]
     assert found.headers["cache-control"] == "private, no-cache"
-    assert "immutable" in client.get(f"{address}?v=abc").headers["cache-control"]
+    assert client.get(f"{address}?v=abc").headers["cache-control"] == "private, no-cache"
+    item = next(
+        one for one in client.get("/v1/desk/items?limit=500").json()["items"] if one["name"] == "stripes/06.jpg"
+    )
+    for what in ("thumbnail", "image"):
+        at = f"/v1/desk/items/{item['id']}/{what}?v={item['content']}"
+        assert "immutable" in client.get(at).headers["cache-control"]
     again = client.get(address, headers={"if-none-match": found.headers["etag"]})
     assert (again.status_code, again.content) == (304, b"")
     assert client.get(address, headers={"if-none-match": '"another"'}).status_code == 200
@@ -48,6 +57,44 @@ def test_a_file_that_is_gone_or_broken_is_said_to_be(client: TestClient, source:
             assert answer.status_code == 404
             assert answer.json()["detail"].startswith(f"{name} cannot be shown: ")
     assert client.get("/v1/desk/items/nothing/thumbnail").status_code == 404
+
+
+def test_a_file_that_was_overwritten_is_shown_and_never_kept(client: TestClient, source: Path) -> None:
+    item = next(
+        one for one in client.get("/v1/desk/items?limit=500").json()["items"] if one["name"] == "stripes/06.jpg"
+    )
+    at = f"/v1/desk/items/{item['id']}/thumbnail?v={item['content']}"
+    before = (source / "stripes/06.jpg").read_bytes()
+    Image.new("RGB", (50, 20), "red").save(source / "stripes/06.jpg")
+    shown = client.get(at)
+    assert Image.open(io.BytesIO(shown.content)).size == (50, 20)
+    assert shown.headers["cache-control"] == "no-store"
+    assert "etag" not in shown.headers
+    (source / "stripes/06.jpg").write_bytes(before)
+    found = client.get(at)
+    assert Image.open(io.BytesIO(found.content)).size == (96, 80)
+    assert "immutable" in found.headers["cache-control"]
+
+
+def test_files_that_applying_moved_are_found_and_so_they_are_when_it_is_undone(
+    client: TestClient, source: Path
+) -> None:
+    known = ids(client)
+    wishes = {known[WRONG[0]]: {"label": "discs"}, known[WRONG[1]]: "remove"}
+    bytes_of = {name: (source / name).read_bytes() for name in WRONG[:2]}
+    assert mark(client, wishes).status_code == 200
+    log = source / "edits.jsonl"
+    assert apply_edits(source, "ann", datetime.now(UTC)).journal is not None
+    assert not any((source / name).exists() for name in WRONG[:2])
+    for name in WRONG[:2]:
+        for what in ("thumbnail", "image"):
+            found = client.get(f"/v1/desk/items/{known[name]}/{what}")
+            assert found.status_code == 200, found.text
+        assert found.content == bytes_of[name]
+    opened = EditLog.open(log)
+    take_back(opened, opened.standings.applied[-1].journal, "ann", datetime.now(UTC))
+    for name in WRONG[:2]:
+        assert client.get(f"/v1/desk/items/{known[name]}/image").content == bytes_of[name]
 
 
 def test_those_asked_for_last_are_kept_within_the_bound(drawn: Path) -> None:

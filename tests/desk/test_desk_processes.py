@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import signal
 import socket
 import subprocess
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx2 as httpx
@@ -16,6 +19,7 @@ import pytest
 from process import kill_while_marking, running_desk
 from sets import COPY, ITEMS
 
+from drivetrain.cli.desk import STOPPED
 from drivetrain.data.edits.log import EditLog
 from drivetrain.desk import start
 from tiny_backbone import TINY
@@ -32,9 +36,9 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_no_acknowledged_edit_is_lost_when_a_desk_is_killed(source: Path, cache: Path) -> None:
-    moments = np.random.default_rng(7).uniform(0.0, 0.4, 4).tolist()
+    moments = np.random.default_rng(7).uniform(0.0, 0.4, 3).tolist()
     marked = kill_while_marking(source, cache, moments, *NETWORK)
-    assert marked >= 4
+    assert marked >= 3
     log = EditLog.open(source / "edits.jsonl")
     assert len(log.edits) >= marked
     for line in (source / "edits.jsonl").read_bytes().splitlines():
@@ -51,6 +55,39 @@ def test_a_desk_that_is_told_to_stop_ends_as_it_should(source: Path, cache: Path
         assert desk.process.wait(30) == 0
         assert desk.process.stderr is not None
         assert "Traceback" not in desk.process.stderr.read()
+
+
+def test_ctrl_c_while_a_page_waits_ends_at_once_with_one_sentence(source: Path, cache: Path) -> None:
+    command = [sys.executable, "-m", "drivetrain", "clean", str(source), "--no-open", "--port", "0", "--audit", "10"]
+    process = subprocess.Popen(
+        [*command, *NETWORK],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"DRIVETRAIN_CACHE": str(cache)},
+    )
+    try:
+        assert process.stdout is not None
+        address = next(word for line in process.stdout for word in line.split() if word.startswith("http://"))
+        with httpx.Client(base_url=address, timeout=60) as client, ThreadPoolExecutor() as aside:
+            state = client.get("/v1/desk").json()
+            while state["ranking"]["state"] != "ready":
+                time.sleep(0.1)
+                state = client.get("/v1/desk").json()
+            while client.get("/v1/desk/audit").json()["drawn"] != 12:
+                time.sleep(0.1)
+            waits = aside.submit(client.get, f"/v1/desk/changes?version={state['ranking']['version']}&wait_s=25")
+            time.sleep(0.5)
+            assert not waits.done()
+            process.send_signal(signal.SIGINT)
+            assert waits.result(20).json()["edits"] == []
+        said, errors = process.communicate(timeout=30)
+        assert process.returncode == 0
+        assert said.splitlines()[-1] == STOPPED
+        assert errors == ""
+    finally:
+        process.kill()
+        process.wait()
 
 
 def test_a_desk_can_be_stopped_while_it_surveys(source: Path, tmp_path: Path) -> None:

@@ -16,7 +16,19 @@ from drivetrain.core.types import ItemId
 from drivetrain.data.edits.edit import Change, Fate, Standing
 from drivetrain.data.edits.log import EditLog
 from drivetrain.stats.stratified import Stratum
-from drivetrain.workbench.audit import KIND, MIXED_IN, Answers, Audit, Drawn, answers, draw_from, keep, latest, vouched
+from drivetrain.workbench.audit import (
+    KIND,
+    MIXED_IN,
+    Answers,
+    Audit,
+    Drawn,
+    answers,
+    draw_from,
+    keep,
+    latest,
+    still_there,
+    vouched,
+)
 from drivetrain.workbench.audit_estimate import LOOKS, Estimate
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -75,6 +87,32 @@ def test_every_other_item_is_drawn_as_often() -> None:
             counts[int(one.item.name[:3])] += 1
     expected = 400 * 60 / 260
     assert np.abs(counts[40:] - expected).max() < 5 * np.sqrt(expected)
+
+
+def test_a_label_is_judged_as_it_was_drawn(log: EditLog, tell: Tell) -> None:
+    audit = drawn()
+    first, second, third = (one.item for one in audit.items[:3])
+    labels = {one.item: one.label for one in audit.items}
+    other = {"cat": "dog", "dog": "cat"}
+    for item in (first, second):  # somebody takes a suggestion, and this is no answer
+        tell(item, Standing(other[labels[item]], Fate.KEPT), how=ToldHow.ASSISTED)
+    assert answers(audit, log).wrong == {}
+    tell(first, Standing(other[labels[first]], Fate.KEPT), hours=2)
+    tell(second, Standing(labels[second], Fate.KEPT), hours=2)
+    tell(third, Standing(labels[third], Fate.REMOVED), hours=2)
+    assert answers(audit, log).wrong == {first.name: True, second.name: False, third.name: True}
+    tell(third, Standing(labels[third], Fate.OPEN), hours=3)
+    assert answers(audit, log).wrong == {first.name: True, second.name: False}
+
+
+def test_an_item_that_is_gone_is_not_waited_for(log: EditLog, tell: Tell) -> None:
+    audit = drawn()
+    gone, moved, told = (one.item for one in audit.items[:3])
+    tell(told)
+    left = [item for item, _ in ITEMS if item not in (gone, moved, told)] + [ItemId("elsewhere.png", moved.sha256)]
+    found = still_there(answers(audit, log), left)
+    assert [one.item for one in found.audit.items] == [one.item for one in audit.items if one.item != gone]
+    assert found.wrong == {told.name: False}
 
 
 def test_what_a_person_has_looked_at_is_not_drawn(log: EditLog, tell: Tell) -> None:

@@ -16,6 +16,8 @@ export interface DeskWho {
   mode: string;
   source: string;
   pages: readonly string[];
+  /** The name for whoever gives none; null where several people may come. */
+  name?: string | null;
 }
 
 export class Session {

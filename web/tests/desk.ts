@@ -13,6 +13,7 @@ export function deskItem(id: string, changes: Partial<Item> = {}): Item {
     score: 0.9,
     reasons: [{ code: "label", text: "it looks like teddy" }],
     fate: "open",
+    content: `c0ffee${id}`,
     last_edit: null,
     by: null,
     width: 400,
@@ -56,6 +57,7 @@ export class FakeDesk {
       labels,
       items: this.items.length,
       fates,
+      relabelled: this.items.filter(({ name, label, fate }) => fate !== "removed" && label !== name.split("/")[0]).length,
       suspects: fates.open,
       ranking: { version: this.version, state: "ready", problem: null, stage: null, items_done: 6, items_total: 6, seconds: 0.4 },
       can_undo: this.steps.length > 0,
@@ -66,7 +68,6 @@ export class FakeDesk {
       left_out_total: 0,
       notes: [],
       log: "bears/edits.jsonl",
-      by: "keeper",
       lost: [],
     };
   }
@@ -101,7 +102,7 @@ export class FakeDesk {
   answer = async (url: URL, init: RequestInit): Promise<Response | undefined> => {
     const { pathname: path, searchParams: query } = url;
     const body = () => JSON.parse(init.body as string);
-    if (path === "/v1/whoami") return json({ keys_required: false, role: "admin", name: null, version: "0.3.0", desk: { mode: "clean", source: "bears", pages: ["clean", "duplicates"] } });
+    if (path === "/v1/whoami") return json({ keys_required: false, role: "admin", name: null, version: "0.3.0", desk: { mode: "clean", source: "bears", pages: ["clean", "duplicates"], name: "keeper" } });
     if (path === "/v1/desk") return json(this.overview());
     if (path === "/v1/desk/edits") {
       if (this.refuse === "lost") {

@@ -116,7 +116,8 @@ def _print_audit(found: Look, source: str) -> None:
     if still_open:
         print_line("")
         print_line("Next: say of each whether its label is right, without a suggestion in sight")
-        print_line(f"  drivetrain clean {quoted(source)}")
+        unsuspected = sum(not one.suspected for one in found.audit.answers.audit.items)
+        print_line(f"  drivetrain clean {quoted(source)} --audit {unsuspected}")
 
 
 def _labels(label: str | None, suggested: str | None) -> str:

@@ -41,6 +41,9 @@ READ_BY = frozenset(
 )
 ROWS = tuple(row for row in table() if row.name in READ_BY)
 
+STOPPED = "Stopped; whatever was marked is kept."
+"""The last line of a desk that was told to stop."""
+
 Host = Annotated[str, typer.Option(help="Address to listen on. Others can reach all but 127.0.0.1: they need a key.")]
 Port = Annotated[
     int | None,
@@ -61,6 +64,18 @@ Open = Annotated[
 ]
 
 
+AuditSize = Annotated[
+    int | None,
+    typer.Option(
+        "--audit",
+        min=1,
+        max=2000,
+        metavar="N",
+        help="Begin with an audit, or go on with it: N random images and some suspects, with nothing suggested.",
+    ),
+]
+
+
 @with_options(ROWS)
 def clean(
     context: typer.Context,
@@ -70,6 +85,7 @@ def clean(
     by: By = None,
     key_file: KeyFile = None,
     open_browser: Open = None,
+    audit: AuditSize = None,
     *,
     json: JsonFlag = False,
     **choices: Any,
@@ -81,12 +97,15 @@ def clean(
     """
     from ..desk.start import DeskOptions, run
     from ..training.choices import options_of
+    from .console import print_line
 
     check_cache(source, choices["cache"], choices["use_cache"])
     training = options_of(cast("Choices", given(context, ROWS, choices)), None)
     opens = sys.stdout.isatty() and not json if open_browser is None else open_browser
-    options = DeskOptions(source, training, host, port, by, key_file, opens)
+    options = DeskOptions(source, training, host, port, by, key_file, opens, audit=audit)
     run(options, _say_json if json else say)
+    if not json:
+        print_line(STOPPED)
 
 
 def say(desk: Desk, address: str) -> None:

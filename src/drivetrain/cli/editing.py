@@ -36,10 +36,11 @@ def apply(
     Labels become folders, or cells of a table; what was removed goes to removed/ beside the classes. Nothing is deleted, and
     drivetrain undo puts everything back. Without this, training reads the data with the edits all the same.
     """
+    from ..core.account import account_name
     from ..data.edits.applying import apply_edits
     from .console import ConsoleProgress, print_json, print_line, remark
 
-    found = apply_edits(data, by or account(), _now(), ConsoleProgress())
+    found = apply_edits(data, by or account_name(), _now(), ConsoleProgress())
     if json:
         about = _journal(found.journal) if found.journal else {"moves": [], "tables": []}
         print_json({"applied": found.journal is not None, **about, "not_applied": list(found.left)})
@@ -98,16 +99,6 @@ def edits(
     print_table([("When", "Who", "Item", "From", "To", "Why"), *map(_row, found)])
     print_line("")
     print_line(_sum(log))
-
-
-def account() -> str:
-    """The name of the account that runs the program, by which the log calls whoever gives no name."""
-    import getpass
-
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError, ImportError):  # the account has no name
-        return "somebody"
 
 
 def _now() -> datetime:

@@ -213,9 +213,9 @@ def provenance(
 
     Can also write a file that names their authors, and take pictures down at the wish of an author or a host.
     """
-    import getpass
     from datetime import UTC, datetime
 
+    from ..core.account import account_name
     from ..curate.gather.attribution import write_attribution
     from ..curate.gather.origins import origins_of
     from ..curate.gather.take_down import take_down as take
@@ -224,7 +224,7 @@ def provenance(
     origins = origins_of(data, ConsoleProgress())
     taken: Sequence[Provenance] = ()
     if take_down is not None:
-        taken = take(data, origins, take_down, by or getpass.getuser(), lambda: datetime.now(UTC))
+        taken = take(data, origins, take_down, by or account_name(), lambda: datetime.now(UTC))
         origins = origins.without(one.name for one in taken)
     if attribution is not None:
         write_attribution(attribution, origins, data.name or str(data))

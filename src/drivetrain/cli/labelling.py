@@ -11,7 +11,7 @@ import typer
 from ..core.local_path import local_path
 from ..core.option import by_commas
 from ..core.verdict import Verdict
-from .desk import By, Host, KeyFile, Open, Port
+from .desk import STOPPED, By, Host, KeyFile, Open, Port
 from .flags import CacheOption, JsonFlag, NoCache, check_cache
 
 if TYPE_CHECKING:
@@ -87,6 +87,7 @@ def label(
     from ..desk.label_start import LabelDeskOptions, run_label_desk
     from ..workbench.label_set import LabelOptions
     from ..workbench.stored_items import VERDICTS
+    from .console import print_line
 
     if verdict is not None and store is None:
         raise UsageError("--verdict chooses among a store's answers; give --store STORE, or leave it out")
@@ -106,6 +107,8 @@ def label(
     opens = sys.stdout.isatty() and not json if open_browser is None else open_browser
     options = LabelDeskOptions(labelling, store, host, port, by, key_file, opens, blind)
     run_label_desk(options, _say_json if json else say)
+    if not json:
+        print_line(STOPPED)
 
 
 def _verdicts(text: str) -> tuple[Verdict, ...]:

@@ -64,6 +64,9 @@ class ItemAnswer(Answer):
     score: float = Field(description="0 to 1: the larger, the more suspicious; 0 where nothing is known against it")
     reasons: list[Reason] = Field(description="The strongest first")
     fate: Fate
+    content: str | None = Field(
+        description="Names the item's bytes: send it as `v` with its pictures, which may be kept for good then"
+    )
     last_edit: str | None = Field(description="Id of the item's last edit: send it as `seen` with a change")
     by: str | None = Field(description="Who made the last edit")
     width: int | None
@@ -126,6 +129,7 @@ class DeskAnswer(Answer):
     labels: dict[str, int] = Field(description="How many items in the set have each")
     items: int = Field(description="Items in all, removed ones included")
     fates: Fates
+    relabelled: int = Field(description="Items in the set whose label is not the one that they had before any edit")
     suspects: int = Field(description="Items with a reason for suspicion")
     ranking: Ranking
     can_undo: bool
@@ -136,7 +140,6 @@ class DeskAnswer(Answer):
     left_out_total: int
     notes: list[str] = Field(description="How the source was taken, in sentences")
     log: str = Field(description="The file in which edits are kept")
-    by: str = Field(description="The name that the desk was started with, for a page on which nobody gives one")
     lost: list[str] = Field(description="Names of edited items that are not in the set any more, at most 100")
 
 
@@ -207,6 +210,18 @@ class Difference(Answer):
     method: str
     n: int = Field(description="Items that both were judged by")
     groups: int = Field(description="Independent groups among them")
+
+
+class AuditAnswer(Answer):
+    """An audit, as far as it has been answered."""
+
+    drawn: int = Field(description="0 before the first audit")
+    answered: int
+    error_rate: Share | None = Field(
+        description="The share of wrong labels in the set, 95 %; null where nothing can be said yet"
+    )
+    go_on: bool | None = Field(description="Whether looking further is worth it; null while too little is known")
+    text: list[str] = Field(description="What is known, in sentences")
 
 
 class CurvePoint(Answer):

@@ -16,6 +16,7 @@ from ..serve.http.handlers import document, handle_problems
 from ..serve.routes.whoami import DeskInfo, whoami_routes
 from .bodies import SCHEMAS
 from .desk import Desk
+from .routes.audit import audit_routes
 from .routes.changes import change_routes
 from .routes.duplicates import duplicate_routes
 from .routes.edits import edit_routes
@@ -39,6 +40,7 @@ ROUTES: tuple[Callable[[Desk], APIRouter], ...] = (
     duplicate_routes,
     gain_routes,
     gotcha_routes,
+    audit_routes,
 )
 """All that answers, a module of ``routes`` each."""
 
@@ -58,7 +60,7 @@ def create_app(desk: Desk) -> FastAPI:
     handle_problems(app)
     for routes in ROUTES:
         app.include_router(routes(desk))
-    info = DeskInfo(mode=desk.mode, source=desk.source, pages=list(desk.pages))
+    info = DeskInfo(mode=desk.mode, source=desk.source, pages=list(desk.pages), name=desk.name_for_all)
     app.include_router(whoami_routes(desk.guard, info))
     app.include_router(console_routes(read_static()))
     app.openapi = lambda: document(app, SCHEMAS, keyless=("/v1/whoami",))  # type: ignore[method-assign]  # as FastAPI documents
@@ -69,6 +71,7 @@ def _lifespan(desk: Desk) -> Callable[[FastAPI], Any]:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         desk.bell.hang()
+        desk.session.listen(desk.auditing.begin_if_wanted)
         desk.session.listen(desk.bell.ring)
         desk.session.start()
         reading = asyncio.create_task(desk.keep_reading(LOG_S))

@@ -17,6 +17,8 @@ class Bell:
         """Tells how often it has rung; read on the loop."""
         self._loop: asyncio.AbstractEventLoop | None = None
         self._waiting: set[asyncio.Future[None]] = set()
+        self.closed = False
+        """Tells that the server is about to stop: nobody is to wait any more."""
 
     def hang(self) -> None:
         """Say on which loop people wait: the running one."""
@@ -29,6 +31,11 @@ class Bell:
             with suppress(RuntimeError):  # the loop has ended meanwhile
                 loop.call_soon_threadsafe(self._wake)
 
+    def close(self) -> None:
+        """Send everybody who waits away, for good; from any thread, or a handler of signals."""
+        self.closed = True
+        self.ring()
+
     def _wake(self) -> None:
         self.rung += 1
         for future in self._waiting:
@@ -36,8 +43,8 @@ class Bell:
                 future.set_result(None)
 
     async def wait(self, seconds: float, since: int | None = None) -> None:
-        """Wait for the bell, or as long; not at all where it has rung since it had rung so often."""
-        if since is not None and since != self.rung:
+        """Wait for the bell, or as long; not at all where it has rung since it had rung so often, or is closed."""
+        if self.closed or (since is not None and since != self.rung):
             return
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.add(future)

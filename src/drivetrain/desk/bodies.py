@@ -59,7 +59,13 @@ class StepBody(Body):
     by: Who
 
 
-SCHEMAS: tuple[type[BaseModel], ...] = (EditsBody, StepBody)
+class AuditBody(Body):
+    """The size of an audit."""
+
+    size: int = Field(ge=1, le=MOST_CHANGES, description="Items that nobody suspects")
+
+
+SCHEMAS: tuple[type[BaseModel], ...] = (EditsBody, StepBody, AuditBody)
 
 
 def described(form: type[BaseModel]) -> dict[str, object]:

@@ -15,6 +15,7 @@ from ..core.records import Role
 from ..serve.access import Caller, Guard
 from ..serve.http.body import BodyReader
 from ..serve.http.problems import Problem
+from ..workbench.auditing import Auditing
 from ..workbench.board import Board
 from ..workbench.session import CleaningSession
 from ..workbench.situation import Situation
@@ -32,6 +33,7 @@ class Desk:
     pages: tuple[str, ...]
     """The pages that the console shows, in their order."""
     session: CleaningSession
+    auditing: Auditing
     guard: Guard
     bodies: BodyReader
     thumbnails: Thumbnails
@@ -39,6 +41,11 @@ class Desk:
     by: str
     """The name under which a person works who gives none."""
     bell: Bell = field(default_factory=Bell)
+
+    @property
+    def name_for_all(self) -> str | None:
+        """The name for whoever gives none; None where several people may come, as others can reach the desk."""
+        return self.by if self.guard.open_to_all else None
 
     def needs(self, role: Role) -> Callable[[Request], Caller]:
         """A dependency that lets only such callers pass."""

@@ -42,7 +42,8 @@ def create_label_app(desk: LabelDesk) -> FastAPI:
     handle_problems(app)
     app.include_router(label_routes(desk))
     app.include_router(label_picture_routes(desk))
-    app.include_router(whoami_routes(desk.guard, DeskInfo(mode="label", source=desk.source, pages=list(PAGES))))
+    info = DeskInfo(mode="label", source=desk.source, pages=list(PAGES), name=desk.name_for_all)
+    app.include_router(whoami_routes(desk.guard, info))
     app.include_router(console_routes(read_static()))
     app.openapi = lambda: document(app, SCHEMAS, keyless=("/v1/whoami",))  # type: ignore[method-assign]  # as FastAPI documents
     return app

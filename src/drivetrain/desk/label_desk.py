@@ -40,6 +40,11 @@ class LabelDesk:
     """Lets go of what the session holds open."""
     bell: Bell = field(default_factory=Bell)
 
+    @property
+    def name_for_all(self) -> str | None:
+        """The name for whoever gives none; None where several people may come, as others can reach the desk."""
+        return self.by if self.guard.open_to_all else None
+
     def needs(self, role: Role) -> Callable[[Request], Caller]:
         """A dependency that lets only such callers pass."""
 

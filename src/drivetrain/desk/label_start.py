@@ -9,8 +9,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..core.account import account_name
 from ..serve.listening import address_of, check_installed, leave_alone, run_on
-from .start import DRAIN_S, bind_desk, user_name
+from .start import DRAIN_S, bind_desk
 
 if TYPE_CHECKING:
     from ..workbench.label_set import LabelOptions
@@ -73,7 +74,7 @@ def build_label_desk(options: LabelDeskOptions) -> LabelDesk:
         thumbnails=Thumbnails(),
         log_path=str(found.log),
         into=str(into) if into is not None else None,
-        by=options.by or user_name(),
+        by=options.by or account_name(),
         blind=options.blind,
         close=close,
     )
@@ -100,4 +101,4 @@ def run_label_desk(options: LabelDeskOptions, started: Callable[[LabelDesk, str]
     started(desk, address)
     if options.opens:
         webbrowser.open(address)
-    run_on(app, listening, DRAIN_S)
+    run_on(app, listening, DRAIN_S, desk.bell.close)

@@ -63,7 +63,7 @@ def _add_state(router: APIRouter, desk: LabelDesk) -> None:
             rung = desk.bell.rung
             found = await asyncio.to_thread(label_state, desk, by or desk.by)
             left_s = until_s - loop.time()
-            if found.mark != known or left_s <= 0:
+            if found.mark != known or left_s <= 0 or desk.bell.closed:
                 return found
             await desk.bell.wait(left_s, rung)
 

@@ -65,15 +65,27 @@ class Thumbnails:
         known = self.kept(sha256)
         if known is not None:
             return known
-        data = self._pictures.thumbnail(read_reference(reference), SIDE)
+        data = self.small(read_reference(reference))
+        self.keep(sha256, data)
+        return data
+
+    def small(self, data: bytes) -> bytes:
+        """The thumbnail of a file's bytes, a JPEG.
+
+        Raises:
+            InputError: they are no picture that can be shown.
+        """
+        return self._pictures.thumbnail(data, SIDE)
+
+    def keep(self, sha256: str, thumbnail: bytes) -> None:
+        """Keep the thumbnail of a file whose bytes have that hash; those asked for longest ago make room."""
         with self._lock:
             if sha256 not in self._kept:
-                self._kept[sha256] = data
-                self._held += len(data)
+                self._kept[sha256] = thumbnail
+                self._held += len(thumbnail)
             while self._held > self._most and len(self._kept) > 1:
                 _, gone = self._kept.popitem(last=False)
                 self._held -= len(gone)
-        return data
 
     def whole(self, reference: Reference) -> Shown:
         """The picture as it is, or as a JPEG where browsers would not show it or it is large.
@@ -82,7 +94,14 @@ class Thumbnails:
             OSError: the file cannot be read.
             InputError: it is no picture that can be shown.
         """
-        data = read_reference(reference)
+        return self.shown(read_reference(reference))
+
+    def shown(self, data: bytes) -> Shown:
+        """The picture of a file's bytes, as `whole` gives it.
+
+        Raises:
+            InputError: they are no picture that can be shown.
+        """
         kind = next((kind for begin, kind in _SHOWN if data.startswith(begin)), None)
         if kind is not None and len(data) <= MOST_SENT:
             return Shown(data, kind)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import socket
 import webbrowser
 from collections.abc import Callable
@@ -11,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from ..core.account import account_name
 from ..core.errors import UsageError
 from ..serve.listening import address_of, bind, check_installed, leave_alone, run_on
 
@@ -41,6 +41,8 @@ class DeskOptions:
     opens: bool = False
     """Tells whether a browser is opened."""
     mode: Literal["clean", "label"] = "clean"
+    audit: int | None = None
+    """The size of an audit to begin once the set has been surveyed; None where none is wanted."""
 
 
 PAGES: tuple[str, ...] = ("clean", "duplicates", "gotchas")
@@ -57,6 +59,7 @@ def build(options: DeskOptions) -> Desk:
     from ..data.edits.places import log_place
     from ..serve.http.body import BodyReader
     from ..serve.settings import RequestLimits, is_loopback
+    from ..workbench.auditing import Auditing
     from ..workbench.session import CleaningSession
     from .desk import Desk
     from .key import guard_of
@@ -65,16 +68,18 @@ def build(options: DeskOptions) -> Desk:
     guard = guard_of(options.host, options.key_file, loopback=is_loopback(options.host))
     log = EditLog.open(log_place(options.source))
     session = CleaningSession(SourceLooks(options), log, lambda: datetime.now(UTC))
+    auditing = Auditing(session, options.training.seed, lambda: datetime.now(UTC), options.audit)
     return Desk(
         source=Path(options.source).name or options.source,
         mode=options.mode,
         pages=PAGES,
         session=session,
+        auditing=auditing,
         guard=guard,
         bodies=BodyReader(RequestLimits(body_bytes=16 << 20, in_flight_bytes=128 << 20)),
         thumbnails=Thumbnails(),
         log_path=str(log.path),
-        by=options.by or user_name(),
+        by=options.by or account_name(),
     )
 
 
@@ -106,14 +111,6 @@ class SourceLooks:
         return suspects_of(survey)
 
 
-def user_name() -> str:
-    """The name of this machine's user."""
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError, ImportError):  # an account without a name
-        return "unnamed"
-
-
 def run(options: DeskOptions, started: Callable[[Desk, str], None]) -> None:
     """Serve until told to stop; ``started`` is called once, with the address.
 
@@ -134,8 +131,13 @@ def run(options: DeskOptions, started: Callable[[Desk, str], None]) -> None:
     leave_alone()
     started(desk, address)
     if options.opens:
-        webbrowser.open(address)
-    run_on(app, listening, DRAIN_S)
+        webbrowser.open(page_at(address, options))
+    run_on(app, listening, DRAIN_S, desk.bell.close)
+
+
+def page_at(address: str, options: DeskOptions) -> str:
+    """The address of the page to begin with."""
+    return address if options.audit is None else f"{address}/#/clean?audit=1"
 
 
 def bind_desk(host: str, port: int | None) -> socket.socket:

@@ -12,6 +12,9 @@ from ..workbench.situation import Situation
 from . import answers
 from .answers import EditAnswer, ItemAnswer, Overtaken, Place
 
+CONTENT = 24
+"""Hexadecimal digits of a hash that name bytes: 96 bits."""
+
 
 def place(standing: Standing) -> Place:
     """The place of an item at one moment."""
@@ -47,11 +50,18 @@ def item_fields(situation: Situation, ranking: Ranking | None, row: int, *, sugg
         "suggested": suspect.suggested if suspect else None,
         "score": round(suspect.score, 6) if suspect else 0.0,
         "reasons": [answers.Reason(code=one.code, text=one.words) for one in suspect.grounds] if suspect else [],
+        "content": content_of(board, row),
         "last_edit": last.id if last else None,
         "by": last.by if last else None,
         "width": width,
         "height": height,
     }
+
+
+def content_of(board: Board, row: int) -> str | None:
+    """A short name of an item's bytes, safe in an address; None where their hash is not known."""
+    sha256 = board.items[row].sha256
+    return sha256[:CONTENT] if sha256 else None
 
 
 def item_answer(situation: Situation, ranking: Ranking | None, row: int, *, suggest: bool = True) -> ItemAnswer:

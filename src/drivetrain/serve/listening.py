@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import signal
 import socket
+from collections.abc import Callable
 from contextlib import suppress
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -13,17 +14,24 @@ from ..core.errors import UsageError
 from ..core.installation import install_command
 
 if TYPE_CHECKING:
+    from types import FrameType
+
     from starlette.types import ASGIApp
 
 
-def run_on(app: ASGIApp, listening: socket.socket, drain_s: float) -> None:
-    """Serve until told to stop, by Ctrl-C or SIGTERM."""
+def run_on(app: ASGIApp, listening: socket.socket, drain_s: float, stopping: Callable[[], None] = lambda: None) -> None:
+    """Serve until told to stop, by Ctrl-C or SIGTERM; ``stopping`` is called at once then, so that nobody goes on waiting."""
     import uvicorn
+
+    class Server(uvicorn.Server):
+        def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+            stopping()
+            super().handle_exit(sig, frame)
 
     with suppress(KeyboardInterrupt):  # how uvicorn says that it was told to stop, after everything has ended
         # uvicorn sends the signal to itself again; as SIGTERM it would kill a process that has ended as it should.
         signal.signal(signal.SIGTERM, signal.default_int_handler)
-        uvicorn.Server(uvicorn.Config(app, **uvicorn_options(drain_s))).run(sockets=[listening])
+        Server(uvicorn.Config(app, **uvicorn_options(drain_s))).run(sockets=[listening])
 
 
 def leave_alone() -> None:

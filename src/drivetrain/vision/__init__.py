@@ -31,6 +31,7 @@ from ..learn.deep.objective import accuracy, error_rate, label_accuracy, mean_ab
 from ..learn.interpretation import Interpretation
 from ..model.explain.heatmap import heat_map
 from ..model.predictor import Predictor, load
+from .cleaning import ImageClassifierCleaner
 from .downloading import download_images, search_images_ddg
 from .learner import VisionLearner, vision_learner
 
@@ -61,6 +62,7 @@ __all__ = [
     "GrandparentSplitter",
     "GroupSplitter",
     "ImageBlock",
+    "ImageClassifierCleaner",
     "Item",
     "LeakFreeSplitter",
     "MultiCategoryBlock",

@@ -26,7 +26,6 @@ from ..core.errors import DataError, UsageError
 from ..core.ports import Progress
 from ..core.reference import local_file
 from ..core.types import Dataset, FloatArray, IntArray, Item, Prediction
-from ..data.block.batch import BatchTransform
 from ..data.block.datasets import View
 from ..data.block.item_transforms import RandomResizedCrop
 from ..data.block.item_transforms import Resize as ItemResize
@@ -65,6 +64,7 @@ from ..training.run import fit
 from ..training.stopwatch import Stopwatch
 from ..training.trained import TrainResult
 from ..training.tuning import judge_network
+from .training_head import fit_on_training, plain, unit_of
 
 Metrics = Metric | Sequence[Metric]
 
@@ -146,14 +146,8 @@ class VisionLearner:
 
     def fit_head(self, seed: int = 0) -> None:
         """Replace the head by one fitted on the network as it is now."""
-        view = replace(self.dls.datasets.train, training=False)
-        features_TD, rows_T = self._features(view)
-        targets = self.targets.take(rows_T)
-        groups = self.dls.datasets.groups_of(view)[rows_T]
-        weights = np.asarray([view.samples[row].weight for row in rows_T], np.float32)
-        # Rows are of unit length, as the head's grid of penalties expects them.
-        unit = np.float32(1 / np.sqrt(len(self.model.blocks)))
-        fitted = targets.fit(features_TD * unit, groups, targets.weights(weights, "none", groups), seed=seed, threads=1)
+        fitted = fit_on_training(self.learner, self.dls, self.targets, self.progress, seed).fitted
+        unit = unit_of(self.learner)
         factor = np.float32(fitted.head.beta)
         head = Head(fitted.head.weight_DC * unit * factor, fitted.head.bias_C * factor, 1.0, fitted.head.penalty)
         self.learner.begin_at(self.scale.inward(head))
@@ -321,19 +315,6 @@ class VisionLearner:
         dataset = Dataset(title, tuple(items), self.dls.skipped, self.dls.datasets.notes)
         return Read(dataset, self.targets.with_values(values), self.dls.datasets.train.image_block)
 
-    def _features(self, view: View) -> tuple[FloatArray, NDArray[np.intp]]:
-        """Compute (T, D) embeddings of one side's pictures without augmentation, and their positions; unreadable ones left
-        out."""
-        place = {sample.row: position for position, sample in enumerate(view.samples)}
-        loader = DataLoader(view, replace(self.dls.valid.loading), self.dls.train.item_tfms, _plain(self.dls.train))
-        features, rows = [], []
-        with self.progress.stage("fit head", len(view)) as advance:
-            for batch in loader.batches(0):
-                features.append(self.learner.embeddings(batch.x))
-                rows += [place[int(row)] for row in batch.rows]
-                advance(len(batch))
-        return np.concatenate(features), np.asarray(rows, np.intp)
-
 
 def _prepared(own: Preprocess, dls: DataLoaders) -> Preprocess:
     """Return the network's preprocessing, with pictures of the size and shape that the item transforms make."""
@@ -358,12 +339,8 @@ def _split_off(dls: DataLoaders, scale: Scale) -> tuple[DataLoaders, Augment]:
     for loader in (dls.train, dls.valid):
         encoded = None if loader.view.targets_N is None else scale.encode(loader.view.targets_N)
         view = replace(loader.view, targets_N=encoded)
-        loaders.append(DataLoader(view, loader.loading, loader.item_tfms, _plain(loader)))
+        loaders.append(DataLoader(view, loader.loading, loader.item_tfms, plain(loader)))
     return replace(dls, train=loaders[0], valid=loaders[1]), found[0] if found else NONE
-
-
-def _plain(loader: DataLoader) -> tuple[BatchTransform, ...]:
-    return tuple(tfm for tfm in loader.batch_tfms if not isinstance(tfm, Augment))
 
 
 def _with_metrics(objective: Objective, metrics: Metrics, scale: Scale) -> Objective:

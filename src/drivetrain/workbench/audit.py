@@ -7,7 +7,7 @@ Suspects tell how many of those called wrong are, the others what the list misse
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -27,6 +27,10 @@ KIND = "audit"
 
 MIXED_IN = 4
 """One suspect is drawn for so many items that nobody suspects: of what is rare, most has to be seen to tell how rare it is."""
+
+
+class NothingLeftError(DataError):
+    """No item is left to draw from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,13 +140,13 @@ def draw_from(
     ``items`` with their labels; ``seen``: names of items that a person has looked at already, which are left out.
 
     Raises:
-        DataError: every item is suspected, or has been looked at.
+        NothingLeftError: every item is suspected, or has been looked at.
     """
     open_items = [Drawn(item, label, item.name in suspected) for item, label in items if item.name not in seen]
     among = [one for one in open_items if one.suspected]
     rest = [one for one in open_items if not one.suspected]
     if not rest:
-        raise DataError(
+        raise NothingLeftError(
             f"all {len(items)} items are suspected or have been looked at, so that none is left to draw for an audit"
         )
     rng = np.random.default_rng(seed)
@@ -178,15 +182,29 @@ def latest(log: EditLog) -> Audit | None:
 
 
 def answers(audit: Audit, log: EditLog) -> Answers:
-    """Read the answers from the log: of each item the last edit that was made blind since, unless it was undone."""
+    """Read the answers from the log: of each item the last edit that was made blind since, unless it was undone.
+
+    A label is judged as it was drawn: somebody may have changed it meanwhile, with a suggestion in sight.
+    """
     wrong = {}
     for one in audit.items:
-        blind = [edit for edit in _standing(log.standings.history(one.item)) if edit.how is ToldHow.BLIND]
-        since = [edit for edit in blind if edit.at >= audit.at]
-        if since:
-            after = since[-1].after
+        since = [edit for edit in _standing(log.standings.history(one.item)) if edit.at >= audit.at]
+        blind = [edit for edit in since if edit.how is ToldHow.BLIND]
+        if blind and blind[-1].after.fate is not Fate.OPEN:
+            after = blind[-1].after
             wrong[one.item.name] = after.fate is Fate.REMOVED or after.label != since[0].before.label
     return Answers(audit, wrong)
+
+
+def still_there(told: Answers, items: Collection[ItemId]) -> Answers:
+    """Leave out what nobody has answered and nobody can: items that the set has no more, neither by name nor by content."""
+    names, contents = {item.name for item in items}, {item.sha256 for item in items if item.sha256}
+    kept = tuple(
+        one
+        for one in told.audit.items
+        if one.item.name in told.wrong or one.item.name in names or one.item.sha256 in contents
+    )
+    return told if len(kept) == len(told.audit.items) else Answers(replace(told.audit, items=kept), told.wrong)
 
 
 def _standing(history: Sequence[Edit]) -> list[Edit]:

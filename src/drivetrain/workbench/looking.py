@@ -16,7 +16,7 @@ from ..data.edits.places import log_place
 from ..embed.cache import EmbeddingCache, default_folder
 from ..embed.unpack_place import leave, unpack_place
 from ..training.options import TrainOptions
-from .audit import Audit, answers, draw, keep, latest, vouched
+from .audit import Audit, answers, draw, keep, latest, still_there, vouched
 from .audit_estimate import Estimate
 from .survey import Survey, survey
 from .suspecting import Examined, examine
@@ -107,7 +107,8 @@ def estimate_of(audit: Audit, log: EditLog, surveyed: Survey, examined: Examined
     seen = vouched(log)
     suspected = {one.name for one in examined.suspects}
     left = [item.name in suspected for item in surveyed.sample.items if item.name not in seen]
-    return Estimate.of(answers(audit, log), (sum(left), len(left) - sum(left)))
+    told = still_there(answers(audit, log), [item.id for item in surveyed.sample.items])
+    return Estimate.of(told, (sum(left), len(left) - sum(left)))
 
 
 def _audit(
@@ -121,7 +122,10 @@ def _audit(
 ) -> Audit | None:
     """Return the audit under way, or begin one where one is wanted and none is."""
     last = latest(log)
-    if size is None or (last is not None and answers(last, log).open):
+    if size is None:
+        return last
+    items = [item.id for item in surveyed.sample.items]
+    if last is not None and still_there(answers(last, log), items).open:
         return last
     drawn = draw(surveyed, examined, size, seed=seed + len(log.lines("audit")), at=now, seen=seen)
     keep(log, drawn)

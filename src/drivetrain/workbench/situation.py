@@ -58,6 +58,12 @@ class Situation:
         return {fate: counts[fate] for fate in Fate}
 
     @cached_property
+    def relabelled(self) -> int:
+        """The number of items in the set whose label is not the one that they had before any edit."""
+        kept = [one for one in self.stood.values() if one.standing.fate is not Fate.REMOVED]
+        return sum(labels_of(one.standing) != labels_of(one.original) for one in kept)
+
+    @cached_property
     def labels(self) -> Mapping[str, int]:
         """Label → number of items that have it and are in the set."""
         counts: Counter[str] = Counter()

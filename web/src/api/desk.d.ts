@@ -33,7 +33,8 @@ export interface paths {
         };
         /**
          * Items, the most suspicious first
-         * @description Filters look at what stands now, suspicion at the newest ranking.
+         * @description Filters look at what stands now, suspicion at the newest ranking. An audit has its own order, and no filter holds: that
+         *     one of its items has a reason must not show.
          */
         get: operations["items_v1_desk_items_get"];
         put?: never;
@@ -73,7 +74,7 @@ export interface paths {
         };
         /**
          * A small picture
-         * @description A JPEG of at most 320 pixels a side. With `v` it may be kept for good.
+         * @description A JPEG of at most 320 pixels a side. With the item's `content` as `v` it may be kept for good.
          */
         get: operations["thumbnail_v1_desk_items__item_id__thumbnail_get"];
         put?: never;
@@ -93,7 +94,8 @@ export interface paths {
         };
         /**
          * The picture
-         * @description As it is; as a JPEG of at most 2048 pixels a side where browsers do not show its format, or it is large.
+         * @description As it is; as a JPEG of at most 2048 pixels a side where browsers do not show its format, or it is large. With the
+         *     item's `content` as `v` it may be kept for good.
          */
         get: operations["image_v1_desk_items__item_id__image_get"];
         put?: never;
@@ -248,6 +250,31 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/desk/audit": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The audit drawn last
+         * @description Answered at any time; what the answers are worth is known once the set has been surveyed.
+         */
+        get: operations["audit_v1_desk_audit_get"];
+        put?: never;
+        /**
+         * Begin an audit
+         * @description Draws so many items that nobody suspects, and some suspects among them. One that is under way goes on instead, no
+         *     matter which program drew it. Its items are those of `/v1/desk/items?audit=true`.
+         */
+        post: operations["audit_v1_desk_audit_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/whoami": {
         parameters: {
             query?: never;
@@ -272,6 +299,31 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        /**
+         * AuditAnswer
+         * @description An audit, as far as it has been answered.
+         */
+        AuditAnswer: {
+            /**
+             * Drawn
+             * @description 0 before the first audit
+             */
+            drawn: number;
+            /** Answered */
+            answered: number;
+            /** @description The share of wrong labels in the set, 95 %; null where nothing can be said yet */
+            error_rate: components["schemas"]["Share"] | null;
+            /**
+             * Go On
+             * @description Whether looking further is worth it; null while too little is known
+             */
+            go_on: boolean | null;
+            /**
+             * Text
+             * @description What is known, in sentences
+             */
+            text: string[];
+        };
         /**
          * Changes
          * @description Edits and rankings since.
@@ -346,6 +398,11 @@ export interface components {
             items: number;
             fates: components["schemas"]["Fates"];
             /**
+             * Relabelled
+             * @description Items in the set whose label is not the one that they had before any edit
+             */
+            relabelled: number;
+            /**
              * Suspects
              * @description Items with a reason for suspicion
              */
@@ -380,11 +437,6 @@ export interface components {
              */
             log: string;
             /**
-             * By
-             * @description The name that the desk was started with, for a page on which nobody gives one
-             */
-            by: string;
-            /**
              * Lost
              * @description Names of edited items that are not in the set any more, at most 100
              */
@@ -404,6 +456,8 @@ export interface components {
             source: string;
             /** Pages */
             pages: string[];
+            /** Name */
+            name?: string | null;
         };
         /**
          * Difference
@@ -604,6 +658,11 @@ export interface components {
             slices: components["schemas"]["Slice"][];
             /** Slices Note */
             slices_note: string;
+            /**
+             * Subjects
+             * @description How the size of subjects was measured; null: nobody asked
+             */
+            subjects: string | null;
         };
         /**
          * ItemAnswer
@@ -640,6 +699,11 @@ export interface components {
              */
             reasons: components["schemas"]["Reason"][];
             fate: components["schemas"]["Fate"];
+            /**
+             * Content
+             * @description Names the item's bytes: send it as `v` with its pictures, which may be kept for good then
+             */
+            content: string | null;
             /**
              * Last Edit
              * @description Id of the item's last edit: send it as `seen` with a change
@@ -690,6 +754,11 @@ export interface components {
              */
             reasons: components["schemas"]["Reason"][];
             fate: components["schemas"]["Fate"];
+            /**
+             * Content
+             * @description Names the item's bytes: send it as `v` with its pictures, which may be kept for good then
+             */
+            content: string | null;
             /**
              * Last Edit
              * @description Id of the item's last edit: send it as `seen` with a change
@@ -1008,6 +1077,17 @@ export interface components {
             desk: components["schemas"]["DeskInfo"] | null;
         };
         /**
+         * AuditBody
+         * @description The size of an audit.
+         */
+        AuditBody: {
+            /**
+             * Size
+             * @description Items that nobody suspects
+             */
+            size: number;
+        };
+        /**
          * ChangeBody
          * @description A person's wish for one item.
          */
@@ -1208,6 +1288,8 @@ export interface operations {
                 /** @description Only those with a reason of this code */
                 reason?: string | null;
                 order?: "suspicion" | "name";
+                /** @description The items of the audit, with nothing suggested */
+                audit?: boolean;
                 offset?: number;
                 limit?: number;
             };
@@ -1253,6 +1335,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDetail"];
                 };
             };
+            /** @description It is there already, and says something else */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
             /** @description The request cannot be used as it is */
             422: {
                 headers: {
@@ -1277,7 +1368,10 @@ export interface operations {
     };
     item_v1_desk_items__item_id__get: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description With its edits alone, as one is to see it in an audit */
+                audit?: boolean;
+            };
             header?: never;
             path: {
                 item_id: string;
@@ -1356,7 +1450,7 @@ export interface operations {
     thumbnail_v1_desk_items__item_id__thumbnail_get: {
         parameters: {
             query?: {
-                /** @description Anything that names the bytes */
+                /** @description The item's `content` */
                 v?: string | null;
             };
             header?: never;
@@ -1443,7 +1537,10 @@ export interface operations {
     };
     image_v1_desk_items__item_id__image_get: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The item's `content` */
+                v?: string | null;
+            };
             header?: never;
             path: {
                 item_id: string;
@@ -2112,7 +2209,10 @@ export interface operations {
     };
     gotchas_v1_desk_gotchas_get: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Also measure how large subjects are, by heat maps: seconds */
+                subjects?: boolean;
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -2149,6 +2249,209 @@ export interface operations {
             /** @description Not allowed */
             403: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description The request cannot be used as it is */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description More requests than can be answered */
+            503: {
+                headers: {
+                    /** @description Seconds */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+        };
+    };
+    audit_v1_desk_audit_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AuditAnswer"];
+                };
+            };
+            /** @description The request cannot be understood */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description A key is needed */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description Not allowed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description It is there already, and says something else */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description Answers cannot be stored */
+            503: {
+                headers: {
+                    /** @description Seconds */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+        };
+    };
+    audit_v1_desk_audit_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AuditBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AuditAnswer"];
+                };
+            };
+            /** @description The request cannot be understood */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description A key is needed */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description Not allowed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description There is nothing here */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description The request took too long to arrive */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description It is there already, and says something else */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description Too much at once */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description Not this kind of body */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description The request cannot be used as it is */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    /** @description Seconds */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {

@@ -253,6 +253,8 @@ export interface components {
             source: string;
             /** Pages */
             pages: string[];
+            /** Name */
+            name?: string | null;
         };
         /**
          * EditAnswer

@@ -976,6 +976,8 @@ export interface components {
             source: string;
             /** Pages */
             pages: string[];
+            /** Name */
+            name?: string | null;
         };
         /**
          * EstimateAnswer

@@ -2,17 +2,7 @@
 
 import { Problem } from "../api/problem";
 import { session } from "../session.svelte";
-import type { Share } from "./types";
-
-export interface AuditState {
-  /** Pictures drawn; 0 before the first audit. */
-  drawn: number;
-  answered: number;
-  /** The share of wrong labels in the set; null where nothing can be said yet. */
-  error_rate: Share | null;
-  /** What is known, in sentences. */
-  text: readonly string[];
-}
+import type { AuditState } from "./types";
 
 class Audit {
   state = $state.raw<AuditState | null>(null);

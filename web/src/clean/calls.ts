@@ -2,7 +2,7 @@
 
 import { withQuery, type Options } from "../api/client";
 import { session } from "../session.svelte";
-import type { Change, Changes, Duplicates, Gain, ItemDetail, ItemPage, Overview, Recorded, Stepped } from "./types";
+import type { Change, Changes, Duplicates, Gain, Item, ItemDetail, ItemPage, Overview, Recorded, Stepped } from "./types";
 
 /** As many items as the desk gives at once. */
 export const MOST = 500;
@@ -21,8 +21,8 @@ export const calls = {
   step: (which: "undo" | "redo", by: string) => tell<Stepped>(`/v1/desk/${which}`, { by }),
 };
 
-/** The desk reads the pictures once: as long as this page is there, so are they, and the browser need not ask again. */
-const LOADED = Date.now().toString(36);
+/** A picture under an address that names its bytes: the browser keeps it for good, over reloads and other desks at the set. */
+const picture = ({ id, content }: Pick<Item, "id" | "content">, what: string) => withQuery(`/v1/desk/items/${encodeURIComponent(id)}/${what}`, { v: content });
 
-export const thumbnailOf = (id: string) => `/v1/desk/items/${encodeURIComponent(id)}/thumbnail?v=${LOADED}`;
-export const imageOf = (id: string) => `/v1/desk/items/${encodeURIComponent(id)}/image`;
+export const thumbnailOf = (item: Pick<Item, "id" | "content">) => picture(item, "thumbnail");
+export const imageOf = (item: Pick<Item, "id" | "content">) => picture(item, "image");

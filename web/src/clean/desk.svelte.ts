@@ -68,7 +68,7 @@ class Desk {
   /** Whether an item may have any number of labels. */
   readonly several = $derived(this.overview?.task === "multi-label");
   /** The name that edits get where nobody gives one: that of the key, or, for people at this machine, that of whoever started the desk. */
-  readonly ownName = $derived(session.whoami?.name || (session.whoami?.keys_required ? "" : (this.overview?.by ?? "")));
+  readonly ownName = $derived(session.whoami?.name || session.desk?.name || "");
   readonly by = $derived(reviewer.name.trim() || this.ownName || NOBODY);
 
   /** What the desk has said of items since they were listed. */

@@ -27,6 +27,7 @@ export type Share = Of<"Share">;
 export type Difference = Of<"Difference">;
 export type CurvePoint = Of<"CurvePoint">;
 export type Purchase = Of<"Purchase">;
+export type AuditState = Of<"AuditAnswer">;
 export type Gain = Of<"Gain">;
 
 /** What a person wants of an item. */

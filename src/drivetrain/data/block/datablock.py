@@ -205,7 +205,7 @@ class DataBlock:
             DataError: a step failed; says which, on which item, and what it received.
         """
         items, skipped, notes = self._found(source)
-        samples = grouped_samples(self.samples(items, folder_of(source)), source)
+        samples = lying = grouped_samples(self.samples(items, folder_of(source)), source)
         if edits:
             samples, told = edited_samples(samples, source, self.target_block, self.get_y)
             notes += told
@@ -214,7 +214,7 @@ class DataBlock:
         known = train.image_block.render.known
         if known != self.image_block.render.known:
             notes += (f"range of values of more than 8 bits, fitted: {known}",)
-        return Datasets(train, valid, notes + split.notes, skipped + split.skipped, split.groups_N)
+        return Datasets(train, valid, notes + split.notes, skipped + split.skipped, split.groups_N, source, lying)
 
     def dataloaders(
         self,

@@ -68,6 +68,10 @@ class Datasets:
     """Files that cannot be used, as far as they are known before they are decoded."""
     groups_N: IntArray | None = None
     """Group of every item that ``get_items`` gave, by row, where the splitter kept groups together."""
+    source: object = None
+    """The source as `DataBlock.datasets` was given it."""
+    lying: tuple[Sample, ...] = ()
+    """All samples as they lie in the source, those included that edits changed or left out."""
 
     @property
     def vocab(self) -> tuple[str, ...]:

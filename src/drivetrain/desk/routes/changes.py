@@ -42,7 +42,7 @@ def change_routes(desk: Desk) -> APIRouter:
             found = _since(desk, after)
             news = found.edits or found.restart or found.ranking.version != version
             left_s = until_s - asyncio.get_running_loop().time()
-            if news or (state is not None and found.ranking.state != state) or left_s <= 0:
+            if news or (state is not None and found.ranking.state != state) or left_s <= 0 or desk.bell.closed:
                 return found
             await desk.bell.wait(left_s)
 

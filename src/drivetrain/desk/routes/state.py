@@ -33,7 +33,7 @@ def state_routes(desk: Desk) -> APIRouter:
         situation, known = session.situation, session.ranking
         fates = situation.fates if situation else dict.fromkeys(Fate, 0)
         left_out = known.survey.skipped if known else ()
-        lost = situation.lost if situation else ()
+        lost, relabelled = (situation.lost, situation.relabelled) if situation else ((), 0)
         return DeskAnswer(
             source=desk.source,
             task=session.opened.lying.sample.targets.task if session.opened else None,
@@ -42,6 +42,7 @@ def state_routes(desk: Desk) -> APIRouter:
             labels=dict(situation.labels) if situation else {},
             items=sum(fates.values()),
             fates=Fates(open=fates[Fate.OPEN], kept=fates[Fate.KEPT], removed=fates[Fate.REMOVED]),
+            relabelled=relabelled,
             suspects=open_suspects(known, situation),
             ranking=ranking_answer(session),
             can_undo=session.edits.can_undo(by),
@@ -52,7 +53,6 @@ def state_routes(desk: Desk) -> APIRouter:
             left_out_total=len(left_out),
             notes=list(known.survey.found.dataset.notes) if known else [],
             log=desk.log_path,
-            by=desk.by,
             lost=[one.item.name for one in lost[:MOST_SHOWN]],
         )
 

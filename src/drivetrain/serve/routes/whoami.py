@@ -24,6 +24,8 @@ class DeskInfo(BaseModel):
     """The name of what is worked on, for people."""
     pages: list[str]
     """The names of the pages to show, in their order."""
+    name: str | None = None
+    """The name for whoever gives none; null where several people may come."""
 
 
 class WhoAmI(BaseModel):
