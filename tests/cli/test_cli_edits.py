@@ -43,6 +43,13 @@ def files(root: Path) -> set[str]:
     return {path.relative_to(root).as_posix() for path in root.rglob("*.png")}
 
 
+def test_an_item_with_another_label_is_not_counted_as_kept_too(bears: Path, drivetrain: CommandLine) -> None:
+    kept = ItemId("grizzly/0.png", hashlib.sha256((bears / "grizzly" / "0.png").read_bytes()).hexdigest())
+    again = EditLog.open(log_place(bears))
+    again.record([Change(kept, Standing("teddy", Fate.KEPT), "label")], "ada", NOW, lambda _: Standing("grizzly"))
+    assert drivetrain("edits", bears).out.splitlines()[-1] == "2 relabelled, 1 removed by now"
+
+
 def test_edits_are_listed(bears: Path, drivetrain: CommandLine) -> None:
     done = drivetrain("edits", bears)
     assert done.code == 0

@@ -68,11 +68,12 @@ def test_words_become_class_folders_with_their_origins(drivetrain: CommandLine, 
     assert data.classes == ("grizzly bear", "ted")
     assert len(data.items) == len(read_record(into)) == 18
     assert {line.query for line in read_record(into)} == {"grizzly bear", "teddy bear"}
-    head, first, second, last = done.out.splitlines()
+    head, first, second, last, following, command = done.out.splitlines()
     assert head.split() == ["class", "wanted", "had", "asked", "got", "dropped", "why"]
     assert re.fullmatch(r"grizzly bear +9 +0 +9 +9 +0", first)
     assert re.fullmatch(r"ted +9 +0 +9 +9 +9 +9 duplicate", second)
     assert last.startswith(f"18 pictures in {into}")
+    assert (following, command) == ("Next: look for what is wrong with them", f"  drivetrain verify {into}")
     assert {one.headers["user-agent"] for one in web.asked} == {web.asked[0].headers["user-agent"]}
     assert "(a@b.example)" in web.asked[0].headers["user-agent"]
 
@@ -132,6 +133,8 @@ def test_this_machine_is_not_asked_unless_allowed(drivetrain: CommandLine, web: 
     (tmp_path / "list.txt").write_text(web.add("/a.jpg", Reply(photo(1)), HERE))
     done = drivetrain("gather", "--urls", tmp_path / "list.txt", "--into", tmp_path / "b", "--json")
     assert done.document["classes"][0]["dropped"] == {"private address": 1}
+    told = drivetrain("gather", "--urls", tmp_path / "list.txt", "--into", tmp_path / "c")
+    assert told.out.splitlines()[-1].endswith("--allow-private asks them all the same")
     assert web.asked == []
 
 

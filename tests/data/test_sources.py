@@ -279,7 +279,7 @@ def test_a_mode_keeps_out(tmp_path: Path) -> None:
 def test_images_without_classes(tmp_path: Path) -> None:
     put(tmp_path / "photos", "1.jpg", "2.jpg", "3.jpg")
     message = one_line(r"found 3 image files directly in .*photos and no class folders", tmp_path / "photos")
-    assert "e.g. photos/cat/1.jpg, or give a CSV with path and label columns" in message
+    assert "e.g. photos/cat/1.jpg, or give a CSV with path and label columns; drivetrain label" in message
 
 
 def test_nothing_to_read(tmp_path: Path) -> None:

@@ -304,6 +304,8 @@ def _print_run(into: Path, tallies: Sequence[Tally], *, interrupted: bool, json:
 
 
 def _print_tallies(into: Path, tallies: Sequence[Tally]) -> None:
+    from ..core.shell_path import quoted
+    from ..curate.gather.addresses import PRIVATE
     from .console import print_line, print_table
 
     rows = [("class", "wanted", "had", "asked", "got", "dropped", "why")]
@@ -318,6 +320,16 @@ def _print_tallies(into: Path, tallies: Sequence[Tally]) -> None:
             print_line(f"! {one.label}: {one.problem}")
     there = sum(one.had + one.got for one in tallies)
     print_line(f"{there} pictures in {into}; drivetrain provenance lists on what terms")
+    if any(PRIVATE in one.dropped for one in tallies):
+        print_line("private addresses lie within this machine or its network; --allow-private asks them all the same")
+    if there:
+        print_line(
+            f"Next: {'look for' if any(one.label for one in tallies) else 'label them, or look for'} what is wrong with them"
+        )
+        print_line(f"  drivetrain verify {quoted(into)}")
+        if not all(one.label for one in tallies):
+            print_line("Next: label those without a class")
+            print_line(f"  drivetrain label {quoted(into)}")
 
 
 def _check_any(tallies: Sequence[Tally]) -> None:

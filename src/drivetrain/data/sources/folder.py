@@ -195,7 +195,7 @@ def no_classes(tree: Tree) -> SourceError:
     where = f"{listed(inner)} of {tree.title}" if inner else tree.title
     return SourceError(
         f"found {_count(inputs, f'{form.one} file')} directly in {where} and no class folders; "
-        f"{advice}, or give a CSV with path and label columns"
+        f"{advice}, or give a CSV with path and label columns; drivetrain label shows them for you to label"
     )
 
 
