@@ -1,16 +1,17 @@
 """Copies: how many planted ones are found, whether what is found is real, and how long 100,000 images take.
 
-    python -m benchmarks.duplicates --out benchmarks/results/duplicates.json
+    python -m benchmarks.duplicates --out benchmarks/results/duplicates.json [--part bears …]
 
 Planted: copies of bears, clothing and scenes, re-encoded at quality 50, resized to 60 %, cut to 90 % of each side, mirrored; each
 kind beside all the originals. Pairs of originals are held against those judged by eye (`benchmarks.judged_copies`). 100,000
-images: embeddings and fingerprints of these photos, mixed two and two with a little noise, and 2,000 copies among them; in a
-process of its own, whose largest memory counts. ``--peers FOLDER``: packages of hnswlib, usearch and faiss-cpu, asked for the
-pairs of the embeddings alone.
+images: embeddings and fingerprints of these photos, mixed two and two with a little noise, and 2,000 copies among them; each part
+in a process of its own, whose largest memory counts. ``--peers FOLDER``: packages of usearch and faiss-cpu, asked for the pairs
+of the embeddings alone. ``--part`` runs some parts only, and puts their figures among those that the file has already.
 """
 
 from __future__ import annotations
 
+import argparse
 import importlib
 import io
 import json
@@ -20,6 +21,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -46,24 +48,31 @@ SETS = {"bears": 250, "clothing": 250, "scenes": 90}
 ENDINGS = {".jpg", ".jpeg", ".png", ".webp"}
 LARGE, COPIES, NEAR = 100_000, 2_000, 0.93
 SEED = 15
+LARGE_PARTS, PEER_PARTS = ("hashes", "pairs", "all"), ("usearch", "faiss")
 
 
 def main() -> None:
     arguments = parser(__doc__)
-    arguments.add_argument("--cache", type=Path)
+    arguments.add_argument("--cache", type=Path, default=Path(tempfile.gettempdir()) / "drivetrain-duplicates")
     arguments.add_argument("--peers", type=Path, help="a folder of pip install --target")
-    arguments.add_argument("--part", choices=["hashes", "all", "pairs", "hnswlib", "usearch", "faiss"])
+    arguments.add_argument("--part", action="append", choices=[*SETS, *LARGE_PARTS, *PEER_PARTS])
+    arguments.add_argument("--alone", help=argparse.SUPPRESS)
     options = arguments.parse_args()
-    if options.part:
-        print(json.dumps(_part(options.part, options.cache, options.peers)))
+    if options.alone:
+        print(json.dumps(_part(options.alone, options.cache, options.peers)))
         return
-    with tempfile.TemporaryDirectory() as folder:
-        cache = options.cache or Path(folder)
-        result: dict[str, Any] = {name: _planted(name, count, cache) for name, count in SETS.items()}
-        _keep_sample(cache)
-        peers = ("hnswlib", "usearch", "faiss") if options.peers else ()
-        result["large"] = {part: _alone(part, cache, options.peers) for part in ("hashes", "all", "pairs", *peers)}
-    record(result, options.out)
+    options.cache.mkdir(parents=True, exist_ok=True)
+    result: dict[str, Any] = {}
+    if options.out and options.out.exists():
+        result = json.loads(options.out.read_text(encoding="utf-8"))["result"]
+    for part in options.part or (*SETS, *LARGE_PARTS, *(PEER_PARTS if options.peers else ())):
+        if part in SETS:
+            result[part] = _planted(part, SETS[part], options.cache)
+        else:
+            if not (options.cache / "matrix.npy").exists():
+                _keep_sample(options.cache)
+            result.setdefault("large", {})[part] = _alone(part, options.cache, options.peers)
+        record(result, options.out)
 
 
 def _planted(name: str, count: int, cache: Path) -> dict[str, Any]:
@@ -72,38 +81,55 @@ def _planted(name: str, count: int, cache: Path) -> dict[str, Any]:
     rng = np.random.default_rng(SEED)
     picked = np.sort(rng.permutation(len(files))[:count]).tolist()
     originals = [Item(path, path.relative_to(root).as_posix()) for path in files]
-    found: dict[str, Any] = {"images": len(files), "planted_of_each": len(picked), "recall": {}}
-    real = copies = 0
+    found: dict[str, Any] = {"images": len(files), "planted_of_each": len(picked), "recall": {}, "precision": {}}
+    all_real = all_pairs = 0
     with tempfile.TemporaryDirectory() as folder:
         for how, alter in ALTERED.items():
             planted = [
                 _saved(alter(read_picture(files[row]), rng), Path(folder) / f"{how} {row}.jpg", how) for row in picked
             ]
-            pairs, groups, rows = _found(originals, planted, cache)
-            where = {row: place for place, row in enumerate(rows)}
-            hit = [groups[where[len(files) + k]] == groups[where[row]] for k, row in enumerate(picked)]
+            one = _found(originals, planted, cache)
+            where = {row: place for place, row in enumerate(one.rows)}
+            hit = [one.groups[where[len(files) + k]] == one.groups[where[row]] for k, row in enumerate(picked)]
             found["recall"][how] = float(np.mean(hit))
-            names = [rows[place] for place in range(len(rows))]
-            source = [row if row < len(files) else picked[row - len(files)] for row in names]
-            for i, j, _, _ in pairs:
-                a, b = sorted((source[i], source[j]))
-                judged = JUDGED[name].get((originals[a].name, originals[b].name), False)
-                copies, real = copies + 1, real + (a == b or judged)
-        own, _, rows = _found(originals, [], cache)
-    found["precision_with_planted"] = real / copies
-    named = [(originals[rows[i]].name, originals[rows[j]].name) for i, j, _, _ in own]
-    found["own_pairs"] = len(named)
-    found["own_pairs_real"] = sum(JUDGED[name].get((a, b), JUDGED[name].get((b, a), False)) for a, b in named)
-    found["own_pairs_not_judged"] = sum((a, b) not in JUDGED[name] for a, b in named)
-    return found
+            source = [row if row < len(files) else picked[row - len(files)] for row in one.rows]
+            real = sum(
+                source[i] == source[j] or _judged(name, originals[source[i]], originals[source[j]]) is True
+                for i, j, _, _ in one.pairs
+            )
+            found["precision"][how] = real / max(len(one.pairs), 1)
+            all_real, all_pairs = all_real + real, all_pairs + len(one.pairs)
+    found["precision_with_planted"] = all_real / all_pairs
+    own = _found(originals, [], cache)
+    judged = [_judged(name, originals[own.rows[i]], originals[own.rows[j]]) for i, j, _, _ in own.pairs]
+    found["own_pairs"], found["own_pairs_real"] = len(judged), judged.count(True)
+    found["own_pairs_not_judged"] = judged.count(None)
+    return found | {"seconds": {"wall_s": round(own.wall_s, 3), "cpu_s": round(own.cpu_s, 3)}}
 
 
-def _found(originals: list[Item], planted: list[Item], cache: Path) -> tuple[Any, Any, list[int]]:
-    """Pairs, groups, and the row among originals and planted ones of each usable image."""
+def _judged(name: str, a: Item, b: Item) -> bool | None:
+    """Whether two originals show one picture, by eye; None where nobody looked."""
+    return JUDGED[name].get((a.name, b.name), JUDGED[name].get((b.name, a.name)))
+
+
+@dataclass(frozen=True)
+class _Look:
+    """Pairs, groups, the row among originals and planted ones of each usable image, and what finding them cost."""
+
+    pairs: tuple[tuple[int, int, str, float], ...]
+    groups: Any
+    rows: list[int]
+    wall_s: float
+    cpu_s: float
+
+
+def _found(originals: list[Item], planted: list[Item], cache: Path) -> _Look:
     items = [*originals, *planted]
     embedded, matrix, probes = _embedded(items, len(originals), cache)
+    wall_s, cpu_s = time.perf_counter(), time.process_time()
     found = find_duplicates(embedded.facts, matrix, probes)
-    return found.pairs, found.groups_N, embedded.rows_N.tolist()
+    wall_s, cpu_s = time.perf_counter() - wall_s, time.process_time() - cpu_s
+    return _Look(found.pairs, found.groups_N, embedded.rows_N.tolist(), wall_s, cpu_s)
 
 
 def _embedded(items: list[Item], n_originals: int, cache: Path) -> tuple[Embeddings, Any, Any]:
@@ -175,8 +201,8 @@ def _large(cache: Path) -> tuple[Any, Any]:
 
 def _alone(part: str, cache: Path, peers: Path | None) -> Any:
     more = ["--peers", str(peers)] if peers else []
-    command = [sys.executable, "-m", "benchmarks.duplicates", "--part", part, "--cache", str(cache), *more]
-    return json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+    command = [sys.executable, "-m", "benchmarks.duplicates", "--alone", part, "--cache", str(cache), *more]
+    return json.loads(subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout)
 
 
 def _part(part: str, cache: Path, peers: Path | None) -> dict[str, Any]:
@@ -196,33 +222,34 @@ def _part(part: str, cache: Path, peers: Path | None) -> dict[str, Any]:
         sys.path.append(str(peers))
         i, j = PEERS[part](features)
     wall_s, cpu_s = time.perf_counter() - wall_s, time.process_time() - cpu_s
-    planted = set(zip(range(COPIES), range(LARGE - COPIES, LARGE), strict=True))
-    return {
+    keys = np.sort(np.minimum(i, j) * LARGE + np.maximum(i, j))
+    if part == "pairs":
+        np.save(cache / "pairs.npy", keys)
+    planted = np.arange(COPIES) * LARGE + np.arange(LARGE - COPIES, LARGE)
+    result = {
         "images": LARGE,
         "dimensions": features.shape[1],
         "pairs": len(i),
-        "planted_found": len(planted & set(zip(i.tolist(), j.tolist(), strict=True))) / COPIES,
+        "planted_found": float(np.isin(planted, keys).mean()),
         "wall_s": round(wall_s, 1),
         "cpu_s": round(cpu_s, 1),
         "peak_mib": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
         "before_mib": round(before_mib),
     }
-
-
-def _hnswlib(features: Any) -> tuple[Any, Any]:
-    index = importlib.import_module("hnswlib").Index(space="cosine", dim=features.shape[1])
-    index.init_index(max_elements=len(features), ef_construction=100, M=16)
-    index.set_num_threads(2)
-    index.add_items(features)
-    labels, distances = index.knn_query(features, k=6)
-    return _near(labels.astype(np.intp), 1 - distances)
+    if part in PEERS and (cache / "pairs.npy").exists():
+        result["found_of_our_pairs"] = float(np.isin(np.load(cache / "pairs.npy"), keys).mean())
+    return result
 
 
 def _usearch(features: Any) -> tuple[Any, Any]:
     index = importlib.import_module("usearch.index").Index(ndim=features.shape[1], metric="cos", dtype="f32")
     index.add(np.arange(len(features)), features, threads=2)
+    # A nearest-neighbour index is asked for so many of each; who has more near ones loses the rest.
     found = index.search(features, 6, threads=2)
-    return _near(found.keys.astype(np.intp), 1 - found.distances)
+    labels, cosines = found.keys.astype(np.intp), 1 - found.distances
+    rows, at = np.nonzero((cosines >= NEAR) & (labels != np.arange(len(labels))[:, None]))
+    pairs = np.unique(np.sort(np.stack([rows, labels[rows, at]]), axis=0), axis=1)
+    return pairs[0], pairs[1]
 
 
 def _faiss(features: Any) -> tuple[Any, Any]:
@@ -233,16 +260,13 @@ def _faiss(features: Any) -> tuple[Any, Any]:
     index.train(unit[:20_000])
     index.add(unit)
     index.nprobe = 4
-    cosines, labels = index.search(unit, 6)
-    return _near(labels.astype(np.intp), cosines)
+    limits, _, labels = index.range_search(unit, NEAR)
+    rows = np.repeat(np.arange(len(unit)), np.diff(limits.astype(np.intp)))
+    later = labels > rows
+    return rows[later], labels[later].astype(np.intp)
 
 
-def _near(labels: Any, cosines: Any) -> tuple[Any, Any]:
-    rows, at = np.nonzero((cosines >= NEAR) & (labels > np.arange(len(labels))[:, None]))
-    return rows, labels[rows, at]
-
-
-PEERS = {"hnswlib": _hnswlib, "usearch": _usearch, "faiss": _faiss}
+PEERS = {"usearch": _usearch, "faiss": _faiss}
 
 if __name__ == "__main__":
     main()

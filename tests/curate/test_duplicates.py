@@ -231,3 +231,20 @@ def test_thousands_of_frames_of_a_camera_that_never_moved_make_no_millions_of_pa
     found = find_duplicates(stored, np.ones((4000, 4), np.float32))
     assert len(found.pairs) < 4000 * 600
     assert len(found.clusters()) == 1
+
+
+def test_many_crops_do_not_hide_a_recoloured_copy() -> None:
+    """The threshold is measured among pictures that are no crops of each other: crops are nearer than neighbours ever are."""
+    rng = np.random.default_rng(1)
+    pictures = [scene(seed) for seed in range(60)]
+    crops = [image.crop((8, 6, 304, 228)) for image in pictures[:40]]
+    recoloured = Image.fromarray(255 - np.asarray(pictures[50]))
+    files = [saved(image) for image in [*pictures, *crops, recoloured]]
+    features = rng.normal(size=(101, 64)).astype(np.float32)
+    features[60:100] = features[:40] + 0.22 * rng.normal(size=(40, 64))
+    features[100] = features[50] + 0.12 * rng.normal(size=64)
+    probes = rng.uniform(0.97, 0.99, size=64).astype(np.float32)
+    found = find_duplicates(facts(*files), features, probes)
+    assert found.cosine_threshold is not None
+    assert sum(kind == "crop" for *_, kind, _ in found.pairs) >= 36
+    assert (50, 100, "embedding") in [pair[:3] for pair in found.pairs]

@@ -304,7 +304,16 @@ def test_half_a_line_is_passed_over_and_cut_off_before_the_next(tmp_path: Path, 
 
 
 @pytest.mark.parametrize(
-    "line", ["no json", "[]", '{"name": "a"}', '{"name": 3, "sha256": "", "source": "", "at": ""}']
+    "line",
+    [
+        "no json",
+        "[]",
+        "[" * 100_000,
+        '{"name": "a"}',
+        '{"name": 3, "sha256": "", "source": "", "at": ""}',
+        '{"name": "../a", "sha256": "", "source": "", "at": "2026-01-01"}',
+        '{"name": "/a", "sha256": "", "source": "", "at": "2026-01-01"}',
+    ],
 )
 def test_a_line_that_is_no_provenance_is_named(tmp_path: Path, line: str) -> None:
     (tmp_path / FILE).write_text(to_line(Provenance("a.jpg", "00", "urls", now())) + line + "\n")

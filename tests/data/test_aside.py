@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -103,3 +104,34 @@ def test_folders_stay_where_they_are(here: Path) -> None:
         verify_images("./bears")
     with pytest.raises(UsageError, match="get_image_files"):
         verify_images(Path("bears"))
+
+
+def test_a_move_that_was_interrupted_just_after_it_was_made_is_noted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    move = shutil.move
+
+    def interrupted(old: Path, new: Path) -> None:
+        move(old, new)
+        raise KeyboardInterrupt
+
+    (tmp_path / "a.jpg").write_bytes(b"a")
+    monkeypatch.setattr(shutil, "move", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        move_aside([tmp_path / "a.jpg"], tmp_path / "aside", below=tmp_path)
+    (line,) = (tmp_path / "aside" / "moved-aside.jsonl").read_text().splitlines()
+    assert json.loads(line) == {"from": str(tmp_path / "a.jpg"), "to": str(tmp_path / "aside" / "a.jpg")}
+    assert (tmp_path / "aside" / "a.jpg").read_bytes() == b"a"
+
+
+def test_of_a_read_only_folder_nothing_is_moved_or_copied(tmp_path: Path) -> None:
+    for name in ("free", "locked"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "a.jpg").write_bytes(b"a")
+    (tmp_path / "locked").chmod(0o500)
+    if os.access(tmp_path / "locked", os.W_OK):
+        pytest.skip("this user may write wherever it likes, as root may")
+    with pytest.raises(DataError, match="locked: it is read-only; nothing was moved"):
+        move_aside([tmp_path / "free" / "a.jpg", tmp_path / "locked" / "a.jpg"], tmp_path / "aside", below=tmp_path)
+    assert (tmp_path / "free" / "a.jpg").exists()
+    assert not (tmp_path / "aside").exists()

@@ -110,6 +110,18 @@ def test_a_file_that_cannot_be_read_is_said(items: tuple[Item, ...], tmp_path: P
         filing(tmp_path / "data").settle(items[0], edit(1, items[0], "blue"))
 
 
+@pytest.mark.parametrize("label", ["../home", "a/b", "..", "", "x" * 300, "removed", "link"])
+def test_a_label_from_a_strangers_log_files_nothing_elsewhere(
+    items: tuple[Item, ...], tmp_path: Path, label: str
+) -> None:
+    (tmp_path / "home").mkdir()
+    filed = filing(tmp_path / "data")
+    (tmp_path / "data" / "link").symlink_to(tmp_path / "home")
+    with pytest.raises(DataError, match="cannot be filed under"):
+        filed.settle(items[0], edit(1, items[0], label))
+    assert files(tmp_path / "home") == files(tmp_path / "data") == []
+
+
 # A store.
 
 

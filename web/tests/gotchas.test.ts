@@ -26,6 +26,7 @@ const found: Gotchas = {
   shortcuts: [shortcut("border", 0.5, true), shortcut("file-type", 0.6, false), shortcut("all", 0.7, true)],
   slices: [slice("dark", "worse"), slice("grey", "too few to say")],
   slices_note: "",
+  subjects: null,
 };
 
 describe("who answers", () => {

@@ -152,7 +152,8 @@ def _tell(source: str, found: Verified, moved: Moved | None, quarantined: bool) 
     elif quarantined:
         print_line(f"{total} are left out from now on; drivetrain undo {quoted(source)} takes that back")
     else:
-        print_line(f"{total}; drivetrain verify {quoted(source)} --quarantine moves them aside, and deletes nothing")
+        does = "moves them aside" if local_path(source).is_dir() else "leaves them out"
+        print_line(f"{total}; drivetrain verify {quoted(source)} --quarantine {does}, and deletes nothing")
         print_line(
             f"drivetrain clean {quoted(source)} shows them, with labels that look wrong, for you to decide of each"
         )

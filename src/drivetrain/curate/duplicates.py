@@ -9,7 +9,7 @@ Shapes: N images, D features, P pairs, F images with a fingerprint, S images of 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
@@ -23,15 +23,15 @@ from ..data.image import phash
 from ..data.image.alignment import crop_likeness
 from ..data.image.copies import LEAST_LIKENESS, MAX_HASH_DISTANCE, PARTNERS, copy_pairs, joined
 from .medoids import around_medoids
-from .near_pairs import Rows, cosines, near_pairs, norms, spread
+from .near_pairs import MANY, Rows, cosines, near_pairs, norms, spread, whole
 
 # Quantile of altered copies' cosines that is the lowest threshold: all but this share of them would still be caught.
 PROBE_QUANTILE = 0.25
 # Upper fence of nearest-neighbour cosines: median + 1.5 × (90th percentile − median). Only pairs beyond it count as
 # copies; and where ordinary neighbours (the 90th percentile) are as close as copies are, none do.
 FENCE = 1.5
-# Up to so many images, every one's nearest neighbour is looked at for the fence; of more, those of an evenly spread sample.
-ALL_NEAREST, NEAREST_SAMPLE = 4096, 1024
+# Up to `MANY` images, every one's nearest neighbour is looked at for the fence; of more, those of an evenly spread sample.
+NEAREST_SAMPLE = 1024
 
 # Crops move an embedding further than a probe does: of 590 photos cropped to 90 % of each side, 98 % had 1 − cosine up to three
 # times that of the probe that 5 % of the probes are beyond.
@@ -228,52 +228,88 @@ def _by_cosine(
     """Pairs that only embeddings show; ``known_N`` numbers the pictures that are known to be one."""
     lowest = min(float(np.quantile(probe_cosines, PROBE_QUANTILE)), 1.0)
     reach = 1 - CROP_REACH * (1 - min(float(np.quantile(probe_cosines, CROP_QUANTILE)), 1.0))
-    nearest_S, floor = _neighbours(features_ND, norms_N, known_N, reach)
-    median, ninetieth = np.quantile(nearest_S, [0.5, 0.9])
-    threshold: float | None = max(lowest, float(median + FENCE * (ninetieth - median)))
-    # The fence is no cosine itself: where neighbours' cosines vary widely, it lies beyond 1, and no pair reaches it.
-    if ninetieth >= lowest or threshold is None or threshold > 1:
-        threshold = None
-    close = _close_pairs(features_ND, norms_N, known_N, min(floor, threshold or 1.0), threshold)
-    candidates = close.chosen(_worth_aligning(close, len(norms_N)))
+    n = len(norms_N)
+    whole_NN = whole(features_ND, norms_N) if n <= MANY else None
+    rows_S = np.arange(n) if whole_NN is not None else spread(n, NEAREST_SAMPLE)
+    nearest_S, floor = _neighbours(features_ND, norms_N, known_N, rows_S, reach, whole_NN)
+    first = _threshold(nearest_S, lowest)
+    least = min(floor, first or 1.0)
+    close = _close_pairs(features_ND, norms_N, known_N, least, first, whole_NN)
+    candidates = close.chosen(_worth_aligning(close, n))
     likeness_P = prints.crops(candidates.i_P, candidates.j_P)
     crops = _Pairs("crop", candidates.i_P, candidates.j_P, likeness_P).chosen(likeness_P > 0)
-    wide = [] if threshold is None else [close.chosen(close.score_P >= threshold)]
-    return threshold, [crops, *wide]
+    # A crop is a copy, and no neighbour that a threshold must keep clear of.
+    known_N = merge_groups(known_N, joined(n, crops.i_P, crops.j_P))
+    at = np.flatnonzero(np.isin(rows_S, np.concatenate([crops.i_P, crops.j_P])))
+    whole_TN = None if whole_NN is None else whole_NN[rows_S[at]]
+    nearest_S[at], _ = _neighbours(features_ND, norms_N, known_N, rows_S[at], reach, whole_TN)
+    threshold = _threshold(nearest_S, lowest)
+    if (threshold or 1.0) < least:
+        close = _close_pairs(features_ND, norms_N, known_N, threshold or 1.0, threshold, whole_NN)
+    return threshold, [crops] if threshold is None else [crops, close.chosen(close.score_P >= threshold)]
+
+
+def _threshold(nearest_S: FloatArray, lowest: float) -> float | None:
+    """The cosine from which on two are copies, None where none tells copies from neighbours."""
+    median, ninetieth = np.quantile(nearest_S, [0.5, 0.9])
+    threshold = max(lowest, float(median + FENCE * (ninetieth - median)))
+    # The fence is no cosine itself: where neighbours' cosines vary widely, it lies beyond 1, and no pair reaches it.
+    return None if ninetieth >= lowest or threshold > 1 else threshold
 
 
 def _neighbours(
-    features_ND: FloatArray, norms_N: FloatArray, known_N: IntArray, reach: float, block: int = 1024
+    features_ND: FloatArray,
+    norms_N: FloatArray,
+    known_N: IntArray,
+    rows_S: Rows,
+    reach: float,
+    whole_SN: FloatArray | None,
 ) -> tuple[FloatArray, float]:
-    """(S,) cosines of the nearest image that is not known to be a copy; and ``reach``, or the cosine that only `CANDIDATES`
-    images an image come to where more come to ``reach``."""
-    n = len(norms_N)
-    rows_S = spread(n, n if n <= ALL_NEAREST else NEAREST_SAMPLE)
+    """(S,) cosines of the image nearest to each of ``rows_S`` that is not known to be a copy; and ``reach``, or the cosine that
+    only `CANDIDATES` images an image come to where more come to ``reach``."""
     nearest_S = np.full(len(rows_S), -1.0, np.float32)
     # A histogram of cosines from `reach` on tells how many images come to which.
     edges = np.linspace(reach, 1.0, 513)
     counts = np.zeros(512, np.int64)
-    unit_SD = features_ND[rows_S] / norms_N[rows_S, None]
-    for start in range(0, n, block):
-        part = slice(start, start + block)
-        cosines_SB = np.clip((unit_SD @ features_ND[part].T) / norms_N[part], -1.0, 1.0)
+    for part, cosines_SB in _blocks(features_ND, norms_N, rows_S, whole_SN):
         cosines_SB[known_N[rows_S][:, None] == known_N[part][None, :]] = -1.0
         nearest_S = np.maximum(nearest_S, cosines_SB.max(axis=1))
-        counts += np.histogram(cosines_SB[cosines_SB >= reach], edges)[0]
+        counts += np.histogram(np.minimum(cosines_SB[cosines_SB >= reach], 1.0), edges)[0]
+    nearest_S = np.minimum(nearest_S, 1.0)
     from_above = np.cumsum(counts[::-1])[::-1]
     allowed = np.flatnonzero(from_above <= CANDIDATES * len(rows_S))
     return nearest_S, float(edges[allowed[0]]) if len(allowed) else 1.0
 
 
+def _blocks(
+    features_ND: FloatArray, norms_N: FloatArray, rows_S: Rows, whole_SN: FloatArray | None, block: int = 1024
+) -> Iterator[tuple[slice, FloatArray]]:
+    """Yield (S, B) cosines of some with all, block by block, each to be written to."""
+    parts = [slice(start, start + block) for start in range(0, len(norms_N) if len(rows_S) else 0, block)]
+    if whole_SN is not None:
+        yield from ((part, whole_SN[:, part].copy()) for part in parts)
+        return
+    unit_SD: FloatArray = features_ND[rows_S] / norms_N[rows_S, None]
+    for part in parts:
+        cosines_SB: FloatArray = np.matmul(unit_SD, features_ND[part].T, dtype=np.float32)
+        cosines_SB /= norms_N[part]
+        yield part, cosines_SB
+
+
 def _close_pairs(
-    features_ND: FloatArray, norms_N: FloatArray, known_N: IntArray, least: float, threshold: float | None
+    features_ND: FloatArray,
+    norms_N: FloatArray,
+    known_N: IntArray,
+    least: float,
+    threshold: float | None,
+    whole_NN: FloatArray | None,
 ) -> _Pairs:
     """Pairs with a cosine of ``least`` or more that are not known yet; once an image has enough partners beyond
     ``threshold``, those that it has among images with as many are not looked for."""
     n = len(norms_N)
     settled_N, partners_N = np.zeros(n, bool), np.zeros(n, np.int64)
     found = [(np.empty(0, np.intp), np.empty(0, np.intp), np.empty(0, np.float32))]
-    for i_P, j_P, cosines_P in near_pairs(features_ND, norms_N, least, settled_N):
+    for i_P, j_P, cosines_P in near_pairs(features_ND, norms_N, least, settled_N, whole_NN=whole_NN):
         new = known_N[i_P] != known_N[j_P]
         found.append((i_P[new], j_P[new], cosines_P[new]))
         sure = cosines_P >= (2.0 if threshold is None else threshold)

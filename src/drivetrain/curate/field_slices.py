@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from ..core.types import IntArray, Interval, Item
 from ..data.image.traits import Traits
+from ..model.explain.extent import Extent
 from ..stats.metrics import effective_trials, wilson
 from .told import folders_of
 
@@ -32,6 +33,9 @@ FEWEST = 10
 LEVEL = 0.05
 # The share of the images that are the least of a set in something.
 TENTH = 0.1
+# The share of the images whose subject is measured that has the smallest, or lies most at the edge. Few are measured, and a
+# tenth of them would be too few to judge by.
+FIFTH = 0.2
 # A column with more values than this is no way to cut a set.
 MOST_VALUES = 40
 
@@ -139,6 +143,21 @@ def _by_traits(traits: Sequence[Traits | None]) -> Iterator[Cut]:
     sides = [one.shorter for one in traits if one is not None]
     if sides and (smallest := float(np.quantile(sides, TENTH))) > LOW:
         yield "resolution", f"smallest tenth, below {smallest:.0f} pixels", mask(lambda one: one.shorter < smallest)
+
+
+def subject_cuts(items: Sequence[Item], extents: Mapping[str, Extent]) -> tuple[Cut, ...]:
+    """Cut images by the extent of what they show; ``extents`` by item name, of some of them."""
+    if not extents:
+        return ()
+    smallest = float(np.quantile([one.size for one in extents.values()], FIFTH))
+    outermost = float(np.quantile([one.at_edge for one in extents.values()], 1 - FIFTH))
+    known = [extents.get(item.name) for item in items]
+    small = np.asarray([one is not None and one.size < smallest for one in known], np.bool_)
+    cut = np.asarray([one is not None and one.at_edge > outermost for one in known], np.bool_)
+    return (
+        ("subject", "smallest fifth of those measured", small),
+        ("subject", "most at the edge, a fifth of those measured", cut),
+    )
 
 
 def _by_values(by: str, values: Sequence[str | None]) -> Iterator[Cut]:

@@ -10,6 +10,7 @@ Shapes: N vectors, D dimensions, P pairs, S vectors of a sample, R and C rows an
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -57,21 +58,32 @@ def spread(n: int, size: int) -> Rows:
     return np.arange(n) if n <= size else np.linspace(0, n - 1, size).round().astype(np.intp)
 
 
+def whole(features_ND: FloatArray, norms_N: FloatArray) -> FloatArray:
+    """(N, N) cosines to within `ROUNDING`, of few vectors (`MANY`): one product of a matrix with itself, which costs half."""
+    cosines_NN: FloatArray = features_ND @ features_ND.T
+    cosines_NN /= norms_N[:, None]
+    cosines_NN /= norms_N
+    return cosines_NN
+
+
 def near_pairs(
     features_ND: FloatArray,
     norms_N: FloatArray,
     least: float,
     settled_N: NDArray[np.bool_] | None = None,
     many: int = MANY,
+    whole_NN: FloatArray | None = None,
 ) -> Iterator[Found]:
     """Yield all pairs i < j with a cosine of ``least`` or more, tile by tile.
 
     ``settled_N``: pairs of two vectors that are both marked in it are passed over; the caller may mark more of them between two
-    tiles.
+    tiles. ``whole_NN``: what `whole` returned, if the caller has it.
     """
     n = len(features_ND)
     settled_N = np.zeros(n, bool) if settled_N is None else settled_N
-    bounds = _Bounds(features_ND, norms_N) if n > many else None
+    bounds: _Bounds | _Whole | None = _Bounds(features_ND, norms_N) if n > many else None
+    if whole_NN is not None:
+        bounds = _Whole(whole_NN)
     for start in range(0, n, TILE_ROWS):
         rows = np.arange(start, min(start + TILE_ROWS, n))
         later = np.arange(start, n)
@@ -93,7 +105,7 @@ def near_pairs(
 def _candidates(
     features_ND: FloatArray,
     norms_N: FloatArray,
-    bounds: _Bounds | None,
+    bounds: _Bounds | _Whole | None,
     rows_R: Rows,
     columns_C: Rows,
     least: float,
@@ -101,7 +113,7 @@ def _candidates(
     """Pairs of a tile that may have the cosine, and all that have it."""
     if bounds is not None:
         i_P, j_P = bounds.passing(rows_R, columns_C, least)
-        if len(i_P) <= DENSE * len(rows_R) * len(columns_C):
+        if isinstance(bounds, _Whole) or len(i_P) <= DENSE * len(rows_R) * len(columns_C):
             return i_P, j_P
     rows, columns = _slice(rows_R), _slice(columns_C)
     quick_RC = features_ND[rows] @ features_ND[columns].T
@@ -114,6 +126,19 @@ def _slice(rows: Rows) -> slice | Rows:
     """The same rows as a slice where they follow one another, of which no copy is made."""
     first, last = int(rows[0]), int(rows[-1]) + 1
     return slice(first, last) if last - first == len(rows) else rows
+
+
+@dataclass(frozen=True)
+class _Whole:
+    """Cosines of all with all."""
+
+    cosines_NN: FloatArray
+
+    def passing(self, rows_R: Rows, columns_C: Rows, least: float) -> tuple[Rows, Rows]:
+        """Pairs of a tile that may have the cosine ``least``, or more."""
+        tile_RC = self.cosines_NN[_slice(rows_R)][:, _slice(columns_C)]
+        at = np.flatnonzero(tile_RC >= np.float32(least - ROUNDING))
+        return rows_R[at // len(columns_C)], columns_C[at % len(columns_C)]
 
 
 class _Bounds:

@@ -62,6 +62,7 @@ class Gotchas(Answer):
     shortcuts: list[Shortcut]
     slices: list[Slice]
     slices_note: str
+    subjects: str | None = Field(description="How the size of subjects was measured; null: nobody asked")
 
 
 def answer_of(found: Found | str, board: Board, version: int) -> Gotchas:
@@ -78,6 +79,7 @@ def answer_of(found: Found | str, board: Board, version: int) -> Gotchas:
         shortcuts=[_shortcut(one, board) for one in known.told] if known else [],
         slices=[_slice(one) for one in known.slices] if known else [],
         slices_note=MANY_SLICES,
+        subjects=(known.subjects or None) if known else None,
     )
 
 

@@ -38,7 +38,7 @@ def gotchas_section(gotchas: Gotchas | None, items: tuple[Item, ...], render: Re
             for one in gotchas.slices
         ),
         summary=_summary(gotchas),
-        slices_note=MANY_SLICES,
+        slices_note=f"{MANY_SLICES} {gotchas.subjects}".strip(),
     )
 
 

@@ -55,6 +55,7 @@ class Choices(TypedDict, total=False):
     accept_width: float | None
     false_alarm: float | None
     gate_mode: GateMode | None
+    subjects: bool | None
     seed: int | None
     name: str | None
     gallery: int | None

@@ -13,7 +13,7 @@ import numpy as np
 
 from ..core.finding import Finding
 from ..core.types import IntArray, Interval, Item
-from ..curate.field_slices import FieldSlice, cuts_of, judged_slices
+from ..curate.field_slices import FieldSlice, cuts_of, judged_slices, subject_cuts
 from ..curate.shortcuts import ALL, Shortcut, Sign, shortcuts_of
 from ..curate.told import told_of
 from ..data.image.traits import Traits
@@ -25,6 +25,7 @@ from ..learn.kinds.targets import Targets
 from ..learn.sections import SHORTCUTS, SLICES
 from ..stats.metrics import Floats, effective_trials, wilson
 from .sample import Sample
+from .subjects import NOT_ASKED, Subjects
 
 Columns = Mapping[str, Mapping[str, str]]
 """Values by item name of each column of a table."""
@@ -85,6 +86,8 @@ class Gotchas:
     slices: tuple[FieldSlice, ...]
     """The worst first, those too small to judge by last."""
     how: str
+    subjects: str = ""
+    """Words on how the extents of subjects were measured; empty where nobody asked."""
 
     @property
     def shortcuts(self) -> tuple[Told, ...]:
@@ -111,6 +114,7 @@ class Gotchas:
             "shortcuts": [one.to_json() for one in self.told],
             "slices": [one.to_json() for one in self.slices],
             "note": MANY_SLICES,
+            "subjects": self.subjects or None,
         }
 
     def _about_shortcuts(self) -> list[Finding]:
@@ -147,6 +151,7 @@ def gotchas_of(
     settings: Sequence[float],
     traits: Mapping[str, Traits],
     columns: Columns,
+    subjects: Subjects = NOT_ASKED,
 ) -> Gotchas | None:
     """Look for shortcuts among the N images of ``sample``, and for slices among those judged.
 
@@ -159,7 +164,10 @@ def gotchas_of(
         return None
     right_J = ~wrong_J
     told, always = _told(sample.take(known), folds_N[known], traits, settings, columns)
-    cuts = cuts_of(items_J, [traits.get(item.name) for item in items_J], columns)
+    cuts = (
+        *cuts_of(items_J, [traits.get(item.name) for item in items_J], columns),
+        *subject_cuts(items_J, subjects.extents),
+    )
     return Gotchas(
         rightly=judged.targets.answered_as.rightly,
         images=len(known),
@@ -168,6 +176,7 @@ def gotchas_of(
         told=told,
         slices=judged_slices(cuts, right_J, judged.groups_J),
         how=judged.how,
+        subjects=subjects.words,
     )
 
 

@@ -237,6 +237,13 @@ class TrainOptions:
             "``training-conditional``: for this one, with a probability of 95 %, which turns away less.",
         ),
     )
+    subjects: bool = option(
+        False,
+        Option(
+            "Also look at how small or cut-off subjects fare, by heat maps of 200 of the images: some seconds.",
+            about="judge images with a small or cut-off subject by themselves, by heat maps of at most 200 images; some seconds.",
+        ),
+    )
     seed: int = option(
         0,
         Option(

@@ -40,6 +40,7 @@ from .ready import Ready, Tuned
 from .sample import Sample
 from .sides import Sides, sides_of
 from .stopwatch import Stopwatch
+from .subjects import NOT_ASKED, Subjects, subjects_in
 from .trained import Trained
 
 Tuner = Callable[[Ready], Tuned]
@@ -75,10 +76,11 @@ def fit(
         frozen = _judged(sides, fitted)
         gate = gate_of(sides, chosen, fitted.folds_N, options, embedder)
         traits = found.input_block.traits(sides.sample.items, progress, options.workers, cache)
+        subjects = _subjects(sides, frozen, chosen, fitted, options, progress) if options.subjects else NOT_ASKED
         trial = (
             gate_trial(gate, sides, chosen, fitted.folds_N, options, embedder) if isinstance(gate, Planted) else None
         )
-    run = Frozen(found, options, sides, chosen, fitted, frozen, gate, trial, fitted_range, traits)
+    run = Frozen(found, options, sides, chosen, fitted, frozen, gate, trial, fitted_range, traits, subjects)
     if options.deep is None and tuner is None:
         return _concluded(run, None, None)
     with watch("fine-tune"):
@@ -104,6 +106,7 @@ class Frozen:
     """The ranges of values that were fitted, in words; see `InputBlock.fitted`."""
     traits: tuple[Traits | None, ...] = ()
     """Traits of each of the usable images; see `InputBlock.traits`."""
+    subjects: Subjects = NOT_ASKED
 
     @property
     def ready(self) -> Ready:
@@ -135,6 +138,14 @@ def _judged(sides: Sides, fitted: FittedHead) -> Judged:
         return judge_head(sides.held.rows_H, sides.held.how, sides.sample, fitted)
     how = f"out of fold, {fitted.n_folds} folds that keep groups together"
     return out_of_fold(sides.training, sides.trained_on, fitted, how)
+
+
+def _subjects(
+    sides: Sides, frozen: Judged, chosen: Chosen, fitted: FittedHead, options: TrainOptions, progress: Progress
+) -> Subjects:
+    """Measure the extents of the subjects of images judged."""
+    items_J = [sides.sample.items[row] for row in frozen.rows_J]
+    return subjects_in(items_J, sides.sample.targets, chosen, fitted, options.seed, progress, options.workers)
 
 
 def _fine_tuned(ready: Ready, input_block: InputBlock, progress: Progress) -> Tuned:
@@ -212,6 +223,7 @@ def _gotchas(run: Frozen, judged: Judged, figures: Figures) -> Gotchas | None:
         figures.settings,
         {name: traits for name, traits in known if traits is not None},
         columns,
+        run.subjects,
     )
 
 

@@ -13,16 +13,20 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from threading import Lock
 
-from ..core.errors import DataError
+from ..core.confined import leads_out
+from ..core.errors import DataError, UsageError
 from ..core.plain_file import read_plain
 from ..core.reference import read_reference
 from ..core.types import Item
 from ..data.edits.edit import Edit, Fate, Standing
 from ..data.provenance.line import Provenance
 from ..data.provenance.record import ProvenanceRecord
+from .label_classes import LONGEST, checked_class
 
 REMOVED = "removed"
 """The folder for files that have no label any more."""
+
+NO_LINK = getattr(os, "O_NOFOLLOW", 0)
 
 # Letters of the hash that tell two files of one name apart.
 APART = 8
@@ -69,6 +73,7 @@ class Filing:
             return
         if found is not None and str(found.parent) == wanted:
             return
+        _check_folder(wanted, item, self.into)
         place = self._free(wanted, item, sha256)
         if found is not None:
             self._move(found, place)
@@ -112,12 +117,32 @@ class Filing:
         target = self.into / place
         target.parent.mkdir(parents=True, exist_ok=True)
         beside = target.with_name(f".{target.name}.part")
-        with beside.open("wb") as file:
+        with open(beside, "wb", opener=lambda name, flags: os.open(name, flags | NO_LINK, 0o666)) as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
         beside.replace(target)
         _on_disk(target.parent)
+
+
+def _check_folder(label: str, item: Item, into: Path) -> None:
+    """Check that a label can be a folder's name, and the folder is in its place: a log may come with a stranger's pictures.
+
+    Raises:
+        DataError: it cannot.
+    """
+    try:
+        same = checked_class(label) == label
+    except UsageError:
+        same = False
+    if not same:
+        raise DataError(
+            f"{item.name} cannot be filed under {label[:LONGEST]!r}, which no class can be called; give it another label"
+        )
+    if leads_out(into / label, into):
+        raise DataError(
+            f"{item.name} cannot be filed under {label}, as that folder of {into} is a link that leads out of it"
+        )
 
 
 def _folder(standing: Standing) -> str | None:

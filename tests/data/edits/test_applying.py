@@ -22,7 +22,7 @@ from drivetrain.data.edits.applying import Outcome, apply_edits, opened, take_ba
 from drivetrain.data.edits.edit import Change, Fate, Standing
 from drivetrain.data.edits.last_step import every, finished, redo_last, undo_last
 from drivetrain.data.edits.log import EditLog, Recorded
-from drivetrain.data.edits.moves import MOVES, Journal, Move
+from drivetrain.data.edits.moves import MOVES, Journal, Move, Swap
 from drivetrain.data.edits.places import log_place
 from drivetrain.data.edits.undoing import Refused
 from drivetrain.data.sources.opening import open_source
@@ -193,7 +193,7 @@ def test_a_class_called_removed_stays_one(tmp_path: Path) -> None:
     assert {"removed-2/there/0.png", "removed/1 (2).png"} <= set(tree(root))
 
 
-@pytest.mark.parametrize("label", ["..", "a/b", ".hidden", " x ", "x" * 300, "a\\b", "removed"])
+@pytest.mark.parametrize("label", ["..", "a/b", ".hidden", " x ", "x" * 300, "a\\b", "removed", "", "\ud800"])
 def test_a_label_that_no_folder_can_have_is_left_to_reading(bears: Path, label: str) -> None:
     before = tree(bears)
     mark(bears, "black/0.png", Standing(label))
@@ -202,6 +202,31 @@ def test_a_label_that_no_folder_can_have_is_left_to_reading(bears: Path, label: 
     assert len(found.left) == 1
     assert found.left[0].startswith("black/0.png cannot go to a class folder called")
     assert tree(bears) == before
+
+
+@pytest.mark.parametrize("label", ["12:30", ":", "a\nb", "-rf", "CON", "😀" * 60])
+def test_a_label_with_odd_signs_is_a_folder_like_others_and_the_log_stays_readable(bears: Path, label: str) -> None:
+    before = tree(bears)
+    mark(bears, "black/0.png", Standing(label))
+    applied(bears)
+    assert f"{label}/0 (2).png" not in tree(bears)
+    assert f"{label}/0.png" in tree(bears)
+    undone(bears)
+    assert tree(bears) == before
+
+
+def test_folders_and_files_of_odd_names_are_left_by_their_items(tmp_path: Path) -> None:
+    for number, name in enumerate(("12:30/0.png", "12:30/1.png", "a\\/0.png", "a\\/b\\..\\c.png")):
+        draw(tmp_path / "odd" / name, number)
+    before = tree(tmp_path / "odd")
+    mark(tmp_path / "odd", "12:30/1.png", Standing("a\\"))
+    mark(tmp_path / "odd", "a\\/b\\..\\c.png", Standing("12:30"))
+    found = apply_edits(tmp_path / "odd", "ada", NOW)
+    assert found.journal is not None
+    assert [move.new for move in found.journal.moves] == ["12:30/b\\..\\c.png"]
+    assert len(found.left) == 1  # no new class is called by a backslash, which divides folders elsewhere
+    undone(tmp_path / "odd")
+    assert tree(tmp_path / "odd") == before
 
 
 def test_odd_names_are_moved_as_the_file_system_has_them(bears: Path) -> None:
@@ -341,13 +366,77 @@ def test_a_log_that_comes_with_a_strangers_data_moves_nothing_outside(bears: Pat
     for old, new in (
         ("../secret", "black/x"),
         ("black/0.png", "/etc/x"),
-        ("black/0.png", "C:/x"),
-        ("a\\..\\..\\b", "x"),
+        ("black/0.png", "black//x"),
+        ("edits.jsonl", "black/x"),
+        ("black/0.png", "black/provenance.jsonl"),
     ):
         line = Journal("1", NOW, "eve", (Move(old, new, None),)).to_line()
         log_place(bears).write_text(json.dumps({"kind": MOVES, **line}) + "\n", encoding="utf-8")
         with pytest.raises(DataError, match="is no name within the folder"):
             opened(bears)
+
+
+@pytest.mark.parametrize("kind", ["moves in", "moves out", "swaps", "made", "aside"])
+def test_links_in_a_strangers_data_lead_no_move_outside(bears: Path, tmp_path: Path, kind: str) -> None:
+    outside = tmp_path / "home"
+    draw(outside / "secret.png", 99)
+    (bears / "link").symlink_to(outside)
+    sha256 = hashlib.sha256((outside / "secret.png").read_bytes()).hexdigest()
+    journal = {
+        "moves in": Journal("1", NOW, "eve", (Move("link/secret.png", "black/x.png", None),)),
+        "moves out": Journal("1", NOW, "eve", (Move("black/0.png", "link/x.png", None),)),
+        "swaps": Journal("1", NOW, "eve", (), (Swap("link/secret.png", sha256, "0", "black/0.png", "black/1.png"),)),
+        "made": Journal("1", NOW, "eve", made=("link/new",)),
+        "aside": Journal("1", NOW, "eve", (Move("black/0.png", "link/0.png", None),), aside="link"),
+    }[kind]
+    log_place(bears).write_text(json.dumps({"kind": MOVES, **journal.to_line()}) + "\n", encoding="utf-8")
+    before, there = tree(outside), tree(bears)
+    with pytest.raises(DataError, match="leads out of"):
+        finished(opened(bears))
+    assert tree(outside) == before
+    assert tree(bears) == there
+
+
+def test_a_class_folder_that_is_a_link_keeps_its_files_and_gets_none(bears: Path, tmp_path: Path) -> None:
+    draw(tmp_path / "elsewhere" / "9.png", 99)
+    (bears / "teddy").symlink_to(tmp_path / "elsewhere")
+    mark(bears, "teddy/9.png", Standing("black"))
+    mark(bears, "black/0.png", Standing("teddy"))
+    mark(bears, "black/1.png", Standing("grizzly"))
+    found = apply_edits(bears, "ada", NOW)
+    assert [one.partition(" ")[0] for one in found.left] == ["black/0.png", "teddy/9.png"]
+    assert found.journal is not None
+    assert [move.old for move in found.journal.moves] == ["black/1.png"]
+    assert list(tree(tmp_path / "elsewhere")) == ["9.png"]
+
+
+def test_a_folder_at_the_place_of_a_moved_file_is_no_file(bears: Path) -> None:
+    mark(bears, "black/0.png", Standing("black", Fate.REMOVED))
+    apply_edits(bears, "ada", NOW)
+    (bears / "removed" / "black" / "0.png").rename(bears / "removed" / "0.png")
+    (bears / "removed" / "black" / "0.png").mkdir()
+    assert apply_edits(bears, "ada", NOW).journal is None
+
+
+def test_a_link_at_the_place_of_the_table_being_written_is_not_followed(photos: Path) -> None:
+    rows = "".join(f"{number}.png,{'ab'[number % 2]}\n" for number in range(8))
+    source = table(photos / "labels.csv", "path,label\n" + rows)
+    mark(source, "0.png", Standing("b"), before=Standing("a"))
+    mine = photos.parent / "mine.txt"
+    mine.write_text("mine", encoding="utf-8")
+    (photos / ".labels.csv.applying").symlink_to(mine)
+    assert apply_edits(source, "ada", NOW).journal is not None
+    assert source.read_text(encoding="utf-8").startswith("path,label\n0.png,b\n")
+    assert mine.read_text(encoding="utf-8") == "mine"
+
+
+def test_a_table_that_is_gone_is_told_and_its_log_stays(photos: Path) -> None:
+    source = table(photos / "labels.csv", "path,label\n0.png,a\n1.png,b\n")
+    mark(source, "0.png", Standing("b"), before=Standing("a"))
+    source.rename(photos / "elsewhere.csv")
+    with pytest.raises(UsageError, match=r"there is no .*labels\.csv"):
+        apply_edits(source, "ada", NOW)
+    assert log_place(source).exists()
 
 
 def test_archives_and_parquet_are_refused_and_say_what_to_do(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from drivetrain.core.told_how import ToldHow
 from drivetrain.core.types import ItemId
 from drivetrain.data.edits.edit import Change, Fate, Standing
 from drivetrain.data.edits.log import EditLog, Recorded
+from drivetrain.data.edits.matching import match
 from drivetrain.data.edits.places import log_place
 from drivetrain.data.edits.undoing import Refused
 
@@ -256,6 +257,31 @@ def test_an_edit_with_a_value_that_is_none_says_so(path: Path, field: str, value
     path.write_text(json.dumps(line) + "\n", encoding="utf-8")
     with pytest.raises(DataError, match="line 1 is no edit"):
         EditLog.open(path)
+
+
+def test_moments_with_and_without_a_time_zone_are_put_in_order(path: Path) -> None:
+    log = EditLog.open(path)
+    record(log, "ada", change(1, removed()))
+    record(log, "ada", change(2, removed()))
+    first, second = path.read_text(encoding="utf-8").splitlines()
+    by_hand = json.dumps({**json.loads(second), "at": "2026-01-02T03:04:05"})
+    path.write_text(f"{first}\n{by_hand}\n", encoding="utf-8")
+    read_again = EditLog.open(path)
+    assert match(read_again.standings, [], [], lambda _: False).rows == {}
+    assert [edit.at.tzinfo for edit in read_again.edits] == [UTC, UTC]
+
+
+@pytest.mark.parametrize("content", [None, b""], ids=["missing", "empty"])
+def test_a_log_that_is_a_link_out_of_the_folder_is_not_written(tmp_path: Path, content: bytes | None) -> None:
+    target = tmp_path / "home" / "startup"
+    target.parent.mkdir()
+    if content is not None:
+        target.write_bytes(content)
+    (tmp_path / "bears").mkdir()
+    (tmp_path / "bears" / "edits.jsonl").symlink_to(target)
+    with pytest.raises(DataError, match="leads out of the folder; put the file itself there"):
+        record(EditLog.open(tmp_path / "bears" / "edits.jsonl"), "ada", change(1, removed()))
+    assert (target.read_bytes() if target.exists() else None) == content
 
 
 def test_a_log_that_was_replaced_is_read_anew(path: Path, tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from drivetrain.data.block.getters import get_image_files
 from drivetrain.data.block.labellers import parent_label
 from drivetrain.data.edits.edit import Change, Fate, Standing
 from drivetrain.data.edits.log import EditLog
+from drivetrain.data.edits.moves import MOVED, MOVES, Journal
 from drivetrain.data.edits.overlay import edited
 from drivetrain.data.edits.places import log_place
 from drivetrain.data.sources.opening import open_source
@@ -264,6 +265,21 @@ def test_a_broken_log_stops_reading_and_says_how_to_go_on(bears: Path) -> None:
     assert len(read_options(bears, TargetOptions(edits=False)).dataset.items) == 8
 
 
+def test_a_log_that_comes_with_a_strangers_data_brings_no_file_from_outside(bears: Path, tmp_path: Path) -> None:
+    outside = tmp_path / "private"
+    draw(outside / "0.png", 77)
+    log = EditLog.open(log_place(bears))
+    with log.alone() as alone:  # as it is after edits were applied
+        alone.write(MOVES, Journal("1", NOW, "eve").to_line())
+        alone.write(MOVED, {"of": "1"})
+    names = (str(outside / "0.png"), "../private/0.png", "x" * 5000, "a/\0", "\ud800")
+    log.record(
+        [Change(ItemId(name, None), Standing("black")) for name in names], "eve", NOW, lambda _: Standing("grizzly")
+    )
+    found = edited(open_source(bears), bears)
+    assert [item.name for item in found.items] == [item.name for item in open_source(bears).items]
+
+
 def test_what_is_no_path_has_no_log(bears: Path) -> None:
     edit(bears, "black/0.png", REMOVED)
     dataset = open_source(bears)
@@ -287,6 +303,12 @@ def test_frames_of_one_video_are_one_group(bears: Path) -> None:
     )
     groups = {one.name: one.group for one in chapter().datasets(bears).train.samples if one.group}
     assert groups == {"black/0.png": "black/video 7"}
-    (bears / "provenance.jsonl").write_text('{"nam\n', encoding="utf-8")
-    with pytest.raises(SourceError, match="line 1, is no provenance"):
-        open_source(bears)
+    for line in (
+        '{"nam',
+        '{"name": ["black/0.png"]}',
+        '{"name": ["black/0.png"], "group": "v"}',
+        '{"name": {}, "group": 1}',
+    ):
+        (bears / "provenance.jsonl").write_text(line + "\n", encoding="utf-8")
+        with pytest.raises(SourceError, match="line 1, is no provenance"):
+            open_source(bears)

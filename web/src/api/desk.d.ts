@@ -658,6 +658,11 @@ export interface components {
             slices: components["schemas"]["Slice"][];
             /** Slices Note */
             slices_note: string;
+            /**
+             * Subjects
+             * @description How the size of subjects was measured; null: nobody asked
+             */
+            subjects: string | null;
         };
         /**
          * ItemAnswer
@@ -2222,7 +2227,10 @@ export interface operations {
     };
     gotchas_v1_desk_gotchas_get: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Also measure how large subjects are, by heat maps: seconds */
+                subjects?: boolean;
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -2258,6 +2266,15 @@ export interface operations {
             };
             /** @description Not allowed */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description The request cannot be used as it is */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -162,7 +162,7 @@ def _facts(path: Path) -> ItemFacts | None:
 
 
 def _write_through(path: Path, data: bytes) -> None:
-    file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
+    file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_NOFOLLOW", 0), 0o666)
     try:
         view = memoryview(data)
         while view:

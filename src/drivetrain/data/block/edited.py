@@ -10,6 +10,7 @@ from typing import Any
 from ...core.errors import DataError, StepError
 from ...core.types import Item
 from ..edits.edit import Standing
+from ..edits.matching import there_in
 from ..edits.overlay import log_of, overlay, root_of
 from ..provenance.groups import groups_below
 from .blocks import TargetBlock
@@ -39,7 +40,7 @@ def edited_samples(
         edited[row] = _target(target, get_y, samples[row], standing) if target is not None else None
         return bool(edited[row] == samples[row].target)
 
-    found = overlay(log, names, places, lambda name: (root / name).exists(), same)
+    found = overlay(log, names, places, there_in(root), same)
     rows = [row for row in range(len(samples)) if not found.is_removed(row)]
     targets = [edited.get(row, samples[row].target) for row in rows]
     strata = target.strata(targets) if target is not None else [samples[row].stratum for row in rows]

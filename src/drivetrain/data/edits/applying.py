@@ -26,7 +26,7 @@ from ..sources.opening import open_source
 from .edit import Fate
 from .log import Alone, EditLog
 from .moves import MOVED, MOVES, Journal
-from .moving import carry_out, sha256_of, sync_file, sync_folder
+from .moving import carry_out, check_links, sha256_of, sync_file, sync_folder
 from .places import log_place
 from .planning import (
     Lying,
@@ -79,6 +79,7 @@ def apply_edits(
         planned = _plan(path, root, alone, by, at, form)
         if not (planned.journal.moves or planned.journal.swaps):
             return Outcome(None, planned.left)
+        check_links(planned.journal, root)
         _keep_tables(planned, root)
         alone.write(MOVES, planned.journal.to_line())
         try:
@@ -165,6 +166,7 @@ def made_once(standings: Standings) -> tuple[str, ...]:
 
 
 def _carry_out(journal: Journal, alone: Alone, root: Path, progress: Progress | None) -> None:
+    check_links(journal, root)
     alone.write(MOVES, journal.to_line())
     left = carry_out(journal, root, progress)
     alone.write(MOVED, {"of": journal.id, "not_moved": list(left)})
@@ -247,6 +249,8 @@ def _plan(path: Path, root: Path, alone: Alone, by: str, at: datetime, form: Fil
 def _tables(path: Path, root: Path, log: EditLog, form: FileForm) -> list[Listed]:
     """The tables that give the labels of edited items; none where class folders do."""
     if not path.is_dir():
+        if not path.exists():  # its log is still there
+            raise UsageError(f"there is no {shown(str(path))}; put it back beside {shown(log.path.name)}")
         one = listed(root, path.name, Place(str(root)), "path", form, log.standings)
         if one is None:
             open_source(path, form=form)  # which says what is wrong with it

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from ...core.told_how import ToldHow
@@ -64,7 +64,7 @@ def read_edit(line: Mapping[str, Any]) -> Edit:
     item = _field(line, "item", dict)
     return Edit(
         id=_field(line, "id", str),
-        at=_moment(_field(line, "at", str)),
+        at=moment(_field(line, "at", str)),
         by=_field(line, "by", str),
         item=ItemId(_field(item, "name", str), _perhaps(item, "sha256")),
         before=_standing(_field(line, "before", dict)),
@@ -97,9 +97,15 @@ def _perhaps(line: Mapping[str, Any], name: str) -> str | None:
     return None if line.get(name) is None else str(_field(line, name, str))
 
 
-def _moment(text: str) -> datetime:
+def moment(text: str) -> datetime:
+    """Read a moment; one without a time zone, as people write it by hand, is one of UTC.
+
+    Raises:
+        ValueError: it is none.
+    """
     try:
-        return datetime.fromisoformat(text)
+        found = datetime.fromisoformat(text)
+        return found if found.tzinfo else found.replace(tzinfo=UTC)
     except ValueError:
         raise ValueError(f"at is {text!r}, no moment") from None
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from threading import RLock
 from typing import Any
 
-from ...core.errors import UsageError
+from ...core.errors import DataError, UsageError
 from ...core.identifiers import new_id
 from ...core.types import ItemId
 from .edit import Change, Edit, Standing
@@ -48,14 +48,23 @@ class Alone:
         """Append a line; it is on the disk when this returns.
 
         Raises:
-            DataError: it cannot be written.
+            DataError: it cannot be written, or could not be read again.
         """
+        if kind == MOVES:
+            _check_journal(payload)
         self._writer.append([{KIND: kind, **payload}])
         self.log._take(self._writer.news())
 
     def new_id(self) -> str:
         """Make an id."""
         return self.log._ids()
+
+
+def _check_journal(payload: Mapping[str, Any]) -> None:
+    try:
+        Journal.of_line(payload)
+    except ValueError as error:
+        raise DataError(f"cannot apply the edits: {error}") from None
 
 
 class EditLog:

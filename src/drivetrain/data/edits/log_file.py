@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ...core.confined import check_at_home
 from ...core.errors import DataError
 from ...core.file_lock import locked
 from ...core.plain_file import not_plain, open_plain
@@ -110,6 +111,7 @@ class LogFile:
     def _opened(self) -> int:
         if what := not_plain(self.path):
             raise OSError(0, what)
+        check_at_home(self.path)
         flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
         return os.open(self.path, flags, 0o666)
 

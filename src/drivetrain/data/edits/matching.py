@@ -6,9 +6,11 @@ A file may be renamed, moved or replaced under our feet. Shapes are those of a l
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 
 from ...core.cores import available_cores
 from ...core.reference import Reference, read_reference
@@ -17,6 +19,11 @@ from .standings import Standings, Stood
 
 Exists = Callable[[str], bool]
 """Tells whether a file of this name, relative to the source, is there, be it an item or not."""
+
+
+def there_in(root: Path) -> Exists:
+    """Make the question of a folder; a name that is too long or otherwise impossible is not there."""
+    return lambda name: os.path.exists(root / name)  # noqa: PTH110  # Path.exists fails over such names
 
 
 @dataclass(frozen=True)

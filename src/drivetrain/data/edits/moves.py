@@ -6,10 +6,15 @@ Names of files are as the file system has them, relative to the source's folder,
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Self
+
+from ...core.confined import is_below
+from .line import moment
+from .places import is_record
 
 MOVES, MOVED = "moves", "moved"
 """The kinds of the lines that say what is going to be done to files, and that it has been done."""
@@ -101,7 +106,7 @@ class Journal:
         try:
             found = cls(
                 id=str(line["id"]),
-                at=datetime.fromisoformat(line["at"]),
+                at=moment(line["at"]),
                 by=str(line["by"]),
                 moves=tuple(Move(*one) for one in line["moves"]),
                 swaps=tuple(Swap(*one) for one in line.get("swaps", ())),
@@ -122,9 +127,12 @@ class Journal:
         Raises:
             ValueError: one does not.
         """
+        for digest in (move.sha256 for move in self.moves):
+            if not isinstance(digest, str | None):
+                raise ValueError(f"{digest!r} is no SHA-256")  # a line's value, and no argument's type
         names = [name for move in self.moves for name in (move.old, move.new)]
         names += [name for swap in self.swaps for name in (swap.table, swap.old, swap.new)]
         for name in (*names, *self.made, *self.unmade, *([self.aside] if self.aside else [])):
-            parts = name.replace("\\", "/").split("/")
-            if not name or "\0" in name or ":" in parts[0] or {"", ".", ".."} & set(parts):
+            os.fsencode(name)  # which fails over what no file can be called
+            if not is_below(name) or is_record(name.rpartition("/")[2]):
                 raise ValueError(f"{name!r} is no name within the folder")

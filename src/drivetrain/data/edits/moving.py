@@ -14,6 +14,7 @@ import shutil
 import sys
 from pathlib import Path
 
+from ...core.confined import leads_out, links_out
 from ...core.errors import DataError
 from ...core.plain_file import open_plain
 from ...core.ports import Progress, Silent
@@ -38,6 +39,7 @@ def carry_out(
     left: list[str] = []
     at = ""
     try:
+        check_links(journal, root)
         for folder in journal.made:
             at = folder
             (root / folder).mkdir(parents=True, exist_ok=True)
@@ -59,6 +61,25 @@ def carry_out(
     except OSError as error:
         raise DataError(f"cannot move or write {shown(at)} in {shown(str(root))}: {error.strerror or error}") from None
     return tuple(left)
+
+
+def check_links(journal: Journal, root: Path) -> None:
+    """Check that no link leads out of the root on the way to what is to be changed: a log may come with a stranger's data.
+
+    Raises:
+        DataError: one does; nothing has been done.
+    """
+    aside = (f"{journal.aside}/{ASIDE}",) if journal.aside else ()
+    inside = [f"{folder}/{ASIDE}" for folder in (*journal.made, *journal.unmade)]
+    names = [name for move in journal.moves for name in (move.old, move.new)]
+    out = links_out([*names, *(name for swap in journal.swaps for name in (swap.old, swap.new)), *aside, *inside], root)
+    files = [name for swap in journal.swaps for name in (swap.table, swap.old, swap.new)]
+    out = out or next((name for name in files if leads_out(root / name, root)), None)
+    if out is not None:
+        raise DataError(
+            f"the way to {shown(out)} leads out of {shown(str(root))} by a link; nothing was moved: put the files "
+            "themselves there"
+        )
 
 
 def _targets(journal: Journal) -> list[str]:
@@ -88,6 +109,7 @@ def _swapped(swap: Swap, root: Path) -> list[str]:
     if now != swap.old_sha256:
         return [f"{shown(swap.table)} has been changed meanwhile and stays as it is"]
     ready = table.with_name(f".{table.name}.applying")
+    ready.unlink(missing_ok=True)  # what a killed program has left, or a link somebody laid there
     shutil.copyfile(root / swap.new, ready)
     shutil.copymode(table, ready)
     sync_file(ready)

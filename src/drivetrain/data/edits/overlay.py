@@ -7,12 +7,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from ...core.confined import is_file_below
 from ...core.errors import UsageError
 from ...core.types import Dataset, Item
 from ..sources.folder import listed, shown
 from .edit import Fate, Standing
 from .log import EditLog
-from .matching import Exists, match
+from .matching import Exists, match, there_in
 from .places import log_place
 
 Same = Callable[[int, Standing], bool]
@@ -76,7 +77,7 @@ def _laid(dataset: Dataset, log: EditLog, root: Path) -> Dataset:
         log,
         [item.name for item in items],
         [item.reference for item in items],
-        lambda name: (root / name).exists(),
+        there_in(root),
         lambda row, standing: standing.label == items[row].label,
     )
     kept = tuple(_stands(item, found.rows.get(row)) for row, item in enumerate(items) if not found.is_removed(row))
@@ -107,8 +108,8 @@ def _back_again(dataset: Dataset, log: EditLog, root: Path) -> Iterable[Item]:
         if not stays or stood.item.name in names:
             continue
         # A killed program may not have come to a move, whose file is at the old place still.
-        places = [root / name for name in (stood.file or stood.item.name, waiting.get(stood.item.name)) if name]
-        path = next((place for place in places if place.is_file()), None)
+        places = [name for name in (stood.file or stood.item.name, waiting.get(stood.item.name)) if name]
+        path = next((root / name for name in places if is_file_below(root, name)), None)
         if path is not None and shown(path.relative_to(root).as_posix()) not in names:
             yield Item(path, stood.item.name)
 

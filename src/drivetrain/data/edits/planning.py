@@ -11,11 +11,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
+from ...core.confined import is_below, links_out
 from ...core.errors import DataError
 from ...core.types import Dataset, Item
 from ..sources.folder import ASIDE, is_litter, label_of, shown
 from .edit import Fate, Standing
-from .matching import match
+from .matching import match, there_in
 from .moves import Move
 from .moving import sha256_of
 from .standings import Standings, Stood
@@ -51,7 +52,7 @@ def lying(standings: Standings, found: Dataset, root: Path) -> tuple[list[Lying]
         standings,
         [item.name for item in items],
         [item.reference for item in items],
-        lambda name: (root / name).exists(),
+        there_in(root),
     )
     lies = [_at(stood, relative(items[row], root), items[row].label) for row, stood in matched.rows.items()]
     away = [
@@ -59,7 +60,7 @@ def lying(standings: Standings, found: Dataset, root: Path) -> tuple[list[Lying]
         for stood in standings.all()
         if stood.file is not None
         and stood not in matched.rows.values()
-        and os.path.lexists(root / stood.file)
+        and (root / stood.file).is_file()
         and sha256_of(root / stood.file) == stood.item.sha256
     ]
     return [*lies, *away], matched.unmatched
@@ -80,7 +81,9 @@ def plan_moves(files: Sequence[Lying], root: Path, aside: str, classes: Sequence
     plan, wanted = Plan(), dict[str, tuple[Lying, str]]()
     for one in sorted(files, key=lambda one: one.file):
         try:
-            wanted[one.file] = (one, _place(one, root, aside, classes))
+            place = _place(one, root, aside, classes)
+            _check_links(one.file, place, root)
+            wanted[one.file] = (one, place)
         except DataError as error:
             plan.left.append(str(error))
     waiting = {file: place for file, (_, place) in wanted.items() if file != place}
@@ -105,6 +108,18 @@ def plan_moves(files: Sequence[Lying], root: Path, aside: str, classes: Sequence
             ]
             break
     return plan
+
+
+def _check_links(file: str, place: str, root: Path) -> None:
+    """Check that a file that is to be moved neither lies outside the root nor would.
+
+    Raises:
+        DataError: a folder on the way is a link that leads out.
+    """
+    if file != place and (out := links_out((file, place), root)):
+        raise DataError(
+            f"{shown(file)} stays where it is, as the way to {shown(out)} leads out of the folder by a link"
+        )
 
 
 def _left(plan: Plan) -> set[str]:
@@ -160,8 +175,9 @@ def _check_folder(label: str, name: str, aside: str) -> None:
     Raises:
         DataError: it cannot.
     """
-    odd = label in (".", "..", aside) or "/" in label or "\\" in label or "\0" in label or is_litter(label)
-    if odd or label != label.strip() or len(os.fsencode(label)) > MOST_BYTES or label_of(label) != label:
+    odd = label in ("", ".", "..", aside) or "/" in label or "\\" in label or "\0" in label or is_litter(label)
+    size = len(label.encode("utf-8", "surrogatepass"))
+    if odd or not is_below(label) or label != label.strip() or size > MOST_BYTES or label_of(label) != label:
         raise DataError(
             f"{shown(name)} cannot go to a class folder called {label!r}; choose another name for the class"
         )

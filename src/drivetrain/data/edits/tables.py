@@ -21,7 +21,7 @@ from ..sources.folder import Tree, shown
 from ..sources.labelled_folder import METADATA
 from ..sources.locate import Finder, Place
 from .edit import Standing
-from .matching import match
+from .matching import match, there_in
 from .moves import Swap
 from .rewriting import rewritten
 from .standings import Standings
@@ -84,7 +84,7 @@ def rewrites(tables: Sequence[Listed], standings: Standings, root: Path) -> tupl
         standings,
         [item.name for item in items],
         [item.reference for item in items],
-        lambda name: (root / name).exists(),
+        there_in(root),
     )
     found: list[Rewrite] = []
     start = 0

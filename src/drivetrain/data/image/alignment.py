@@ -9,7 +9,8 @@ Shapes: P pairs, K×K frequencies, G×G points of a grid.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from math import ceil
 from typing import Any
 
 import numpy as np
@@ -29,6 +30,10 @@ LEAST_OF_EDITED = 0.993
 
 # Where the search begins: the smaller picture a tenth smaller on each side and in the middle.
 START = -0.1
+# Where nothing can be hoped for, no step is taken. Of 360 such crops 356 are found; before the first step the way round that wins
+# correlates with 0.73 and more and comes to within 0.19 of the best way, from the first look on to within 0.05.
+HOPELESS, BEHIND_AT_START, BEHIND = 0.7, 0.2, 0.05
+
 # The most that a window may be shifted or scaled, as a share of the picture, and the largest step of one iteration.
 WIDEST, LONGEST_STEP = 0.3, 0.06
 
@@ -63,9 +68,14 @@ class _Look:
         at_G: Frequencies = (np.arange(self.points, dtype=np.float32) + np.float32(0.5)) / np.float32(self.points)
         return at_G * np.float32(1 - 2 * self.border) + np.float32(self.border)
 
+    @property
+    def orders(self) -> int:
+        """The number of orders that count: of those left out, less than a thousandth would pass."""
+        return min(KEPT, ceil(3 * self.fade))
+
     def weights(self, scales_PA: Frequencies) -> Frequencies:
         """(P, K, K) weights of a picture whose axes, down and across, are seen at ``scales_PA``."""
-        down, across = (np.square(scales_PA[:, axis, None] * _ORDER) for axis in (0, 1))
+        down, across = (np.square(scales_PA[:, axis, None] * _ORDER[: self.orders]) for axis in (0, 1))
         height = np.sqrt(down[:, :, None] + across[:, None, :])
         if self.steep:
             height *= np.sqrt(height)
@@ -98,10 +108,12 @@ def _aligned(first: Frequencies, second: Frequencies) -> Frequencies:
     # Entry e is one way round of pair e modulo their number; those that cannot win are dropped look by look.
     entry_E = np.arange(len(whole))
     window_E4 = np.tile(np.asarray([0, START, 0, START], np.float32), (len(whole), 1))
-    score_E = np.zeros(len(whole), np.float32)
+    _, score_E = _walk(whole, part, window_E4, replace(LOOKS[0], steps=0))
+    kept_E = (score_E >= HOPELESS) & (_behind(entry_E % len(first), score_E) <= BEHIND_AT_START)
+    entry_E, window_E4 = entry_E[kept_E], window_E4[kept_E]
     for look in LOOKS:
         window_E4, score_E = _walk(whole[entry_E], part[entry_E], window_E4, look)
-        kept_E = score_E >= look.least
+        kept_E = (score_E >= look.least) & (_behind(entry_E % len(first), score_E) <= BEHIND)
         entry_E, window_E4, score_E = entry_E[kept_E], window_E4[kept_E], score_E[kept_E]
     same_E = (score_E >= LEAST_OF_EDITED) | _same_grey(whole[entry_E], part[entry_E], window_E4)
     likeness_P = np.zeros(len(first), np.float32)
@@ -109,11 +121,20 @@ def _aligned(first: Frequencies, second: Frequencies) -> Frequencies:
     return likeness_P
 
 
+def _behind(pair_E: Rows, score_E: Frequencies) -> Frequencies:
+    """(E,) by how much each way round of a pair falls behind the best of the pair."""
+    best_P = np.full(int(pair_E.max(initial=-1)) + 1, -1, np.float32)
+    np.maximum.at(best_P, pair_E, score_E)
+    behind: Frequencies = best_P[pair_E] - score_E
+    return behind
+
+
 def _walk(
     whole: Frequencies, part: Frequencies, window_P4: Frequencies, look: _Look
 ) -> tuple[Frequencies, Frequencies]:
     """Take the steps of one look; the best place on the way counts."""
-    straight = _cosines(look.grid_G[None])
+    whole, part = (pictures[:, : look.orders, : look.orders] for pictures in (whole, part))
+    straight = _cosines(look.grid_G[None], look.orders)
     wanted = _centred(straight @ (part * look.weights(np.ones((1, 2), np.float32))) @ straight.transpose(0, 2, 1))
     wanted_P = np.maximum((wanted * wanted).sum((1, 2)), 1e-12)
     middle_G = look.grid_G - np.float32(0.5)
@@ -121,8 +142,8 @@ def _walk(
     for step in range(look.steps + 1):
         weighted = whole * look.weights(1 + window_P4[:, [3, 1]])
         across, down = _points(look, window_P4)
-        rows = weighted @ _cosines(across).transpose(0, 2, 1)
-        down_cosines = _cosines(down)
+        rows = weighted @ _cosines(across, look.orders).transpose(0, 2, 1)
+        down_cosines = _cosines(down, look.orders)
         seen: Frequencies = _centred(down_cosines @ rows)
         power_P = np.maximum((seen * seen).sum((1, 2)), 1e-12)
         product_P = (seen * wanted).sum((1, 2))
@@ -131,8 +152,8 @@ def _walk(
         best_P, best_P4 = np.where(better, score_P, best_P), np.where(better[:, None], window_P4, best_P4)
         if step == look.steps:
             break
-        slope_across = down_cosines @ (weighted @ _slopes(across).transpose(0, 2, 1))
-        slope_down = _slopes(down) @ rows
+        slope_across = down_cosines @ (weighted @ _slopes(across, look.orders).transpose(0, 2, 1))
+        slope_down = _slopes(down, look.orders) @ rows
         ways = (slope_across, slope_across * middle_G, slope_down, slope_down * middle_G[:, None])
         change = _least_squares(ways, seen, wanted, np.clip(product_P / power_P, 0.3, 3))
         window_P4 = np.clip(window_P4 + np.clip(change, -LONGEST_STEP, LONGEST_STEP), -WIDEST, WIDEST)
@@ -163,15 +184,16 @@ def _points(look: _Look, window_P4: Frequencies) -> tuple[Frequencies, Frequenci
     return across, down
 
 
-def _cosines(at_PG: Frequencies) -> Frequencies:
-    """(P, G, K) cosines of every order at points."""
-    cosines: Frequencies = np.cos(at_PG[:, :, None] * (_ORDER * _PI))
+def _cosines(at_PG: Frequencies, orders: int = KEPT) -> Frequencies:
+    """(P, G, K) cosines of the first orders at points."""
+    cosines: Frequencies = np.cos(at_PG[:, :, None] * (_ORDER[:orders] * _PI))
     return cosines
 
 
-def _slopes(at_PG: Frequencies) -> Frequencies:
+def _slopes(at_PG: Frequencies, orders: int) -> Frequencies:
     """(P, G, K) slopes of these cosines."""
-    slopes: Frequencies = np.sin(at_PG[:, :, None] * (_ORDER * _PI)) * (_ORDER * -_PI)
+    order = _ORDER[:orders] * _PI
+    slopes: Frequencies = np.sin(at_PG[:, :, None] * order) * -order
     return slopes
 
 

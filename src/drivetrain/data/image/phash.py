@@ -119,9 +119,12 @@ def _near_among_few(
         for orientation in range(ORIENTATIONS):
             mine_B1 = hashes_NO[start : start + block, orientation][:, None]
             close |= np.bitwise_count(mine_B1 ^ rest_M[None, :]) <= max_distance
-        close &= ~(settled_N[start : start + block][:, None] & settled_N[start:][None, :])
-        rows, columns = np.nonzero(np.triu(close, k=1))
-        yield rows + start, columns + start
+        if settled_N.any():
+            close &= ~(settled_N[start : start + block][:, None] & settled_N[start:][None, :])
+        at = np.flatnonzero(close)
+        rows, columns = at // len(rest_M), at % len(rest_M)
+        later = columns > rows
+        yield rows[later] + start, columns[later] + start
 
 
 def _near_among_many(

@@ -14,16 +14,15 @@ of the longer side is told from the originals with an AUROC of 1.000 (0.6 %: med
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
-
-from ...core.types import FloatArray
 
 SIDE = 512
 """The longer side, in pixels, of the picture that is measured."""
 # Pixels of the blur, as in the paper.
 WIDTH = 9
-# A picture whose neighbouring pixels differ by less on average, a quarter of one level in 255, has no detail to measure.
-FLAT = 0.25 / 255
+# A picture whose neighbouring pixels differ by less on average, in levels of 255, has no detail to measure.
+FLAT = 0.25
 
 
 def sharpness(image: Image.Image) -> float | None:
@@ -34,13 +33,12 @@ def sharpness(image: Image.Image) -> float | None:
     luma_HW = _luma(image)
     if min(luma_HW.shape) <= WIDTH:
         return None
-    found = [_kept(part_HW) for part_HW in (luma_HW, np.ascontiguousarray(luma_HW.T))]
-    known = [share for share in found if share is not None]
+    known = [share for part_HW in (luma_HW, luma_HW.T) if (share := _kept(part_HW)) is not None]
     return min(known) if known else None
 
 
-def _luma(image: Image.Image) -> FloatArray:
-    """(H, W) luma in 0–1, of the size that is measured."""
+def _luma(image: Image.Image) -> NDArray[np.int16]:
+    """(H, W) luma in 0–255, of the size that is measured."""
     grey = image.convert("L")
     scale = SIDE / max(grey.size)
     if scale < 1:
@@ -48,17 +46,28 @@ def _luma(image: Image.Image) -> FloatArray:
         # Box: with it a JPEG decoded at a reduced scale measures as one decoded in full (to 0.004 on 24 photos of 5 megapixels);
         # other filters are off by up to 0.02.
         grey = grey.resize(size, Image.Resampling.BOX)
-    return np.asarray(grey, np.float32) / np.float32(255)
+    return np.asarray(grey, np.int16)
 
 
-def _kept(luma_HW: FloatArray) -> float | None:
-    """Return the share of steps down the columns that a blur along them takes away; None where there are hardly any."""
-    half = WIDTH // 2
-    padded = np.pad(luma_HW, ((half + 1, half), (0, 0)), mode="edge")
-    total = np.cumsum(padded, axis=0)
-    blurred_HW = (total[WIDTH:] - total[:-WIDTH]) / WIDTH
-    steps = np.abs(np.diff(luma_HW, axis=0))
-    if float(steps.mean()) < FLAT:
+def _kept(luma_HW: NDArray[np.int16]) -> float | None:
+    """Return the share of steps down the columns that a blur along them takes away; None where there are hardly any.
+
+    A step of the mean over a window is the pixel that comes in less the one that goes out, over the width; everything is kept
+    as whole numbers, `WIDTH` times as large.
+    """
+    half, last = WIDTH // 2, len(luma_HW) - 1
+    steps = np.abs(luma_HW[1:] - luma_HW[:-1])
+    total = int(steps.sum(dtype=np.int64))
+    if total < FLAT * steps.size:
         return None
-    lost = np.maximum(steps - np.abs(np.diff(blurred_HW, axis=0)), 0)
-    return float(lost.sum() / steps.sum())
+    left = np.empty_like(steps)
+    inner = slice(half, last - half)
+    np.subtract(luma_HW[WIDTH:], luma_HW[:-WIDTH], out=left[inner])
+    # Beyond the edges the outermost pixel goes on.
+    np.subtract(luma_HW[half + 1 : WIDTH], luma_HW[:1], out=left[:half])
+    np.subtract(luma_HW[-1:], luma_HW[-WIDTH : -half - 1], out=left[last - half :])
+    np.abs(left, out=left)
+    steps *= WIDTH
+    steps -= left
+    np.maximum(steps, 0, out=steps)
+    return int(steps.sum(dtype=np.int64)) / (WIDTH * total)

@@ -7,6 +7,7 @@ from dataclasses import asdict, fields
 from datetime import UTC, datetime
 from typing import Any
 
+from ...core.confined import is_below
 from .line import Provenance
 
 _TEXTS = tuple(one.name for one in fields(Provenance) if one.name != "at")
@@ -33,7 +34,10 @@ def from_line(text: str) -> Provenance:
     Raises:
         ValueError: it is none; the message says why.
     """
-    found = json.loads(text)
+    try:
+        found = json.loads(text)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
     if not isinstance(found, dict):
         raise ValueError("it is no object")
     if missing := [name for name in (*_NEEDED, "at") if not isinstance(found.get(name), str)]:
@@ -41,5 +45,7 @@ def from_line(text: str) -> Provenance:
     texts = {name: found[name] for name in _TEXTS if found.get(name) is not None}
     if wrong := [name for name, value in texts.items() if not isinstance(value, str)]:
         raise ValueError(f"{wrong[0]} is no text")
+    if not is_below(found["name"]):
+        raise ValueError(f"the name {found['name'][:200]!r} leads out of the folder")
     at = datetime.fromisoformat(found["at"])
     return Provenance(**texts, at=at if at.tzinfo else at.replace(tzinfo=UTC))

@@ -21,10 +21,10 @@ def groups_below(root: Path, folders: Iterable[str]) -> dict[str, str]:
     for folder in sorted(folders, key=lambda one: one.count("/") + bool(one)):  # the nearest record counts
         start = f"{folder}/" if folder else ""
         found |= {start + name: start + group for name, group in _groups(root / folder).items()}
-    return _followed(found, root) if found else found
+    return followed(found, root) if found else found
 
 
-def _followed(groups: dict[str, str], root: Path) -> dict[str, str]:
+def followed(groups: dict[str, str], root: Path) -> dict[str, str]:
     """The groups under the names that files have since edits were applied, see `edits.moves`."""
     try:
         lines = read_plain(root / LOG).split(b"\n")[:-1]

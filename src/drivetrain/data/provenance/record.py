@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from contextlib import ExitStack
 from pathlib import Path
 
+from ...core.confined import check_at_home
 from ...core.errors import SourceError, UsageError
 from ...core.file_lock import locked
 from ...core.plain_file import check_writable, read_plain
@@ -61,6 +62,7 @@ class ProvenanceRecord:
             OSError: it cannot be written.
         """
         path = folder / FILE
+        check_at_home(path)
         check_writable(path)
         self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o666)
         with ExitStack() as stack:

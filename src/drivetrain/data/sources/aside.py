@@ -62,7 +62,7 @@ def move_aside(
 
     Raises:
         UsageError: a single name instead of several, or a folder; nothing has been moved.
-        DataError: a file cannot be moved; those before it have been.
+        DataError: a folder is read-only, and nothing has been moved; or a file cannot be moved, and those before it have been.
     """
     if isinstance(files, str | Path):
         raise UsageError(f"move_aside takes several files, received one name, {str(files)!r}; give [{str(files)!r}]")
@@ -71,12 +71,20 @@ def move_aside(
     wanted = dict.fromkeys(map(Path, files))
     if folders := [file for file in wanted if file.is_dir() and not file.is_symlink()]:
         raise UsageError(f"move_aside moves files, not folders; received the folder {str(folders[0])!r}")
+    if locked := [file.parent for file in wanted if os.path.lexists(file) and not os.access(file.parent, os.W_OK)]:
+        raise DataError(
+            f"cannot move files out of {locked[0]}: it is read-only; nothing was moved, so copy the data first"
+        )
     for file in wanted:
         place = next(one for one in _names(target / _relative(file, below)) if not os.path.lexists(one))
         try:
             place.parent.mkdir(parents=True, exist_ok=True)
-            shutil.move(file, place)
-            _note(target, file, place)
+            try:
+                shutil.move(file, place)
+            finally:
+                # A move that Ctrl-C ended just after it was made is noted too.
+                if os.path.lexists(place) and not os.path.lexists(file):
+                    _note(target, file, place)
         except OSError as error:
             raise DataError(f"cannot move {file} to {place}: {error.strerror or error}") from None
         moved[file] = place

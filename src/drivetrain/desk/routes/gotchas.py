@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import Annotated
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Query
 
+from ...core.ports import Silent
 from ...core.records import Role
 from ...serve.http.problems import documented
 from ...training.gotchas import Gotchas as Found
@@ -19,10 +21,10 @@ def gotcha_routes(desk: Desk) -> APIRouter:
     """The route, bound to a desk."""
     router = APIRouter(tags=["desk"], dependencies=[Depends(desk.needs(Role.REVIEW))])
 
-    @lru_cache(maxsize=1)
-    def found(ranking: Ranking) -> Found | str:
-        """What was found for the newest ranking that was asked about."""
-        return gotchas_in(ranking.survey)
+    @lru_cache(maxsize=2)
+    def found(ranking: Ranking, subjects: bool) -> Found | str:
+        """What was found for the newest ranking that was asked about, without and with the size of subjects."""
+        return gotchas_in(ranking.survey, Silent() if subjects else None)
 
     @router.get(
         "/v1/desk/gotchas",
@@ -30,11 +32,15 @@ def gotcha_routes(desk: Desk) -> APIRouter:
         summary="Shortcuts and slices",
         responses=documented("unauthorized", "forbidden", "overloaded"),
     )
-    def gotchas() -> Gotchas:
+    def gotchas(
+        subjects: Annotated[
+            bool, Query(description="Also measure how large subjects are, by heat maps: seconds")
+        ] = False,
+    ) -> Gotchas:
         """Worked out for a ranking when it is first asked for; nothing is written."""
         board, ranking = desk.board(), desk.session.ranking
         if ranking is None:
             return answer_of(desk.session.problem or "the set is being surveyed", board, 0)
-        return answer_of(found(ranking), board, ranking.version)
+        return answer_of(found(ranking, subjects), board, ranking.version)
 
     return router
