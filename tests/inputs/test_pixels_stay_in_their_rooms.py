@@ -34,6 +34,7 @@ NAMED = frozenset(
         "model.arrays",
         "model.first_load",
         "model.gallery",
+        "notebook.doubted",
         "notebook.picture",
         "serve.announcement",
         "serve.options",
@@ -45,6 +46,7 @@ NAMED = frozenset(
         "training.run",
         "training.tuning",
         "training.tuning_loaders",
+        "workbench.copies",
         "workbench.survey",
     }
 )
