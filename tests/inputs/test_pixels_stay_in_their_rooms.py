@@ -36,6 +36,7 @@ NAMED = frozenset(
         "model.gallery",
         "notebook.doubted",
         "notebook.picture",
+        "notebook.thumbnails",
         "serve.announcement",
         "serve.options",
         "serve.settings",
