@@ -45,9 +45,9 @@ def next_steps(result: TrainResult, source: str, delimiter: str | None = None, *
 
 
 def _task(result: TrainResult) -> str:
-    from ..model.kinds.tasks import FIRST
+    from ..model.kinds.tasks import as_option
 
-    return "" if result.task == FIRST else f" --task {result.task}"
+    return as_option(result.task)
 
 
 def _why_look(result: TrainResult) -> str:
