@@ -34,7 +34,9 @@ NAMED = frozenset(
         "model.arrays",
         "model.first_load",
         "model.gallery",
+        "notebook.doubted",
         "notebook.picture",
+        "notebook.thumbnails",
         "serve.announcement",
         "serve.options",
         "serve.settings",
@@ -45,6 +47,7 @@ NAMED = frozenset(
         "training.run",
         "training.tuning",
         "training.tuning_loaders",
+        "workbench.copies",
         "workbench.survey",
     }
 )

@@ -45,7 +45,9 @@ def next_steps(result: TrainResult, source: str, delimiter: str | None = None, *
 
 
 def _task(result: TrainResult) -> str:
-    return "" if result.task == "classification" else f" --task {result.task}"
+    from ..model.kinds.tasks import as_option
+
+    return as_option(result.task)
 
 
 def _why_look(result: TrainResult) -> str:

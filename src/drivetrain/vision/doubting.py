@@ -28,6 +28,7 @@ from ..learn.kinds.registry import TARGETS, kind_of_block
 from ..learn.kinds.targets import Targets
 from ..learn.reading import read
 from ..learn.target_options import TargetOptions
+from ..model.kinds.tasks import FIRST
 from ..model.predictor import Predictor
 from ..notebook.doubted import LEFT_OUT, TRAIN, VALID, Doubts, doubted
 from ..stats.metrics import Floats
@@ -104,7 +105,7 @@ def of_bundle(bundle: Predictor, data: str | Path | None, progress: Progress, ca
     if data is None:
         raise UsageError("a bundle does not hold the pictures to clean; give data= their folder, table or archive")
     place = unpack_place(cache_folder, use_cache=True)
-    options = TargetOptions(task="classification", edits=False)
+    options = TargetOptions(task=FIRST, edits=False)
     items = read(str(data), options, None, place).dataset.items
     classes = bundle.classes
     if not any(item.label in classes for item in items):

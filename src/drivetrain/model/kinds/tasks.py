@@ -66,3 +66,8 @@ def by_name() -> str:
         f"``{task}`` ({options.reads}{', the default' * (task == FIRST)})" for task, options in TASKS.items()
     )
     return f"{', '.join(first)} or {last}"
+
+
+def as_option(task: str) -> str:
+    """The option that names a task, behind a command; nothing for the one that is meant without it."""
+    return "" if task == FIRST else f" --task {task}"
