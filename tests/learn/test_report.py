@@ -21,6 +21,7 @@ from drivetrain.learn.gate_tried import Tried
 from drivetrain.learn.sections import Example
 from drivetrain.learn.selection import Trial
 from drivetrain.report.gate_section import GateSection, RefusedCase
+from drivetrain.report.gotchas_section import Answerer, Given, GotchasSection, SliceRow
 from drivetrain.report.page import (
     SECTIONS,
     DuplicateGroup,
@@ -77,6 +78,20 @@ def full_report(classes: tuple[str, ...] = ("black", "grizzly", "teddy")) -> Rep
             notes=("They are no promise for whatever comes.",),
             cases=(RefusedCase(thumbnail("teddy/3.jpg"), classes[0], "1 of 1,000 looks as strange", pair),),
             cases_total=4,
+        ),
+        gotchas=GotchasSection(
+            "accuracy",
+            (
+                Answerer("border", interval(0.58, 0.61, 0.64), "second", "61 of 100"),
+                Answerer("the model", interval(0.96, 0.98, 0.99), "plain"),
+            ),
+            (Given("border", "The border alone names 61 %.", (thumbnail("black/1.jpg"),)),),
+            (
+                SliceRow("light", "dark", 40, 38, interval(0.6, 0.7, 0.8), "98 %", "worse"),
+                SliceRow("light", "infra-red", 3, 3, interval(0.2, 0.67, 0.9), "97 %", "too few to say"),
+            ),
+            "One trait tells the class.",
+            "Each slice against all others.",
         ),
         learning=(Plot("Loss", SVG),),
         classes=classes,
@@ -156,11 +171,13 @@ FIELDS = {
     "plots": ("plots",),
     "confusion": ("classes", "confusion_CC"),
     "classes": ("class_rows",),
+    "slices": ("gotchas",),
     "accepting": ("accepting",),
     "gate": ("gate",),
     "reliability": ("reliability", "ece", "reliability_note"),
     "confident": ("confident_mistakes", "confident_note"),
     "top-losses": ("top_losses",),
+    "shortcuts": ("gotchas",),
     "duplicates": ("duplicates", "duplicates_total", "duplicates_note"),
     "skipped": ("skipped",),
     "balance": ("class_rows",),

@@ -731,6 +731,7 @@ def test_whoami_is_never_an_error(make_client: MakeClient, client: TestClient, t
         "role": "review",
         "name": "review 0",
         "version": open_to_all["version"],
+        "desk": None,
     }
     for headers in ({}, {"Authorization": "Bearer dt_wrong"}):
         assert fine(closed.get("/v1/whoami", headers=headers))["role"] is None

@@ -104,14 +104,18 @@ def _back_again(dataset: Dataset, log: EditLog, root: Path) -> Iterable[Item]:
     names = {item.name for item in dataset.items}
     waiting = {shown(move.new): move.old for move in pending.moves} if pending else {}
     for stood in standings.all():
-        stays = stood.standing.fate is not Fate.REMOVED and stood.standing.label is not None
-        if not stays or stood.item.name in names:
+        if stood.standing.fate is Fate.REMOVED or stood.standing.label is None:
             continue
         # A killed program may not have come to a move, whose file is at the old place still.
-        places = [name for name in (stood.file or stood.item.name, waiting.get(stood.item.name)) if name]
-        path = next((root / name for name in places if is_file_below(root, name)), None)
-        if path is not None and shown(path.relative_to(root).as_posix()) not in names:
-            yield Item(path, stood.item.name)
+        old = waiting.get(stood.item.name)
+        if stood.item.name not in names:
+            places = [name for name in (stood.file or stood.item.name, old) if name]
+            path = next((root / name for name in places if is_file_below(root, name)), None)
+            if path is not None and shown(path.relative_to(root).as_posix()) not in names:
+                yield Item(path, stood.item.name)
+        elif old is not None and shown(old) not in names and is_file_below(root, old):
+            # Nor has it come to that of the file which has the new place still. By its content this one is told apart.
+            yield Item(root / old, shown(old))
 
 
 def _stands(item: Item, standing: Standing | None) -> Item:

@@ -15,6 +15,7 @@ from .file_form import FileForm
 from .folder import shown
 from .labelled_folder import METADATA
 from .locate import Finder, Place
+from .parquet import holds_pictures
 from .table import SUFFIXES, Row, load, read_listing
 
 # The column of the tables in a folder that names a file.
@@ -74,6 +75,8 @@ def _describes(name: str, *, at_top: bool) -> bool:
 def _of_table(path: Path, place: Place, form: FileForm) -> Columns:
     """Read the free columns of one table; none of a table that cannot be read."""
     try:
+        if path.suffix.lower() == ".parquet" and holds_pictures(path, shown(path.name)):
+            return {}  # reading its columns would unpack the pictures once more
         table = load(path, shown(path.name), every_column=True)
         within = path.name.lower() in METADATA
         meaning = find_meaning(
