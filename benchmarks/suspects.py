@@ -27,6 +27,7 @@ from drivetrain.core.ports import Silent
 from drivetrain.core.scratch import Scratch
 from drivetrain.core.types import Dataset, Item
 from drivetrain.embed.cache import EmbeddingCache
+from drivetrain.learn.reading import Source
 from drivetrain.learn.suspicion import Suspicion
 from drivetrain.stats import confident
 from drivetrain.training.options import TrainOptions
@@ -85,8 +86,8 @@ def main() -> None:
         record(result, options.out)
 
 
-def _look(source: object, cache: EmbeddingCache) -> Survey:
-    return survey(source, TrainOptions(), cache, Silent(), Scratch())  # type: ignore[arg-type]  # a path or a data set
+def _look(source: Source, cache: EmbeddingCache) -> Survey:
+    return survey(source, TrainOptions(), cache, Silent(), Scratch())
 
 
 def _cifar(root: Path, cache: EmbeddingCache) -> dict[str, Any]:

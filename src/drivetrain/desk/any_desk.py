@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
@@ -89,13 +89,13 @@ class AnyDesk(ABC):
         """The name for whoever gives none; None where several people may come, as others can reach the desk."""
         return self.by if self.guard.open_to_all else None
 
-    def needs(self, role: Role) -> Callable[[Request], Caller]:
+    def needs(self, role: Role) -> Callable[[Request], Awaitable[Caller]]:
         """A dependency that lets only such callers pass."""
 
         async def admitted(request: Request) -> Caller:
             return self.guard.admit(request, role)
 
-        return admitted  # type: ignore[return-value]  # FastAPI awaits it
+        return admitted
 
     def row(self, key: str) -> int:
         """The row of an item's id.

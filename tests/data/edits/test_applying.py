@@ -28,6 +28,7 @@ from drivetrain.data.edits.undoing import Refused
 from drivetrain.data.sources.opening import open_source
 from drivetrain.learn.reading import read
 from drivetrain.learn.target_options import TargetOptions
+from drivetrain.model.kinds.tasks import TaskName
 
 NOW = datetime(2026, 5, 4, 9, 30, tzinfo=UTC)
 BLACK_GONE = Standing("black", Fate.REMOVED)
@@ -63,9 +64,9 @@ def tree(root: Path) -> dict[str, bytes]:
     return {name: data for name, data in found.items() if not name.endswith("edits.jsonl")}
 
 
-def seen(source: Path, *, edits: bool, task: str = "classification") -> dict[str, str | None]:
+def seen(source: Path, *, edits: bool, task: TaskName = "classification") -> dict[str, str | None]:
     """SHA-256 of what is read → its label."""
-    found = read(source, TargetOptions(task, edits=edits), None, source.parent / "unpacked").dataset  # type: ignore[arg-type]  # a task
+    found = read(source, TargetOptions(task, edits=edits), None, source.parent / "unpacked").dataset
     return {hashlib.sha256(item.path.read_bytes()).hexdigest(): item.label for item in found.items}
 
 
