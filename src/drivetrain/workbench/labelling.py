@@ -23,6 +23,7 @@ from ..core.types import Item, ItemId
 from ..data.edits.edit import Change, Edit, Fate, Standing
 from ..data.edits.log import EditLog, Recorded
 from ..data.edits.undoing import Refused
+from .backstage import Backstage
 from .board import Board
 from .label_classes import LabelClasses
 from .label_model import LabelModel, learn
@@ -75,7 +76,7 @@ class Shown:
 
 
 @dataclass(eq=False)
-class LabellingSession:
+class LabellingSession(Backstage):
     """Items to label, their log, and the model of the moment."""
 
     look: Callable[[Surveying], Pool]
@@ -95,31 +96,13 @@ class LabellingSession:
     state: State = "surveying"
 
     def __post_init__(self) -> None:
-        self._work = threading.Condition()
-        self._dirty_s: float | None = None
-        self._closed = False
-        self._listeners: list[Callable[[], None]] = []
+        self._set_stage("labelling")
         self._skipped: set[int] = set()
         self._leases: dict[int, tuple[str, float]] = {}
         self._history: list[Settling] = []
         self._situation: Situation | None = None
         self._settling = threading.Lock()
         self._unsettled: dict[tuple[str, int], str] = {}
-        self._thread = threading.Thread(target=self._run, name="labelling", daemon=True)
-
-    def start(self) -> None:
-        """Begin to embed, beside whoever calls."""
-        self._thread.start()
-
-    def close(self) -> None:
-        """Stop working; a refit under way is not waited for."""
-        with self._work:
-            self._closed = True
-            self._work.notify_all()
-
-    def listen(self, told: Callable[[], None]) -> None:
-        """Have ``told`` called after each change, from any thread."""
-        self._listeners.append(told)
 
     @property
     def unsettled(self) -> str | None:
@@ -257,10 +240,6 @@ class LabellingSession:
                 self._unsettled[item.name, place] = str(error)
 
     # Learning, in a thread of its own.
-
-    def _tell(self) -> None:
-        for told in self._listeners:
-            told()
 
     def _run(self) -> None:
         self._try(self._look)

@@ -8,7 +8,6 @@ where edits came in meanwhile: at most one refit runs, and at most one waits.
 from __future__ import annotations
 
 import logging
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from ..curate.suspect import Suspect
 from ..data.edits.edit import Change, Edit, Standing
 from ..data.edits.log import EditLog, Recorded
 from ..data.edits.undoing import Refused
+from .backstage import Backstage
 from .board import Board
 from .merit import Merit
 from .prospects import Prospecting, Prospects, prospecting
@@ -61,7 +61,7 @@ class Opened:
     refitter: Refitter
 
 
-class CleaningSession:
+class CleaningSession(Backstage):
     """The items of a set, the log of edits, and the ranking of the moment."""
 
     def __init__(self, looks: Looks, edits: EditLog, clock: Callable[[], datetime]) -> None:
@@ -80,31 +80,12 @@ class CleaningSession:
         self.began = edits.last_edit_id
         """Id of the last edit that was there when the session began."""
         self._looks, self._clock = looks, clock
-        self._work = threading.Condition()
-        self._dirty_s: float | None = None
-        """The moment of the newest edit that no ranking knows; None where there is none."""
-        self._closed = False
+        self._set_stage("session")
         self._wanted = False
         """Tells whether somebody wants to know of prospects."""
         self._prospecting: tuple[Prospecting, Iterator[None]] | None = None
         self._told_at = 0
         """The number of edits that `prospects` knew of."""
-        self._listeners: list[Callable[[], None]] = []
-        self._thread = threading.Thread(target=self._run, name="session", daemon=True)
-
-    def start(self) -> None:
-        """Begin the survey, beside whoever calls."""
-        self._thread.start()
-
-    def close(self) -> None:
-        """Stop working; a refit under way is not waited for."""
-        with self._work:
-            self._closed = True
-            self._work.notify_all()
-
-    def listen(self, told: Callable[[], None]) -> None:
-        """Have ``told`` called after each change, from any thread."""
-        self._listeners.append(told)
 
     @property
     def version(self) -> int:
@@ -182,10 +163,6 @@ class CleaningSession:
                 self.state = "refitting"
             self._work.notify_all()
         self._tell()
-
-    def _tell(self) -> None:
-        for told in self._listeners:
-            told()
 
     def want_prospects(self) -> bool:
         """Have prospects worked out while there is nothing more urgent, unless those there are hardly older than the ranking.
