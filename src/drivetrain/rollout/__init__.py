@@ -1,0 +1,1 @@
+"""The rollout of a model beside the people who decide today: backtest, parallel, supervised, expanding."""

@@ -1,0 +1,41 @@
+"""The draw of one case: who decides it, and which checks chance has assigned to it. Made when it arrives, and recorded."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Route(StrEnum):
+    """The way of a case to its decision."""
+
+    BLIND = "blind"
+    """A person decides without sight of the model's answer; that decision takes effect."""
+    PROPOSED = "proposed"
+    """The model's answer is proposed; a person confirms or overrides it, and that takes effect."""
+    ACTED = "acted"
+    """The model's answer takes effect at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Draw:
+    """What was assigned to a case by HMAC of its unit; each share is logged, since what was seen with a known probability can be
+    weighted."""
+
+    route: Route
+    audit: bool = False
+    """A random share: of cases decided blind, an adjudication even where both agree; of acted ones, a blind decision too."""
+    audit_share: float = 0.0
+    """The probability with which it was drawn."""
+    twice: bool = False
+    """A second person decides it blind too, which measures people's own error."""
+    adjudicate_twice: bool = False
+    """Where it is adjudicated, it is by two, which measures the adjudicators' error."""
+    held_back: bool = False
+    """Of cases that the stage would propose or act on, those kept blind by chance, to measure automation bias."""
+    in_scope: bool = False
+    """It lies in the scope of the stage, and its answer is certified."""
+    seeded: bool = False
+    """Its right answer was known before: it checks the people, and is no evidence on the model."""
+    reserve: bool = False
+    """It belongs to the random reserve that is never trained on."""
