@@ -26,7 +26,7 @@ class Case:
     due: datetime | None = None
     """The moment by which it has to be decided."""
     metadata: Mapping[str, str | int | float | bool] = field(default_factory=dict)
-    """Whatever else people should see beside it."""
+    """Anything else that people should see beside it."""
 
     @property
     def unit(self) -> str:

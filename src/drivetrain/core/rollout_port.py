@@ -9,7 +9,7 @@ from typing import Protocol
 
 from .case import Case
 from .records import StoredInput
-from .rollout_records import LogLine, RolloutRow, Task
+from .rollout_records import LogLine, Review, RolloutRow
 
 
 class RolloutLog(Protocol):
@@ -44,19 +44,19 @@ class RolloutLog(Protocol):
         """Write the decision that takes effect, for whoever asks for the case."""
         ...
 
-    def add_tasks(self, tasks: Sequence[Task]) -> None: ...
+    def add_reviews(self, reviews: Sequence[Review]) -> None: ...
 
-    def task(self, task_id: str) -> Task | None: ...
+    def review(self, review_id: str) -> Review | None: ...
 
-    def update_task(self, task: Task) -> None:
-        """Write a task's lease, held decision, persons that must not do it, or end."""
+    def update_review(self, review: Review) -> None:
+        """Write a review's lease, held decision, persons that must not do it, or end."""
         ...
 
-    def drop_tasks(self, case_id: str) -> None:
-        """Delete the open tasks of a case that nobody has to do any more."""
+    def drop_reviews(self, case_id: str) -> None:
+        """Delete the open reviews of a case that nobody has to do any more."""
         ...
 
-    def held(self, until: datetime | None = None, by: str | None = None) -> Sequence[Task]:
+    def held(self, until: datetime | None = None, by: str | None = None) -> Sequence[Review]:
         """Tasks with a held decision, made at or before a moment, or by a person; oldest first."""
         ...
 
@@ -94,7 +94,7 @@ class RolloutStore(Protocol):
         """The decisions that took effect, by case: label, how, when; cases without one are missing."""
         ...
 
-    def lease_task(
+    def lease_review(
         self,
         rollout_id: str,
         by: str,
@@ -103,17 +103,17 @@ class RolloutStore(Protocol):
         until: datetime,
         *,
         skip: Collection[str] = (),
-    ) -> Task | None:
-        """Give a person the next task: the one with the earliest due time (those without one come last), then by order.
+    ) -> Review | None:
+        """Give a person the next review: the one with the earliest due time (those without one come last), then by order.
 
         Never one that another person holds a lease on or has decided, nor one that this person must not do, nor one in
         ``skip``. One that this person has a live lease on already comes first. None: there is none. At once from several
-        processes no task is given twice.
+        processes no review is given twice.
         """
         ...
 
     def queue_counts(self, rollout_id: str, now: datetime) -> dict[str, dict[str, int]]:
-        """By kind: ``open``, ``leased``, ``held``, ``overdue`` tasks."""
+        """By kind: ``open``, ``leased``, ``held``, ``overdue`` reviews."""
         ...
 
     def verify_log(self, rollout_id: str) -> Iterator[LogLine]:

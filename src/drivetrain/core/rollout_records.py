@@ -19,7 +19,7 @@ class RolloutRow:
     model: str
     bundle_id: str
     stage: str
-    """Of its last turn; evidence logged since may have turned it already."""
+    """The stage after its last turn; evidence logged since may have turned it already."""
     step: int
     paused: bool
     opened_at: datetime
@@ -57,7 +57,7 @@ def line_hash(before: str, number: int, body: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What a person said of a task, before it is logged."""
+    """A person's answer to a review, before it is logged."""
 
     label: str | None
     """None: cannot tell."""
@@ -67,7 +67,7 @@ class Decision:
 
 
 @dataclass(frozen=True, slots=True)
-class Task:
+class Review:
     """One thing to be done by a person. Nothing in it depends on the model's answer but ``shown``."""
 
     id: str
@@ -75,10 +75,10 @@ class Task:
     case_id: str
     kind: str
     """``decide``, ``confirm`` or ``adjudicate``."""
-    turn: int
+    round: int
     due: datetime | None
     order: str
-    """The place among tasks of one due time: from the HMAC of the case, so that it says nothing."""
+    """The place among reviews of one due time: from the HMAC of the case, so that it says nothing."""
     shown: tuple[str, ...] = ()
     """The labels to be shown, in the order in which they are shown: the proposal of a ``confirm``, the two answers of an
     ``adjudicate``; none of a ``decide``."""

@@ -19,7 +19,7 @@ class Route(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Draw:
-    """What was assigned to a case by HMAC of its unit; each share is logged, since what was seen with a known probability can be
+    """The checks assigned to a case by HMAC of its unit; each share is logged, since what was seen with a known probability can be
     weighted."""
 
     route: Route
@@ -32,10 +32,10 @@ class Draw:
     adjudicate_twice: bool = False
     """Where it is adjudicated, it is by two, which measures the adjudicators' error."""
     held_back: bool = False
-    """Of cases that the stage would propose or act on, those kept blind by chance, to measure automation bias."""
+    """The stage would propose it or act on it, and chance keeps it blind, to measure automation bias."""
     in_scope: bool = False
-    """It lies in the scope of the stage, and its answer is certified."""
+    """The case lies in the scope of the stage, and its answer is certified."""
     seeded: bool = False
-    """Its right answer was known before: it checks the people, and is no evidence on the model."""
+    """The right answer was known before: the case checks the people, and is no evidence on the model."""
     reserve: bool = False
-    """It belongs to the random reserve that is never trained on."""
+    """The case belongs to the random reserve that is never trained on."""

@@ -17,8 +17,8 @@ from .draw import Draw
 from .stage import Stage
 
 
-class TaskKind(StrEnum):
-    """What a person is asked to do with a case."""
+class ReviewKind(StrEnum):
+    """The thing a person is asked to do with a case."""
 
     DECIDE = "decide"
     """Decide without sight of any answer."""
@@ -54,12 +54,12 @@ class Arrived:
 
 @dataclass(frozen=True, slots=True)
 class Decided:
-    """A person finished a task."""
+    """A person finished a review."""
 
     at: datetime
     case_id: str
-    task: TaskKind
-    turn: int
+    review: ReviewKind
+    round: int
     """0 for the first person asked to do this with this case, 1 for the second."""
     by: str
     label: str | None
@@ -98,7 +98,7 @@ class Ticked:
 
 
 class Turn(StrEnum):
-    """What was done to a rollout."""
+    """A change of where a rollout stands."""
 
     ADVANCED = "advanced"
     """To the next stage, or the next share of expanding: by a named person, where the gates let it."""

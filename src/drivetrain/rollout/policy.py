@@ -50,13 +50,13 @@ class Cases(Part):
 
 
 class Required(Part):
-    """What every stage asks before it may be left: enough cases, over enough days, of the kind the model knows."""
+    """The least that every stage asks before it may be left: enough cases, over enough days, of the kind the model knows."""
 
     min_cases: Annotated[int, Field(ge=0)] = 300
     min_days: Annotated[float, Field(ge=0)] = 7.0
     max_out_of_domain: Fraction = 0.1
     max_latency_ms: Annotated[float, Field(gt=0)] = 2000.0
-    """Of 95 of 100 answers."""
+    """The time within which 95 of 100 answers have to come."""
     max_unresolved: Fraction = 0.1
     """The share of cases in evidence that count worst-case, since nobody could or did resolve them."""
 
@@ -109,7 +109,7 @@ class Expanding(Required):
 
     min_cases: Annotated[int, Field(ge=0)] = 100
     min_days: Annotated[float, Field(ge=0)] = 3.0
-    """Of each step."""
+    """The fewest days of each step."""
     steps: tuple[Share, ...] = (0.05, 0.25, 0.5, 1.0)
     max_error: Error = 0.05
     """The risk to be certified by one running e-process over all steps."""
@@ -129,7 +129,7 @@ class Expanding(Required):
 
 
 class Rollback(Part):
-    """What stops the model."""
+    """The evidence and the silence that stop the model."""
 
     level: Annotated[float, Field(gt=1)] = 1000.0
     """The e-CUSUM of audited errors at which it is rolled back; of one slice, times the number of slices."""
