@@ -19,7 +19,7 @@ class Route(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Draw:
-    """The checks assigned to a case by HMAC of its unit; each share is logged, since what was seen with a known probability can be
+    """The checks assigned to a case by HMAC of its unit. Each share is logged: what was seen with a known probability can be
     weighted."""
 
     route: Route
