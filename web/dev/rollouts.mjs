@@ -1,0 +1,3 @@
+export function rollouts() {
+  return () => null;
+}
