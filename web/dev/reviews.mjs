@@ -1,4 +1,4 @@
-/** The pretended server's review queue. States: `no-reviews`, `all-confirm`, `many-classes`, `short-lease`, `refuse`, `down`. */
+/** The pretended server's review queue. States: `no-reviews`, `done-today`, `not-live`, `several`, `all-confirm`, `many-classes`, `short-lease`, `refuse`, `down`. */
 
 import { randomBytes } from "node:crypto";
 
@@ -32,12 +32,12 @@ export function reviews({ pictures, labels, has }) {
     return {
       id: one.id, rollout: "solar-cells", kind: one.kind, shown: one.shown, labels: names(), lease_until: new Date(one.lease.until).toISOString(),
       case: { metadata: one.metadata, slices: one.slices, due: one.due, images: one.pictures.map((_, n) => `/v1/reviews/${one.id}/images/${n}`) },
-      done_today: mine(by), left_today: queue.filter((each) => free(each, by)).length,
+      done_today: mine(by), left_today: Math.max(0, 120 - mine(by)),
     };
   }
 
   function given(by, query, n) {
-    const skip = (query.get("skip") ?? "").split(",");
+    const skip = query.getAll("skip");
     const kind = query.get("kind");
     const fits = has("no-reviews") ? [] : queue.filter((one) => free(one, by) && !skip.includes(one.id) && (!kind || one.kind === kind));
     fits.sort((a, b) => Number(b.lease?.by === by) - Number(a.lease?.by === by) || (a.due ?? "9").localeCompare(b.due ?? "9"));
@@ -45,6 +45,8 @@ export function reviews({ pictures, labels, has }) {
   }
 
   return function answer(path, query, sent, by) {
+    if (has("not-live")) return { status: 404, detail: "no rollout is live; open one: drivetrain rollout open POLICY --bundle BUNDLE" };
+    if (has("several") && !query.get("rollout")) return { status: 422, detail: "several rollouts are live; add ?rollout=NAME, one of: solar-cells, weld-seams" };
     if (path === "/v1/reviews/next") return { review: given(by, query, 1)[0] ?? null };
     if (path === "/v1/reviews/grid") return { reviews: given(by, query, Number(query.get("n") ?? 12)) };
     if (path === "/v1/reviews/summary") {
@@ -52,12 +54,12 @@ export function reviews({ pictures, labels, has }) {
       const of = (kind) => {
         const all = has("no-reviews") ? [] : queue.filter((one) => one.kind === kind && one.done === null);
         const leased = all.filter((one) => one.lease && one.lease.until > now).length;
-        return { open: all.length - leased, leased, held: 0, overdue: all.filter((one) => one.due && new Date(one.due).getTime() < now).length };
+        return { open: all.length, leased, held: 0, overdue: all.filter((one) => one.due && new Date(one.due).getTime() < now).length };
       };
       const kinds = Object.fromEntries(["decide", "confirm", "adjudicate"].map((kind) => [kind, of(kind)]));
       return {
-        rollout: "solar-cells", by, by_kind: kinds, overdue: Object.values(kinds).reduce((sum, one) => sum + one.overdue, 0), left_today: has("no-reviews") ? 0 : queue.filter((one) => free(one, by)).length,
-        done_today: mine(by), done: { decide: mine(by) }, seconds: 6.4, can_undo: last.has(by), agreement: has("no-reviews") ? null : { kappa: 0.81, low: 0.66, high: 0.93, n: 46 },
+        rollout: "solar-cells", by, by_kind: kinds, overdue: Object.values(kinds).reduce((sum, one) => sum + one.overdue, 0), left_today: has("done-today") ? 0 : Math.max(0, 120 - mine(by)),
+        done_today: mine(by), agreement: has("no-reviews") ? null : { kappa: 0.81, low: 0.66, high: 0.93, n: 46 },
       };
     }
     if (path === "/v1/reviews/undo") {

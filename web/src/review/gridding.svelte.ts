@@ -2,7 +2,7 @@
 
 import { SvelteMap, SvelteSet } from "svelte/reactivity";
 import { session } from "../session.svelte";
-import { calls, release, released } from "./calls";
+import { calls, imagesOf, release, released, SMALL } from "./calls";
 import { LookClock } from "./clock";
 import { Pictures } from "./pictures.svelte";
 import type { Review } from "./types";
@@ -39,15 +39,20 @@ export class Gridding {
       document.removeEventListener("visibilitychange", seen);
       this.pictures.clear();
       // The first is what the page shows alone from now on, or comes back to the queue when its lease ends.
-      release(this.reviews.slice(1).map(({ id }) => id));
+      release(this.reviews.slice(1));
       this.reviews = [];
     };
   }
 
   /** Of few cases half are left to others. */
   private get most(): number {
-    const left = this.work.summary?.left_today ?? AT_ONCE;
-    return Math.max(1, Math.min(AT_ONCE, Math.ceil(left / 2)));
+    const waiting = Object.values(this.work.summary?.by_kind ?? {}).reduce((sum, { open, leased }) => sum + open - leased, 0);
+    return Math.max(2, Math.min(AT_ONCE, this.work.summary ? this.reviews.length + Math.ceil(waiting / 2) : AT_ONCE));
+  }
+
+  /** The picture that stands for a case. */
+  imageOf(review: Review): string | undefined {
+    return imagesOf(review, SMALL)[0];
   }
 
   /** What would be sent of a case: its answer, else its proposal once it was seen; undefined: nothing. */
@@ -58,7 +63,7 @@ export class Gridding {
   }
 
   say(review: Review, label: string | null): void {
-    const image = review.case.images[0];
+    const image = this.imageOf(review);
     if (label !== null && image !== undefined && this.pictures.of(image).failed) return;
     this.said.set(review.id, label);
     session.say(label === null ? "Cannot tell." : `${label}.`);
@@ -74,9 +79,8 @@ export class Gridding {
     clearTimeout(this.again);
     try {
       await Promise.all([this.work.sending.settled(), released()]);
-      const waiting = new Set(this.work.sending.waiting.map(({ review }) => review));
-      const { reviews } = await calls.grid(this.work.wanted, this.most, this.work.signal);
-      this.take(reviews.filter(({ id }) => !waiting.has(id)));
+      const { reviews } = await calls.grid(this.work.wanted, this.work.passed, this.most, this.work.signal);
+      this.take(reviews);
       this.clock.start();
       this.error = null;
     } catch (error) {
@@ -95,7 +99,7 @@ export class Gridding {
     const ids = new Set(reviews.map(({ id }) => id));
     for (const id of [...this.said.keys()]) if (!ids.has(id)) this.said.delete(id);
     for (const id of [...this.seen]) if (!ids.has(id)) this.seen.delete(id);
-    this.pictures.want(reviews.flatMap((one) => one.case.images.slice(0, 1)));
+    this.pictures.want(reviews.flatMap((one) => this.imageOf(one) ?? []));
   }
 
   /** Sends what is ready; the time that was looked is shared among them evenly. */
@@ -113,7 +117,8 @@ export class Gridding {
 
   async skip(review: Review): Promise<void> {
     try {
-      await calls.skip(review.id);
+      await calls.skip(review);
+      this.work.skipped.add(review.id);
       this.take(this.reviews.filter(({ id }) => id !== review.id));
       session.say("Skipped.");
       if (this.reviews.length === 0) await this.load();

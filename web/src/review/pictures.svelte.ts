@@ -2,6 +2,7 @@
 
 import { SvelteMap } from "svelte/reactivity";
 import { session } from "../session.svelte";
+import { LARGE } from "./calls";
 
 export interface Held {
   /** Null while it is on its way, or where it did not come. */
@@ -11,6 +12,7 @@ export interface Held {
 
 export class Pictures {
   private readonly held = new SvelteMap<string, Held>();
+  private readonly small = new Set<string>();
   private readonly stops = new Map<string, AbortController>();
 
   of(address: string): Held {
@@ -28,9 +30,11 @@ export class Pictures {
     this.fetch(address);
   }
 
-  /** The browser cannot draw it. */
+  /** The browser cannot draw the file, such as a TIFF: the server's picture of it stands in. */
   broke(address: string): void {
-    this.held.set(address, { src: null, failed: true });
+    if (this.small.has(address) || /[?&]size=/.test(address)) return this.fail(address);
+    this.small.add(address);
+    this.again(address);
   }
 
   clear(): void {
@@ -45,18 +49,23 @@ export class Pictures {
     this.held.delete(address);
   }
 
+  private fail(address: string): void {
+    this.held.set(address, { src: null, failed: true });
+  }
+
   private fetch(address: string): void {
-    if (!session.key) return void this.held.set(address, { src: address, failed: false });
+    const wanted = this.small.has(address) ? `${address}${address.includes("?") ? "&" : "?"}size=${LARGE}` : address;
+    if (!session.key) return void this.held.set(address, { src: wanted, failed: false });
     const stop = new AbortController();
     this.stops.set(address, stop);
     this.held.set(address, { src: null, failed: false });
     session.client
-      .blob(address, { signal: stop.signal })
+      .blob(wanted, { signal: stop.signal })
       .then((blob) => {
         if (!stop.signal.aborted) this.held.set(address, { src: URL.createObjectURL(blob), failed: false });
       })
       .catch(() => {
-        if (!stop.signal.aborted) this.broke(address);
+        if (!stop.signal.aborted) this.fail(address);
       });
   }
 }

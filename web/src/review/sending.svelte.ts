@@ -17,6 +17,7 @@ export interface Decision {
   /** Whose it is: decisions of one person are never sent with the key of another. */
   source: string;
   review: string;
+  rollout: string;
   /** Null: cannot tell. */
   label: string | null;
   seconds: number;
@@ -99,7 +100,7 @@ export class Sending {
         first = { ...first, tried: true };
         this.keep([first, ...this.waiting.slice(1)]);
         try {
-          const done = await calls.decide(first.review, first.label, first.seconds);
+          const done = await calls.decide(first.review, first.rollout, first.label, first.seconds);
           this.failure = null;
           attempt = 0;
           this.drop(first);
@@ -140,5 +141,5 @@ export function passes(error: unknown): boolean {
 
 function isDecision(value: unknown): value is Decision {
   const one = value as Partial<Decision> | null;
-  return typeof one?.source === "string" && typeof one.review === "string" && (one.label === null || typeof one.label === "string") && typeof one.seconds === "number";
+  return typeof one?.source === "string" && typeof one.review === "string" && typeof one.rollout === "string" && (one.label === null || typeof one.label === "string") && typeof one.seconds === "number";
 }

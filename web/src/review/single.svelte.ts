@@ -3,7 +3,7 @@
 import { Problem } from "../api/problem";
 import { session } from "../session.svelte";
 import { tabStorage } from "../storage";
-import { calls, release, released } from "./calls";
+import { calls, imagesOf, release, released } from "./calls";
 import { LookClock } from "./clock";
 import { Pictures } from "./pictures.svelte";
 import type { Review } from "./types";
@@ -67,7 +67,7 @@ export class Single {
   /** Something else is asked for: another kind, or another rollout. What is on the screen goes back to the queue. */
   async restart(): Promise<void> {
     this.letGo();
-    if (this.current) release([this.current.id]);
+    if (this.current) release([this.current]);
     this.current = null;
     this.clock.stop();
     await this.fill();
@@ -77,7 +77,7 @@ export class Single {
   private letGo(): void {
     const { ahead } = this;
     this.ahead = null;
-    if (ahead) release([ahead.id]);
+    if (ahead) release([ahead]);
   }
 
   /** The case's picture is drawn: from now on the person looks. */
@@ -98,12 +98,17 @@ export class Single {
     return this.inSight !== null && Date.now() - this.inSight >= SETTLE_MS;
   }
 
+  /** The case's picture did not come, or cannot be drawn. */
+  get unseen(): boolean {
+    const [first] = this.current === null ? [] : imagesOf(this.current);
+    return first !== undefined && this.pictures.of(first).failed;
+  }
+
   /** `null`: cannot tell. What cannot be seen can only be skipped, or not told. */
   decide(label: string | null): boolean {
     const review = this.current;
     if (review === null) return false;
-    const failed = review.case.images.length > 0 && this.pictures.of(review.case.images[0]!).failed;
-    if (failed ? label !== null : !this.settled) return false;
+    if (this.unseen ? label !== null : !this.settled) return false;
     this.work.decide(review, label, this.clock.seconds);
     session.say(label === null ? "Cannot tell." : `${label}.`);
     void this.advance();
@@ -115,7 +120,7 @@ export class Single {
     if (review === null) return;
     this.work.remark = null;
     try {
-      await calls.skip(review.id);
+      await calls.skip(review);
       this.work.skipped.add(review.id);
       session.say("Skipped.");
     } catch (error) {
@@ -191,7 +196,7 @@ export class Single {
   }
 
   private hold(): void {
-    this.pictures.want([this.current, this.ahead].flatMap((one) => one?.case.images ?? []));
+    this.pictures.want([this.current, this.ahead].flatMap((one) => (one ? imagesOf(one) : [])));
   }
 
   private async advance(): Promise<void> {
@@ -230,9 +235,14 @@ export class Single {
     }
   }
 
+  private get plenty(): boolean {
+    const waiting = Object.values(this.work.summary?.by_kind ?? {}).reduce((sum, { open, leased }) => sum + open - leased, 0);
+    return waiting >= PLENTY && (this.current?.left_today ?? PLENTY) > 1;
+  }
+
   /** Fetches the next case while the person looks at this one, as long as enough is left for others. */
   private async fetchAhead(): Promise<void> {
-    if (this.ahead !== null || this.fetching !== null || (this.current?.left_today ?? 0) < PLENTY) return;
+    if (this.ahead !== null || this.fetching !== null || !this.plenty) return;
     this.fetching = this.lookAhead();
     await this.fetching;
     this.fetching = null;

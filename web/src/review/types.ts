@@ -18,7 +18,8 @@ export interface Review {
     images: string[];
   };
   lease_until: string;
-  left_today: number;
+  /** Reviews that this person may still be given today; null: no limit. */
+  left_today: number | null;
   done_today: number;
 }
 
@@ -36,7 +37,9 @@ export interface Done {
 }
 
 export interface Counts {
+  /** Nobody has decided them. */
   open: number;
+  /** Those of them that somebody looks at. */
   leased: number;
   held: number;
   overdue: number;
@@ -56,11 +59,7 @@ export interface Summary {
   by: string;
   by_kind: Partial<Record<Kind, Counts>>;
   overdue: number;
-  left_today: number;
+  left_today: number | null;
   done_today: number;
-  done: Partial<Record<Kind, number>>;
-  /** This person's median seconds a review. */
-  seconds: number | null;
-  can_undo: boolean;
   agreement: Agreement | null;
 }

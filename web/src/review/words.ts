@@ -50,8 +50,8 @@ export function due(iso: string | null, now: Date): Due | null {
 /** Landis and Koch's words for it are conventions, and so are not used: the interval has to do. */
 export function agreementText(found: Agreement | null): string {
   const { kappa, low, high, n } = found ?? { kappa: null, low: null, high: null, n: 0 };
-  if (n === 0) return "Not known yet: no case has been decided by you and by somebody else.";
-  const cases = `on ${count(n, "case")} that you and somebody else decided`;
+  if (n === 0) return "Not known yet: too few cases have been decided by two people.";
+  const cases = `on ${count(n, "case")} that two people decided`;
   if (kappa === null) return `Not known yet ${cases}.`;
   const between = low === null || high === null ? "" : ` (${low.toFixed(2)} to ${high.toFixed(2)})`;
   return `κ = ${kappa.toFixed(2)}${between} ${cases}. 1 is full agreement, 0 no more than by chance.`;

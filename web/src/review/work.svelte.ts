@@ -40,7 +40,7 @@ export class Work {
 
   /** Reviews that the server must not give: those skipped, and those decided whose decision has not arrived. */
   readonly passed = $derived([...this.sending.waiting.map(({ review }) => review), ...this.skipped]);
-  readonly canUndo = $derived(!this.undoing && (this.last !== null || (this.summary?.can_undo ?? false)));
+  readonly canUndo = $derived(!this.undoing && (this.last !== null || (this.summary?.done_today ?? 0) > 0));
 
   /** Works for this person until the function that is returned is called. */
   begin(person: string): () => void {
@@ -83,7 +83,7 @@ export class Work {
   decide(review: Review, label: string | null, seconds: number): void {
     this.remark = null;
     this.last = { review, label, until: null };
-    this.sending.push({ source: this.person, review: review.id, label, seconds: Math.round(seconds * 100) / 100, tried: false });
+    this.sending.push({ source: this.person, review: review.id, rollout: review.rollout, label, seconds: Math.round(seconds * 100) / 100, tried: false });
   }
 
   /** The review whose decision was taken back; null where none was. */
@@ -102,7 +102,7 @@ export class Work {
         this.complain("The last decision is still on its way; it can be taken back once the server answers.");
         return null;
       }
-      const { review } = await calls.undo(this.wanted.rollout);
+      const { review } = await calls.undo(last?.review.rollout ?? this.wanted.rollout);
       this.last = null;
       void this.look();
       return review;
