@@ -48,6 +48,9 @@ class Metrics:
         self._out_of_domain = Counter(
             "drivetrain_out_of_domain_total", "Images unlike those trained on", ["model"], registry=own
         )
+        self._decisions = Counter(
+            "drivetrain_reviews_decided_total", "Decisions of people taken down", ["rollout", "kind"], registry=own
+        )
         self._webhook = Counter(
             "drivetrain_webhook_messages_total", "Attempts to tell the webhook of an alarm", ["outcome"], registry=own
         )
@@ -97,6 +100,10 @@ class Metrics:
     def told(self, model: str, how: ToldHow) -> None:
         """Count a right answer that was told and stored."""
         self._truths.labels(model, how.value).inc()
+
+    def decided(self, rollout: str, kind: str) -> None:
+        """Count a decision of a person: the kind of review, or ``elsewhere`` for one made in another system."""
+        self._decisions.labels(rollout, kind).inc()
 
     def lag(self, seconds: float) -> None:
         """Count the seconds until a request's answers were stored."""
