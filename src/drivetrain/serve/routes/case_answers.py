@@ -6,7 +6,16 @@ import json
 from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, StrictBool, StrictInt, StringConstraints, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    FiniteFloat,
+    StrictBool,
+    StrictInt,
+    StringConstraints,
+    field_validator,
+)
 
 from ...core.case import Case
 from ...core.told_how import ToldHow
@@ -19,7 +28,9 @@ MOST_METADATA = 64
 MOST_METADATA_BYTES = 16 << 10
 
 Words = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"\S")]
-Key = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?$")]
+Key = Annotated[
+    str, StringConstraints(min_length=1, max_length=200, pattern=r"^[\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?$")
+]
 Value = Annotated[str, StringConstraints(max_length=2000)] | StrictBool | StrictInt | FiniteFloat
 
 
@@ -65,7 +76,9 @@ class CaseJson(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     images: list[str | Base64Image] = Field(
-        min_length=1, max_length=MOST_IMAGES, description="Image files, base64; the model answers the first, people see all"
+        min_length=1,
+        max_length=MOST_IMAGES,
+        description="Image files, base64; the model answers the first, people see all",
     )
     case: CaseBody = Field(default_factory=CaseBody)
 
@@ -77,7 +90,9 @@ class CaseDecisionBody(BaseModel):
 
     label: Words | None = Field(description="null: the person cannot tell")
     by: Words = Field(description="The person, by the name that is used throughout")
-    how: Literal["blind"] = Field("blind", description="Without sight of the model's answer; nothing else is taken here")
+    how: Literal["blind"] = Field(
+        "blind", description="Without sight of the model's answer; nothing else is taken here"
+    )
     seconds: float | None = Field(None, ge=0, le=86_400, allow_inf_nan=False, description="Seconds it took")
 
 

@@ -104,7 +104,9 @@ def _key(told: CaseBody, header: str | None) -> str:
             raise Problem("unprocessable", f"the header {KEY_HEADER} and the case's key say different things; send one")
         return given or ""
     if told.key is None:
-        message = f"the case has no key; send one in {KEY_HEADER}, so that a request that is sent again is not a second case"
+        message = (
+            f"the case has no key; send one in {KEY_HEADER}, so that a request that is sent again is not a second case"
+        )
         raise Problem("unprocessable", message, errors=[Fault(loc=("case", "key"), msg=message)])
     return told.key
 

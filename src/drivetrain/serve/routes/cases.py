@@ -21,8 +21,8 @@ from ...rollout.receipt import Receipt
 from ..access import Caller
 from ..http.body import Gone
 from ..http.problems import TAKING_IMAGES, Fault, Problem, documented
-from ..server import Server
 from ..served import ServedModel
+from ..server import Server
 from ..work.case_inputs import kept_inputs
 from ..work.model_answers import model_answer
 from ..work.rollouts import Carried
@@ -40,7 +40,8 @@ MOST_BYTES = 16 << 10
 MOST_VALUES = 64
 
 RolloutName = Annotated[
-    str | None, Query(alias="rollout", max_length=200, description="Which rollout; it may be left out where one is live")
+    str | None,
+    Query(alias="rollout", max_length=200, description="Which rollout; it may be left out where one is live"),
 ]
 
 SCHEMAS = (CaseBody, CaseJson, CaseDecisionBody, OutcomeBody)
@@ -152,9 +153,7 @@ def _add_sending(router: APIRouter, server: Server) -> None:
 class _Sending:
     """One case on its way in."""
 
-    def __init__(
-        self, server: Server, request: Request, caller: Caller, one: Carried, served: ServedModel
-    ) -> None:
+    def __init__(self, server: Server, request: Request, caller: Caller, one: Carried, served: ServedModel) -> None:
         self.server, self.request, self.caller = server, request, caller
         self.one, self.served = one, served
         self._until_s = time.monotonic() + server.settings.deadline_s

@@ -115,7 +115,7 @@ def _add_giving(router: APIRouter, server: Server, reviewer: Reviewer) -> None:
         """It is leased: nobody else is given it until it is answered, put back, or the lease has ended. Whoever asks again
         without answering is given the same one. The order is by due time, then by chance, and never by what a model says."""
         one = server.rollouts.one(rollout)
-        given = await in_thread(lambda: _given(server, one, caller, kind, skip or (), 1))
+        given = await in_thread(lambda: _given(one, caller, kind, skip or (), 1))
         return _private({"review": given[0] if given else None})
 
     @router.get("/v1/reviews/grid", response_model=ReviewGrid, summary="Several reviews at once", responses=ASKED)
@@ -128,11 +128,10 @@ def _add_giving(router: APIRouter, server: Server, reviewer: Reviewer) -> None:
     ) -> JSONResponse:
         """As the next one, several times. Each is leased."""
         one = server.rollouts.one(rollout)
-        return _private({"reviews": await in_thread(lambda: _given(server, one, caller, kind, skip or (), n))})
+        return _private({"reviews": await in_thread(lambda: _given(one, caller, kind, skip or (), n))})
 
 
 def _given(
-    server: Server,
     one: Carried,
     caller: Caller,
     kinds: Collection[ReviewKind] | None,
@@ -173,7 +172,9 @@ def review_json(one: Carried, review: Shown) -> dict[str, Any]:
 def _add_undo(router: APIRouter, server: Server, reviewer: Reviewer) -> None:
     """Add the route that takes back a person's last decision."""
 
-    @router.post("/v1/reviews/undo", response_model=ReviewUndone, summary="Take back the last decision", responses=ASKED)
+    @router.post(
+        "/v1/reviews/undo", response_model=ReviewUndone, summary="Take back the last decision", responses=ASKED
+    )
     async def undo(rollout: RolloutName = None, caller: Caller = Depends(reviewer)) -> JSONResponse:
         """This person's last one, as long as it can be undone. Its review is this person's again."""
         one = server.rollouts.one(rollout)
@@ -263,7 +264,9 @@ def _add_skipping(router: APIRouter, server: Server, reviewer: Reviewer) -> None
     @router.post(
         "/v1/reviews/{review_id}/skip", response_model=ReviewSkipped, summary="Put a review back", responses=ASKED
     )
-    async def skip(review_id: ReviewId, rollout: RolloutName = None, caller: Caller = Depends(reviewer)) -> JSONResponse:
+    async def skip(
+        review_id: ReviewId, rollout: RolloutName = None, caller: Caller = Depends(reviewer)
+    ) -> JSONResponse:
         """Undecided; somebody else may be given it at once. Name it in `skip` of the next question, or it comes again."""
         one = server.rollouts.one(rollout)
 

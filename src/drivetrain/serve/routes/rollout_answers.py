@@ -21,7 +21,8 @@ class TurnBody(BaseModel):
 
     reason: Reason = Field(description="Why, in a sentence; it stays in the log")
     by: Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"\S")] | None = Field(
-        None, description="Who does it, where the server has no keys and cannot know; else the key's name, and nothing else"
+        None,
+        description="Who does it, where the server has no keys and cannot know; else the key's name, and nothing else",
     )
 
 
@@ -57,7 +58,9 @@ class LineAnswer(BaseModel):
     case_id: str | None
     event: dict[str, Any] = Field(description="What happened")
     before: str
-    hash: str = Field(description="SHA-256 over the hash of the line before, the number, and the event's canonical JSON")
+    hash: str = Field(
+        description="SHA-256 over the hash of the line before, the number, and the event's canonical JSON"
+    )
 
 
 class LogAnswer(BaseModel):

@@ -34,9 +34,21 @@ PAGE = 1_000
 Name = Annotated[str, InPath(max_length=200, description="The rollout's name, or its id")]
 
 TURNS: Mapping[str, tuple[Callable[[Live, str, str], None], str, str]] = {
-    "advance": (Live.advance, "Advance to the next stage or step", "Where its gates let it; else the answer says every reason."),
-    "pause": (Live.pause, "Pause", "The model neither proposes nor acts from now on; people decide blind. Evidence stands."),
-    "resume": (Live.resume, "Go on", "Releases what paused it; not while an alarm stands, which has to be cleared first."),
+    "advance": (
+        Live.advance,
+        "Advance to the next stage or step",
+        "Where its gates let it; else the answer says every reason.",
+    ),
+    "pause": (
+        Live.pause,
+        "Pause",
+        "The model neither proposes nor acts from now on; people decide blind. Evidence stands.",
+    ),
+    "resume": (
+        Live.resume,
+        "Go on",
+        "Releases what paused it; not while an alarm stands, which has to be cleared first.",
+    ),
     "rollback": (Live.rollback, "Roll back", "Latched: the model decides nothing until a person clears it."),
     "clear": (Live.clear, "Clear a rollback", "Back to parallel, with fresh evidence."),
     "end": (Live.end, "End", "For good; reviewers may see predictions again."),

@@ -162,7 +162,9 @@ class Rollouts:
             )
         if one.row.head <= 1 and self._clock() - one.seen_s < SETTLE_S:
             raise Problem(
-                "overloaded", f"the rollout {one.name} was opened a moment ago; send it again", retry_after_s=int(SETTLE_S)
+                "overloaded",
+                f"the rollout {one.name} was opened a moment ago; send it again",
+                retry_after_s=int(SETTLE_S),
             )
         return served
 
