@@ -33,6 +33,7 @@ from .server import Server
 from .work.alarms import ALARMS_S
 from .work.background import apart
 from .work.forgetting import FORGET_S, Forgetting
+from .work.rollout_metrics import rollout_metrics
 
 # Seconds between two readings of the keys.
 KEYS_S = 2.0
@@ -111,7 +112,8 @@ def _own_routes(app: FastAPI, server: Server) -> None:
         responses={200: {"content": {"text/plain": {}}}, **documented("unauthorized", "forbidden")},
     )
     async def metrics() -> Response:
-        """Requests, latency, queue, batches, verdicts, store, alarms."""
+        """Requests, latency, queue, batches, verdicts, store, alarms, rollouts."""
+        live = await asyncio.to_thread(rollout_metrics, server.rollouts, server.store)
         refused = sum(model.problem is not None for model in server.shelf.models)
         page = server.metrics.page(
             len(server.engine.queue),
@@ -119,7 +121,7 @@ def _own_routes(app: FastAPI, server: Server) -> None:
             refused,
             stuck_s=server.stuck_s(),
             pictures_bytes=server.pictures.budget.held,
-            monitors=monitor_metrics(server.alarms.standing.alarms, server.monitoring.lags()),
+            now=[*monitor_metrics(server.alarms.standing.alarms, server.monitoring.lags()), *live],
         )
         return Response(page, media_type=CONTENT_TYPE)
 

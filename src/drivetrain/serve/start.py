@@ -115,7 +115,7 @@ def _assembled(
     alarms = Alarms(store, settings.on_alarm)
     monitoring = Monitoring(store, lambda: shelf.models, alarms, webhook=webhook)
     ledger.stored = monitoring.wake
-    rollouts, files = Rollouts(store, shelf, alarms), read_static()
+    rollouts, files = Rollouts(store, shelf, alarms, told=monitoring.wake), read_static()
     return Server(
         settings=settings,
         shelf=shelf,

@@ -121,9 +121,9 @@ class Metrics:
         *,
         stuck_s: float = 0.0,
         pictures_bytes: int = 0,
-        monitors: Iterable[Metric] = (),
+        now: Iterable[Metric] = (),
     ) -> bytes:
-        """The exposition text; ``monitors``: what is known of them now, the same in every process."""
+        """The exposition text; ``now``: what is known of monitors and rollouts just now, the same in every process."""
         self._stuck.set(stuck_s)
         self._pictures.set(pictures_bytes)
         self._queue.set(waiting)
@@ -132,8 +132,8 @@ class Metrics:
         if MULTIPROCESS in os.environ:
             together = CollectorRegistry()
             MultiProcessCollector(together)  # type: ignore[no-untyped-call]  # the library has no types here
-            return generate_latest(together) + _page_of(monitors)
-        return generate_latest(self._registry) + _page_of(monitors)
+            return generate_latest(together) + _page_of(now)
+        return generate_latest(self._registry) + _page_of(now)
 
 
 def monitor_metrics(alarms: Sequence[Alarm], lags: Mapping[str, float | None]) -> list[Metric]:

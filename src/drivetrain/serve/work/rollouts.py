@@ -53,8 +53,8 @@ class Carried:
     """The moment this process first saw it, on the monotonic clock."""
     keys: KeyTurns = field(default_factory=KeyTurns)
     """The keys of cases that are on their way in."""
-    told: set[tuple[str, bool]] = field(default_factory=set)
-    """The alarms it was told of by this process: id, and whether it was cleared."""
+    told: set[str] = field(default_factory=set)
+    """The alarms it was told of by this process."""
     tick_s: float = float("-inf")
     """The moment it was last told that time passes."""
     problem: str | None = None
@@ -75,10 +75,12 @@ class Rollouts:
         shelf: Shelf,
         alarms: Alarms,
         *,
+        told: Callable[[], None] = lambda: None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._store, self._shelf, self._alarms = store, shelf, alarms
+        """``told`` is called when decisions became truths, so that monitors look for them."""
+        self._store, self._shelf, self._alarms, self._told = store, shelf, alarms, told
         self.now, self._clock = now, clock
         self.carried: Mapping[str, Carried] = {}
         """By id; a change puts a new mapping in place of the old."""
@@ -208,7 +210,7 @@ class Rollouts:
         except DrivetrainError as error:  # its reviewers are kept blind all the same
             log.error("the rollout %s cannot be carried on: %s", row.name, error)
             return None
-        return Carried(row, live, LogFollower(self._store, row), self._clock())
+        return Carried(row, live, LogFollower(self._store, row, self._told), self._clock())
 
     def _carry_on(self, one: Carried) -> None:
         now = self.now()
@@ -217,26 +219,24 @@ class Rollouts:
         if self._clock() - one.tick_s >= TICK_S:
             one.live.tick(now)
             one.tick_s = self._clock()
-        one.follower.follow()
+        while one.follower.follow() and not self._closing.is_set():
+            one.live.flush(self.now())
 
     def _tell_alarms(self, one: Carried) -> None:
-        """Tell a rollout which alarms of its bundle stand, and which of those that hold it were cleared."""
+        """Tell a rollout which alarms of its bundle stand, and which of those it knows were cleared."""
         bundle, standing = (one.row.model, one.row.bundle_id), self._alarms.standing
         if not standing.known:
             return
         stand = {alarm.id: alarm for alarm in standing.alarms if (alarm.model, alarm.bundle_id) == bundle}
         for alarm in reversed(stand.values()):
-            if (alarm.id, False) not in one.told:
+            if alarm.id not in one.told:
                 one.live.alarm(alarm.id, alarm.monitor, sentence(alarm))
-                one.told.add((alarm.id, False))
-        for hold in one.live.machine.holds:
-            if hold.alarm_id is None or hold.alarm_id in stand or (hold.alarm_id, True) in one.told:
-                continue
-            alarm_now = self._store.alarm(hold.alarm_id)
-            if alarm_now is not None and alarm_now.cleared is not None:
-                words = f"{alarm_now.cleared_by} cleared it: {alarm_now.reason}"
-                one.live.alarm(alarm_now.id, alarm_now.monitor, words, cleared=True)
-                one.told.add((alarm_now.id, True))
+                one.told.add(alarm.id)
+        for alarm_id in list(one.live.machine.standing.alarms):
+            found = None if alarm_id in stand else self._store.alarm(alarm_id)
+            if found is not None and found.cleared is not None:
+                words = f"{found.cleared_by} cleared it: {found.reason}"
+                one.live.alarm(found.id, found.monitor, words, cleared=True)
 
     def _failed(self, one: Carried, error: Exception) -> None:
         words = str(error) if isinstance(error, DrivetrainError) else type(error).__name__
