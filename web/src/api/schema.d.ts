@@ -1069,7 +1069,7 @@ export interface paths {
         };
         /**
          * Prometheus metrics
-         * @description Requests, latency, queue, batches, verdicts, store, alarms.
+         * @description Requests, latency, queue, batches, verdicts, store, alarms, rollouts.
          */
         get: operations["metrics_metrics_get"];
         put?: never;
@@ -1794,7 +1794,7 @@ export interface components {
          * @description The thing that holds a rollout; all but alarms are released when a person resumes it.
          * @enum {string}
          */
-        HoldKind: "person" | "alarm" | "quiet" | "audited-error" | "sample-ratio";
+        HoldKind: "person" | "alarm" | "quiet" | "evidence";
         /**
          * InferAnswer
          * @description The body of an inference answer.
@@ -3322,10 +3322,12 @@ export interface components {
                 [key: string]: number;
             } | null;
             /**
-             * @description blind: the model's answer was not in sight; assisted: it was; adjudicated: decided between answers without knowing whose they were. Assisted by default, as whoever has a prediction's id has mostly seen its answer
+             * How
+             * @description blind: the model's answer was not in sight; assisted: it was; adjudicated: decided between answers without knowing whose they were; outcome: it turned out. Assisted by default, as whoever has a prediction's id has mostly seen its answer. What the model says itself is no right answer
              * @default assisted
+             * @enum {string}
              */
-            how: components["schemas"]["ToldHow"];
+            how: "blind" | "assisted" | "adjudicated" | "outcome";
             /**
              * By
              * @description Who says so; by default the key's name

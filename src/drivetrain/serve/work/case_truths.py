@@ -31,9 +31,7 @@ def case_truths(rollout_id: str, rollout: str, lines: Sequence[tuple[int, Event]
             continue
         how = event.how if isinstance(event, Decided) else ToldHow.OUTCOME
         told_id = truth_id(rollout_id, number, event.at)
-        found.append(
-            Truth(told_id, arrived.answer.prediction_id, event.at, event.by, how, event.label, note=note)
-        )
+        found.append(Truth(told_id, arrived.answer.prediction_id, event.at, event.by, how, event.label, note=note))
     return tuple(sorted(found, key=lambda truth: (FIRST[truth.how], truth.id)))
 
 
