@@ -58,7 +58,7 @@ export class Session {
   readonly pages = $derived(pagesOf(this.whoami));
 
   /** While a rollout is live a reviewer reaches the review queue and nothing else, so nothing else is asked for. */
-  readonly blind = $derived((this.whoami as { blind?: boolean } | null)?.blind ?? false);
+  readonly blind = $derived(this.whoami?.blind ?? false);
 
   /** Before the first answer nobody knows which pages there are; a server that cannot say is taken for one of predictions. */
   readonly known = $derived(this.whoami !== null || !this.reachable || this.modelsError !== null);

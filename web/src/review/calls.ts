@@ -2,7 +2,7 @@
 
 import { withQuery, type Options } from "../api/client";
 import { session } from "../session.svelte";
-import type { Done, Grid, Kind, Next, Review, Summary } from "./types";
+import type { Done, Grid, Kind, Next, Review, Skipped, Summary, Undone } from "./types";
 
 export interface Wanted {
   rollout: string | null;
@@ -35,8 +35,8 @@ export const calls = {
   next: (wanted: Wanted, skip: readonly string[], signal?: AbortSignal) => ask<Next>(`/v1/reviews/next${queried(wanted, skip)}`, {}, { signal, retries: 0 }),
   grid: (wanted: Wanted, skip: readonly string[], n: number, signal?: AbortSignal) => ask<Grid>(`/v1/reviews/grid${queried(wanted, skip, { n: String(n) })}`, {}, { signal, retries: 0 }),
   decide: (id: string, rollout: string, label: string | null, seconds: number) => tell<Done>(at(id), { rollout }, { label, cannot_tell: label === null, seconds }),
-  skip: ({ id, rollout }: Pick<Review, "id" | "rollout">) => tell<unknown>(`${at(id)}/skip`, { rollout }),
-  undo: (rollout: string | null) => tell<Next>("/v1/reviews/undo", { rollout }),
+  skip: ({ id, rollout }: Pick<Review, "id" | "rollout">) => tell<Skipped>(`${at(id)}/skip`, { rollout }),
+  undo: (rollout: string | null) => tell<Undone>("/v1/reviews/undo", { rollout }),
 };
 
 /** Where a case's pictures are; `size`: the longest side of a smaller one. */

@@ -52,7 +52,7 @@ export class Rollouts {
     const { signal } = this.stop;
     if (signal.aborted) return;
     try {
-      const { rollouts } = await session.client.json<{ rollouts: Row[] }>("get", "/v1/rollouts", { signal, retries: 0 });
+      const { rollouts } = await session.client.get("/v1/rollouts", undefined, { signal, retries: 0 });
       this.list = rollouts;
       this.chosen ??= (rollouts.find(({ live, shadow_of }) => live && shadow_of === null) ?? rollouts[0])?.id ?? null;
       const { chosen } = this;

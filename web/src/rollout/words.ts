@@ -67,9 +67,16 @@ export function gateAsks(gate: string, threshold: number): string {
   return `${up ? "at least" : "at most"} ${gateValue(gate, threshold).replace(/^\+/, "")}`;
 }
 
-/** What `n` counts. */
+/** Whether a gate's number is an estimate of something, or just how it is. */
+export function gateReads(gate: string): string {
+  const unit = GATES[gate]?.unit;
+  return unit === "share" || unit === "points" ? "estimate" : "now";
+}
+
+/** What it rests on; empty where the number itself is a count. */
 export function gateRests(gate: string, n: number): string {
-  return gate === "risk" || gate === "non-inferior" || gate === "seeded" || gate === "automation-bias" ? count(n, "labelled case") : count(n, "case");
+  if (["cases", "days", "alarms"].includes(gate)) return "";
+  return ["risk", "non-inferior", "seeded", "automation-bias"].includes(gate) ? count(n, "labelled case") : count(n, "case");
 }
 
 export const VERDICT: Record<Verdict, { words: string; icon: "accept" | "close" | "info" }> = {
@@ -138,7 +145,7 @@ export function doing(turn: TurnName, status: Pick<Status, "next">): Doing {
   switch (turn) {
     case "advance":
       return {
-        title: `Advance to ${where}`,
+        title: `Advance to ${where.toLowerCase()}`,
         verb: "Advance",
         means: status.next ? (STAGE[status.next.stage]?.means ?? "") : "",
         instead: null,
