@@ -24,10 +24,6 @@ export class Gridding {
   readonly clock = new LookClock(() => performance.now(), !document.hidden);
   private again: ReturnType<typeof setTimeout> | undefined;
 
-  /** Those that would be sent now: the answered, and of proposals those that were seen. */
-  readonly ready = $derived(this.reviews.filter((one) => this.answerOf(one) !== undefined));
-  readonly unseen = $derived(this.reviews.filter((one) => one.kind === "confirm" && !this.said.has(one.id) && !this.seen.has(one.id)).length);
-
   constructor(private readonly work: Work) {}
 
   begin(): () => void {
@@ -48,6 +44,16 @@ export class Gridding {
   private get most(): number {
     const waiting = Object.values(this.work.summary?.by_kind ?? {}).reduce((sum, { open, leased }) => sum + open - leased, 0);
     return Math.max(2, Math.min(AT_ONCE, this.work.summary ? this.reviews.length + Math.ceil(waiting / 2) : AT_ONCE));
+  }
+
+  /** Those that would be sent now: the answered, and of proposals those that were seen. */
+  get ready(): Review[] {
+    return this.reviews.filter((one) => this.answerOf(one) !== undefined);
+  }
+
+  /** Proposals that nobody has had in sight yet. */
+  get unseen(): number {
+    return this.reviews.filter((one) => one.kind === "confirm" && !this.said.has(one.id) && !this.seen.has(one.id)).length;
   }
 
   /** The picture that stands for a case. */

@@ -73,6 +73,13 @@ export class Single {
     await this.fill();
   }
 
+  /** Another person sits here: what the one before had is none of theirs. */
+  forget(): void {
+    this.current = this.ahead = null;
+    this.clock.stop();
+    this.pictures.clear();
+  }
+
   /** The case behind the one on the screen, which nobody has looked at, is free for others at once. */
   private letGo(): void {
     const { ahead } = this;
@@ -230,6 +237,7 @@ export class Single {
       if (this.work.signal.aborted) return;
       this.error = error;
       session.refused(error);
+      this.timer = setTimeout(() => !document.hidden && void this.fill(), AGAIN_MS);
     } finally {
       this.filling = false;
     }

@@ -39,11 +39,20 @@ export class Work {
   private person = "";
 
   /** Reviews that the server must not give: those skipped, and those decided whose decision has not arrived. */
-  readonly passed = $derived([...this.sending.waiting.map(({ review }) => review), ...this.skipped]);
-  readonly canUndo = $derived(!this.undoing && (this.last !== null || (this.summary?.done_today ?? 0) > 0));
+  get passed(): string[] {
+    return [...this.sending.waiting.map(({ review }) => review), ...this.skipped];
+  }
+
+  get canUndo(): boolean {
+    return !this.undoing && (this.last !== null || (this.summary?.done_today ?? 0) > 0);
+  }
 
   /** Works for this person until the function that is returned is called. */
   begin(person: string): () => void {
+    if (person !== this.person) {
+      this.summary = this.last = this.remark = null;
+      this.skipped.clear();
+    }
     this.person = person;
     this.stop = new AbortController();
     void this.sending.begin(person);
@@ -56,6 +65,12 @@ export class Work {
       document.removeEventListener("visibilitychange", seen);
       this.sending.end();
     };
+  }
+
+  /** The server answers again. */
+  resume(): void {
+    this.sending.sendNow();
+    void this.look();
   }
 
   get signal(): AbortSignal {
