@@ -98,7 +98,7 @@ class Rates:
     @classmethod
     def of_json(cls, state: dict[str, Any]) -> Self:
         """Go on from a state."""
-        bins = {place: times for place, times in state["latency"]}
+        bins: dict[int, int] = dict(state["latency"])
         return cls(
             cases=state["cases"],
             out_of_domain=Rate(*state["out_of_domain"]),
