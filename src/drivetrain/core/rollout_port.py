@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from .case import Case
-from .records import StoredInput
-from .rollout_records import LogLine, Review, RolloutRow
+if TYPE_CHECKING:  # a terminal's progress bar, whose port stands beside it, need not load what cases are made of
+    from .case import Case
+    from .records import StoredInput
+    from .rollout_records import LogLine, Review, RolloutRow
 
 
 class RolloutLog(Protocol):
@@ -48,16 +49,20 @@ class RolloutLog(Protocol):
 
     def review(self, review_id: str) -> Review | None: ...
 
+    def reviews_of(self, case_id: str) -> Sequence[Review]:
+        """The reviews of a case that are not done, those with a held decision included; by their ids, which sort by time."""
+        ...
+
     def update_review(self, review: Review) -> None:
         """Write a review's lease, held decision, persons that must not do it, or end."""
         ...
 
     def drop_reviews(self, case_id: str) -> None:
-        """Delete the open reviews of a case that nobody has to do any more."""
+        """Delete the reviews of a case that are not done, since nobody has to do them any more."""
         ...
 
     def held(self, until: datetime | None = None, by: str | None = None) -> Sequence[Review]:
-        """Tasks with a held decision, made at or before a moment, or by a person; oldest first."""
+        """Reviews with a held decision that are not done: decided at or before a moment, or by a person; oldest first."""
         ...
 
 
@@ -112,8 +117,28 @@ class RolloutStore(Protocol):
         """
         ...
 
+    def review(self, rollout_id: str, review_id: str) -> Review | None:
+        """A review by its id, done or not, read without holding up writers."""
+        ...
+
+    def done_since(self, rollout_id: str, by: str, since: datetime) -> int:
+        """The number of reviews that a person has decided at or after a moment, held decisions included."""
+        ...
+
+    def keep_snapshot(self, rollout_id: str, number: int, text: str) -> None:
+        """Keep the state of a rollout's machine after the line of a number, in place of any older one.
+
+        One of a lesser number than the one kept leaves it as it is.
+        """
+        ...
+
+    def snapshot(self, rollout_id: str) -> tuple[int, str] | None:
+        """The number and text of the snapshot that is kept. Only saves time: without it the log is read from its beginning."""
+        ...
+
     def queue_counts(self, rollout_id: str, now: datetime) -> dict[str, dict[str, int]]:
-        """By kind: ``open``, ``leased``, ``held``, ``overdue`` reviews."""
+        """By kind, the reviews that are ``open`` (nobody has decided them), those of them that are ``leased`` just now or
+        ``overdue``, and those ``held`` (decided, and still to be taken back). A kind without any is missing."""
         ...
 
     def verify_log(self, rollout_id: str) -> Iterator[LogLine]:
