@@ -62,6 +62,12 @@ class Adjudicators:
             self._evidence_G = np.asarray(rate_below(self.disagreed, self.pairs, EDGES_G[:-1]))
         return self._evidence_G
 
+    def evidence_of_times(self, times: float) -> NDArray[np.float64]:
+        """Return the same, had there been so many times as many pairs, and as many of them disagreed as have."""
+        if self.trusted or times == 1:
+            return self.evidence_G
+        return np.asarray(rate_below(self.disagreed * times, self.pairs * times, EDGES_G[:-1]))
+
     @property
     def error(self) -> float | None:
         """The estimate of a; None: no pair yet."""

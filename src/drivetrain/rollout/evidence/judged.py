@@ -18,9 +18,11 @@ class Judged:
     value: float
     """The model's error less the person's (−1 to 1), or the model's error (0 to 1); halves where two adjudicators disagree."""
     exact: bool = False
-    """It rests on an outcome, and so is free of adjudicators' errors."""
+    """True where it rests on an outcome, and so is free of adjudicators' errors."""
     worst: bool = False
     """Something was missing, and has been taken at its worst."""
+    discordant: bool = False
+    """Model and person differ, or the person could not tell."""
 
 
 def person(resolved: Resolved) -> str | None:
@@ -34,15 +36,15 @@ def compared(resolved: Resolved) -> Judged:
     A person who could not tell made no error by that, which is the worst for the model.
     """
     model, human = resolved.came.label, person(resolved)
-    if resolved.outcome is not None:
-        return Judged(_difference(model, human, resolved.outcome), exact=True, worst=human is None)
     if human is not None and human == model:
         return Judged(0.0)
+    if resolved.outcome is not None:
+        return Judged(_difference(model, human, resolved.outcome), True, human is None, discordant=True)
     if not resolved.adjudications:
-        return Judged(1.0, worst=True)
+        return Judged(1.0, worst=True, discordant=True)
     labels = [told.label for told in resolved.adjudications]
     value = sum(1.0 if label is None else _difference(model, human, label) for label in labels) / len(labels)
-    return Judged(value, worst=human is None or None in labels)
+    return Judged(value, worst=human is None or None in labels, discordant=True)
 
 
 def _difference(model: str | None, human: str | None, right: str) -> float:

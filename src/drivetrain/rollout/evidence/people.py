@@ -7,6 +7,7 @@ from collections import Counter
 from typing import Any, Self
 
 from ...stats.kappa import Kappa, kappa
+from .adjudicators import Adjudicators
 from .judged import person
 from .rates import Rate
 from .resolved import Resolved
@@ -17,7 +18,7 @@ OTHERS = "(others)"
 
 
 class People:
-    """What is known of people by themselves."""
+    """The agreement and errors of people by themselves."""
 
     __slots__ = ("both_wrong", "overrides", "pairs", "seeded", "seeded_by", "wrong")
 
@@ -30,7 +31,7 @@ class People:
         self.overrides: dict[str, Rate] = {}
         """Proposals answered, and overridden, by person."""
         self.wrong = Rate()
-        """Blind decisions on cases in evidence, and those that adjudicators or outcomes found wrong."""
+        """Blind decisions on which both agree or that somebody checked, and those that were found wrong."""
         self.both_wrong = Rate()
         """Cases on which both agree and which were adjudicated all the same, and those where both were wrong."""
 
@@ -80,6 +81,32 @@ class People:
         differing = sum(times for (first, second), times in self.pairs.items() if first != second)
         return (1 - math.sqrt(max(0.0, 1 - 2 * differing / n))) / 2
 
+    def summary(self, adjudicators: Adjudicators) -> dict[str, Any]:
+        """Return what a status shows of people: agreement and errors, each with the cases that it rests on."""
+        agreement = self.agreement
+        pairs = sum(self.pairs.values())
+        return {
+            "decided_twice": {
+                "n": pairs,
+                "agreed": sum(times for (first, second), times in self.pairs.items() if first == second),
+                "kappa": None if agreement is None else agreement.value,
+                "low": None if agreement is None else agreement.low,
+                "high": None if agreement is None else agreement.high,
+                "error": self.error_by_pairs,
+            },
+            "adjudicated_twice": {
+                "n": adjudicators.pairs,
+                "disagreed": adjudicators.disagreed,
+                "error": adjudicators.error,
+                "error_upper": adjudicators.error_upper(0.05) if adjudicators.pairs else None,
+            },
+            "seeded": _shown(self.seeded),
+            "seeded_by": {by: _shown(rate) for by, rate in self.seeded_by.items()},
+            "overrides_by": {by: _shown(rate) for by, rate in self.overrides.items()},
+            "found_wrong": _shown(self.wrong),
+            "both_wrong": _shown(self.both_wrong),
+        }
+
     def to_json(self) -> dict[str, Any]:
         """Return the state."""
         return {
@@ -107,6 +134,17 @@ def _of(rates: dict[str, Rate], by: str) -> Rate:
     if by not in rates and len(rates) >= MOST_PEOPLE:
         by = OTHERS
     return rates.setdefault(by, Rate())
+
+
+def _shown(rate: Rate) -> dict[str, Any]:
+    known = rate.value is not None
+    return {
+        "hits": rate.hits,
+        "n": rate.n,
+        "value": rate.value,
+        "lower": rate.lower(0.025) if known else None,
+        "upper": rate.upper(0.025) if known else None,
+    }
 
 
 def _written(rate: Rate) -> list[int]:

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass, field
 from typing import Any, Self
 
-from ...stats.betting import rate_lower, rate_upper
+from ...stats.betting import FARTHEST, rate_below, rate_lower, rate_upper, times_needed
 
 FIRST_S = 1e-4
 PER_FACTOR_10 = 40
@@ -37,6 +37,16 @@ class Rate:
     def lower(self, alpha: float) -> float:
         """Return the lower bound, valid at all times together."""
         return rate_lower(self.hits, self.n, alpha)
+
+    def expected_more(self, most: float, alpha: float) -> int | None:
+        """Return the observations still to be expected until the upper bound is at most ``most``; None: never so."""
+        seen = self.hits + 0.5, self.n + 0.5
+
+        def at(times: float) -> float:
+            return float(rate_below(seen[0] * times, seen[1] * times, most))
+
+        times = times_needed(at, alpha, FARTHEST) if self.n and 0 < most < 1 else None
+        return None if times is None else max(1, math.ceil(self.n * (times - 1)))
 
 
 @dataclass(slots=True)

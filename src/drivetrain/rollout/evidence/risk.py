@@ -8,11 +8,12 @@ Array suffix: G = values of the adjudicators' disagreement.
 
 from __future__ import annotations
 
+import math
 from typing import Any, Self
 
 import numpy as np
 
-from ...stats.betting import least, more_needed, rate_above, rate_below, rate_growth
+from ...stats.betting import FARTHEST, least, rate_above, rate_below, times_needed
 from .adjudicators import Adjudicators
 from .judged import Judged
 
@@ -49,9 +50,13 @@ class Risk:
 
     def evidence(self, threshold: float, adjudicators: Adjudicators) -> float:
         """Return the log-evidence that the risk lies below a threshold."""
+        return self._evidence(threshold, adjudicators, 0.0, 1.0)
+
+    def _evidence(self, threshold: float, adjudicators: Adjudicators, imagined: float, times: float) -> float:
         found_G = (1 + adjudicators.shrunk_G) / 2
-        hits_G = self._errors + self._exact * found_G
-        return float(np.min(rate_below(hits_G, self.n, threshold * found_G) + adjudicators.evidence_G))
+        hits_G = (self._errors + imagined + self._exact * found_G) * times
+        by_audits_G = rate_below(hits_G, (self.n + imagined) * times, threshold * found_G)
+        return float(np.min(by_audits_G + adjudicators.evidence_of_times(times)))
 
     def evidence_against(self, threshold: float) -> float:
         """Return the log-evidence that the risk lies above a threshold, by what people did say alone."""
@@ -65,16 +70,12 @@ class Risk:
         return least(lambda threshold: self.evidence(threshold, adjudicators), alpha, self.value, 1.0)
 
     def expected_more(self, threshold: float, alpha: float, adjudicators: Adjudicators) -> int | None:
-        """Return the audits still to be expected until the threshold is shown; None: not as things stand."""
+        """Return the audits still to be expected until the threshold is shown, went things on as they have; None: never so."""
         if not self.n:
             return None
-        found = (1 + adjudicators.shrunk_G) / 2
-        evidence_G = rate_below(self._errors + self._exact * found, self.n, threshold * found) + adjudicators.evidence_G
-        cell = int(np.argmin(evidence_G))
-        tested = threshold * float(found[cell])
         # Half an error is imagined, or else few audits would promise that there never will be one.
-        gain = rate_growth((self._errors + self._exact + 0.5) / (self.n + 1), tested)
-        return more_needed(float(evidence_G[cell]), gain, alpha)
+        times = times_needed(lambda times: self._evidence(threshold, adjudicators, 0.5, times), alpha, FARTHEST)
+        return None if times is None else max(1, math.ceil(self.n * (times - 1)))
 
     def to_json(self) -> dict[str, Any]:
         """Return the state; its numbers are halves, and so exact."""
