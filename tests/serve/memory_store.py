@@ -9,7 +9,7 @@ from datetime import datetime
 
 from drivetrain.core.calendar import Calendar
 from drivetrain.core.errors import StoreError, UsageError
-from drivetrain.core.ports import Forgotten
+from drivetrain.core.forgotten import Forgotten
 from drivetrain.core.records import Alarm, ApiKey, Entry, Record, RecordFilter, RecordPage, StoredInput
 from drivetrain.store.pruning import Pruned
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:  # a terminal's progress bar, whose port stands beside it, need not load what cases are made of
     from .case import Case
-    from .ports import Forgotten
+    from .forgotten import Forgotten
     from .records import StoredInput
     from .rollout_records import LogLine, Review, RolloutRow
 

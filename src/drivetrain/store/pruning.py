@@ -104,7 +104,7 @@ def _prune_inputs(writing: Writing, limit_us: int) -> Iterator[tuple[int, int, i
         yield deleted
         if len(found) < _INPUTS_AT_ONCE:
             return
-        # Those that are needed are passed by once, and not again for each bunch.
+        # Inputs that are needed are passed by once, and not again for each bunch.
         some = query.where(place > tuple_(literal(found[-1].kept_at), literal(found[-1].sha256)))
 
 
