@@ -321,7 +321,7 @@ class Live:
         self._turn(lambda machine, now, _head: machine.ended(by, reason, now))
 
     def _turn(self, make: Callable[[Machine, datetime, tuple[int, str]], Turned]) -> None:
-        # What has been decided counts before the turn, and stands even where the turn is refused.
+        # Decisions that are held count before the turn, and stand even where the turn is refused.
         with self._hands() as hands:
             hands.finish_all(hands.log.held())
         with self._hands() as hands:
