@@ -28,7 +28,7 @@ def labels_of(*events: Event, assisted: bool = False) -> FieldLabels:
     [
         ([(B, "bad")], "bad", B, None),
         ([(B, "bad"), (A, "good")], "good", A, None),
-        ([(B, "bad"), (A, "good"), (OUT, "bad")], "bad", O, None),
+        ([(B, "bad"), (A, "good"), (OUT, "bad")], "bad", OUT, None),
         ([(A, "good"), (A, "good")], "good", A, None),
         ([(B, "bad"), (A, "good"), (A, "bad")], None, None, "those who looked disagree"),
         ([(B, "bad"), (B, "good")], None, None, "those who looked disagree"),

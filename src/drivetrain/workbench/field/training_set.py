@@ -117,8 +117,8 @@ def training_set(field: Dealt, old: Sequence[Item], facts: dict[str, ItemFacts],
         sentences += picked.sentences
     if not chosen:
         raise DataError(
-            f"{len(field.training)} cases of {title} have a label to train on, and none shows anything that is not trained on "
-            "already, or kept to compare on; wait for more"
+            f"of {_cases(len(field.training))} of {title} with a label to train on, none shows anything that is not trained on already, "
+            "or kept to compare on; wait for more"
         )
     weighted = _of_mean_one(sorted(chosen, key=lambda one: one.label.case.at))
     items = (*(item for item in old if item.name not in gone), *(one.item for one in weighted))
@@ -163,6 +163,10 @@ class _Picked:
     field: tuple[FieldItem, ...] = ()
     old_gone: frozenset[str] = frozenset()
     sentences: tuple[str, ...] = ()
+
+
+def _cases(count: int) -> str:
+    return "1 case" if count == 1 else f"{count} cases"
 
 
 def _of_mean_one(chosen: Sequence[FieldItem]) -> tuple[FieldItem, ...]:
