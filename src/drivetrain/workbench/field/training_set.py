@@ -117,8 +117,8 @@ def training_set(field: Dealt, old: Sequence[Item], facts: dict[str, ItemFacts],
         sentences += picked.sentences
     if not chosen:
         raise DataError(
-            f"of {_cases(len(field.training))} of {title} with a label to train on, none shows anything that is not trained on already, "
-            "or kept to compare on; wait for more"
+            f"of {_cases(len(field.training))} of {title} with a label to train on, none shows anything that is not trained on "
+            "already, or kept to compare on; wait for more"
         )
     weighted = _of_mean_one(sorted(chosen, key=lambda one: one.label.case.at))
     items = (*(item for item in old if item.name not in gone), *(one.item for one in weighted))
