@@ -50,7 +50,7 @@ class RolloutLog(Protocol):
     def review(self, review_id: str) -> Review | None: ...
 
     def reviews_of(self, case_id: str) -> Sequence[Review]:
-        """The reviews of a case that are not done, those with a held decision included; the earliest asked comes first."""
+        """The reviews of a case that are not done, those with a held decision included; by their ids, which sort by time."""
         ...
 
     def update_review(self, review: Review) -> None:

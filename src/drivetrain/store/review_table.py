@@ -28,11 +28,17 @@ def add(connection: Connection, reviews: Sequence[Review]) -> None:
         connection.execute(REVIEWS.insert(), [_values(review) for review in reviews])
 
 
-def by_id(connection: Connection, rollout_id: str, review_id: str) -> Review | None:
-    """Return a review, which nobody else can write until this transaction ends."""
-    query = select(REVIEWS).where(_R.rollout_id == rollout_id, _R.id == indexed(review_id)).with_for_update()
-    row = connection.execute(query).first()
+def by_id(connection: Connection, rollout_id: str, review_id: str, lock: bool = False) -> Review | None:
+    """Return a review; with a lock nobody else can write it until this transaction ends."""
+    query = select(REVIEWS).where(_R.rollout_id == indexed(rollout_id), _R.id == indexed(review_id))
+    row = connection.execute(query.with_for_update() if lock else query).first()
     return None if row is None else to_review(row)
+
+
+def of_case(connection: Connection, rollout_id: str, case_id: str) -> tuple[Review, ...]:
+    """Return the reviews of a case that are not done, in the order of their ids, and lock them."""
+    here = (_R.rollout_id == rollout_id, _R.case_id == indexed(case_id), _R.done_at.is_(None))
+    return tuple(map(to_review, connection.execute(select(REVIEWS).where(*here).order_by(_R.id).with_for_update())))
 
 
 def update(connection: Connection, review: Review) -> bool:
@@ -56,6 +62,12 @@ def held(connection: Connection, rollout_id: str, until: datetime | None, by: st
     if by is not None:
         query = query.where(_R.held_by == indexed(by))
     return tuple(map(to_review, connection.execute(query.order_by(_R.held_at, _R.id).with_for_update())))
+
+
+def done_since(connection: Connection, rollout_id: str, by: str, since: datetime) -> int:
+    """Count the reviews that a person has decided at or after a moment."""
+    here = (_R.rollout_id == indexed(rollout_id), _R.held_by == indexed(by), _R.held_at >= to_us(since))
+    return connection.execute(select(func.count()).select_from(REVIEWS).where(*here)).scalar_one()
 
 
 def counts(connection: Connection, rollout_id: str, now: datetime) -> dict[str, dict[str, int]]:

@@ -95,7 +95,12 @@ class SqlRolloutLog:
     def review(self, review_id: str) -> Review | None:
         """Return a review as it is now; nobody else can lease it before this transaction ends."""
         with told(self._shown):
-            return review_table.by_id(self._connection, self._row.id, review_id)
+            return review_table.by_id(self._connection, self._row.id, review_id, lock=True)
+
+    def reviews_of(self, case_id: str) -> Sequence[Review]:
+        """Return the reviews of a case that are not done."""
+        with told(self._shown):
+            return review_table.of_case(self._connection, self._row.id, case_id)
 
     def update_review(self, review: Review) -> None:
         """Write a review anew.

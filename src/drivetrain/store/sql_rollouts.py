@@ -10,7 +10,7 @@ from ..core.case import Case
 from ..core.errors import StoreError, UsageError
 from ..core.log_chain import chained
 from ..core.rollout_records import LogLine, Review, RolloutRow
-from . import case_table, lease, review_table, rollout_line_table, rollout_table
+from . import case_table, lease, review_table, rollout_line_table, rollout_table, snapshot_table
 from .connected import Connected
 from .sql_rollout_log import SqlRolloutLog
 
@@ -86,6 +86,26 @@ class SqlRollouts(Connected):
         """Give a person the next review."""
         with self._writing() as connection:
             return lease.lease(connection, rollout_id, by, kinds, now, until, skip)
+
+    def review(self, rollout_id: str, review_id: str) -> Review | None:
+        """Return a review by its id, done or not."""
+        with self._reading() as connection:
+            return review_table.by_id(connection, rollout_id, review_id)
+
+    def done_since(self, rollout_id: str, by: str, since: datetime) -> int:
+        """Count the reviews that a person has decided at or after a moment."""
+        with self._reading() as connection:
+            return review_table.done_since(connection, rollout_id, by, since)
+
+    def keep_snapshot(self, rollout_id: str, number: int, text: str) -> None:
+        """Keep the state of the rollout's machine after the line of a number."""
+        with self._writing() as connection:
+            snapshot_table.keep(connection, rollout_id, number, text)
+
+    def snapshot(self, rollout_id: str) -> tuple[int, str] | None:
+        """Return number and text of the snapshot that is kept."""
+        with self._reading() as connection:
+            return snapshot_table.find(connection, rollout_id)
 
     def queue_counts(self, rollout_id: str, now: datetime) -> dict[str, dict[str, int]]:
         """Count the reviews by kind."""

@@ -250,6 +250,15 @@ CASES = Table(
 )
 Index("ix_cases_key", CASES.c.rollout_id, CASES.c.case_key, unique=True)
 
+# The states of the machines that read the logs: one for each rollout, the newest.
+ROLLOUT_SNAPSHOTS = Table(
+    "rollout_snapshots",
+    METADATA,
+    Column("rollout_id", _text(), primary_key=True),
+    Column("number", BigInteger, nullable=False),
+    Column("state", Text, nullable=False),
+)
+
 # The inputs of each case. Those of a case that is not done are ``needed``, and stay whatever the rule for inputs says; those that
 # were written for a case ``alone``, and not with a prediction too, go with it where the rule keeps none.
 CASE_INPUTS = Table(
@@ -296,4 +305,6 @@ _R = REVIEWS.c
 Index("ix_reviews_case", _R.rollout_id, _R.case_id)
 Index("ix_reviews_queue", _R.rollout_id, _R.lane, _R.due, _R.place, _R.id, sqlite_where=WAITS, postgresql_where=WAITS)
 Index("ix_reviews_leased", _R.rollout_id, _R.lease_by, sqlite_where=_leased, postgresql_where=_leased)
+_decided = _R.held_by.is_not(None)
+Index("ix_reviews_by", _R.rollout_id, _R.held_by, _R.held_at, sqlite_where=_decided, postgresql_where=_decided)
 Index("ix_reviews_held", _R.rollout_id, _R.held_at, _R.id, sqlite_where=_held, postgresql_where=_held)

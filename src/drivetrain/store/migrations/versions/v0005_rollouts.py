@@ -49,6 +49,12 @@ def _make_rollouts() -> None:
         sa.Column("hash", _text(), nullable=False),
         sa.Column("body", sa.Text, nullable=False),
     )
+    op.create_table(
+        "rollout_snapshots",
+        sa.Column("rollout_id", _text(), primary_key=True),
+        sa.Column("number", sa.BigInteger, nullable=False),
+        sa.Column("state", sa.Text, nullable=False),
+    )
     _make_index("ix_rollout_lines_case", "rollout_lines", ["rollout_id", "case_id", "number"], "case_id IS NOT NULL")
 
 
@@ -100,6 +106,7 @@ def _make_reviews() -> None:
     op.create_index("ix_reviews_case", "reviews", ["rollout_id", "case_id"])
     _make_index("ix_reviews_queue", "reviews", ["rollout_id", "lane", "due", "place", "id"], waits)
     _make_index("ix_reviews_leased", "reviews", ["rollout_id", "lease_by"], f"{waits} AND lease_by IS NOT NULL")
+    _make_index("ix_reviews_by", "reviews", ["rollout_id", "held_by", "held_at"], "held_by IS NOT NULL")
     _make_index(
         "ix_reviews_held", "reviews", ["rollout_id", "held_at", "id"], "done_at IS NULL AND held_at IS NOT NULL"
     )
@@ -114,5 +121,5 @@ def _make_index(
 
 def downgrade() -> None:
     """Drop the tables."""
-    for name in ("reviews", "case_inputs", "cases", "rollout_lines", "rollouts"):
+    for name in ("reviews", "case_inputs", "cases", "rollout_snapshots", "rollout_lines", "rollouts"):
         op.drop_table(name)
