@@ -182,7 +182,9 @@ class ServerApi:
         if status == 403:
             raise UsageError(f"{self.url} refuses this key: {detail or 'it answered 403'}")
         if 300 <= status < 400 or (not document and status != 204):
-            raise UsageError(f"{self.url} is no server of drivetrain: it answered {status}; give the address it serves at")
+            raise UsageError(
+                f"{self.url} is no server of drivetrain: it answered {status}; give the address it serves at"
+            )
 
 
 def _document(data: bytes) -> Mapping[str, Any]:
