@@ -15,11 +15,12 @@ COMMANDS = (
     *("edits", "apply", "undo", "redo", "certify"),
     *("serve", "app", "trace", "sign", "demo"),
     *("monitor", "monitor watch", "monitor plan"),
+    *("cases", "cases send", "cases decide", "cases outcomes"),
     *("store", "store info", "store migrate", "store export", "store labels", "store prune"),
     *("keys", "keys add", "keys list", "keys revoke"),
     *("cache", "cache info", "cache prune"),
 )
-GROUPS = ("monitor", "store", "keys", "cache")
+GROUPS = ("monitor", "cases", "store", "keys", "cache")
 
 
 @pytest.mark.processes
