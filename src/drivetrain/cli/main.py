@@ -28,6 +28,7 @@ from . import (
     labelling,
     monitoring,
     prediction,
+    retraining,
     serving,
     signing,
     storing,
@@ -93,6 +94,7 @@ app.command("apply")(editing.apply)
 app.command("undo")(editing.undo)
 app.command("redo")(editing.redo)
 app.command("certify")(certifying.certify)
+app.command("retrain")(retraining.retrain)
 app.command("serve")(serving.serve)
 app.command("app")(handing_over.app_command)
 app.add_typer(monitoring.app, name="monitor")

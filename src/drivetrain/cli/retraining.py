@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,7 +14,7 @@ from ..core.local_path import local_path
 from ..training.options import table
 from .flags import JsonFlag
 from .from_table import given, with_options
-from .storing import StoreOption, _opened
+from .storing import StoreOption
 
 if TYPE_CHECKING:
     from ..core.rollout_records import RolloutRow
@@ -92,6 +93,8 @@ def retrain(
     Exit code 1 where the candidate is worse.
     """
     from ..core.errors import UsageError
+    from ..store.default_store import default_store_url
+    from ..store.sql_store import open_store
     from ..workbench.retraining import Asked
     from .console import SAID_NO, print_json, print_pairs
 
@@ -99,7 +102,7 @@ def retrain(
         raise UsageError(f"{into} is the bundle that is live, and stays as it is; give the candidate a name of its own")
     asked = Asked(recent, assisted_too)
     typed = cast("Choices", given(context, table(), choices))
-    with _opened(store) as opened:
+    with closing(open_store(store or default_store_url(), create=False)) as opened:
         row = _row(opened, rollout)
         found = _retrained(bundle, opened, row, asked, data, into, typed, margin, by)
         rows = [*found.prepared.lines(), *found.comparison.lines(), ("Candidate's bundle", str(into))]
@@ -108,7 +111,7 @@ def retrain(
         print_json({**found.to_json(), "started": None if started is None else started.name})
     else:
         print_pairs(rows)
-        _print_next(found, started, rollout)
+        _print_next(started, rollout)
     if found.comparison.verdict == "worse":
         raise typer.Exit(SAID_NO)
 
@@ -186,7 +189,7 @@ def _retrained(
 
 
 def _started(store: FieldStore, found: _Found, name: str, by: str) -> RolloutRow:
-    """Open the candidate's rollout beside the champion's. It has the champion's salt, so that the same cases are drawn for the same
+    """Open the candidate's rollout beside the champion's. It has the same salt, so that the same cases are drawn for the same
     checks, and the reserve stays the reserve."""
     from ..core.identifiers import new_id
     from ..rollout.opening import open_rollout
@@ -199,7 +202,7 @@ def _started(store: FieldStore, found: _Found, name: str, by: str) -> RolloutRow
     return open_rollout(store, policy, manifest, by, at=at, salt=row.salt, rollout_id=new_id(), shadow_of=row.id)
 
 
-def _print_next(found: _Found, started: RolloutRow | None, rollout: str) -> None:
+def _print_next(started: RolloutRow | None, rollout: str) -> None:
     from .console import print_line
 
     print_line("")

@@ -83,14 +83,13 @@ class Comparison:
         found, n = self.difference, self.groups
         if found is None or n < FEWEST:
             return f"not enough to say: {n} independent cases to compare on, and it takes {FEWEST}"
-        points = f"{percent_number(found.low)} to {percent_number(found.high)} points of error"
         said = {
             Verdict.BETTER: "the candidate is better",
             Verdict.NOT_WORSE: f"the candidate is not worse by more than {percent_number(self.margin)} points",
             Verdict.WORSE: "the candidate is worse",
             Verdict.NOT_ENOUGH: "not enough to say",
         }[self.verdict]
-        return f"{said}: {points} more or less than the champion, on {n} independent cases"
+        return f"{said}: its error is {_apart(found)} than the champion's, on {n} independent cases"
 
     def lines(self) -> list[tuple[str, str]]:
         """Write names and values, as the command line shows them."""
@@ -211,6 +210,13 @@ def _widened(difference: Interval, right_2S: NDArray[np.bool_], weights_S: Float
     mean, error = paired_difference(after_S, before_S, np.arange(len(weights_S)), weights_S)
     low, high = min(difference.low, mean - Z_95 * error), max(difference.high, mean + Z_95 * error)
     return Interval(difference.value, max(low, -1.0), min(high, 1.0), f"{difference.method}, weighted")
+
+
+def _apart(found: Interval) -> str:
+    low, high = (percent_number(abs(limit)) for limit in (found.low, found.high))
+    if found.low >= 0:
+        return f"{low} to {high} points higher"
+    return f"{high} to {low} points lower" if found.high <= 0 else f"from {low} points lower to {high} points higher"
 
 
 def _range(error: Interval) -> str:
