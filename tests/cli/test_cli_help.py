@@ -12,7 +12,7 @@ import drivetrain as dt
 COMMANDS = (
     *("train", "predict", "evaluate", "report", "inspect"),
     *("gather", "provenance", "verify", "suspects", "clean", "label"),
-    *("edits", "apply", "undo", "redo", "certify"),
+    *("edits", "apply", "undo", "redo", "certify", "retrain"),
     *("serve", "app", "trace", "sign", "demo"),
     *("monitor", "monitor watch", "monitor plan"),
     *("cases", "cases send", "cases decide", "cases outcomes"),

@@ -6,13 +6,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from field_log import BLIND, arrived, decided, moment, opened, turned_out
 
 from drivetrain.core.told_how import ToldHow
 from drivetrain.rollout.draw import Draw, Route
 from drivetrain.rollout.events import Event
 from drivetrain.workbench.field.labels import FieldLabels, effective, field_labels
 from drivetrain.workbench.field.told import field_cases
+from field_log import BLIND, arrived, decided, moment, opened, turned_out
 
 A, B, OUT, X = ToldHow.ADJUDICATED, ToldHow.BLIND, ToldHow.OUTCOME, ToldHow.ASSISTED
 ACTED = Draw(Route.ACTED, in_scope=True)

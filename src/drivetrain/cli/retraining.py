@@ -86,7 +86,7 @@ def retrain(
     json: JsonFlag = False,
     **choices: Any,
 ) -> None:
-    """Train a candidate with what people decided blind in the field, and compare it with the live bundle.
+    """Train a candidate on labels from the field.
 
     Labels come from the rollout's log: outcomes, adjudications and blind decisions; never the model's own answers. The random
     reserve, and the cases that came last, are kept apart: both bundles are compared on them, and each look is on record.

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
+from ..core.canonical_json import canonical_json
 from ..core.errors import DataError, LogError, UsageError
 from ..core.ports import Progress
 from ..core.records import StoredInput
@@ -26,7 +27,7 @@ from ..learn.kinds.registry import TARGETS
 from ..learn.reading import Source, read
 from ..learn.target_options import TargetOptions
 from ..model.predictor import Predictor
-from ..rollout.event_json import canonical, to_body
+from ..rollout.event_json import to_body
 from ..rollout.events import Looked, Opened
 from ..rollout.policy import Policy
 from ..rollout.succession import events_of
@@ -198,7 +199,7 @@ def policy_of(store: RolloutStore, row: RolloutRow) -> Policy:
     first = next(events_of(store, row.id), None)
     if not isinstance(first, Opened):
         raise LogError(f"the log of the rollout {row.name} does not begin with its opening")
-    return Policy.model_validate_json(canonical(dict(first.policy)))
+    return Policy.model_validate_json(canonical_json(dict(first.policy)))
 
 
 def looks_of(store: RolloutStore, row: RolloutRow) -> tuple[Looked, ...]:
