@@ -74,7 +74,7 @@ def test_without_a_command_help_is_shown(drivetrain: CommandLine, command: tuple
         (("keys", "add", "me", "--role"), "requires an argument; see drivetrain keys add --help"),
         (
             ("predict", "b", "p", "--accept", "0.95"),
-            "; it belongs to drivetrain train; see drivetrain predict --help",
+            "; it belongs to drivetrain train and retrain; see drivetrain predict --help",
         ),
         (("cache", "prune", "--unused-days", "-1"), "--unused-days"),
     ],
