@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -20,9 +20,22 @@ from .assignment import Assignment, commitment
 from .caseload import Caseload
 from .draw import Draw, Route
 from .drawing import AT_WORK, Drawing
-from .effects import Effect, Settled, Turns
+from .effects import Ask, Effect, Settled, Turns
 from .event_json import of_body, to_body
-from .events import Alarmed, Arrived, Decided, Event, Followed, Looked, Opened, Ticked, Turn, Turned, TurnedOut
+from .events import (
+    Alarmed,
+    Arrived,
+    Decided,
+    Event,
+    Followed,
+    Looked,
+    Opened,
+    ReviewKind,
+    Ticked,
+    Turn,
+    Turned,
+    TurnedOut,
+)
 from .evidence.evidence import Evidence
 from .evidence.resolved import Stop
 from .hold import Hold, HoldKind
@@ -116,6 +129,15 @@ class Machine:
     def expiring(self, now: datetime) -> frozenset[str]:
         """The cases that a tick at this moment makes count as unresolved."""
         return frozenset(case.case_id for case in self._cases.expiring(now))
+
+    def asks(self) -> Iterator[Ask]:
+        """Yield what people are asked just now, a review a case."""
+        return self._cases.asks()
+
+    def waits_for(self, case_id: str) -> tuple[ReviewKind, int] | None:
+        """Return the review that a case waits for, and its round; None: for none."""
+        case = self._cases.case(case_id)
+        return None if case is None else case.waits
 
     def draw(self, case: Case, answer: ModelAnswer, known: str | None = None) -> Draw:
         """Draw the checks of a case, as of now. Changes nothing: the runner puts the draw into `Arrived`."""
