@@ -34,10 +34,12 @@ def case_truths(rollout_id: str, rollout: str, lines: Sequence[tuple[int, Event]
         at = decided[-1][1].at + timedelta(microseconds=place)
         told_id = truth_id(rollout_id, number, at, place)
         found.append(Truth(told_id, prediction_id, at, event.by, event.how, event.label, note=note))
-    for number, event in lines:
-        if isinstance(event, TurnedOut):
-            told_id = truth_id(rollout_id, number, event.at)
-            found.append(Truth(told_id, prediction_id, event.at, event.by, ToldHow.OUTCOME, event.label, note=note))
+    for number, outcome in lines:
+        if isinstance(outcome, TurnedOut):
+            told_id = truth_id(rollout_id, number, outcome.at)
+            found.append(
+                Truth(told_id, prediction_id, outcome.at, outcome.by, ToldHow.OUTCOME, outcome.label, note=note)
+            )
     return tuple(found)
 
 
