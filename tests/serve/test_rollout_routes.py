@@ -294,7 +294,10 @@ def test_two_processes_carry_one_rollout(here: Here, make_client: MakeClient) ->
         done += 1
     assert done == 10
     first, other = (client.get(f"/v1/rollouts/{NAME}", headers=here.boss).json() for client in (here.client, second))
-    assert {**first, "at": None} == {**other, "at": None}
+    for status in (first, other):
+        del status["at"]
+        status["readings"] = [one for one in status["readings"] if one["gate"] != "days"]  # time goes on between the two
+    assert first == other
     assert len(lines_of(here.store)) == first["head"]
 
 
