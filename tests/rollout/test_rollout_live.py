@@ -13,14 +13,15 @@ from pathlib import Path
 import pytest
 from live_world import ROLLOUT, Clock, Unreliable, begun, events_of, live, numbered, recomputed
 from memory_store import MemoryStore
-from rollout_world import LABELS, PEOPLE, a_case, an_answer, quick_policy
+from rollout_world import LABELS, PEOPLE, SALT, a_case, an_answer, quick_policy
 
-from drivetrain.core.errors import StoreError, UsageError
+from drivetrain.core.errors import LogError, StoreError, UsageError
 from drivetrain.core.rollout_port import RolloutStore
 from drivetrain.rollout.draw import Route
 from drivetrain.rollout.events import Arrived, Decided, ReviewKind, Turn, Turned
 from drivetrain.rollout.live import Live
 from drivetrain.rollout.policy import Cases
+from drivetrain.rollout.recomputation import Recomputation
 from drivetrain.rollout.stage import Stage
 from drivetrain.store.sql_store import open_store
 
@@ -130,6 +131,9 @@ def check(store: RolloutStore, *rollouts: Live) -> None:
     row = store.rollout(ROLLOUT)
     assert row is not None
     assert (row.stage, row.step, row.paused) == (again.stage.value, again.step, bool(again.holds))
+    recomputation = Recomputation(SALT)
+    assert list(recomputation.take(store.verify_log(ROLLOUT))) == []
+    assert recomputation.lines == row.head
     counts = store.queue_counts(ROLLOUT, rollouts[0].status().at)
     assert sum(kind["open"] + kind["held"] for kind in counts.values()) == again.waiting
     events = events_of(store)
@@ -560,6 +564,24 @@ def test_outcomes_told_again_change_nothing(store: RolloutStore, clock: Clock) -
     assert len(events_of(store)) == lines
     with pytest.raises(UsageError, match="no case"):
         rollout.turned_out("e" * 32, "good", "laboratory")
+
+
+def test_a_recomputation_finds_what_the_log_does_not_lead_to(store: RolloutStore, clock: Clock) -> None:
+    begun(store)
+    rollout = live(store, clock)
+    supervised(rollout, clock)
+    lines = list(store.verify_log(ROLLOUT))
+    number = next(number for number, line in enumerate(lines) if '"turn":"advanced"' in line.body)
+    arrived = next(number for number, line in enumerate(lines) if '"reserve":false' in line.body)
+    changed = list(lines)
+    changed[number] = replace(lines[number], body=lines[number].body.replace('"verdict":"pass"', '"verdict":"fail"', 1))
+    changed[arrived] = replace(lines[arrived], body=lines[arrived].body.replace('"reserve":false', '"reserve":true'))
+    found = list(Recomputation(SALT).take(changed))
+    assert [one.number for one in found] == [arrived + 1, number + 1]
+    with pytest.raises(LogError, match="line 1: the rollout's salt"):
+        list(Recomputation(bytes(32)).take(lines))
+    with pytest.raises(LogError, match="line 2: the log does not begin"):
+        list(Recomputation(SALT).take(lines[1:]))
 
 
 def test_a_rollout_that_is_not_there_is_refused(store: RolloutStore, clock: Clock) -> None:
