@@ -23,8 +23,8 @@ from drivetrain.rollout.policy import Supervised
 from drivetrain.rollout.stage import Stage
 from drivetrain.rollout.way import HOW
 
-SEEDS = range(12)
-STEPS = 1_200
+SEEDS = range(8)
+STEPS = 1_000
 AT_WORK = (Stage.SUPERVISED, Stage.EXPANDING)
 
 
