@@ -208,8 +208,16 @@ def _summary(server: Server, one: Carried, by: str) -> dict[str, Any]:
         "overdue": sum(count["overdue"] for count in by_kind.values()),
         "left_today": None if most is None else max(0, most - done),
         "done_today": done,
-        "agreement": None,
+        "agreement": _agreement(one),
     }
+
+
+def _agreement(one: Carried) -> dict[str, Any] | None:
+    people = one.live.machine.evidence.people
+    found = people.agreement
+    if found is None:
+        return None
+    return {"kappa": found.value, "low": found.low, "high": found.high, "n": sum(people.pairs.values())}
 
 
 def _add_answering(router: APIRouter, server: Server, reviewer: Reviewer) -> None:
