@@ -90,4 +90,5 @@ export const HOW: Record<Truth["how"], { words: string; means: string }> = {
   blind: { words: "blind", means: "without seeing the model's answer" },
   assisted: { words: "assisted", means: "with the model's answer in sight" },
   adjudicated: { words: "adjudicated", means: "deciding between answers without knowing whose they were" },
+  outcome: { words: "outcome", means: "as it turned out later" },
 };

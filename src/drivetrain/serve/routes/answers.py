@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field
 
-from ...core.records import Context, Record, Timings, ToldHow, Truth
+from ...core.records import Context, Record, Timings, Truth
 from ...core.types import Verdict
 from ...model.kinds.registry import KINDS
 from ..http.uploads import Metadata
@@ -97,9 +97,9 @@ class TruthAnswer(BaseModel):
     prediction_id: str
     at: datetime
     by: str = Field(description="The person, or the name of the key it was told with")
-    how: ToldHow = Field(
+    how: Literal["blind", "assisted", "adjudicated", "outcome"] = Field(
         description="blind: without seeing the model's answer; assisted: with it in sight, which is no test of the model; "
-        "adjudicated: by somebody who decided between answers without knowing whose they were"
+        "adjudicated: by somebody who decided between answers without knowing whose they were; outcome: it turned out later"
     )
     label: str | None = Field(description="The one right label; null for other tasks")
     labels: list[str] | None = Field(
