@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import BaseModel, Field
 
-from ...core.records import Context, Record, Timings, Truth
+from ...core.records import Context, Record, Timings, ToldHow, Truth
 from ...core.types import Verdict
 from ...model.kinds.registry import KINDS
 from ..http.uploads import Metadata
@@ -97,7 +97,7 @@ class TruthAnswer(BaseModel):
     prediction_id: str
     at: datetime
     by: str = Field(description="The person, or the name of the key it was told with")
-    how: Literal["blind", "assisted", "adjudicated", "outcome"] = Field(
+    how: ToldHow = Field(
         description="blind: without seeing the model's answer; assisted: with it in sight, which is no test of the model; "
         "adjudicated: by somebody who decided between answers without knowing whose they were; outcome: it turned out later"
     )
