@@ -10,6 +10,7 @@ from ...core.records import Truth
 from ...core.told_how import ToldHow
 from ...rollout.events import Arrived, Decided, Event, TurnedOut
 
+
 def case_truths(rollout_id: str, rollout: str, lines: Sequence[tuple[int, Event]]) -> tuple[Truth, ...]:
     """Make the truths of a case of which nothing more is asked, from its lines with their numbers; they are told as of the last
     decision, and an outcome as of its own moment.
