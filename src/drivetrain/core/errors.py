@@ -8,6 +8,7 @@ DrivetrainError
 │   └── ImageError        one file is not a usable image (skipped and counted, never fatal)
 ├── CacheError            the cache of embeddings cannot be read or tidied (a run goes on without); exit code 2
 ├── StoreError            the store of predictions cannot be reached, read or written; exit code 2
+├── LogError              the log of a rollout says what cannot have happened; exit code 2
 ├── WeightsError          a weight file or backbone cannot be used; exit code 2
 └── BundleError           a bundle cannot be trusted or read; exit code 2
     ├── ChecksumError     a file is missing, cut short or altered
@@ -83,6 +84,10 @@ class CacheError(DrivetrainError):
 
 class StoreError(DrivetrainError):
     """The store of predictions cannot be reached, read or written."""
+
+
+class LogError(DrivetrainError):
+    """The log of a rollout cannot be read, or says what cannot have happened after what stands before it."""
 
 
 class WeightsError(DrivetrainError):

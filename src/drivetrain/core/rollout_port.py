@@ -48,16 +48,20 @@ class RolloutLog(Protocol):
 
     def review(self, review_id: str) -> Review | None: ...
 
+    def reviews_of(self, case_id: str) -> Sequence[Review]:
+        """The reviews of a case that are not done, those with a held decision included; the earliest asked comes first."""
+        ...
+
     def update_review(self, review: Review) -> None:
         """Write a review's lease, held decision, persons that must not do it, or end."""
         ...
 
     def drop_reviews(self, case_id: str) -> None:
-        """Delete the open reviews of a case that nobody has to do any more."""
+        """Delete the reviews of a case that are not done, since nobody has to do them any more."""
         ...
 
     def held(self, until: datetime | None = None, by: str | None = None) -> Sequence[Review]:
-        """Tasks with a held decision, made at or before a moment, or by a person; oldest first."""
+        """Reviews with a held decision that are not done: decided at or before a moment, or by a person; oldest first."""
         ...
 
 
@@ -110,6 +114,25 @@ class RolloutStore(Protocol):
         ``skip``. One that this person has a live lease on already comes first. None: there is none. At once from several
         processes no review is given twice.
         """
+        ...
+
+    def review(self, rollout_id: str, review_id: str) -> Review | None:
+        """A review by its id, done or not, read without holding up writers."""
+        ...
+
+    def done_since(self, rollout_id: str, by: str, since: datetime) -> int:
+        """The number of reviews that a person has decided at or after a moment, held decisions included."""
+        ...
+
+    def keep_snapshot(self, rollout_id: str, number: int, text: str) -> None:
+        """Keep the state of a rollout's machine after the line of a number, in place of any older one.
+
+        One of a lesser number than the one kept leaves it as it is.
+        """
+        ...
+
+    def snapshot(self, rollout_id: str) -> tuple[int, str] | None:
+        """The number and text of the snapshot that is kept. Only saves time: without it the log is read from its beginning."""
         ...
 
     def queue_counts(self, rollout_id: str, now: datetime) -> dict[str, dict[str, int]]:

@@ -27,6 +27,11 @@ class Draw:
     """A random share: of cases decided blind, an adjudication even where both agree; of acted ones, a blind decision too."""
     audit_share: float = 0.0
     """The probability with which it was drawn."""
+    checked: bool = False
+    """Where an acted case is audited: it is adjudicated even where person and model agree, so that an adjudication tells
+    nothing of the model."""
+    checked_share: float = 0.0
+    """The probability with which it was drawn."""
     twice: bool = False
     """A second person decides it blind too, which measures people's own error."""
     adjudicate_twice: bool = False
