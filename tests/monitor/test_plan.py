@@ -8,7 +8,8 @@ from observed import REFERENCE, observed
 from scipy.stats import binom
 
 from drivetrain.core.errors import UsageError
-from drivetrain.monitor.plan import CHANGES, CONTAMINATIONS, per_day, plan
+from drivetrain.core.traffic import per_day
+from drivetrain.monitor.plan import CHANGES, CONTAMINATIONS, plan
 from drivetrain.monitor.raised import Monitor
 from drivetrain.monitor.reference import GateReference
 from drivetrain.monitor.runs import DAILY_LEVEL, Runs

@@ -103,9 +103,10 @@ def plan(
     Simulated with the bundle's own gate: 2, 5, 10 and 20 % of images from another domain, after 0, 1,000 and 5,000 clean ones.
     """
     from ..core.errors import UsageError
+    from ..core.traffic import per_day
     from ..model.predictor import load
-    from ..monitor.plan import per_day, stages
     from ..monitor.plan import plan as simulate
+    from ..monitor.plan import stages
     from ..monitor.reference import Reference
     from .console import ConsoleProgress, print_json
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from ..model.part import Fraction, Name, Part
 
@@ -16,7 +16,13 @@ Error = Annotated[float, Field(gt=0, lt=1)]
 OnAlarm = Literal["ignore", "pause", "rollback"]
 
 
-class Spend(Part):
+class Section(Part):
+    """A part of the policy. Its fields' docstrings are the descriptions of the published schema and of the starter file."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
+
+class Spend(Section):
     """The parts of α that the advances may spend; they sum to at most 1."""
 
     parallel: Fraction = 0.5
@@ -34,7 +40,7 @@ class Spend(Part):
         return self
 
 
-class Cases(Part):
+class Cases(Section):
     """The form of the cases."""
 
     slices: tuple[Name, ...] = ()
@@ -51,12 +57,15 @@ class Cases(Part):
     """The random share of cases that no model is ever trained on."""
 
 
-class Required(Part):
+class Required(Section):
     """The least that every stage asks before it may be left: enough cases, over enough days, of the kind the model knows."""
 
     min_cases: Annotated[int, Field(ge=0)] = 300
+    """The fewest cases that the evidence has to rest on."""
     min_days: Annotated[float, Field(ge=0)] = 7.0
+    """The fewest days in the stage."""
     max_out_of_domain: Fraction = 0.1
+    """The share of cases unlike those trained on above which the stage is not left."""
     max_latency_ms: Annotated[float, Field(gt=0)] = 2000.0
     """The time within which 95 of 100 answers have to come."""
     max_unresolved: Fraction = 0.1
@@ -76,7 +85,7 @@ class Parallel(Required):
     """The share of cases that two people decide."""
 
 
-class Scope(Part):
+class Scope(Section):
     """The limited scope of the supervised stage; empty: no limit."""
 
     slices: dict[Name, tuple[Name, ...]] = Field(default_factory=dict)
@@ -93,6 +102,7 @@ class Supervised(Required):
     """Within a limited scope the model proposes, and a person confirms."""
 
     min_cases: Annotated[int, Field(ge=0)] = 200
+    """The fewest cases that the evidence has to rest on."""
     max_error: Error = 0.05
     """The risk to be certified of certified answers in scope, from those kept blind."""
     max_override: Fraction = 0.1
@@ -104,15 +114,18 @@ class Supervised(Required):
     max_seeded_error: Fraction = 0.2
     """The error of people on seeded cases above which the stage is not left."""
     scope: Scope = Field(default_factory=Scope)
+    """The limited scope."""
 
 
 class Expanding(Required):
     """A growing share of certified cases takes effect by itself; audits watch them."""
 
     min_cases: Annotated[int, Field(ge=0)] = 100
+    """The fewest cases of each step."""
     min_days: Annotated[float, Field(ge=0)] = 3.0
     """The fewest days of each step."""
     steps: tuple[Share, ...] = (0.05, 0.25, 0.5, 1.0)
+    """The shares of certified cases that take effect by themselves, step by step."""
     max_error: Error = 0.05
     """The risk to be certified by one running e-process over all steps."""
     audit: Share = 0.1
@@ -120,6 +133,7 @@ class Expanding(Required):
     audit_early: Share = 0.3
     """The same for the first `early_cases` acted cases of each step."""
     early_cases: Annotated[int, Field(ge=0)] = 200
+    """The acted cases at the beginning of each step of which more are audited."""
     new_audits: Annotated[int, Field(ge=0)] = 30
     """The audits that each step needs of its own."""
 
@@ -130,7 +144,7 @@ class Expanding(Required):
         return self
 
 
-class Rollback(Part):
+class Rollback(Section):
     """The evidence and the silence that stop the model."""
 
     level: Annotated[float, Field(gt=1)] = 1000.0
@@ -142,13 +156,18 @@ class Rollback(Part):
     quiet_days: Annotated[float, Field(gt=0)] = 7.0
     """Without a case, or without a label, for so long, the model is paused."""
     out_of_domain: OnAlarm = "pause"
+    """Done at an alarm of the monitor of the out-of-domain rate: ignore, pause or rollback."""
     confidence: OnAlarm = "pause"
+    """The same of confidences."""
     score: OnAlarm = "ignore"
+    """The same of the gate's scores."""
     audited_error: OnAlarm = "rollback"
+    """The same of the error among answers that people told the right one to."""
     certificate: OnAlarm = "pause"
+    """The same where the mix of answers is no longer that of the certificate."""
 
 
-class Policy(Part):
+class Policy(Section):
     """The whole policy of a rollout."""
 
     name: Name
@@ -158,8 +177,14 @@ class Policy(Part):
     alpha: Error = 0.05
     """The probability, over the whole rollout, of advancing a model that must not be."""
     spend: Spend = Field(default_factory=Spend)
+    """The parts of alpha that the advances may spend."""
     cases: Cases = Field(default_factory=Cases)
+    """The form of the cases, and of their queue."""
     parallel: Parallel = Field(default_factory=Parallel)
+    """People decide every case and never see the model's answer."""
     supervised: Supervised = Field(default_factory=Supervised)
+    """Within a limited scope the model proposes, and a person confirms."""
     expanding: Expanding = Field(default_factory=Expanding)
+    """A growing share of certified cases takes effect by itself."""
     rollback: Rollback = Field(default_factory=Rollback)
+    """The evidence and the silence that stop the model, and the alarms that do."""
