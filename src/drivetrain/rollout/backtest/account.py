@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 
 from ...core.types import Interval
 from ...stats.block_bootstrap import block_mean
-from .course import Course
+from .course import Course, people_only
 from .past import PastCase
 
 
@@ -67,50 +68,84 @@ def interval_json(interval: Interval | None) -> dict[str, float] | None:
 
 
 @dataclass(frozen=True, eq=False)
+class Ground:
+    """The cases that courses are compared on, and what is known of them."""
+
+    cases: tuple[PastCase, ...]
+    truths: tuple[str | None, ...]
+    """The right answers; None: unknown."""
+    seed: int = 0
+
+    @cached_property
+    def people(self) -> Course:
+        """The course of people only."""
+        return people_only(self.cases)
+
+    @cached_property
+    def blocks_N(self) -> NDArray[np.int64]:
+        """The blocks that are resampled."""
+        return blocks_of(self.cases)
+
+    def take(self, rows: Sequence[int]) -> Ground:
+        """Return some of the cases."""
+        return Ground(tuple(self.cases[n] for n in rows), tuple(self.truths[n] for n in rows), self.seed)
+
+
+@dataclass(frozen=True, eq=False)
 class Differences:
-    """By case, errors of a course less errors of people: −1, 0 or 1; NaN where nobody knows."""
+    """By case, errors of one course less errors of another: −1, 0 or 1."""
 
     known_N: NDArray[np.float64]
+    """NaN where nobody knows."""
     lowest_N: NDArray[np.float64]
     highest_N: NDArray[np.float64]
     otherwise_N: NDArray[np.bool_]
+    """Tells where the two decided differently."""
+    pools_N: NDArray[np.int64]
+    """0: nothing can differ; 1: decided otherwise; 2: decided by the model in the log, so that people's decision is known only
+    of audits. Known cases of a pool stand for its unknown ones."""
 
     @property
     def estimated_N(self) -> NDArray[np.float64] | None:
-        """Differences in which known cases stand for those not known, each with the same weight; None where none is known."""
-        unknown_N = np.isnan(self.known_N)
-        otherwise, known = int(self.otherwise_N.sum()), int((self.otherwise_N & ~unknown_N).sum())
-        if otherwise and not known:
-            return None
-        weight = otherwise / known if known else 1.0
-        return np.where(unknown_N, 0.0, self.known_N * weight)
+        """Differences in which known cases are weighted so that they stand for their pool; None where none of a pool is known."""
+        estimated_N, unknown_N = np.zeros(len(self.known_N)), np.isnan(self.known_N)
+        for pool in (1, 2):
+            known_N = (self.pools_N == pool) & ~unknown_N
+            total, known = int((self.pools_N == pool).sum()), int(known_N.sum())
+            if total and not known:
+                return None
+            if known:
+                estimated_N[known_N] = self.known_N[known_N] * (total / known)
+        return estimated_N
 
 
-def differences(course: Course, people: Course, truths: Sequence[str | None]) -> Differences:
-    """Compare a course with people, case by case. A decision of nobody ("cannot tell") is not right."""
-    rows = [_difference(c, p, t) for c, p, t in zip(course.labels, people.labels, truths, strict=True)]
-    known_N, lowest_N, highest_N = np.asarray(rows, np.float64).reshape(len(rows), 3).T
-    otherwise_N = np.asarray([c != p for c, p in zip(course.labels, people.labels, strict=True)], np.bool_)
-    return Differences(known_N, lowest_N, highest_N, otherwise_N)
+def differences(one: Course, other: Course, ground: Ground) -> Differences:
+    """Compare two courses, case by case. A decision of nobody ("cannot tell") is not right."""
+    known, pools = [], []
+    for a, b, truth, case in zip(one.labels, other.labels, ground.truths, ground.cases, strict=True):
+        # Of a case that nobody looked at it is not known how people would have decided.
+        missing = case.decided is None and (one is ground.people or other is ground.people)
+        known.append((np.nan, -1.0, 1.0) if missing else _difference(a, b, truth))
+        pools.append(2 if case.acted else int(a != b or missing))
+    known_N, lowest_N, highest_N = np.asarray(known, np.float64).reshape(len(known), 3).T
+    otherwise_N = np.asarray([a != b for a, b in zip(one.labels, other.labels, strict=True)], np.bool_)
+    return Differences(known_N, lowest_N, highest_N, otherwise_N, np.asarray(pools, np.int64))
 
 
-def _difference(course: str | None, people: str | None, truth: str | None) -> tuple[float, float, float]:
-    if course == people:
+def _difference(one: str | None, other: str | None, truth: str | None) -> tuple[float, float, float]:
+    if one == other:
         return 0.0, 0.0, 0.0
     if truth is None:
         # Where one of both could not tell, it is wrong whatever is right.
-        return np.nan, 0.0 if course is None else -1.0, 0.0 if people is None else 1.0
-    found = float(course != truth) - float(people != truth)
+        return np.nan, 0.0 if one is None else -1.0, 0.0 if other is None else 1.0
+    found = float(one != truth) - float(other != truth)
     return found, found, found
 
 
-def account_of(
-    course: Course, people: Course, truths: Sequence[str | None], blocks_N: NDArray[np.int64], seed: int
-) -> Account:
+def account_of(course: Course, ground: Ground) -> Account:
     """Sum up a course. Its own decisions hang together, so it runs once, and its differences are resampled by blocks."""
-    found = differences(course, people, truths)
+    found = differences(course, ground.people, ground)
     estimated_N = found.estimated_N
-    unknown_N = np.isnan(found.known_N)
     return Account(
         name=course.name,
         cases=len(course.labels),
@@ -119,22 +154,21 @@ def account_of(
         prevented=int((found.known_N == -1).sum()),
         made=int((found.known_N == 1).sum()),
         neither=int((found.otherwise_N & (found.known_N == 0)).sum()),
-        unknown=int(unknown_N.sum()),
-        errors=None if estimated_N is None else block_mean(estimated_N, blocks_N, seed),
+        unknown=int(np.isnan(found.known_N).sum()),
+        errors=None if estimated_N is None else block_mean(estimated_N, ground.blocks_N, ground.seed),
         lowest=float(found.lowest_N.mean()),
         highest=float(found.highest_N.mean()),
         reviews=int(course.reviews_N.sum()),
-        saved=block_mean((1 - course.reviews_N).astype(np.float64), blocks_N, seed),
+        saved=block_mean((1 - course.reviews_N).astype(np.float64), ground.blocks_N, ground.seed),
     )
 
 
-def paired(
-    one: Course, other: Course, truths: Sequence[str | None], blocks_N: NDArray[np.int64], seed: int
-) -> tuple[Interval | None, Interval | None]:
+def paired(one: Course, other: Course, ground: Ground) -> tuple[Interval | None, Interval | None]:
     """The difference between two courses over the same cases, the first less the second: share of errors, reviews a case."""
-    estimated_N = differences(one, other, truths).estimated_N
-    errors = None if estimated_N is None else block_mean(estimated_N, blocks_N, seed)
-    return errors, block_mean((one.reviews_N - other.reviews_N).astype(np.float64), blocks_N, seed)
+    estimated_N = differences(one, other, ground).estimated_N
+    reviews_N = (one.reviews_N - other.reviews_N).astype(np.float64)
+    errors = None if estimated_N is None else block_mean(estimated_N, ground.blocks_N, ground.seed)
+    return errors, block_mean(reviews_N, ground.blocks_N, ground.seed)
 
 
 def blocks_of(cases: Sequence[PastCase]) -> NDArray[np.int64]:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...core.case import ModelAnswer
+from ...core.told_how import ToldHow
 from .past import PastCase
+from .player import Way
 
 MIN_SHOWN = 30
 """Resolved cases of a slice from which on per-slice deferral looks at who was wrong less often."""
@@ -30,6 +32,14 @@ class Course:
         """Return the course of some of the cases."""
         rows_K = np.asarray(rows, np.intp)
         return Course(self.name, tuple(self.labels[n] for n in rows), self.by_model_N[rows_K], self.reviews_N[rows_K])
+
+
+def followed(name: str, cases: Sequence[PastCase], ways: Mapping[str, Way]) -> Course:
+    """The course that a rollout would have taken: what took effect in it."""
+    mine = [ways[one.case.id] for one in cases]
+    by_model_N = np.asarray([way.how is ToldHow.MODEL for way in mine], np.bool_)
+    reviews_N = np.asarray([way.reviews for way in mine], np.int64)
+    return Course(name, tuple(way.label for way in mine), by_model_N, reviews_N)
 
 
 def people_only(cases: Sequence[PastCase]) -> Course:

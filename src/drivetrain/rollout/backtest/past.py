@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 from ...core.case import Case
 from ...core.told_how import ToldHow
-from ..events import Alarmed, ReviewKind, Ticked, Turned
+from ..events import Alarmed, Opened, ReviewKind, Ticked, Turned
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -50,6 +50,16 @@ class PastCase:
     outcomes: tuple[Outcome, ...] = ()
     known: str | None = None
     """The right answer of a seeded case."""
+    arrived_at: datetime | None = None
+    """The moment at which it was logged; None: that of the case."""
+
+    acted: bool = False
+    """Tells whether the model decided it then, so that people saw it at most as an audit."""
+
+    @property
+    def came_at(self) -> datetime:
+        """The moment at which it came in, as the log has it."""
+        return self.arrived_at or self.case.at
 
     @property
     def decided(self) -> Said | None:
@@ -88,8 +98,8 @@ class PastLog:
     """Alarms, ticks and what people did to the rollout, each with its place in the log."""
     salt: bytes | None = None
     """The salt of the rollout that wrote it; None of a table, whose cases are drawn by the seed."""
-    bundle_id: str | None = None
-    """The bundle whose answers it recorded, where that is one."""
+    opened: Opened | None = None
+    """The first event of a rollout's log."""
     remarks: tuple[str, ...] = ()
     """Sentences on how it was read."""
     files: Mapping[str, str] = field(default_factory=dict)

@@ -54,7 +54,9 @@ def recorded_answers(path: Path, past: PastLog, manifest: Manifest) -> tuple[dic
             f"the recorded answers do not say which were certified: those from confidence {_least(manifest)} on count as such"
         )
     if "in_domain" not in table.columns:
-        remarks.append("the recorded answers do not say which inputs were out of domain (in_domain): none counts as such")
+        remarks.append(
+            "the recorded answers do not say which inputs were out of domain (in_domain): none counts as such"
+        )
     return answers, tuple(remarks)
 
 

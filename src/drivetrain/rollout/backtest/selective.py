@@ -63,7 +63,8 @@ def check_selective(cases: Sequence[PastCase], source: str) -> tuple[str, ...]:
             "'outcome' out and have a sample adjudicated (--adjudicate 100)"
         )
     said = ", ".join(f"{label} {100 * known / count:.0f} %" for label, count, known in found[:6])
-    return (
+    sentence = (
         f"outcomes are known unevenly by decision ({said}): the cases that have one are no random sample of all, so that the "
-        "bounds can be relied on, and the estimates cannot",
+        "bounds can be relied on, and the estimates cannot"
     )
+    return (sentence,)

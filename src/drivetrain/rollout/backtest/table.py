@@ -155,9 +155,7 @@ def _case(row: _Row, key: str, at: datetime, columns: Collection[str]) -> PastCa
     said = [Said(0, decided_at, ReviewKind.DECIDE, 0, by, decided, ToldHow.BLIND)] if decided is not None else []
     known_at = row.moment_or("outcome_at", decided_at)
     if (adjudicated := row.text("adjudicated")) is not None:
-        said.append(
-            Said(0, known_at, ReviewKind.ADJUDICATE, 0, _another(by), _told(adjudicated), ToldHow.ADJUDICATED)
-        )
+        said.append(Said(0, known_at, ReviewKind.ADJUDICATE, 0, _another(by), _told(adjudicated), ToldHow.ADJUDICATED))
     outcome = row.text("outcome")
     outcomes = (Outcome(0, known_at, outcome, "the table"),) if outcome is not None else ()
     return PastCase(0, case, tuple(said), outcomes)

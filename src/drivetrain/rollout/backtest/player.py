@@ -1,0 +1,293 @@
+"""Past cases through the machine of a rollout, as it would have run.
+
+A named person who is simulated advances it just before the next case comes in, once the gates let it: nobody is faster, so
+stages are reached at the earliest. What the machine asks of people is answered by what people said then. A blind decision of the
+past stands for the answer to a proposal, too: how far people would have followed the model, a log of blind decisions cannot tell.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from ...core.case import ModelAnswer
+from ...core.told_how import ToldHow
+from ..draw import Draw
+from ..effects import Ask, Effect, Settled, Turns, Withdraw
+from ..events import Alarmed, Arrived, Decided, Event, Opened, ReviewKind, Ticked, Turn, Turned, TurnedOut
+from ..hold import HoldKind
+from ..machine import Machine
+from ..policy import Policy
+from ..reading import GateReading
+from ..stage import Stage
+from .past import Outcome, PastCase, Said
+from .supposed import Supposed, Supposing
+from .timeline import Entry, Happening, timeline
+
+PERSON = "backtest"
+"""The name of the simulated person who advances."""
+
+REASON = "the gates let it"
+
+SUPPOSED = "supposed"
+"""The name of the adjudicator who gives the truth that is known or supposed."""
+
+_LEAST = timedelta(microseconds=1)
+
+
+@dataclass(frozen=True)
+class Setting:
+    """Everything that a run follows from."""
+
+    policy: Policy
+    salt: bytes
+    opened: Opened
+    cases: Sequence[PastCase]
+    answers: Mapping[str, ModelAnswer]
+    """By case id, of every case."""
+    supposed: Supposed = field(default_factory=lambda: Supposed(Supposing.NOTHING))
+    as_logged: Sequence[tuple[int, Alarmed | Ticked | Turned]] | None = None
+    """What else was logged, where the log is of this very policy and bundle: then time passes as it did, and what people did
+    to the rollout they do again. None: time is looked at where silence may change something."""
+    person: str = PERSON
+    samples: int = 80
+    """Moments at which the gates are read for curves."""
+
+
+@dataclass(slots=True)
+class Way:
+    """The way of one case through the rollout."""
+
+    stage: Stage
+    step: int
+    draw: Draw
+    label: str | None = None
+    how: ToldHow | None = None
+    """None: no decision has taken effect."""
+    reviews: int = 0
+    """Reviews that people were asked for and that were not withdrawn."""
+    unanswered: int = 0
+    """Of these, reviews that the log has no answer to."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """The gates, read when so many cases had come in."""
+
+    at: datetime
+    cases: int
+    stage: Stage
+    step: int
+    readings: tuple[GateReading, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """One thing that was done to the rollout."""
+
+    turned: Turned
+    cases: int
+    """Cases that had come in by then."""
+    readings: tuple[GateReading, ...]
+    """The gates just before it."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """A rollout as it would have run."""
+
+    ways: Mapping[str, Way]
+    """By case id, in the order in which cases came."""
+    turns: tuple[Done, ...]
+    samples: tuple[Sample, ...]
+    stage: Stage
+    step: int
+    refusals: tuple[str, ...]
+    """The reasons why it cannot go on at the end; empty where it could, or there is nothing beyond."""
+    holds: tuple[str, ...]
+    """The reasons for which it is paused at the end."""
+
+
+class Player:
+    """One run."""
+
+    def __init__(self, setting: Setting, heard: Callable[[Event], None] = lambda _event: None) -> None:
+        """``heard`` is told of every event, in order."""
+        self._setting, self._heard = setting, heard
+        self._machine = Machine(setting.policy, setting.salt, setting.opened.labels)
+        self._cases = {one.case.id: one for one in setting.cases}
+        self._ways: dict[str, Way] = {}
+        self._asked: dict[str, list[Ask]] = {}
+        self._ready: list[Ask] = []
+        self._said: dict[str, list[Said]] = {}
+        self._turns: list[Done] = []
+        self._samples: list[Sample] = []
+
+    def play(self, advance: Callable[[int], None] = lambda _count: None) -> Run:
+        """Play all of the log; ``advance`` is told of every case."""
+        setting, machine = self._setting, self._machine
+        self._take(setting.opened)
+        every, at = max(len(setting.cases) // setting.samples, 1), setting.opened.at
+        for entry in timeline(setting.cases, setting.as_logged or ()):
+            at = max(entry.at, machine.now)
+            self._let_pass(at)
+            self._happen(entry, at)
+            if isinstance(entry.what, PastCase):
+                advance(1)
+                if len(self._ways) % every == 0:
+                    self._sample(at)
+        self._look(at)
+        self._sample(at)
+        return Run(
+            ways=self._ways,
+            turns=tuple(self._turns),
+            samples=tuple(self._samples),
+            stage=machine.stage,
+            step=machine.step,
+            refusals=machine.refusals(at),
+            holds=tuple(hold.words for hold in machine.holds),
+        )
+
+    def _happen(self, entry: Entry, at: datetime) -> None:
+        what: Happening = entry.what
+        match what:
+            case PastCase():
+                self._look(at)
+                self._arrive(what, at)
+            case Said():
+                self._said.setdefault(entry.case_id, []).append(what)
+                for ask in tuple(self._asked.get(entry.case_id, ())):
+                    self._answer(ask, at)
+            case Outcome():
+                if entry.case_id in self._ways:
+                    self._take(TurnedOut(at, entry.case_id, what.label, what.by))
+            case Turned():
+                self._again(what, at)
+            case Alarmed() | Ticked():
+                self._take(what)
+        self._answer_ready(at)
+
+    def _look(self, at: datetime) -> None:
+        """Advance, where the gates let it."""
+        machine = self._machine
+        if machine.stage in (Stage.ROLLED_BACK, Stage.ENDED) or machine.refusals(at):
+            return
+        self._take(machine.advanced(self._setting.person, REASON, at))
+
+    def _arrive(self, one: PastCase, at: datetime) -> None:
+        machine, answer = self._machine, self._setting.answers[one.case.id]
+        draw = machine.draw(one.case, answer, one.known)
+        self._ways[one.case.id] = Way(machine.stage, machine.step, draw)
+        self._take(Arrived(at, one.case, answer, draw, one.known))
+        # A pause for silence ends with the silence; no other hold is released by anybody.
+        if self._setting.as_logged is None and machine.holds and _quiet(machine):
+            self._take(machine.resumed(self._setting.person, "cases come again", at))
+
+    def _again(self, what: Turned, at: datetime) -> None:
+        """Do again what a person did then; advances are the simulated person's."""
+        machine, by = self._machine, what.by
+        if by is None or what.turn is Turn.ADVANCED:
+            return
+        make = {
+            Turn.PAUSED: machine.paused,
+            Turn.RESUMED: machine.resumed,
+            Turn.ROLLED_BACK: machine.rolled_back,
+            Turn.CLEARED: machine.cleared,
+            Turn.ENDED: machine.ended,
+        }[what.turn]
+        self._take(make(by, what.reason, at))
+
+    def _let_pass(self, at: datetime) -> None:
+        """Let time pass up to a moment, and tick where silence changes something on the way."""
+        if self._setting.as_logged is not None:
+            return
+        machine = self._machine
+        while (moment := machine.next_moment()) is not None and moment <= at:
+            self._take(Ticked(max(moment, machine.now)))
+            self._answer_ready(machine.now)
+            after = machine.next_moment()
+            if after is not None and after <= moment:
+                break
+
+    def _take(self, event: Event) -> None:
+        readings = self._machine.readings(event.at) if isinstance(event, Turned) else ()
+        effects = self._machine.take(event)
+        self._heard(event)
+        if isinstance(event, Turned):
+            self._turns.append(Done(event, len(self._ways), readings))
+        for effect in effects:
+            self._carry_out(effect, event.at)
+
+    def _carry_out(self, effect: Effect, at: datetime) -> None:
+        match effect:
+            case Ask():
+                self._ways[effect.case_id].reviews += 1
+                self._ways[effect.case_id].unanswered += 1
+                self._asked.setdefault(effect.case_id, []).append(effect)
+                self._ready.append(effect)
+            case Withdraw():
+                for _ in self._asked.pop(effect.case_id, ()):
+                    self._ways[effect.case_id].reviews -= 1
+                    self._ways[effect.case_id].unanswered -= 1
+            case Settled():
+                way = self._ways[effect.case_id]
+                way.label, way.how = effect.label, effect.how
+            case Turns():
+                self._take(self._machine.turned(effect, at))
+
+    def _answer_ready(self, at: datetime) -> None:
+        """Answer what was asked just now and people have said already."""
+        while self._ready:
+            ask = self._ready.pop(0)
+            if ask in self._asked.get(ask.case_id, ()):
+                self._answer(ask, at)
+
+    def _answer(self, ask: Ask, at: datetime) -> None:
+        said = self._found(ask, self._cases[ask.case_id])
+        if said is None:
+            return
+        self._asked[ask.case_id].remove(ask)
+        if not self._asked[ask.case_id]:
+            del self._asked[ask.case_id]
+        self._ways[ask.case_id].unanswered -= 1
+        how = _HOW[ask.kind]
+        self._take(Decided(at, ask.case_id, ask.kind, ask.round, said.by, said.label, how, said.seconds))
+
+    def _found(self, ask: Ask, one: PastCase) -> Said | None:
+        """Find what people said that answers a review; None: nobody has said it, or not yet."""
+        by_now = self._said.get(ask.case_id, [])
+        exact = [said for said in one.said if said.review is ask.kind and said.round == ask.round]
+        if exact and (self._setting.as_logged is not None or ask.kind is not ReviewKind.CONFIRM):
+            return exact[0] if exact[0] in by_now else None
+        if self._setting.as_logged is not None or ask.round > 0:
+            return None
+        decided = one.decided
+        if ask.kind is ReviewKind.ADJUDICATE:
+            return self._supposed(ask, one, by_now)
+        return decided if decided is not None and decided in by_now else None
+
+    def _supposed(self, ask: Ask, one: PastCase, by_now: Sequence[Said]) -> Said | None:
+        """Let the truth that is known or supposed adjudicate."""
+        if one.decided is not None and one.decided not in by_now:
+            return None
+        answer = self._setting.answers[ask.case_id]
+        truth = self._setting.supposed.truth(ask.case_id, one.people, answer.label)
+        if truth is None and self._setting.supposed.side is Supposing.NOTHING:
+            return None
+        return Said(0, one.came_at, ask.kind, ask.round, SUPPOSED, truth, ToldHow.ADJUDICATED)
+
+    def _sample(self, at: datetime) -> None:
+        machine = self._machine
+        self._samples.append(Sample(at, len(self._ways), machine.stage, machine.step, machine.readings(at)))
+
+
+_HOW = {
+    ReviewKind.DECIDE: ToldHow.BLIND,
+    ReviewKind.CONFIRM: ToldHow.ASSISTED,
+    ReviewKind.ADJUDICATE: ToldHow.ADJUDICATED,
+}
+
+
+def _quiet(machine: Machine) -> bool:
+    return all(hold.kind is HoldKind.QUIET for hold in machine.holds)
