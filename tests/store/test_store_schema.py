@@ -45,7 +45,7 @@ def test_the_newest_migration_is_the_version_of_the_code() -> None:
 def test_an_older_store_is_migrated_when_asked(place: str, monkeypatch: pytest.MonkeyPatch) -> None:
     open_store(place).close()
     assert migrate_store(place) == (schema.CURRENT, schema.CURRENT)
-    monkeypatch.setattr(schema, "CURRENT", "0005")
+    monkeypatch.setattr(schema, "CURRENT", f"{int(schema.CURRENT) + 1:04}")
     with pytest.raises(StoreError, match="run: drivetrain store migrate") as caught:
         open_store(place)
     assert "\n" not in str(caught.value)

@@ -7,6 +7,8 @@ from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
+from .rollout_port import RolloutStore
+
 if TYPE_CHECKING:  # a terminal's progress bar need not load what records are made of
     from .calendar import Calendar
     from .records import (
@@ -230,5 +232,5 @@ class MonitorStore(Protocol):
         ...
 
 
-class Store(PredictionStore, TruthStore, MonitorStore, Protocol):
+class Store(PredictionStore, TruthStore, MonitorStore, RolloutStore, Protocol):
     """Everything that a server asks of its store."""

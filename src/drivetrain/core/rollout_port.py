@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from .case import Case
-from .records import StoredInput
-from .rollout_records import LogLine, Review, RolloutRow
+if TYPE_CHECKING:  # a terminal's progress bar, whose port stands beside it, need not load what cases are made of
+    from .case import Case
+    from .records import StoredInput
+    from .rollout_records import LogLine, Review, RolloutRow
 
 
 class RolloutLog(Protocol):
@@ -49,7 +50,7 @@ class RolloutLog(Protocol):
     def review(self, review_id: str) -> Review | None: ...
 
     def reviews_of(self, case_id: str) -> Sequence[Review]:
-        """The reviews of a case that are not done, those with a held decision included; the earliest asked comes first."""
+        """The reviews of a case that are not done, those with a held decision included; by their ids, which sort by time."""
         ...
 
     def update_review(self, review: Review) -> None:
@@ -136,7 +137,8 @@ class RolloutStore(Protocol):
         ...
 
     def queue_counts(self, rollout_id: str, now: datetime) -> dict[str, dict[str, int]]:
-        """By kind: ``open``, ``leased``, ``held``, ``overdue`` reviews."""
+        """By kind, the reviews that are ``open`` (nobody has decided them), those of them that are ``leased`` just now or
+        ``overdue``, and those ``held`` (decided, and still to be taken back). A kind without any is missing."""
         ...
 
     def verify_log(self, rollout_id: str) -> Iterator[LogLine]:

@@ -9,6 +9,9 @@ from datetime import datetime
 GENESIS = "0" * 64
 """Stands for the hash before the first line."""
 
+ENDED = "ended"
+"""The stage of a rollout that is over; its name may be used again."""
+
 
 @dataclass(frozen=True, slots=True)
 class RolloutRow:

@@ -16,7 +16,7 @@ from .faults import told
 from .location import Location
 from .tables import PREDICTIONS
 
-CURRENT = "0004"
+CURRENT = "0005"
 """The newest of ``migrations/versions``: bump it with each one added."""
 VERSION_TABLE = "alembic_version"
 _OURS = re.compile(r"\d{4}")

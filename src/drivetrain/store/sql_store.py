@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import shutil
-import threading
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 
-from sqlalchemy import Connection, Engine, select, text
+from sqlalchemy import select
 
 from ..core.calendar import Calendar
 from ..core.errors import StoreError
@@ -40,19 +37,15 @@ from . import (
     search,
     truth_table,
 )
-from .engine import WRITING, make_engine
-from .faults import told
+from .engine import make_engine
 from .holdings import StoreInfo, holdings
 from .indexed import indexed
-from .location import Location, locate
+from .location import locate
 from .moment import to_us
 from .pruning import Pruned
-from .tables import INPUTS, PREDICTIONS
-from .watched_files import WatchedFiles
+from .sql_rollouts import SqlRollouts
+from .tables import INPUTS
 from .writing import EntryRows
-
-# With less free room on the disk than this, the next group of answers may not fit.
-LEAST_ROOM = 1 << 20
 
 
 def open_store(place: str | Path, *, create: bool = True) -> SqlStore:
@@ -87,26 +80,11 @@ def migrate_store(place: str | Path) -> tuple[str | None, str]:
         engine.dispose()
 
 
-class SqlStore:
-    """A `PredictionStore`, `TruthStore` and `MonitorStore` of `drivetrain.core.ports` in a database.
+class SqlStore(SqlRollouts):
+    """A `Store` of `drivetrain.core.ports` in a database: the half of predictions, right answers and monitors.
 
-    The methods of the latter two are described there; each may raise `StoreError`.
+    The methods of `TruthStore` and `MonitorStore` are described there; each may raise `StoreError`.
     """
-
-    def __init__(self, engine: Engine, location: Location) -> None:
-        self._engine = engine
-        self._location = location
-        self._closed = False
-        self._files = WatchedFiles(location.path) if location.path is not None else None
-        self._trusted_us = 0
-        """The trusted time in microseconds: no input is kept as of an earlier moment, whatever the clock says."""
-        # SQLite has one writer at a time: threads queue up here in order instead of polling the file.
-        self._turn = threading.Lock()
-
-    @property
-    def shown(self) -> str:
-        """The store's location, without user and password."""
-        return self._location.shown
 
     def append(self, entries: Sequence[Entry]) -> None:
         """Write all entries or none; see `PredictionStore`.
@@ -287,19 +265,6 @@ class SqlStore:
         with self._reading() as connection:
             return notice_table.of_alarms(connection, alarm_ids)
 
-    def check(self) -> None:
-        """Raise `StoreError` if the store cannot be used just now; does not wait for writers."""
-        with self._reading() as connection:
-            connection.execute(select(PREDICTIONS.c.id).limit(1)).first()
-            if connection.dialect.name == "postgresql":
-                read_only = connection.execute(text("SHOW transaction_read_only")).scalar_one() == "on"
-            else:
-                read_only = not _is_writable(self._location)
-            if read_only:
-                raise StoreError(f"{self.shown} cannot be written just now: it is read-only")
-        if self._location.path is not None and _room(self._location.path) < LEAST_ROOM:
-            raise StoreError(f"{self.shown} cannot grow: the disk is full; make room, or prune it")
-
     def info(self) -> StoreInfo:
         """Return the store's holdings."""
         with self._reading() as connection:
@@ -349,48 +314,3 @@ class SqlStore:
         with self._writing() as connection:
             calendar_table.write(connection, calendar)
         self._trusted_us = to_us(calendar.trusted)
-
-    def close(self) -> None:
-        """Close every connection; calls after it raise `StoreError`."""
-        self._closed = True
-        self._engine.dispose()
-        if self._files is not None:
-            self._files.close()
-
-    @contextmanager
-    def _reading(self) -> Iterator[Connection]:
-        with self._faults(), self._engine.connect() as connection, connection.begin():
-            yield connection
-
-    @contextmanager
-    def _writing(self) -> Iterator[Connection]:
-        if self._location.path is None:
-            with self._faults(), self._engine.connect() as connection, connection.begin():
-                yield connection
-            return
-        with self._turn, self._faults(), self._engine.connect() as bare:
-            connection = bare.execution_options(**WRITING)
-            with connection.begin():
-                yield connection
-
-    @contextmanager
-    def _faults(self) -> Iterator[None]:
-        if self._closed:
-            raise StoreError(f"{self.shown} has been closed")
-        if self._files is not None:
-            self._files.check()
-        with told(self.shown):
-            yield
-
-
-def _room(path: Path) -> int:
-    """The bytes that are free on the disk of the file."""
-    with told(str(path)):
-        return shutil.disk_usage(path.parent).free
-
-
-def _is_writable(location: Location) -> bool:
-    import os
-
-    path = location.path
-    return path is not None and os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)

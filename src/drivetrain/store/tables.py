@@ -11,7 +11,22 @@ expression differs, each question has one index that answers it, whatever the st
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, Float, Index, Integer, LargeBinary, MetaData, Table, Text, literal_column
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Float,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    and_,
+    literal_column,
+)
+
+from ..core.rollout_records import ENDED
 
 METADATA = MetaData()
 
@@ -179,3 +194,117 @@ NOTICES = Table(
 Index("ix_notices_alarm", NOTICES.c.alarm_id, NOTICES.c.at, NOTICES.c.id)
 _due = NOTICES.c.next_at.is_not(None)
 Index("ix_notices_due", NOTICES.c.next_at, NOTICES.c.id, sqlite_where=_due, postgresql_where=_due)
+
+ROLLOUTS = Table(
+    "rollouts",
+    METADATA,
+    Column("id", _text(), primary_key=True),
+    Column("name", _text(), nullable=False),
+    Column("model", _text(), nullable=False),
+    Column("bundle_id", _text(), nullable=False),
+    Column("stage", _text(), nullable=False),
+    Column("step", Integer, nullable=False),
+    Column("paused", Boolean, nullable=False),
+    Column("opened_at", BigInteger, nullable=False),
+    Column("salt", LargeBinary, nullable=False),
+    Column("head", BigInteger, nullable=False),
+    Column("head_hash", _text(), nullable=False),
+    Column("shadow_of", _text()),
+)
+_going = ROLLOUTS.c.stage != ENDED
+Index("ix_rollouts_live_name", ROLLOUTS.c.name, unique=True, sqlite_where=_going, postgresql_where=_going)
+
+# The log of each rollout, one event a line; see `core.log_chain`.
+ROLLOUT_LINES = Table(
+    "rollout_lines",
+    METADATA,
+    Column("rollout_id", _text(), primary_key=True),
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    Column("at", BigInteger, nullable=False),
+    Column("case_id", _text()),
+    Column("before", _text(), nullable=False),
+    Column("hash", _text(), nullable=False),
+    Column("body", Text, nullable=False),
+)
+_about_a_case = ROLLOUT_LINES.c.case_id.is_not(None)
+Index(
+    "ix_rollout_lines_case",
+    ROLLOUT_LINES.c.rollout_id,
+    ROLLOUT_LINES.c.case_id,
+    ROLLOUT_LINES.c.number,
+    sqlite_where=_about_a_case,
+    postgresql_where=_about_a_case,
+)
+
+# ``case_key`` is the sender's name for it; ``settled`` is the decision that took effect, as JSON.
+CASES = Table(
+    "cases",
+    METADATA,
+    Column("rollout_id", _text(), primary_key=True),
+    Column("id", _text(), primary_key=True),
+    Column("case_key", _text(), nullable=False),
+    Column("at", BigInteger, nullable=False),
+    Column("settled_at", BigInteger),
+    Column("settled", Text),
+    Column("body", Text, nullable=False),
+)
+Index("ix_cases_key", CASES.c.rollout_id, CASES.c.case_key, unique=True)
+
+# The states of the machines that read the logs: one for each rollout, the newest.
+ROLLOUT_SNAPSHOTS = Table(
+    "rollout_snapshots",
+    METADATA,
+    Column("rollout_id", _text(), primary_key=True),
+    Column("number", BigInteger, nullable=False),
+    Column("state", Text, nullable=False),
+)
+
+# The inputs of each case. Those of a case that is not done are ``needed``, and stay whatever the rule for inputs says; those that
+# were written for a case ``alone``, and not with a prediction too, go with it where the rule keeps none.
+CASE_INPUTS = Table(
+    "case_inputs",
+    METADATA,
+    Column("rollout_id", _text(), primary_key=True),
+    Column("case_id", _text(), primary_key=True),
+    Column("sha256", _text(), primary_key=True),
+    Column("needed", Boolean, nullable=False),
+    Column("alone", Boolean, nullable=False),
+)
+_needed = CASE_INPUTS.c.needed.is_(True)
+Index("ix_case_inputs_needed", CASE_INPUTS.c.sha256, sqlite_where=_needed, postgresql_where=_needed)
+_left = and_(CASE_INPUTS.c.alone.is_(True), CASE_INPUTS.c.needed.is_(False))
+Index("ix_case_inputs_left", CASE_INPUTS.c.sha256, sqlite_where=_left, postgresql_where=_left)
+
+# Reviews are what people are asked. Those that wait for the same people stand in one ``lane``, named by their kind and by those
+# who must not do them: the next one for a person is the first of one of few lanes, however many that he must not do stand before.
+# ``due`` and ``lease_until`` are always there, so that they compare: no due time is the last, no lease is one that is over.
+REVIEWS = Table(
+    "reviews",
+    METADATA,
+    Column("id", _text(), primary_key=True),
+    Column("rollout_id", _text(), nullable=False),
+    Column("case_id", _text(), nullable=False),
+    Column("kind", _text(), nullable=False),
+    Column("round", Integer, nullable=False),
+    Column("lane", _text(), nullable=False),
+    Column("due", BigInteger, nullable=False),
+    Column("place", _text(), nullable=False),
+    Column("lease_by", _text()),
+    Column("lease_until", BigInteger, nullable=False),
+    Column("leased_at", BigInteger),
+    Column("held_by", _text()),
+    Column("held_at", BigInteger),
+    Column("done_at", BigInteger),
+    Column("body", Text, nullable=False),
+)
+WAITS = and_(REVIEWS.c.done_at.is_(None), REVIEWS.c.held_at.is_(None))
+"""Tells the reviews that nobody has decided yet."""
+_held = and_(REVIEWS.c.done_at.is_(None), REVIEWS.c.held_at.is_not(None))
+_leased = and_(WAITS, REVIEWS.c.lease_by.is_not(None))
+_R = REVIEWS.c
+Index("ix_reviews_case", _R.rollout_id, _R.case_id)
+Index("ix_reviews_queue", _R.rollout_id, _R.lane, _R.due, _R.place, _R.id, sqlite_where=WAITS, postgresql_where=WAITS)
+Index("ix_reviews_leased", _R.rollout_id, _R.lease_by, sqlite_where=_leased, postgresql_where=_leased)
+_decided = _R.held_by.is_not(None)
+Index("ix_reviews_by", _R.rollout_id, _R.held_by, _R.held_at, sqlite_where=_decided, postgresql_where=_decided)
+Index("ix_reviews_held", _R.rollout_id, _R.held_at, _R.id, sqlite_where=_held, postgresql_where=_held)

@@ -1,0 +1,95 @@
+"""The store's table of the inputs of cases, which people must be able to see until the case is done."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+from sqlalchemy import ColumnElement, Connection, exists, select
+
+from ..core.case import Case
+from ..core.records import StoredInput
+from .indexed import indexed
+from .moment import DAY_US
+from .new_row import add_new
+from .tables import CASE_INPUTS, CASES, INPUTS, REVIEWS
+
+_AT_ONCE = 500
+_I = CASE_INPUTS.c
+
+IS_NEEDED: ColumnElement[bool] = exists().where(INPUTS.c.sha256 == _I.sha256, _I.needed.is_(True))
+"""Tells the inputs of cases that are not done, in a query of inputs."""
+
+
+def add(connection: Connection, rollout_id: str, case: Case, inputs: Sequence[StoredInput], at_us: int) -> None:
+    """Write down what a case needs, and keep those of the inputs that are not kept yet, as sent at a moment."""
+    names = sorted({indexed(sha256) for sha256 in case.inputs})
+    given = {indexed(one.sha256): one for one in inputs}
+    written = _keep(connection, [given[name] for name in sorted(given)], names, at_us)
+    rows = [
+        {
+            "rollout_id": rollout_id,
+            "case_id": indexed(case.id),
+            "sha256": name,
+            "needed": True,
+            "alone": name in written,
+        }
+        for name in names
+    ]
+    if rows:
+        connection.execute(CASE_INPUTS.insert(), rows)
+
+
+def _keep(connection: Connection, given: Sequence[StoredInput], names: Sequence[str], at_us: int) -> set[str]:
+    """Write the inputs that are not there; returns their hashes. Those that are there are as sent now."""
+    # A lock on each keeps whoever prunes from deleting it before it is known to be needed.
+    query = select(INPUTS.c.sha256, INPUTS.c.kept_at).where(INPUTS.c.sha256.in_(names)).order_by(INPUTS.c.sha256)
+    there = {row.sha256: row.kept_at for row in connection.execute(query.with_for_update())}
+    old = [name for name, kept_at in there.items() if kept_at < at_us - DAY_US]
+    if old:
+        connection.execute(INPUTS.update().where(INPUTS.c.sha256.in_(old)).values(kept_at=at_us))
+    written = set()
+    for one in given:
+        values = {
+            "sha256": indexed(one.sha256),
+            "media_type": indexed(one.media_type),
+            "size": len(one.data),
+            "kept_at": at_us,
+            "data": one.data,
+        }
+        if values["sha256"] not in there and add_new(connection, INPUTS, values):
+            written.add(indexed(one.sha256))
+    return written
+
+
+def follow(connection: Connection, rollout_id: str, case_ids: Collection[str]) -> None:
+    """Write down, for cases that something happened to, whether their inputs are still needed.
+
+    They are until the case is settled and nobody has to look at it any more.
+    """
+    asked = sorted(case_ids)
+    for start in range(0, len(asked), _AT_ONCE):
+        some = asked[start : start + _AT_ONCE]
+        asks = exists().where(
+            REVIEWS.c.rollout_id == CASES.c.rollout_id, REVIEWS.c.case_id == CASES.c.id, REVIEWS.c.done_at.is_(None)
+        )
+        query = select(CASES.c.id).where(
+            CASES.c.rollout_id == rollout_id, CASES.c.id.in_(some), CASES.c.settled_at.is_not(None), ~asks
+        )
+        done = set(connection.execute(query).scalars())
+        for needed, group in ((False, sorted(done)), (True, sorted(set(some) - done))):
+            here = (_I.rollout_id == rollout_id, _I.case_id.in_(group), _I.needed.is_(not needed))
+            if group:
+                connection.execute(CASE_INPUTS.update().where(*here).values(needed=needed))
+
+
+def left(connection: Connection, limit: int) -> list[str]:
+    """Return hashes of inputs that were written for cases alone, all of which are done."""
+    other = CASE_INPUTS.alias()
+    still = exists().where(other.c.sha256 == _I.sha256, other.c.needed.is_(True))
+    query = select(_I.sha256).distinct().where(_I.alone.is_(True), _I.needed.is_(False), ~still).limit(limit)
+    return list(connection.execute(query).scalars())
+
+
+def forget(connection: Connection, sha256s: Sequence[str]) -> None:
+    """Take it that inputs have been deleted."""
+    connection.execute(CASE_INPUTS.update().where(_I.sha256.in_(sha256s), _I.alone.is_(True)).values(alone=False))

@@ -1,0 +1,86 @@
+"""The store's table of cases, with the decisions that took effect."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection
+from datetime import datetime
+
+from sqlalchemy import Connection, select
+from sqlalchemy.exc import IntegrityError
+
+from ..core.case import Case
+from ..core.errors import UsageError
+from .case_text import of_text, to_text
+from .indexed import indexed
+from .moment import from_us, to_us
+from .tables import CASES
+
+_AT_ONCE = 500
+_C = CASES.c
+_encode = json.JSONEncoder(separators=(",", ":")).encode
+
+Settled = tuple[str | None, str, datetime]
+"""A decision that took effect: label, how, when."""
+
+
+def add(connection: Connection, rollout_id: str, case: Case) -> None:
+    """Keep a case.
+
+    Raises:
+        UsageError: there is one of its key or id already.
+    """
+    values = {
+        "rollout_id": rollout_id,
+        "id": indexed(case.id),
+        "case_key": indexed(case.key),
+        "at": to_us(case.at),
+        "body": to_text(case),
+    }
+    try:
+        connection.execute(CASES.insert(), values)
+    except IntegrityError:
+        raise UsageError(f"the rollout has a case of key {case.key[:80]!r} already") from None
+
+
+def by_id(connection: Connection, rollout_id: str, case_id: str) -> Case | None:
+    """Return the case of that id."""
+    query = select(_C.body).where(_C.rollout_id == indexed(rollout_id), _C.id == indexed(case_id))
+    body = connection.execute(query).scalar()
+    return None if body is None else of_text(body)
+
+
+def by_key(connection: Connection, rollout_id: str, key: str) -> Case | None:
+    """Return the case that a sender gave that key."""
+    query = select(_C.body).where(_C.rollout_id == indexed(rollout_id), _C.case_key == indexed(key))
+    body = connection.execute(query).scalar()
+    return None if body is None else of_text(body)
+
+
+def settle(connection: Connection, rollout_id: str, case_id: str, label: str | None, how: str, at: datetime) -> None:
+    """Write the decision that takes effect.
+
+    Raises:
+        UsageError: there is no such case.
+    """
+    here = (_C.rollout_id == rollout_id, _C.id == indexed(case_id))
+    values = {"settled_at": to_us(at), "settled": _encode({"label": label, "how": how})}
+    if connection.execute(CASES.update().where(*here).values(values)).rowcount == 0:
+        raise UsageError(f"the rollout has no case {case_id[:40]!r}")
+
+
+def settled(connection: Connection, rollout_id: str, case_ids: Collection[str]) -> dict[str, Settled]:
+    """Return the decisions that took effect, by case."""
+    found: dict[str, Settled] = {}
+    names = {indexed(case_id): case_id for case_id in case_ids}
+    asked = sorted(names)
+    for start in range(0, len(asked), _AT_ONCE):
+        query = select(_C.id, _C.settled_at, _C.settled).where(
+            _C.rollout_id == indexed(rollout_id),
+            _C.id.in_(asked[start : start + _AT_ONCE]),
+            _C.settled_at.is_not(None),
+        )
+        for row in connection.execute(query):
+            parts = json.loads(row.settled)
+            found[names[row.id]] = (parts["label"], parts["how"], from_us(row.settled_at))
+    return found

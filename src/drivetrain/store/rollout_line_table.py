@@ -1,0 +1,72 @@
+"""The store's table of lines: the logs of rollouts, added to and never changed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, func, select
+
+from ..core.rollout_records import LogLine
+from .indexed import indexed
+from .moment import from_us, to_us
+from .tables import ROLLOUT_LINES, ROLLOUTS
+
+_L = ROLLOUT_LINES.c
+
+
+def add(connection: Connection, rollout_id: str, lines: Sequence[LogLine]) -> None:
+    """Write lines."""
+    rows = [
+        {
+            "rollout_id": rollout_id,
+            "number": line.number,
+            "at": to_us(line.at),
+            "case_id": line.case_id,
+            "before": line.before,
+            "hash": line.hash,
+            "body": line.body,
+        }
+        for line in lines
+    ]
+    if rows:
+        connection.execute(ROLLOUT_LINES.insert(), rows)
+
+
+def read(connection: Connection, rollout_id: str, after: int, limit: int) -> tuple[LogLine, ...]:
+    """Read lines behind a number, oldest first."""
+    query = select(ROLLOUT_LINES).where(_L.rollout_id == indexed(rollout_id), _L.number > after)
+    return tuple(map(_line, connection.execute(query.order_by(_L.number).limit(limit))))
+
+
+def of_case(connection: Connection, rollout_id: str, case_id: str) -> tuple[LogLine, ...]:
+    """Read the lines about a case, oldest first."""
+    query = select(ROLLOUT_LINES).where(_L.rollout_id == indexed(rollout_id), _L.case_id == indexed(case_id))
+    return tuple(map(_line, connection.execute(query.order_by(_L.number))))
+
+
+def ends(connection: Connection, rollout_id: str) -> tuple[int, str, int] | None:
+    """Return number and hash of the last line that the rollout knows of, and the number of the last that is there."""
+    last = select(func.coalesce(func.max(_L.number), 0)).where(_L.rollout_id == ROLLOUTS.c.id).scalar_subquery()
+    query = select(ROLLOUTS.c.head, ROLLOUTS.c.head_hash, last).where(ROLLOUTS.c.id == indexed(rollout_id))
+    row = connection.execute(query).first()
+    return None if row is None else (row[0], row[1], row[2])
+
+
+def is_dated_right(line: LogLine) -> bool:
+    """Tells whether the moment and the case beside a line are those that the line itself names, where it names some."""
+    body = json.loads(line.body)
+    if not isinstance(body, dict):
+        return True
+    case = body.get("case")
+    case_id = body.get("case_id", case.get("id") if isinstance(case, dict) else None)
+    if case_id is not None and line.case_id is not None and case_id != line.case_id:
+        return False
+    at = body.get("at")
+    return not isinstance(at, str) or to_us(datetime.fromisoformat(at)) == to_us(line.at)
+
+
+def _line(row: Row[Any]) -> LogLine:
+    return LogLine(row.number, from_us(row.at), row.case_id, row.body, row.before, row.hash)
