@@ -61,14 +61,17 @@ def usable(past: PastLog, contender: Contender) -> Used:
     Raises:
         DataError: there are none, or so many are copies of training images that the date of its training cannot be right.
     """
+    if contender.as_logged:
+        # The log itself says what the bundle was asked then; leaving a case out would make it another run.
+        return Used(past.cases)
     until = f"{contender.trained_until:%Y-%m-%d}"
     after = [one for one in past.cases if one.case.at >= contender.trained_until]
     before = len(past.cases) - len(after)
     if not after:
         raise DataError(
-            f"{contender.bundle} was trained on data up to {until} ({contender.dated_by}), and the last case of {past.source} came "
-            f"on {past.last:%Y-%m-%d}: a model is tried only on cases after its training data; give later cases, or state when "
-            "its data end with --trained-until DATE"
+            f"{contender.bundle} was trained on data up to {until} ({contender.dated_by}), and the last case of {past.source} "
+            f"came on {past.last:%Y-%m-%d}: a model is tried only on cases after its training data; give later cases, or state "
+            "when its data end with --trained-until DATE"
         )
     copied = [one for one in after if one.case.id in contender.copies]
     if len(copied) > _DOUBTED * len(after):

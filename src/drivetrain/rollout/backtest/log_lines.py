@@ -105,6 +105,6 @@ def _remarks(cases: Iterable[PastCase]) -> Iterable[str]:
         )
     if unseen := sum(one.decided is None and one.acted for one in cases):
         yield (
-            f"{unseen:,} of {len(cases):,} cases were decided by the model and seen by nobody: how people would have decided them "
-            "is known only by the audited ones, which stand for them"
+            f"{unseen:,} of {len(cases):,} cases were decided by the model and seen by nobody: how people would have decided "
+            "them is known only by the audited ones, which stand for them"
         )

@@ -97,6 +97,7 @@ class Done:
 class Run:
     """A rollout as it would have run."""
 
+    opened_at: datetime
     ways: Mapping[str, Way]
     """By case id, in the order in which cases came."""
     turns: tuple[Done, ...]
@@ -140,6 +141,7 @@ class Player:
         self._look(at)
         self._sample(at)
         return Run(
+            opened_at=setting.opened.at,
             ways=self._ways,
             turns=tuple(self._turns),
             samples=tuple(self._samples),

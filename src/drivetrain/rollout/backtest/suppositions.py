@@ -45,7 +45,7 @@ def supposing(supposition: Supposed, run: Run, apart: int, unknown: int) -> str:
     """Say what was supposed, and what it rests on."""
     match supposition.side:
         case Supposing.AGREED:
-            return "where people and model agree, nobody knows whether both are wrong, and both count as right: only audits can tell"
+            return "where people and model agree, both count as right: that both may be wrong, only audits of such cases can tell"
         case Supposing.LIKELY:
             return (
                 f"of {apart:,} cases in which people and model differ, {apart - unknown:,} were adjudicated: for the stages, the "
@@ -55,8 +55,8 @@ def supposing(supposition: Supposed, run: Run, apart: int, unknown: int) -> str:
         case Supposing.WORST:
             return (
                 f"of {apart:,} cases in which people and model differ, nobody knows of {unknown:,} who was right: there are "
-                "only bounds, from people right in all of them to the model right in all of them; --adjudicate 100 has a sample of "
-                "them judged, blind"
+                "only bounds, from people right in all of them to the model right in all of them; --adjudicate 100 has a sample "
+                "of them judged, blind"
             )
         case _:
             reviews, open_ = (
