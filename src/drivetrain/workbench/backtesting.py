@@ -37,7 +37,7 @@ class AskedBacktest:
     """Cases to be drawn for blind adjudication."""
     queue: Path | None = None
     """The folder of the sheet on which they are adjudicated."""
-    cached: Cached = Cached()
+    cached: Cached = field(default_factory=Cached)
 
 
 @dataclass(frozen=True)
