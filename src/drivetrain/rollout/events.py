@@ -129,4 +129,32 @@ class Turned:
     """Readings of the gates it rested on, and the hash of the log's head that they were computed from."""
 
 
-Event = Opened | Arrived | Decided | TurnedOut | Alarmed | Ticked | Turned
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """Bundles were compared on cases that no model is trained on. No stage or gate depends on it; it stands in the log, since a
+    reserve that is looked at again and again until somebody likes the answer is no reserve any more."""
+
+    at: datetime
+    by: str
+    bundle_ids: tuple[str, ...]
+    reserve: int
+    """Cases of the random reserve among those compared on."""
+    recent: int
+    """Cases that came after what the models were trained on, and are not of the reserve."""
+    words: str
+    """The answer, in a sentence."""
+
+
+@dataclass(frozen=True, slots=True)
+class Followed:
+    """A shadow has read its champion's log up to a line, and everything that follows from it stands before this event."""
+
+    at: datetime
+    line: int
+    line_hash: str
+    """The hash of that line, so that the evidence names the log it was taken from."""
+    passed_over: int = 0
+    """Cases read since the last such event that people were not to decide blind, or that were thinned out."""
+
+
+Event = Opened | Arrived | Decided | TurnedOut | Alarmed | Ticked | Turned | Looked | Followed
