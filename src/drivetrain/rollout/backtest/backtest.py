@@ -13,7 +13,7 @@ from ..moments import to_text
 from ..stage import Stage
 from .account import interval_json, paired
 from .past import PastLog
-from .player import Run
+from .player import Played
 from .trial import Supposition, Trial
 
 
@@ -100,7 +100,7 @@ class Reached:
     """Days since the rollout was opened."""
 
 
-def reached(run: Run) -> tuple[Reached, ...]:
+def reached(run: Played) -> tuple[Reached, ...]:
     """List the stages and steps that a run went through, in order; pauses are no stage."""
     opened = run.opened_at
     found = [Reached(Stage.PARALLEL, 0, opened, 0, 0.0)]

@@ -7,20 +7,22 @@ past stands for the answer to a proposal, too: how far people would have followe
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 
 from ...core.case import ModelAnswer
 from ...core.told_how import ToldHow
 from ..draw import Draw
 from ..effects import Ask, Effect, Settled, Turns, Withdraw
-from ..events import Alarmed, Arrived, Decided, Event, Opened, ReviewKind, Ticked, Turn, Turned, TurnedOut
+from ..events import Alarmed, Decided, Event, Opened, ReviewKind, Ticked, Turn, Turned, TurnedOut
 from ..hold import HoldKind
 from ..machine import Machine
 from ..policy import Policy
 from ..reading import GateReading
+from ..run import Run
 from ..stage import Stage
+from ..way import HOW
 from .past import Outcome, PastCase, Said
 from .supposed import Supposed, Supposing
 from .timeline import Entry, Happening, timeline
@@ -32,8 +34,6 @@ REASON = "the gates let it"
 
 SUPPOSED = "supposed"
 """The name of the adjudicator who gives the truth that is known or supposed."""
-
-_LEAST = timedelta(microseconds=1)
 
 
 @dataclass(frozen=True)
@@ -89,12 +89,12 @@ class Done:
     turned: Turned
     cases: int
     """Cases that had come in by then."""
-    readings: tuple[GateReading, ...]
-    """The gates just before it."""
+    readings: tuple[GateReading, ...] = ()
+    """The gates that an advance rests on."""
 
 
 @dataclass(frozen=True)
-class Run:
+class Played:
     """A rollout as it would have run."""
 
     opened_at: datetime
@@ -117,6 +117,7 @@ class Player:
         """``heard`` is told of every event, in order."""
         self._setting, self._heard = setting, heard
         self._machine = Machine(setting.policy, setting.salt, setting.opened.labels)
+        self._run = Run(self._machine, self._wrote)
         self._cases = {one.case.id: one for one in setting.cases}
         self._ways: dict[str, Way] = {}
         self._asked: dict[str, list[Ask]] = {}
@@ -125,7 +126,7 @@ class Player:
         self._turns: list[Done] = []
         self._samples: list[Sample] = []
 
-    def play(self, advance: Callable[[int], None] = lambda _count: None) -> Run:
+    def play(self, advance: Callable[[int], None] = lambda _count: None) -> Played:
         """Play all of the log; ``advance`` is told of every case."""
         setting, machine = self._setting, self._machine
         self._take(setting.opened)
@@ -140,7 +141,7 @@ class Player:
                     self._sample(at)
         self._look(at)
         self._sample(at)
-        return Run(
+        return Played(
             opened_at=setting.opened.at,
             ways=self._ways,
             turns=tuple(self._turns),
@@ -158,33 +159,49 @@ class Player:
                 self._look(at)
                 self._arrive(what, at)
             case Said():
-                self._said.setdefault(entry.case_id, []).append(what)
-                for ask in tuple(self._asked.get(entry.case_id, ())):
-                    self._answer(ask, at)
+                self._hear(entry.case_id, what, at)
             case Outcome():
                 if entry.case_id in self._ways:
                     self._take(TurnedOut(at, entry.case_id, what.label, what.by))
             case Turned():
                 self._again(what, at)
-            case Alarmed() | Ticked():
+            case Ticked():
+                self._carry_out(self._run.pass_time(at))
+            case Alarmed():
                 self._take(what)
         self._answer_ready(at)
 
     def _look(self, at: datetime) -> None:
         """Advance, where the gates let it."""
+        self._carry_out(self._run.pass_time(at))
         machine = self._machine
         if machine.stage in (Stage.ROLLED_BACK, Stage.ENDED) or machine.refusals(at):
             return
+        readings = machine.readings(at)
         self._take(machine.advanced(self._setting.person, REASON, at))
+        self._turns[-1] = replace(self._turns[-1], readings=readings)
 
     def _arrive(self, one: PastCase, at: datetime) -> None:
         machine, answer = self._machine, self._setting.answers[one.case.id]
         draw = machine.draw(one.case, answer, one.known)
         self._ways[one.case.id] = Way(machine.stage, machine.step, draw)
-        self._take(Arrived(at, one.case, answer, draw, one.known))
+        _, effects = self._run.arrive(one.case, answer, at, one.known)
+        self._carry_out(effects)
         # A pause for silence ends with the silence; no other hold is released by anybody.
         if self._setting.as_logged is None and machine.holds and _quiet(machine):
             self._take(machine.resumed(self._setting.person, "cases come again", at))
+
+    def _hear(self, case_id: str, said: Said, at: datetime) -> None:
+        """Hear what a person said: in a rollout of its own log it was what had been asked; in any other it may be asked later."""
+        if self._setting.as_logged is None:
+            self._said.setdefault(case_id, []).append(said)
+            for ask in tuple(self._asked.get(case_id, ())):
+                self._answer(ask, at)
+        elif case_id in self._ways:
+            self._asked.pop(case_id, None)
+            self._ways[case_id].unanswered = 0
+            event = Decided(at, case_id, said.review, said.round, said.by, said.label, said.how, said.seconds)
+            self._take(event)
 
     def _again(self, what: Turned, at: datetime) -> None:
         """Do again what a person did then; advances are the simulated person's."""
@@ -201,42 +218,38 @@ class Player:
         self._take(make(by, what.reason, at))
 
     def _let_pass(self, at: datetime) -> None:
-        """Let time pass up to a moment, and tick where silence changes something on the way."""
+        """Let time pass up to a moment, and look at it where silence changes something on the way."""
         if self._setting.as_logged is not None:
             return
-        machine = self._machine
-        while (moment := machine.next_moment()) is not None and moment <= at:
-            self._take(Ticked(max(moment, machine.now)))
-            self._answer_ready(machine.now)
-            after = machine.next_moment()
-            if after is not None and after <= moment:
-                break
+        while (moment := self._machine.next_moment()) is not None and moment <= at:
+            self._carry_out(self._run.pass_time(max(moment, self._machine.now)))
+            self._answer_ready(self._machine.now)
 
     def _take(self, event: Event) -> None:
-        readings = self._machine.readings(event.at) if isinstance(event, Turned) else ()
-        effects = self._machine.take(event)
+        self._carry_out(self._run.take(event))
+
+    def _wrote(self, event: Event) -> None:
         self._heard(event)
         if isinstance(event, Turned):
-            self._turns.append(Done(event, len(self._ways), readings))
-        for effect in effects:
-            self._carry_out(effect, event.at)
+            self._turns.append(Done(event, len(self._ways)))
 
-    def _carry_out(self, effect: Effect, at: datetime) -> None:
-        match effect:
-            case Ask():
-                self._ways[effect.case_id].reviews += 1
-                self._ways[effect.case_id].unanswered += 1
-                self._asked.setdefault(effect.case_id, []).append(effect)
-                self._ready.append(effect)
-            case Withdraw():
-                for _ in self._asked.pop(effect.case_id, ()):
-                    self._ways[effect.case_id].reviews -= 1
-                    self._ways[effect.case_id].unanswered -= 1
-            case Settled():
-                way = self._ways[effect.case_id]
-                way.label, way.how = effect.label, effect.how
-            case Turns():
-                self._take(self._machine.turned(effect, at))
+    def _carry_out(self, effects: Iterable[Effect]) -> None:
+        for effect in effects:
+            match effect:
+                case Ask():
+                    way = self._ways[effect.case_id]
+                    way.reviews, way.unanswered = way.reviews + 1, way.unanswered + 1
+                    self._asked.setdefault(effect.case_id, []).append(effect)
+                    self._ready.append(effect)
+                case Withdraw():
+                    way = self._ways[effect.case_id]
+                    open_ = len(self._asked.pop(effect.case_id, ()))
+                    way.reviews, way.unanswered = way.reviews - open_, way.unanswered - open_
+                case Settled():
+                    way = self._ways[effect.case_id]
+                    way.label, way.how = effect.label, effect.how
+                case Turns():
+                    pass  # the run has logged it
 
     def _answer_ready(self, at: datetime) -> None:
         """Answer what was asked just now and people have said already."""
@@ -247,26 +260,26 @@ class Player:
 
     def _answer(self, ask: Ask, at: datetime) -> None:
         said = self._found(ask, self._cases[ask.case_id])
-        if said is None:
+        if said is None or said.by in ask.not_by:
             return
         self._asked[ask.case_id].remove(ask)
         if not self._asked[ask.case_id]:
             del self._asked[ask.case_id]
         self._ways[ask.case_id].unanswered -= 1
-        how = _HOW[ask.kind]
-        self._take(Decided(at, ask.case_id, ask.kind, ask.round, said.by, said.label, how, said.seconds))
+        event = Decided(at, ask.case_id, ask.kind, ask.round, said.by, said.label, HOW[ask.kind], said.seconds)
+        self._take(event)
 
     def _found(self, ask: Ask, one: PastCase) -> Said | None:
         """Find what people said that answers a review; None: nobody has said it, or not yet."""
         by_now = self._said.get(ask.case_id, [])
         exact = [said for said in one.said if said.review is ask.kind and said.round == ask.round]
-        if exact and (self._setting.as_logged is not None or ask.kind is not ReviewKind.CONFIRM):
+        if exact and ask.kind is not ReviewKind.CONFIRM:
             return exact[0] if exact[0] in by_now else None
-        if self._setting.as_logged is not None or ask.round > 0:
+        if ask.round > 0:
             return None
-        decided = one.decided
         if ask.kind is ReviewKind.ADJUDICATE:
             return self._supposed(ask, one, by_now)
+        decided = one.decided
         return decided if decided is not None and decided in by_now else None
 
     def _supposed(self, ask: Ask, one: PastCase, by_now: Sequence[Said]) -> Said | None:
@@ -282,13 +295,6 @@ class Player:
     def _sample(self, at: datetime) -> None:
         machine = self._machine
         self._samples.append(Sample(at, len(self._ways), machine.stage, machine.step, machine.readings(at)))
-
-
-_HOW = {
-    ReviewKind.DECIDE: ToldHow.BLIND,
-    ReviewKind.CONFIRM: ToldHow.ASSISTED,
-    ReviewKind.ADJUDICATE: ToldHow.ADJUDICATED,
-}
 
 
 def _quiet(machine: Machine) -> bool:

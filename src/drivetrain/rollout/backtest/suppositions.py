@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from ...core.case import ModelAnswer
 from .past import PastCase
-from .player import Run
+from .player import Played
 from .supposed import Supposed, Supposing
 
 # The share of truths from which on the few that are missing count against the model, as they do live, and nothing is supposed.
@@ -41,7 +41,7 @@ def suppositions(
     return [Supposed(Supposing.LIKELY, model, person, seed, truths), *bounds]
 
 
-def supposing(supposition: Supposed, run: Run, apart: int, unknown: int) -> str:
+def supposing(supposition: Supposed, run: Played, apart: int, unknown: int) -> str:
     """Say what was supposed, and what it rests on."""
     match supposition.side:
         case Supposing.AGREED:

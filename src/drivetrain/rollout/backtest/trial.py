@@ -14,7 +14,7 @@ from .account import Account, Ground, account_of
 from .contender import Contender, Used, usable
 from .course import Course, above, deferring, followed, model_only
 from .past import PastCase, PastLog
-from .player import PERSON, Player, Run, Setting
+from .player import PERSON, Played, Player, Setting
 from .supposed import Supposed, Supposing
 from .suppositions import discordant, supposing, suppositions
 
@@ -27,7 +27,7 @@ class Supposition:
     """A run under a supposition, with its account."""
 
     supposed: Supposed
-    run: Run
+    run: Played
     course: Course
     account: Account
 
