@@ -16,6 +16,7 @@ from .._version import __version__
 from ..core.errors import DrivetrainError
 from ..core.scratch import sweep
 from . import (
+    backtesting,
     bundles,
     caching,
     certifying,
@@ -92,6 +93,7 @@ app.command("apply")(editing.apply)
 app.command("undo")(editing.undo)
 app.command("redo")(editing.redo)
 app.command("certify")(certifying.certify)
+app.command("backtest")(backtesting.backtest)
 app.command("serve")(serving.serve)
 app.command("app")(handing_over.app_command)
 app.add_typer(monitoring.app, name="monitor")
