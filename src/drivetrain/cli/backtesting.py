@@ -107,7 +107,7 @@ def backtest(
         queue=queue or Path(_QUEUE) if adjudicate else None,
         cached=Cached(cache, not no_cache),
     )
-    found, made = _run(log, rollout, policies, bundles, asked, ConsoleProgress())
+    found, made = _run(log, rollout, policies, bundles, asked, ConsoleProgress(counted="cases"))
     if report is not None:
         from ..report.backtest import backtest_report
 

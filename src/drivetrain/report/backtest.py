@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING
 from ..core.types import Interval
 from ..core.visible import visible
 from ..draw.charts import Axis, axis_row, interval_row, value_axis
+from ..draw.numbers import unbroken
 from ..draw.stage_plot import CurvePoint, Span, cases_axis, gate_curve, stage_row
 from ..rollout.backtest.account import Account
 from ..rollout.backtest.backtest import Backtest, reached
+from ..rollout.backtest.player import Done
 from ..rollout.backtest.words import (
     NOTES,
     SUPPOSING,
@@ -32,6 +34,7 @@ from .environment import page_environment
 
 if TYPE_CHECKING:
     import jinja2
+    from markupsafe import Markup
 
     from ..rollout.backtest.trial import Supposition, Trial
 
@@ -119,6 +122,7 @@ def backtest_report(found: Backtest) -> str:
         pairs=[
             (one.one, one.other, f"{one.cases:,}", interval(one.errors), interval(one.reviews)) for one in found.pairs
         ],
+        remarks=found.remarks,
         notes=(f"Everything random follows from the seed {found.seed}.", *NOTES),
     )
     # File names may hold any byte: control characters are not HTML, and lone surrogates cannot be written as UTF-8.
@@ -127,30 +131,48 @@ def backtest_report(found: Backtest) -> str:
 
 @cache
 def _template() -> jinja2.Template:
-    return page_environment().get_template("backtest.html.j2")
+    environment = page_environment()
+    environment.filters["split_interval"] = _split_interval
+    return environment.get_template("backtest.html.j2")
+
+
+def _split_interval(text: str) -> Markup:
+    """Set the interval of a figure apart from it."""
+    from markupsafe import Markup
+
+    value, _, rest = unbroken(text).partition(" (")
+    return Markup("<b>{}</b> <span class='between'>{}</span>").format(value, rest.rstrip(")"))
 
 
 def _cards(trial: Trial) -> Iterator[Card]:
     account = trial.main.account
-    steps = trial.contender.policy.expanding.steps
-    run = trial.main.run
-    how = (
-        f"{trial.contender.name}, {SUPPOSING[trial.main.supposed.side]}"
-        if len(trial.suppositions) > 1
-        else trial.contender.name
-    )
-    yield Card("Comes as far as", step_name(run.stage, run.step, steps).capitalize(), note=how)
+    yield _acting_card(trial)
     yield _errors_card(trial)
-    yield Card(
-        "Errors prevented and made",
-        f"{account.prevented:,} and {account.made:,}",
-        note=f"{account.otherwise:,} of {account.cases:,} cases decided otherwise than people did"
-        + (f"; of {account.unknown:,} nobody knows who was right" if account.unknown else ""),
-    )
+    said = f"{account.otherwise:,} of {account.cases:,} cases decided otherwise than people did"
+    if account.unknown:
+        said += f"; of {account.unknown:,} nobody knows who was right"
+    yield Card("Errors prevented and made", f"{account.prevented:,} and {account.made:,}", note=said)
     value, _, rest = saved(account).partition(" (")
-    yield Card(
-        "Reviews saved", value, rest.rstrip(")"), "of all that people do today; audits and adjudications are counted"
-    )
+    said = "of the reviews that people make today; audits and adjudications are counted"
+    yield Card("Reviews saved", value, rest.rstrip(")"), said)
+
+
+def _acting_card(trial: Trial) -> Card:
+    """Say when the model first acts by itself, how far it comes, and whether it is stopped."""
+    run, steps = trial.main.run, trial.contender.policy.expanding.steps
+    stages = reached(run)
+    first = next((one for one in stages if one.stage is Stage.EXPANDING), None)
+    working = [one for one in stages if one.stage not in (Stage.ROLLED_BACK, Stage.ENDED)]
+    furthest = max(working, key=lambda one: (list(Stage).index(one.stage), one.step))
+    note = f"{trial.contender.name}: comes as far as {step_name(furthest.stage, furthest.step, steps)}"
+    back = next((one for one in stages if one.stage is Stage.ROLLED_BACK), None)
+    if back is not None:
+        note += f"; rolled back after {back.days:.0f} days"
+    if len(trial.suppositions) > 1:
+        note += f" ({SUPPOSING[trial.main.supposed.side]})"
+    if first is None:
+        return Card("The model acts by itself", "never", note=note)
+    return Card("The model acts by itself", f"after {first.days:.0f} days", f"{first.cases:,} cases", note)
 
 
 def _errors_card(trial: Trial) -> Card:
@@ -172,19 +194,21 @@ def _errors_card(trial: Trial) -> Card:
 def _warnings(found: Backtest) -> Iterator[str]:
     """Yield what a reader must not miss."""
     for trial in found.trials:
-        who = f"{trial.contender.name}: " if len(found.trials) > 1 else ""
-        if trial.main.run.stage is Stage.PARALLEL:
-            yield f"{who}the gates would not have let the model do anything within these cases."
-        if trial.main.run.stage is Stage.ROLLED_BACK:
-            yield f"{who}the rollout would have been rolled back; what comes after it is decided by people."
-        if trial.main.account.errors is None:
-            yield f"{who}{_no_interval(trial)}"
-
-
-def _no_interval(trial: Trial) -> str:
-    if trial.is_bounded_only:
-        return "there are only bounds, as nobody knows who was right where people and model differ; --adjudicate 100 helps."
-    return "the cases come from too few days and groups for an interval."
+        run, name = trial.main.run, trial.contender.name
+        if run.stage is Stage.PARALLEL:
+            yield f"The gates would not have let {name} leave the parallel stage within these cases."
+        if run.stage is Stage.ROLLED_BACK:
+            yield f"The rollout of {name} would have been rolled back; people decide everything that comes after it."
+        if trial.is_bounded_only:
+            yield (
+                f"There are only bounds for {name}: nobody knows who was right in {trial.unknown:,} cases in which people and "
+                "model differ. --adjudicate 100 has a random sample of them judged, blind."
+            )
+        elif trial.main.account.errors is None:
+            yield f"The cases of {name} come from too few days and groups for an interval; bounds are given instead."
+    for said in found.remarks:
+        if said.startswith("outcomes are known unevenly"):
+            yield f"{said[0].upper()}{said[1:]}."
 
 
 def _tried(number: int, trial: Trial) -> Tried:
@@ -234,7 +258,7 @@ def _ran(one: Supposition, trial: Trial) -> Ran:
             f"{done.turned.at:%Y-%m-%d}, {done.cases:,} cases",
             _turn(done.turned.turn, step_name(done.turned.stage, done.turned.step, steps)),
             done.turned.by or "the evidence",
-            done.turned.reason,
+            _rested_on(done) or done.turned.reason,
         )
         for done in run.turns
     )
@@ -246,6 +270,16 @@ def _ran(one: Supposition, trial: Trial) -> Ran:
         gates=tuple(reading(found) for found in run.samples[-1].readings),
         turns=turns,
     )
+
+
+def _rested_on(done: Done) -> str:
+    """Write the bounds that an advance rested on; empty of anything else."""
+    said = (
+        f"{reading(one)[0]} {reading(one)[1]}, bound {reading(one)[2]} (at most {reading(one)[3]}), n {one.n:,}"
+        for one in done.readings
+        if one.bound is not None
+    )
+    return "; ".join(said)
 
 
 def _turn(turn: Turn, where: str) -> str:

@@ -21,13 +21,15 @@ METHOD = "bootstrap of blocks, 95 %"
 _AT_ONCE = 4_000_000
 
 
-def block_mean(values_N: NDArray[np.float64], blocks_N: NDArray[np.int64], seed: int) -> Interval | None:
+def block_mean(
+    values_N: NDArray[np.float64], blocks_N: NDArray[np.int64], seed: int, *, rare: bool = True
+) -> Interval | None:
     """Return the mean over all cases with its 95 % percentile interval over resampled blocks; None of fewer than
     `FEWEST_BLOCKS` blocks.
 
-    Two blocks of one case each are drawn along, one that gained as much as any case did and one that lost as much, so that
-    the interval has a width where hardly any case differs: without them it covers 74 % instead of 95 % where two cases of 720
-    differ (400 simulated runs).
+    ``rare``: most values are 0. Then two blocks of one case each are drawn along, one that gained as much as any case did and
+    one that lost as much, so that the interval has a width where hardly any case differs: without them it covers 74 % instead
+    of 95 % where two cases of 720 differ (400 simulated runs).
 
     >>> import numpy as np
     >>> found = block_mean(np.tile([1.0, 0.0], 100), np.arange(200) // 10, 0)
@@ -37,9 +39,10 @@ def block_mean(values_N: NDArray[np.float64], blocks_N: NDArray[np.int64], seed:
     labels_B, rows_N = np.unique(blocks_N, return_inverse=True)
     if len(labels_B) < FEWEST_BLOCKS:
         return None
-    most = max(float(np.abs(values_N).max()), 1e-12)
-    sums_B = np.append(np.bincount(rows_N, values_N), [most, -most])
-    sizes_B = np.append(np.bincount(rows_N), [1, 1])
+    sums_B, sizes_B = np.bincount(rows_N, values_N), np.bincount(rows_N)
+    if rare:
+        most = float(np.abs(values_N).max()) or 1.0
+        sums_B, sizes_B = np.append(sums_B, [most, -most]), np.append(sizes_B, [1, 1])
     rng, means = np.random.default_rng(seed), list[NDArray[np.float64]]()
     at_once = max(_AT_ONCE // len(sums_B), 1)
     for start in range(0, RESAMPLES, at_once):

@@ -159,7 +159,7 @@ def account_of(course: Course, ground: Ground) -> Account:
         lowest=float(found.lowest_N.mean()),
         highest=float(found.highest_N.mean()),
         reviews=int(course.reviews_N.sum()),
-        saved=block_mean((1 - course.reviews_N).astype(np.float64), ground.blocks_N, ground.seed),
+        saved=block_mean((1 - course.reviews_N).astype(np.float64), ground.blocks_N, ground.seed, rare=False),
     )
 
 
@@ -168,7 +168,7 @@ def paired(one: Course, other: Course, ground: Ground) -> tuple[Interval | None,
     estimated_N = differences(one, other, ground).estimated_N
     reviews_N = (one.reviews_N - other.reviews_N).astype(np.float64)
     errors = None if estimated_N is None else block_mean(estimated_N, ground.blocks_N, ground.seed)
-    return errors, block_mean(reviews_N, ground.blocks_N, ground.seed)
+    return errors, block_mean(reviews_N, ground.blocks_N, ground.seed, rare=False)
 
 
 def blocks_of(cases: Sequence[PastCase]) -> NDArray[np.int64]:

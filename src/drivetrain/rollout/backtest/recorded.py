@@ -67,6 +67,9 @@ def _least(manifest: Manifest) -> str:
 
 def _answer(at: str, cells: Mapping[str, object], table: Table, manifest: Manifest) -> ModelAnswer:
     label = text_of(cells.get("answer"), f"{at}: answer")
+    if label is not None and label not in manifest.outputs:
+        known = ", ".join(manifest.outputs[:12])
+        raise DataError(f"{at}: answer is {label!r}, which the bundle never answers; its labels are {known}")
     confidence = _number(at, "confidence", cells)
     if confidence is not None and not 0 <= confidence <= 1:
         raise DataError(f"{at}: confidence is {confidence:g}; it must be 0 to 1")

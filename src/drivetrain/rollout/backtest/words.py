@@ -104,7 +104,7 @@ def _last_reason(found: Supposition) -> str:
     )
 
 
-HEAD = ("", "by the model", "errors, points", "prevented", "made", "unknown", "reviews saved")
+HEAD = ("", "by the model", "errors, points", "prevented", "made", "reviews saved")
 
 
 def row(account: Account, name: str | None = None) -> tuple[str, ...]:
@@ -115,7 +115,6 @@ def row(account: Account, name: str | None = None) -> tuple[str, ...]:
         errors(account),
         f"{account.prevented:,}",
         f"{account.made:,}",
-        f"{account.unknown:,}",
         saved(account),
     )
 
