@@ -69,10 +69,7 @@ def backtest(
         titles = {title: _named(title, name, policies, bundles) for title in policies}
         found += _contenders(name, predictor, policies, titles, source, asked, progress, remarks)
     told, made = _adjudicated(source, found, asked)
-    trials = []
-    for one in found:
-        with progress.stage(f"backtest {one.name}", len(past.cases)) as advance:
-            trials.append(try_out(past, one, told, asked.seed, advance))
+    trials = [try_out(past, one, told, asked.seed, progress) for one in found]
     return Backtest(past, tuple(trials), tuple(pairs_of(trials)), asked.seed, tuple(remarks)), made
 
 

@@ -287,7 +287,7 @@ class Player:
         if one.decided is not None and one.decided not in by_now:
             return None
         answer = self._setting.answers[ask.case_id]
-        truth = self._setting.supposed.truth(ask.case_id, one.people, answer.label)
+        truth = self._setting.supposed.truth(ask.case_id, one.people, answer)
         if truth is None and self._setting.supposed.side is Supposing.NOTHING:
             return None
         return Said(0, one.came_at, ask.kind, ask.round, SUPPOSED, truth, ToldHow.ADJUDICATED)

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from ...core.case import ModelAnswer
+
 
 class Supposing(StrEnum):
     """The side that an unknown truth is supposed to be on, where person and model differ. Where they agree, both are supposed
@@ -29,19 +31,20 @@ class Supposed:
     """A supposition, and what it needs to be carried out."""
 
     side: Supposing
-    model_right: float = 0.0
-    """LIKELY: the share of adjudicated discordant cases in which the model was right."""
-    person_right: float = 0.0
+    right: Mapping[bool, tuple[float, float]] = field(default_factory=dict)
+    """LIKELY: of certified answers (True) and of the others, the shares of adjudicated cases in which the model was right and the
+    person."""
     seed: int = 0
     truths: Mapping[str, str] = field(default_factory=dict)
     """The truths that are known, by case id."""
 
-    def truth(self, case_id: str, person: str | None, model: str | None) -> str | None:
+    def truth(self, case_id: str, person: str | None, answer: ModelAnswer) -> str | None:
         """Return the right answer of a case, as known or as supposed; None: neither, or none of both is right."""
         if case_id in self.truths:
             return self.truths[case_id]
         if self.side is Supposing.NOTHING:
             return None
+        model = answer.label
         if person == model or model is None:
             return person
         if self.side is Supposing.AGREED:
@@ -50,10 +53,10 @@ class Supposed:
             return model
         if self.side is Supposing.WORST:
             return person
-        drawn = _uniform(self.seed, case_id)
-        if drawn < self.model_right:
+        drawn, (model_right, person_right) = _uniform(self.seed, case_id), self.right[answer.certified]
+        if drawn < model_right:
             return model
-        return person if drawn < self.model_right + self.person_right else None
+        return person if drawn < model_right + person_right else None
 
 
 def _uniform(seed: int, case_id: str) -> float:

@@ -36,9 +36,19 @@ def suppositions(
     bounds = [Supposed(side, truths=truths) for side in (Supposing.WORST, Supposing.BEST)]
     if len(known) < _FEWEST_LIKELY:
         return bounds
-    model = sum(truths[one.case.id] == answers[one.case.id].label for one in known) / len(known)
-    person = sum(truths[one.case.id] == one.people for one in known) / len(known)
-    return [Supposed(Supposing.LIKELY, model, person, seed, truths), *bounds]
+    shares = {certified: _shares(known, answers, truths, certified) for certified in (True, False)}
+    return [Supposed(Supposing.LIKELY, shares, seed, truths), *bounds]
+
+
+def _shares(
+    known: Sequence[PastCase], answers: Mapping[str, ModelAnswer], truths: Mapping[str, str], certified: bool
+) -> tuple[float, float]:
+    """Return how often the model, and the person, was right: of certified answers or the others, of all where these are few."""
+    alike = [one for one in known if answers[one.case.id].certified is certified]
+    chosen = alike if len(alike) >= _FEWEST_LIKELY else known
+    model = sum(truths[one.case.id] == answers[one.case.id].label for one in chosen)
+    person = sum(truths[one.case.id] == one.people for one in chosen)
+    return model / len(chosen), person / len(chosen)
 
 
 def supposing(supposition: Supposed, run: Played, apart: int, unknown: int) -> str:
@@ -47,14 +57,15 @@ def supposing(supposition: Supposed, run: Played, apart: int, unknown: int) -> s
         case Supposing.AGREED:
             return "where people and model agree, both count as right: that both may be wrong, only audits of such cases can tell"
         case Supposing.LIKELY:
+            model, person = supposition.right[True]
             return (
                 f"of {apart:,} cases in which people and model differ, {apart - unknown:,} were adjudicated: for the stages, the "
-                f"others are supposed to be like them (the model right in {100 * supposition.model_right:.0f} %, people in "
-                f"{100 * supposition.person_right:.0f} %); where both agree, both count as right"
+                f"others are supposed to be like them (of certified answers the model right in {100 * model:.0f} %, people in "
+                f"{100 * person:.0f} %); where both agree, both count as right"
             )
         case Supposing.WORST:
             return (
-                f"of {apart:,} cases in which people and model differ, nobody knows of {unknown:,} who was right: there are "
+                f"of {apart:,} cases in which people and model differ, nobody knows who was right in {unknown:,}: there are "
                 "only bounds, from people right in all of them to the model right in all of them; --adjudicate 100 has a sample "
                 "of them judged, blind"
             )

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ...core.case import ModelAnswer
 from ...core.errors import DataError
+from ...core.ports import Progress, Silent
 from ..events import Opened
 from ..policy import Policy
 from .account import Account, Ground, account_of
@@ -71,7 +72,7 @@ def try_out(
     contender: Contender,
     adjudicated: Told | None = None,
     seed: int = 0,
-    advance: Callable[[int], None] = lambda _count: None,
+    progress: Progress | None = None,
 ) -> Trial:
     """Try a contender on past cases.
 
@@ -94,7 +95,10 @@ def try_out(
     chosen = nothing if contender.as_logged else suppositions(used.cases, contender.answers, truths, seed)
     found = []
     for supposed in chosen:
-        run = Player(_setting(past, contender, policy, used, supposed, seed)).play(advance)
+        player = Player(_setting(past, contender, policy, used, supposed, seed))
+        title = contender.name if len(chosen) == 1 else f"{contender.name}, {supposed.side.value}"
+        with (progress or Silent()).stage(title, len(used.cases)) as advance:
+            run = player.play(advance)
         course = followed(contender.name, used.cases, run.ways)
         found.append(Supposition(supposed, run, course, account_of(course, ground)))
     said = supposing(found[0].supposed, found[0].run, len(apart), unknown)
