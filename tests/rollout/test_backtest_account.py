@@ -34,13 +34,20 @@ def test_errors_are_counted_by_hand() -> None:
     answers = [answer(label) for label in ["a", "b", "a", "b", "a", "a"]]
     ground = Ground(tuple(cases), ("a", "b", "b", "c", "a", None))
     found = account_of(model_only(cases, answers), ground)
-    # 1: the model right alone; 2: people right alone; 3: neither; 4: people could not tell; 5: nobody knows.
+    # 1: the model right alone; 2: people right alone; 3: neither; 4: people could not tell, which is no error; 5: nobody knows.
     assert (found.cases, found.acted, found.otherwise) == (6, 6, 5)
-    assert (found.prevented, found.made, found.neither, found.unknown) == (2, 1, 1, 1)
-    assert found.lowest == pytest.approx((-2 + 1 - 1) / 6)
-    assert found.highest == pytest.approx((-2 + 1 + 1) / 6)
+    assert (found.prevented, found.made, found.neither, found.unknown) == (1, 1, 2, 1)
+    assert found.lowest == pytest.approx((-1 + 1 - 1) / 6)
+    assert found.highest == pytest.approx((-1 + 1 + 1) / 6)
     assert found.reviews == 0
     assert found.saved_a_case == 1
+
+
+def test_somebody_who_cannot_tell_makes_no_error() -> None:
+    cases = tuple(past(n, None) for n in range(3))
+    found = account_of(model_only(cases, [answer("a"), answer("b"), answer("b")]), Ground(cases, ("a", "a", None)))
+    assert (found.prevented, found.made, found.neither, found.unknown) == (0, 1, 1, 1)
+    assert (found.lowest, found.highest) == (pytest.approx(1 / 3), pytest.approx(2 / 3))
 
 
 def test_a_case_decided_alike_needs_no_truth() -> None:

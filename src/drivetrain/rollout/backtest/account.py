@@ -35,7 +35,7 @@ class Account:
     made: int
     """Of these, people were right and the course was wrong."""
     neither: int
-    """Of these, both were wrong."""
+    """Of these, both were wrong, or neither was."""
     unknown: int
     """Of these, nobody knows who was right."""
     errors: Interval | None
@@ -120,7 +120,7 @@ class Differences:
 
 
 def differences(one: Course, other: Course, ground: Ground) -> Differences:
-    """Compare two courses, case by case. A decision of nobody ("cannot tell") is not right."""
+    """Compare two courses, case by case. Somebody who cannot tell makes no error, as the gates have it, too."""
     known, pools = [], []
     for a, b, truth, case in zip(one.labels, other.labels, ground.truths, ground.cases, strict=True):
         # Of a case that nobody looked at it is not known how people would have decided.
@@ -136,10 +136,13 @@ def _difference(one: str | None, other: str | None, truth: str | None) -> tuple[
     if one == other:
         return 0.0, 0.0, 0.0
     if truth is None:
-        # Where one of both could not tell, it is wrong whatever is right.
-        return np.nan, 0.0 if one is None else -1.0, 0.0 if other is None else 1.0
-    found = float(one != truth) - float(other != truth)
+        return np.nan, 0.0 if other is None else -1.0, 0.0 if one is None else 1.0
+    found = float(_wrong(one, truth)) - float(_wrong(other, truth))
     return found, found, found
+
+
+def _wrong(label: str | None, truth: str) -> bool:
+    return label is not None and label != truth
 
 
 def account_of(course: Course, ground: Ground) -> Account:

@@ -83,7 +83,7 @@ def deferring(
             count = tally.setdefault(_slice(cases[n], answers[n], columns), [0, 0, 0])
             count[0] += 1
             count[1] += answers[n].label != truths[n]
-            count[2] += cases[n].people != truths[n]
+            count[2] += cases[n].people not in (None, truths[n])
             at += 1
         shown, model, people = tally.get(_slice(one, answer, columns), (0, 0, 0))
         acts.append(answer.label is not None and shown >= MIN_SHOWN and model <= people)

@@ -49,7 +49,7 @@ class Supposed:
             return person
         if self.side is Supposing.AGREED:
             return None
-        if person is None or self.side is Supposing.BEST:
+        if self.side is Supposing.BEST:
             return model
         if self.side is Supposing.WORST:
             return person
