@@ -159,7 +159,10 @@ NOTES = (
         "Where the model would have proposed, people are supposed to decide as they did without a proposal: how far they would "
         "have followed the model (automation bias), a log of blind decisions cannot tell. The supervised stage measures it."
     ),
-    "A difference counts only cases decided otherwise than people did: where both agree nothing changes, whoever is right.",
+    (
+        "A difference counts only cases decided otherwise than people did: where both agree nothing changes, whoever is right. "
+        "Somebody who cannot tell makes no error."
+    ),
     (
         "Each policy runs once over all cases, as its later decisions rest on earlier ones; its differences, case by case, are "
         "resampled in blocks of day × group (95 %, 2,000 resamples). Fewer than 10 blocks give no interval."
