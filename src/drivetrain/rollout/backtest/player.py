@@ -1,8 +1,9 @@
 """Past cases through the machine of a rollout, as it would have run.
 
-A named person who is simulated advances it just before the next case comes in, once the gates let it: nobody is faster, so
-stages are reached at the earliest. What the machine asks of people is answered by what people said then. A blind decision of the
-past stands for the answer to a proposal, too: how far people would have followed the model, a log of blind decisions cannot tell.
+A named person who is simulated looks at the gates before the next case comes in, and advances once they let it: hardly anybody is
+faster, so stages are reached at the earliest. What the machine asks of people is answered by what people said then. A blind
+decision of the past stands for the answer to a proposal, too: how far people would have followed the model, a log of blind
+decisions cannot tell. The log of a rollout is repeated under its own policy, with everything that people did to it.
 """
 
 from __future__ import annotations
@@ -51,6 +52,8 @@ class Setting:
     """What else was logged, where the log is of this very policy and bundle: then time passes as it did, and what people did
     to the rollout they do again. None: time is looked at where silence may change something."""
     person: str = PERSON
+    looks: int = 500
+    """The most times that the simulated person looks at the gates: before every case of a log of no more cases."""
     samples: int = 80
     """Moments at which the gates are read for curves."""
 
@@ -118,6 +121,7 @@ class Player:
         self._setting, self._heard = setting, heard
         self._machine = Machine(setting.policy, setting.salt, setting.opened.labels)
         self._run = Run(self._machine, self._wrote)
+        self._look_every = -(-len(setting.cases) // setting.looks)
         self._cases = {one.case.id: one for one in setting.cases}
         self._ways: dict[str, Way] = {}
         self._asked: dict[str, list[Ask]] = {}
@@ -156,7 +160,8 @@ class Player:
         what: Happening = entry.what
         match what:
             case PastCase():
-                self._look(at)
+                if len(self._ways) % self._look_every == 0:
+                    self._look(at)
                 self._arrive(what, at)
             case Said():
                 self._hear(entry.case_id, what, at)
@@ -172,13 +177,19 @@ class Player:
         self._answer_ready(at)
 
     def _look(self, at: datetime) -> None:
-        """Advance, where the gates let it."""
+        """Advance, where the gates let it; of its own log a rollout is advanced as people did."""
+        if self._setting.as_logged is not None:
+            return
         self._carry_out(self._run.pass_time(at))
         machine = self._machine
         if machine.stage in (Stage.ROLLED_BACK, Stage.ENDED) or machine.refusals(at):
             return
-        readings = machine.readings(at)
-        self._take(machine.advanced(self._setting.person, REASON, at))
+        self._advance(self._setting.person, REASON, at)
+
+    def _advance(self, by: str, reason: str, at: datetime) -> None:
+        self._carry_out(self._run.pass_time(at))
+        readings = self._machine.readings(at)
+        self._take(self._machine.advanced(by, reason, at))
         self._turns[-1] = replace(self._turns[-1], readings=readings)
 
     def _arrive(self, one: PastCase, at: datetime) -> None:
@@ -204,9 +215,12 @@ class Player:
             self._take(event)
 
     def _again(self, what: Turned, at: datetime) -> None:
-        """Do again what a person did then; advances are the simulated person's."""
+        """Do again what a person did then; the evidence does by itself what it did."""
         machine, by = self._machine, what.by
-        if by is None or what.turn is Turn.ADVANCED:
+        if by is None:
+            return
+        if what.turn is Turn.ADVANCED:
+            self._advance(by, what.reason, at)
             return
         make = {
             Turn.PAUSED: machine.paused,

@@ -95,7 +95,18 @@ def way(found: Supposition, trial: Trial) -> Iterator[tuple[str, str]]:
     elif run.stage is Stage.ROLLED_BACK:
         yield "at the end", f"rolled back: {_last_reason(found)}; a backtest has nobody to clear it"
     elif run.refusals and not (run.stage is Stage.EXPANDING and run.step == len(steps) - 1):
-        yield "then waits for", "; ".join(run.refusals)
+        yield "then waits for", waits(run.samples[-1].readings)
+
+
+def waits(readings: Sequence[GateReading]) -> str:
+    """Name the gates that do not pass, with the slices in which they do not."""
+    found: dict[str, list[str]] = {}
+    for one in readings:
+        if one.verdict is not GateVerdict.PASS:
+            found.setdefault(one.gate, []).append(one.slice or "all cases")
+    said = ", ".join(f"{gate} ({', '.join(slices)})" for gate, slices in found.items())
+    more = max((one.expected_more or 0 for one in readings), default=0)
+    return f"{said}; some {more:,} labelled cases more are to be expected" if more else said
 
 
 def _last_reason(found: Supposition) -> str:
@@ -151,8 +162,9 @@ def reading(one: GateReading) -> tuple[str, ...]:
 
 NOTES = (
     (
-        "A simulated person advances the rollout just before the next case comes in, once its gates let it: stages are reached "
-        "at the earliest, and people are slower."
+        "A simulated person looks at the gates before every case (of more than 500: some 500 times) and advances it once "
+        "they let it: stages are reached at the earliest, and people are slower. Only the log of a rollout under its own policy "
+        "is repeated with everything that people did to it."
     ),
     "Whoever adjudicates is supposed to answer at once, and to say what turned out or was adjudicated afterwards.",
     (
