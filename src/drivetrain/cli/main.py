@@ -19,6 +19,7 @@ from . import (
     backtesting,
     bundles,
     caching,
+    cases,
     certifying,
     curating,
     desk,
@@ -28,6 +29,7 @@ from . import (
     labelling,
     monitoring,
     prediction,
+    retraining,
     serving,
     signing,
     storing,
@@ -94,9 +96,11 @@ app.command("undo")(editing.undo)
 app.command("redo")(editing.redo)
 app.command("certify")(certifying.certify)
 app.command("backtest")(backtesting.backtest)
+app.command("retrain")(retraining.retrain)
 app.command("serve")(serving.serve)
 app.command("app")(handing_over.app_command)
 app.add_typer(monitoring.app, name="monitor")
+app.add_typer(cases.app, name="cases")
 app.add_typer(storing.app, name="store")
 app.add_typer(storing.keys_app, name="keys")
 app.command("trace")(prediction.trace)
