@@ -91,6 +91,7 @@ def _case(found: _Reading, number: int, event: Arrived) -> PastCase:
         outcomes=tuple(found.outcomes.get(name, ())),
         known=event.known,
         arrived_at=event.at,
+        proposed=event.answer.label if event.draw.route is Route.PROPOSED else None,
         acted=event.draw.route is Route.ACTED,
     )
 

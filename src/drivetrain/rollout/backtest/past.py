@@ -53,6 +53,8 @@ class PastCase:
     arrived_at: datetime | None = None
     """The moment at which it was logged; None: that of the case."""
 
+    proposed: str | None = None
+    """The label that the model proposed then; None: it proposed nothing."""
     acted: bool = False
     """Tells whether the model decided it then, so that people saw it at most as an audit."""
 

@@ -52,6 +52,7 @@ class Setting:
     """What else was logged, where the log is of this very policy and bundle: then time passes as it did, and what people did
     to the rollout they do again. None: time is looked at where silence may change something."""
     person: str = PERSON
+    reason: str = REASON
     looks: int = 500
     """The most times that the simulated person looks at the gates: before every case of a log of no more cases."""
     samples: int = 80
@@ -184,7 +185,7 @@ class Player:
         machine = self._machine
         if machine.stage in (Stage.ROLLED_BACK, Stage.ENDED) or machine.refusals(at):
             return
-        self._advance(self._setting.person, REASON, at)
+        self._advance(self._setting.person, self._setting.reason, at)
 
     def _advance(self, by: str, reason: str, at: datetime) -> None:
         self._carry_out(self._run.pass_time(at))
@@ -287,7 +288,7 @@ class Player:
         """Find what people said that answers a review; None: nobody has said it, or not yet."""
         by_now = self._said.get(ask.case_id, [])
         exact = [said for said in one.said if said.review is ask.kind and said.round == ask.round]
-        if exact and ask.kind is not ReviewKind.CONFIRM:
+        if exact and (ask.kind is not ReviewKind.CONFIRM or ask.shown == (one.proposed,)):
             return exact[0] if exact[0] in by_now else None
         if ask.round > 0:
             return None
