@@ -13,7 +13,7 @@ from ..core.reference import read_reference
 from ..model.kinds.one_label import OneLabelKind
 from ..model.predictor import Predictor
 from ..rollout.backtest.backtest import Backtest, pairs_of
-from ..rollout.backtest.contender import Contender, usable
+from ..rollout.backtest.contender import Contender, check_later, usable
 from ..rollout.backtest.past import PastCase
 from ..rollout.backtest.queue import SHEET, Drawn, draw, read_back, sheet
 from ..rollout.backtest.selective import check_selective
@@ -97,6 +97,8 @@ def _contenders(
     until = until.replace(tzinfo=UTC) if until.tzinfo is None else until.astimezone(UTC)
     dated_by = "as stated" if stated else "when the bundle was made, as it does not say when its data end"
     own = any(source.is_of(policy, manifest.bundle_id) for policy in policies.values())
+    if not own:
+        check_later(source.past, name, until, dated_by)
     given = source.answers(predictor, datetime.min.replace(tzinfo=UTC) if own else until, asked.cached, progress)
     remarks += [f"{name}: {said}" for said in given.remarks]
     accept = manifest.accept

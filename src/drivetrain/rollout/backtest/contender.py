@@ -65,14 +65,8 @@ def usable(past: PastLog, contender: Contender) -> Used:
         # The log itself says what the bundle was asked then; leaving a case out would make it another run.
         return Used(past.cases)
     until = f"{contender.trained_until:%Y-%m-%d}"
-    after = [one for one in past.cases if one.case.at >= contender.trained_until]
+    after = check_later(past, contender.bundle, contender.trained_until, contender.dated_by)
     before = len(past.cases) - len(after)
-    if not after:
-        raise DataError(
-            f"{contender.bundle} was trained on data up to {until} ({contender.dated_by}), and the last case of {past.source} "
-            f"came on {past.last:%Y-%m-%d}: a model is tried only on cases after its training data; give later cases, or state "
-            "when its data end with --trained-until DATE"
-        )
     copied = [one for one in after if one.case.id in contender.copies]
     if len(copied) > _DOUBTED * len(after):
         raise DataError(
@@ -89,6 +83,22 @@ def usable(past: PastLog, contender: Contender) -> Used:
         )
     copies, unanswered = len(copied), len(fresh) - len(answered)
     return Used(answered, before, copies, unanswered, tuple(_left_out(before, copies, unanswered)))
+
+
+def check_later(past: PastLog, bundle: str, until: datetime, dated_by: str) -> list[PastCase]:
+    """Return the cases that came after a bundle's training data.
+
+    Raises:
+        DataError: there are none.
+    """
+    after = [one for one in past.cases if one.case.at >= until]
+    if not after:
+        raise DataError(
+            f"{bundle} was trained on data up to {until:%Y-%m-%d} ({dated_by}), and the last case of {past.source} came on "
+            f"{past.last:%Y-%m-%d}: a model is tried only on cases after its training data; give later cases, or state when its "
+            "data end with --trained-until DATE"
+        )
+    return after
 
 
 def _left_out(before: int, copies: int, unanswered: int) -> Iterator[str]:

@@ -53,7 +53,7 @@ class Setting:
     to the rollout they do again. None: time is looked at where silence may change something."""
     person: str = PERSON
     reason: str = REASON
-    looks: int = 500
+    looks: int = 250
     """The most times that the simulated person looks at the gates: before every case of a log of no more cases."""
     samples: int = 80
     """Moments at which the gates are read for curves."""

@@ -162,7 +162,7 @@ def reading(one: GateReading) -> tuple[str, ...]:
 
 NOTES = (
     (
-        "A simulated person looks at the gates before every case (of more than 500: some 500 times) and advances it once "
+        "A simulated person looks at the gates before every case (of more than 250: some 250 times) and advances it once "
         "they let it: stages are reached at the earliest, and people are slower. Only the log of a rollout under its own policy "
         "is repeated with everything that people did to it."
     ),
