@@ -31,13 +31,13 @@ class Account:
     otherwise: int
     """Cases decided otherwise than people did."""
     prevented: int
-    """Of these, people were wrong and the course was right."""
+    """Cases in which people were wrong and the course was right."""
     made: int
-    """Of these, people were right and the course was wrong."""
+    """Cases in which people were right and the course was wrong."""
     neither: int
-    """Of these, both were wrong, or neither was."""
+    """Cases decided otherwise in which both were wrong, or neither was."""
     unknown: int
-    """Of these, nobody knows who was right."""
+    """Cases decided otherwise in which nobody knows who was right."""
     errors: Interval | None
     """The difference of the shares of wrong decisions, course less people; below 0: fewer errors. None where blocks are too
     few, or the truth of no case is known that was decided otherwise. Where it is known of a part, that part stands for all."""
@@ -123,7 +123,7 @@ def differences(one: Course, other: Course, ground: Ground) -> Differences:
     """Compare two courses, case by case. Somebody who cannot tell makes no error, as the gates have it, too."""
     known, pools = [], []
     for a, b, truth, case in zip(one.labels, other.labels, ground.truths, ground.cases, strict=True):
-        # Of a case that nobody looked at it is not known how people would have decided.
+        # People's decision of a case that nobody looked at is not known.
         missing = case.decided is None and (one is ground.people or other is ground.people)
         known.append((np.nan, -1.0, 1.0) if missing else _difference(a, b, truth))
         pools.append(2 if case.acted else int(a != b or missing))

@@ -27,7 +27,7 @@ class Recorded:
 
 @dataclass(slots=True)
 class _Reading:
-    """What has been read so far."""
+    """The events read so far, by what they are about."""
 
     opened: Opened | None = None
     arrived: dict[str, tuple[int, Arrived]] = field(default_factory=dict)

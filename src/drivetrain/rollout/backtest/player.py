@@ -49,8 +49,8 @@ class Setting:
     """By case id, of every case."""
     supposed: Supposed = field(default_factory=lambda: Supposed(Supposing.NOTHING))
     as_logged: Sequence[tuple[int, Alarmed | Ticked | Turned]] | None = None
-    """What else was logged, where the log is of this very policy and bundle: then time passes as it did, and what people did
-    to the rollout they do again. None: time is looked at where silence may change something."""
+    """Everything else that was logged, where the log is of this very policy and bundle: then time passes as it did, and what
+    people did to the rollout they do again. None: time is looked at where silence may change something."""
     person: str = PERSON
     reason: str = REASON
     looks: int = 250
@@ -72,7 +72,7 @@ class Way:
     reviews: int = 0
     """Reviews that people were asked for and that were not withdrawn."""
     unanswered: int = 0
-    """Of these, reviews that the log has no answer to."""
+    """Reviews among them that the log has no answer to."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,7 +43,7 @@ class Trial:
     discordant: int
     """Cases in which people and model say something else."""
     unknown: int
-    """Of these, those of which nobody knows who was right."""
+    """Cases among them in which nobody knows who was right."""
     suppositions: tuple[Supposition, ...]
     """One of what is known, where that suffices; else the worst and the best case, and before them the likely one where a
     sample was adjudicated. Figures are quoted of the first."""

@@ -184,4 +184,4 @@ NOTES = (
         "known only of a rollout's own log."
     ),
 )
-"""How it was done, in sentences."""
+"""Sentences on how a backtest was done."""
