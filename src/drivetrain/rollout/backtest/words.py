@@ -125,7 +125,7 @@ def row(account: Account, name: str | None = None) -> tuple[str, ...]:
         _per_cent(account.acted / account.cases),
         errors(account),
         f"{account.prevented:,}",
-        f"{account.made:,}",
+        f"{account.made:,}" + (f" ({account.unknown:,} unknown)" if account.unknown else ""),
         saved(account),
     )
 
