@@ -219,7 +219,7 @@ def _tried(number: int, trial: Trial) -> Tried:
     axis = _axis([account for account, _, _ in accounts])
     return Tried(
         id=f"trial-{number}",
-        title=f"{trial.contender.name} on {trial.contender.bundle}",
+        title=trial.contender.title,
         about=compared(trial),
         remarks=trial.remarks,
         lines=tuple(Line(row(account, name), _plot(account, axis), mine) for account, mine, name in accounts),
