@@ -1,9 +1,9 @@
 """A shadow: a candidate's rollout reads its champion's log along, line by line.
 
-The champion's cases are answered by the candidate too, and what people decide and adjudicate blind in the champion's rollout tests
-the candidate's answers as well. Nobody is asked twice: only where person and candidate differ, and nobody adjudicates the case for
-the champion's sake, somebody new is asked. The place that has been read up to is a line of the candidate's own log, written with
-everything that follows from it or not at all; so a process may be killed at any moment, and several may follow at once.
+The champion's cases are answered by the candidate too, and what people decide and adjudicate blind in the champion's rollout
+tests the candidate's answers as well. Nobody is asked twice: only where person and candidate differ, and nobody adjudicates the
+case for the champion's sake, somebody new is asked. The place that has been read up to is a line of the candidate's own log,
+written with everything that follows from it or not at all; so a process may be killed at any moment, and several may follow.
 """
 
 from __future__ import annotations
