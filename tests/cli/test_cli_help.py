@@ -15,12 +15,14 @@ COMMANDS = (
     *("edits", "apply", "undo", "redo", "certify"),
     *("serve", "app", "trace", "sign", "demo"),
     *("monitor", "monitor watch", "monitor plan"),
+    *("rollout", "rollout init", "rollout schema", "rollout open", "rollout list", "rollout status"),
+    *("rollout advance", "rollout pause", "rollout resume", "rollout rollback", "rollout clear", "rollout end"),
     *("cases", "cases send", "cases decide", "cases outcomes"),
     *("store", "store info", "store migrate", "store export", "store labels", "store prune"),
     *("keys", "keys add", "keys list", "keys revoke"),
     *("cache", "cache info", "cache prune"),
 )
-GROUPS = ("monitor", "cases", "store", "keys", "cache")
+GROUPS = ("monitor", "rollout", "cases", "store", "keys", "cache")
 
 
 @pytest.mark.processes
