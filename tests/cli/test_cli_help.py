@@ -15,7 +15,7 @@ COMMANDS = (
     *("edits", "apply", "undo", "redo", "certify"),
     *("serve", "app", "trace", "sign", "demo"),
     *("monitor", "monitor watch", "monitor plan"),
-    *("rollout", "rollout init", "rollout schema", "rollout open", "rollout list", "rollout status"),
+    *("rollout", "rollout init", "rollout schema", "rollout plan", "rollout open", "rollout list", "rollout status"),
     *("rollout advance", "rollout pause", "rollout resume", "rollout rollback", "rollout clear", "rollout end"),
     *("cases", "cases send", "cases decide", "cases outcomes"),
     *("store", "store info", "store migrate", "store export", "store labels", "store prune"),

@@ -11,11 +11,14 @@ import typer
 from ..core.local_path import local_path
 from .flags import JsonFlag, NoGolden
 from .opened_store import WHERE, opened_store
+from .rollout_log import export, verify
+from .rollout_plan import plan
+from .rollout_turns import advance, clear, end, named, pause, resume, rollback
+from .rollouts_in_store import RolloutArgument, live_of, row_json
 
 if TYPE_CHECKING:
     from ..core.rollout_records import RolloutRow
     from ..model.predictor import Predictor
-    from ..rollout.live import Live
     from ..rollout.policy import Policy
     from ..store.sql_store import SqlStore
 
@@ -31,17 +34,7 @@ BundleOption = Annotated[
     Path, typer.Option("--bundle", "-b", parser=local_path, metavar="BUNDLE", help="The bundle: its folder or zip.")
 ]
 StoreOption = Annotated[str | None, typer.Option("--store", metavar="STORE", help=WHERE)]
-RolloutArgument = Annotated[
-    str | None,
-    typer.Argument(
-        metavar="[ROLLOUT]", show_default=False, help="Its name or id; may be left out where one of the store is live."
-    ),
-]
 ByOption = Annotated[str, typer.Option(metavar="NAME", show_default=False, help="The person who answers for it.")]
-ReasonOption = Annotated[
-    str, typer.Option(metavar="WORDS", show_default=False, help="Why; it stands in the log for good.")
-]
-
 STARTER = Path("rollout.toml")
 
 
@@ -98,6 +91,9 @@ def schema(json: JsonFlag = False) -> None:  # noqa: ARG001  # every command has
     print_json(policy_schema())
 
 
+app.command()(plan)
+
+
 @app.command("open")
 def open_(
     policy: PolicyArgument,
@@ -116,21 +112,21 @@ def open_(
     from ..rollout.opening import open_rollout
     from .console import print_json, print_line
 
-    read, predictor = _policy_of(policy, bundle, no_golden)
+    read, predictor = policy_of(policy, bundle, no_golden)
     checked_accept(predictor.manifest, str(bundle))
     with opened_store(store, create=True) as opened:
         row = open_rollout(
             opened,
             read,
             predictor.manifest,
-            _named(by),
+            named(by),
             at=datetime.now(UTC),
             salt=secrets.token_bytes(32),
             rollout_id=new_id(),
         )
     steps = _steps_to_live(row, bundle, store, by)
     if json:
-        print_json({**_row_json(row), "next": [command for _, command in steps]})
+        print_json({**row_json(row), "next": [command for _, command in steps]})
         return
     print_line(f"opened {row.name}: {row.model} ({row.bundle_id}) runs in {row.stage}; people decide every case")
     _print_steps(steps)
@@ -145,7 +141,7 @@ def list_(store: StoreOption = None, json: JsonFlag = False) -> None:
     with opened_store(store) as opened:
         rows = opened.rollouts()
     if json:
-        print_json([_row_json(row) for row in rows])
+        print_json([row_json(row) for row in rows])
         return
     if not rows:
         remark("no rollouts yet; begin one with: drivetrain rollout init --bundle BUNDLE")
@@ -164,147 +160,18 @@ def status(rollout: RolloutArgument = None, store: StoreOption = None, json: Jso
     from .rollout_words import print_status
 
     with opened_store(store) as opened:
-        found = _live(opened, rollout).status()
+        found = live_of(opened, rollout).status()
     if json:
         print_json(found.to_json())
     else:
         print_status(found)
 
 
-@app.command()
-def advance(
-    by: ByOption,
-    reason: ReasonOption,
-    rollout: RolloutArgument = None,
-    store: StoreOption = None,
-    json: JsonFlag = False,
-) -> None:
-    """Advance to the next stage or step; exit code 1, with every reason, where a gate says no."""
-    from .console import SAID_NO, print_json, print_line
-
-    with opened_store(store) as opened:
-        live = _live(opened, rollout)
-        refusals = live.status().refusals
-        if not refusals:
-            live.advance(_named(by), _said(reason))
-        found = live.status()
-    if json:
-        print_json(found.to_json())
-    elif refusals:
-        print_line(f"{found.row.name} stays in {found.stage.value}:")
-        for refusal in refusals:
-            print_line(f"  {refusal}")
-    else:
-        _print_stands(found)
-    if refusals:
-        raise typer.Exit(SAID_NO)
+for _command in (advance, pause, resume, rollback, clear, end, export, verify):
+    app.command()(_command)
 
 
-@app.command()
-def pause(
-    by: ByOption,
-    reason: ReasonOption,
-    rollout: RolloutArgument = None,
-    store: StoreOption = None,
-    json: JsonFlag = False,
-) -> None:
-    """Pause a rollout: the model neither proposes nor acts, and people decide blind. Evidence stands."""
-    _turn("pause", rollout, by, reason, store, json)
-
-
-@app.command()
-def resume(
-    by: ByOption,
-    reason: ReasonOption,
-    rollout: RolloutArgument = None,
-    store: StoreOption = None,
-    json: JsonFlag = False,
-) -> None:
-    """Let a paused rollout go on where it stood."""
-    _turn("resume", rollout, by, reason, store, json)
-
-
-@app.command()
-def rollback(
-    by: ByOption,
-    reason: ReasonOption,
-    rollout: RolloutArgument = None,
-    store: StoreOption = None,
-    json: JsonFlag = False,
-) -> None:
-    """Roll a model back: it decides nothing until a person clears it."""
-    _turn("rollback", rollout, by, reason, store, json)
-
-
-@app.command()
-def clear(
-    by: ByOption,
-    reason: ReasonOption,
-    rollout: RolloutArgument = None,
-    store: StoreOption = None,
-    json: JsonFlag = False,
-) -> None:
-    """Clear a rollback: the rollout begins again in parallel, with fresh evidence."""
-    _turn("clear", rollout, by, reason, store, json)
-
-
-@app.command()
-def end(
-    by: ByOption,
-    reason: ReasonOption,
-    rollout: RolloutArgument = None,
-    store: StoreOption = None,
-    json: JsonFlag = False,
-) -> None:
-    """End a rollout, for good."""
-    _turn("end", rollout, by, reason, store, json)
-
-
-def _turn(verb: str, rollout: str | None, by: str, reason: str, store: str | None, json: bool) -> None:
-    from .console import print_json
-
-    with opened_store(store) as opened:
-        live = _live(opened, rollout)
-        getattr(live, verb)(_named(by), _said(reason))
-        found = live.status()
-    if json:
-        print_json(found.to_json())
-    else:
-        _print_stands(found)
-
-
-def _live(store: SqlStore, name: str | None) -> Live:
-    """Return the rollout of this name or id, or the only one that is live.
-
-    Raises:
-        UsageError: there is none, or there are several.
-    """
-    from datetime import UTC, datetime
-
-    from ..core.identifiers import new_id
-    from ..rollout.live import Live
-
-    return Live(store, _row(store, name).id, lambda: datetime.now(UTC), new_id)
-
-
-def _row(store: SqlStore, name: str | None) -> RolloutRow:
-    from ..core.errors import UsageError
-
-    if name is not None:
-        row = store.rollout(name)
-        if row is not None:
-            return row
-        known = ", ".join(dict.fromkeys(one.name for one in store.rollouts()))
-        raise UsageError(f"there is no rollout {name!r} in this store; {f'it has {known}' if known else 'it has none'}")
-    rows = store.rollouts(live=True) or store.rollouts()[:1]
-    if len(rows) == 1:
-        return rows[0]
-    if not rows:
-        raise UsageError("this store has no rollout yet; begin one with: drivetrain rollout init --bundle BUNDLE")
-    raise UsageError(f"several rollouts are live; name one of {', '.join(row.name for row in rows)}")
-
-
-def _policy_of(path: Path, bundle: Path, no_golden: bool) -> tuple[Policy, Predictor]:
+def policy_of(path: Path, bundle: Path, no_golden: bool) -> tuple[Policy, Predictor]:
     """Read a policy, and load the bundle that it has to fit; the policy first, as it is read in no time.
 
     Raises:
@@ -354,46 +221,6 @@ def _print_steps(steps: Sequence[tuple[str, str]]) -> None:
         if command.isprintable():
             print_line(f"  {command}")
             print_line(f"      {what}")
-
-
-def _print_stands(found: Any) -> None:
-    from .console import print_pairs
-    from .rollout_words import head_rows
-
-    print_pairs(head_rows(found))
-
-
-def _named(by: str) -> str:
-    from ..core.errors import UsageError
-
-    if not by.strip():
-        raise UsageError("--by is empty; name the person who answers for it")
-    return by.strip()
-
-
-def _said(reason: str) -> str:
-    from ..core.errors import UsageError
-
-    if not reason.strip():
-        raise UsageError("--reason is empty; say why, as it stands in the log for good")
-    return reason.strip()
-
-
-def _row_json(row: RolloutRow) -> dict[str, Any]:
-    """Return a rollout as lists show it: its salt is a secret."""
-    return {
-        "id": row.id,
-        "name": row.name,
-        "model": row.model,
-        "bundle_id": row.bundle_id,
-        "stage": row.stage,
-        "step": row.step,
-        "paused": row.paused,
-        "opened_at": row.opened_at.isoformat(),
-        "head": row.head,
-        "head_hash": row.head_hash,
-        "shadow_of": row.shadow_of,
-    }
 
 
 def _q(path: Path | str) -> str:
