@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
+from ..core.canonical_json import canonical_json
 from ..core.case import Case, ModelAnswer
 from ..core.errors import LogError
 from ..core.told_how import ToldHow
@@ -28,22 +29,11 @@ from .events import (
 from .moments import of_text, to_text
 from .stage import Stage
 
-_ENCODE = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode
-
-
-def canonical(document: Any) -> str:
-    """Write plain data as JSON, always in the same form.
-
-    >>> canonical({"b": 1.0, "a": ["ä"]})
-    '{"a":["ä"],"b":1.0}'
-    """
-    return _ENCODE(document)
-
 
 def to_body(event: Event) -> str:
     """Write an event as the body of a line."""
     name, write = _WRITERS[type(event)]
-    return _ENCODE({"event": name, "at": to_text(event.at), **write(event)})
+    return canonical_json({"event": name, "at": to_text(event.at), **write(event)})
 
 
 def of_body(body: str) -> Event:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from ..core.canonical_json import canonical_json
 from ..core.case import Case, ModelAnswer
 from ..core.errors import LogError
 from . import gates, turning
@@ -20,7 +21,7 @@ from .caseload import Caseload
 from .draw import Draw, Route
 from .drawing import AT_WORK, Drawing
 from .effects import Effect, Settled, Turns
-from .event_json import canonical, of_body, to_body
+from .event_json import of_body, to_body
 from .events import Alarmed, Arrived, Decided, Event, Followed, Looked, Opened, Ticked, Turn, Turned, TurnedOut
 from .evidence.evidence import Evidence
 from .evidence.resolved import Stop
@@ -101,6 +102,21 @@ class Machine:
         """Cases that are not done with: those that wait for a review."""
         return len(self._cases)
 
+    @property
+    def cases_come(self) -> int:
+        """Cases that have come since it was opened."""
+        return self._cases.number
+
+    @property
+    def audit_share(self) -> float:
+        """The share of acted cases that are audited just now."""
+        expanding = self.policy.expanding
+        return expanding.audit_early if self._acted_in_step < expanding.early_cases else expanding.audit
+
+    def expiring(self, now: datetime) -> frozenset[str]:
+        """The cases that a tick at this moment makes count as unresolved."""
+        return frozenset(case.case_id for case in self._cases.expiring(now))
+
     def draw(self, case: Case, answer: ModelAnswer, known: str | None = None) -> Draw:
         """Draw the checks of a case, as of now. Changes nothing: the runner puts the draw into `Arrived`."""
         standing = self.standing
@@ -153,7 +169,9 @@ class Machine:
         return []
 
     def _arrived(self, event: Arrived) -> list[Effect]:
-        self._check_arrival(event)
+        if event.case.id in self._cases:
+            raise LogError(f"case {event.case.id} came a second time")
+        self.standing.check_arrival(event, self.labels)
         standing, draw = self.standing, event.draw
         case = self._cases.new(event, standing.stage, standing.step)
         self._silence.case = event.at
@@ -169,22 +187,6 @@ class Machine:
             if case.waits is None:
                 self._final(case, event.at, effects)
         return effects
-
-    def _check_arrival(self, event: Arrived) -> None:
-        case, draw, standing = event.case, event.draw, self.standing
-        if not standing.open:
-            raise LogError(f"case {case.id} came in {standing.stage.value}, in which none may come")
-        if case.id in self._cases:
-            raise LogError(f"case {case.id} came a second time")
-        if event.known is not None and event.known not in self.labels:
-            raise LogError(f"case {case.id} is known to be {event.known!r}, which is none of {', '.join(self.labels)}")
-        if draw.route is Route.BLIND:
-            return
-        acted = draw.route is Route.ACTED
-        if not standing.works or (acted and (standing.stage is not Stage.EXPANDING or draw.seeded)):
-            raise LogError(f"the model may not have {draw.route.value} case {case.id} in {standing.stage.value}")
-        if not (draw.in_scope and event.answer.certified and event.answer.in_domain) or event.answer.label is None:
-            raise LogError(f"the model may not have {draw.route.value} case {case.id}, whose answer is not certified")
 
     def _decided(self, event: Decided) -> list[Effect]:
         case = self._cases.waiting_for(event, self.labels)
@@ -248,9 +250,7 @@ class Machine:
 
     def _alarm_raised(self, event: Alarmed) -> list[Effect]:
         standing, effects = self.standing, list[Effect]()
-        if event.alarm_id in standing.alarms or event.alarm_id in standing.cleared:
-            raise LogError(f"alarm {event.alarm_id} was raised a second time")
-        standing.alarms[event.alarm_id] = event.monitor
+        standing.raise_alarm(event)
         does = turning.on_alarm(self.policy, event.monitor)
         if does == "ignore" or not standing.open:
             return effects
@@ -263,13 +263,8 @@ class Machine:
         return effects
 
     def _alarm_cleared(self, event: Alarmed) -> list[Effect]:
-        standing, effects = self.standing, list[Effect]()
-        if event.alarm_id not in standing.alarms:
-            raise LogError(f"alarm {event.alarm_id} was cleared, and none of that name stands")
-        standing.forget(event.alarm_id)
-        before = len(standing.holds)
-        standing.holds = [one for one in standing.holds if one.alarm_id != event.alarm_id]
-        if before > len(standing.holds) == 0 and standing.stage is not Stage.ROLLED_BACK:
+        effects = list[Effect]()
+        if self.standing.clear_alarm(event) and self.stage is not Stage.ROLLED_BACK:
             words = f"the last alarm that held it was cleared: {event.words}"
             self._turn_by_itself(Turn.RESUMED, words, event.at, effects)
         return effects
@@ -368,7 +363,7 @@ class Machine:
 
     def snapshot(self) -> str:
         """Write everything as JSON: going on from it equals having folded all."""
-        return canonical(
+        return canonical_json(
             {
                 "form": SNAPSHOT,
                 "salt_sha256": self._salt_sha256,

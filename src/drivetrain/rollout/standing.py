@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from ..core.errors import LogError
+from .draw import Route
 from .drawing import AT_WORK
-from .events import Turn, Turned
+from .events import Alarmed, Arrived, Turn, Turned
 from .hold import Hold, HoldKind
 from .moments import of_text, to_text
 from .policy import Policy
@@ -46,10 +47,21 @@ class Standing:
         """Tells whether cases may come."""
         return self.stage not in (Stage.BACKTEST, Stage.ENDED)
 
-    def forget(self, alarm_id: str) -> None:
-        """Let an alarm stand no more."""
-        del self.alarms[alarm_id]
-        self.cleared = [*self.cleared, alarm_id][-LATEST_ALARMS:]
+    def raise_alarm(self, event: Alarmed) -> None:
+        """Let an alarm stand; raises `LogError` for one that was raised before."""
+        if event.alarm_id in self.alarms or event.alarm_id in self.cleared:
+            raise LogError(f"alarm {event.alarm_id} was raised a second time")
+        self.alarms[event.alarm_id] = event.monitor
+
+    def clear_alarm(self, event: Alarmed) -> bool:
+        """Let an alarm stand no more, and tell whether the last hold went with it; raises `LogError` where it does not stand."""
+        if event.alarm_id not in self.alarms:
+            raise LogError(f"alarm {event.alarm_id} was cleared, and none of that name stands")
+        del self.alarms[event.alarm_id]
+        self.cleared = [*self.cleared, event.alarm_id][-LATEST_ALARMS:]
+        before = len(self.holds)
+        self.holds = [one for one in self.holds if one.alarm_id != event.alarm_id]
+        return before > len(self.holds) == 0
 
     def after(self) -> tuple[Stage, int] | None:
         """Return the stage and step that an advance leads to; None: there is none."""
@@ -109,6 +121,23 @@ class Standing:
         if refusal is not None:
             to = f"{event.stage.value}, step {event.step}"
             raise LogError(f"the log has the rollout {event.turn.value} to {to} in {self.stage.value}: {refusal}")
+
+    def check_arrival(self, event: Arrived, labels: Sequence[str]) -> None:
+        """Raise `LogError` for a case that may not come, or that the model may not have proposed or acted on."""
+        case_id, draw = event.case.id, event.draw
+        if not self.open:
+            raise LogError(f"case {case_id} came in {self.stage.value}, in which none may come")
+        if event.known is not None and event.known not in labels:
+            raise LogError(f"case {case_id} is known to be {event.known!r}, which is none of {', '.join(labels)}")
+        if (event.known is not None) is not draw.seeded:
+            raise LogError(f"case {case_id} is {'not ' if draw.seeded else ''}known, and its draw says otherwise")
+        if draw.route is Route.BLIND:
+            return
+        acted = draw.route is Route.ACTED
+        if not self.works or (acted and (self.stage is not Stage.EXPANDING or draw.seeded)):
+            raise LogError(f"the model may not have {draw.route.value} case {case_id} in {self.stage.value}")
+        if not (draw.in_scope and event.answer.certified and event.answer.in_domain) or event.answer.label is None:
+            raise LogError(f"the model may not have {draw.route.value} case {case_id}, whose answer is not certified")
 
     def turn(self, turn: Turn, at: datetime, hold: Hold | None = None) -> None:
         """Go where a turn leads, which was checked before. ``hold``: what a pause is held by."""
