@@ -126,14 +126,10 @@ def _shares(text: str) -> tuple[str, dict[str, float]]:
 
 def _print(made: Plan) -> None:
     from ..draw.numbers import percent, whole_percent
-    from .console import print_line, print_table
+    from .console import print_line, print_pairs, print_table
 
     assumed = made.assumed
-    print_line(
-        f"{percent(assumed.model_error)} of certified answers wrong, people {percent(assumed.people_error)}, correlation of "
-        f"their errors {assumed.correlation:g}; adjudicators {percent(assumed.adjudicator_error)}, after {assumed.adjudication_days:g} "
-        f"days on average; {assumed.traffic_per_day:,.0f} cases a day, {percent(made.certified)} of them certified"
-    )
+    print_pairs(_taken_for_granted(made))
     print_line("")
     head = ("STAGE", "LABELLED CASES", "ADJUDICATIONS", "PEOPLE'S HOURS", "DAYS", "PASSED")
     print_table([head, *map(_row, made.rows)], right=frozenset({5}))
@@ -149,6 +145,18 @@ def _print(made: Plan) -> None:
         f"{made.runs} runs (at most {percent(margin.high)}), correlation {assumed.correlation:g}."
     )
     print_line(_fault(made) if fault.runs else "No run came so far that a fault could be looked for.")
+
+
+def _taken_for_granted(made: Plan) -> list[tuple[str, str]]:
+    from ..draw.numbers import percent
+
+    assumed = made.assumed
+    people = f"people {percent(assumed.people_error)}, correlation of their errors {assumed.correlation:g}"
+    lag = f"adjudicators {percent(assumed.adjudicator_error)}, after {assumed.adjudication_days:g} days on average"
+    return [
+        ("Errors", f"certified answers {percent(assumed.model_error)}, {people}, {lag}"),
+        ("Traffic", f"{assumed.traffic_per_day:,.0f} cases a day, {percent(made.certified)} of them certified"),
+    ]
 
 
 def _fault(made: Plan) -> str:

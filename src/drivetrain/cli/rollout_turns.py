@@ -134,5 +134,3 @@ def _said(reason: str) -> str:
     if not reason.strip():
         raise UsageError("--reason is empty; say why, as it stands in the log for good")
     return reason.strip()
-
-

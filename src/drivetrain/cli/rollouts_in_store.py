@@ -65,5 +65,3 @@ def row_json(row: RolloutRow) -> dict[str, Any]:
         "head_hash": row.head_hash,
         "shadow_of": row.shadow_of,
     }
-
-
