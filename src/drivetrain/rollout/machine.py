@@ -152,8 +152,6 @@ class Machine:
         until = self._silence.until
         return until if deadline is None or until < deadline else deadline
 
-    # Events
-
     def _nothing(self, _event: Event) -> list[Effect]:
         return []
 
@@ -243,8 +241,6 @@ class Machine:
                 self.tally.settled(case.came, effect.label, effect.how)
         return effects
 
-    # Turns
-
     def _alarmed(self, event: Alarmed) -> list[Effect]:
         return self._alarm_cleared(event) if event.cleared else self._alarm_raised(event)
 
@@ -317,8 +313,6 @@ class Machine:
             self.spent = 0.0
             self.evidence = Evidence(self.policy, at, self.standing.attempt)
         return effects
-
-    # Gates
 
     def readings(self, at: datetime | None = None) -> tuple[GateReading, ...]:
         """Read the gates between here and the next stage or step, as of now or a later moment."""
