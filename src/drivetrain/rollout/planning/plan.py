@@ -55,7 +55,7 @@ class PlanRow:
     begun: int
     """Runs that came to it."""
     passed: int
-    """Those of them that left it for the next."""
+    """Runs among them that left it for the next."""
     labelled: Spread
     """Labelled cases with which the evidence first sufficed."""
     adjudications: Spread
@@ -66,7 +66,7 @@ class PlanRow:
 
 @dataclass(frozen=True, slots=True)
 class FaultRow:
-    """What passes between the moment a model falls ill and its being stopped."""
+    """The work and the errors between the moment a model falls ill and its being stopped."""
 
     error: float
     runs: int

@@ -103,7 +103,7 @@ class World:
     def _joint_of(self, sure: bool) -> tuple[float, float]:
         if sure:
             return self._assumed.joint(self._errors[True])
-        # What is not certified is no evidence; people err there as elsewhere.
+        # Answers that are not certified are no evidence; people err there as elsewhere.
         return self._assumed.people_error, self._assumed.people_error
 
     def case(self, at: datetime) -> MadeUp:
