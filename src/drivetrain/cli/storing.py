@@ -45,11 +45,20 @@ def info(place: StoreArgument = None, store: StoreOption = None, json: JsonFlag 
         ("Store", f"{found.store} ({found.kind}, tables {found.schema})"),
         ("Holds", f"{about}{found.records} predictions, {found.inputs} images, {found.bytes / 1e6:.1f} MB"),
         ("Told", f"{about}{found.truths} right answers"),
+        *_rollouts(found),
         ("Keys", str(found.keys)),
     ]
     if found.oldest and found.newest:
         rows.append(("From", f"{_minute(found.oldest)} to {_minute(found.newest)} UTC"))
     print_pairs(rows)
+
+
+def _rollouts(found: StoreInfo) -> list[tuple[str, str]]:
+    if not found.rollouts:
+        return []
+    about = "" if found.exact else "about "
+    held = f"{found.cases} cases, {found.log_lines} lines of their logs, {found.open_reviews} reviews to be done"
+    return [("Rollouts", f"{about}{found.rollouts}; {held}")]
 
 
 @app.command()
