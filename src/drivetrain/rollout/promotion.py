@@ -41,6 +41,11 @@ class Promotion:
         self._end(champion, self._now(row), by, reason)
         return self._now(champion), self._now(row)
 
+    def began(self, row: RolloutRow, champion: RolloutRow) -> bool:
+        """Tells whether a promotion was begun and broken off, so that the candidate has advanced already."""
+        machine = Live(self.store, row.id, self.clock, self.new_id).machine
+        return any(turned.evidence.get(PREDECESSOR) == champion.id for turned in machine.turns)
+
     def _advance(self, row: RolloutRow, champion: RolloutRow, by: str, reason: str) -> None:
         live = Live(self.store, row.id, self.clock, self.new_id)
         with live.replica.writing() as writing:
@@ -49,7 +54,7 @@ class Promotion:
             hands.pass_time()
             machine, now = hands.machine, hands.log.row
             if any(turned.evidence.get(PREDECESSOR) == champion.id for turned in machine.turns):
-                return  # a promotion that was broken off
+                return
             turned = machine.advanced(by, reason, hands.now, (now.head, now.head_hash))
             hands.take(replace(turned, evidence={**turned.evidence, PREDECESSOR: champion.id}))
 
