@@ -57,13 +57,22 @@ def promote(
         if not refusals:
             champion, row = promotion.promote(row.id, named(by), reason)
     if json:
-        print_json({"promoted": not refusals, "refusals": list(refusals), "candidate": row_json(row), "champion": row_json(champion)})
+        print_json(
+            {
+                "promoted": not refusals,
+                "refusals": list(refusals),
+                "candidate": row_json(row),
+                "champion": row_json(champion),
+            }
+        )
     elif refusals:
         print_line(f"{row.name} stays a candidate:")
         for refusal in refusals:
             print_line(f"  {refusal}")
     else:
-        print_line(f"{row.name} ({row.bundle_id}) has the place of {champion.name} ({champion.bundle_id}), which has ended.")
+        print_line(
+            f"{row.name} ({row.bundle_id}) has the place of {champion.name} ({champion.bundle_id}), which has ended."
+        )
         print_line(f"Cases sent to {champion.name} go to it; it stands in {row.stage}.")
     if refusals:
         raise typer.Exit(SAID_NO)
