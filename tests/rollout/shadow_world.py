@@ -19,11 +19,11 @@ from drivetrain.rollout.policy import Policy
 from drivetrain.rollout.shadow import Shadow
 
 
-def candidate_of(store: RolloutStore, policy: Policy, number: int = 1) -> str:
+def candidate_of(store: RolloutStore, policy: Policy, number: int = 1, champion: str = ROLLOUT) -> str:
     """Open a candidate beside the champion, with its salt; returns its id."""
     rollout_id, own = f"{number:032x}".replace("0", "c", 1), policy.model_copy(update={"name": f"candidate-{number}"})
     row = RolloutRow(
-        rollout_id, own.name, own.model, "bundle-2", "parallel", 0, False, START, SALT, 0, GENESIS, ROLLOUT
+        rollout_id, own.name, own.model, "bundle-2", "parallel", 0, False, START, SALT, 0, GENESIS, champion
     )
     store.open_rollout(row)
     with store.rollout_log(rollout_id) as log:
@@ -48,13 +48,18 @@ class Line:
         self.answers: dict[str, ModelAnswer] = {}
 
     def arrive(self, **changes: Any) -> Case:
+        """Send a case to the champion."""
+        return self.arrive_at(self.champion, **changes)
+
+    def arrive_at(self, rollout: Live, **changes: Any) -> Case:
+        """Send a case."""
         chance, self.number = self.random, self.number + 1
         case = a_case(self.number, self.clock.now, slices={"site": chance.choice(("north", "south"))}, **changes)
         truth = chance.choice(LABELS)
         self.truths[case.id] = truth
         label = truth if chance.random() < 0.85 else chance.choice(LABELS)
         self.answers[case.id] = an_answer(label, certified=chance.random() < 0.85)
-        self.champion.arrive(case, self.answers[case.id])
+        rollout.arrive(case, self.answers[case.id])
         return case
 
     def review(self, rollout: Live | None = None) -> bool:
@@ -110,13 +115,18 @@ class Line:
 
 
 def shadow_of(
-    line: Line, rollout_id: str, answer: Callable[[Case], ModelAnswer | None], store: Any = None, prefix: str = "b"
+    line: Line,
+    rollout_id: str,
+    answer: Callable[[Case], ModelAnswer | None],
+    store: Any = None,
+    prefix: str = "b",
+    champion: str = ROLLOUT,
 ) -> tuple[Shadow, Live]:
     """A process that follows: a shadow and its candidate."""
     store = store or line.store
     candidate = Live(store, rollout_id, line.clock, numbered(prefix))
-    champion = Live(store, ROLLOUT, line.clock, numbered(prefix + "c"))
-    return Shadow(store, candidate, champion, answer, numbered(prefix + "d")), candidate
+    followed = Live(store, champion, line.clock, numbered(prefix + "c"))
+    return Shadow(store, candidate, followed, answer, numbered(prefix + "d")), candidate
 
 
 def follow_all(shadow: Shadow) -> None:
