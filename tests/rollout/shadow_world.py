@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from live_world import ROLLOUT, Clock, numbered
-from rollout_world import LABELS, PEOPLE, SALT, START, a_case, an_answer, opened
+from rollout_world import LABELS, PEOPLE, SALT, START, a_case, an_answer, opened, quick_policy
 
 from drivetrain.core.case import Case, ModelAnswer
 from drivetrain.core.rollout_port import RolloutStore
@@ -17,6 +17,12 @@ from drivetrain.rollout.events import Event, Followed
 from drivetrain.rollout.live import Live
 from drivetrain.rollout.policy import Policy
 from drivetrain.rollout.shadow import Shadow
+
+
+def policy_without_seeds() -> Policy:
+    """A quick policy that asks for no seeded cases."""
+    policy = quick_policy()
+    return policy.model_copy(update={"supervised": policy.supervised.model_copy(update={"seeded": 0.0})})
 
 
 def candidate_of(store: RolloutStore, policy: Policy, number: int = 1, champion: str = ROLLOUT) -> str:
@@ -72,7 +78,7 @@ class Line:
         label: str | None = truth if self.random.random() < 0.9 else self.random.choice(LABELS)
         if self.random.random() < 0.03:
             label = None
-        (rollout or self.champion).decide(shown.review.id, by, label, 3.0)
+        (rollout or self.champion).decide(shown.review_id, by, label, 3.0)
         return True
 
     def step(self) -> None:

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from live_world import ROLLOUT, Clock, begun, numbered
 from memory_store import MemoryStore
-from rollout_world import an_answer, quick_policy
-from shadow_world import Line, candidate_of, events_in, follow_all, kinds_asked, shadow_of
+from rollout_world import an_answer
+from shadow_world import Line, candidate_of, events_in, follow_all, kinds_asked, policy_without_seeds, shadow_of
 
 from drivetrain.core.errors import UsageError
 from drivetrain.core.rollout_port import RolloutStore
@@ -39,7 +39,7 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[RolloutSto
 @pytest.fixture
 def line(store: RolloutStore) -> Line:
     """A champion in parallel, with people."""
-    begun(store, quick_policy())
+    begun(store, policy_without_seeds())
     return Line(store, Clock(), seed=8)
 
 
@@ -62,7 +62,9 @@ def passing(line: Line) -> tuple[Shadow, Live]:
 def test_a_candidate_that_has_shown_nothing_is_refused_with_every_reason(line: Line) -> None:
     shadow, candidate = shadow_of(line, candidate_of(line.store, line.champion.policy), line.twin)
     shadow.follow()
-    with pytest.raises(UsageError, match=r"it cannot advance from parallel: .*does not pass yet.*; .*does not pass yet"):
+    with pytest.raises(
+        UsageError, match=r"it cannot advance from parallel: .*does not pass yet.*; .*does not pass yet"
+    ):
         promotion(line).promote("candidate-1", "ada", "it looks good")
     assert candidate.machine.stage is Stage.PARALLEL
     with pytest.raises(UsageError, match="line-3 is no candidate beside a live rollout"):
