@@ -22,20 +22,7 @@ from .draw import Draw, Route
 from .drawing import AT_WORK, Drawing
 from .effects import Ask, Effect, Settled, Turns
 from .event_json import of_body, to_body
-from .events import (
-    Alarmed,
-    Arrived,
-    Decided,
-    Event,
-    Followed,
-    Looked,
-    Opened,
-    ReviewKind,
-    Ticked,
-    Turn,
-    Turned,
-    TurnedOut,
-)
+from .events import REMARKS, Alarmed, Arrived, Decided, Event, Opened, ReviewKind, Ticked, Turn, Turned, TurnedOut
 from .evidence.evidence import Evidence
 from .evidence.resolved import Stop
 from .hold import Hold, HoldKind
@@ -88,11 +75,10 @@ class Machine:
             Arrived: self._arrived,
             Decided: self._decided,
             TurnedOut: self._turned_out,
-            Alarmed: self._alarmed,
+            Alarmed: lambda event: self._alarm_cleared(event) if event.cleared else self._alarm_raised(event),
             Ticked: self._ticked,
             Turned: self._turned,
-            Looked: self._nothing,
-            Followed: self._nothing,
+            **dict.fromkeys(REMARKS, lambda _event: []),
         }
 
     @property
@@ -173,9 +159,6 @@ class Machine:
             return deadline
         until = self._silence.until
         return until if deadline is None or until < deadline else deadline
-
-    def _nothing(self, _event: Event) -> list[Effect]:
-        return []
 
     def _opened(self, event: Opened) -> list[Effect]:
         if self.stage is not Stage.BACKTEST:
@@ -262,9 +245,6 @@ class Machine:
             if type(effect) is Settled:
                 self.tally.settled(case.came, effect.label, effect.how)
         return effects
-
-    def _alarmed(self, event: Alarmed) -> list[Effect]:
-        return self._alarm_cleared(event) if event.cleared else self._alarm_raised(event)
 
     def _alarm_raised(self, event: Alarmed) -> list[Effect]:
         standing, effects = self.standing, list[Effect]()
@@ -372,10 +352,6 @@ class Machine:
     def ended(self, by: str, reason: str, at: datetime) -> Turned:
         """Make the event that ends it."""
         return turning.by_person(self.standing, Turn.ENDED, by, reason, at)
-
-    def turned(self, turns: Turns, at: datetime) -> Turned:
-        """Make the event that records what the evidence did by itself; it is logged directly behind what caused it."""
-        return Turned(at, turns.turn, None, turns.reason, turns.stage, turns.step)
 
     def snapshot(self) -> str:
         """Write everything as JSON: going on from it equals having folded all."""
