@@ -296,7 +296,9 @@ def test_two_processes_carry_one_rollout(here: Here, make_client: MakeClient) ->
     first, other = (client.get(f"/v1/rollouts/{NAME}", headers=here.boss).json() for client in (here.client, second))
     for status in (first, other):
         del status["at"]
-        status["readings"] = [one for one in status["readings"] if one["gate"] != "days"]  # time goes on between the two
+        status["readings"] = [
+            one for one in status["readings"] if one["gate"] != "days"
+        ]  # time goes on between the two
     assert first == other
     assert len(lines_of(here.store)) == first["head"]
 
