@@ -22,9 +22,7 @@ if TYPE_CHECKING:
     from ..rollout.policy import Policy
     from ..store.sql_store import SqlStore
 
-app = typer.Typer(
-    help="Roll a model out beside the people who decide today, step by step, as its policy says.", no_args_is_help=True
-)
+app = typer.Typer(help="Roll a model out beside people, step by step.", no_args_is_help=True)
 
 PolicyArgument = Annotated[
     Path,
@@ -55,7 +53,10 @@ def init(
     no_golden: NoGolden = False,
     json: JsonFlag = False,
 ) -> None:
-    """Write a policy to start from, fitted to a bundle, with a comment on every line."""
+    """Write a policy to start from, fitted to a bundle.
+
+    Every line has a comment that says what it is for.
+    """
     from ..core.errors import UsageError
     from ..model.predictor import load
     from ..rollout.fitted_policy import fitted_policy
@@ -103,7 +104,10 @@ def open_(
     no_golden: NoGolden = False,
     json: JsonFlag = False,
 ) -> None:
-    """Open a rollout: from now on cases are answered by the model, and decided by people who do not see it."""
+    """Open a rollout, in parallel.
+
+    From now on cases are answered by the model, and decided by people who do not see what it says.
+    """
     import secrets
     from datetime import UTC, datetime
 
@@ -155,7 +159,7 @@ def list_(store: StoreOption = None, json: JsonFlag = False) -> None:
 
 @app.command()
 def status(rollout: RolloutArgument = None, store: StoreOption = None, json: JsonFlag = False) -> None:
-    """Show where a rollout stands: stage, gates, what it takes to advance, what holds it."""
+    """Show where a rollout stands, and what it takes to go on."""
     from .console import print_json
     from .rollout_words import print_status
 

@@ -55,9 +55,9 @@ def plan(
     no_golden: NoGolden = False,
     json: JsonFlag = False,
 ) -> None:
-    """Tell how many labels, hours and days each stage will take, before anything starts.
+    """Tell what each stage will take, before it starts.
 
-    Simulated with the machine that the rollout itself runs on, and with the bundle's own scores. Beside it stand how often a
+    Labels, hours of people's work, and days.     Simulated with the machine that the rollout itself runs on, and with the bundle's own scores. Beside it stand how often a
     model that is worse than people by the margin would be advanced, and what passes until a model that has fallen ill is stopped.
     """
     from ..core.traffic import per_day
