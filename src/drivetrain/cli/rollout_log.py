@@ -59,7 +59,8 @@ def verify(
 ) -> None:
     """Verify that no line of a log was changed or left out.
 
-    Exit code 1, with the line, where one was, or was put in later. A file by itself cannot tell that its end is missing: with --store it is held against the log there.
+    Exit code 1, with the line, where one was, or was put in later. A file by itself cannot tell that its end is missing: with
+    --store it is held against the log there.
     """
     from ..store.log_export import LogEnd, is_beginning, verify_file
     from .console import SAID_NO, print_json, print_line
