@@ -84,9 +84,9 @@ def send(
 ) -> None:
     """Send cases that need a decision.
 
-    Exit code 1 where the server refused one. Run again it goes on where it stopped: a server knows a case by its key. A table may also have the columns at, due, group and
-    known (the right answer of a seeded case); no other column is sent unless it is named. A file that is still being written is
-    waited for.
+    Exit code 1 where the server refused one. Run again it goes on where it stopped: a server knows a case by its key. A table may
+    also have the columns at, due, group and known (the right answer of a seeded case); no other column is sent unless it is named.
+    A file that is still being written is waited for.
     """
     from ..core.errors import UsageError
 
@@ -116,8 +116,8 @@ def decide(
 ) -> None:
     """Send what people decided in another system.
 
-    They decided without sight of the model's answer. A table of the columns key, label, by and perhaps seconds; a label ? says that
-    the person cannot tell, and rows without a label are left out. Exit code 1 where one is refused.
+    They decided without sight of the model's answer. A table of the columns key, label, by and perhaps seconds; a label ? says
+    that the person cannot tell, and rows without a label are left out. Exit code 1 where one is refused.
     """
     from ..rollout.sending.answers_sender import DECISION
     from ..rollout.sending.answers_table import read_decisions

@@ -57,9 +57,9 @@ def plan(
 ) -> None:
     """Tell what each stage will take, before it starts.
 
-    Labels, hours of people's work, and days: simulated with the machine that the rollout itself runs on, and with the bundle's own
-    scores. Beside it stand how often a model that is worse than people by the margin would be advanced, and what passes until a
-    model that has fallen ill is stopped.
+    Labels, hours of people's work, and days: simulated with the machine that the rollout itself runs on, and with the bundle's
+    own scores. Beside it stand how often a model that is worse than people by the margin would be advanced, and what passes until
+    a model that has fallen ill is stopped.
     """
     from ..core.traffic import per_day
     from ..rollout.planning.plan import plan as simulate
