@@ -85,7 +85,7 @@ def send(
     """Send cases that need a decision.
 
     Exit code 1 where the server refused one. Run again it goes on where it stopped: a server knows a case by its key. A table may
-    also have the columns at, due, group and known (the right answer of a seeded case); no other column is sent unless it is named.
+    also have the columns at, due, group and known (the right answer of a seeded case); no other column is sent unless named.
     A file that is still being written is waited for.
     """
     from ..core.errors import UsageError
