@@ -50,7 +50,7 @@ def plan(
         ),
     ] = None,
     fault: Annotated[float, typer.Option(min=0.001, max=1, help="Error of a model that has fallen ill.")] = 0.1,
-    runs: Annotated[int, typer.Option(min=1, help="Runs of the simulation.")] = 20,
+    runs: Annotated[int, typer.Option(min=1, help="Runs of the simulation.")] = 10,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the simulation.")] = 0,
     no_golden: NoGolden = False,
     json: JsonFlag = False,
@@ -86,11 +86,20 @@ def plan(
         slices=shares,
     )
     with ConsoleProgress().stage("simulate", simulations(runs), "runs") as advance:
-        made = simulate(read, scores, assumed, runs=runs, seed=seed, fault=fault, advance=advance)
+        made = simulate(
+            read, scores, assumed, runs=runs, seed=seed, fault=fault, workers=_workers(runs), advance=advance
+        )
     if json:
         print_json({"bundle": str(bundle), **made.to_json()})
     else:
         _print(made)
+
+
+def _workers(runs: int) -> int:
+    """Return how many processes the runs are shared among: none of their own for what is quickly done."""
+    from ..core.cores import available_cores
+
+    return min(available_cores(), runs) if runs > 2 else 1
 
 
 def _error_of(observed: float, accept: object, given: float | None) -> float:

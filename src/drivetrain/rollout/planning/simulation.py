@@ -35,7 +35,7 @@ MOST_CASES = 20_000
 SPARSE = 24.0
 """Cases a day that are made up once the evidence suffices and only days have to pass; each then stands for many."""
 
-LOOK_SHARE, LOOK_CASES = 0.1, 50
+LOOK_SHARE, LOOK_CASES = 0.15, 100
 """Between two looks at the gates, this share of the stage's cases come, and at least so many."""
 
 CALENDAR = frozenset({"days"})
