@@ -145,11 +145,8 @@ def _print(made: Plan) -> None:
     print_table([head, *map(_row, made.rows)], right=frozenset({5}))
     print_line("each: half of the runs need at most so many, nine in ten so many; – is more than was tried")
     print_line("")
-    reached, margin, fault = made.reached, made.at_margin, made.fault
-    print_line(
-        f"The last step is reached in {percent(reached.value)} of {made.runs} runs ({percent(reached.low)} to "
-        f"{percent(reached.high)}), within {_spread(made.days, 'days')} and {_spread(made.hours, 'hours')} of people's work."
-    )
+    margin, fault = made.at_margin, made.fault
+    print_line(_reached(made))
     print_line(
         f"A model worse than people by the margin, {whole_percent(made.margin)}, was advanced in {percent(margin.value)} of "
         f"{made.runs} runs (at most {percent(margin.high)}), correlation {assumed.correlation:g}."
@@ -169,6 +166,22 @@ def _taken_for_granted(made: Plan) -> list[tuple[str, str]]:
     ]
 
 
+def _reached(made: Plan) -> str:
+    from ..draw.numbers import percent
+
+    reached = made.reached
+    stuck = [
+        f"in {_name(row)} at {' and '.join(row.missing)} ({row.begun - row.passed})" for row in made.rows if row.missing
+    ]
+    why = f"; others were given up {', '.join(stuck)}" if stuck else ""
+    if not reached.value:
+        return f"No run reached the last step: they were given up {', '.join(stuck)}. Ask for less, or for more labels."
+    return (
+        f"The last step is reached in {percent(reached.value)} of {made.runs} runs ({percent(reached.low)} to "
+        f"{percent(reached.high)}), within {_spread(made.days, 'days')} and {_spread(made.hours, 'hours')} of people's work{why}."
+    )
+
+
 def _fault(made: Plan) -> str:
     from ..draw.numbers import percent, whole_percent
 
@@ -183,17 +196,20 @@ def _fault(made: Plan) -> str:
 
 
 def _row(row: PlanRow) -> Sequence[str]:
-    from ..draw.numbers import whole_percent
-
-    name = row.stage.value if row.share is None else f"{row.stage.value}, {whole_percent(row.share)}"
     return (
-        name,
+        _name(row),
         _spread(row.labelled),
         _spread(row.adjudications),
         _spread(row.hours),
         _spread(row.days),
         f"{row.passed} of {row.begun}",
     )
+
+
+def _name(row: PlanRow) -> str:
+    from ..draw.numbers import whole_percent
+
+    return row.stage.value if row.share is None else f"{row.stage.value}, {whole_percent(row.share)}"
 
 
 def _spread(spread: Spread, unit: str = "") -> str:

@@ -6,7 +6,8 @@ Beside it stand how often a model at the margin would be advanced, and what pass
 from __future__ import annotations
 
 import multiprocessing
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -64,6 +65,8 @@ class PlanRow:
     hours: Spread
     """Hours that people work."""
     days: Spread
+    missing: Mapping[str, int]
+    """Runs that were given up here, by the gate that did not pass, or what stopped the model."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -295,6 +298,7 @@ def _row(stage: Stage, step: int, share: float | None, here: Sequence[StageRun])
         adjudications=spread(lambda run: run.reviews[ReviewKind.ADJUDICATE]),
         hours=spread(lambda run: run.seconds / HOUR_S),
         days=spread(lambda run: run.days),
+        missing=dict(Counter(gate for run in here for gate in run.missing).most_common()),
     )
 
 
