@@ -12,7 +12,7 @@ import drivetrain as dt
 COMMANDS = (
     *("train", "predict", "evaluate", "report", "inspect"),
     *("gather", "provenance", "verify", "suspects", "clean", "label"),
-    *("edits", "apply", "undo", "redo", "certify"),
+    *("edits", "apply", "undo", "redo", "certify", "retrain"),
     *("serve", "app", "trace", "sign", "demo"),
     *("monitor", "monitor watch", "monitor plan"),
     *("rollout", "rollout init", "rollout schema", "rollout plan", "rollout open", "rollout list", "rollout status"),
@@ -77,7 +77,7 @@ def test_without_a_command_help_is_shown(drivetrain: CommandLine, command: tuple
         (("keys", "add", "me", "--role"), "requires an argument; see drivetrain keys add --help"),
         (
             ("predict", "b", "p", "--accept", "0.95"),
-            "; it belongs to drivetrain train; see drivetrain predict --help",
+            "; it belongs to drivetrain train and retrain; see drivetrain predict --help",
         ),
         (("cache", "prune", "--unused-days", "-1"), "--unused-days"),
     ],

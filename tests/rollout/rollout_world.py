@@ -26,7 +26,13 @@ PEOPLE = ("ada", "ben", "cleo", "dan")
 
 def quick_policy(**changes: Any) -> Policy:
     """A policy whose gates pass after few cases, so that worlds come through every stage."""
-    loose = {"min_cases": 3, "min_days": 0.0, "max_out_of_domain": 1.0, "max_latency_ms": 60_000.0, "max_unresolved": 1.0}
+    loose = {
+        "min_cases": 3,
+        "min_days": 0.0,
+        "max_out_of_domain": 1.0,
+        "max_latency_ms": 60_000.0,
+        "max_unresolved": 1.0,
+    }
     return Policy(
         name="line-3",
         model="cells",
@@ -54,7 +60,9 @@ def a_case(number: int, at: datetime = START, **changes: Any) -> Case:
 
 def an_answer(label: str | None = "good", **changes: Any) -> ModelAnswer:
     """A certified answer."""
-    return replace(ModelAnswer(label, 0.97, "cracked" if label == "good" else "good", True, True, 0.02, "bundle-1"), **changes)
+    return replace(
+        ModelAnswer(label, 0.97, "cracked" if label == "good" else "good", True, True, 0.02, "bundle-1"), **changes
+    )
 
 
 @dataclass
@@ -113,14 +121,10 @@ class World:
         if chance.random() < 0.03:
             label = None
         del self.open[ask.case_id]
-        self.carry(
-            self.run.take(Decided(self.now, ask.case_id, ask.kind, ask.round, by, label, HOW[ask.kind], 4.0))
-        )
+        self.carry(self.run.take(Decided(self.now, ask.case_id, ask.kind, ask.round, by, label, HOW[ask.kind], 4.0)))
 
     def somebody_decides(self) -> None:
-        able = [
-            (ask, by) for ask in list(self.open.values())[:20] for by in PEOPLE if by not in ask.not_by
-        ]
+        able = [(ask, by) for ask in list(self.open.values())[:20] for by in PEOPLE if by not in ask.not_by]
         if able:
             self.decide(*self.random.choice(able))
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from rollout_world import LABELS, SALT, START, World, a_case, an_answer, folded, opened, quick_policy
 
 from drivetrain.core.errors import LogError, UsageError
 from drivetrain.core.told_how import ToldHow
@@ -20,8 +21,6 @@ from drivetrain.rollout.machine import Machine
 from drivetrain.rollout.policy import Supervised
 from drivetrain.rollout.stage import Stage
 from drivetrain.rollout.way import HOW
-
-from rollout_world import LABELS, SALT, START, World, a_case, an_answer, folded, opened, quick_policy
 
 SEEDS = range(12)
 STEPS = 1_200
@@ -65,7 +64,9 @@ def test_random_worlds_come_through_every_stage(worlds: list[World]) -> None:
     }
 
 
-def test_no_model_acts_or_proposes_before_a_person_advanced_and_never_while_something_holds_it(worlds: list[World]) -> None:
+def test_no_model_acts_or_proposes_before_a_person_advanced_and_never_while_something_holds_it(
+    worlds: list[World],
+) -> None:
     for world in worlds:
         advanced: list[Turned] = []
         for event, stage, held in standings(world):
@@ -95,7 +96,7 @@ def test_silence_and_the_evidence_alone_never_advance(worlds: list[World]) -> No
             before = (machine.stage, machine.step)
             machine.take(event)
             after = (machine.stage, machine.step)
-            if before == after or isinstance(event, Turned) and event.by is not None or before[0] is Stage.BACKTEST:
+            if before == after or (isinstance(event, Turned) and event.by is not None) or before[0] is Stage.BACKTEST:
                 continue
             assert after[0] is Stage.ROLLED_BACK, f"{event} led from {before} to {after}"
             assert before[0] in order
@@ -371,7 +372,10 @@ def test_the_model_acts_on_a_share_that_grows_and_audits_are_blind() -> None:
 def test_a_scope_limits_what_the_model_may_do() -> None:
     policy = quick_policy()
     supervised = Supervised.model_validate(
-        {**policy.supervised.model_dump(), "scope": {"slices": {"site": ("north",)}, "labels": ("good",), "hours": (8, 20)}}
+        {
+            **policy.supervised.model_dump(),
+            "scope": {"slices": {"site": ("north",)}, "labels": ("good",), "hours": (8, 20)},
+        }
     )
     world = calm(supervised=supervised)
     at_stage(Stage.SUPERVISED, world)

@@ -28,6 +28,7 @@ from . import (
     labelling,
     monitoring,
     prediction,
+    retraining,
     rolling_out,
     serving,
     signing,
@@ -94,6 +95,7 @@ app.command("apply")(editing.apply)
 app.command("undo")(editing.undo)
 app.command("redo")(editing.redo)
 app.command("certify")(certifying.certify)
+app.command("retrain")(retraining.retrain)
 app.command("serve")(serving.serve)
 app.command("app")(handing_over.app_command)
 app.add_typer(monitoring.app, name="monitor")
