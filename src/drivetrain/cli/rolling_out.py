@@ -11,6 +11,7 @@ import typer
 from ..core.local_path import local_path
 from .flags import JsonFlag, NoGolden
 from .opened_store import WHERE, opened_store
+from .policies import policy_of
 from .rollout_log import export, verify
 from .rollout_plan import plan
 from .rollout_turns import advance, clear, end, named, pause, resume, rollback
@@ -18,8 +19,6 @@ from .rollouts_in_store import RolloutArgument, live_of, row_json
 
 if TYPE_CHECKING:
     from ..core.rollout_records import RolloutRow
-    from ..model.predictor import Predictor
-    from ..rollout.policy import Policy
     from ..store.sql_store import SqlStore
 
 app = typer.Typer(help="Roll a model out beside people, step by step.", no_args_is_help=True)
@@ -173,22 +172,6 @@ def status(rollout: RolloutArgument = None, store: StoreOption = None, json: Jso
 
 for _command in (advance, pause, resume, rollback, clear, end, export, verify):
     app.command()(_command)
-
-
-def policy_of(path: Path, bundle: Path, no_golden: bool) -> tuple[Policy, Predictor]:
-    """Read a policy, and load the bundle that it has to fit; the policy first, as it is read in no time.
-
-    Raises:
-        UsageError: the policy is none, or does not fit.
-        BundleError: the bundle cannot be trusted.
-    """
-    from ..model.predictor import load
-    from ..rollout.policy_file import check_fits, read_policy
-
-    policy = read_policy(path)
-    predictor = load(bundle, golden=not no_golden)
-    check_fits(policy, predictor.manifest.outputs, str(path))
-    return policy, predictor
 
 
 def _seen_in(store: SqlStore, bundle_id: str) -> tuple[str | None, tuple[str, ...]]:

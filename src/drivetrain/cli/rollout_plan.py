@@ -67,7 +67,7 @@ def plan(
     from ..rollout.planning.scores import Scores
     from ..rollout.planning.world import Assumed
     from .console import ConsoleProgress, print_json
-    from .rolling_out import policy_of
+    from .policies import policy_of
 
     daily, shares = per_day(traffic), dict(map(_shares, slices or ()))
     read, predictor = policy_of(policy, bundle, no_golden)
