@@ -17,7 +17,7 @@ COMMANDS = (
     *("monitor", "monitor watch", "monitor plan"),
     *("rollout", "rollout init", "rollout schema", "rollout plan", "rollout open", "rollout list", "rollout status"),
     *("rollout advance", "rollout pause", "rollout resume", "rollout rollback", "rollout clear", "rollout end"),
-    *("rollout export", "rollout verify"),
+    *("rollout promote", "rollout history", "rollout export", "rollout verify"),
     *("cases", "cases send", "cases decide", "cases outcomes"),
     *("store", "store info", "store migrate", "store export", "store labels", "store prune"),
     *("keys", "keys add", "keys list", "keys revoke"),

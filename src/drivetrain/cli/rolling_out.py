@@ -12,6 +12,7 @@ from ..core.local_path import local_path
 from .flags import JsonFlag, NoGolden
 from .opened_store import WHERE, opened_store
 from .policies import policy_of
+from .promoting import history, promote
 from .rollout_log import export, verify
 from .rollout_plan import plan
 from .rollout_turns import advance, clear, end, named, pause, resume, rollback
@@ -170,7 +171,7 @@ def status(rollout: RolloutArgument = None, store: StoreOption = None, json: Jso
         print_status(found)
 
 
-for _command in (advance, pause, resume, rollback, clear, end, export, verify):
+for _command in (advance, pause, resume, rollback, clear, end, promote, history, export, verify):
     app.command()(_command)
 
 
