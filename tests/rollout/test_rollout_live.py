@@ -235,6 +235,23 @@ def test_a_restart_goes_on_from_the_snapshot(
     assert again.status().to_json() == rollout.status().to_json(), "the curves too"
 
 
+def test_curves_have_a_bounded_number_of_points_up_to_now(clock: Clock) -> None:
+    store = MemoryStore()
+    begun(store)
+    rollout = live(store, clock)
+    for number in range(1, 1_501):
+        clock.move(minutes=1)
+        rollout.arrive(a_case(number, clock.now), an_answer())
+    curves = {(one.gate, one.slice): one for one in rollout.status().curves}
+    cases = curves["cases", None]
+    numbers = [point.n for point in cases.points]
+    assert numbers == sorted(numbers)
+    assert (numbers[0], numbers[1], numbers[-1]) == (25, 50, 1_500)
+    assert 30 < len(numbers) < 60
+    assert cases.points[-1].at == clock.now
+    assert ("latency", "site=north") in curves
+
+
 def test_a_snapshot_that_cannot_be_read_costs_time_only(store: RolloutStore, clock: Clock) -> None:
     begun(store)
     rollout = live(store, clock)
