@@ -29,6 +29,7 @@ from . import (
     monitoring,
     prediction,
     retraining,
+    rolling_out,
     serving,
     signing,
     storing,
@@ -98,6 +99,7 @@ app.command("retrain")(retraining.retrain)
 app.command("serve")(serving.serve)
 app.command("app")(handing_over.app_command)
 app.add_typer(monitoring.app, name="monitor")
+app.add_typer(rolling_out.app, name="rollout")
 app.add_typer(cases.app, name="cases")
 app.add_typer(storing.app, name="store")
 app.add_typer(storing.keys_app, name="keys")
