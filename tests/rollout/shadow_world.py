@@ -84,7 +84,7 @@ class Line:
     def step(self) -> None:
         self.clock.move(seconds=self.random.expovariate(1 / 60))
         doing = self.random.choices((self.arrive, self.review, self.outcome, self.tick), weights=(30, 60, 1, 9))[0]
-        doing()  # type: ignore[operator]  # each may be called without anything
+        doing()
 
     def outcome(self) -> None:
         if self.truths:
