@@ -70,12 +70,12 @@ def reviewers(store: Path | str, *names: str) -> list[Key]:
         kept.close()
 
 
-def sender(store: Path) -> Key:
+def sender(store: Path | str) -> Key:
     """Headers with a new key that may send cases."""
     return with_keys(store, Role.PREDICT)[0]
 
 
-def admin(store: Path) -> Key:
+def admin(store: Path | str) -> Key:
     """Headers with a new key that may turn a rollout."""
     return with_keys(store, Role.ADMIN)[0]
 
