@@ -16,6 +16,7 @@ from .._version import __version__
 from ..core.errors import DrivetrainError
 from ..core.scratch import sweep
 from . import (
+    backtesting,
     bundles,
     caching,
     cases,
@@ -95,6 +96,7 @@ app.command("apply")(editing.apply)
 app.command("undo")(editing.undo)
 app.command("redo")(editing.redo)
 app.command("certify")(certifying.certify)
+app.command("backtest")(backtesting.backtest)
 app.command("retrain")(retraining.retrain)
 app.command("serve")(serving.serve)
 app.command("app")(handing_over.app_command)
