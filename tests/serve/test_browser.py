@@ -11,7 +11,7 @@ from held import MakeClient
 from running import form, jpeg
 from starlette.testclient import TestClient
 
-from drivetrain.serve import application
+from drivetrain.serve.http import console
 from drivetrain.serve.http.browser import (
     CONSOLE_POLICY,
     IMAGE_POLICY,
@@ -264,7 +264,7 @@ def test_what_a_route_says_itself_stands() -> None:
 
 
 def test_pages_that_are_not_built_say_so(make_client: MakeClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(application, "read_static", dict)
+    monkeypatch.setattr(console, "read_static", dict)
     answer = make_client().get("/")
     assert answer.status_code == 200
     assert "have not been built" in answer.text

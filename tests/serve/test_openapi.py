@@ -147,6 +147,28 @@ CONTRACT = {
     "post /v1/monitor/alarms/{alarm_id}/clear",
     "get /v1/monitor/clusters",
     "get /metrics",
+    "post /v1/cases",
+    "get /v1/cases",
+    "get /v1/cases/{case_id}",
+    "post /v1/cases/{case_id}/decision",
+    "post /v1/cases/{case_id}/outcome",
+    "get /v1/reviews/next",
+    "get /v1/reviews/grid",
+    "get /v1/reviews/summary",
+    "post /v1/reviews/undo",
+    "post /v1/reviews/{review_id}",
+    "post /v1/reviews/{review_id}/skip",
+    "get /v1/reviews/{review_id}/images/{number}",
+    "get /v1/rollouts",
+    "get /v1/rollouts/{name}",
+    "get /v1/rollouts/{name}/log",
+    "get /v1/rollouts/{name}/log.jsonl",
+    "post /v1/rollouts/{name}/advance",
+    "post /v1/rollouts/{name}/pause",
+    "post /v1/rollouts/{name}/resume",
+    "post /v1/rollouts/{name}/rollback",
+    "post /v1/rollouts/{name}/clear",
+    "post /v1/rollouts/{name}/end",
 }
 
 
@@ -165,7 +187,7 @@ def test_every_operation_is_explained(document: dict[str, Any]) -> None:
 
 def test_every_body_has_a_schema(document: dict[str, Any]) -> None:
     for method, path, operation in operations(document):
-        if method == "post" and not path.endswith("/reload"):
+        if method == "post" and not path.endswith(("/reload", "/undo", "/skip")):
             content = operation["requestBody"]["content"]
             assert operation["requestBody"]["required"] is True
             assert content
@@ -259,6 +281,8 @@ def test_what_is_answered_is_what_is_documented(
         "number": "0",
         "row": "0",
         "alarm_id": "x",
+        "case_id": "x",
+        "review_id": "x",
     }
     for method, path, _ in operations(document):
         if method != "get":
@@ -313,7 +337,7 @@ def test_refusals_for_keys_are_documented(make_client: MakeClient, document: dic
     (key,) = with_keys(tmp_path / "store.db", Role.PREDICT, per_minute=1)
     client = make_client()
     values = {
-        **dict.fromkeys(("version", "record_id", "sha256", "alarm_id"), "x"),
+        **dict.fromkeys(("version", "record_id", "sha256", "alarm_id", "case_id", "review_id"), "x"),
         "name": "farben",
         "number": "0",
         "row": "0",

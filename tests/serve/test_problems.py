@@ -202,6 +202,7 @@ CASES: Mapping[str, Case] = {
     "not-found: image": Case(sent("GET", f"/v1/inputs/{'0' * 64}")),
     "method-not-allowed": Case(sent("DELETE", "/v1/models")),
     "conflict": Case(_told_twice),
+    "not-now": Case(sent("GET", "/v1/reviews/next")),
     "timeout": Case(_slow, {"upload_s": 0.2}),
     "too-large: images": Case(lambda here: here.predict(jpeg(1), jpeg(2), jpeg(3)), {"max_images": 2}),
     "too-large: bytes": Case(lambda here: here.predict(b"x" * (1 << 20)), {"max_body_mb": 1}),

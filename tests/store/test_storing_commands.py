@@ -50,7 +50,8 @@ def filled(place: str) -> str:
 def test_info_says_what_is_there(filled: str) -> None:
     found = document("store", "info", filled)
     assert (found["records"], found["images"], found["keys"], found["exact"]) == (5, 5, 0, True)
-    assert found == document("store", "info", "--store", filled)
+    again = document("store", "info", "--store", filled)
+    assert found | {"bytes": 0} == again | {"bytes": 0}  # a database tidies itself up between two looks
     assert "5 predictions, 5 images" in run("store", "info", filled)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from ..core.told_how import ToldHow
 from .events import ReviewKind, Turn
@@ -21,6 +22,8 @@ class Ask:
     """The labels to be shown, in their order: the proposal of a ``confirm``, the two answers of an ``adjudicate``."""
     not_by: tuple[str, ...] = ()
     """People who must not do it, since they have decided this case already."""
+    due: datetime | None = None
+    """The moment by which the case has to be decided."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,10 +19,8 @@ class HoldKind(StrEnum):
     """A monitor's alarm: released when a person clears that alarm."""
     QUIET = "quiet"
     """No case, or no label, for too long."""
-    AUDITED_ERROR = "audited-error"
-    """The e-CUSUM of audited errors has passed the policy's level of pausing."""
-    SAMPLE_RATIO = "sample-ratio"
-    """The shares in which cases were assigned are not those of the policy."""
+    EVIDENCE = "evidence"
+    """The evidence itself: errors among audited cases, or shares of assignment that are not those of the policy."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ class GateReading:
 
     gate: str
     """A code that never changes: ``non-inferior``, ``risk``, ``override-rate``, ``out-of-domain``, ``latency``, ``cases``,
-    ``days``, ``sample-ratio``, ``alarms``, ``unresolved``, ``automation-bias``, ``seeded``."""
+    ``audits``, ``days``, ``sample-ratio``, ``alarms``, ``unresolved``, ``automation-bias``, ``seeded``."""
     slice: str | None
     """``site=north``; None: all cases together."""
     value: float | None

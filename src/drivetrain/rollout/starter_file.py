@@ -23,6 +23,7 @@ SAID: Mapping[tuple[str, ...], str] = {
 
 EXAMPLES: Mapping[tuple[str, ...], str] = {
     ("cases", "slices"): 'slices = ["site", "camera"]',
+    ("cases", "most_a_day"): "most_a_day = 400",
     ("supervised", "scope", "slices"): 'slices = { site = ["north"] }',
     ("supervised", "scope", "hours"): "hours = [6, 18]",
 }

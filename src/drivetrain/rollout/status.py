@@ -112,7 +112,7 @@ class Harm:
     audit_share: float
     """The share of acted cases that are audited just now."""
     audits: int
-    """Audits until the rollback, as a median, where the error jumps from half the healthy rate to ``error``."""
+    """Audits until the rollback, about, where the error jumps to ``error``."""
     acted: int
     """Acted cases in that time: audits over their share."""
     error: float

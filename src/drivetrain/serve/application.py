@@ -16,13 +16,13 @@ from starlette.types import ASGIApp
 from .._version import __version__
 from ..core.records import Role
 from .http import tracing
-from .http.console import console_routes, read_static
+from .http.console import console_routes
 from .http.envelope import Envelope
 from .http.express import Express
 from .http.handlers import document, handle_problems
 from .http.metrics import CONTENT_TYPE, monitor_metrics
 from .http.problems import documented
-from .routes import explanation, open_inference, prediction, truths
+from .routes import cases, explanation, open_inference, prediction, reviews, rollouts, truths
 from .routes.catalogue import catalogue_routes
 from .routes.history import history_routes
 from .routes.monitor import monitor_routes
@@ -33,6 +33,7 @@ from .server import Server
 from .work.alarms import ALARMS_S
 from .work.background import apart
 from .work.forgetting import FORGET_S, Forgetting
+from .work.rollout_metrics import rollout_metrics
 
 # Seconds between two readings of the keys.
 KEYS_S = 2.0
@@ -58,7 +59,12 @@ def create_app(server: Server) -> FastAPI:
         redirect_slashes=False,
     )
     predict = prediction.Predict(server)
-    app.add_middleware(Envelope, open_to_all=lambda: server.guard.open_to_all, finished=server.metrics.request)
+    app.add_middleware(
+        Envelope,
+        open_to_all=lambda: server.guard.open_to_all,
+        finished=server.metrics.request,
+        check=server.sight.check,
+    )
     handle_problems(app)
     for router in (
         prediction.prediction_routes(predict),
@@ -68,13 +74,16 @@ def create_app(server: Server) -> FastAPI:
         monitor_routes(server),
         truths.truth_routes(server),
         sample_routes(server),
+        cases.case_routes(server),
+        reviews.review_routes(server),
+        rollouts.rollout_routes(server),
         open_inference.health_routes(server),
         open_inference.inference_routes(server),
     ):
         app.include_router(router)
-    app.include_router(whoami_routes(server.guard))
+    app.include_router(whoami_routes(server.guard, blind=server.sight.is_blind))
     _own_routes(app, server)
-    app.include_router(console_routes(read_static()))
+    app.include_router(console_routes(server.files))
     app.openapi = lambda: openapi(app)  # type: ignore[method-assign]  # the way FastAPI documents
     tracing.instrument(app)
     return app
@@ -85,7 +94,10 @@ def front(app: FastAPI, server: Server) -> ASGIApp:
     if tracing.is_traced(app):
         return app
     envelope = Envelope(
-        prediction.Predict(server), open_to_all=lambda: server.guard.open_to_all, finished=server.metrics.request
+        prediction.Predict(server),
+        open_to_all=lambda: server.guard.open_to_all,
+        finished=server.metrics.request,
+        check=server.sight.check,
     )
     return Express(app, envelope)
 
@@ -100,7 +112,8 @@ def _own_routes(app: FastAPI, server: Server) -> None:
         responses={200: {"content": {"text/plain": {}}}, **documented("unauthorized", "forbidden")},
     )
     async def metrics() -> Response:
-        """Requests, latency, queue, batches, verdicts, store, alarms."""
+        """Requests, latency, queue, batches, verdicts, store, alarms, rollouts."""
+        live = await asyncio.to_thread(rollout_metrics, server.rollouts, server.store)
         refused = sum(model.problem is not None for model in server.shelf.models)
         page = server.metrics.page(
             len(server.engine.queue),
@@ -108,7 +121,7 @@ def _own_routes(app: FastAPI, server: Server) -> None:
             refused,
             stuck_s=server.stuck_s(),
             pictures_bytes=server.pictures.budget.held,
-            monitors=monitor_metrics(server.alarms.standing.alarms, server.monitoring.lags()),
+            now=[*monitor_metrics(server.alarms.standing.alarms, server.monitoring.lags()), *live],
         )
         return Response(page, media_type=CONTENT_TYPE)
 
@@ -121,6 +134,7 @@ def _lifespan(server: Server) -> Callable[[FastAPI], Any]:
             asyncio.create_task(_every(ALARMS_S, lambda: asyncio.to_thread(server.alarms.refresh))),
         ]
         server.monitoring.start()
+        server.rollouts.start()
         if server.webhook is not None:
             server.webhook.start()
         if server.settings.retention.days is not None or not server.settings.retention.keeps_input:
@@ -142,6 +156,7 @@ def _lifespan(server: Server) -> Callable[[FastAPI], Any]:
                 with suppress(asyncio.CancelledError):
                     await task
             await asyncio.to_thread(server.engine.close)
+            await asyncio.to_thread(server.rollouts.close)
             await asyncio.to_thread(server.monitoring.close)
             if server.webhook is not None:
                 await asyncio.to_thread(server.webhook.close)
@@ -168,5 +183,6 @@ async def _every(seconds: float, work: Callable[[], Awaitable[None]], *, at_once
 
 def openapi(app: FastAPI) -> dict[str, Any]:
     """The OpenAPI document of the server."""
-    own = (*prediction.SCHEMAS, *explanation.SCHEMAS, *open_inference.SCHEMAS, *truths.SCHEMAS, ClearBody)
+    told = (prediction, explanation, open_inference, truths, cases, reviews, rollouts)
+    own = (*(form for routes in told for form in routes.SCHEMAS), ClearBody)
     return document(app, own, keyless=("/v2/health", "/v1/whoami"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from starlette.requests import Request
@@ -15,12 +15,14 @@ from .http.metrics import Metrics
 from .http.problems import Problem
 from .served import NoSuchModel, ServedModel, Shelf
 from .settings import Settings
+from .sight import Sight
 from .work.alarms import Alarms
 from .work.engine import Engine
 from .work.ledger import Ledger
 from .work.memory_shares import MemoryShares
 from .work.monitoring import Monitoring
 from .work.pictures import Pictures
+from .work.rollouts import Rollouts
 from .work.webhook import Webhook
 
 # A server says that it is not ready after so many seconds in which no image got through. The largest picture that may be sent
@@ -44,6 +46,10 @@ class Server:
     pictures: Pictures
     alarms: Alarms
     monitoring: Monitoring
+    rollouts: Rollouts
+    sight: Sight
+    files: Mapping[str, tuple[bytes, str]]
+    """The console's files, see `read_static`."""
     webhook: Webhook | None = None
     state: State = field(default_factory=lambda: State())
 

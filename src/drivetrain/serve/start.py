@@ -98,13 +98,16 @@ def _assembled(
     webhook: Webhook | None,
 ) -> Server:
     from .http.body import BodyReader
+    from .http.console import read_static
     from .server import Server
+    from .sight import Sight
     from .work.alarms import Alarms
     from .work.engine import Engine
     from .work.keeping import Keeping
     from .work.ledger import Ledger
     from .work.monitoring import Monitoring
     from .work.pictures import Pictures
+    from .work.rollouts import Rollouts
 
     pictures = Pictures(MemoryBudget(memory.pictures), settings.limits.pixels)
     ledger = Ledger(store, metrics.lag)
@@ -112,6 +115,7 @@ def _assembled(
     alarms = Alarms(store, settings.on_alarm)
     monitoring = Monitoring(store, lambda: shelf.models, alarms, webhook=webhook)
     ledger.stored = monitoring.wake
+    rollouts, files = Rollouts(store, shelf, alarms, told=monitoring.wake), read_static()
     return Server(
         settings=settings,
         shelf=shelf,
@@ -125,6 +129,9 @@ def _assembled(
         pictures=pictures,
         alarms=alarms,
         monitoring=monitoring,
+        rollouts=rollouts,
+        sight=Sight(guard, lambda: rollouts.live, files),
+        files=files,
         webhook=webhook,
     )
 

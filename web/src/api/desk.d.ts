@@ -1058,10 +1058,10 @@ export interface components {
         };
         /**
          * ToldHow
-         * @description The way in which a person came to a right answer. One told with the model's answer in sight is no test of the model.
+         * @description The way in which an answer came about. One told with the model's answer in sight is no test of the model.
          * @enum {string}
          */
-        ToldHow: "blind" | "assisted" | "adjudicated";
+        ToldHow: "blind" | "assisted" | "adjudicated" | "outcome" | "model";
         /**
          * WhoAmI
          * @description What the caller may do.
@@ -1075,6 +1075,11 @@ export interface components {
             /** Version */
             version: string;
             desk: components["schemas"]["DeskInfo"] | null;
+            /**
+             * Blind
+             * @description A rollout is live, and this key reaches the review queue and nothing else
+             */
+            blind: boolean;
         };
         /**
          * AuditBody

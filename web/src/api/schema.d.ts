@@ -431,6 +431,435 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/cases": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * One case by its key
+         * @description What has become of it.
+         */
+        get: operations["by_key_v1_cases_get"];
+        put?: never;
+        /**
+         * Send a case that needs a decision
+         * @description Its images as a form or as base64 in JSON. The model answers the first, and whether a person decides, sees that answer
+         *     or not, is up to the rollout. Sent again with the same key it is the same case, and the answer what has become of it;
+         *     another case under that key is a conflict.
+         */
+        post: operations["send_v1_cases_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/cases/{case_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * One case
+         * @description What has become of it.
+         */
+        get: operations["by_id_v1_cases__case_id__get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/cases/{case_id}/decision": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Tell the decision of a person who decides elsewhere
+         * @description For people who decide in another system, where they do not see the model's answer. It is final at once. A case of
+         *     which a proposal of the model is to be confirmed is decided in the queue.
+         */
+        post: operations["decide_v1_cases__case_id__decision_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/cases/{case_id}/outcome": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Tell what turned out about a case
+         * @description A laboratory's finding, a returned part: it is evidence on people and model alike, and changes no decision.
+         */
+        post: operations["outcome_v1_cases__case_id__outcome_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/reviews/next": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The next review
+         * @description It is leased: nobody else is given it until it is answered, put back, or the lease has ended. Whoever asks again
+         *     without answering is given the same one. The order is by due time, then by chance, and never by what a model says.
+         */
+        get: operations["following_v1_reviews_next_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/reviews/grid": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Several reviews at once
+         * @description As the next one, several times. Each is leased.
+         */
+        get: operations["grid_v1_reviews_grid_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/reviews/undo": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Take back the last decision
+         * @description This person's last one, as long as it can be undone. Its review is this person's again.
+         */
+        post: operations["undo_v1_reviews_undo_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/reviews/summary": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The queue in numbers
+         * @description What waits, and this person's own part; nothing of the model.
+         */
+        get: operations["summary_v1_reviews_summary_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/reviews/{review_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Answer a review
+         * @description It is taken down, and becomes final when it can no longer be undone. The answer waits for nothing that depends on what
+         *     the model said.
+         */
+        post: operations["answer_v1_reviews__review_id__post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/reviews/{review_id}/skip": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Put a review back
+         * @description Undecided; somebody else may be given it at once. Name it in `skip` of the next question, or it comes again.
+         */
+        post: operations["skip_v1_reviews__review_id__skip_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/reviews/{review_id}/images/{number}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * An image of the case
+         * @description For the person who holds the review's lease or has just answered it. Neither name nor hash comes along.
+         */
+        get: operations["image_v1_reviews__review_id__images__number__get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/rollouts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * All rollouts
+         * @description Those that have ended too, the newest first.
+         */
+        get: operations["rollouts_v1_rollouts_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/rollouts/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Where a rollout stands
+         * @description Its stage, what it takes to advance, and all that is known of the model, of people and of the queue.
+         */
+        get: operations["status_v1_rollouts__name__get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/rollouts/{name}/log": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * A rollout's log
+         * @description Who, what, when and why, in the order in which it happened. Each line's hash covers all before it.
+         */
+        get: operations["lines_v1_rollouts__name__log_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/rollouts/{name}/log.jsonl": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * A rollout's log as a file
+         * @description All of it, which `drivetrain rollout verify` checks by itself.
+         */
+        get: operations["download_v1_rollouts__name__log_jsonl_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/rollouts/{name}/advance": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Advance to the next stage or step
+         * @description Where its gates let it; else the answer says every reason.
+         */
+        post: operations["advance_rollout_v1_rollouts__name__advance_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/rollouts/{name}/pause": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Pause
+         * @description The model neither proposes nor acts from now on; people decide blind. Evidence stands.
+         */
+        post: operations["pause_rollout_v1_rollouts__name__pause_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/rollouts/{name}/resume": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Go on
+         * @description Releases what paused it; not while an alarm stands, which has to be cleared first.
+         */
+        post: operations["resume_rollout_v1_rollouts__name__resume_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/rollouts/{name}/rollback": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Roll back
+         * @description Latched: the model decides nothing until a person clears it.
+         */
+        post: operations["rollback_rollout_v1_rollouts__name__rollback_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/rollouts/{name}/clear": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Clear a rollback
+         * @description Back to parallel, with fresh evidence.
+         */
+        post: operations["clear_rollout_v1_rollouts__name__clear_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/rollouts/{name}/end": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * End
+         * @description For good; reviewers may see predictions again.
+         */
+        post: operations["end_rollout_v1_rollouts__name__end_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v2/health/live": {
         parameters: {
             query?: never;
@@ -640,7 +1069,7 @@ export interface paths {
         };
         /**
          * Prometheus metrics
-         * @description Requests, latency, queue, batches, verdicts, store, alarms.
+         * @description Requests, latency, queue, batches, verdicts, store, alarms, rollouts.
          */
         get: operations["metrics_metrics_get"];
         put?: never;
@@ -688,6 +1117,20 @@ export interface components {
             coverage: number;
             /** @description Null for a convention */
             bound: components["schemas"]["BoundAnswer"] | null;
+        };
+        /**
+         * AgreementAnswer
+         * @description How far people agree on cases that two of them decided blind: Cohen's kappa, with its interval.
+         */
+        AgreementAnswer: {
+            /** Kappa */
+            kappa: number | null;
+            /** Low */
+            low: number | null;
+            /** High */
+            high: number | null;
+            /** N */
+            n: number;
         };
         /**
          * AlarmAnswer
@@ -872,6 +1315,24 @@ export interface components {
             labelled: number | null;
         };
         /**
+         * CaseAnswer
+         * @description A case as its sender may know it: nothing of the model's answer, but where that is the decision.
+         */
+        CaseAnswer: {
+            /** Id */
+            id: string;
+            /** Key */
+            key: string;
+            /** Rollout */
+            rollout: string;
+            /**
+             * Status
+             * @enum {string}
+             */
+            status: "waiting" | "decided";
+            decision: components["schemas"]["DecisionAnswer"] | null;
+        };
+        /**
          * CertificateAnswer
          * @description Whether a bundle's certificate stands.
          */
@@ -883,6 +1344,37 @@ export interface components {
             stands: boolean;
             /** Text */
             text: string;
+        };
+        /**
+         * ChangedAnswer
+         * @description What the model would have changed, or changed, on certified cases that a person decided blind.
+         */
+        ChangedAnswer: {
+            /** Compared */
+            compared: number;
+            /**
+             * Discordant
+             * @description Person and model differ
+             */
+            discordant: number;
+            /**
+             * Model Right
+             * @description Discordant, and the adjudicator or the outcome sided with the model
+             */
+            model_right: number;
+            /** Person Right */
+            person_right: number;
+            /** Neither */
+            neither: number;
+            /** Cannot Tell */
+            cannot_tell: number;
+            /** Unresolved */
+            unresolved: number;
+            /**
+             * Both Wrong
+             * @description Both agree, and the adjudicator or the outcome said otherwise
+             */
+            both_wrong: number;
         };
         /**
          * ClusterAnswer
@@ -963,6 +1455,95 @@ export interface components {
             text: string;
         };
         /**
+         * CountsAnswer
+         * @description Counts of cases since the rollout was opened.
+         */
+        CountsAnswer: {
+            /** Arrived */
+            arrived: number;
+            /**
+             * Waiting
+             * @description Nobody has decided them yet
+             */
+            waiting: number;
+            /**
+             * Blind
+             * @description Decided by people without sight of the model's answer
+             */
+            blind: number;
+            /**
+             * Assisted
+             * @description Decided by people who saw the model's proposal
+             */
+            assisted: number;
+            /**
+             * Acted
+             * @description Decided by the model
+             */
+            acted: number;
+            /**
+             * Undecided
+             * @description Nobody could tell
+             */
+            undecided: number;
+            /**
+             * Certified
+             * @description The model's own policy lets its answer stand
+             */
+            certified: number;
+            /** Out Of Domain */
+            out_of_domain: number;
+            /** Seeded */
+            seeded: number;
+            /**
+             * Final
+             * @description Evidence is complete, or counted worst-case
+             */
+            final: number;
+            /**
+             * Unresolved
+             * @description Final, as nobody resolved them in time
+             */
+            unresolved: number;
+            /**
+             * Cannot Tell
+             * @description Final, and somebody who was asked could not tell
+             */
+            cannot_tell: number;
+        };
+        /**
+         * CurveAnswer
+         * @description The way of a gate over time.
+         */
+        CurveAnswer: {
+            /** Gate */
+            gate: string;
+            /** Slice */
+            slice: string | null;
+            /** Threshold */
+            threshold: number;
+            /** Points */
+            points: components["schemas"]["PointAnswer"][];
+        };
+        /**
+         * DecisionAnswer
+         * @description The decision that takes effect.
+         */
+        DecisionAnswer: {
+            /**
+             * Label
+             * @description null: whoever decided could not tell
+             */
+            label: string | null;
+            /** @description model: the model acted by itself, which it does in the stage `expanding` only */
+            how: components["schemas"]["ToldHow"];
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+        };
+        /**
          * DeskInfo
          * @description The desk that the console shows in place of a prediction server's pages.
          */
@@ -1040,6 +1621,28 @@ export interface components {
              * @description Independent images behind the p-values
              */
             calibrated_on: number;
+        };
+        /**
+         * GateVerdict
+         * @description The outcome of a gate just now.
+         * @enum {string}
+         */
+        GateVerdict: "pass" | "fail" | "not-yet";
+        /**
+         * HarmAnswer
+         * @description The harm to be expected until a fault is found: errors of acted cases between the fault and the rollback.
+         */
+        HarmAnswer: {
+            /** Audit Share */
+            audit_share: number;
+            /** Audits */
+            audits: number;
+            /** Acted */
+            acted: number;
+            /** Error */
+            error: number;
+            /** Errors */
+            errors: number;
         };
         /**
          * HeatMapAnswer
@@ -1169,6 +1772,30 @@ export interface components {
             searched_to: string | null;
         };
         /**
+         * HoldAnswer
+         * @description A reason for which a rollout is paused; it runs on when the last of them is released.
+         */
+        HoldAnswer: {
+            kind: components["schemas"]["HoldKind"];
+            /** Words */
+            words: string;
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** Alarm Id */
+            alarm_id: string | null;
+            /** By */
+            by: string | null;
+        };
+        /**
+         * HoldKind
+         * @description The thing that holds a rollout; all but alarms are released when a person resumes it.
+         * @enum {string}
+         */
+        HoldKind: "person" | "alarm" | "quiet" | "evidence";
+        /**
          * InferAnswer
          * @description The body of an inference answer.
          */
@@ -1219,6 +1846,35 @@ export interface components {
         };
         JsonValue: unknown;
         /**
+         * LineAnswer
+         * @description A line of the log.
+         */
+        LineAnswer: {
+            /** Number */
+            number: number;
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** Case Id */
+            case_id: string | null;
+            /**
+             * Event
+             * @description What happened
+             */
+            event: {
+                [key: string]: unknown;
+            };
+            /** Before */
+            before: string;
+            /**
+             * Hash
+             * @description SHA-256 over the hash of the line before, the number, and the event's canonical JSON
+             */
+            hash: string;
+        };
+        /**
          * LinksAnswer
          * @description Where the bundle's files are.
          */
@@ -1229,6 +1885,16 @@ export interface components {
             card: string | null;
             /** Report */
             report: string | null;
+        };
+        /**
+         * LogAnswer
+         * @description Lines of the log, in order; ``next`` goes on behind them, null at the end.
+         */
+        LogAnswer: {
+            /** Lines */
+            lines: components["schemas"]["LineAnswer"][];
+            /** Next */
+            next: number | null;
         };
         /**
          * Metadata
@@ -1471,6 +2137,38 @@ export interface components {
             progress: components["schemas"]["ProgressAnswer"];
         };
         /**
+         * NextAnswer
+         * @description The place an advance leads to.
+         */
+        NextAnswer: {
+            stage: components["schemas"]["Stage"];
+            /** Step */
+            step: number;
+        };
+        /**
+         * NextReview
+         * @description The next review; null where nothing waits for this person.
+         */
+        NextReview: {
+            review: components["schemas"]["ReviewAnswer"] | null;
+        };
+        /**
+         * OverridesAnswer
+         * @description Proposals that one person, or all in one slice, confirmed or overrode.
+         */
+        OverridesAnswer: {
+            /** By */
+            by: string | null;
+            /** Slice */
+            slice: string | null;
+            /** Proposed */
+            proposed: number;
+            /** Overridden */
+            overridden: number;
+            /** Cannot Tell */
+            cannot_tell: number;
+        };
+        /**
          * ParityAnswer
          * @description How closely this machine reproduces the bundle's golden answers.
          */
@@ -1479,6 +2177,23 @@ export interface components {
             images: number;
             /** Max Probability */
             max_probability: number;
+        };
+        /**
+         * PointAnswer
+         * @description A reading at an earlier moment.
+         */
+        PointAnswer: {
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** N */
+            n: number;
+            /** Value */
+            value: number | null;
+            /** Bound */
+            bound: number | null;
         };
         /**
          * PredictAnswer
@@ -1574,6 +2289,58 @@ export interface components {
             problem: string | null;
         };
         /**
+         * QueueAnswer
+         * @description Reviews of one kind.
+         */
+        QueueAnswer: {
+            /**
+             * Open
+             * @default 0
+             */
+            open: number;
+            /**
+             * Leased
+             * @default 0
+             */
+            leased: number;
+            /**
+             * Held
+             * @default 0
+             */
+            held: number;
+            /**
+             * Overdue
+             * @default 0
+             */
+            overdue: number;
+        };
+        /**
+         * QueueCount
+         * @description How many reviews of a kind there are.
+         */
+        QueueCount: {
+            /**
+             * Open
+             * @description Nobody has decided them
+             */
+            open: number;
+            /**
+             * Leased
+             * @description Those of them that somebody looks at
+             */
+            leased: number;
+            /**
+             * Held
+             * @description Decided, and can still be undone
+             */
+            held: number;
+            /**
+             * Overdue
+             * @description Those of the open whose due time has passed
+             */
+            overdue: number;
+        };
+        /**
          * RateAnswer
          * @description A share of votes with its 95 % interval; a source has one vote a minute.
          */
@@ -1591,6 +2358,45 @@ export interface components {
             count: number;
             /** N */
             n: number;
+        };
+        /**
+         * ReadingAnswer
+         * @description A gate, of everything or of one slice: what is known, against what has to be shown.
+         */
+        ReadingAnswer: {
+            /**
+             * Gate
+             * @description Names the gate, and never changes
+             * @example non-inferior
+             */
+            gate: string;
+            /**
+             * Slice
+             * @description `site=north`; null: all cases together
+             */
+            slice: string | null;
+            /** Value */
+            value: number | null;
+            /**
+             * Bound
+             * @description The one-sided confidence bound held against the threshold, valid at any time
+             */
+            bound: number | null;
+            /** Threshold */
+            threshold: number;
+            /**
+             * N
+             * @description The cases, or labelled units, it rests on
+             */
+            n: number;
+            verdict: components["schemas"]["GateVerdict"];
+            /**
+             * Expected More
+             * @description Labelled cases to be expected until it passes; null: unknown, or none
+             */
+            expected_more: number | null;
+            /** Words */
+            words: string;
         };
         /**
          * ReasonAnswer
@@ -1639,11 +2445,201 @@ export interface components {
             total_ms: number;
         };
         /**
+         * ReviewAnswer
+         * @description One thing that is asked of a person about a case.
+         */
+        ReviewAnswer: {
+            /** Id */
+            id: string;
+            /** Rollout */
+            rollout: string;
+            /** @description decide: no answer is in sight; confirm: `shown` is the model's proposal; adjudicate: `shown` are two answers in random order, of which nobody is told whose they are */
+            kind: components["schemas"]["ReviewKind"];
+            /**
+             * Shown
+             * @description Answers to be shown, in this order; empty for `decide`
+             */
+            shown: string[];
+            /**
+             * Labels
+             * @description All that may be answered, in the model's order
+             */
+            labels: string[];
+            case: components["schemas"]["ReviewedCase"];
+            /**
+             * Lease Until
+             * Format: date-time
+             * @description Until then nobody else is given it; later it may come back to the queue
+             */
+            lease_until: string;
+            /**
+             * Left Today
+             * @description Reviews that this person may still be given today; null: no limit
+             */
+            left_today: number | null;
+            /**
+             * Done Today
+             * @description Reviews that this person has done since midnight, UTC
+             */
+            done_today: number;
+        };
+        /**
+         * ReviewDone
+         * @description A decision that was taken down. It can be undone until `undo_until`, and until the person's next decision.
+         */
+        ReviewDone: {
+            /** Id */
+            id: string;
+            /**
+             * Undo Until
+             * Format: date-time
+             */
+            undo_until: string;
+        };
+        /**
+         * ReviewGrid
+         * @description Several reviews at once, each leased; empty where nothing waits for this person.
+         */
+        ReviewGrid: {
+            /** Reviews */
+            reviews: components["schemas"]["ReviewAnswer"][];
+        };
+        /**
+         * ReviewKind
+         * @description The thing a person is asked to do with a case.
+         * @enum {string}
+         */
+        ReviewKind: "decide" | "confirm" | "adjudicate";
+        /**
+         * ReviewSkipped
+         * @description A review that was put back.
+         */
+        ReviewSkipped: {
+            /** Id */
+            id: string;
+        };
+        /**
+         * ReviewSummary
+         * @description The queue, and this person's own part of it; nothing of the model.
+         */
+        ReviewSummary: {
+            /** Rollout */
+            rollout: string;
+            /**
+             * By
+             * @description The name under which this person's decisions are kept
+             */
+            by: string;
+            /** By Kind */
+            by_kind: {
+                [key: string]: components["schemas"]["QueueCount"];
+            };
+            /**
+             * Overdue
+             * @description Reviews of all kinds whose due time has passed
+             */
+            overdue: number;
+            /**
+             * Left Today
+             * @description Reviews that this person may still be given today; null: no limit
+             */
+            left_today: number | null;
+            /**
+             * Done Today
+             * @description Reviews that this person has done since midnight, UTC
+             */
+            done_today: number;
+            /** @description null where fewer than two cases were decided by two people */
+            agreement: components["schemas"]["AgreementAnswer"] | null;
+        };
+        /**
+         * ReviewUndone
+         * @description The review whose decision was taken back; it is this person's again.
+         */
+        ReviewUndone: {
+            review: components["schemas"]["ReviewAnswer"];
+        };
+        /**
+         * ReviewedCase
+         * @description What a person sees of a case.
+         */
+        ReviewedCase: {
+            /** Metadata */
+            metadata: {
+                [key: string]: string | number | boolean;
+            };
+            /** Slices */
+            slices: {
+                [key: string]: string;
+            };
+            /** Due */
+            due: string | null;
+            /**
+             * Images
+             * @description Addresses of its images, which the same key may ask for
+             */
+            images: string[];
+        };
+        /**
          * Role
          * @description What a key may do; each may do what those before it may.
          * @enum {string}
          */
         Role: "predict" | "review" | "admin";
+        /**
+         * RolloutAnswer
+         * @description A rollout, as lists show it.
+         */
+        RolloutAnswer: {
+            /** Id */
+            id: string;
+            /** Name */
+            name: string;
+            /** Model */
+            model: string;
+            /** Bundle Id */
+            bundle_id: string;
+            stage: components["schemas"]["Stage"];
+            /**
+             * Step
+             * @description The place in the policy's steps of expanding, from 0
+             */
+            step: number;
+            /** Paused */
+            paused: boolean;
+            /**
+             * Opened At
+             * Format: date-time
+             */
+            opened_at: string;
+            /** Live */
+            live: boolean;
+            /**
+             * Served
+             * @description This server serves its bundle, so that it takes cases here
+             */
+            served: boolean;
+            /**
+             * Shadow Of
+             * @description The id of the rollout whose cases it reads along
+             */
+            shadow_of: string | null;
+            /**
+             * Head
+             * @description The number of the log's last line
+             */
+            head: number;
+            /** Head Hash */
+            head_hash: string;
+        };
+        /**
+         * RolloutsAnswer
+         * @description All rollouts of the store, the newest first.
+         */
+        RolloutsAnswer: {
+            /** Rollouts */
+            rollouts: components["schemas"]["RolloutAnswer"][];
+        };
         /**
          * SampleAnswer
          * @description A picture to try.
@@ -1735,6 +2731,111 @@ export interface components {
             held: boolean;
         };
         /**
+         * SpentAnswer
+         * @description The probability of a false advance that the advances have spent.
+         */
+        SpentAnswer: {
+            /** Alpha */
+            alpha: number;
+            /** Spent */
+            spent: number;
+            /** Attempt */
+            attempt: number;
+        };
+        /**
+         * Stage
+         * @description The place a rollout has come to. Each lets the model do more than the one before; the last two let it do nothing.
+         * @enum {string}
+         */
+        Stage: "backtest" | "parallel" | "supervised" | "expanding" | "rolled-back" | "ended";
+        /**
+         * StatusAnswer
+         * @description Where a rollout stands, and what it takes to advance.
+         */
+        StatusAnswer: {
+            /** Id */
+            id: string;
+            /** Name */
+            name: string;
+            /** Model */
+            model: string;
+            /** Bundle Id */
+            bundle_id: string;
+            /** Shadow Of */
+            shadow_of: string | null;
+            /**
+             * Opened At
+             * Format: date-time
+             */
+            opened_at: string;
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** Head */
+            head: number;
+            /** Head Hash */
+            head_hash: string;
+            stage: components["schemas"]["Stage"];
+            /** Step */
+            step: number;
+            /**
+             * Share
+             * @description Of certified cases in scope, the share the model acts on; null before
+             */
+            share: number | null;
+            /** Paused */
+            paused: boolean;
+            /** Holds */
+            holds: components["schemas"]["HoldAnswer"][];
+            next: components["schemas"]["NextAnswer"] | null;
+            /** May Advance */
+            may_advance: boolean;
+            /**
+             * Refusals
+             * @description Why it cannot advance just now; empty: a named person may advance it
+             */
+            refusals: string[];
+            /** Expected More */
+            expected_more: number | null;
+            /** Readings */
+            readings: components["schemas"]["ReadingAnswer"][];
+            counts: components["schemas"]["CountsAnswer"];
+            /** Slices */
+            slices: {
+                [key: string]: components["schemas"]["CountsAnswer"];
+            };
+            changed: components["schemas"]["ChangedAnswer"];
+            /** Changed Slices */
+            changed_slices: {
+                [key: string]: components["schemas"]["ChangedAnswer"];
+            };
+            /** Overrides */
+            overrides: components["schemas"]["OverridesAnswer"][];
+            workload: components["schemas"]["WorkloadAnswer"];
+            harm: components["schemas"]["HarmAnswer"] | null;
+            spent: components["schemas"]["SpentAnswer"];
+            /** Curves */
+            curves: components["schemas"]["CurveAnswer"][];
+            /** Queue */
+            queue: {
+                [key: string]: components["schemas"]["QueueAnswer"];
+            };
+            /**
+             * People
+             * @description People's own error and agreement, as far as it is known
+             */
+            people: {
+                [key: string]: unknown;
+            };
+            /**
+             * Turns
+             * @description The latest turns, the newest first
+             */
+            turns: components["schemas"]["TurnAnswer"][];
+        };
+        /**
          * StoredAnswer
          * @description An answer that was stored.
          */
@@ -1809,10 +2910,10 @@ export interface components {
         };
         /**
          * ToldHow
-         * @description The way in which a person came to a right answer. One told with the model's answer in sight is no test of the model.
+         * @description The way in which an answer came about. One told with the model's answer in sight is no test of the model.
          * @enum {string}
          */
-        ToldHow: "blind" | "assisted" | "adjudicated";
+        ToldHow: "blind" | "assisted" | "adjudicated" | "outcome" | "model";
         /**
          * TruthAnswer
          * @description The right answer to one prediction, as a person told it. Nothing replaces it: who knows better tells another.
@@ -1873,6 +2974,38 @@ export interface components {
             next: string | null;
         };
         /**
+         * Turn
+         * @description A change of where a rollout stands.
+         * @enum {string}
+         */
+        Turn: "advanced" | "paused" | "resumed" | "rolled-back" | "cleared" | "ended";
+        /**
+         * TurnAnswer
+         * @description A turn: what was done to the rollout, by whom and why, and the evidence it rested on.
+         */
+        TurnAnswer: {
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            turn: components["schemas"]["Turn"];
+            /**
+             * By
+             * @description null: the evidence by itself
+             */
+            by: string | null;
+            /** Reason */
+            reason: string;
+            stage: components["schemas"]["Stage"];
+            /** Step */
+            step: number;
+            /** Evidence */
+            evidence: {
+                [key: string]: unknown;
+            };
+        };
+        /**
          * ValueAnswer
          * @description A number with the interval that holds the true one with the probability the model states.
          */
@@ -1923,6 +3056,31 @@ export interface components {
             /** Version */
             version: string;
             desk: components["schemas"]["DeskInfo"] | null;
+            /**
+             * Blind
+             * @description A rollout is live, and this key reaches the review queue and nothing else
+             */
+            blind: boolean;
+        };
+        /**
+         * WorkloadAnswer
+         * @description The work of people, and what the model has saved of it.
+         */
+        WorkloadAnswer: {
+            /** Decisions */
+            decisions: number;
+            /** Seconds */
+            seconds: number;
+            /**
+             * Timed
+             * @description Reviews that tell their seconds
+             */
+            timed: number;
+            /**
+             * Saved
+             * @description Cases that the model decided and nobody looked at
+             */
+            saved: number;
         };
         /**
          * Base64Image
@@ -1941,6 +3099,101 @@ export interface components {
             name: string;
             /** @default null */
             metadata: components["schemas"]["Metadata"] | null;
+        };
+        /**
+         * CaseBody
+         * @description A case: what is known of a unit of work that needs a decision, beside its images.
+         */
+        CaseBody: {
+            /**
+             * Key
+             * @description Your own name for it, in ASCII; the header Idempotency-Key says the same. A case whose key is there already is not taken again
+             * @default null
+             */
+            key: string | null;
+            /**
+             * At
+             * @description When it came up, ISO 8601 with an offset; by default now
+             * @default null
+             */
+            at: string | null;
+            /**
+             * Slices
+             * @description Parts of the field it belongs to, by column; the monitor's sources are `camera`, else `site`
+             * @example {
+             *       "camera": "7",
+             *       "site": "north"
+             *     }
+             */
+            slices?: {
+                [key: string]: string;
+            };
+            /**
+             * Group
+             * @description Cases of one group (a burst, a module, a patient) are assigned and counted as one
+             * @default null
+             */
+            group: string | null;
+            /**
+             * Due
+             * @description When it has to be decided; the queue is in this order
+             * @default null
+             */
+            due: string | null;
+            /**
+             * Metadata
+             * @description Anything else that people should see beside it
+             */
+            metadata?: {
+                [key: string]: string | boolean | number;
+            };
+            /**
+             * Known
+             * @description The right answer of a seeded case, which checks the people and says nothing of the model
+             * @default null
+             */
+            known: string | null;
+        };
+        /**
+         * CaseDecisionBody
+         * @description The decision of a person who decides in another system, without sight of the model's answer.
+         */
+        CaseDecisionBody: {
+            /**
+             * Label
+             * @description null: the person cannot tell
+             */
+            label: string | null;
+            /**
+             * By
+             * @description The person, by the name that is used throughout
+             */
+            by: string;
+            /**
+             * How
+             * @description Without sight of the model's answer; nothing else is taken here
+             * @default blind
+             * @constant
+             */
+            how: "blind";
+            /**
+             * Seconds
+             * @description Seconds it took
+             * @default null
+             */
+            seconds: number | null;
+        };
+        /**
+         * CaseJson
+         * @description A case in JSON: its images in base64, and what is known of it.
+         */
+        CaseJson: {
+            /**
+             * Images
+             * @description Image files, base64; the model answers the first, people see all
+             */
+            images: (string | components["schemas"]["Base64Image"])[];
+            case?: components["schemas"]["CaseBody"];
         };
         /**
          * ClearBody
@@ -2069,10 +3322,12 @@ export interface components {
                 [key: string]: number;
             } | null;
             /**
-             * @description blind: the model's answer was not in sight; assisted: it was; adjudicated: decided between answers without knowing whose they were. Assisted by default, as whoever has a prediction's id has mostly seen its answer
+             * How
+             * @description blind: the model's answer was not in sight; assisted: it was; adjudicated: decided between answers without knowing whose they were; outcome: it turned out. Assisted by default, as whoever has a prediction's id has mostly seen its answer. What the model says itself is no right answer
              * @default assisted
+             * @enum {string}
              */
-            how: components["schemas"]["ToldHow"];
+            how: "blind" | "assisted" | "adjudicated" | "outcome";
             /**
              * By
              * @description Who says so; by default the key's name
@@ -2096,6 +3351,20 @@ export interface components {
              * @default null
              */
             id: string | null;
+        };
+        /**
+         * OutcomeBody
+         * @description What turned out about a case: a laboratory's finding, a returned part.
+         */
+        OutcomeBody: {
+            /** Label */
+            label: string;
+            /**
+             * By
+             * @description Who says so; by default the key's name
+             * @default null
+             */
+            by: string | null;
         };
         /**
          * PredictBody
@@ -2142,12 +3411,53 @@ export interface components {
             errors: components["schemas"]["Fault"][];
         };
         /**
+         * ReviewBody
+         * @description A person's answer to a review: a label, or `cannot_tell`.
+         */
+        ReviewBody: {
+            /**
+             * Label
+             * @description One of `labels`; null with `cannot_tell`
+             * @default null
+             */
+            label: string | null;
+            /**
+             * Cannot Tell
+             * @description Nobody could tell from these images; said instead of a label
+             * @default false
+             */
+            cannot_tell: boolean;
+            /**
+             * Seconds
+             * @description Seconds it was in sight; by default since it was given
+             * @default null
+             */
+            seconds: number | null;
+        };
+        /**
          * StoredInputBody
          * @description An input that was kept, by the hash of its file.
          */
         StoredInputBody: {
             /** Input Sha256 */
             input_sha256: string;
+        };
+        /**
+         * TurnBody
+         * @description The reason for which a person turns a rollout.
+         */
+        TurnBody: {
+            /**
+             * Reason
+             * @description Why, in a sentence; it stays in the log
+             */
+            reason: string;
+            /**
+             * By
+             * @description Who does it, where the server has no keys and cannot know; else the key's name, and nothing else
+             * @default null
+             */
+            by: string | null;
         };
     };
     responses: never;
@@ -3940,6 +5250,2379 @@ export interface operations {
             /** @description The request cannot be used as it is */
             422: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description More requests than can be answered */
+            503: {
+                headers: {
+                    /** @description Seconds */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+        };
+    };
+    by_key_v1_cases_get: {
+        parameters: {
+            query: {
+                key: string;
+                /** @description Which rollout; it may be left out where one is live */
+                rollout?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CaseAnswer"];
+                };
+            };
+            /** @description The request cannot be understood */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description A key is needed */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description Not allowed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description There is nothing here */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description Not as things stand */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description The request cannot be used as it is */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description Answers cannot be stored */
+            503: {
+                headers: {
+                    /** @description Seconds */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+        };
+    };
+    send_v1_cases_post: {
+        parameters: {
+            query?: {
+                /** @description Which rollout; it may be left out where one is live */
+                rollout?: string | null;
+            };
+            header?: {
+                /** @description The case's key, instead of `key` in `case` */
+                "Idempotency-Key"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "multipart/form-data": {
+                    /** @description Image files; the model answers the first, people see all of them */
+                    images: string[];
+                    /** @description JSON: what is known of the case; see CaseBody */
+                    case?: string;
+                };
+                "application/json": components["schemas"]["CaseJson"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CaseAnswer"];
+                };
+            };
+            /** @description The request cannot be understood */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description A key is needed */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description Not allowed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description There is nothing here */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description The request took too long to arrive */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description It is there already, and says something else */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description Too much at once */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description Not this kind of body */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description The request cannot be used as it is */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    /** @description Seconds */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description More requests than can be answered */
+            503: {
+                headers: {
+                    /** @description Seconds */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+        };
+    };
+    by_id_v1_cases__case_id__get: {
+        parameters: {
+            query?: {
+                /** @description Which rollout; it may be left out where one is live */
+                rollout?: string | null;
+            };
+            header?: never;
+            path: {
+                case_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CaseAnswer"];
+                };
+            };
+            /** @description The request cannot be understood */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description A key is needed */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description Not allowed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description There is nothing here */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description Not as things stand */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description The request cannot be used as it is */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description Answers cannot be stored */
+            503: {
+                headers: {
+                    /** @description Seconds */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+        };
+    };
+    decide_v1_cases__case_id__decision_post: {
+        parameters: {
+            query?: {
+                /** @description Which rollout; it may be left out where one is live */
+                rollout?: string | null;
+            };
+            header?: never;
+            path: {
+                case_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CaseDecisionBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CaseAnswer"];
+                };
+            };
+            /** @description The request cannot be understood */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description A key is needed */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description Not allowed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description There is nothing here */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description The request took too long to arrive */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description Not as things stand */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description Too much at once */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description Not this kind of body */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description The request cannot be used as it is */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    /** @description Seconds */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description More requests than can be answered */
+            503: {
+                headers: {
+                    /** @description Seconds */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+        };
+    };
+    outcome_v1_cases__case_id__outcome_post: {
+        parameters: {
+            query?: {
+                /** @description Which rollout; it may be left out where one is live */
+                rollout?: string | null;
+            };
+            header?: never;
+            path: {
+                case_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["OutcomeBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CaseAnswer"];
+                };
+            };
+            /** @description The request cannot be understood */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description A key is needed */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description Not allowed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description There is nothing here */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description The request took too long to arrive */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description Not as things stand */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description Too much at once */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description Not this kind of body */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description The request cannot be used as it is */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    /** @description Seconds */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description More requests than can be answered */
+            503: {
+                headers: {
+                    /** @description Seconds */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+        };
+    };
+    following_v1_reviews_next_get: {
+        parameters: {
+            query?: {
+                /** @description Which rollout; it may be left out where one is live */
+                rollout?: string | null;
+                /** @description Only these kinds; by default all */
+                kind?: components["schemas"]["ReviewKind"][] | null;
+                /** @description Ids of reviews that this person passes over for now */
+                skip?: string[] | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NextReview"];
+                };
+            };
+            /** @description The request cannot be understood */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description A key is needed */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description Not allowed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description There is nothing here */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description Not as things stand */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description The request cannot be used as it is */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description Answers cannot be stored */
+            503: {
+                headers: {
+                    /** @description Seconds */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+        };
+    };
+    grid_v1_reviews_grid_get: {
+        parameters: {
+            query?: {
+                /** @description Which rollout; it may be left out where one is live */
+                rollout?: string | null;
+                /** @description Only these kinds; by default all */
+                kind?: components["schemas"]["ReviewKind"][] | null;
+                /** @description Ids of reviews that this person passes over for now */
+                skip?: string[] | null;
+                n?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReviewGrid"];
+                };
+            };
+            /** @description The request cannot be understood */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description A key is needed */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description Not allowed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description There is nothing here */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description Not as things stand */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description The request cannot be used as it is */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description Answers cannot be stored */
+            503: {
+                headers: {
+                    /** @description Seconds */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+        };
+    };
+    undo_v1_reviews_undo_post: {
+        parameters: {
+            query?: {
+                /** @description Which rollout; it may be left out where one is live */
+                rollout?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReviewUndone"];
+                };
+            };
+            /** @description The request cannot be understood */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description A key is needed */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description Not allowed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description There is nothing here */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description Not as things stand */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description The request cannot be used as it is */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description Answers cannot be stored */
+            503: {
+                headers: {
+                    /** @description Seconds */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+        };
+    };
+    summary_v1_reviews_summary_get: {
+        parameters: {
+            query?: {
+                /** @description Which rollout; it may be left out where one is live */
+                rollout?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReviewSummary"];
+                };
+            };
+            /** @description The request cannot be understood */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description A key is needed */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description Not allowed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description There is nothing here */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description Not as things stand */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description The request cannot be used as it is */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description Answers cannot be stored */
+            503: {
+                headers: {
+                    /** @description Seconds */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+        };
+    };
+    answer_v1_reviews__review_id__post: {
+        parameters: {
+            query?: {
+                /** @description Which rollout; it may be left out where one is live */
+                rollout?: string | null;
+            };
+            header?: never;
+            path: {
+                review_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ReviewBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReviewDone"];
+                };
+            };
+            /** @description The request cannot be understood */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description A key is needed */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description Not allowed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description There is nothing here */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description The request took too long to arrive */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description Not as things stand */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description Too much at once */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description Not this kind of body */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description The request cannot be used as it is */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    /** @description Seconds */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description More requests than can be answered */
+            503: {
+                headers: {
+                    /** @description Seconds */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+        };
+    };
+    skip_v1_reviews__review_id__skip_post: {
+        parameters: {
+            query?: {
+                /** @description Which rollout; it may be left out where one is live */
+                rollout?: string | null;
+            };
+            header?: never;
+            path: {
+                review_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReviewSkipped"];
+                };
+            };
+            /** @description The request cannot be understood */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description A key is needed */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description Not allowed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description There is nothing here */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description Not as things stand */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description The request cannot be used as it is */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description Answers cannot be stored */
+            503: {
+                headers: {
+                    /** @description Seconds */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+        };
+    };
+    image_v1_reviews__review_id__images__number__get: {
+        parameters: {
+            query?: {
+                /** @description Which rollout; it may be left out where one is live */
+                rollout?: string | null;
+                /** @description Longest side in pixels */
+                size?: number | null;
+            };
+            header?: never;
+            path: {
+                review_id: string;
+                number: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The file; with `size` a smaller JPEG */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "image/*": unknown;
+                };
+            };
+            /** @description The request cannot be understood */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description A key is needed */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description Not allowed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description There is nothing here */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description Not as things stand */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description The request cannot be used as it is */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description More requests than can be answered */
+            503: {
+                headers: {
+                    /** @description Seconds */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+        };
+    };
+    rollouts_v1_rollouts_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RolloutsAnswer"];
+                };
+            };
+            /** @description The request cannot be understood */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description A key is needed */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description Not allowed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description Not as things stand */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description Answers cannot be stored */
+            503: {
+                headers: {
+                    /** @description Seconds */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+        };
+    };
+    status_v1_rollouts__name__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The rollout's name, or its id */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StatusAnswer"];
+                };
+            };
+            /** @description The request cannot be understood */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description A key is needed */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description Not allowed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description There is nothing here */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description Not as things stand */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description The request cannot be used as it is */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description Answers cannot be stored */
+            503: {
+                headers: {
+                    /** @description Seconds */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+        };
+    };
+    lines_v1_rollouts__name__log_get: {
+        parameters: {
+            query?: {
+                /** @description Lines behind this number */
+                after?: number;
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                /** @description The rollout's name, or its id */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LogAnswer"];
+                };
+            };
+            /** @description The request cannot be understood */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description A key is needed */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description Not allowed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description There is nothing here */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description Not as things stand */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description The request cannot be used as it is */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description Answers cannot be stored */
+            503: {
+                headers: {
+                    /** @description Seconds */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+        };
+    };
+    download_v1_rollouts__name__log_jsonl_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The rollout's name, or its id */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A line of JSON for each */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/jsonl": unknown;
+                };
+            };
+            /** @description The request cannot be understood */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description A key is needed */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description Not allowed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description There is nothing here */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description Not as things stand */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description The request cannot be used as it is */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description Answers cannot be stored */
+            503: {
+                headers: {
+                    /** @description Seconds */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+        };
+    };
+    advance_rollout_v1_rollouts__name__advance_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The rollout's name, or its id */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TurnBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StatusAnswer"];
+                };
+            };
+            /** @description The request cannot be understood */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description A key is needed */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description Not allowed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description There is nothing here */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description The request took too long to arrive */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description Not as things stand */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description Too much at once */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description Not this kind of body */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description The request cannot be used as it is */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    /** @description Seconds */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description More requests than can be answered */
+            503: {
+                headers: {
+                    /** @description Seconds */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+        };
+    };
+    pause_rollout_v1_rollouts__name__pause_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The rollout's name, or its id */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TurnBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StatusAnswer"];
+                };
+            };
+            /** @description The request cannot be understood */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description A key is needed */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description Not allowed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description There is nothing here */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description The request took too long to arrive */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description Not as things stand */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description Too much at once */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description Not this kind of body */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description The request cannot be used as it is */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    /** @description Seconds */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description More requests than can be answered */
+            503: {
+                headers: {
+                    /** @description Seconds */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+        };
+    };
+    resume_rollout_v1_rollouts__name__resume_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The rollout's name, or its id */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TurnBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StatusAnswer"];
+                };
+            };
+            /** @description The request cannot be understood */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description A key is needed */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description Not allowed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description There is nothing here */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description The request took too long to arrive */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description Not as things stand */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description Too much at once */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description Not this kind of body */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description The request cannot be used as it is */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    /** @description Seconds */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description More requests than can be answered */
+            503: {
+                headers: {
+                    /** @description Seconds */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+        };
+    };
+    rollback_rollout_v1_rollouts__name__rollback_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The rollout's name, or its id */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TurnBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StatusAnswer"];
+                };
+            };
+            /** @description The request cannot be understood */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description A key is needed */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description Not allowed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description There is nothing here */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description The request took too long to arrive */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description Not as things stand */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description Too much at once */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description Not this kind of body */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description The request cannot be used as it is */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    /** @description Seconds */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description More requests than can be answered */
+            503: {
+                headers: {
+                    /** @description Seconds */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+        };
+    };
+    clear_rollout_v1_rollouts__name__clear_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The rollout's name, or its id */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TurnBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StatusAnswer"];
+                };
+            };
+            /** @description The request cannot be understood */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description A key is needed */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description Not allowed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description There is nothing here */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description The request took too long to arrive */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description Not as things stand */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description Too much at once */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description Not this kind of body */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description The request cannot be used as it is */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    /** @description Seconds */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description More requests than can be answered */
+            503: {
+                headers: {
+                    /** @description Seconds */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+        };
+    };
+    end_rollout_v1_rollouts__name__end_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The rollout's name, or its id */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TurnBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StatusAnswer"];
+                };
+            };
+            /** @description The request cannot be understood */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description A key is needed */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description Not allowed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description There is nothing here */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description The request took too long to arrive */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description Not as things stand */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description Too much at once */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description Not this kind of body */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description The request cannot be used as it is */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetail"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    /** @description Seconds */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {

@@ -35,14 +35,17 @@ class Came:
 
     @property
     def counts(self) -> bool:
-        """Tells whether what people say of it tests the model: a certified answer, blind, drawn by chance, not seeded."""
+        """Tells whether what people say of it tests the model: a certified answer, blind, drawn by chance, not seeded.
+
+        In expanding, units that chance keeps blind are like those acted on but for chance, and count as audits of them do.
+        """
         if self.draw.seeded or not self.certified or self.label is None:
             return False
         if self.stage is Stage.PARALLEL:
             return True
-        if self.stage is Stage.SUPERVISED:
-            return self.draw.held_back and self.draw.in_scope
-        return self.stage is Stage.EXPANDING and self.draw.route is Route.ACTED and self.draw.audit
+        if self.stage not in (Stage.SUPERVISED, Stage.EXPANDING):
+            return False
+        return self.draw.audit if self.draw.route is Route.ACTED else self.draw.held_back and self.draw.in_scope
 
 
 @dataclass(frozen=True, slots=True)

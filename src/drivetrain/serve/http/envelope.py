@@ -58,11 +58,18 @@ class Envelope:
     """ASGI middleware, the outermost."""
 
     def __init__(
-        self, app: ASGIApp, *, open_to_all: Callable[[], bool], finished: Callable[[FinishedRequest], None]
+        self,
+        app: ASGIApp,
+        *,
+        open_to_all: Callable[[], bool],
+        finished: Callable[[FinishedRequest], None],
+        check: Callable[[Scope], None] = lambda _: None,
     ) -> None:
+        """``check`` is asked before the application, and may raise a `Problem`."""
         self._app = app
         self._open_to_all = open_to_all
         self._finished = finished
+        self._check_sight = check
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -80,6 +87,7 @@ class Envelope:
         answer = _Answer(send, method, request_id)
         try:
             self._check(scope["headers"], headers, method)
+            self._check_sight(scope)
             await self._app(scope, receive, answer)
         except Problem as problem:
             if answer.status:

@@ -48,6 +48,9 @@ class Metrics:
         self._out_of_domain = Counter(
             "drivetrain_out_of_domain_total", "Images unlike those trained on", ["model"], registry=own
         )
+        self._decisions = Counter(
+            "drivetrain_reviews_decided_total", "Decisions of people taken down", ["rollout", "kind"], registry=own
+        )
         self._webhook = Counter(
             "drivetrain_webhook_messages_total", "Attempts to tell the webhook of an alarm", ["outcome"], registry=own
         )
@@ -98,6 +101,10 @@ class Metrics:
         """Count a right answer that was told and stored."""
         self._truths.labels(model, how.value).inc()
 
+    def decided(self, rollout: str, kind: str) -> None:
+        """Count a decision of a person: the kind of review, or ``elsewhere`` for one made in another system."""
+        self._decisions.labels(rollout, kind).inc()
+
     def lag(self, seconds: float) -> None:
         """Count the seconds until a request's answers were stored."""
         self._lag.observe(seconds)
@@ -114,9 +121,9 @@ class Metrics:
         *,
         stuck_s: float = 0.0,
         pictures_bytes: int = 0,
-        monitors: Iterable[Metric] = (),
+        now: Iterable[Metric] = (),
     ) -> bytes:
-        """The exposition text; ``monitors``: what is known of them now, the same in every process."""
+        """The exposition text; ``now``: what is known of monitors and rollouts just now, the same in every process."""
         self._stuck.set(stuck_s)
         self._pictures.set(pictures_bytes)
         self._queue.set(waiting)
@@ -125,8 +132,8 @@ class Metrics:
         if MULTIPROCESS in os.environ:
             together = CollectorRegistry()
             MultiProcessCollector(together)  # type: ignore[no-untyped-call]  # the library has no types here
-            return generate_latest(together) + _page_of(monitors)
-        return generate_latest(self._registry) + _page_of(monitors)
+            return generate_latest(together) + _page_of(now)
+        return generate_latest(self._registry) + _page_of(now)
 
 
 def monitor_metrics(alarms: Sequence[Alarm], lags: Mapping[str, float | None]) -> list[Metric]:

@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Collection
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, StringConstraints, model_validator
@@ -54,10 +54,11 @@ class LabelBody(BaseModel):
     values: dict[Name, FiniteFloat] | None = Field(
         None, min_length=1, max_length=MOST_NAMES, description="Of one that gives numbers: those that are known"
     )
-    how: ToldHow = Field(
-        ToldHow.ASSISTED,
+    how: Literal["blind", "assisted", "adjudicated", "outcome"] = Field(
+        "assisted",
         description="blind: the model's answer was not in sight; assisted: it was; adjudicated: decided between answers without "
-        "knowing whose they were. Assisted by default, as whoever has a prediction's id has mostly seen its answer",
+        "knowing whose they were; outcome: it turned out. Assisted by default, as whoever has a prediction's id has mostly "
+        "seen its answer. What the model says itself is no right answer",
     )
     by: Name | None = Field(None, description="Who says so; by default the key's name")
     note: str | None = Field(None, max_length=4000)
@@ -167,7 +168,7 @@ def _kept(server: Server, caller: Caller, record_id: str, told: LabelBody) -> Tr
             prediction_id=record.id,
             at=datetime.now(UTC),
             by=told.by or (caller.key.name if caller.key else UNNAMED),
-            how=told.how,
+            how=ToldHow(told.how),
             label=told.label,
             labels=None if told.labels is None else tuple(dict.fromkeys(told.labels)),
             values=told.values or {},

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Literal
 
 from fastapi import APIRouter
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 
@@ -36,10 +37,13 @@ class WhoAmI(BaseModel):
     name: str | None
     version: str
     desk: DeskInfo | None
+    blind: bool = Field(description="A rollout is live, and this key reaches the review queue and nothing else")
 
 
-def whoami_routes(guard: Guard, desk: DeskInfo | None = None) -> APIRouter:
-    """The route; ``desk``: what is worked on, None on a prediction server."""
+def whoami_routes(
+    guard: Guard, desk: DeskInfo | None = None, *, blind: Callable[[Role | None], bool] = lambda _: False
+) -> APIRouter:
+    """The route; ``desk``: what is worked on, None on a prediction server; ``blind``: whether a role sees the queue only."""
     router = APIRouter(tags=["console"])
     shown = None if desk is None else desk.model_dump(mode="json")
 
@@ -47,13 +51,15 @@ def whoami_routes(guard: Guard, desk: DeskInfo | None = None) -> APIRouter:
     async def whoami(request: Request) -> JSONResponse:
         """Never an error: without a valid key the role is null."""
         caller = guard.caller(request)
+        role = caller.role if caller else None
         return JSONResponse(
             {
                 "keys_required": not guard.open_to_all,
-                "role": str(caller.role) if caller else None,
+                "role": None if role is None else str(role),
                 "name": caller.key.name if caller and caller.key else None,
                 "version": __version__,
                 "desk": shown,
+                "blind": blind(role),
             }
         )
 

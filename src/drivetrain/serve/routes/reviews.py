@@ -1,0 +1,312 @@
+"""The review queue: what is asked of a person about a case, and what that person answers.
+
+A key of the role `review` alone may review. While a rollout is live it reaches nothing else (see `sight`), so whoever decides
+blind has not seen the model's answer here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Collection
+from datetime import timedelta
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Query
+from fastapi import Path as InPath
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from ...core.records import Role
+from ...rollout.events import ReviewKind
+from ...rollout.shown import Shown
+from ..access import Caller
+from ..http.body import Gone
+from ..http.problems import Fault, Problem, documented
+from ..server import Server
+from ..work.rollouts import Carried
+from ..work.turns import IMAGES_AT_ONCE, Turns
+from .answers import moment
+from .cases import MOST_BYTES, MOST_VALUES, TOLD, RolloutName, body_of, in_thread
+from .history import SIDES, picture, shown
+from .prediction import GONE
+from .review_answers import (
+    NextReview,
+    ReviewBody,
+    ReviewDone,
+    ReviewGrid,
+    ReviewSkipped,
+    ReviewSummary,
+    ReviewUndone,
+)
+from .told_body import told_body
+
+SCHEMAS = (ReviewBody,)
+
+MOST_AT_ONCE = 24
+MOST_SKIPPED = 200
+
+# Nothing of a review may lie in a browser's cache: it would be there still when somebody else sits at it.
+PRIVATE = "no-store"
+
+ASKED = documented("unauthorized", "forbidden", "not-found", "not-now", "unprocessable", "store-unavailable")
+
+OPEN_SERVER = (
+    "this server has no keys, so everybody sees the model's answers, and nobody can review; make a key for each person: "
+    "drivetrain keys add NAME --role review"
+)
+ADMIN = (
+    "a key of the role admin sees the model's answers, so it may not review; make one that does not: "
+    "drivetrain keys add NAME --role review"
+)
+
+Reviewer = Callable[[Request], Caller]
+
+Kinds = Annotated[list[ReviewKind] | None, Query(description="Only these kinds; by default all")]
+Skip = Annotated[
+    list[str] | None, Query(max_length=MOST_SKIPPED, description="Ids of reviews that this person passes over for now")
+]
+ReviewId = Annotated[str, InPath(max_length=100)]
+
+
+def review_routes(server: Server) -> APIRouter:
+    """The routes, bound to a server."""
+    router = APIRouter(tags=["reviews"])
+    reviewer = _reviewer(server)
+    _add_giving(router, server, reviewer)
+    _add_undo(router, server, reviewer)
+    _add_summary(router, server, reviewer)
+    _add_answering(router, server, reviewer)
+    _add_skipping(router, server, reviewer)
+    _add_images(router, server, reviewer)
+    return router
+
+
+def _reviewer(server: Server) -> Reviewer:
+    """A dependency that lets reviewers pass, whose key tells who they are."""
+
+    async def admitted(request: Request) -> Caller:
+        caller = server.guard.admit(request, Role.REVIEW)
+        if caller.key is None:
+            raise Problem("not-now", OPEN_SERVER)
+        if caller.role is not Role.REVIEW:
+            raise Problem("not-now", ADMIN)
+        return caller
+
+    return admitted  # type: ignore[return-value]  # FastAPI awaits it
+
+
+def _name(caller: Caller) -> str:
+    """The person's name: that of the key."""
+    assert caller.key is not None  # or it is no reviewer
+    return caller.key.name
+
+
+def _private(content: dict[str, Any]) -> JSONResponse:
+    return JSONResponse(content, headers={"Cache-Control": PRIVATE})
+
+
+def _add_giving(router: APIRouter, server: Server, reviewer: Reviewer) -> None:
+    """Add the routes that give reviews, one or several."""
+
+    @router.get("/v1/reviews/next", response_model=NextReview, summary="The next review", responses=ASKED)
+    async def following(
+        rollout: RolloutName = None, kind: Kinds = None, skip: Skip = None, caller: Caller = Depends(reviewer)
+    ) -> JSONResponse:
+        """It is leased: nobody else is given it until it is answered, put back, or the lease has ended. Whoever asks again
+        without answering is given the same one. The order is by due time, then by chance, and never by what a model says."""
+        one = server.rollouts.one(rollout)
+        given = await in_thread(lambda: _given(one, caller, kind, skip or (), 1))
+        return _private({"review": given[0] if given else None})
+
+    @router.get("/v1/reviews/grid", response_model=ReviewGrid, summary="Several reviews at once", responses=ASKED)
+    async def grid(
+        rollout: RolloutName = None,
+        kind: Kinds = None,
+        skip: Skip = None,
+        n: Annotated[int, Query(ge=1, le=MOST_AT_ONCE)] = 9,
+        caller: Caller = Depends(reviewer),
+    ) -> JSONResponse:
+        """As the next one, several times. Each is leased."""
+        one = server.rollouts.one(rollout)
+        return _private({"reviews": await in_thread(lambda: _given(one, caller, kind, skip or (), n))})
+
+
+def _given(
+    one: Carried,
+    caller: Caller,
+    kinds: Collection[ReviewKind] | None,
+    skip: Collection[str],
+    most: int,
+) -> list[dict[str, Any]]:
+    found: list[Shown] = []
+    while len(found) < most:
+        passed = [*skip, *(shown.review_id for shown in found)]
+        review = one.live.next_review(_name(caller), kinds or tuple(ReviewKind), passed)
+        if review is None:
+            break
+        found.append(review)
+    return [review_json(one, review) for review in found]
+
+
+def review_json(one: Carried, review: Shown) -> dict[str, Any]:
+    """As `ReviewAnswer`."""
+    case = review.case
+    return {
+        "id": review.review_id,
+        "rollout": one.name,
+        "kind": review.kind.value,
+        "shown": list(review.shown),
+        "labels": list(review.labels),
+        "case": {
+            "metadata": dict(case.metadata),
+            "slices": dict(case.slices),
+            "due": moment(case.due),
+            "images": [f"/v1/reviews/{review.review_id}/images/{number}" for number in range(len(case.inputs))],
+        },
+        "lease_until": moment(review.lease_until),
+        "left_today": review.left_today,
+        "done_today": review.done_today,
+    }
+
+
+def _add_undo(router: APIRouter, server: Server, reviewer: Reviewer) -> None:
+    """Add the route that takes back a person's last decision."""
+
+    @router.post(
+        "/v1/reviews/undo", response_model=ReviewUndone, summary="Take back the last decision", responses=ASKED
+    )
+    async def undo(rollout: RolloutName = None, caller: Caller = Depends(reviewer)) -> JSONResponse:
+        """This person's last one, as long as it can be undone. Its review is this person's again."""
+        one = server.rollouts.one(rollout)
+        undone = await in_thread(lambda: one.live.undo(_name(caller)))
+        return _private({"review": review_json(one, undone)})
+
+
+def _add_summary(router: APIRouter, server: Server, reviewer: Reviewer) -> None:
+    """Add the route of the queue's counts."""
+
+    @router.get("/v1/reviews/summary", response_model=ReviewSummary, summary="The queue in numbers", responses=ASKED)
+    async def summary(rollout: RolloutName = None, caller: Caller = Depends(reviewer)) -> JSONResponse:
+        """What waits, and this person's own part; nothing of the model."""
+        one = server.rollouts.one(rollout)
+        return _private(await in_thread(lambda: _summary(server, one, _name(caller))))
+
+
+def _summary(server: Server, one: Carried, by: str) -> dict[str, Any]:
+    now = server.rollouts.now()
+    counts = server.store.queue_counts(one.row.id, now)
+    by_kind = {
+        kind.value: {name: counts.get(kind.value, {}).get(name, 0) for name in ("open", "leased", "held", "overdue")}
+        for kind in ReviewKind
+    }
+    done = server.store.done_since(one.row.id, by, now.replace(hour=0, minute=0, second=0, microsecond=0))
+    most = one.live.machine.policy.cases.most_a_day
+    return {
+        "rollout": one.name,
+        "by": by,
+        "by_kind": by_kind,
+        "overdue": sum(count["overdue"] for count in by_kind.values()),
+        "left_today": None if most is None else max(0, most - done),
+        "done_today": done,
+        "agreement": None,
+    }
+
+
+def _add_answering(router: APIRouter, server: Server, reviewer: Reviewer) -> None:
+    """Add the route that takes a person's answer."""
+
+    @router.post(
+        "/v1/reviews/{review_id}",
+        response_model=ReviewDone,
+        summary="Answer a review",
+        openapi_extra=body_of("ReviewBody"),
+        responses=TOLD,
+    )
+    async def answer(
+        request: Request, review_id: ReviewId, rollout: RolloutName = None, caller: Caller = Depends(reviewer)
+    ) -> Response:
+        """It is taken down, and becomes final when it can no longer be undone. The answer waits for nothing that depends on what
+        the model said."""
+        one = server.rollouts.one(rollout)
+        try:
+            told = await told_body(
+                server.bodies, request, caller.client, ReviewBody, most_bytes=MOST_BYTES, most_values=MOST_VALUES
+            )
+        except Gone:
+            return GONE
+        done = await in_thread(lambda: _decided(server, one, _name(caller), review_id, told))
+        server.rollouts.wake()
+        return _private(done)
+
+
+def _decided(server: Server, one: Carried, by: str, review_id: str, told: ReviewBody) -> dict[str, Any]:
+    review = server.store.review(one.row.id, review_id)
+    if review is None:
+        raise _unknown(review_id)
+    labels = one.live.machine.labels
+    if told.label is not None and told.label not in labels:
+        message = f"{told.label[:80]!r} is none of the answers, which are {', '.join(labels)}"
+        raise Problem("unprocessable", message, errors=[Fault(loc=("label",), msg=message)])
+    done = one.live.decide(review_id, by, told.label, told.seconds)
+    server.metrics.decided(one.name, review.kind)
+    at = server.rollouts.now() if done.held is None else done.held.at
+    undo_s = one.live.machine.policy.cases.undo_seconds
+    return {"id": review_id, "undo_until": moment(at + timedelta(seconds=undo_s))}
+
+
+def _unknown(review_id: str) -> Problem:
+    return Problem("not-found", f"there is no review {review_id[:80]!r}; it was withdrawn, if there was")
+
+
+def _add_skipping(router: APIRouter, server: Server, reviewer: Reviewer) -> None:
+    """Add the route that puts a review back."""
+
+    @router.post(
+        "/v1/reviews/{review_id}/skip", response_model=ReviewSkipped, summary="Put a review back", responses=ASKED
+    )
+    async def skip(
+        review_id: ReviewId, rollout: RolloutName = None, caller: Caller = Depends(reviewer)
+    ) -> JSONResponse:
+        """Undecided; somebody else may be given it at once. Name it in `skip` of the next question, or it comes again."""
+        one = server.rollouts.one(rollout)
+
+        def put_back() -> None:
+            if server.store.review(one.row.id, review_id) is None:
+                raise _unknown(review_id)
+            one.live.release(review_id, _name(caller))
+
+        await in_thread(put_back)
+        return _private({"id": review_id})
+
+
+def _add_images(router: APIRouter, server: Server, reviewer: Reviewer) -> None:
+    """Add the route of a case's images."""
+    aside = Turns(IMAGES_AT_ONCE, server.settings.deadline_s, "other images are being made small; ask again")
+
+    @router.get(
+        "/v1/reviews/{review_id}/images/{number}",
+        response_class=Response,
+        summary="An image of the case",
+        responses={
+            200: {"content": {"image/*": {}}, "description": "The file; with `size` a smaller JPEG"},
+            **ASKED,
+            **documented("overloaded"),
+        },
+    )
+    async def image(
+        review_id: ReviewId,
+        number: Annotated[int, InPath(ge=0, le=1000)],
+        rollout: RolloutName = None,
+        size: Annotated[int | None, Query(ge=SIDES[0], le=SIDES[1], description="Longest side in pixels")] = None,
+        caller: Caller = Depends(reviewer),
+    ) -> Response:
+        """For the person who holds the review's lease or has just answered it. Neither name nor hash comes along."""
+        one = server.rollouts.one(rollout)
+        review = await in_thread(lambda: one.live.shown(review_id, _name(caller)))
+        if review is None:
+            raise Problem("not-found", f"the review {review_id[:80]!r} is not yours, or is no longer")
+        if number >= len(review.case.inputs):
+            raise Problem("not-found", f"the case has {len(review.case.inputs)} images, numbered from 0")
+        async with aside.turn():
+            data, kind = await asyncio.to_thread(shown, server, review.case.inputs[number], size)
+        return picture(data, kind, PRIVATE)
