@@ -2,16 +2,16 @@
 
     python -m benchmarks.review_queue --out benchmarks/results/review_queue.json
 
-The store holds one rollout with 200,000 cases and a log of 550,000 lines. 150,000 cases are done; of the others, 50,000 wait for
-people: to be decided, confirmed or adjudicated, due at any time (a fifth long overdue, a fifth never), and 60 % of them must not
-be done by one or two of forty people. 20,000 of these are adjudications of what one person, Ada, has decided; they are due first,
+The store holds one rollout with 200,000 cases and a log of 350,000 lines. 150,000 cases are done, 50,000 wait for people: to be
+decided, confirmed or adjudicated, due at any time (a tenth overdue, a tenth never), and three in four must not be done by one or
+two of twenty people. 20,000 are adjudications of what one person, Ada, has decided; they are due before all others of their kind,
 so that she is always given what stands behind them. Cases are written by the store's own transactions.
 
 Then five reviewers, Ada among them, work in threads of one process, as a server has them, beside a sender of cases and a console
 that asks for the counts, each with a short pause between operations. One operation is a transaction of its own:
 
 - lease: the next review for a person;
-- decide: the decision is held, and the one before it becomes final: a line of the log, the case settled, an adjudication asked for;
+- decide: a decision is held, and the one before it becomes final: a line of the log, the case settled, at times an adjudication;
 - undo: a held decision is taken back;
 - arrive: a case with an image of 20 kB comes in and asks for a decision;
 - counts: the reviews by kind, and what a person has done.
@@ -50,7 +50,7 @@ START = datetime(2026, 1, 1, tzinfo=UTC)
 NOW = START + timedelta(days=90)
 MINUTE = timedelta(minutes=1)
 ROLLOUT = "a" * 32
-PEOPLE = tuple(f"person {number}" for number in range(40))
+PEOPLE = tuple(f"person {number}" for number in range(20))
 REVIEWERS = ("ada", *PEOPLE[:4])
 KINDS = ("decide", "confirm", "adjudicate")
 LABELS = ("sound", "crack", "finger", "dark")
@@ -161,10 +161,11 @@ def _done(number: int, case: Case, rng: Random) -> Review:
 def _open(number: int, case: Case, rng: Random, cases: int) -> Review:
     if number >= cases - cases // 10:
         barred = ("ada", rng.choice(PEOPLE)) if rng.random() < 0.2 else ("ada",)
-        due = START - timedelta(seconds=rng.randrange(1000))
+        due = NOW + timedelta(seconds=rng.randrange(3600))
         return replace(_review(number, case, "adjudicate"), due=due, not_by=barred, shown=LABELS[:2])
     kind = rng.choices(KINDS, (6, 2, 2))[0]
-    due = rng.choice([None, START + timedelta(days=rng.random() * 80), *[NOW + timedelta(hours=rng.random() * 72)] * 3])
+    later = [NOW + timedelta(hours=2 + rng.random() * 72)] * 4
+    due = rng.choice([None, NOW - timedelta(hours=rng.random() * 72), *later])
     not_by = tuple(rng.sample(PEOPLE, rng.choice([0, 0, 1, 1, 2])))
     return replace(
         _review(number, case, kind), due=due, not_by=not_by, shown=LABELS[:2] if kind == "adjudicate" else ()

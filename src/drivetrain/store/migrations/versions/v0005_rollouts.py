@@ -106,7 +106,9 @@ def _make_reviews() -> None:
     op.create_index("ix_reviews_case", "reviews", ["rollout_id", "case_id"])
     _make_index("ix_reviews_due", "reviews", ["rollout_id", "kind", "due", "place", "id"], waits)
     _make_index("ix_reviews_lane", "reviews", ["rollout_id", "kind", "lane", "due", "place", "id"], waits)
-    _make_index("ix_reviews_leased", "reviews", ["rollout_id", "lease_by"], f"{waits} AND lease_by IS NOT NULL")
+    _make_index(
+        "ix_reviews_leased", "reviews", ["rollout_id", "lease_until", "lease_by"], f"{waits} AND lease_by IS NOT NULL"
+    )
     _make_index("ix_reviews_by", "reviews", ["rollout_id", "held_by", "held_at"], "held_by IS NOT NULL")
     _make_index(
         "ix_reviews_held", "reviews", ["rollout_id", "held_at", "id"], "done_at IS NULL AND held_at IS NOT NULL"
