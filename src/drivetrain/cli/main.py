@@ -18,6 +18,7 @@ from ..core.scratch import sweep
 from . import (
     bundles,
     caching,
+    cases,
     certifying,
     curating,
     desk,
@@ -27,6 +28,7 @@ from . import (
     labelling,
     monitoring,
     prediction,
+    retraining,
     serving,
     signing,
     storing,
@@ -92,9 +94,11 @@ app.command("apply")(editing.apply)
 app.command("undo")(editing.undo)
 app.command("redo")(editing.redo)
 app.command("certify")(certifying.certify)
+app.command("retrain")(retraining.retrain)
 app.command("serve")(serving.serve)
 app.command("app")(handing_over.app_command)
 app.add_typer(monitoring.app, name="monitor")
+app.add_typer(cases.app, name="cases")
 app.add_typer(storing.app, name="store")
 app.add_typer(storing.keys_app, name="keys")
 app.command("trace")(prediction.trace)

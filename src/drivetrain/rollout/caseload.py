@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from ..core.errors import LogError
-from .effects import Effect
+from .effects import Ask, Effect
 from .events import Arrived, Decided, ReviewKind
 from .evidence.resolved import Came, Told, came_of_json, came_to_json
 from .moments import of_text, to_text
@@ -106,6 +106,13 @@ class Caseload:
                 break
             found.append(case)
         return found
+
+    def asks(self) -> Iterator[Ask]:
+        """Yield what is asked of each case just now."""
+        for case in (*self._open.values(), *self._spent.values()):
+            ask = self.way.asked(case)
+            if ask is not None:
+                yield ask
 
     def hold(self) -> Iterator[Effect]:
         """Take every proposal back."""

@@ -20,11 +20,20 @@ from .way import HOW
 class Hands:
     """One transaction's doings at one moment."""
 
-    def __init__(self, writing: Writing, rollout_id: str, now: datetime, new_id: Callable[[], str]) -> None:
+    def __init__(
+        self,
+        writing: Writing,
+        rollout_id: str,
+        now: datetime,
+        new_id: Callable[[], str],
+        wanted: Callable[[Ask], bool] = lambda _ask: True,
+    ) -> None:
+        """``wanted``: tells whether somebody has to be asked; by default always."""
         self._writing = writing
         self._rollout_id = rollout_id
         self.now = now
         self._new_id = new_id
+        self._wanted = wanted
         self.settled: dict[str, Taken] = {}
         """The decisions that took effect, by case."""
 
@@ -61,6 +70,11 @@ class Hands:
                     self._finish(review, before)
         self._carry(self._writing.run.pass_time(self.now))
 
+    def ask(self, ask: Ask) -> None:
+        """Ask a person for what nobody is asked yet, though the case waits for it."""
+        if not self.log.reviews_of(ask.case_id):
+            self.log.add_reviews([self._review(ask, set())])
+
     def finish(self, review: Review) -> None:
         """Make a held decision final."""
         self.pass_time()
@@ -96,7 +110,8 @@ class Hands:
         seen: dict[str, set[str]] = {}
         for effect in effects:
             if isinstance(effect, Ask):
-                self.log.add_reviews([self._review(effect, seen.get(effect.case_id, set()))])
+                if self._wanted(effect):
+                    self.log.add_reviews([self._review(effect, seen.get(effect.case_id, set()))])
             elif isinstance(effect, Withdraw):
                 overtaken += self._withdraw(effect.case_id, seen)
             elif isinstance(effect, Settled):

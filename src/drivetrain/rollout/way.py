@@ -138,6 +138,15 @@ class Way:
             other = second or self._assignment.other(case.case_id, label, self._labels) or label
         return self._ask(case, ReviewKind.ADJUDICATE, round, self._assignment.pair(case.case_id, first, other))
 
+    def asked(self, case: OpenCase) -> Ask | None:
+        """Return again what is asked of a case just now."""
+        if case.waits is None:
+            return None
+        kind, round = case.waits
+        if kind is ReviewKind.ADJUDICATE:
+            return self._adjudication(case, round)
+        return self._ask(case, kind, round, (case.came.label or "",) if kind is ReviewKind.CONFIRM else ())
+
     def turned_out(self, case: OpenCase, label: str) -> list[Effect]:
         """Take the outcome: nobody has to adjudicate any more."""
         case.outcome = label

@@ -17,6 +17,8 @@ from ...core.case import ModelAnswer
 from ...core.errors import LogError, StoreError, UsageError
 from ...core.identifiers import new_id
 from ...core.records import Role, StoredInput
+from ...rollout.event_json import of_body
+from ...rollout.events import Arrived
 from ...rollout.receipt import Receipt
 from ..access import Caller
 from ..http.body import Gone
@@ -178,8 +180,9 @@ class _Sending:
         receipt = self.one.live.receipt(key=sent.key)
         if receipt is None:
             return None
-        case = self.server.store.case(self.one.row.id, receipt.case_id)
-        if case is None or not sent.is_same(case):
+        lines = self.server.store.lines_of(self.one.row.id, receipt.case_id)
+        arrived = of_body(lines[0].body) if lines else None
+        if not isinstance(arrived, Arrived) or not sent.is_same(arrived.case, arrived.known):
             raise Problem("conflict", f"the key {sent.key!r} is that of another case; give this one a key of its own")
         return receipt
 
