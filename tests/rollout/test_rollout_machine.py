@@ -16,14 +16,15 @@ from drivetrain.rollout.draw import Draw, Route
 from drivetrain.rollout.effects import Ask, Settled, Turns, Withdraw
 from drivetrain.rollout.event_json import of_body, to_body
 from drivetrain.rollout.events import Arrived, Decided, Event, ReviewKind, Ticked, Turn, Turned
+from drivetrain.rollout.evidence.alpha import alpha_of
 from drivetrain.rollout.hold import HoldKind
 from drivetrain.rollout.machine import Machine
 from drivetrain.rollout.policy import Supervised
 from drivetrain.rollout.stage import Stage
 from drivetrain.rollout.way import HOW
 
-SEEDS = range(12)
-STEPS = 1_200
+SEEDS = range(8)
+STEPS = 1_000
 AT_WORK = (Stage.SUPERVISED, Stage.EXPANDING)
 
 
@@ -252,6 +253,23 @@ def test_discordant_cases_are_adjudicated_by_somebody_else_between_two_unnamed_a
     assert "ada" in ask.not_by
 
 
+def test_one_case_of_a_group_is_adjudicated() -> None:
+    world = calm()
+    kinds = []
+    for _ in range(3):
+        case_id = sent(world, "cracked", group="burst-1")
+        for by in ("ada", "ben"):
+            if case_id in world.open and world.open[case_id].kind is ReviewKind.DECIDE:
+                told(world, case_id, by, "good")
+        kinds.append(world.open[case_id].kind if case_id in world.open else None)
+    assert kinds == [ReviewKind.ADJUDICATE, None, None]
+    assert world.machine.tally.changed.discordant == 0
+    told(world, a_case(1).id, "cleo", "good")
+    while a_case(1).id in world.open:
+        told(world, a_case(1).id, "dan", "good")
+    assert world.machine.tally.changed.compared == world.machine.tally.changed.person_right == 1
+
+
 def test_nobody_decides_or_adjudicates_a_case_twice() -> None:
     world = calm()
     case_id = sent(world, "cracked")
@@ -427,8 +445,9 @@ def test_an_advance_records_what_it_rests_on_and_the_alpha_it_spends() -> None:
     world = calm()
     at_stage(Stage.EXPANDING, world)
     turns = [event for event in world.log if isinstance(event, Turned) and event.turn is Turn.ADVANCED]
-    alpha, spend = world.policy.alpha, world.policy.spend
-    assert [turned.evidence["spent"] for turned in turns] == [alpha * spend.parallel, alpha * spend.supervised]
+    spent = [alpha_of(world.policy, stage, 0) for stage in (Stage.PARALLEL, Stage.SUPERVISED)]
+    assert [turned.evidence["spent"] for turned in turns] == spent
+    assert world.machine.spent == sum(spent)
     assert turns[1].evidence["spent_before"] == turns[0].evidence["spent"]
     assert turns[0].evidence["head_hash"] == "0" * 64
     assert turns[0].evidence["head"] == world.log.index(turns[0])

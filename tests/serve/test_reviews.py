@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from held import MakeClient
 from rolled import NAME, Key, admin, answer, following, opened, policy, reviewers, send, sender
-from running import jpeg
+from running import form, jpeg
 from starlette.testclient import TestClient
 
 from drivetrain.serve.work import rollouts
@@ -259,3 +259,28 @@ def test_many_people_at_once_decide_every_case_once(make_client: MakeClient, tmp
     assert set(kept.settled(row.id, cases)) == cases
     assert sum(1 for _ in kept.verify_log(row.id)) == row.head
     kept.close()
+
+
+def test_reviews_of_several_rollouts_come_one_after_the_other(make_client: MakeClient, tmp_path: Path) -> None:
+    store = tmp_path / "store.db"
+    for name in ("one", "two"):
+        opened(store, policy(name, cases={"undo_seconds": 60}))
+    who, (ada,) = sender(store), reviewers(store, "Ada")
+    client = make_client(max_batch=1)
+    for name in ("one", "two"):
+        client.post(f"/v1/cases?rollout={name}", headers=who, **form(jpeg(1), case='{"key": "a"}'))
+    assert {review["rollout"] for review in client.get("/v1/reviews/grid", headers=ada).json()["reviews"]} == {
+        "one",
+        "two",
+    }
+    for name in ("one", "two"):
+        review = following(client, ada, skip="")
+        assert review is not None
+        assert review["rollout"] == name
+        assert client.get(review["case"]["images"][0], headers=ada).status_code == 200
+        answer(client, ada, review, "rot")
+    assert following(client, ada) is None
+    undone = client.post("/v1/reviews/undo?rollout=two", headers=ada).json()["review"]
+    assert undone["rollout"] == "two"
+    assert client.post(f"/v1/reviews/{undone['id']}/skip", headers=ada).status_code == 200
+    assert client.get("/v1/reviews/summary?rollout=two", headers=ada).json()["by_kind"]["decide"]["open"] == 1

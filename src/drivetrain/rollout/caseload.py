@@ -161,6 +161,7 @@ def _to_json(case: OpenCase) -> dict[str, Any]:
         "confirmed": None if case.confirmed is None else [case.confirmed.label, case.confirmed.by],
         "adjudications": [[one.label, one.by] for one in case.adjudications],
         "outcome": case.outcome,
+        "tests": case.tests,
         "settled": case.settled,
         "withdrawn": case.withdrawn,
     }
@@ -179,6 +180,7 @@ def _of_json(state: Mapping[str, Any]) -> OpenCase:
         confirmed=None if state["confirmed"] is None else Told(*state["confirmed"]),
         adjudications=[Told(label, by) for label, by in state["adjudications"]],
         outcome=state["outcome"],
+        tests=state["tests"],
         settled=state["settled"],
         withdrawn=state["withdrawn"],
     )

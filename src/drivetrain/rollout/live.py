@@ -23,6 +23,7 @@ from .reporting import status_of
 from .shown import Shown
 from .stage import Stage
 from .status import Status
+from .succession import check_by_itself
 from .way import HOW
 
 FLUSHED_AT_ONCE = 100
@@ -67,6 +68,11 @@ class Live:
         """The machine, as of the last line that this process has seen; to be read, not to be told anything."""
         return self._replica.machine
 
+    @property
+    def replica(self) -> Replica:
+        """The replica of the rollout, by which a shadow reads and writes it."""
+        return self._replica
+
     @contextmanager
     def _hands(self) -> Iterator[Hands]:
         with self._replica.writing() as writing:
@@ -84,6 +90,7 @@ class Live:
         """
         if known is not None:
             self._check_label(known, "known")
+        check_by_itself(self._store, self._replica.row)
         with self._hands() as hands:
             there = hands.log.case_of_key(case.key)
             if there is None:
@@ -315,6 +322,7 @@ class Live:
         Raises:
             UsageError: it cannot be; says every reason. So do the following.
         """
+        check_by_itself(self._store, self._replica.row)
         self._turn(lambda machine, now, head: machine.advanced(by, reason, now, head))
 
     def pause(self, by: str, reason: str) -> None:

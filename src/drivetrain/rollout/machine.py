@@ -182,13 +182,14 @@ class Machine:
         if draw.route is Route.ACTED:
             self._acted_in_step += 1
         spent = standing.stage is Stage.ROLLED_BACK
+        stop = None if spent else self.evidence.came(case.came)
+        case.tests = not spent and self.evidence.awaits(case.came)
         effects = self._counted(case, self._cases.way.begin(case))
         if case.waits is not None:
             self._cases.keep(case, spent=spent)
-        if not spent:
-            self._heed(self.evidence.came(case.came), event.at, effects)
-            if case.waits is None:
-                self._final(case, event.at, effects)
+        self._heed(stop, event.at, effects)
+        if case.waits is None and not spent:
+            self._final(case, event.at, effects)
         return effects
 
     def _decided(self, event: Decided) -> list[Effect]:
@@ -220,7 +221,7 @@ class Machine:
         for case in self._cases.expiring(event.at):
             resolved = case.resolved(event.at, expired=True)
             effects += self._cases.spend(case)
-            self.tally.final(resolved)
+            self.tally.final(resolved, case.tests)
             self._heed(self.evidence.take(resolved), event.at, effects)
         if self.standing.works and event.at >= self._silence.until:
             hold = Hold(HoldKind.QUIET, self._silence.words(), event.at)
@@ -237,13 +238,13 @@ class Machine:
 
     def _final(self, case: OpenCase, at: datetime, effects: list[Effect]) -> None:
         resolved = case.resolved(at)
-        self.tally.final(resolved)
+        self.tally.final(resolved, case.tests)
         self._heed(self.evidence.take(resolved), at, effects)
 
     def _counted(self, case: OpenCase, effects: list[Effect]) -> list[Effect]:
         for effect in effects:
             if type(effect) is Settled:
-                self.tally.settled(case.came, effect.label, effect.how)
+                self.tally.settled(case.came, effect.label, effect.how, seen=case.waits is not None)
         return effects
 
     def _alarm_raised(self, event: Alarmed) -> list[Effect]:
@@ -331,7 +332,7 @@ class Machine:
 
     def advanced(self, by: str, reason: str, at: datetime, head: tuple[int, str] | None = None) -> Turned:
         """Make the event that advances it. ``head``: number and hash of the last line, which the evidence rests on."""
-        return turning.advanced(self.standing, self.readings(at), self.spent, by, reason, at, head)
+        return turning.advanced(self.standing, self.readings(at), self.evidence.alpha, self.spent, by, reason, at, head)
 
     def paused(self, by: str, reason: str, at: datetime) -> Turned:
         """Make the event that pauses it."""

@@ -276,7 +276,6 @@ def _add_deciding(router: APIRouter, server: Server) -> None:
 
         answer = _answer(await in_thread(decided), f"id {case_id[:80]!r}")
         server.metrics.decided(one.name, "elsewhere")
-        server.rollouts.wake()
         return answer
 
 
@@ -310,6 +309,4 @@ def _add_outcome(router: APIRouter, server: Server) -> None:
                 one.live.turned_out(case_id, told.label, by)
             return receipt
 
-        answer = _answer(await in_thread(turned_out), f"id {case_id[:80]!r}")
-        server.rollouts.wake()
-        return answer
+        return _answer(await in_thread(turned_out), f"id {case_id[:80]!r}")

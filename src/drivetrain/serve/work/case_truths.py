@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from ...core.records import Truth
 from ...core.told_how import ToldHow
 from ...rollout.events import Arrived, Decided, Event, TurnedOut
 
-FIRST: Mapping[ToldHow, int] = {ToldHow.ADJUDICATED: 0, ToldHow.BLIND: 1, ToldHow.ASSISTED: 2}
-"""The order in which decisions are told, since monitors count the first of a prediction: whoever decided between two answers says
-more than one person who decided alone."""
-
 
 def case_truths(rollout_id: str, rollout: str, lines: Sequence[tuple[int, Event]]) -> tuple[Truth, ...]:
     """Make the truths of a case of which nothing more is asked, from its lines with their numbers; they are told as of the last
     decision, and an outcome as of its own moment.
 
-    None of a seeded case: what people say of it is a check on them, and not on the model; nor of a case whose answer was not
-    stored. A person who could not tell tells nothing.
+    Where somebody decided between two answers, that alone is told of what people decided: readers take the first truth of a
+    prediction, or the last. None of a seeded case: what people say of it is a check on them, and not on the model; nor of a case
+    whose answer was not stored. A person who could not tell tells nothing.
     """
     arrived = next((event for _, event in lines if isinstance(event, Arrived)), None)
     if arrived is None or arrived.draw.seeded or arrived.answer.prediction_id is None:
@@ -28,7 +25,7 @@ def case_truths(rollout_id: str, rollout: str, lines: Sequence[tuple[int, Event]
     prediction_id, note = arrived.answer.prediction_id, f"rollout {rollout}, case {arrived.case.key}"
     decided = [(number, event) for number, event in lines if isinstance(event, Decided)]
     said = [(number, event) for number, event in decided if event.label is not None]
-    said.sort(key=lambda one: (FIRST[one[1].how], one[0]))
+    said = [one for one in said if one[1].how is ToldHow.ADJUDICATED] or said
     found = []
     for place, (number, event) in enumerate(said):
         at = decided[-1][1].at + timedelta(microseconds=place)
