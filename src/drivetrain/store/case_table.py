@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Collection
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import Connection, bindparam, select
 from sqlalchemy.exc import IntegrityError
@@ -36,17 +37,25 @@ def add(connection: Connection, rollout_id: str, case: Case) -> None:
     Raises:
         UsageError: there is one of its key or id already.
     """
-    values = {
+    try:
+        connection.execute(CASES.insert(), to_row(rollout_id, case))
+    except IntegrityError:
+        raise UsageError(f"the rollout has a case of key {case.key[:80]!r} already") from None
+
+
+def to_row(rollout_id: str, case: Case, decision: Settled | None = None) -> dict[str, Any]:
+    """Turn a case, with the decision that took effect, into the values of a row."""
+    row: dict[str, Any] = {
         "rollout_id": rollout_id,
         "id": indexed(case.id),
         "case_key": indexed(case.key),
         "at": to_us(case.at),
         "body": to_text(case),
     }
-    try:
-        connection.execute(CASES.insert(), values)
-    except IntegrityError:
-        raise UsageError(f"the rollout has a case of key {case.key[:80]!r} already") from None
+    if decision is None:
+        return row
+    label, how, at = decision
+    return {**row, "settled_at": to_us(at), "settled": _encode({"label": label, "how": how})}
 
 
 def by_id(connection: Connection, rollout_id: str, case_id: str) -> Case | None:

@@ -43,7 +43,7 @@ _DECIDED = select(func.count()).where(
 def add(connection: Connection, reviews: Sequence[Review]) -> Counter[Lane]:
     """Write new reviews; returns how many more wait in each lane."""
     if reviews:
-        connection.execute(REVIEWS.insert(), [_values(review) for review in reviews])
+        connection.execute(REVIEWS.insert(), [to_row(review) for review in reviews])
     return Counter(lane_of(review) for review in reviews if review.done_at is None and review.held is None)
 
 
@@ -65,7 +65,7 @@ def update(connection: Connection, review: Review) -> Counter[Lane] | None:
     before = connection.execute(_LANE, asked).first()
     if before is None:
         return None
-    values = _values(review)
+    values = to_row(review)
     connection.execute(_UPDATE, {**asked, **{f"to_{name}": values[name] for name in _CHANGED}})
     more = Counter({lane_of(review): int(values["done_at"] is None and values["held_at"] is None)})
     more.subtract(_waiting([before]))
@@ -126,7 +126,8 @@ def _waiting(rows: Iterable[Any]) -> Counter[Lane]:
     return Counter(Lane(row.kind, row.lane) for row in rows if row.done_at is None and row.held_at is None)
 
 
-def _values(review: Review) -> dict[str, Any]:
+def to_row(review: Review) -> dict[str, Any]:
+    """Turn a review into the values of a row."""
     body: dict[str, Any] = {"shown": review.shown, "not_by": review.not_by}
     decision = review.held
     if decision is not None:

@@ -31,7 +31,7 @@ class SqlRolloutLog:
         self._unwritten: list[LogLine] = []
         self._touched: set[str] = set()
         self._lanes: Counter[lane.Lane] = Counter()
-        """How many more, or fewer, reviews wait in each lane since the transaction began."""
+        """The number of reviews that wait in each lane more, or fewer, since the transaction began."""
 
     @property
     def row(self) -> RolloutRow:
