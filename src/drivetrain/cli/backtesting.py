@@ -82,7 +82,7 @@ def backtest(
     no_cache: NoCache = False,
     json: JsonFlag = False,
 ) -> None:
-    """Try the policy of a rollout on past decisions.
+    """Try a rollout's policy on past decisions.
 
     Past cases go through the same stages, draws and gates as a live rollout: when each stage would have been reached, errors
     prevented and made, and reviews saved, beside people only, model only, a confidence threshold and deferral by slices.
