@@ -24,6 +24,7 @@ from .reporting import status_of
 from .shown import Shown
 from .stage import Stage
 from .status import Status
+from .succession import check_by_itself
 from .way import HOW
 
 FLUSHED_AT_ONCE = 100
@@ -68,6 +69,11 @@ class Live:
         """The machine, as of the last line that this process has seen; to be read, not to be told anything."""
         return self._replica.machine
 
+    @property
+    def replica(self) -> Replica:
+        """The replica of the rollout, by which a shadow reads and writes it."""
+        return self._replica
+
     @contextmanager
     def _hands(self) -> Iterator[Hands]:
         with self._replica.writing() as writing:
@@ -90,6 +96,7 @@ class Live:
             raise UsageError(
                 f"metadata {strange[0][:64]!r} of case {case.key[:64]!r} is no finite number; leave it out"
             )
+        check_by_itself(self._store, self._replica.row)
         with self._hands() as hands:
             there = hands.log.case_of_key(case.key)
             if there is None:
@@ -324,6 +331,7 @@ class Live:
         Raises:
             UsageError: it cannot be; says every reason. So do the following.
         """
+        check_by_itself(self._store, self._replica.row)
         self._turn(lambda machine, now, head: machine.advanced(by, reason, now, head))
 
     def pause(self, by: str, reason: str) -> None:
