@@ -12,15 +12,18 @@ import drivetrain as dt
 COMMANDS = (
     *("train", "predict", "evaluate", "report", "inspect"),
     *("gather", "provenance", "verify", "suspects", "clean", "label"),
-    *("edits", "apply", "undo", "redo", "certify", "retrain"),
+    *("edits", "apply", "undo", "redo", "certify", "backtest", "retrain"),
     *("serve", "app", "trace", "sign", "demo"),
     *("monitor", "monitor watch", "monitor plan"),
+    *("rollout", "rollout init", "rollout schema", "rollout plan", "rollout open", "rollout list", "rollout status"),
+    *("rollout advance", "rollout pause", "rollout resume", "rollout rollback", "rollout clear", "rollout end"),
+    *("rollout promote", "rollout history", "rollout export", "rollout verify"),
     *("cases", "cases send", "cases decide", "cases outcomes"),
     *("store", "store info", "store migrate", "store export", "store labels", "store prune"),
     *("keys", "keys add", "keys list", "keys revoke"),
     *("cache", "cache info", "cache prune"),
 )
-GROUPS = ("monitor", "cases", "store", "keys", "cache")
+GROUPS = ("monitor", "rollout", "cases", "store", "keys", "cache")
 
 
 @pytest.mark.processes

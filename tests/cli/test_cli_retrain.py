@@ -41,11 +41,11 @@ class Field:
     """A network that sees colours."""
 
 
-def write_field(store_path: Path, champion: Path) -> None:
+def write_field(store_path: Path, champion: Path, name: str = "colours") -> None:
     """240 cases, every fifth of the reserve; every tenth is proposed and confirmed, and so no label."""
     store = open_store(store_path)
     try:
-        write_rollout(store, load(champion), "colours", ROLLOUT)
+        write_rollout(store, load(champion), name, ROLLOUT)
         for n in range(CASES):
             colour = NAMES[n % 3]
             proposed = n % 10 == 1
@@ -192,6 +192,8 @@ def test_what_came_last_is_kept_apart_too(drivetrain: CommandLine, kept: Path, f
     lines = (tmp_path / "candidate.bundle.provenance.jsonl").read_text("utf-8").splitlines()
     latest = max(int(str(from_line(line).title).split()[1]) for line in lines)
     assert latest < 190
+    # A proposal in parallel is none that a rollout makes, so that this log cannot be played through.
+    assert "does not wait for confirm 0" in done.document["backtest"]
 
 
 def test_labels_told_with_the_answer_in_sight_only_where_asked_for(

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 import pytest
-from field_log import START
 
 from drivetrain.core.case import Case
 from drivetrain.core.errors import DataError
@@ -14,6 +13,7 @@ from drivetrain.core.told_how import ToldHow
 from drivetrain.core.types import Item, ItemFacts
 from drivetrain.workbench.field.labels import FieldLabel
 from drivetrain.workbench.field.training_set import Dealt, FieldItem, TrainingSet, dealt, training_set
+from field_log import START
 
 
 class Bytes:

@@ -29,7 +29,7 @@ class Hands:
         wanted: Callable[[Ask], bool] = lambda _ask: True,
     ) -> None:
         """``wanted``: tells whether somebody has to be asked; by default always."""
-        self._writing = writing
+        self.writing = writing
         self._rollout_id = rollout_id
         self.now = now
         self._new_id = new_id
@@ -40,22 +40,22 @@ class Hands:
     @property
     def log(self) -> RolloutLog:
         """The log and the queue."""
-        return self._writing.log
+        return self.writing.log
 
     @property
     def machine(self) -> Machine:
         """The machine."""
-        return self._writing.machine
+        return self.writing.machine
 
     def arrive(self, case: Case, answer: ModelAnswer, known: str | None) -> None:
         """Take a case in."""
         self.pass_time()
-        self._carry(self._writing.run.arrive(case, answer, self.now, known)[1])
+        self._carry(self.writing.run.arrive(case, answer, self.now, known)[1])
 
     def take(self, event: Event) -> None:
         """Take an event, and carry out what follows from it."""
         self.pass_time()
-        self._carry(self._writing.run.take(event))
+        self._carry(self.writing.run.take(event))
 
     def pass_time(self) -> None:
         """Let time pass. Decisions made in time, and not yet final, come before what is due counts as unresolved."""
@@ -68,7 +68,7 @@ class Hands:
             for review in self.log.held(until=before):
                 if review.case_id in expiring:
                     self._finish(review, before)
-        self._carry(self._writing.run.pass_time(self.now))
+        self._carry(self.writing.run.pass_time(self.now))
 
     def ask(self, ask: Ask) -> None:
         """Ask a person for what nobody is asked yet, though the case waits for it."""
@@ -102,7 +102,7 @@ class Hands:
         event = Decided(
             at, review.case_id, kind, review.round, decision.by, decision.label, HOW[kind], decision.seconds
         )
-        self._carry(self._writing.run.take(event))
+        self._carry(self.writing.run.take(event))
 
     def _carry(self, effects: Iterable[Effect]) -> None:
         """Write what the machine asks for, in its order; decisions overtaken by a withdrawal are taken at the end."""

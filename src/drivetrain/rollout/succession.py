@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from ..core.errors import UsageError
 from ..core.rollout_port import RolloutStore
 from ..core.rollout_records import RolloutRow
 from .event_json import of_body
@@ -85,6 +86,26 @@ def predecessors_of(store: RolloutStore, row: RolloutRow) -> Iterator[RolloutRow
         seen.add(before.id)
         yield before
         row = before
+
+
+def champion_of(store: RolloutStore, row: RolloutRow) -> RolloutRow | None:
+    """Return the rollout that a candidate reads along; None where it is by itself, or the other has ended."""
+    champion = None if row.shadow_of is None else store.rollout(row.shadow_of)
+    return None if champion is None or champion.stage == Stage.ENDED else champion
+
+
+def check_by_itself(store: RolloutStore, row: RolloutRow) -> None:
+    """Check that a rollout is no candidate that still reads its champion's cases along.
+
+    Raises:
+        UsageError: it is one.
+    """
+    champion = champion_of(store, row)
+    if champion is not None:
+        raise UsageError(
+            f"{row.name} is a candidate beside {champion.name}, whose cases and decisions it reads along; send cases to "
+            f"{champion.name}, and give it that one's place with drivetrain rollout promote {row.name}"
+        )
 
 
 def shadows_of(store: RolloutStore, row: RolloutRow) -> tuple[RolloutRow, ...]:

@@ -30,7 +30,7 @@ class Sighting:
     """A picture in the folder, complete."""
 
     relative: str
-    """Its path below the folder, with slashes."""
+    """The path below the folder, with slashes."""
     path: Path
     stamp: Stamp
 
@@ -42,7 +42,7 @@ class Look:
     complete: tuple[Sighting, ...]
     """Pictures that were not sent yet, by path."""
     growing: tuple[str, ...]
-    """Those that may still be being written."""
+    """Pictures that may still be being written."""
 
 
 class CaseFolder:

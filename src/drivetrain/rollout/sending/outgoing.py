@@ -17,7 +17,7 @@ class OutgoingCase:
     key: str
     """The sender's own name for it, in ASCII: sent a second time, it is the first one again."""
     files: tuple[Path, ...]
-    """Its pictures. The model answers the first, and people see all."""
+    """The pictures. The model answers the first, and people see all."""
     at: str | None = None
     due: str | None = None
     slices: Mapping[str, str] = field(default_factory=dict)
