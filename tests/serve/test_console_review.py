@@ -149,8 +149,8 @@ def test_two_reviewers_never_see_the_same_case(browser: Any, tmp_path: Path) -> 
         assert len({one["case_id"] for one in here.events("decided")}) == 14
         assert {one["by"] for one in here.events("decided")} == {"Ada", "Bo"}
         ada, bo = ({body for _, _, body in heard[name]} for name in ("Ada", "Bo"))
-        # The first of each may have come before anybody listened.
-        assert len(ada | bo) >= 12
+        # The first of each, and the one fetched behind it, may have come before anybody listened.
+        assert len(ada | bo) >= 10
         assert ada.isdisjoint(bo)
 
 
