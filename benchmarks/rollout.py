@@ -1,4 +1,4 @@
-"""The gates of a rollout: how often a model that must not advance does, how many labels one needs that may, how soon faults are found.
+"""The gates of a rollout: false advances, labels that a good model needs, and audits until a fault is found.
 
     python -m benchmarks.rollout --out benchmarks/results/rollout.json
 
@@ -123,11 +123,8 @@ def baselines(pool: Any, worlds: int) -> list[dict[str, Any]]:
     for lag in (200, 500):
         source = Binary(0.05, 0.03)
         rows.append(advances(pool, worlds, "baseline", source, people=People(lag), twice=0.0, in_order=False))
-    for slips in (0.1, 0.2):
-        rows.append(
-            advances(pool, worlds, "baseline, adjudicators taken to be right", Binary(0.05, 0.03, 0, slips), twice=0.0)
-        )
-    return rows
+    name = "baseline, adjudicators taken to be right"
+    return rows + [advances(pool, worlds, name, Binary(0.05, 0.03, 0, slips), twice=0.0) for slips in (0.1, 0.2)]
 
 
 def good_enough(pool: Any, worlds: int) -> list[dict[str, Any]]:
@@ -171,9 +168,9 @@ def foretold(seed: int) -> tuple[float, float]:
             if reading.verdict == "pass":
                 return math.nan, math.nan
             told = math.inf if reading.expected_more is None else reading.expected_more
-        if number > 400 and number % 10 == 0:
-            if evidence.comparison.evidence(0.02, evidence.adjudicators) >= -math.log(evidence.alpha):
-                return told, number - 400
+        looked_at = number > 400 and number % 10 == 0
+        if looked_at and evidence.comparison.evidence(0.02, evidence.adjudicators) >= -math.log(evidence.alpha):
+            return told, number - 400
     return told, math.inf
 
 

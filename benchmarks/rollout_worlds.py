@@ -1,4 +1,4 @@
-"""Worlds for the statistics of a rollout: cases with a model, people and adjudicators who err at known rates, and time that passes.
+"""Worlds for the statistics of a rollout: cases with a model, people and adjudicators who err at known rates.
 
 Every world drives `drivetrain.rollout.evidence`, the classes that run live, case by case, and asks after each whether the gate
 passes. A world is told by its seed alone.
