@@ -27,6 +27,7 @@ DOORS = {
     "embed/embedder.py": "a reference that is no path",
     "app/demo.py": "an installed package's table",
     "store/table_file.py": "the file that it writes",
+    "store/log_export.py": "the file that it writes",
     "store/engine.py": "the store's own file",
     "learn/deep/checkpoint.py": "its own checkpoints",
     "workbench/filing.py": "writes pictures to files that are new",

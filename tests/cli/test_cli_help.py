@@ -12,14 +12,18 @@ import drivetrain as dt
 COMMANDS = (
     *("train", "predict", "evaluate", "report", "inspect"),
     *("gather", "provenance", "verify", "suspects", "clean", "label"),
-    *("edits", "apply", "undo", "redo", "certify"),
+    *("edits", "apply", "undo", "redo", "certify", "retrain"),
     *("serve", "app", "trace", "sign", "demo"),
     *("monitor", "monitor watch", "monitor plan"),
+    *("rollout", "rollout init", "rollout schema", "rollout plan", "rollout open", "rollout list", "rollout status"),
+    *("rollout advance", "rollout pause", "rollout resume", "rollout rollback", "rollout clear", "rollout end"),
+    *("rollout promote", "rollout history", "rollout export", "rollout verify"),
+    *("cases", "cases send", "cases decide", "cases outcomes"),
     *("store", "store info", "store migrate", "store export", "store labels", "store prune"),
     *("keys", "keys add", "keys list", "keys revoke"),
     *("cache", "cache info", "cache prune"),
 )
-GROUPS = ("monitor", "store", "keys", "cache")
+GROUPS = ("monitor", "rollout", "cases", "store", "keys", "cache")
 
 
 @pytest.mark.processes
@@ -73,7 +77,7 @@ def test_without_a_command_help_is_shown(drivetrain: CommandLine, command: tuple
         (("keys", "add", "me", "--role"), "requires an argument; see drivetrain keys add --help"),
         (
             ("predict", "b", "p", "--accept", "0.95"),
-            "; it belongs to drivetrain train; see drivetrain predict --help",
+            "; it belongs to drivetrain train and retrain; see drivetrain predict --help",
         ),
         (("cache", "prune", "--unused-days", "-1"), "--unused-days"),
     ],

@@ -9,8 +9,9 @@ from datetime import datetime
 
 from drivetrain.core.calendar import Calendar
 from drivetrain.core.errors import StoreError, UsageError
-from drivetrain.core.ports import Forgotten
+from drivetrain.core.forgotten import Forgotten
 from drivetrain.core.records import Alarm, ApiKey, Entry, Record, RecordFilter, RecordPage, StoredInput
+from drivetrain.store.pruning import Pruned
 
 
 class MemoryStore:
@@ -90,6 +91,10 @@ class MemoryStore:
     def prune(self, *, inputs_older_than: datetime | None = None) -> Forgotten:
         del inputs_older_than
         raise NotImplementedError
+
+    def forget_case_inputs(self) -> Forgotten:
+        self._usable()
+        return Pruned(0, 0, 0)
 
     def calendar(self) -> Calendar | None:
         return None

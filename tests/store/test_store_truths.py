@@ -60,6 +60,15 @@ def test_a_truth_needs_its_prediction(store: SqlStore) -> None:
     assert store.truths_of([]) == {}
 
 
+def test_the_models_own_answer_is_never_the_right_one(store: SqlStore) -> None:
+    store.append([made_entry(0)])
+    with pytest.raises(UsageError, match="model's own answer"):
+        store.add_truth(made_truth(how=ToldHow.MODEL))
+    assert store.truths(TruthFilter(), 10).truths == ()
+    outcome = made_truth(how=ToldHow.OUTCOME)
+    assert store.add_truth(outcome) == store.truths(TruthFilter(how=ToldHow.OUTCOME), 10).truths[0] == outcome
+
+
 def test_pages_and_filters_find_just_what_is_asked_for(store: SqlStore) -> None:
     rng = Random(5)
     models = [(rng.choice(["bears", "cells"]), rng.choice(["one", "two"])) for _ in range(8)]
@@ -71,7 +80,7 @@ def test_pages_and_filters_find_just_what_is_asked_for(store: SqlStore) -> None:
             number,
             prediction,
             at=START + timedelta(seconds=rng.randrange(20)),
-            how=rng.choice(list(ToldHow)),
+            how=rng.choice([how for how in ToldHow if how is not ToldHow.MODEL]),
             by=rng.choice(["Ada", "Grace"]),
             label=rng.choice(["rust", None]),
             labels=rng.choice([None, ("rust", "dent"), ("dent",)]),

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import typer
 from made_records import made_entry, made_truth
+from made_rollouts import ROLLOUT, START, made_body, made_case, made_review, made_rollout
 from typer.testing import CliRunner
 
 from drivetrain.cli import storing
@@ -52,6 +53,22 @@ def test_info_says_what_is_there(filled: str) -> None:
     again = document("store", "info", "--store", filled)
     assert found | {"bytes": 0} == again | {"bytes": 0}  # a database tidies itself up between two looks
     assert "5 predictions, 5 images" in run("store", "info", filled)
+
+
+def test_info_counts_rollouts_with_what_belongs_to_them(filled: str) -> None:
+    store = open_store(filled)
+    store.open_rollout(made_rollout())
+    with store.rollout_log(ROLLOUT) as log:
+        for number in range(3):
+            log.append(START, made_body(number))
+            log.append(START, made_body(number))
+            log.add_case(made_case(number))
+        log.add_reviews([made_review(0), made_review(1), made_review(2, done_at=START)])
+    store.close()
+    found = document("store", "info", filled)
+    names = ("records", "rollouts", "cases", "log_lines", "open_reviews", "exact")
+    assert [found[name] for name in names] == [5, 1, 3, 6, 2, True]
+    assert "1; 3 cases, 6 lines of their logs, 2 reviews to be done" in run("store", "info", filled)
 
 
 def test_the_store_is_where_the_environment_says(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -3,7 +3,8 @@
  *
  *   npm run build && node dev/mock.mjs [--port 8123] [--images FOLDER] [--state full|empty|keys|broken|busy|slow|numbers]
  *
- * `no-gate`, `learning`, `calm`, `quiet` and `many` are states of the page Monitor.
+ * `no-gate`, `learning`, `calm`, `quiet` and `many` are states of the page Monitor; those of Review and Rollout stand at the head
+ * of `reviews.mjs` and `rollouts.mjs`. `keys,live` with the key dt_review shows what a reviewer sees while a rollout is live.
  * Several states may be joined with commas, and changed while it runs: GET /mock?state=busy. Without --images it draws its own.
  * Nothing of it is built into the console.
  */
@@ -16,6 +17,8 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { deflateSync } from "node:zlib";
 import { monitor } from "./monitor.mjs";
+import { reviews } from "./reviews.mjs";
+import { rollouts } from "./rollouts.mjs";
 
 const { values: options } = parseArgs({
   options: { port: { type: "string", default: "8123" }, images: { type: "string" }, state: { type: "string", default: "full" } },
@@ -25,7 +28,7 @@ const CSP =
   "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; connect-src 'self'; font-src 'self'; " +
   "media-src 'self' blob:; frame-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 const TYPES = { ".html": "text/html", ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml", ".png": "image/png", ".jpg": "image/jpeg" };
-const KEYS = { dt_admin: ["admin", "ops"], dt_review: ["review", "quality desk"], dt_predict: ["predict", "line 3"] };
+const KEYS = { dt_admin: ["admin", "ops"], dt_review: ["review", "quality desk"], dt_second: ["review", "Ben"], dt_predict: ["predict", "line 3"] };
 let state = new Set(options.state.split(","));
 let busyLeft = 3;
 
@@ -180,6 +183,9 @@ function page(query) {
 
 const watch = monitor({ history, version: VERSION, has: (name) => state.has(name) });
 
+const review = reviews({ pictures, labels: LABELS, has: (name) => state.has(name) });
+const rollout = rollouts({ has: (name) => state.has(name) });
+
 const CARD = `---\nlicense: "apache-2.0"\n---\n\n# Bears\n\nAn image classifier with 7 classes, trained by transfer learning on 1105 images.\nBundle \`${VERSION}\`.\n\n## How good it is\n\n| figure | value |\n|---|---|\n| accuracy | 96.2% (94.8%–97.2%) |\n| log-loss | 0.1312 |\n\nOut of fold, **5 folds** that keep groups together.\n\n## Limits\n\n- The figures hold for photos like those it was trained on.\n- See [the documentation](https://example.org/limits) <script>alert(1)</script>\n`;
 const REPORT = `<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Bears</title><style>body{font:16px system-ui;margin:2rem;background:#fff;color:#123}h1{color:#1d5fa6}</style></head><body><h1>Bears</h1><p style="border-left:4px solid #1d5fa6;padding-left:1rem">Training report: 96.2 % out of fold.</p></body></html>`;
 
@@ -220,7 +226,7 @@ function role(request) {
 async function api(request, url) {
   const path = url.pathname;
   const [who, name] = role(request);
-  if (path === "/v1/whoami") return { keys_required: state.has("keys"), role: who, name, version: "0.3.0" };
+  if (path === "/v1/whoami") return { keys_required: state.has("keys"), role: who, name, version: "0.3.0", desk: null, blind: who === "review" && state.has("live") };
   if (who === null) throw new Refusal(401, "unauthorized", "A valid key is needed.");
   if (/^\/v1\/(predictions|images)/.test(path) && who === "predict") throw new Refusal(403, "forbidden", "The role of this key is predict.");
   if (state.has("slow")) await sleep(4000);
@@ -261,6 +267,12 @@ async function api(request, url) {
   if (path.startsWith("/v1/monitor")) {
     const answer = await watch(path, url.searchParams, request.method === "POST" ? JSON.parse(await body(request)) : null);
     if (answer?.status) throw new Refusal(answer.status, "unprocessable", answer.detail);
+    return answer;
+  }
+  for (const [start, part] of [["/v1/reviews", review], ["/v1/rollouts", rollout]]) {
+    if (!path.startsWith(start)) continue;
+    const answer = part(path, url.searchParams, request.method === "POST" ? JSON.parse((await body(request)).toString() || "{}") : null, name ?? "nobody");
+    if (answer?.status) throw new Refusal(answer.status, answer.status === 503 ? "store-unavailable" : "conflict", answer.detail);
     return answer;
   }
   if (path.startsWith("/v1/predictions/")) return history.find((e) => e.id === path.split("/").at(-1)) ?? null;

@@ -5,13 +5,16 @@
  *
  * A line here makes a page's address (its name), its entry in the navigation and its window's title, and its shortcut (`g`,
  * then its key). What it shows is the component in `pages/` that is called as its title. `at` says where it is shown: on the
- * server that answers predictions, or at a desk where a data set is worked on, whose `whoami` names the pages it has.
+ * server that answers predictions, or at a desk where a data set is worked on, whose `whoami` names the pages it has. `role`: only
+ * callers of this very role have it.
  */
 export const PAGES = [
   { name: "predict", title: "Predict", key: "p", at: "server" },
   { name: "models", title: "Models", key: "m", at: "server" },
   { name: "history", title: "History", key: "h", at: "server" },
   { name: "monitor", title: "Monitor", key: "o", at: "server" },
+  { name: "rollout", title: "Rollout", key: "t", at: "server", role: "admin" },
+  { name: "review", title: "Review", key: "r", at: "server", role: "review" },
   { name: "clean", title: "Clean", key: "c", at: "desk" },
   { name: "duplicates", title: "Duplicates", key: "d", at: "desk" },
   { name: "gotchas", title: "Gotchas", key: "a", at: "desk" },
@@ -22,9 +25,20 @@ export type PageName = Page["name"];
 
 export const START: Page = PAGES[0];
 
-/** The pages of whoever answers, the start first; a desk names its own, in its order. Never none. */
-export function pagesOf(desk: { pages: readonly string[] } | null | undefined): readonly Page[] {
-  if (!desk) return PAGES.filter(({ at }) => at === "server");
+export interface Who {
+  role: string | null;
+  desk?: { pages: readonly string[] } | null;
+  /** A rollout is live, and this caller reaches the review queue and nothing else. */
+  blind?: boolean;
+}
+
+/** The pages that whoever answers has for this caller, the start first; a desk names its own, in its order. Never none. */
+export function pagesOf(who: Who | null): readonly Page[] {
+  const desk = who?.desk;
+  if (!desk) {
+    if (who?.blind) return PAGES.filter(({ name }) => name === "review");
+    return PAGES.filter((page) => page.at === "server" && (!("role" in page) || page.role === who?.role));
+  }
   const named = desk.pages.flatMap((name) => PAGES.find((page) => page.at === "desk" && page.name === name) ?? []);
   return named.length > 0 ? named : PAGES.filter(({ at }) => at === "desk");
 }

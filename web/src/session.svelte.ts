@@ -55,7 +55,10 @@ export class Session {
   }
 
   /** The pages that whoever answers has, the start first. */
-  readonly pages = $derived(pagesOf(this.desk));
+  readonly pages = $derived(pagesOf(this.whoami));
+
+  /** While a rollout is live a reviewer reaches the review queue and nothing else, so nothing else is asked for. */
+  readonly blind = $derived(this.whoami?.blind ?? false);
 
   /** Before the first answer nobody knows which pages there are; a server that cannot say is taken for one of predictions. */
   readonly known = $derived(this.whoami !== null || !this.reachable || this.modelsError !== null);
@@ -84,8 +87,8 @@ export class Session {
 
   async loadModels(): Promise<void> {
     this.modelsError = null;
-    // A desk serves none.
-    if (this.desk) return void (this.models = []);
+    // A desk serves none, and a reviewer is told of none while a rollout is live.
+    if (this.desk || this.blind) return void (this.models = []);
     try {
       this.models = (await this.client.get("/v1/models")).models;
     } catch (error) {
@@ -96,7 +99,19 @@ export class Session {
 
   /** Opens the key dialog if that is what the server wants. */
   refused(error: unknown): void {
-    if (error instanceof Problem && error.status === 401) this.askForKey = true;
+    if (!(error instanceof Problem)) return;
+    if (error.status === 401) this.askForKey = true;
+    // A rollout that has begun or ended meanwhile changes what a reviewer may see.
+    if (error.status === 403 && this.whoami?.role === "review") void this.askAgain();
+  }
+
+  /** Asks once more what the caller may do; whatever is shown stays until the answer says otherwise. */
+  async askAgain(): Promise<void> {
+    const found = await this.client.get("/v1/whoami").catch(() => null);
+    if (found === null || JSON.stringify(found) === JSON.stringify(this.whoami)) return;
+    const { blind } = this;
+    this.whoami = found;
+    if (blind && !this.blind) await this.loadModels();
   }
 
   /** Whether the caller's role allows what `role` may do; true while nobody knows. */

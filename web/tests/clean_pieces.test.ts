@@ -6,7 +6,7 @@ import { wishFor } from "../src/clean/desk.svelte";
 import { fromQuery, lists, plain, toQuery, toServer, type View } from "../src/clean/filters";
 import { accepted, agrees, isSettled } from "../src/clean/groups";
 import { digitOf, isUndo } from "../src/clean/keys";
-import { Outbox, type Batch } from "../src/clean/outbox";
+import { marksOf, type Batch } from "../src/clean/outbox";
 import type { DuplicateGroup, Edit, Place, Wish } from "../src/clean/types";
 import { layout, reveal, rowsOf, span } from "../src/clean/window";
 import { did, labelsIn, samePlace, stands, wished } from "../src/clean/words";
@@ -155,45 +155,57 @@ describe("marks that have not been sent", () => {
   beforeEach(() => (locks = new Locks()));
 
   it("are there after a reload of the tab", async () => {
-    const first = new Outbox("bears", locks.asPage());
+    const first = marksOf("bears", locks.asPage());
     expect(await first.open()).toEqual([]);
     first.keep([batch("a"), batch("b")]);
     locks.held.clear();
-    const second = new Outbox("bears", locks.asPage());
+    const second = marksOf("bears", locks.asPage());
     expect((await second.open()).map(({ key }) => key)).toEqual(["a", "b"]);
     second.keep([]);
     locks.held.clear();
-    expect(await new Outbox("bears", locks.asPage()).open()).toEqual([]);
+    expect(await marksOf("bears", locks.asPage()).open()).toEqual([]);
   });
 
   it("stay with a tab that is open, and are taken over from one that is gone", async () => {
-    const first = new Outbox("bears", locks.asPage());
+    const first = marksOf("bears", locks.asPage());
     await first.open();
     first.keep([batch("a")]);
     // A second tab, doubled from the first: it has the first one's storage.
-    const second = new Outbox("bears", locks.asPage());
+    const second = marksOf("bears", locks.asPage());
     expect(await second.open()).toEqual([]);
     locks.held.clear();
     sessionStorage.clear();
-    expect((await new Outbox("bears", locks.asPage()).open()).map(({ key }) => key)).toEqual(["a"]);
+    expect((await marksOf("bears", locks.asPage()).open()).map(({ key }) => key)).toEqual(["a"]);
   });
 
   it("of another set are left alone", async () => {
-    const first = new Outbox("bears", locks.asPage());
+    const first = marksOf("bears", locks.asPage());
     await first.open();
     first.keep([batch("a")]);
     locks.held.clear();
     sessionStorage.clear();
-    expect(await new Outbox("clothes", locks.asPage()).open()).toEqual([]);
+    expect(await marksOf("clothes", locks.asPage()).open()).toEqual([]);
+  });
+
+  it("of a set whose name begins as this one's are left alone, and kept", async () => {
+    const longer = marksOf("bears.new", locks.asPage());
+    await longer.open();
+    longer.keep([batch("a", "bears.new")]);
+    locks.held.clear();
+    sessionStorage.clear();
+    expect(await marksOf("bears", locks.asPage()).open()).toEqual([]);
+    locks.held.clear();
+    sessionStorage.clear();
+    expect((await marksOf("bears.new", locks.asPage()).open()).map(({ key }) => key)).toEqual(["a"]);
   });
 
   it("that cannot be read are no marks", async () => {
-    const first = new Outbox("bears", locks.asPage());
+    const first = marksOf("bears", locks.asPage());
     await first.open();
     first.keep([batch("a")]);
     const name = Object.keys(localStorage).find((one) => one.includes("unsent"))!;
     localStorage.setItem(name, "{broken");
     locks.held.clear();
-    expect(await new Outbox("bears", locks.asPage()).open()).toEqual([]);
+    expect(await marksOf("bears", locks.asPage()).open()).toEqual([]);
   });
 });

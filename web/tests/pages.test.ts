@@ -30,10 +30,12 @@ const atDesk = (pages: string[]) => ({
 });
 
 describe.each(PAGES)("the page $title", (page) => {
-  const beside = PAGES.filter(({ at }) => at === page.at);
+  const role = "role" in page ? page.role : "admin";
+  const beside = page.at === "desk" ? PAGES.filter(({ at }) => at === "desk") : pagesOf({ role });
   const elsewhere = beside.find((other) => other !== page)!;
 
   async function openElsewhere() {
+    network((url) => (url.pathname === "/v1/whoami" ? json({ keys_required: true, role, name: "ann", version: "0.3.0", desk: null, blind: false }) : undefined));
     if (page.at === "desk") network((url) => (url.pathname === "/v1/whoami" ? json(atDesk(beside.map(({ name }) => name))) : undefined));
     place.replace(elsewhere.name);
     render(App);
@@ -85,7 +87,7 @@ describe("at a desk", () => {
   });
 
   it("that names no page this console knows, all of a desk are shown", () => {
-    expect(pagesOf({ pages: ["unheard-of"] }).map(({ at }) => at)).toEqual(PAGES.filter(({ at }) => at === "desk").map(({ at }) => at));
+    expect(pagesOf({ role: "admin", desk: { pages: ["unheard-of"] } }).map(({ at }) => at)).toEqual(PAGES.filter(({ at }) => at === "desk").map(({ at }) => at));
   });
 
   it("no models are asked for, and no monitor", async () => {
@@ -93,6 +95,28 @@ describe("at a desk", () => {
     render(App);
     await waitFor(() => expect(document.title).toBe("Clean · Drivetrain"));
     expect(asked.filter((line) => /models|monitor/.test(line))).toEqual([]);
+  });
+});
+
+describe("while a rollout is live", () => {
+  const blind = { keys_required: true, role: "review", name: "ann", version: "0.3.0", desk: null, blind: true };
+
+  it("a reviewer has the review queue and nothing else, and nothing else is asked for", async () => {
+    const asked = network((url) => (url.pathname === "/v1/whoami" ? json(blind) : undefined));
+    place.replace("history", { id: "a" });
+    render(App);
+    const links = within(await screen.findByRole("navigation", { name: "Pages" }));
+    await waitFor(() => expect(links.getAllByRole("link").map((link) => link.textContent)).toEqual(["Review"]));
+    await waitFor(() => expect(document.title).toBe("Review · Drivetrain"));
+    await waitFor(() => expect(asked.some((line) => line.includes("/v1/reviews/next"))).toBe(true));
+    expect(asked.filter((line) => !/\/v1\/(whoami|reviews)/.test(line))).toEqual([]);
+    expect(screen.queryByRole("link", { name: "API" })).toBeNull();
+  });
+
+  it("an admin has the rollout and no review, a key for predictions neither", () => {
+    expect(pagesOf({ role: "admin" }).map(({ name }) => name)).toEqual(["predict", "models", "history", "monitor", "rollout"]);
+    expect(pagesOf({ role: "predict" }).map(({ name }) => name)).toEqual(["predict", "models", "history", "monitor"]);
+    expect(pagesOf({ role: "review" }).map(({ name }) => name)).toEqual(["predict", "models", "history", "monitor", "review"]);
   });
 });
 

@@ -80,15 +80,18 @@ def one_line(text: str) -> str:
 class ConsoleProgress:
     """Progress bars on a terminal; on a pipe or in a log, one line when a stage ends."""
 
-    def __init__(self, quiet: bool = False) -> None:
+    def __init__(self, quiet: bool = False, counted: str = "images") -> None:
+        """``counted``: the things that a stage counts, unless it says otherwise."""
         from rich.console import Console
 
+        self._counted = counted
         self._console = Console(stderr=True, quiet=quiet, highlight=False, markup=False, emoji=False)
 
     @contextmanager
-    def stage(self, name: str, total: int, counted: str = "images") -> Iterator[Advance]:
+    def stage(self, name: str, total: int, counted: str | None = None) -> Iterator[Advance]:
         """Show a bar with rate and time left; ``counted`` is what there are ``total`` of."""
-        with self._bar(name, total) if self._console.is_terminal else self._line(name, counted) as advance:
+        terminal = self._console.is_terminal
+        with self._bar(name, total) if terminal else self._line(name, counted or self._counted) as advance:
             yield advance
 
     @contextmanager

@@ -16,8 +16,10 @@ from .._version import __version__
 from ..core.errors import DrivetrainError
 from ..core.scratch import sweep
 from . import (
+    backtesting,
     bundles,
     caching,
+    cases,
     certifying,
     curating,
     desk,
@@ -27,6 +29,8 @@ from . import (
     labelling,
     monitoring,
     prediction,
+    retraining,
+    rolling_out,
     serving,
     signing,
     storing,
@@ -92,9 +96,13 @@ app.command("apply")(editing.apply)
 app.command("undo")(editing.undo)
 app.command("redo")(editing.redo)
 app.command("certify")(certifying.certify)
+app.command("backtest")(backtesting.backtest)
+app.command("retrain")(retraining.retrain)
 app.command("serve")(serving.serve)
 app.command("app")(handing_over.app_command)
 app.add_typer(monitoring.app, name="monitor")
+app.add_typer(rolling_out.app, name="rollout")
+app.add_typer(cases.app, name="cases")
 app.add_typer(storing.app, name="store")
 app.add_typer(storing.keys_app, name="keys")
 app.command("trace")(prediction.trace)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -14,10 +13,10 @@ from ..core.role import Role
 from ..core.told_how import ToldHow
 from ..core.verdict import Verdict
 from .flags import JsonFlag
+from .opened_store import WHERE
+from .opened_store import opened_store as _opened
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from ..core.records import ApiKey
     from ..store.holdings import StoreInfo
     from ..store.pruning import Pruned
@@ -26,11 +25,8 @@ if TYPE_CHECKING:
 app = typer.Typer(help="Look at, export or tidy the store of predictions.", no_args_is_help=True)
 keys_app = typer.Typer(help="Keys for the server: who may ask it, and for what.", no_args_is_help=True)
 
-_WHERE = (
-    "Path of a SQLite file, or postgresql://USER@HOST/NAME ($DRIVETRAIN_STORE, or a file in the user's data folder)."
-)
-StoreArgument = Annotated[str | None, typer.Argument(metavar="[STORE]", show_default=False, help=_WHERE)]
-StoreOption = Annotated[str | None, typer.Option("--store", metavar="STORE", help=_WHERE)]
+StoreArgument = Annotated[str | None, typer.Argument(metavar="[STORE]", show_default=False, help=WHERE)]
+StoreOption = Annotated[str | None, typer.Option("--store", metavar="STORE", help=WHERE)]
 _MOMENTS = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%S%z"]
 
 
@@ -49,11 +45,20 @@ def info(place: StoreArgument = None, store: StoreOption = None, json: JsonFlag 
         ("Store", f"{found.store} ({found.kind}, tables {found.schema})"),
         ("Holds", f"{about}{found.records} predictions, {found.inputs} images, {found.bytes / 1e6:.1f} MB"),
         ("Told", f"{about}{found.truths} right answers"),
+        *_rollouts(found),
         ("Keys", str(found.keys)),
     ]
     if found.oldest and found.newest:
         rows.append(("From", f"{_minute(found.oldest)} to {_minute(found.newest)} UTC"))
     print_pairs(rows)
+
+
+def _rollouts(found: StoreInfo) -> list[tuple[str, str]]:
+    if not found.rollouts:
+        return []
+    about = "" if found.exact else "about "
+    held = f"{found.cases} cases, {found.log_lines} lines of their logs, {found.open_reviews} reviews to be done"
+    return [("Rollouts", f"{about}{found.rollouts}; {held}")]
 
 
 @app.command()
@@ -314,23 +319,6 @@ def _one_of(place: str | None, store: str | None) -> str | None:
     if place is not None and store is not None:
         raise UsageError(f"two stores are named, {place} and --store {store}; name one")
     return place if place is not None else store
-
-
-@contextmanager
-def _opened(place: str | None, create: bool = False) -> Iterator[SqlStore]:
-    """Open the store at ``place``, or at its default place.
-
-    Raises:
-        StoreError: it is not there or cannot be used.
-    """
-    from ..store.default_store import default_store_url
-    from ..store.sql_store import open_store
-
-    opened = open_store(place or default_store_url(), create=create)
-    try:
-        yield opened
-    finally:
-        opened.close()
 
 
 def _key_json(key: ApiKey) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
+from .forgotten import Forgotten
 from .rollout_port import RolloutStore
 
 if TYPE_CHECKING:  # a terminal's progress bar need not load what records are made of
@@ -82,22 +83,6 @@ class Notes(Protocol):
     def set_notes(self, texts: Mapping[str, str]) -> None:
         """Keep facts by name, all at once."""
         ...
-
-
-class Forgotten(Protocol):
-    """The inputs a store has deleted, with the first and last moment at which they had been sent."""
-
-    @property
-    def inputs(self) -> int: ...
-
-    @property
-    def input_bytes(self) -> int: ...
-
-    @property
-    def oldest(self) -> datetime | None: ...
-
-    @property
-    def newest(self) -> datetime | None: ...
 
 
 class PredictionStore(Protocol):

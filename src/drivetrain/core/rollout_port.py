@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:  # a terminal's progress bar, whose port stands beside it, need not load what cases are made of
     from .case import Case
+    from .forgotten import Forgotten
     from .records import StoredInput
     from .rollout_records import LogLine, Review, RolloutRow
 
@@ -134,6 +135,13 @@ class RolloutStore(Protocol):
 
     def snapshot(self, rollout_id: str) -> tuple[int, str] | None:
         """The number and text of the snapshot that is kept. Only saves time: without it the log is read from its beginning."""
+        ...
+
+    def forget_case_inputs(self) -> Forgotten:
+        """Delete the inputs that were kept for cases alone and not with a prediction, where all those cases are done.
+
+        A case is done once it is settled and nobody has to look at it any more.
+        """
         ...
 
     def queue_counts(self, rollout_id: str, now: datetime) -> dict[str, dict[str, int]]:

@@ -26,6 +26,7 @@ from ..draw.plot import Plot
 from ..learn.sections import ACCEPTED_ALONE, FILES_LEFT_OUT, OCCURS_AGAIN, SHORTCUTS, SLICES, Example
 from ..learn.selection import Trial
 from ..stats.mistakes import ClassRow, ReliabilityBin
+from .environment import page_environment
 from .gate_section import GateSection
 from .gotchas_section import NOTHING_LOOKED_AT, GotchasSection
 from .thumbnail import Thumbnail
@@ -151,18 +152,9 @@ def render(report: Report) -> str:
 @cache
 def _template() -> jinja2.Template:
     """The page's template, compiled once in a process: it takes longer than all of a small training."""
-    import jinja2  # imported here, as it costs 50 ms, and most commands render nothing
-
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader(__package__),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = page_environment()
     environment.filters.update(
         inline=_inline,
-        unbroken=unbroken,
         linked=_linked,
         percent=lambda share: unbroken(percent(share)),
         number=percent_number,

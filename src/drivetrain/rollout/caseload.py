@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from ..core.errors import LogError
-from .effects import Effect
+from .effects import Ask, Effect
 from .events import Arrived, Decided, ReviewKind
 from .evidence.resolved import Came, Told, came_of_json, came_to_json
 from .moments import of_text, to_text
@@ -107,6 +107,13 @@ class Caseload:
             found.append(case)
         return found
 
+    def asks(self) -> Iterator[Ask]:
+        """Yield what is asked of each case just now."""
+        for case in (*self._open.values(), *self._spent.values()):
+            ask = self.way.asked(case)
+            if ask is not None:
+                yield ask
+
     def hold(self) -> Iterator[Effect]:
         """Take every proposal back."""
         for case in (*self._open.values(), *self._spent.values()):
@@ -154,6 +161,7 @@ def _to_json(case: OpenCase) -> dict[str, Any]:
         "confirmed": None if case.confirmed is None else [case.confirmed.label, case.confirmed.by],
         "adjudications": [[one.label, one.by] for one in case.adjudications],
         "outcome": case.outcome,
+        "tests": case.tests,
         "settled": case.settled,
         "withdrawn": case.withdrawn,
     }
@@ -172,6 +180,7 @@ def _of_json(state: Mapping[str, Any]) -> OpenCase:
         confirmed=None if state["confirmed"] is None else Told(*state["confirmed"]),
         adjudications=[Told(label, by) for label, by in state["adjudications"]],
         outcome=state["outcome"],
+        tests=state["tests"],
         settled=state["settled"],
         withdrawn=state["withdrawn"],
     )

@@ -13,6 +13,9 @@ from .status import Curve, Point
 MOST_POINTS = 100
 """Points of one curve. Where there are more, every second one is left out, and half as many are taken from then on."""
 
+FIRST = 25
+"""Cases between the first points of a stage."""
+
 MOST_CURVES = 200
 """Curves at most: gates times slices."""
 
@@ -24,8 +27,8 @@ class Curves:
 
     def __init__(self) -> None:
         self._at: tuple[str, int, int] | None = None
-        self._every = 10
-        self._next = 10
+        self._every = FIRST
+        self._next = FIRST
         self._points: dict[tuple[str, str | None], tuple[float, list[Point]]] = {}
 
     def see(self, machine: Machine) -> None:
@@ -33,7 +36,7 @@ class Curves:
         standing = machine.standing
         at = (standing.stage.value, standing.step, standing.attempt)
         if at != self._at:
-            self._at, self._every, self._points = at, 10, {}
+            self._at, self._every, self._points = at, FIRST, {}
             self._next = machine.cases_come + self._every
         if machine.cases_come < self._next:
             return

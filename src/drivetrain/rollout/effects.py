@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from ..core.told_how import ToldHow
-from .events import ReviewKind, Turn
+from .events import ReviewKind, Turn, Turned
 from .stage import Stage
 
 
@@ -47,13 +47,17 @@ class Settled:
 
 @dataclass(frozen=True, slots=True)
 class Turns:
-    """The evidence, an alarm or silence has turned the rollout by itself. The machine stands there already; the runner logs a
-    `Turned` of it with ``by=None`` (`Machine.turned`), which the machine then takes without a further change."""
+    """The evidence, an alarm or silence has turned the rollout by itself. The machine stands there already; the runner logs
+    the `recorded` event directly behind what caused it, and the machine takes that without a further change."""
 
     turn: Turn
     reason: str
     stage: Stage
     step: int = 0
+
+    def recorded(self, at: datetime) -> Turned:
+        """Make the event that records it."""
+        return Turned(at, self.turn, None, self.reason, self.stage, self.step)
 
 
 Effect = Ask | Withdraw | Settled | Turns

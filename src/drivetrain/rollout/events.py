@@ -158,3 +158,6 @@ class Followed:
 
 
 Event = Opened | Arrived | Decided | TurnedOut | Alarmed | Ticked | Turned | Looked | Followed
+
+REMARKS = (Looked, Followed)
+"""Events that nothing follows from; they stand in the log to be read."""

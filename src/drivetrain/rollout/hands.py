@@ -20,33 +20,42 @@ from .way import HOW
 class Hands:
     """One transaction's doings at one moment."""
 
-    def __init__(self, writing: Writing, rollout_id: str, now: datetime, new_id: Callable[[], str]) -> None:
-        self._writing = writing
+    def __init__(
+        self,
+        writing: Writing,
+        rollout_id: str,
+        now: datetime,
+        new_id: Callable[[], str],
+        wanted: Callable[[Ask], bool] = lambda _ask: True,
+    ) -> None:
+        """``wanted``: tells whether somebody has to be asked; by default always."""
+        self.writing = writing
         self._rollout_id = rollout_id
         self.now = now
         self._new_id = new_id
+        self._wanted = wanted
         self.settled: dict[str, Taken] = {}
         """The decisions that took effect, by case."""
 
     @property
     def log(self) -> RolloutLog:
         """The log and the queue."""
-        return self._writing.log
+        return self.writing.log
 
     @property
     def machine(self) -> Machine:
         """The machine."""
-        return self._writing.machine
+        return self.writing.machine
 
     def arrive(self, case: Case, answer: ModelAnswer, known: str | None) -> None:
         """Take a case in."""
         self.pass_time()
-        self._carry(self._writing.run.arrive(case, answer, self.now, known)[1])
+        self._carry(self.writing.run.arrive(case, answer, self.now, known)[1])
 
     def take(self, event: Event) -> None:
         """Take an event, and carry out what follows from it."""
         self.pass_time()
-        self._carry(self._writing.run.take(event))
+        self._carry(self.writing.run.take(event))
 
     def pass_time(self) -> None:
         """Let time pass. Decisions made in time, and not yet final, come before what is due counts as unresolved."""
@@ -59,7 +68,12 @@ class Hands:
             for review in self.log.held(until=before):
                 if review.case_id in expiring:
                     self._finish(review, before)
-        self._carry(self._writing.run.pass_time(self.now))
+        self._carry(self.writing.run.pass_time(self.now))
+
+    def ask(self, ask: Ask) -> None:
+        """Ask a person for what nobody is asked yet, though the case waits for it."""
+        if not self.log.reviews_of(ask.case_id):
+            self.log.add_reviews([self._review(ask, set())])
 
     def finish(self, review: Review) -> None:
         """Make a held decision final."""
@@ -88,7 +102,7 @@ class Hands:
         event = Decided(
             at, review.case_id, kind, review.round, decision.by, decision.label, HOW[kind], decision.seconds
         )
-        self._carry(self._writing.run.take(event))
+        self._carry(self.writing.run.take(event))
 
     def _carry(self, effects: Iterable[Effect]) -> None:
         """Write what the machine asks for, in its order; decisions overtaken by a withdrawal are taken at the end."""
@@ -96,7 +110,8 @@ class Hands:
         seen: dict[str, set[str]] = {}
         for effect in effects:
             if isinstance(effect, Ask):
-                self.log.add_reviews([self._review(effect, seen.get(effect.case_id, set()))])
+                if self._wanted(effect):
+                    self.log.add_reviews([self._review(effect, seen.get(effect.case_id, set()))])
             elif isinstance(effect, Withdraw):
                 overtaken += self._withdraw(effect.case_id, seen)
             elif isinstance(effect, Settled):

@@ -23,10 +23,13 @@ from .reporting import status_of
 from .shown import Shown
 from .stage import Stage
 from .status import Status
+from .succession import check_by_itself
 from .way import HOW
 
 FLUSHED_AT_ONCE = 100
 """Decisions made final in one transaction, so that others get their turn."""
+LOOKED_FOR_S = 10.0
+"""Seconds between two looks for held decisions that this process does not know of."""
 
 
 class Live:
@@ -52,6 +55,8 @@ class Live:
         self._clock = clock
         self._new_id = new_id
         self._replica = Replica(store, rollout_id)
+        self._flush_at: datetime | None = None
+        """The next moment at which a held decision may have to become final; None: it is not known."""
         self.id = self._replica.row.id
         self.name = self._replica.row.name
         self.bundle_id = self._replica.row.bundle_id
@@ -62,6 +67,11 @@ class Live:
     def machine(self) -> Machine:
         """The machine, as of the last line that this process has seen; to be read, not to be told anything."""
         return self._replica.machine
+
+    @property
+    def replica(self) -> Replica:
+        """The replica of the rollout, by which a shadow reads and writes it."""
+        return self._replica
 
     @contextmanager
     def _hands(self) -> Iterator[Hands]:
@@ -80,6 +90,7 @@ class Live:
         """
         if known is not None:
             self._check_label(known, "known")
+        check_by_itself(self._store, self._replica.row)
         with self._hands() as hands:
             there = hands.log.case_of_key(case.key)
             if there is None:
@@ -221,6 +232,7 @@ class Live:
             hands.finish_all(one for one in hands.log.held(by=by) if one.id != review_id)
             if self.policy.cases.undo_seconds == 0:
                 hands.finish(held)
+            self._flush_at = None
             return held
 
     def _to_decide(self, hands: Hands, review_id: str, by: str) -> Review:
@@ -264,22 +276,34 @@ class Live:
     # Time and alarms
 
     def flush(self, now: datetime) -> int:
-        """Make held decisions final that can no longer be taken back; returns how many."""
-        until = now - timedelta(seconds=self.policy.cases.undo_seconds)
+        """Make held decisions final that can no longer be taken back; returns how many. Cheap where there is none.
+
+        Those that another process has held are looked for every `LOOKED_FOR_S` seconds.
+        """
+        if self._flush_at is not None and now < self._flush_at:
+            return 0
+        undo = timedelta(seconds=self.policy.cases.undo_seconds)
         count = 0
         while True:
             with self._hands() as hands:
-                due = hands.log.held(until=until)[:FLUSHED_AT_ONCE]
+                held = hands.log.held()
+                due = [one for one in held if one.held is not None and one.held.at <= now - undo][:FLUSHED_AT_ONCE]
                 hands.finish_all(due)
+                waiting = [one.held.at + undo for one in held[len(due) :] if one.held is not None]
+                self._flush_at = min([now + timedelta(seconds=LOOKED_FOR_S), *waiting])
             count += len(due)
             if len(due) < FLUSHED_AT_ONCE:
                 return count
 
     def tick(self, now: datetime) -> None:
         """Let time pass: flushes, logs a `Ticked` where silence changes something, and keeps a snapshot now and then."""
+        self._flush_at = None
         self.flush(now)
-        with self._hands() as hands:
-            hands.pass_time()
+        self._replica.catch_up()
+        due = self.machine.next_moment()
+        if due is not None and due <= now:
+            with self._hands() as hands:
+                hands.pass_time()
         self._replica.keep()
 
     def alarm(self, alarm_id: str, monitor: str, words: str, *, cleared: bool = False) -> None:
@@ -298,6 +322,7 @@ class Live:
         Raises:
             UsageError: it cannot be; says every reason. So do the following.
         """
+        check_by_itself(self._store, self._replica.row)
         self._turn(lambda machine, now, head: machine.advanced(by, reason, now, head))
 
     def pause(self, by: str, reason: str) -> None:
@@ -321,7 +346,7 @@ class Live:
         self._turn(lambda machine, now, _head: machine.ended(by, reason, now))
 
     def _turn(self, make: Callable[[Machine, datetime, tuple[int, str]], Turned]) -> None:
-        # What has been decided counts before the turn, and stands even where the turn is refused.
+        # Decisions that are held count before the turn, and stand even where the turn is refused.
         with self._hands() as hands:
             hands.finish_all(hands.log.held())
         with self._hands() as hands:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -20,9 +20,9 @@ from .assignment import Assignment, commitment
 from .caseload import Caseload
 from .draw import Draw, Route
 from .drawing import AT_WORK, Drawing
-from .effects import Effect, Settled, Turns
+from .effects import Ask, Effect, Settled, Turns
 from .event_json import of_body, to_body
-from .events import Alarmed, Arrived, Decided, Event, Followed, Looked, Opened, Ticked, Turn, Turned, TurnedOut
+from .events import REMARKS, Alarmed, Arrived, Decided, Event, Opened, ReviewKind, Ticked, Turn, Turned, TurnedOut
 from .evidence.evidence import Evidence
 from .evidence.resolved import Stop
 from .hold import Hold, HoldKind
@@ -75,11 +75,10 @@ class Machine:
             Arrived: self._arrived,
             Decided: self._decided,
             TurnedOut: self._turned_out,
-            Alarmed: self._alarmed,
+            Alarmed: lambda event: self._alarm_cleared(event) if event.cleared else self._alarm_raised(event),
             Ticked: self._ticked,
             Turned: self._turned,
-            Looked: self._nothing,
-            Followed: self._nothing,
+            **dict.fromkeys(REMARKS, lambda _event: []),
         }
 
     @property
@@ -117,6 +116,15 @@ class Machine:
         """The cases that a tick at this moment makes count as unresolved."""
         return frozenset(case.case_id for case in self._cases.expiring(now))
 
+    def asks(self) -> Iterator[Ask]:
+        """Yield what people are asked just now, a review a case."""
+        return self._cases.asks()
+
+    def waits_for(self, case_id: str) -> tuple[ReviewKind, int] | None:
+        """Return the review that a case waits for, and its round; None: for none."""
+        case = self._cases.case(case_id)
+        return None if case is None else case.waits
+
     def draw(self, case: Case, answer: ModelAnswer, known: str | None = None) -> Draw:
         """Draw the checks of a case, as of now. Changes nothing: the runner puts the draw into `Arrived`."""
         standing = self.standing
@@ -152,11 +160,6 @@ class Machine:
         until = self._silence.until
         return until if deadline is None or until < deadline else deadline
 
-    # Events
-
-    def _nothing(self, _event: Event) -> list[Effect]:
-        return []
-
     def _opened(self, event: Opened) -> list[Effect]:
         if self.stage is not Stage.BACKTEST:
             raise LogError("the log opens the rollout a second time")
@@ -179,13 +182,14 @@ class Machine:
         if draw.route is Route.ACTED:
             self._acted_in_step += 1
         spent = standing.stage is Stage.ROLLED_BACK
+        stop = None if spent else self.evidence.came(case.came)
+        case.tests = not spent and self.evidence.awaits(case.came)
         effects = self._counted(case, self._cases.way.begin(case))
         if case.waits is not None:
             self._cases.keep(case, spent=spent)
-        if not spent:
-            self._heed(self.evidence.came(case.came), event.at, effects)
-            if case.waits is None:
-                self._final(case, event.at, effects)
+        self._heed(stop, event.at, effects)
+        if case.waits is None and not spent:
+            self._final(case, event.at, effects)
         return effects
 
     def _decided(self, event: Decided) -> list[Effect]:
@@ -217,7 +221,7 @@ class Machine:
         for case in self._cases.expiring(event.at):
             resolved = case.resolved(event.at, expired=True)
             effects += self._cases.spend(case)
-            self.tally.final(resolved)
+            self.tally.final(resolved, case.tests)
             self._heed(self.evidence.take(resolved), event.at, effects)
         if self.standing.works and event.at >= self._silence.until:
             hold = Hold(HoldKind.QUIET, self._silence.words(), event.at)
@@ -234,19 +238,14 @@ class Machine:
 
     def _final(self, case: OpenCase, at: datetime, effects: list[Effect]) -> None:
         resolved = case.resolved(at)
-        self.tally.final(resolved)
+        self.tally.final(resolved, case.tests)
         self._heed(self.evidence.take(resolved), at, effects)
 
     def _counted(self, case: OpenCase, effects: list[Effect]) -> list[Effect]:
         for effect in effects:
             if type(effect) is Settled:
-                self.tally.settled(case.came, effect.label, effect.how)
+                self.tally.settled(case.came, effect.label, effect.how, seen=case.waits is not None)
         return effects
-
-    # Turns
-
-    def _alarmed(self, event: Alarmed) -> list[Effect]:
-        return self._alarm_cleared(event) if event.cleared else self._alarm_raised(event)
 
     def _alarm_raised(self, event: Alarmed) -> list[Effect]:
         standing, effects = self.standing, list[Effect]()
@@ -318,8 +317,6 @@ class Machine:
             self.evidence = Evidence(self.policy, at, self.standing.attempt)
         return effects
 
-    # Gates
-
     def readings(self, at: datetime | None = None) -> tuple[GateReading, ...]:
         """Read the gates between here and the next stage or step, as of now or a later moment."""
         if self.stage not in (Stage.PARALLEL, *AT_WORK):
@@ -335,7 +332,7 @@ class Machine:
 
     def advanced(self, by: str, reason: str, at: datetime, head: tuple[int, str] | None = None) -> Turned:
         """Make the event that advances it. ``head``: number and hash of the last line, which the evidence rests on."""
-        return turning.advanced(self.standing, self.readings(at), self.spent, by, reason, at, head)
+        return turning.advanced(self.standing, self.readings(at), self.evidence.alpha, self.spent, by, reason, at, head)
 
     def paused(self, by: str, reason: str, at: datetime) -> Turned:
         """Make the event that pauses it."""
@@ -356,10 +353,6 @@ class Machine:
     def ended(self, by: str, reason: str, at: datetime) -> Turned:
         """Make the event that ends it."""
         return turning.by_person(self.standing, Turn.ENDED, by, reason, at)
-
-    def turned(self, turns: Turns, at: datetime) -> Turned:
-        """Make the event that records what the evidence did by itself; it is logged directly behind what caused it."""
-        return Turned(at, turns.turn, None, turns.reason, turns.stage, turns.step)
 
     def snapshot(self) -> str:
         """Write everything as JSON: going on from it equals having folded all."""

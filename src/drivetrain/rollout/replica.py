@@ -28,7 +28,7 @@ KEEP_AFTER = 5_000
 
 
 class Writing:
-    """What may be done within one transaction: append events, which the machine takes, and write the queue."""
+    """One transaction: events are appended, which the machine takes, and the queue is written."""
 
     __slots__ = ("_replica", "log", "run")
 

@@ -48,7 +48,7 @@ def status_of(
         spent=Spent(policy.alpha, machine.spent, standing.attempt),
         curves=curves.curves(),
         queue=queue,
-        people={},
+        people=machine.evidence.people.summary(machine.evidence.adjudicators),
         turns=tuple(reversed(machine.turns)),
     )
 

@@ -47,7 +47,7 @@ class Run:
         self._write(event)
         for effect in effects:
             if isinstance(effect, Turns):
-                turned = self.machine.turned(effect, event.at)
+                turned = effect.recorded(event.at)
                 self.machine.take(turned)
                 self._write(turned)
         return effects

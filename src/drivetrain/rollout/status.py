@@ -57,9 +57,9 @@ class Counts:
     final: int = 0
     """Cases whose evidence is complete, or counted worst-case."""
     unresolved: int = 0
-    """Those of them that nobody resolved in time."""
+    """Final cases that nobody resolved in time."""
     cannot_tell: int = 0
-    """Those of them of which somebody who was asked could not tell."""
+    """Final cases of which somebody who was asked could not tell."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,13 +54,13 @@ class Tally:
             counts["out_of_domain"] += not came.in_domain
             counts["seeded"] += came.draw.seeded
 
-    def settled(self, came: Came, label: str | None, how: ToldHow) -> None:
-        """Count a decision that took effect."""
+    def settled(self, came: Came, label: str | None, how: ToldHow, seen: bool) -> None:
+        """Count a decision that took effect. ``seen``: a person is asked for the case all the same."""
         name = "undecided" if label is None else _SETTLED[how]
         for counts, _ in self._of(came):
             counts["waiting"] -= 1
             counts[name] += 1
-        if how is ToldHow.MODEL and not came.draw.audit:
+        if how is ToldHow.MODEL and not seen:
             self.work["saved"] += 1
 
     def decided(self, came: Came, event: Decided) -> None:
@@ -80,14 +80,14 @@ class Tally:
                     row[1] += event.label is not None and event.label != came.label
                     row[2] += event.label is None
 
-    def final(self, resolved: Resolved) -> None:
-        """Count a case of which nothing more is to come."""
+    def final(self, resolved: Resolved, tests: bool) -> None:
+        """Count a case of which nothing more is to come. ``tests``: it is evidence on the model."""
         came = resolved.came
         told = (*resolved.decisions, *resolved.adjudications)
         names = ["final"]
         names += ["unresolved"] if resolved.expired else []
         names += ["cannot_tell"] if any(one.label is None for one in told) else []
-        changed = _changed(resolved) if came.counts else []
+        changed = _changed(resolved) if tests else []
         for counts, changes in self._of(came):
             for name in names:
                 counts[name] += 1

@@ -27,15 +27,6 @@ def on_alarm(policy: Policy, monitor: str) -> OnAlarm:
     return known.get(monitor, "pause")
 
 
-def spends(standing: Standing) -> float:
-    """Return the part of alpha that an advance from here spends. All steps of expanding rest on one running process, which is
-    paid for with the first."""
-    policy, spend = standing.policy, standing.policy.spend
-    if standing.stage is Stage.EXPANDING:
-        return policy.alpha * spend.expanding if standing.step == 0 else 0.0
-    return policy.alpha * (spend.parallel if standing.stage is Stage.PARALLEL else spend.supervised)
-
-
 def refusals(standing: Standing, readings: Iterable[GateReading]) -> tuple[str, ...]:
     """Say why a rollout cannot advance; empty: a named person may advance it."""
     refusal = standing.refusal(Turn.ADVANCED)
@@ -68,6 +59,7 @@ def by_person(standing: Standing, turn: Turn, by: str, reason: str, at: datetime
 def advanced(
     standing: Standing,
     readings: Sequence[GateReading],
+    alpha: float,
     spent: float,
     by: str,
     reason: str,
@@ -75,6 +67,9 @@ def advanced(
     head: tuple[int, str] | None,
 ) -> Turned:
     """Make the event that advances a rollout, with the readings that it rests on and the alpha that it spends.
+
+    ``alpha`` is the part of this stage in this attempt. All steps of expanding rest on one running process, which is paid for
+    with the first of them.
 
     Raises:
         UsageError: a gate does not pass, or it cannot advance from here.
@@ -88,7 +83,7 @@ def advanced(
         "alpha": standing.policy.alpha,
         "attempt": standing.attempt,
         "spent_before": spent,
-        "spent": spends(standing),
+        "spent": 0.0 if standing.stage is Stage.EXPANDING and standing.step else alpha,
         "head": number,
         "head_hash": line_hash,
     }

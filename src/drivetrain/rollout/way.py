@@ -38,6 +38,8 @@ class OpenCase:
     confirmed: Told | None = None
     adjudications: list[Told] = field(default_factory=list)
     outcome: str | None = None
+    tests: bool = False
+    """The case is evidence on the model: the first of its unit that people check blind. No other one is adjudicated."""
     settled: bool = False
     withdrawn: bool = False
     """The proposal was taken back before somebody confirmed it."""
@@ -81,7 +83,7 @@ class Way:
             return [self._ask(case, ReviewKind.DECIDE, 0)]
         case.settled = True
         effects: list[Effect] = [Settled(case.case_id, came.label, ToldHow.MODEL)]
-        if came.draw.audit:
+        if came.draw.audit and case.tests:
             effects.append(self._ask(case, ReviewKind.DECIDE, 0))
         return effects
 
@@ -121,10 +123,10 @@ class Way:
         return [Settled(case.case_id, told.label, how, told.by)]
 
     def _adjudicable(self, case: OpenCase) -> bool:
-        """Tells whether somebody has to say who is right: where a case tests the model and first person and model differ, or
-        where chance says so. Nothing is asked of what counts worst-case already, or has turned out."""
+        """Tells whether somebody has to say who is right: where a case tests the model, and first person and model differ or
+        chance says so. Nothing is asked of what counts worst-case already, or has turned out."""
         came, first = case.came, case.decisions[0].label
-        if not came.counts or first is None or case.outcome is not None:
+        if not case.tests or first is None or case.outcome is not None:
             return False
         sampled = came.draw.checked if came.draw.route is Route.ACTED else came.draw.audit
         return first != came.label or sampled
@@ -137,6 +139,15 @@ class Way:
             second = case.second if case.second not in (None, label) else None
             other = second or self._assignment.other(case.case_id, label, self._labels) or label
         return self._ask(case, ReviewKind.ADJUDICATE, round, self._assignment.pair(case.case_id, first, other))
+
+    def asked(self, case: OpenCase) -> Ask | None:
+        """Return again what is asked of a case just now."""
+        if case.waits is None:
+            return None
+        kind, round = case.waits
+        if kind is ReviewKind.ADJUDICATE:
+            return self._adjudication(case, round)
+        return self._ask(case, kind, round, (case.came.label or "",) if kind is ReviewKind.CONFIRM else ())
 
     def turned_out(self, case: OpenCase, label: str) -> list[Effect]:
         """Take the outcome: nobody has to adjudicate any more."""

@@ -137,7 +137,7 @@ def _lifespan(server: Server) -> Callable[[FastAPI], Any]:
         server.rollouts.start()
         if server.webhook is not None:
             server.webhook.start()
-        if server.settings.retention.days is not None:
+        if server.settings.retention.days is not None or not server.settings.retention.keeps_input:
             forgetting = Forgetting(server.store, server.settings.retention)
             tasks.append(
                 asyncio.create_task(_every(FORGET_S, lambda: asyncio.to_thread(forgetting.forget), at_once=True))

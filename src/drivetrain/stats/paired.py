@@ -16,11 +16,12 @@ CONTINUITY = 0.5
 METHOD = "Tango's score interval with continuity correction, 95 %"
 
 
-def paired_shares(gained: int, lost: int, n: int) -> Interval:
+def paired_shares(gained: float, lost: float, n: float) -> Interval:
     """The share after less the share before, of ``n`` independent items: ``gained`` are right only after, ``lost`` only before.
 
     Tango's score interval (1998, "Equivalence test and confidence interval for the difference in proportions for the
-    paired-sample design"), with a continuity correction: the differences that a score test at 5 % would not reject.
+    paired-sample design"), with a continuity correction: the differences that a score test at 5 % would not reject. Counts may be
+    fractional, those that weighted items are worth.
 
     >>> found = paired_shares(6, 1, 400)
     >>> f"{found.value:.4f} ({found.low:.4f} to {found.high:.4f})"
@@ -30,7 +31,7 @@ def paired_shares(gained: int, lost: int, n: int) -> Interval:
     return Interval(value, _limit(gained, lost, n, value, -1.0), _limit(gained, lost, n, value, 1.0), METHOD)
 
 
-def _limit(gained: int, lost: int, n: int, inner: float, outer: float) -> float:
+def _limit(gained: float, lost: float, n: float, inner: float, outer: float) -> float:
     """The farthest difference from ``inner``, the one found, towards ``outer`` that a score test would not reject."""
 
     def beyond(difference: float) -> float:
@@ -39,7 +40,7 @@ def _limit(gained: int, lost: int, n: int, inner: float, outer: float) -> float:
     return outer if inner == outer or beyond(outer) <= 0 else float(brentq(beyond, inner, outer, xtol=1e-10))
 
 
-def score(gained: int, lost: int, n: int, difference: float) -> float:
+def score(gained: float, lost: float, n: float, difference: float) -> float:
     """The score statistic of a difference: how many standard errors the data lie from it, where it holds."""
     if abs(difference) >= 1:
         return math.copysign(math.inf, -difference) if (gained - lost) != n * difference else 0.0

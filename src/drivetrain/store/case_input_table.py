@@ -90,6 +90,8 @@ def left(connection: Connection, limit: int) -> list[str]:
     return list(connection.execute(query).scalars())
 
 
-def forget(connection: Connection, sha256s: Sequence[str]) -> None:
-    """Take it that inputs have been deleted."""
-    connection.execute(CASE_INPUTS.update().where(_I.sha256.in_(sha256s), _I.alone.is_(True)).values(alone=False))
+def forget(connection: Connection, sha256s: Sequence[str]) -> int:
+    """Write down which of some inputs are not there any more; returns the number of rows that named them."""
+    gone = ~exists().where(INPUTS.c.sha256 == _I.sha256)
+    here = (_I.sha256.in_(sha256s), _I.alone.is_(True), gone)
+    return connection.execute(CASE_INPUTS.update().where(*here).values(alone=False)).rowcount

@@ -4,15 +4,25 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import BigInteger, Connection, Table, func, literal_column, select, text
+from sqlalchemy import BigInteger, Connection, Select, Table, func, literal_column, select, text
 
 from .moment import from_us
 from .schema import CURRENT
-from .tables import INPUTS, KEYS, PREDICTIONS, TIME, TRUTHS
+from .tables import CASES, INPUTS, KEYS, PREDICTIONS, REVIEWS, ROLLOUT_LINES, ROLLOUTS, TIME, TRUTHS, WAITS
 
 COUNTED = 100_000
 """The most rows that are counted; of more, the database's own estimate is told."""
+
+_COUNTED = {
+    "records": PREDICTIONS,
+    "inputs": INPUTS,
+    "truths": TRUTHS,
+    "rollouts": ROLLOUTS,
+    "log_lines": ROLLOUT_LINES,
+    "cases": CASES,
+}
 
 
 @dataclass(frozen=True)
@@ -25,13 +35,20 @@ class StoreInfo:
     records: int
     inputs: int
     exact: bool
-    """False where records, inputs or truths are too many to be counted, and their numbers are estimates."""
+    """False where one of the numbers is an estimate, as there are too many to be counted."""
     keys: int
     bytes: int
     oldest: datetime | None
     newest: datetime | None
     truths: int = 0
     """The right answers that people told."""
+    rollouts: int = 0
+    """Rollouts, those that have ended too."""
+    log_lines: int = 0
+    """The lines of all their logs."""
+    cases: int = 0
+    open_reviews: int = 0
+    """The reviews that nobody has decided yet."""
 
 
 def holdings(connection: Connection, shown: str) -> StoreInfo:
@@ -41,38 +58,43 @@ def holdings(connection: Connection, shown: str) -> StoreInfo:
         connection.execute(select(TIME).select_from(PREDICTIONS).order_by(*order).limit(1)).scalar()
         for order in ((TIME, PREDICTIONS.c.id), (TIME.desc(), PREDICTIONS.c.id.desc()))
     ]
-    tables = (PREDICTIONS, INPUTS, TRUTHS)
-    (records, records_exact), (inputs, inputs_exact), (truths, truths_exact) = (
-        _count(connection, table) for table in tables
-    )
-    if postgres:
-        size = connection.execute(text("SELECT pg_database_size(current_database())")).scalar_one()
-    else:
-        pages, of_bytes = (
-            connection.exec_driver_sql(f"PRAGMA {name}").scalar_one() for name in ("page_count", "page_size")
-        )
-        size = pages * of_bytes
+    counted = {name: _count(connection, table) for name, table in _COUNTED.items()}
+    waiting, all_waiting = _first(connection, select(REVIEWS.c.id).where(WAITS))
     oldest, newest = (None if at_us is None else from_us(at_us) for at_us in ends)
     return StoreInfo(
         store=shown,
         kind="PostgreSQL" if postgres else "SQLite",
         schema=CURRENT,
-        records=records,
-        inputs=inputs,
-        exact=records_exact and inputs_exact and truths_exact,
+        **{name: number for name, (number, _) in counted.items()},
+        exact=all_waiting and all(exact for _, exact in counted.values()),
         keys=connection.execute(select(func.count()).select_from(KEYS)).scalar_one(),
-        bytes=size,
+        bytes=_size(connection),
         oldest=oldest,
         newest=newest,
-        truths=truths,
+        open_reviews=waiting,
     )
+
+
+def _size(connection: Connection) -> int:
+    """Return the bytes that the database takes."""
+    if connection.dialect.name == "postgresql":
+        return int(connection.execute(text("SELECT pg_database_size(current_database())")).scalar_one())
+    pragmas = ("page_count", "page_size")
+    pages, of_bytes = (connection.exec_driver_sql(f"PRAGMA {name}").scalar_one() for name in pragmas)
+    return int(pages * of_bytes)
+
+
+def _first(connection: Connection, rows: Select[Any]) -> tuple[int, bool]:
+    """Count rows, at most `COUNTED` of them; returns whether these are all."""
+    some = rows.limit(COUNTED + 1).subquery()
+    counted = connection.execute(select(func.count()).select_from(some)).scalar_one()
+    return min(counted, COUNTED), counted <= COUNTED
 
 
 def _count(connection: Connection, table: Table) -> tuple[int, bool]:
     """Return the number of rows of a table, and whether they were counted."""
-    some = select(table.primary_key.columns[0]).limit(COUNTED + 1).subquery()
-    counted = connection.execute(select(func.count()).select_from(some)).scalar_one()
-    if counted <= COUNTED:
+    counted, exact = _first(connection, select(table.primary_key.columns[0]))
+    if exact:
         return counted, True
     if connection.dialect.name == "postgresql":
         query = text("SELECT reltuples FROM pg_class WHERE oid = CAST(:name AS regclass)")

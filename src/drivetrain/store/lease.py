@@ -11,7 +11,7 @@ from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, TextClause, bindparam, select, text
+from sqlalchemy import Connection, Text, TextClause, bindparam, select, text
 
 from ..core.errors import UsageError
 from ..core.rollout_records import Review
@@ -54,9 +54,8 @@ def lease(
         values["leased_at"] = asked["now"]
     if review_id is None:
         return None
-    return to_review(
-        connection.execute(REVIEWS.update().where(_R.id == review_id).values(values).returning(*REVIEWS.c)).one()
-    )
+    connection.execute(REVIEWS.update().where(_R.id == review_id).values(values))
+    return to_review(connection.execute(select(REVIEWS).where(_R.id == review_id)).one())
 
 
 def _own(connection: Connection, asked: dict[str, Any]) -> str | None:
@@ -103,7 +102,7 @@ def _query(position: str) -> TextClause:
         f"WHERE substr(lane, 1, {position}(lane, '{SEPARATOR}') - 1) IN :kinds AND {position}(lane, :barred) = 0) "
         "SELECT reviews.id FROM firsts JOIN reviews ON reviews.id = firsts.id "
         "ORDER BY reviews.due, reviews.place, reviews.id LIMIT 1"
-    ).bindparams(bindparam("skip", expanding=True), bindparam("kinds", expanding=True))
+    ).bindparams(bindparam("skip", type_=Text(), expanding=True), bindparam("kinds", type_=Text(), expanding=True))
 
 
 _QUERIES = {"sqlite": _query("instr"), "postgresql": _query("strpos")}

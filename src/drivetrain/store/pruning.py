@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, delete, func, select, tuple_
+from sqlalchemy import Connection, delete, func, literal, select, tuple_
 
-from . import feed, truth_table
+from . import case_input_table, feed, truth_table
+from .case_input_table import IS_NEEDED
 from .moment import DAY_US, from_us
 from .rows import COLUMNS, label_rows
 from .tables import INPUTS, LABELS, PREDICTIONS, TIME, TRUTHS
@@ -64,7 +65,7 @@ def count(connection: Connection, oldest: Oldest) -> Pruned:
     if oldest.input_limit_us is not None:
         at = INPUTS.c.kept_at
         query = select(func.count(), func.coalesce(func.sum(INPUTS.c.size), 0), func.min(at), func.max(at))
-        inputs, size, *found = connection.execute(query.where(at < oldest.input_limit_us)).one()
+        inputs, size, *found = connection.execute(query.where(at < oldest.input_limit_us, ~IS_NEEDED)).one()
         moments += found
     return Pruned(records, inputs, int(size), *_ends(moments), truths)
 
@@ -92,16 +93,46 @@ def prune(writing: Writing, oldest: Oldest) -> Pruned:
 
 def _prune_inputs(writing: Writing, limit_us: int) -> Iterator[tuple[int, int, int | None, int | None]]:
     """Delete inputs, and yield each bunch's number, bytes, and first and last moment they were sent."""
-    query = select(INPUTS.c.sha256, INPUTS.c.size, INPUTS.c.kept_at).where(INPUTS.c.kept_at < limit_us)
-    query = query.limit(_INPUTS_AT_ONCE)
+    place = tuple_(INPUTS.c.kept_at, INPUTS.c.sha256)
+    query = select(INPUTS.c.sha256, INPUTS.c.kept_at).where(INPUTS.c.kept_at < limit_us, ~IS_NEEDED)
+    query = query.order_by(INPUTS.c.kept_at, INPUTS.c.sha256).limit(_INPUTS_AT_ONCE)
+    some = query
     while True:
         with writing() as connection:
-            found = connection.execute(query).all()
-            connection.execute(delete(INPUTS).where(INPUTS.c.sha256.in_([row.sha256 for row in found])))
-        at = [row.kept_at for row in found]
-        yield len(found), sum(row.size for row in found), min(at, default=None), max(at, default=None)
+            found = connection.execute(some).all()
+            deleted = _delete_inputs(connection, [row.sha256 for row in found])
+        yield deleted
         if len(found) < _INPUTS_AT_ONCE:
             return
+        # Inputs that are needed are passed by once, and not again for each bunch.
+        some = query.where(place > tuple_(literal(found[-1].kept_at), literal(found[-1].sha256)))
+
+
+def _delete_inputs(connection: Connection, sha256s: Sequence[str]) -> tuple[int, int, int | None, int | None]:
+    """Delete inputs but those that a case needs; returns number, bytes, and first and last moment they were sent."""
+    # Locked inputs are those of a case that comes in just now. Who gets the lock knows, from then on, of all cases there are.
+    lock = select(INPUTS.c.sha256).where(INPUTS.c.sha256.in_(sha256s)).with_for_update(skip_locked=True)
+    free = list(connection.execute(lock).scalars())
+    query = select(INPUTS.c.sha256, INPUTS.c.size, INPUTS.c.kept_at).where(INPUTS.c.sha256.in_(free), ~IS_NEEDED)
+    rows = connection.execute(query).all()
+    connection.execute(delete(INPUTS).where(INPUTS.c.sha256.in_([row.sha256 for row in rows])))
+    at = [row.kept_at for row in rows]
+    return len(rows), sum(row.size for row in rows), min(at, default=None), max(at, default=None)
+
+
+def forget_case_inputs(writing: Writing) -> Pruned:
+    """Delete, in bunches, the inputs that were written for cases alone, where all of those are done."""
+    inputs, size = 0, 0
+    moments: list[int | None] = []
+    while True:
+        with writing() as connection:
+            left = case_input_table.left(connection, _INPUTS_AT_ONCE)
+            bunch, of_bytes, *found = _delete_inputs(connection, left)
+            settled = case_input_table.forget(connection, left)
+        inputs, size = inputs + bunch, size + of_bytes
+        moments += found
+        if len(left) < _INPUTS_AT_ONCE or not settled:
+            return Pruned(0, inputs, size, *_ends(moments))
 
 
 def _prune_records(writing: Writing, limit_us: int) -> Iterator[tuple[int, int, int | None, int | None]]:

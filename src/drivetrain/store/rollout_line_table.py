@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Row, func, select
@@ -53,19 +51,6 @@ def ends(connection: Connection, rollout_id: str) -> tuple[int, str, int] | None
     query = select(ROLLOUTS.c.head, ROLLOUTS.c.head_hash, last).where(ROLLOUTS.c.id == indexed(rollout_id))
     row = connection.execute(query).first()
     return None if row is None else (row[0], row[1], row[2])
-
-
-def is_dated_right(line: LogLine) -> bool:
-    """Tells whether the moment and the case beside a line are those that the line itself names, where it names some."""
-    body = json.loads(line.body)
-    if not isinstance(body, dict):
-        return True
-    case = body.get("case")
-    case_id = body.get("case_id", case.get("id") if isinstance(case, dict) else None)
-    if case_id is not None and line.case_id is not None and case_id != line.case_id:
-        return False
-    at = body.get("at")
-    return not isinstance(at, str) or to_us(datetime.fromisoformat(at)) == to_us(line.at)
 
 
 def _line(row: Row[Any]) -> LogLine:

@@ -279,7 +279,7 @@ class SqlStore(SqlRollouts):
     ) -> Pruned:
         """Delete inputs that were last sent, and records that were made, before a moment; with records go their inputs.
 
-        When an input was last sent is known to the day.
+        When an input was last sent is known to the day. Those of cases that are not done stay.
 
         Raises:
             StoreError: it cannot be written; what was deleted until then stays deleted.
@@ -289,7 +289,18 @@ class SqlStore(SqlRollouts):
         if dry_run:
             with self._reading() as connection:
                 return pruning.count(connection, oldest)
-        pruned = pruning.prune(self._writing, oldest)
+        return self._given_back(pruning.prune(self._writing, oldest))
+
+    def forget_case_inputs(self) -> Pruned:
+        """Delete the inputs that were kept for cases alone, as soon as those are done; where the rule keeps no inputs.
+
+        Raises:
+            StoreError: it cannot be written; what was deleted until then stays deleted.
+        """
+        return self._given_back(pruning.forget_case_inputs(self._writing))
+
+    def _given_back(self, pruned: Pruned) -> Pruned:
+        """Give the room of what was deleted back to the disk."""
         more = True
         while more:
             with self._writing() as connection:

@@ -54,14 +54,14 @@ def write_table(columns: Columns, rows: Iterable[Row], path: Path, mark: str) ->
             )
     try:
         check_writable(path, mark.encode())
-        with _replacing(path) as unfinished:
+        with replacing(path) as unfinished:
             return write(columns, rows, unfinished)
     except OSError as error:
         raise StoreError(f"{path} cannot be written ({error.strerror or error})") from None
 
 
 @contextmanager
-def _replacing(path: Path) -> Iterator[Path]:
+def replacing(path: Path) -> Iterator[Path]:
     """Open a file beside ``path`` that takes its place in the end, or is deleted on an error."""
     handle, name = tempfile.mkstemp(dir=path.absolute().parent, prefix=f".{path.name[:40]}-", suffix=".part")
     os.close(handle)

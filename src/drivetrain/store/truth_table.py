@@ -28,8 +28,10 @@ def add(connection: Connection, truth: Truth) -> Truth:
     """Keep a truth; one of its id that is there already stays, and is returned.
 
     Raises:
-        UsageError: there is no such prediction.
+        UsageError: there is no such prediction, or the answer is the model's own.
     """
+    if truth.how is ToldHow.MODEL:
+        raise UsageError("the model's own answer is not kept as the right one; tell what a person or the outcome said")
     known = by_id(connection, [truth.id])
     if known:
         return known[truth.id]

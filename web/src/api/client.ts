@@ -94,6 +94,12 @@ export class Client {
     return this.whole((await this.send("get", url, options)).blob(), options);
   }
 
+  /** An answer as it comes, for what may be too long to hold. */
+  async stream(url: string, options?: Options): Promise<ReadableStream<Uint8Array>> {
+    const { body } = await this.send("get", url, options);
+    return body ?? new Blob([]).stream();
+  }
+
   /** A body that breaks off is no answer either. */
   private async whole<T>(body: Promise<T>, { signal }: Options = {}): Promise<T> {
     try {

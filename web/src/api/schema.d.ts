@@ -2933,7 +2933,7 @@ export interface components {
              * @description The person, or the name of the key it was told with
              */
             by: string;
-            /** @description blind: without seeing the model's answer; assisted: with it in sight, which is no test of the model; adjudicated: by somebody who decided between answers without knowing whose they were */
+            /** @description blind: without seeing the model's answer; assisted: with it in sight, which is no test of the model; adjudicated: by somebody who decided between answers without knowing whose they were; outcome: it turned out later */
             how: components["schemas"]["ToldHow"];
             /**
              * Label

@@ -9,10 +9,11 @@ import { untrack } from "svelte";
 import { SvelteMap } from "svelte/reactivity";
 import { Problem, Unreachable, words } from "../api/problem";
 import { sleep } from "../api/client";
+import type { Outbox } from "../outbox";
 import { session } from "../session.svelte";
 import { reviewer } from "../truths/reviewer.svelte";
 import { calls } from "./calls";
-import { Outbox, type Batch } from "./outbox";
+import { marksOf, type Batch } from "./outbox";
 import type { Change, Edit, Gain, How, Item, Overtaken, Overview, Place, Wish } from "./types";
 import { did, fileOf, labelOf, marked, samePlace, stands, wished } from "./words";
 
@@ -79,7 +80,7 @@ class Desk {
   private readonly mine = new Map<string, Edit>();
   /** Items as they were listed: what a wish starts from. */
   private readonly listed = new Map<string, Item>();
-  private outbox: Outbox | null = null;
+  private outbox: Outbox<Batch> | null = null;
   private lookers = 0;
   private stop: AbortController | null = null;
   private after: string | null = null;
@@ -446,7 +447,7 @@ class Desk {
   /** Takes up what an earlier page could not send. */
   private async restore(): Promise<void> {
     if (this.outbox || !this.overview) return;
-    this.outbox = new Outbox(this.overview.source);
+    this.outbox = marksOf(this.overview.source);
     const kept = await this.outbox.open();
     const own = new Set(this.queue.map(({ key }) => key));
     const before = kept.filter(({ key }) => !own.has(key)).map((batch) => ({ ...batch, tried: true }));

@@ -90,4 +90,6 @@ export const HOW: Record<Truth["how"], { words: string; means: string }> = {
   blind: { words: "blind", means: "without seeing the model's answer" },
   assisted: { words: "assisted", means: "with the model's answer in sight" },
   adjudicated: { words: "adjudicated", means: "deciding between answers without knowing whose they were" },
+  outcome: { words: "outcome", means: "what turned out later" },
+  model: { words: "model", means: "by the model alone" },
 };

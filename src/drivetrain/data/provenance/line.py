@@ -36,4 +36,7 @@ class Provenance:
     group: str | None = None
     """Items of one group never stand on both sides of a split: the frames of one video."""
     label_how: str | None = None
-    """The way its label was made: ``query`` (it answers the search), ``blind``, ``assisted`` or ``adjudicated`` by a person."""
+    """The way its label was made: ``query`` (it answers the search), ``blind``, ``assisted`` or ``adjudicated`` by a person,
+    or ``outcome``, what turned out later."""
+    label_by: str | None = None
+    """The name of the person, or persons, or of the system, that told it."""

@@ -88,6 +88,10 @@ class Evidence:
                 rates.out_of_domain.take(not came.in_domain)
         return self._assigned(came) if new else None
 
+    def awaits(self, came: Came) -> bool:
+        """Tells whether a case that came is waited for as evidence on the model: the first of its unit that counts."""
+        return came.counts and came.number in self.marks[came.stage]
+
     def _is_now(self, came: Came) -> bool:
         return came.stage is self.stage and came.step == self.step
 

@@ -99,7 +99,7 @@ class TruthAnswer(BaseModel):
     by: str = Field(description="The person, or the name of the key it was told with")
     how: ToldHow = Field(
         description="blind: without seeing the model's answer; assisted: with it in sight, which is no test of the model; "
-        "adjudicated: by somebody who decided between answers without knowing whose they were"
+        "adjudicated: by somebody who decided between answers without knowing whose they were; outcome: it turned out later"
     )
     label: str | None = Field(description="The one right label; null for other tasks")
     labels: list[str] | None = Field(

@@ -53,11 +53,11 @@ class SentCase:
         """The image that the model answers."""
         return [replace(self.uploads[0], context=self.context(rollout))]
 
-    def is_same(self, case: Case) -> bool:
+    def is_same(self, case: Case, known: str | None) -> bool:
         """Tells whether a case that was taken before says the same."""
         body = self.body
         return (
-            (case.inputs, case.group, case.due) == (self.hashes, body.group, body.due)
+            (case.inputs, case.group, case.due, known) == (self.hashes, body.group, body.due, body.known)
             and dict(case.slices) == body.slices
             and dict(case.metadata) == body.metadata
             and (body.at is None or case.at == body.at)

@@ -17,6 +17,8 @@ from ...core.case import ModelAnswer
 from ...core.errors import LogError, StoreError, UsageError
 from ...core.identifiers import new_id
 from ...core.records import Role, StoredInput
+from ...rollout.event_json import of_body
+from ...rollout.events import Arrived
 from ...rollout.receipt import Receipt
 from ..access import Caller
 from ..http.body import Gone
@@ -178,8 +180,9 @@ class _Sending:
         receipt = self.one.live.receipt(key=sent.key)
         if receipt is None:
             return None
-        case = self.server.store.case(self.one.row.id, receipt.case_id)
-        if case is None or not sent.is_same(case):
+        lines = self.server.store.lines_of(self.one.row.id, receipt.case_id)
+        arrived = of_body(lines[0].body) if lines else None
+        if not isinstance(arrived, Arrived) or not sent.is_same(arrived.case, arrived.known):
             raise Problem("conflict", f"the key {sent.key!r} is that of another case; give this one a key of its own")
         return receipt
 
@@ -273,7 +276,6 @@ def _add_deciding(router: APIRouter, server: Server) -> None:
 
         answer = _answer(await in_thread(decided), f"id {case_id[:80]!r}")
         server.metrics.decided(one.name, "elsewhere")
-        server.rollouts.wake()
         return answer
 
 
@@ -307,6 +309,4 @@ def _add_outcome(router: APIRouter, server: Server) -> None:
                 one.live.turned_out(case_id, told.label, by)
             return receipt
 
-        answer = _answer(await in_thread(turned_out), f"id {case_id[:80]!r}")
-        server.rollouts.wake()
-        return answer
+        return _answer(await in_thread(turned_out), f"id {case_id[:80]!r}")

@@ -7,7 +7,7 @@ blind has not seen the model's answer here.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from datetime import timedelta
 from typing import Annotated, Any
 
@@ -16,6 +16,7 @@ from fastapi import Path as InPath
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from ...core.errors import UsageError
 from ...core.records import Role
 from ...rollout.events import ReviewKind
 from ...rollout.shown import Shown
@@ -114,8 +115,8 @@ def _add_giving(router: APIRouter, server: Server, reviewer: Reviewer) -> None:
     ) -> JSONResponse:
         """It is leased: nobody else is given it until it is answered, put back, or the lease has ended. Whoever asks again
         without answering is given the same one. The order is by due time, then by chance, and never by what a model says."""
-        one = server.rollouts.one(rollout)
-        given = await in_thread(lambda: _given(one, caller, kind, skip or (), 1))
+        some = server.rollouts.some(rollout)
+        given = await in_thread(lambda: _given(some, caller, kind, skip or (), 1))
         return _private({"review": given[0] if given else None})
 
     @router.get("/v1/reviews/grid", response_model=ReviewGrid, summary="Several reviews at once", responses=ASKED)
@@ -127,25 +128,38 @@ def _add_giving(router: APIRouter, server: Server, reviewer: Reviewer) -> None:
         caller: Caller = Depends(reviewer),
     ) -> JSONResponse:
         """As the next one, several times. Each is leased."""
-        one = server.rollouts.one(rollout)
-        return _private({"reviews": await in_thread(lambda: _given(one, caller, kind, skip or (), n))})
+        some = server.rollouts.some(rollout)
+        return _private({"reviews": await in_thread(lambda: _given(some, caller, kind, skip or (), n))})
 
 
 def _given(
-    one: Carried,
+    some: Sequence[Carried],
     caller: Caller,
     kinds: Collection[ReviewKind] | None,
     skip: Collection[str],
     most: int,
 ) -> list[dict[str, Any]]:
-    found: list[Shown] = []
-    while len(found) < most:
-        passed = [*skip, *(shown.review_id for shown in found)]
-        review = one.live.next_review(_name(caller), kinds or tuple(ReviewKind), passed)
-        if review is None:
-            break
-        found.append(review)
-    return [review_json(one, review) for review in found]
+    found: list[tuple[Carried, Shown]] = []
+    for one in some:
+        while len(found) < most:
+            passed = [*skip, *(shown.review_id for _, shown in found)]
+            review = one.live.next_review(_name(caller), kinds or tuple(ReviewKind), passed)
+            if review is None:
+                break
+            found.append((one, review))
+    return [review_json(one, review) for one, review in found]
+
+
+def _rollout_of(server: Server, rollout: str | None, review_id: str) -> Carried:
+    """The live rollout that has a review.
+
+    Raises:
+        Problem: none has (404).
+    """
+    for one in server.rollouts.some(rollout):
+        if server.store.review(one.row.id, review_id) is not None:
+            return one
+    raise Problem("not-found", f"there is no review {review_id[:80]!r}; it was withdrawn, if there was")
 
 
 def review_json(one: Carried, review: Shown) -> dict[str, Any]:
@@ -177,9 +191,17 @@ def _add_undo(router: APIRouter, server: Server, reviewer: Reviewer) -> None:
     )
     async def undo(rollout: RolloutName = None, caller: Caller = Depends(reviewer)) -> JSONResponse:
         """This person's last one, as long as it can be undone. Its review is this person's again."""
-        one = server.rollouts.one(rollout)
-        undone = await in_thread(lambda: one.live.undo(_name(caller)))
-        return _private({"review": review_json(one, undone)})
+        return _private(await in_thread(lambda: _undone(server.rollouts.some(rollout), _name(caller))))
+
+
+def _undone(some: Sequence[Carried], by: str) -> dict[str, Any]:
+    refused: UsageError | None = None
+    for one in some:
+        try:
+            return {"review": review_json(one, one.live.undo(by))}
+        except UsageError as error:
+            refused = refused or error
+    raise refused or UsageError("there is nothing to take back")
 
 
 def _add_summary(router: APIRouter, server: Server, reviewer: Reviewer) -> None:
@@ -200,7 +222,7 @@ def _summary(server: Server, one: Carried, by: str) -> dict[str, Any]:
         for kind in ReviewKind
     }
     done = server.store.done_since(one.row.id, by, now.replace(hour=0, minute=0, second=0, microsecond=0))
-    most = one.live.machine.policy.cases.most_a_day
+    most = one.live.policy.cases.most_a_day
     return {
         "rollout": one.name,
         "by": by,
@@ -208,8 +230,16 @@ def _summary(server: Server, one: Carried, by: str) -> dict[str, Any]:
         "overdue": sum(count["overdue"] for count in by_kind.values()),
         "left_today": None if most is None else max(0, most - done),
         "done_today": done,
-        "agreement": None,
+        "agreement": _agreement(one),
     }
+
+
+def _agreement(one: Carried) -> dict[str, Any] | None:
+    people = one.live.machine.evidence.people
+    found = people.agreement
+    if found is None:
+        return None
+    return {"kappa": found.value, "low": found.low, "high": found.high, "n": sum(people.pairs.values())}
 
 
 def _add_answering(router: APIRouter, server: Server, reviewer: Reviewer) -> None:
@@ -227,35 +257,26 @@ def _add_answering(router: APIRouter, server: Server, reviewer: Reviewer) -> Non
     ) -> Response:
         """It is taken down, and becomes final when it can no longer be undone. The answer waits for nothing that depends on what
         the model said."""
-        one = server.rollouts.one(rollout)
         try:
             told = await told_body(
                 server.bodies, request, caller.client, ReviewBody, most_bytes=MOST_BYTES, most_values=MOST_VALUES
             )
         except Gone:
             return GONE
-        done = await in_thread(lambda: _decided(server, one, _name(caller), review_id, told))
-        server.rollouts.wake()
-        return _private(done)
+        return _private(await in_thread(lambda: _decided(server, rollout, _name(caller), review_id, told)))
 
 
-def _decided(server: Server, one: Carried, by: str, review_id: str, told: ReviewBody) -> dict[str, Any]:
-    review = server.store.review(one.row.id, review_id)
-    if review is None:
-        raise _unknown(review_id)
-    labels = one.live.machine.labels
+def _decided(server: Server, rollout: str | None, by: str, review_id: str, told: ReviewBody) -> dict[str, Any]:
+    one = _rollout_of(server, rollout, review_id)
+    labels = one.live.labels
     if told.label is not None and told.label not in labels:
         message = f"{told.label[:80]!r} is none of the answers, which are {', '.join(labels)}"
         raise Problem("unprocessable", message, errors=[Fault(loc=("label",), msg=message)])
     done = one.live.decide(review_id, by, told.label, told.seconds)
-    server.metrics.decided(one.name, review.kind)
+    server.metrics.decided(one.name, done.kind)
     at = server.rollouts.now() if done.held is None else done.held.at
-    undo_s = one.live.machine.policy.cases.undo_seconds
+    undo_s = one.live.policy.cases.undo_seconds
     return {"id": review_id, "undo_until": moment(at + timedelta(seconds=undo_s))}
-
-
-def _unknown(review_id: str) -> Problem:
-    return Problem("not-found", f"there is no review {review_id[:80]!r}; it was withdrawn, if there was")
 
 
 def _add_skipping(router: APIRouter, server: Server, reviewer: Reviewer) -> None:
@@ -268,14 +289,7 @@ def _add_skipping(router: APIRouter, server: Server, reviewer: Reviewer) -> None
         review_id: ReviewId, rollout: RolloutName = None, caller: Caller = Depends(reviewer)
     ) -> JSONResponse:
         """Undecided; somebody else may be given it at once. Name it in `skip` of the next question, or it comes again."""
-        one = server.rollouts.one(rollout)
-
-        def put_back() -> None:
-            if server.store.review(one.row.id, review_id) is None:
-                raise _unknown(review_id)
-            one.live.release(review_id, _name(caller))
-
-        await in_thread(put_back)
+        await in_thread(lambda: _rollout_of(server, rollout, review_id).live.release(review_id, _name(caller)))
         return _private({"id": review_id})
 
 
@@ -301,8 +315,7 @@ def _add_images(router: APIRouter, server: Server, reviewer: Reviewer) -> None:
         caller: Caller = Depends(reviewer),
     ) -> Response:
         """For the person who holds the review's lease or has just answered it. Neither name nor hash comes along."""
-        one = server.rollouts.one(rollout)
-        review = await in_thread(lambda: one.live.shown(review_id, _name(caller)))
+        review = await in_thread(lambda: _rollout_of(server, rollout, review_id).live.shown(review_id, _name(caller)))
         if review is None:
             raise Problem("not-found", f"the review {review_id[:80]!r} is not yours, or is no longer")
         if number >= len(review.case.inputs):

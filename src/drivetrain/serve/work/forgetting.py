@@ -1,4 +1,7 @@
-"""Images that were kept for their days are deleted, by a calendar that no jump of the clock can hurry."""
+"""Images that were kept for their days are deleted, by a calendar that no jump of the clock can hurry.
+
+Where the rule keeps none, those that had to be kept for people to decide on are deleted once their cases are done.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 
 from ...core.calendar import CONFIRMED, DOWN, SLACK, Calendar
 from ...core.errors import StoreError
-from ...core.ports import PredictionStore
+from ...core.ports import Store
 from ...core.retention import Retention
 
 log = logging.getLogger(__name__)
@@ -33,7 +36,7 @@ class Forgetting:
 
     def __init__(
         self,
-        store: PredictionStore,
+        store: Store,
         retention: Retention,
         now: Callable[[], datetime] = _wall,
         seconds: Callable[[], float] = running_s,
@@ -59,6 +62,8 @@ class Forgetting:
         self._tell(before, calendar, now)
         self._written, self._at_s = calendar, at_s
         limit = self._retention.oldest(calendar.earliest(now))
+        if not self._retention.keeps_input:
+            self._forget_cases()
         if limit is None:
             return
         done = self._store.prune(inputs_older_than=limit)
@@ -67,6 +72,12 @@ class Forgetting:
                 "deleted %d images (%.1f MB) last sent before %s, the first %s and the last %s",
                 done.inputs, done.input_bytes / 1e6, _minute(limit), _minute(done.oldest), _minute(done.newest),
             )  # fmt: skip
+
+    def _forget_cases(self) -> None:
+        """Delete what was kept only for people to decide on."""
+        done = self._store.forget_case_inputs()
+        if done.inputs:
+            log.info("deleted %d images (%.1f MB) of cases that are done", done.inputs, done.input_bytes / 1e6)
 
     def _before(self, now: datetime, at_s: float) -> tuple[Calendar, timedelta, timedelta]:
         """The calendar of the last time, how much time has passed since for sure, and how much more may have."""

@@ -1,7 +1,7 @@
 """Following a rollout's log for what the rest of the server has to know: decisions become truths of their predictions, so that
 monitors see them, and each turn is said in the server's own log.
 
-A case's truths are told once nothing more is asked about it, so that whoever decided between two answers is heard before the
+A case's truths are told once nothing more is asked about it, so that whoever decided between two answers is heard, and not the
 person who differs from the model. The names of truths follow from the log, so that several processes, or one that is started
 anew, tell each of them once. Where a process begins, the newest line is looked for whose truth is there; all before it have been
 told, since each process tells them in the order of the log.

@@ -87,6 +87,8 @@ class Rollouts:
         self._rows: tuple[RolloutRow, ...] = ()
         self._known_s: float | None = None
         self._said = ""
+        self._broken: dict[str, str] = {}
+        """The reasons why logs cannot be read, by rollout; each is said once."""
         self._turn = threading.Lock()
         self._woken, self._closing = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._run, name="rollouts", daemon=True)
@@ -116,22 +118,33 @@ class Rollouts:
         return False if is_known else None
 
     def one(self, name: str | None) -> Carried:
-        """The live rollout of a name, or the only one.
+        """The live rollout of a name, or the only one; a candidate that reads another's cases along is none of these.
 
         Raises:
             Problem: there is none (404), or no name was given and there are several (422).
         """
-        carried = list(self.carried.values())
         if name is not None:
-            found = next((one for one in carried if name in (one.name, one.row.id)), None)
-            if found is None:
+            return self.some(name)[0]
+        carried = [one for one in self.some(None) if one.row.shadow_of is None] or self.some(None)
+        if len(carried) > 1:
+            raise Problem("unprocessable", f"several rollouts are live; add ?rollout=NAME, one of: {_names(carried)}")
+        return carried[0]
+
+    def some(self, name: str | None) -> list[Carried]:
+        """The live rollout of a name, or all of them: candidates, which ask little, come last.
+
+        Raises:
+            Problem: there is none (404).
+        """
+        carried = sorted(self.carried.values(), key=lambda one: (one.row.shadow_of is not None, one.name))
+        if name is not None:
+            found = [one for one in carried if name in (one.name, one.row.id)]
+            if not found:
                 raise Problem("not-found", f"no rollout {name[:80]!r} is live; live are: {_names(carried)}")
             return found
         if not carried:
             raise Problem("not-found", "no rollout is live; open one: drivetrain rollout open POLICY --bundle BUNDLE")
-        if len(carried) > 1:
-            raise Problem("unprocessable", f"several rollouts are live; add ?rollout=NAME, one of: {_names(carried)}")
-        return carried[0]
+        return carried
 
     def any(self, row: RolloutRow) -> Live:
         """One rollout, which may have ended: the live one that is carried on, or another as it was left.
@@ -203,12 +216,16 @@ class Rollouts:
         if known is not None:
             known.row = row
             return known
+        if row.head == 0:  # it is being opened just now
+            return None
         try:
             live = Live(self._store, row.id, self.now, new_id)
         except StoreError:
             raise
         except DrivetrainError as error:  # its reviewers are kept blind all the same
-            log.error("the rollout %s cannot be carried on: %s", row.name, error)
+            if self._broken.get(row.id) != str(error):
+                log.error("the rollout %s cannot be carried on: %s", row.name, error)
+            self._broken[row.id] = str(error)
             return None
         return Carried(row, live, LogFollower(self._store, row, self._told), self._clock())
 

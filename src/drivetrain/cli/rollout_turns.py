@@ -1,0 +1,136 @@
+"""``drivetrain rollout advance|pause|resume|rollback|clear|end``: what a named person does to a rollout."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from .flags import JsonFlag
+from .opened_store import WHERE, opened_store
+from .rollouts_in_store import RolloutArgument, live_of
+
+StoreOption = Annotated[str | None, typer.Option("--store", metavar="STORE", help=WHERE)]
+ByOption = Annotated[str, typer.Option(metavar="NAME", show_default=False, help="The person who answers for it.")]
+ReasonOption = Annotated[
+    str, typer.Option(metavar="WORDS", show_default=False, help="Why; it stands in the log for good.")
+]
+
+
+def advance(
+    by: ByOption,
+    reason: ReasonOption,
+    rollout: RolloutArgument = None,
+    store: StoreOption = None,
+    json: JsonFlag = False,
+) -> None:
+    """Advance to the next stage or step; exit code 1, with every reason, where a gate says no."""
+    from .console import SAID_NO, print_json, print_line
+
+    with opened_store(store) as opened:
+        live = live_of(opened, rollout)
+        refusals = live.status().refusals
+        if not refusals:
+            live.advance(named(by), _said(reason))
+        found = live.status()
+    if json:
+        print_json(found.to_json())
+    elif refusals:
+        print_line(f"{found.row.name} stays in {found.stage.value}:")
+        for refusal in refusals:
+            print_line(f"  {refusal}")
+    else:
+        _print_stands(found)
+    if refusals:
+        raise typer.Exit(SAID_NO)
+
+
+def pause(
+    by: ByOption,
+    reason: ReasonOption,
+    rollout: RolloutArgument = None,
+    store: StoreOption = None,
+    json: JsonFlag = False,
+) -> None:
+    """Pause a rollout: the model neither proposes nor acts, and people decide blind. Evidence stands."""
+    _turn("pause", rollout, by, reason, store, json)
+
+
+def resume(
+    by: ByOption,
+    reason: ReasonOption,
+    rollout: RolloutArgument = None,
+    store: StoreOption = None,
+    json: JsonFlag = False,
+) -> None:
+    """Let a paused rollout go on where it stood."""
+    _turn("resume", rollout, by, reason, store, json)
+
+
+def rollback(
+    by: ByOption,
+    reason: ReasonOption,
+    rollout: RolloutArgument = None,
+    store: StoreOption = None,
+    json: JsonFlag = False,
+) -> None:
+    """Roll a model back: it decides nothing until a person clears it."""
+    _turn("rollback", rollout, by, reason, store, json)
+
+
+def clear(
+    by: ByOption,
+    reason: ReasonOption,
+    rollout: RolloutArgument = None,
+    store: StoreOption = None,
+    json: JsonFlag = False,
+) -> None:
+    """Clear a rollback: the rollout begins again in parallel, with fresh evidence."""
+    _turn("clear", rollout, by, reason, store, json)
+
+
+def end(
+    by: ByOption,
+    reason: ReasonOption,
+    rollout: RolloutArgument = None,
+    store: StoreOption = None,
+    json: JsonFlag = False,
+) -> None:
+    """End a rollout, for good."""
+    _turn("end", rollout, by, reason, store, json)
+
+
+def _turn(verb: str, rollout: str | None, by: str, reason: str, store: str | None, json: bool) -> None:
+    from .console import print_json
+
+    with opened_store(store) as opened:
+        live = live_of(opened, rollout)
+        getattr(live, verb)(named(by), _said(reason))
+        found = live.status()
+    if json:
+        print_json(found.to_json())
+    else:
+        _print_stands(found)
+
+
+def _print_stands(found: Any) -> None:
+    from .console import print_pairs
+    from .rollout_words import head_rows
+
+    print_pairs(head_rows(found))
+
+
+def named(by: str) -> str:
+    from ..core.errors import UsageError
+
+    if not by.strip():
+        raise UsageError("--by is empty; name the person who answers for it")
+    return by.strip()
+
+
+def _said(reason: str) -> str:
+    from ..core.errors import UsageError
+
+    if not reason.strip():
+        raise UsageError("--reason is empty; say why, as it stands in the log for good")
+    return reason.strip()

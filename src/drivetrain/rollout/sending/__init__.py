@@ -1,0 +1,1 @@
+"""Sending cases, decisions and outcomes to a server over its HTTP API, from tables and folders."""
