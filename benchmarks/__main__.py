@@ -26,6 +26,7 @@ ALONE = (
     "ranges",
     "monitor",
     "monitor_server",
+    "rollout_server",
     "gate",
     "suspects",
     "desk",

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
+import re
+import subprocess
+import sys
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,7 @@ from drivetrain.store.log_export import LogEnd, export_log, is_beginning, verify
 from drivetrain.store.sql_store import SqlStore
 
 LINES = 8
+STORE_MD = Path(__file__).parents[2] / "docs" / "store.md"
 
 
 def body(number: int, **parts: Any) -> str:
@@ -141,15 +144,18 @@ def test_an_exported_log_is_verified_by_itself(written: SqlStore, tmp_path: Path
     assert not is_beginning(written, ROLLOUT, LogEnd(99, end.hash))
 
 
+@pytest.mark.processes
 def test_anybody_can_verify_a_file_without_this_program(written: SqlStore, tmp_path: Path) -> None:
     path = tmp_path / "log.jsonl"
     export_log(written, ROLLOUT, path)
-    before = "0" * 64
-    for number, text_line in enumerate(path.read_text().splitlines(), 1):
-        line = json.loads(text_line)
-        event = json.dumps(line["event"], sort_keys=True, separators=(",", ":"))
-        before = hashlib.sha256(f"{before}\n{number}\n{event}".encode()).hexdigest()
-        assert (line["number"], line["hash"]) == (number, before)
+    block = re.search(r"```python\n(.*?)```", STORE_MD.read_text(encoding="utf-8"), re.DOTALL)
+    assert block is not None
+    script = textwrap.dedent(block[1])
+    whole = subprocess.run([sys.executable, "-c", script, path], capture_output=True, text=True, check=False)
+    assert (whole.returncode, whole.stderr) == (0, "")
+    path.write_text(path.read_text().replace('"number":4,"share"', '"number":5,"share"'))
+    changed = subprocess.run([sys.executable, "-c", script, path], capture_output=True, text=True, check=False)
+    assert changed.stderr.endswith("AssertionError: line 5\n")
 
 
 def rewrite(lines: list[str], said: str) -> list[str]:

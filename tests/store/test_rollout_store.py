@@ -30,7 +30,6 @@ from drivetrain.core.rollout_records import GENESIS, LogLine, Review, line_hash
 from drivetrain.store.sql_store import open_store
 
 MEMORY = Path(__file__).parent.parent / "rollout" / "memory_store.py"
-AWAITED = pytest.mark.skipif(not MEMORY.exists(), reason="the store in memory is not there yet")
 
 
 def memory_store() -> RolloutStore:
@@ -44,9 +43,7 @@ def memory_store() -> RolloutStore:
     return store
 
 
-@pytest.fixture(
-    params=[pytest.param("memory", marks=AWAITED), "sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)]
-)
+@pytest.fixture(params=["memory", "sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
 def rollouts(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[RolloutStore]:
     """An empty store of each kind."""
     if request.param == "memory":

@@ -14,7 +14,17 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
-from made_records import START, is_wanted, made_entry, made_record, varied_filter, varied_record
+from made_records import (
+    START,
+    is_wanted,
+    made_alarm,
+    made_entry,
+    made_record,
+    made_truth,
+    varied_filter,
+    varied_record,
+)
+from made_rollouts import made_body, made_rollout
 from sqlalchemy import Connection, inspect, text
 
 from drivetrain.core.calendar import Calendar
@@ -28,7 +38,7 @@ from drivetrain.store.sql_store import migrate_store, open_store
 from drivetrain.store.tables import METADATA
 
 OLDER = Path(__file__).parent / "older"
-REVISIONS = ("0001", "0002", "0003")
+REVISIONS = ("0001", "0002", "0003", "0004")
 
 
 def expected(revision: str) -> list[Record]:
@@ -82,6 +92,9 @@ def _copy(file: Path, connection: Connection) -> None:
                 marks = ", ".join(f":{name}" for name in row.keys())  # noqa: SIM118  # a Row's own iterator gives values
                 connection.execute(text(f"INSERT INTO {table} ({names}) VALUES ({marks})"), dict(row))
     db.close()
+    if inspect(connection).has_table("feed"):  # numbered on from the rows that are there
+        last = "(SELECT max(number) FROM feed)"
+        connection.execute(text(f"SELECT setval(pg_get_serial_sequence('feed', 'number'), {last}) WHERE {last} > 0"))
 
 
 def test_an_older_store_is_named_and_migrated_with_all_it_holds(older: str, revision: str) -> None:
@@ -102,7 +115,22 @@ def test_an_older_store_is_named_and_migrated_with_all_it_holds(older: str, revi
         newest = START + timedelta(days=3) if revision >= "0002" else expected(revision)[0].at
         assert store.calendar() == Calendar(newest)
         # The feed begins with what was there, in the order of its time.
-        assert [fed.record for fed in store.feed(0, 100)] == expected(revision)[::-1]
+        fed = store.feed(0, 100)
+        assert [one.record for one in fed if one.truth is None] == expected(revision)[::-1]
+        if revision >= "0004":
+            assert [one.truth for one in fed][42:] == [made_truth()]
+            assert store.truths_of([made_record(0).id]) == {made_record(0).id: (made_truth(),)}
+            assert store.alarms() == (made_alarm(),)
+            assert len(store.notices_of([made_alarm().id])[made_alarm().id]) == 1
+            state = store.monitor_state("bears", "b" * 32)
+            assert state is not None
+            assert (state.position, state.state) == (5, '{"votes":9}')
+        # Rollouts begin with none.
+        assert store.rollouts() == ()
+        row = store.open_rollout(made_rollout())
+        with store.rollout_log(row.id) as log:
+            log.append(START, made_body())
+        assert [line.number for line in store.verify_log(row.id)] == [1]
         # What is written now lies beside it, and goes with it.
         store.append([made_entry(100, at=START + timedelta(days=9), facts={"rows": 3, "unit": "mm", "scale": 0.5})])
         assert store.page(RecordFilter(), 1).records[0].facts == {"rows": 3, "unit": "mm", "scale": 0.5}
@@ -156,4 +184,20 @@ def test_a_migration_that_fails_changes_nothing(revision: str, tmp_path: Path) -
     assert db.execute("SELECT version_num FROM alembic_version").fetchone() == (revision,)
     assert db.execute("SELECT count(width) FROM predictions").fetchone() == (41,)
     assert db.execute("SELECT count(*) FROM images").fetchone() == (6,)
+    db.close()
+
+
+def test_a_migration_to_rollouts_that_fails_changes_nothing(tmp_path: Path) -> None:
+    file = tmp_path / "older.sqlite"
+    file.write_bytes(gzip.decompress((OLDER / "0004.sqlite.gz").read_bytes()))
+    db = sqlite3.connect(file)
+    db.execute("CREATE TABLE review_lanes (x)")  # in the way of its last table
+    tables = db.execute("SELECT name, sql FROM sqlite_master ORDER BY name").fetchall()
+    db.close()
+    with pytest.raises(StoreError):
+        migrate_store(str(file))
+    db = sqlite3.connect(file)
+    assert db.execute("SELECT version_num FROM alembic_version").fetchone() == ("0004",)
+    assert db.execute("SELECT name, sql FROM sqlite_master ORDER BY name").fetchall() == tables
+    assert db.execute("SELECT count(*) FROM predictions").fetchone() == (42,)
     db.close()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from sqlalchemy import ColumnElement, Connection, exists, select
+from sqlalchemy import ColumnElement, Connection, Text, and_, bindparam, exists, select
 
 from ..core.case import Case
 from ..core.records import StoredInput
@@ -18,6 +18,21 @@ _I = CASE_INPUTS.c
 
 IS_NEEDED: ColumnElement[bool] = exists().where(INPUTS.c.sha256 == _I.sha256, _I.needed.is_(True))
 """Tells the inputs of cases that are not done, in a query of inputs."""
+
+_ASKS = exists().where(
+    REVIEWS.c.rollout_id == CASES.c.rollout_id, REVIEWS.c.case_id == CASES.c.id, REVIEWS.c.done_at.is_(None)
+)
+_DONE = (
+    select(_I.case_id, _I.needed, and_(CASES.c.settled_at.is_not(None), ~_ASKS).label("is_done"))
+    .join_from(CASE_INPUTS, CASES, and_(CASES.c.rollout_id == _I.rollout_id, CASES.c.id == _I.case_id))
+    .where(_I.rollout_id == bindparam("rollout"), _I.case_id.in_(bindparam("cases", type_=Text(), expanding=True)))
+)
+_KEPT = (
+    select(INPUTS.c.sha256, INPUTS.c.kept_at)
+    .where(INPUTS.c.sha256.in_(bindparam("names", type_=Text(), expanding=True)))
+    .order_by(INPUTS.c.sha256)
+    .with_for_update()
+)
 
 
 def add(connection: Connection, rollout_id: str, case: Case, inputs: Sequence[StoredInput], at_us: int) -> None:
@@ -42,8 +57,7 @@ def add(connection: Connection, rollout_id: str, case: Case, inputs: Sequence[St
 def _keep(connection: Connection, given: Sequence[StoredInput], names: Sequence[str], at_us: int) -> set[str]:
     """Write the inputs that are not there; returns their hashes. Those that are there are as sent now."""
     # A lock on each keeps whoever prunes from deleting it before it is known to be needed.
-    query = select(INPUTS.c.sha256, INPUTS.c.kept_at).where(INPUTS.c.sha256.in_(names)).order_by(INPUTS.c.sha256)
-    there = {row.sha256: row.kept_at for row in connection.execute(query.with_for_update())}
+    there = {row.sha256: row.kept_at for row in connection.execute(_KEPT, {"names": list(names)})}
     old = [name for name, kept_at in there.items() if kept_at < at_us - DAY_US]
     if old:
         connection.execute(INPUTS.update().where(INPUTS.c.sha256.in_(old)).values(kept_at=at_us))
@@ -68,17 +82,11 @@ def follow(connection: Connection, rollout_id: str, case_ids: Collection[str]) -
     """
     asked = sorted(case_ids)
     for start in range(0, len(asked), _AT_ONCE):
-        some = asked[start : start + _AT_ONCE]
-        asks = exists().where(
-            REVIEWS.c.rollout_id == CASES.c.rollout_id, REVIEWS.c.case_id == CASES.c.id, REVIEWS.c.done_at.is_(None)
-        )
-        query = select(CASES.c.id).where(
-            CASES.c.rollout_id == rollout_id, CASES.c.id.in_(some), CASES.c.settled_at.is_not(None), ~asks
-        )
-        done = set(connection.execute(query).scalars())
-        for needed, group in ((False, sorted(done)), (True, sorted(set(some) - done))):
-            here = (_I.rollout_id == rollout_id, _I.case_id.in_(group), _I.needed.is_(not needed))
-            if group:
+        rows = connection.execute(_DONE, {"rollout": rollout_id, "cases": asked[start : start + _AT_ONCE]}).all()
+        for needed in (False, True):
+            changed = sorted({row.case_id for row in rows if row.needed is not needed and row.is_done is not needed})
+            if changed:
+                here = (_I.rollout_id == rollout_id, _I.case_id.in_(changed))
                 connection.execute(CASE_INPUTS.update().where(*here).values(needed=needed))
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Collection
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, bindparam, select
 from sqlalchemy.exc import IntegrityError
 
 from ..core.case import Case
@@ -18,6 +19,12 @@ from .tables import CASES
 
 _AT_ONCE = 500
 _C = CASES.c
+_BY_KEY = select(_C.body).where(_C.rollout_id == bindparam("rollout"), _C.case_key == bindparam("key"))
+_SETTLE = (
+    CASES.update()
+    .where(_C.rollout_id == bindparam("rollout"), _C.id == bindparam("case"))
+    .values(settled_at=bindparam("to_settled_at"), settled=bindparam("to_settled"))
+)
 _encode = json.JSONEncoder(separators=(",", ":")).encode
 
 Settled = tuple[str | None, str, datetime]
@@ -30,17 +37,25 @@ def add(connection: Connection, rollout_id: str, case: Case) -> None:
     Raises:
         UsageError: there is one of its key or id already.
     """
-    values = {
+    try:
+        connection.execute(CASES.insert(), to_row(rollout_id, case))
+    except IntegrityError:
+        raise UsageError(f"the rollout has a case of key {case.key[:80]!r} already") from None
+
+
+def to_row(rollout_id: str, case: Case, decision: Settled | None = None) -> dict[str, Any]:
+    """Turn a case, with the decision that took effect, into the values of a row."""
+    row: dict[str, Any] = {
         "rollout_id": rollout_id,
         "id": indexed(case.id),
         "case_key": indexed(case.key),
         "at": to_us(case.at),
         "body": to_text(case),
     }
-    try:
-        connection.execute(CASES.insert(), values)
-    except IntegrityError:
-        raise UsageError(f"the rollout has a case of key {case.key[:80]!r} already") from None
+    if decision is None:
+        return row
+    label, how, at = decision
+    return {**row, "settled_at": to_us(at), "settled": _encode({"label": label, "how": how})}
 
 
 def by_id(connection: Connection, rollout_id: str, case_id: str) -> Case | None:
@@ -52,8 +67,7 @@ def by_id(connection: Connection, rollout_id: str, case_id: str) -> Case | None:
 
 def by_key(connection: Connection, rollout_id: str, key: str) -> Case | None:
     """Return the case that a sender gave that key."""
-    query = select(_C.body).where(_C.rollout_id == indexed(rollout_id), _C.case_key == indexed(key))
-    body = connection.execute(query).scalar()
+    body = connection.execute(_BY_KEY, {"rollout": indexed(rollout_id), "key": indexed(key)}).scalar()
     return None if body is None else of_text(body)
 
 
@@ -63,9 +77,9 @@ def settle(connection: Connection, rollout_id: str, case_id: str, label: str | N
     Raises:
         UsageError: there is no such case.
     """
-    here = (_C.rollout_id == rollout_id, _C.id == indexed(case_id))
-    values = {"settled_at": to_us(at), "settled": _encode({"label": label, "how": how})}
-    if connection.execute(CASES.update().where(*here).values(values)).rowcount == 0:
+    here = {"rollout": rollout_id, "case": indexed(case_id)}
+    values = {"to_settled_at": to_us(at), "to_settled": _encode({"label": label, "how": how})}
+    if connection.execute(_SETTLE, {**here, **values}).rowcount == 0:
         raise UsageError(f"the rollout has no case {case_id[:40]!r}")
 
 

@@ -1,27 +1,78 @@
-"""The next review for a person.
-
-Reviews of one kind that the same people must not do stand in one lane, in the order of their due times. The query steps from lane
-to lane by the index, looks at the first free review of each lane that the person may work in, and takes the one that is due
-first. So it is quick however many reviews wait that this person must not do.
-"""
+"""The next review for a person, leased to that person."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Text, TextClause, bindparam, select, text
+from sqlalchemy import Connection, Text, bindparam, func, select
 
 from ..core.errors import UsageError
 from ..core.rollout_records import Review
-from .indexed import SEPARATOR, indexed
+from .indexed import indexed
+from .lane import barred
 from .moment import to_us
 from .review_table import to_review
-from .tables import REVIEWS, WAITS
+from .tables import REVIEW_LANES, REVIEWS, WAITS
 
 MOST_SKIPPED = 10_000
-_R = REVIEWS.c
+# The reviews of a kind that are walked past before each lane is looked at by itself.
+_WALKED = 50
+
+_R, _L = REVIEWS.c, REVIEW_LANES.c
+_ORDER = (_R.due, _R.place, _R.id)
+_POSITION = {"sqlite": func.instr, "postgresql": func.strpos}
+_NOT_SKIPPED = _R.id.not_in(bindparam("skip", type_=Text(), expanding=True))
+_FREE = _R.lease_until <= bindparam("now")
+
+_OWN = (
+    select(_R.id, _R.lane)
+    .where(
+        _R.rollout_id == bindparam("rollout"),
+        WAITS,
+        _R.lease_by == bindparam("by"),
+        _R.lease_until > bindparam("now"),
+        _R.kind.in_(bindparam("kinds", type_=Text(), expanding=True)),
+        _NOT_SKIPPED,
+    )
+    .order_by(*_ORDER)
+    .with_for_update()
+)
+_WALK = (
+    select(*_ORDER, _R.lane, _R.lease_until)
+    .where(_R.rollout_id == bindparam("rollout"), _R.kind == bindparam("kind"), WAITS, _NOT_SKIPPED)
+    .order_by(*_ORDER)
+    .limit(_WALKED)
+)
+_STILL = select(_R.id).where(_R.id == bindparam("review"), WAITS, _FREE).with_for_update(skip_locked=True)
+_LEASED = select(REVIEWS).where(_R.id == bindparam("review"))
+
+
+def _firsts(dialect: str) -> Any:
+    """Write the query for the first free review of each lane of a kind in which somebody may work."""
+    first = (
+        select(_R.id)
+        .where(_R.rollout_id == _L.rollout_id, _R.kind == _L.kind, _R.lane == _L.lane, WAITS, _FREE, _NOT_SKIPPED)
+        .order_by(*_ORDER)
+        .limit(1)
+        .correlate(REVIEW_LANES)
+        .scalar_subquery()
+    )
+    lanes = (
+        select(first.label("id"))
+        .where(
+            _L.rollout_id == bindparam("rollout"),
+            _L.kind == bindparam("kind"),
+            _L.waiting > 0,
+            _POSITION[dialect](_L.lane, bindparam("barred")) == 0,
+        )
+        .subquery()
+    )
+    return select(*_ORDER).join_from(lanes, REVIEWS, _R.id == lanes.c.id).order_by(*_ORDER).limit(1)
+
+
+_FIRSTS = {dialect: _firsts(dialect) for dialect in _POSITION}
 
 
 def lease(
@@ -43,66 +94,47 @@ def lease(
     asked = {
         "rollout": indexed(rollout_id),
         "by": indexed(by),
-        "kinds": [indexed(kind) for kind in kinds],
+        "barred": barred(by),
+        "kinds": sorted({indexed(kind) for kind in kinds}),
         "now": to_us(now),
         "skip": sorted({indexed(name) for name in skip}),
     }
-    review_id = _own(connection, asked)
     values: dict[str, Any] = {"lease_by": asked["by"], "lease_until": to_us(until)}
-    if review_id is None:
-        review_id = _free(connection, asked)
+    found = _own(connection, asked)
+    if found is None:
+        found = _free(connection, asked)
         values["leased_at"] = asked["now"]
-    if review_id is None:
+    if found is None:
         return None
-    connection.execute(REVIEWS.update().where(_R.id == review_id).values(values))
-    return to_review(connection.execute(select(REVIEWS).where(_R.id == review_id)).one())
+    connection.execute(REVIEWS.update().where(_R.id == found).values(values))
+    return to_review(connection.execute(_LEASED, {"review": found}).one())
 
 
 def _own(connection: Connection, asked: dict[str, Any]) -> str | None:
     """Find the first review that the person has already, and lock it."""
-    query = select(_R.id, _R.lane).where(
-        _R.rollout_id == asked["rollout"],
-        WAITS,
-        _R.lease_by == asked["by"],
-        _R.lease_until > asked["now"],
-        _R.kind.in_(asked["kinds"]),
-        _R.id.not_in(asked["skip"]),
-    )
-    barred = f"{SEPARATOR}{asked['by']}{SEPARATOR}"
-    rows = connection.execute(query.order_by(_R.due, _R.place, _R.id).with_for_update())
-    return next((row.id for row in rows if barred not in row.lane), None)
+    rows = connection.execute(_OWN, asked).all()
+    return next((row.id for row in rows if asked["barred"] not in row.lane), None)
 
 
 def _free(connection: Connection, asked: dict[str, Any]) -> str | None:
     """Find the first free review, and lock it. One that another process takes at this moment is passed by."""
-    query = _QUERIES[connection.dialect.name]
-    taken: list[str] = []
     while True:
-        barred = f"{SEPARATOR}{asked['by']}{SEPARATOR}"
-        found = connection.execute(query, {**asked, "barred": barred, "skip": [*asked["skip"], *taken]}).scalar()
+        found = min((place for kind in asked["kinds"] for place in _first(connection, asked, kind)), default=None)
         if found is None:
             return None
-        still = (_R.id == found, WAITS, _R.lease_until <= asked["now"])
-        if connection.execute(select(_R.id).where(*still).with_for_update(skip_locked=True)).first() is not None:
-            return str(found)
-        taken.append(found)
+        review_id = found[-1]
+        if connection.execute(_STILL, {"review": review_id, "now": asked["now"]}).first() is not None:
+            return review_id
+        asked = {**asked, "skip": [*asked["skip"], review_id]}
 
 
-def _query(position: str) -> TextClause:
-    """Write the query, with the name that a database has for the function that finds a text in another."""
-    waits = "rollout_id = :rollout AND done_at IS NULL AND held_at IS NULL"
-    return text(
-        "WITH RECURSIVE lanes(lane) AS ("
-        f"SELECT (SELECT min(lane) FROM reviews WHERE {waits}) UNION ALL "
-        f"SELECT (SELECT min(lane) FROM reviews WHERE {waits} AND lane > lanes.lane) FROM lanes "
-        "WHERE lanes.lane IS NOT NULL), "
-        "firsts(id) AS ("
-        f"SELECT (SELECT id FROM reviews WHERE {waits} AND lane = lanes.lane AND lease_until <= :now AND id NOT IN :skip "
-        "ORDER BY due, place, id LIMIT 1) FROM lanes "
-        f"WHERE substr(lane, 1, {position}(lane, '{SEPARATOR}') - 1) IN :kinds AND {position}(lane, :barred) = 0) "
-        "SELECT reviews.id FROM firsts JOIN reviews ON reviews.id = firsts.id "
-        "ORDER BY reviews.due, reviews.place, reviews.id LIMIT 1"
-    ).bindparams(bindparam("skip", type_=Text(), expanding=True), bindparam("kinds", type_=Text(), expanding=True))
-
-
-_QUERIES = {"sqlite": _query("instr"), "postgresql": _query("strpos")}
+def _first(connection: Connection, asked: dict[str, Any], kind: str) -> Iterator[tuple[int, str, str]]:
+    """Find the place of the first free review of a kind that the person may do: due time, order and id."""
+    walked = connection.execute(_WALK, {"rollout": asked["rollout"], "kind": kind, "skip": asked["skip"]}).all()
+    for row in walked:
+        if row.lease_until <= asked["now"] and asked["barred"] not in row.lane:
+            yield row.due, row.place, row.id
+            return
+    if len(walked) == _WALKED:
+        for first in connection.execute(_FIRSTS[connection.dialect.name], {**asked, "kind": kind}):
+            yield first.due, first.place, first.id

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, func, select
+from sqlalchemy import Connection, Row, bindparam, delete, func, select
 
 from ..core.rollout_records import Decision, Review
-from .indexed import SEPARATOR, indexed
+from .indexed import indexed
+from .lane import Lane, lane_of
 from .moment import from_us, to_us
-from .tables import REVIEWS, WAITS
+from .tables import REVIEWS
 
 LAST_US = (1 << 63) - 1
 """The due time of a review without one: behind all others."""
@@ -21,80 +23,80 @@ FREE_US = -(1 << 63)
 _R = REVIEWS.c
 _encode = json.JSONEncoder(separators=(",", ":")).encode
 
+# Statements are made once: to make one takes SQLAlchemy longer than to carry it out takes a database.
+_HERE = (_R.rollout_id == bindparam("rollout"), _R.id == bindparam("review"))
+_BY_ID = select(REVIEWS).where(*_HERE)
+_LOCKED = _BY_ID.with_for_update()
+_LANE = select(_R.kind, _R.lane, _R.done_at, _R.held_at).where(*_HERE)
+_OF_CASE = (_R.rollout_id == bindparam("rollout"), _R.case_id == bindparam("case"), _R.done_at.is_(None))
+_NOT_DONE = select(REVIEWS).where(*_OF_CASE).order_by(_R.id).with_for_update()
+_DROPPED = select(_R.kind, _R.lane, _R.done_at, _R.held_at).where(*_OF_CASE)
+_DROP = delete(REVIEWS).where(*_OF_CASE)
+_HELD = select(REVIEWS).where(_R.rollout_id == bindparam("rollout"), _R.done_at.is_(None), _R.held_at.is_not(None))
+_CHANGED = [column.name for column in REVIEWS.columns if column.name not in ("id", "rollout_id")]
+_UPDATE = REVIEWS.update().where(*_HERE).values({name: bindparam(f"to_{name}") for name in _CHANGED})
+_DECIDED = select(func.count()).where(
+    _R.rollout_id == bindparam("rollout"), _R.held_by == bindparam("by"), _R.held_at >= bindparam("since")
+)
 
-def add(connection: Connection, reviews: Sequence[Review]) -> None:
-    """Write new reviews."""
+
+def add(connection: Connection, reviews: Sequence[Review]) -> Counter[Lane]:
+    """Write new reviews; returns how many more wait in each lane."""
     if reviews:
-        connection.execute(REVIEWS.insert(), [_values(review) for review in reviews])
+        connection.execute(REVIEWS.insert(), [to_row(review) for review in reviews])
+    return Counter(lane_of(review) for review in reviews if review.done_at is None and review.held is None)
 
 
 def by_id(connection: Connection, rollout_id: str, review_id: str, lock: bool = False) -> Review | None:
     """Return a review; with a lock nobody else can write it until this transaction ends."""
-    query = select(REVIEWS).where(_R.rollout_id == indexed(rollout_id), _R.id == indexed(review_id))
-    row = connection.execute(query.with_for_update() if lock else query).first()
+    asked = {"rollout": indexed(rollout_id), "review": indexed(review_id)}
+    row = connection.execute(_LOCKED if lock else _BY_ID, asked).first()
     return None if row is None else to_review(row)
 
 
 def of_case(connection: Connection, rollout_id: str, case_id: str) -> tuple[Review, ...]:
     """Return the reviews of a case that are not done, in the order of their ids, and lock them."""
-    here = (_R.rollout_id == rollout_id, _R.case_id == indexed(case_id), _R.done_at.is_(None))
-    return tuple(map(to_review, connection.execute(select(REVIEWS).where(*here).order_by(_R.id).with_for_update())))
+    return tuple(map(to_review, connection.execute(_NOT_DONE, {"rollout": rollout_id, "case": indexed(case_id)})))
 
 
-def update(connection: Connection, review: Review) -> bool:
-    """Write a review anew; False where it is not there any more."""
-    values = _values(review)
-    here = (_R.rollout_id == values.pop("rollout_id"), _R.id == values.pop("id"))
-    return connection.execute(REVIEWS.update().where(*here).values(values)).rowcount == 1
+def update(connection: Connection, review: Review) -> Counter[Lane] | None:
+    """Write a review anew; returns how many more or fewer wait in each lane, None where it is not there any more."""
+    asked = {"rollout": review.rollout_id, "review": indexed(review.id)}
+    before = connection.execute(_LANE, asked).first()
+    if before is None:
+        return None
+    values = to_row(review)
+    connection.execute(_UPDATE, {**asked, **{f"to_{name}": values[name] for name in _CHANGED}})
+    more = Counter({lane_of(review): int(values["done_at"] is None and values["held_at"] is None)})
+    more.subtract(_waiting([before]))
+    return more
 
 
-def drop(connection: Connection, rollout_id: str, case_id: str) -> None:
-    """Delete the reviews of a case that are not done."""
-    here = (_R.rollout_id == rollout_id, _R.case_id == indexed(case_id), _R.done_at.is_(None))
-    connection.execute(delete(REVIEWS).where(*here))
+def drop(connection: Connection, rollout_id: str, case_id: str) -> Counter[Lane]:
+    """Delete the reviews of a case that are not done; returns how many more, less than none, wait in each lane."""
+    asked = {"rollout": rollout_id, "case": indexed(case_id)}
+    fewer = _waiting(connection.execute(_DROPPED, asked).all())
+    connection.execute(_DROP, asked)
+    more: Counter[Lane] = Counter()
+    more.subtract(fewer)
+    return more
 
 
 def held(connection: Connection, rollout_id: str, until: datetime | None, by: str | None) -> tuple[Review, ...]:
     """Return reviews with a held decision, oldest first, which nobody else can write until this transaction ends."""
-    query = select(REVIEWS).where(_R.rollout_id == rollout_id, _R.done_at.is_(None), _R.held_at.is_not(None))
+    query = _HELD
     if until is not None:
         query = query.where(_R.held_at <= to_us(until))
     if by is not None:
         query = query.where(_R.held_by == indexed(by))
-    return tuple(map(to_review, connection.execute(query.order_by(_R.held_at, _R.id).with_for_update())))
+    ordered = query.order_by(_R.held_at, _R.id).with_for_update()
+    return tuple(map(to_review, connection.execute(ordered, {"rollout": rollout_id})))
 
 
 def done_since(connection: Connection, rollout_id: str, by: str, since: datetime) -> int:
     """Count the reviews that a person has decided at or after a moment."""
-    here = (_R.rollout_id == indexed(rollout_id), _R.held_by == indexed(by), _R.held_at >= to_us(since))
-    return connection.execute(select(func.count()).select_from(REVIEWS).where(*here)).scalar_one()
-
-
-def counts(connection: Connection, rollout_id: str, now: datetime) -> dict[str, dict[str, int]]:
-    """Count by kind the reviews that are open, leased, held and overdue."""
-    here, now_us = _R.rollout_id == indexed(rollout_id), to_us(now)
-    wanted = {
-        "open": (here, WAITS),
-        "leased": (here, WAITS, _R.lease_by.is_not(None), _R.lease_until > now_us),
-        "held": (here, _R.done_at.is_(None), _R.held_at.is_not(None)),
-        "overdue": (here, WAITS, _R.due < now_us),
-    }
-    found: dict[str, dict[str, int]] = {}
-    for name, conditions in wanted.items():
-        group = _R.kind if name in ("leased", "held") else _R.lane
-        for value, count in connection.execute(select(group, func.count()).where(*conditions).group_by(group)):
-            kind = found.setdefault(value.split(SEPARATOR)[0], dict.fromkeys(wanted, 0))
-            kind[name] += count
-    return found
-
-
-def lane(kind: str, not_by: Collection[str]) -> str:
-    """Name the lane of the reviews that wait for the same people: their kind, and those who must not do them.
-
-    >>> lane("decide", ["eve", "adam"]).split(SEPARATOR)
-    ['decide', 'adam', 'eve', '']
-    """
-    return SEPARATOR.join([indexed(kind), *sorted({indexed(name) for name in not_by}), ""])
+    asked = {"rollout": indexed(rollout_id), "by": indexed(by), "since": to_us(since)}
+    return connection.execute(_DECIDED, asked).scalar_one()
 
 
 def to_review(row: Row[Any]) -> Review:
@@ -119,19 +121,26 @@ def to_review(row: Row[Any]) -> Review:
     )
 
 
-def _values(review: Review) -> dict[str, Any]:
+def _waiting(rows: Iterable[Any]) -> Counter[Lane]:
+    """Count rows with kind, lane, done_at and held_at that wait, by lane."""
+    return Counter(Lane(row.kind, row.lane) for row in rows if row.done_at is None and row.held_at is None)
+
+
+def to_row(review: Review) -> dict[str, Any]:
+    """Turn a review into the values of a row."""
     body: dict[str, Any] = {"shown": review.shown, "not_by": review.not_by}
     decision = review.held
     if decision is not None:
         at_us = to_us(decision.at)
         body["held"] = {"label": decision.label, "by": decision.by, "at": at_us, "seconds": decision.seconds}
+    kind, lane = lane_of(review)
     return {
         "id": indexed(review.id),
         "rollout_id": review.rollout_id,
         "case_id": indexed(review.case_id),
-        "kind": indexed(review.kind),
+        "kind": kind,
         "round": review.round,
-        "lane": lane(review.kind, review.not_by),
+        "lane": lane,
         "due": LAST_US if review.due is None else to_us(review.due),
         "place": indexed(review.order),
         "lease_by": None if review.lease_by is None else indexed(review.lease_by),

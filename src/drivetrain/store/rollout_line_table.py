@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, select
+from sqlalchemy import Connection, Row, bindparam, func, select
 
 from ..core.rollout_records import LogLine
 from .indexed import indexed
@@ -13,6 +13,12 @@ from .moment import from_us, to_us
 from .tables import ROLLOUT_LINES, ROLLOUTS
 
 _L = ROLLOUT_LINES.c
+_READ = (
+    select(ROLLOUT_LINES)
+    .where(_L.rollout_id == bindparam("rollout"), _L.number > bindparam("after"))
+    .order_by(_L.number)
+    .limit(bindparam("most"))
+)
 
 
 def add(connection: Connection, rollout_id: str, lines: Sequence[LogLine]) -> None:
@@ -35,8 +41,8 @@ def add(connection: Connection, rollout_id: str, lines: Sequence[LogLine]) -> No
 
 def read(connection: Connection, rollout_id: str, after: int, limit: int) -> tuple[LogLine, ...]:
     """Read lines behind a number, oldest first."""
-    query = select(ROLLOUT_LINES).where(_L.rollout_id == indexed(rollout_id), _L.number > after)
-    return tuple(map(_line, connection.execute(query.order_by(_L.number).limit(limit))))
+    asked = {"rollout": indexed(rollout_id), "after": after, "most": limit}
+    return tuple(map(_line, connection.execute(_READ, asked)))
 
 
 def of_case(connection: Connection, rollout_id: str, case_id: str) -> tuple[LogLine, ...]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import Connection, Row, bindparam, select
 from sqlalchemy.exc import IntegrityError
 
 from ..core.errors import UsageError
@@ -16,6 +16,10 @@ from .moment import from_us, to_us
 from .tables import ROLLOUTS
 
 _R = ROLLOUTS.c
+_LOCKED = select(ROLLOUTS).where(_R.id == bindparam("rollout")).with_for_update()
+_CHANGED = [column.name for column in ROLLOUTS.columns if column.name != "id"]
+_UPDATE = ROLLOUTS.update().where(_R.id == bindparam("rollout"))
+_UPDATE = _UPDATE.values({name: bindparam(f"to_{name}") for name in _CHANGED})
 
 
 def add(connection: Connection, row: RolloutRow) -> RolloutRow:
@@ -39,7 +43,7 @@ def add(connection: Connection, row: RolloutRow) -> RolloutRow:
 def update(connection: Connection, row: RolloutRow) -> None:
     """Write where a rollout and its log stand now."""
     values = _values(row)
-    connection.execute(ROLLOUTS.update().where(_R.id == values.pop("id")).values(values))
+    connection.execute(_UPDATE, {"rollout": row.id, **{f"to_{name}": values[name] for name in _CHANGED}})
 
 
 def locked(connection: Connection, rollout_id: str) -> RolloutRow:
@@ -48,8 +52,7 @@ def locked(connection: Connection, rollout_id: str) -> RolloutRow:
     Raises:
         UsageError: there is none of that id.
     """
-    query = select(ROLLOUTS).where(_R.id == indexed(rollout_id)).with_for_update()
-    row = connection.execute(query).first()
+    row = connection.execute(_LOCKED, {"rollout": indexed(rollout_id)}).first()
     if row is None:
         raise UsageError(f"there is no rollout {rollout_id[:40]!r}")
     return _rollout(row)

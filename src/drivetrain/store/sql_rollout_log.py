@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -13,7 +14,7 @@ from ..core.case import Case
 from ..core.errors import UsageError
 from ..core.records import StoredInput
 from ..core.rollout_records import LogLine, Review, RolloutRow, line_hash
-from . import case_input_table, case_table, review_table, rollout_line_table, rollout_table
+from . import case_input_table, case_table, lane, review_table, rollout_line_table, rollout_table
 from .faults import told
 from .indexed import indexed
 from .moment import from_us, to_us
@@ -29,6 +30,8 @@ class SqlRolloutLog:
         self._shown, self._trusted_us = shown, trusted_us
         self._unwritten: list[LogLine] = []
         self._touched: set[str] = set()
+        self._lanes: Counter[lane.Lane] = Counter()
+        """The number of reviews that wait in each lane more, or fewer, since the transaction began."""
 
     @property
     def row(self) -> RolloutRow:
@@ -89,7 +92,7 @@ class SqlRolloutLog:
     def add_reviews(self, reviews: Sequence[Review]) -> None:
         """Write new reviews."""
         with told(self._shown):
-            review_table.add(self._connection, reviews)
+            self._lanes.update(review_table.add(self._connection, reviews))
         self._touched.update(indexed(review.case_id) for review in reviews)
 
     def review(self, review_id: str) -> Review | None:
@@ -109,15 +112,16 @@ class SqlRolloutLog:
             UsageError: it is not there any more.
         """
         with told(self._shown):
-            there = review_table.update(self._connection, review)
-        if not there:
+            more = review_table.update(self._connection, review)
+        if more is None:
             raise UsageError(f"there is no review {review.id[:40]!r} any more")
+        self._lanes.update(more)
         self._touched.add(indexed(review.case_id))
 
     def drop_reviews(self, case_id: str) -> None:
         """Delete the reviews of a case that are not done."""
         with told(self._shown):
-            review_table.drop(self._connection, self._row.id, case_id)
+            self._lanes.update(review_table.drop(self._connection, self._row.id, case_id))
         self._touched.add(indexed(case_id))
 
     def held(self, until: datetime | None = None, by: str | None = None) -> Sequence[Review]:
@@ -129,6 +133,7 @@ class SqlRolloutLog:
         """Write what is not written yet; the last thing before the transaction is committed."""
         with told(self._shown):
             self._write_lines()
+            lane.count(self._connection, self._row.id, self._lanes)
             case_input_table.follow(self._connection, self._row.id, self._touched)
             if self._row != self._before:
                 rollout_table.update(self._connection, self._row)

@@ -10,7 +10,7 @@ from ..core.case import Case
 from ..core.errors import StoreError, UsageError
 from ..core.log_chain import chained
 from ..core.rollout_records import LogLine, Review, RolloutRow
-from . import case_table, lease, review_table, rollout_line_table, rollout_table, snapshot_table
+from . import case_table, lease, queue_counts, review_table, rollout_line_table, rollout_table, snapshot_table
 from .connected import Connected
 from .sql_rollout_log import SqlRolloutLog
 
@@ -110,7 +110,7 @@ class SqlRollouts(Connected):
     def queue_counts(self, rollout_id: str, now: datetime) -> dict[str, dict[str, int]]:
         """Count the reviews by kind."""
         with self._reading() as connection:
-            return review_table.counts(connection, rollout_id, now)
+            return queue_counts.counts(connection, rollout_id, now)
 
     def verify_log(self, rollout_id: str) -> Iterator[LogLine]:
         """Yield every line that was there at the call, once it has been checked.

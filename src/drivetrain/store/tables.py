@@ -275,9 +275,10 @@ Index("ix_case_inputs_needed", CASE_INPUTS.c.sha256, sqlite_where=_needed, postg
 _left = and_(CASE_INPUTS.c.alone.is_(True), CASE_INPUTS.c.needed.is_(False))
 Index("ix_case_inputs_left", CASE_INPUTS.c.sha256, sqlite_where=_left, postgresql_where=_left)
 
-# Reviews are what people are asked. Those that wait for the same people stand in one ``lane``, named by their kind and by those
-# who must not do them: the next one for a person is the first of one of few lanes, however many that he must not do stand before.
-# ``due`` and ``lease_until`` are always there, so that they compare: no due time is the last, no lease is one that is over.
+# Reviews are what people are asked. Those of one kind that the same people must not do stand in one ``lane``, named by these
+# people. The next review of a kind is found by walking along the index of due times; where one after the other is for somebody
+# else, the first of each lane is looked at instead, so that nobody walks past thousands that he must not do. ``due`` and
+# ``lease_until`` are always there, so that they compare: no due time is the last, no lease is one that is over.
 REVIEWS = Table(
     "reviews",
     METADATA,
@@ -303,8 +304,20 @@ _held = and_(REVIEWS.c.done_at.is_(None), REVIEWS.c.held_at.is_not(None))
 _leased = and_(WAITS, REVIEWS.c.lease_by.is_not(None))
 _R = REVIEWS.c
 Index("ix_reviews_case", _R.rollout_id, _R.case_id)
-Index("ix_reviews_queue", _R.rollout_id, _R.lane, _R.due, _R.place, _R.id, sqlite_where=WAITS, postgresql_where=WAITS)
-Index("ix_reviews_leased", _R.rollout_id, _R.lease_by, sqlite_where=_leased, postgresql_where=_leased)
+_order = (_R.due, _R.place, _R.id)
+Index("ix_reviews_due", _R.rollout_id, _R.kind, *_order, sqlite_where=WAITS, postgresql_where=WAITS)
+Index("ix_reviews_lane", _R.rollout_id, _R.kind, _R.lane, *_order, sqlite_where=WAITS, postgresql_where=WAITS)
+Index("ix_reviews_leased", _R.rollout_id, _R.lease_until, _R.lease_by, sqlite_where=_leased, postgresql_where=_leased)
 _decided = _R.held_by.is_not(None)
 Index("ix_reviews_by", _R.rollout_id, _R.held_by, _R.held_at, sqlite_where=_decided, postgresql_where=_decided)
 Index("ix_reviews_held", _R.rollout_id, _R.held_at, _R.id, sqlite_where=_held, postgresql_where=_held)
+
+# The lanes there are, each with the number of reviews that wait in it.
+REVIEW_LANES = Table(
+    "review_lanes",
+    METADATA,
+    Column("rollout_id", _text(), primary_key=True),
+    Column("kind", _text(), primary_key=True),
+    Column("lane", _text(), primary_key=True),
+    Column("waiting", BigInteger, nullable=False),
+)

@@ -106,7 +106,7 @@ def waits(readings: Sequence[GateReading]) -> str:
             found.setdefault(one.gate, []).append(one.slice or "all cases")
     said = ", ".join(f"{gate} ({', '.join(slices)})" for gate, slices in found.items())
     more = max((one.expected_more or 0 for one in readings), default=0)
-    return f"{said}; some {more:,} labelled cases more are to be expected" if more else said
+    return f"{said}; about {float(f'{more:.2g}'):,.0f} labelled cases more are to be expected" if more else said
 
 
 def _last_reason(found: Supposition) -> str:
@@ -125,7 +125,7 @@ def row(account: Account, name: str | None = None) -> tuple[str, ...]:
         _per_cent(account.acted / account.cases),
         errors(account),
         f"{account.prevented:,}",
-        f"{account.made:,}",
+        f"{account.made:,}" + (f" ({account.unknown:,} unknown)" if account.unknown else ""),
         saved(account),
     )
 
@@ -153,10 +153,22 @@ def compared(trial: Trial) -> str:
     return f"{n:,} cases; people and model differ in {trial.discordant:,} ({percent_number(trial.discordant / n)} %)"
 
 
+_SHARES = frozenset(
+    {"non-inferior", "risk", "override-rate", "out-of-domain", "unresolved", "automation-bias", "seeded"}
+)
+"""The gates whose numbers are shares."""
+
+
+def _number(gate: str, value: float | None) -> str:
+    if value is None:
+        return MISSING
+    return f"{_per_cent(value)}" if gate in _SHARES else f"{value:.4g}"
+
+
 def reading(one: GateReading) -> tuple[str, ...]:
     """Write a gate's reading as a row: gate, value, bound, threshold, n, verdict, words."""
     where = one.gate if one.slice is None else f"{one.gate} ({one.slice})"
-    numbers = (MISSING if value is None else f"{value:.4g}" for value in (one.value, one.bound, one.threshold))
+    numbers = (_number(one.gate, value) for value in (one.value, one.bound, one.threshold))
     return (where, *numbers, f"{one.n:,}", VERDICTS[one.verdict], unbroken(one.words))
 
 

@@ -104,11 +104,21 @@ def _make_reviews() -> None:
     )
     waits = "done_at IS NULL AND held_at IS NULL"
     op.create_index("ix_reviews_case", "reviews", ["rollout_id", "case_id"])
-    _make_index("ix_reviews_queue", "reviews", ["rollout_id", "lane", "due", "place", "id"], waits)
-    _make_index("ix_reviews_leased", "reviews", ["rollout_id", "lease_by"], f"{waits} AND lease_by IS NOT NULL")
+    _make_index("ix_reviews_due", "reviews", ["rollout_id", "kind", "due", "place", "id"], waits)
+    _make_index("ix_reviews_lane", "reviews", ["rollout_id", "kind", "lane", "due", "place", "id"], waits)
+    _make_index(
+        "ix_reviews_leased", "reviews", ["rollout_id", "lease_until", "lease_by"], f"{waits} AND lease_by IS NOT NULL"
+    )
     _make_index("ix_reviews_by", "reviews", ["rollout_id", "held_by", "held_at"], "held_by IS NOT NULL")
     _make_index(
         "ix_reviews_held", "reviews", ["rollout_id", "held_at", "id"], "done_at IS NULL AND held_at IS NOT NULL"
+    )
+    op.create_table(
+        "review_lanes",
+        sa.Column("rollout_id", _text(), primary_key=True),
+        sa.Column("kind", _text(), primary_key=True),
+        sa.Column("lane", _text(), primary_key=True),
+        sa.Column("waiting", sa.BigInteger, nullable=False),
     )
 
 
@@ -121,5 +131,5 @@ def _make_index(
 
 def downgrade() -> None:
     """Drop the tables."""
-    for name in ("reviews", "case_inputs", "cases", "rollout_snapshots", "rollout_lines", "rollouts"):
+    for name in ("review_lanes", "reviews", "case_inputs", "cases", "rollout_snapshots", "rollout_lines", "rollouts"):
         op.drop_table(name)
