@@ -27,6 +27,7 @@ ALONE = (
     "ranges",
     "monitor",
     "monitor_server",
+    "rollout_server",
     "gate",
     "suspects",
     "desk",

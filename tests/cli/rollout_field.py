@@ -22,6 +22,7 @@ undo_seconds = 0
 min_cases = 20
 min_days = 0
 margin = 0.4
+max_out_of_domain = 0.5
 max_latency_ms = 1e9
 audit = 0.2
 

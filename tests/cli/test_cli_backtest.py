@@ -6,6 +6,7 @@ import csv
 import json
 import random
 import re
+import shutil
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ import pytest
 from command_line import CommandLine
 from PIL import Image
 
+from bundles.making import reseal
 from coloured import COLOURS
 from drawn import draw_several
 
@@ -92,6 +94,31 @@ def write(path: Path, rows: list[dict[str, Any]]) -> Path:
         writer.writeheader()
         writer.writerows(rows)
     return path
+
+
+@pytest.fixture
+def dated(kept: Path, place: Path) -> Path:
+    """``cells.bundle`` beside the cases: the bundle of colours, made before they came."""
+    bundle = place / "cells.bundle"
+    shutil.copytree(kept, bundle)
+    manifest = json.loads((bundle / "manifest.json").read_text(encoding="utf-8"))
+    text = json.dumps({**manifest, "created_at": "2025-12-31T00:00:00+00:00"}, ensure_ascii=False)
+    (bundle / "manifest.json").write_text(text, encoding="utf-8")
+    reseal(bundle)
+    return bundle
+
+
+@pytest.mark.usefixtures("dated")
+def test_the_commands_of_the_page_run(drivetrain: CommandLine, place: Path) -> None:
+    text = (DOCUMENTATION.parent / "backtest.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"```bash\n(.*?)```", text, flags=re.DOTALL)
+    commands = [line.split() for block in blocks for line in block.splitlines()]
+    assert len(commands) == 2
+    for command in commands:
+        assert command.pop(0) == "drivetrain"
+        done = drivetrain(*command, cwd=place)
+        assert done.code == 0, done.err
+    assert (place / "backtest.html").is_file()
 
 
 def documented() -> set[str]:

@@ -12,7 +12,7 @@ import drivetrain as dt
 COMMANDS = (
     *("train", "predict", "evaluate", "report", "inspect"),
     *("gather", "provenance", "verify", "suspects", "clean", "label"),
-    *("edits", "apply", "undo", "redo", "certify", "retrain"),
+    *("edits", "apply", "undo", "redo", "certify", "backtest", "retrain"),
     *("serve", "app", "trace", "sign", "demo"),
     *("monitor", "monitor watch", "monitor plan"),
     *("rollout", "rollout init", "rollout schema", "rollout plan", "rollout open", "rollout list", "rollout status"),

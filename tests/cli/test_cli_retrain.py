@@ -41,11 +41,11 @@ class Field:
     """A network that sees colours."""
 
 
-def write_field(store_path: Path, champion: Path) -> None:
+def write_field(store_path: Path, champion: Path, name: str = "colours") -> None:
     """240 cases, every fifth of the reserve; every tenth is proposed and confirmed, and so no label."""
     store = open_store(store_path)
     try:
-        write_rollout(store, load(champion), "colours", ROLLOUT)
+        write_rollout(store, load(champion), name, ROLLOUT)
         for n in range(CASES):
             colour = NAMES[n % 3]
             proposed = n % 10 == 1

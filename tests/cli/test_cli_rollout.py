@@ -129,7 +129,11 @@ def test_the_gates_say_no_and_then_yes(drivetrain: CommandLine, store: str) -> N
     assert re.search(r"^non-inferior +all +.* pass", status.out, re.MULTILINE), status.out
     assert "Next     supervised; the gates let it, and a person has to" in status.out
     document = drivetrain("rollout", "status", "--store", store, "--json").document
-    assert document == live(store).status().to_json() | {"at": document["at"]}
+    # Days go on between two looks.
+    passing = {"at", "readings"}
+    assert {name: value for name, value in document.items() if name not in passing} == {
+        name: value for name, value in live(store).status().to_json().items() if name not in passing
+    }
     assert document["may_advance"] is True
     done = drivetrain("rollout", "advance", "line-3", "--store", store, *said)
     assert done.code == 0, done.out

@@ -21,6 +21,7 @@ from drivetrain.rollout.way import HOW
 START = datetime(2026, 3, 2, 8, tzinfo=UTC)
 LABELS = ("good", "cracked", "dark")
 SALT = bytes(range(32))
+DOINGS = ("arrive", "decide", "advance", "turn", "alarm", "outcome", "silence", "tick")
 PEOPLE = ("ada", "ben", "cleo", "dan")
 
 
@@ -163,29 +164,25 @@ class World:
 
     def step(self) -> None:
         """Let one thing happen, by chance."""
-        chance = self.random
-        self.now += timedelta(minutes=chance.expovariate(1 / 15))
-        doing = chance.choices(
-            ("arrive", "decide", "advance", "turn", "alarm", "outcome", "silence", "tick"),
-            weights=(30, 55, 6, 0.6, 0.5, 1.5, 0.1, 1),
-        )[0]
+        self.now += timedelta(minutes=self.random.expovariate(1 / 15))
+        self.do(self.random.choices(DOINGS, weights=(30, 55, 6, 0.6, 0.5, 1.5, 0.1, 1))[0])
+
+    def do(self, doing: str) -> None:
+        """Let this happen, after the time that has passed."""
         if doing == "silence":
-            self.now += timedelta(days=chance.choice((1.0, 2.5, 4.0)))
+            self.now += timedelta(days=self.random.choice((1.0, 2.5, 4.0)))
         self.carry(self.run.pass_time(self.now))
-        if doing == "arrive":
-            self.arrive()
-        elif doing == "decide":
-            self.somebody_decides()
-        elif doing == "advance":
-            self.somebody_advances()
-        elif doing == "turn":
-            self.somebody_turns()
-        elif doing == "alarm":
-            self.alarm()
-        elif doing == "outcome":
-            self.outcome()
-        elif doing == "tick":
-            self.carry(self.run.take(Ticked(self.now)))
+        does = {
+            "arrive": self.arrive,
+            "decide": self.somebody_decides,
+            "advance": self.somebody_advances,
+            "turn": self.somebody_turns,
+            "alarm": self.alarm,
+            "outcome": self.outcome,
+            "tick": lambda: self.carry(self.run.take(Ticked(self.now))),
+            "silence": lambda: None,
+        }
+        does[doing]()
 
     def steps(self, count: int) -> Iterator[None]:
         for _ in range(count):

@@ -235,6 +235,23 @@ def test_a_restart_goes_on_from_the_snapshot(
     assert again.status().to_json() == rollout.status().to_json(), "the curves too"
 
 
+def test_curves_have_a_bounded_number_of_points_up_to_now(clock: Clock) -> None:
+    store = MemoryStore()
+    begun(store)
+    rollout = live(store, clock)
+    for number in range(1, 1_501):
+        clock.move(minutes=1)
+        rollout.arrive(a_case(number, clock.now), an_answer())
+    curves = {(one.gate, one.slice): one for one in rollout.status().curves}
+    cases = curves["cases", None]
+    numbers = [point.n for point in cases.points]
+    assert numbers == sorted(numbers)
+    assert (numbers[0], numbers[1], numbers[-1]) == (25, 50, 1_500)
+    assert 30 < len(numbers) < 60
+    assert cases.points[-1].at == clock.now
+    assert ("latency", "site=north") in curves
+
+
 def test_a_snapshot_that_cannot_be_read_costs_time_only(store: RolloutStore, clock: Clock) -> None:
     begun(store)
     rollout = live(store, clock)
@@ -271,6 +288,8 @@ def test_a_case_that_comes_again_is_the_same_and_another_one_of_its_key_a_confli
             rollout.arrive(other, an_answer())
     with pytest.raises(UsageError, match="another case has the key"):
         rollout.arrive(case, an_answer(), known="good")
+    with pytest.raises(UsageError, match="no finite number"):
+        rollout.arrive(a_case(2, metadata={"weight": float("nan")}), an_answer())
 
 
 def test_a_receipt_says_nothing_of_the_model_before_it_acted(store: RolloutStore, clock: Clock) -> None:
@@ -379,6 +398,22 @@ def test_an_answer_may_be_changed_while_it_is_held(store: RolloutStore, clock: C
     rollout.decide(shown.review_id, "ada", "good")
     rollout.tick(clock.move(minutes=2))
     assert [event.label for event in events_of(store) if isinstance(event, Decided)] == ["good"]
+
+
+def test_a_decision_told_twice_counts_once(store: RolloutStore, clock: Clock) -> None:
+    begun(store)
+    rollout = live(store, clock)
+    rollout.arrive(a_case(1), an_answer())
+    shown = rollout.next_review("ada")
+    assert shown is not None
+    first = rollout.decide(shown.review_id, "ada", "good")
+    clock.move(seconds=20)
+    assert rollout.decide(shown.review_id, "ada", "good") == first
+    rollout.tick(clock.move(seconds=11))
+    assert rollout.decide(shown.review_id, "ada", "good").done_at is not None
+    assert sum(isinstance(event, Decided) for event in events_of(store)) == 1
+    with pytest.raises(UsageError, match="done or was withdrawn"):
+        rollout.decide(shown.review_id, "ada", "dark")
 
 
 def test_a_lease_comes_back_and_its_old_holder_is_told_so(store: RolloutStore, clock: Clock) -> None:

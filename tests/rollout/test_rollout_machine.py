@@ -7,7 +7,9 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from rollout_world import LABELS, SALT, START, World, a_case, an_answer, folded, opened, quick_policy
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from rollout_world import DOINGS, LABELS, SALT, START, World, a_case, an_answer, folded, opened, quick_policy
 
 from drivetrain.core.errors import LogError, UsageError
 from drivetrain.core.told_how import ToldHow
@@ -65,54 +67,88 @@ def test_random_worlds_come_through_every_stage(worlds: list[World]) -> None:
     }
 
 
+def check_acts(world: World) -> None:
+    """No model acts or proposes before a person advanced it, nor while something holds it."""
+    advanced: list[Turned] = []
+    for event, stage, held in standings(world):
+        if isinstance(event, Turned) and event.turn in (Turn.ROLLED_BACK, Turn.CLEARED):
+            advanced = []
+        if isinstance(event, Turned) and event.turn is Turn.ADVANCED:
+            assert event.by == "ada"
+            assert event.evidence["readings"], "it rests on readings"
+            assert {one["verdict"] for one in event.evidence["readings"]} == {"pass"}
+            advanced.append(event)
+        if isinstance(event, Arrived) and event.draw.route is not Route.BLIND:
+            assert not held
+            assert stage in AT_WORK
+            assert [turned.stage for turned in advanced[:1]] == [Stage.SUPERVISED]
+            assert event.answer.certified
+            assert event.answer.in_domain
+        if isinstance(event, Arrived) and event.draw.route is Route.ACTED:
+            assert Stage.EXPANDING in [turned.stage for turned in advanced]
+            assert event.known is None
+
+
+def check_silence(world: World) -> None:
+    """Nothing but a person's turn leads further: time, evidence and alarms lead to a rollback at most."""
+    machine = Machine(world.policy, SALT, LABELS)
+    for event in world.log:
+        before = (machine.stage, machine.step)
+        machine.take(event)
+        by_person = isinstance(event, Turned) and event.by is not None
+        if before != (machine.stage, machine.step) and not by_person and before[0] is not Stage.BACKTEST:
+            assert machine.stage is Stage.ROLLED_BACK, f"{event} led from {before} to {machine.stage}"
+            assert before[0] in AT_WORK
+
+
+def check_decisions(world: World) -> None:
+    """Every case is decided once or waits to be, and nobody does anything twice with a case."""
+    people: dict[str, list[str]] = {}
+    for event in world.log:
+        if isinstance(event, Decided):
+            people.setdefault(event.case_id, []).append(event.by)
+    assert all(len(set(by)) == len(by) for by in people.values())
+    arrived = {event.case.id for event in world.log if isinstance(event, Arrived)}
+    waiting = {case_id for case_id in world.open if case_id not in world.settled}
+    assert arrived == set(world.settled) | waiting, "no case is lost"
+    assert world.machine.waiting == len(world.open), "cases that are done with are forgotten"
+
+
 def test_no_model_acts_or_proposes_before_a_person_advanced_and_never_while_something_holds_it(
     worlds: list[World],
 ) -> None:
     for world in worlds:
-        advanced: list[Turned] = []
-        for event, stage, held in standings(world):
-            if isinstance(event, Turned) and event.turn in (Turn.ROLLED_BACK, Turn.CLEARED):
-                advanced = []
-            if isinstance(event, Turned) and event.turn is Turn.ADVANCED:
-                assert event.by == "ada"
-                assert event.evidence["readings"], "it rests on readings"
-                assert {one["verdict"] for one in event.evidence["readings"]} == {"pass"}
-                advanced.append(event)
-            if isinstance(event, Arrived) and event.draw.route is not Route.BLIND:
-                assert not held
-                assert stage in AT_WORK
-                assert [turned.stage for turned in advanced[:1]] == [Stage.SUPERVISED]
-                assert event.answer.certified
-                assert event.answer.in_domain
-            if isinstance(event, Arrived) and event.draw.route is Route.ACTED:
-                assert Stage.EXPANDING in [turned.stage for turned in advanced]
-                assert event.known is None
+        check_acts(world)
 
 
 def test_silence_and_the_evidence_alone_never_advance(worlds: list[World]) -> None:
-    order = [Stage.PARALLEL, Stage.SUPERVISED, Stage.EXPANDING]
     for world in worlds:
-        machine = Machine(world.policy, SALT, LABELS)
-        for event in world.log:
-            before = (machine.stage, machine.step)
-            machine.take(event)
-            after = (machine.stage, machine.step)
-            if before == after or (isinstance(event, Turned) and event.by is not None) or before[0] is Stage.BACKTEST:
-                continue
-            assert after[0] is Stage.ROLLED_BACK, f"{event} led from {before} to {after}"
-            assert before[0] in order
+        check_silence(world)
 
 
 def test_every_case_is_decided_once_and_by_nobody_twice(worlds: list[World]) -> None:
     for world in worlds:
-        people: dict[str, list[str]] = {}
-        for event in world.log:
-            if isinstance(event, Decided):
-                people.setdefault(event.case_id, []).append(event.by)
-        assert all(len(set(by)) == len(by) for by in people.values())
-        arrived = {event.case.id for event in world.log if isinstance(event, Arrived)}
-        waiting = {case_id for case_id in world.open if case_id not in world.settled}
-        assert arrived == set(world.settled) | waiting, "no case is lost"
+        check_decisions(world)
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@given(
+    seed=st.integers(0, 2**16),
+    begins=st.sampled_from((Stage.PARALLEL, Stage.SUPERVISED, Stage.EXPANDING)),
+    doings=st.lists(st.sampled_from(DOINGS), max_size=60),
+)
+def test_whatever_happens_in_whatever_order(seed: int, begins: Stage, doings: list[str]) -> None:
+    world = at_stage(begins, calm(seed))
+    world.model_error = world.person_error = 0.3
+    for doing in doings:
+        world.now += timedelta(minutes=7)
+        world.do(doing)
+    check_acts(world)
+    check_silence(world)
+    check_decisions(world)
+    text = world.machine.snapshot()
+    assert folded(world.log, world.policy).snapshot() == text
+    assert Machine.of_snapshot(text, world.policy, SALT, LABELS).snapshot() == text
 
 
 def test_going_on_from_a_snapshot_equals_folding_everything(worlds: list[World]) -> None:
@@ -147,11 +183,6 @@ def test_a_draw_follows_from_unit_salt_and_stage_alone(worlds: list[World]) -> N
                 if event.draw.audit_share == first.audit_share:
                     assert first.audit is event.draw.audit or first.route is not event.draw.route
             machine.take(event)
-
-
-def test_a_machine_forgets_cases_that_are_done_with(worlds: list[World]) -> None:
-    for world in worlds:
-        assert world.machine.waiting == len(world.open)
 
 
 def test_seeded_cases_are_never_acted_on_nor_adjudicated(worlds: list[World]) -> None:
@@ -201,11 +232,12 @@ def test_shares_are_what_they_say_and_nested() -> None:
 
 def at_stage(stage: Stage, world: World) -> World:
     """Bring a world to a stage, with cases on which everybody agrees."""
-    for _ in range(400):
+    for number in range(400):
         if world.machine.stage is stage and not world.machine.holds:
             return world
         world.now += timedelta(minutes=10)
-        world.somebody_advances()
+        if number % 10 == 9:
+            world.somebody_advances()
         if world.machine.stage is stage:
             return world
         case_id = world.arrive()

@@ -81,7 +81,7 @@ def held(store: Path, **options: Any) -> Iterator[Held]:
             bench.session.go.set()
 
 
-def with_keys(store: Path, *roles: Role, per_minute: int | None = None) -> list[dict[str, str]]:
+def with_keys(store: Path | str, *roles: Role, per_minute: int | None = None) -> list[dict[str, str]]:
     """Headers with a new key for each role, kept in the store at that path."""
     opened = open_store(str(store))
     headers = []

@@ -16,8 +16,12 @@ from drivetrain.core.identifiers import new_id
 from drivetrain.core.records import Role
 from drivetrain.core.rollout_records import RolloutRow
 from drivetrain.model.predictor import load
+from drivetrain.rollout.events import Turn, Turned
+from drivetrain.rollout.hands import Hands
+from drivetrain.rollout.live import Live
 from drivetrain.rollout.opening import open_rollout
 from drivetrain.rollout.policy import Policy
+from drivetrain.rollout.stage import Stage
 from drivetrain.store.new_key import new_key
 from drivetrain.store.sql_store import open_store
 
@@ -66,12 +70,12 @@ def reviewers(store: Path | str, *names: str) -> list[Key]:
         kept.close()
 
 
-def sender(store: Path) -> Key:
+def sender(store: Path | str) -> Key:
     """Headers with a new key that may send cases."""
     return with_keys(store, Role.PREDICT)[0]
 
 
-def admin(store: Path) -> Key:
+def admin(store: Path | str) -> Key:
     """Headers with a new key that may turn a rollout."""
     return with_keys(store, Role.ADMIN)[0]
 
@@ -103,3 +107,18 @@ def answer(client: TestClient, who: Key, review: Mapping[str, Any], label: str |
     assert said.status_code == 200, said.text
     done: dict[str, Any] = said.json()
     return done
+
+
+def forced(store: Path | str, *stages: tuple[Stage, int]) -> None:
+    """Advance a rollout as if its gates had let it, stage by stage."""
+    kept = open_store(str(store))
+    try:
+        row = kept.rollout(NAME)
+        assert row is not None
+        live = Live(kept, row.id, lambda: datetime.now(UTC), new_id)
+        for stage, step in stages:
+            with live.replica.writing() as writing:
+                hands = Hands(writing, row.id, datetime.now(UTC), new_id)
+                hands.take(Turned(hands.now, Turn.ADVANCED, "Ada", "a test", stage, step))
+    finally:
+        kept.close()

@@ -732,6 +732,7 @@ def test_whoami_is_never_an_error(make_client: MakeClient, client: TestClient, t
         "name": "review 0",
         "version": open_to_all["version"],
         "desk": None,
+        "blind": False,
     }
     for headers in ({}, {"Authorization": "Bearer dt_wrong"}):
         assert fine(closed.get("/v1/whoami", headers=headers))["role"] is None

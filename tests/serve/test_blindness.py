@@ -7,6 +7,7 @@ import base64
 import json
 import re
 import shutil
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -16,12 +17,13 @@ from typing import Any
 
 import pytest
 from resealing import reseal
-from rolled import NAME, Key, admin, answer, following, opened, policy, reviewers, send, sender
+from rolled import NAME, Key, admin, answer, following, forced, opened, policy, reviewers, send, sender
 from running import KEPT, form, jpeg
 from starlette.testclient import TestClient
 
 from drivetrain.core.records import Context, Record
 from drivetrain.core.types import Prediction, Verdict
+from drivetrain.rollout.stage import Stage
 from drivetrain.serve.application import create_app, front
 from drivetrain.serve.options import ServeOptions
 from drivetrain.serve.routes import cases as case_routes
@@ -82,13 +84,13 @@ class Place:
 
 
 @contextmanager
-def place(folder: Path, bundle: Path, live: bool = True) -> Iterator[Place]:
+def place(folder: Path, bundle: Path, live: bool = True, **changes: Any) -> Iterator[Place]:
     """A server with a rollout of the bundle until the end of the block."""
     folder.mkdir(exist_ok=True)
     store = folder / "store.db"
     keys = sender(store), admin(store), *reviewers(store, "Ada", "Bo")
     if live:
-        opened(store, policy(parallel={"decide_twice": 0.3}), bundle=bundle)
+        opened(store, policy(**{"parallel": {"decide_twice": 0.3}, **changes}), bundle=bundle)
     server = build(ServeOptions((str(bundle),), store=str(store), watch_s=None, max_batch=1, images="30d"))
     with TestClient(front(create_app(server), server), base_url="http://localhost") as client:
         yield Place(client, server, store, *keys)
@@ -261,6 +263,52 @@ def test_who_cannot_tell_whether_a_rollout_is_live_shows_nothing(
         closed = here.client.get("/v1/predictions", headers=here.ada)
         assert (closed.status_code, closed.headers["retry-after"]) == (503, "2")
         assert here.client.get("/v1/predictions", headers=here.boss).status_code == 200
+
+
+def test_where_the_model_proposes_those_kept_blind_are_told_nothing(tmp_path: Path, bundle: Path) -> None:
+    with place(tmp_path, bundle, supervised={"blind": 0.5, "seeded": 0.0}) as here:
+        here.server.engine._judged = sure
+        forced(here.store, (Stage.SUPERVISED, 0))
+        for number in range(30):
+            send(here.client, f"m-{number}", here.who, jpeg(number), metadata={"number": number})
+        records = here.records()
+        check, kinds = secrets(records, {"cases": 30}), Counter[str]()
+        while True:
+            response = here.client.get("/v1/reviews/next", headers=here.ada)
+            review = response.json()["review"]
+            if review is None:
+                break
+            kinds[review["kind"]] += 1
+            if review["kind"] == "decide":
+                check(said(response), "a review that is kept blind")
+            else:
+                assert review["shown"] == [records[review["case"]["metadata"]["number"]].prediction.label]
+                check(said(response).replace(f'"shown":["{review["shown"][0]}"]'.encode(), b""), "a proposal")
+            answer(here.client, here.ada, review, TOKENS["rot"])
+        assert set(kinds) == {"decide", "confirm"}
+        assert min(kinds.values()) >= 5
+
+
+def test_where_the_model_acts_its_sender_is_told_and_an_auditor_is_not(tmp_path: Path, bundle: Path) -> None:
+    changes = {"steps": [1.0], "audit": 0.5, "audit_early": 0.5}
+    with place(tmp_path, bundle, expanding=changes) as here:
+        here.server.engine._judged = sure
+        forced(here.store, (Stage.SUPERVISED, 0), (Stage.EXPANDING, 0))
+        sent = [send(here.client, f"m-{number}", here.who, jpeg(number)) for number in range(30)]
+        records = here.records()
+        check, audits = secrets(records, {"cases": 30}), 0
+        for case, record in zip(sent, records, strict=True):
+            assert (case["status"], case["decision"]["how"]) == ("decided", "model")
+            assert case["decision"]["label"] == record.prediction.label
+        while True:
+            response = here.client.get("/v1/reviews/next?kind=decide", headers=here.ada)
+            check(said(response), "an audit")
+            review = response.json()["review"]
+            if review is None:
+                break
+            audits += 1
+            answer(here.client, here.ada, review, TOKENS["rot"])
+        assert 5 <= audits <= 25
 
 
 # The queue knows nothing of the answers

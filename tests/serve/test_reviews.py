@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from starlette.testclient import TestClient
 
 from drivetrain.serve.work import rollouts
 from drivetrain.store.sql_store import open_store
+from postgres import Postgres
 
 LABELS = ["blau", "grün", "rot"]
 
@@ -234,26 +236,38 @@ def test_on_a_server_without_keys_nobody_reviews(make_client: MakeClient, tmp_pa
     assert (said.status_code, "drivetrain keys add NAME --role review" in said.json()["detail"]) == (409, True)
 
 
-def test_many_people_at_once_decide_every_case_once(make_client: MakeClient, tmp_path: Path) -> None:
-    store = tmp_path / "store.db"
+@pytest.fixture(scope="module")
+def postgres() -> Iterator[Postgres]:
+    """Started when a test first asks for it."""
+    server = Postgres()
+    yield server
+    server.close()
+
+
+@pytest.mark.parametrize("kind", ["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
+def test_many_people_at_once_decide_every_case_once(
+    make_client: MakeClient, tmp_path: Path, request: pytest.FixtureRequest, kind: str
+) -> None:
+    store = str(tmp_path / "store.db") if kind == "sqlite" else request.getfixturevalue("postgres").new_database()
     opened(store, policy(parallel={"audit": 0.1, "decide_twice": 0.0}))
     who, people = sender(store), reviewers(store, *(f"person {number}" for number in range(5)))
-    client = make_client(max_batch=1)
-    cases = {send(client, f"m-{number}", who, jpeg(number % 7))["id"] for number in range(40)}
+    clients = [make_client(max_batch=1, store=store) for _ in range(2)]  # two processes on one store
+    cases = {send(clients[number % 2], f"m-{number}", who, jpeg(number % 7))["id"] for number in range(40)}
     done: list[str] = []
 
-    def work(person: Key) -> None:
-        while (review := following(client, person, kind="decide")) is not None:
-            answer(client, person, review, "rot")
+    def work(number: int) -> None:
+        asked, told, person = clients[number % 2], clients[number // 2 % 2], people[number]
+        while (review := following(asked, person, kind="decide")) is not None:
+            answer(told, person, review, "rot")
             done.append(review["id"])
 
-    threads = [threading.Thread(target=work, args=(person,)) for person in people]
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(5)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
     assert len(done) == len(set(done)) == len(cases)
-    kept = open_store(str(store))
+    kept = open_store(store)
     row = kept.rollout(NAME)
     assert row is not None
     assert set(kept.settled(row.id, cases)) == cases

@@ -82,7 +82,7 @@ def backtest(
     no_cache: NoCache = False,
     json: JsonFlag = False,
 ) -> None:
-    """Try a rollout's policy on past decisions, before anything is live.
+    """Try a rollout's policy on past decisions.
 
     Past cases go through the same stages, draws and gates as a live rollout: when each stage would have been reached, errors
     prevented and made, and reviews saved, beside people only, model only, a confidence threshold and deferral by slices.
@@ -216,7 +216,7 @@ def _print(found: Backtest, made: QueueMade | None, report: Path | None) -> None
     print_pairs([("Log", f"{found.past.source}: {summary(found)}"), *(("", said) for said in found.remarks)])
     for trial in found.trials:
         print_line("")
-        print_pairs([("Tried", f"{trial.contender.name} on {trial.contender.bundle}: {compared(trial)}")])
+        print_pairs([("Tried", f"{trial.contender.title}: {compared(trial)}")])
         print_pairs([("Remark", said) for said in trial.remarks])
         _print_ways(trial)
         print_line("")

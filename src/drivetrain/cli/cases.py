@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ..rollout.sending.tally import Tally
 
 app = typer.Typer(
-    help="Send cases that need a decision to a server, and what people decided or what turned out.",
+    help="Send cases to a server, and what became of them.",
     no_args_is_help=True,
 )
 
@@ -82,11 +82,11 @@ def send(
     key_file: KeyFile = None,
     json: JsonFlag = False,
 ) -> None:
-    """Send cases; exit code 1 where the server refused one.
+    """Send cases that need a decision.
 
-    Run again it goes on where it stopped: a server knows a case by its key. A table may also have the columns at, due, group and
-    known (the right answer of a seeded case); no other column is sent unless it is named. A file that is still being written is
-    waited for.
+    Exit code 1 where the server refused one. Run again it goes on where it stopped: a server knows a case by its key. A table may
+    also have the columns at, due, group and known (the right answer of a seeded case); no other column is sent unless named.
+    A file that is still being written is waited for.
     """
     from ..core.errors import UsageError
 
@@ -114,10 +114,10 @@ def decide(
     key_file: KeyFile = None,
     json: JsonFlag = False,
 ) -> None:
-    """Send decisions that people made in another system, without sight of the model's answer; exit code 1 where one is refused.
+    """Send what people decided in another system.
 
-    A table of the columns key, label, by and perhaps seconds. A label ? says that the person cannot tell; rows without a label
-    are left out.
+    They decided without sight of the model's answer. A table of the columns key, label, by and perhaps seconds; a label ? says
+    that the person cannot tell, and rows without a label are left out. Exit code 1 where one is refused.
     """
     from ..rollout.sending.answers_sender import DECISION
     from ..rollout.sending.answers_table import read_decisions
@@ -134,9 +134,10 @@ def outcomes(
     key_file: KeyFile = None,
     json: JsonFlag = False,
 ) -> None:
-    """Send what turned out about cases: a laboratory's finding, a returned part; exit code 1 where one is refused.
+    """Send what turned out about cases.
 
-    A table of the columns key, label and perhaps by. Rows without a label are left out.
+    A laboratory's finding, a returned part. A table of the columns key, label and perhaps by; rows without a label are left out.
+    Exit code 1 where one is refused.
     """
     from ..rollout.sending.answers_sender import OUTCOME
     from ..rollout.sending.answers_table import read_outcomes

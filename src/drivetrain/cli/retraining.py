@@ -95,7 +95,7 @@ def retrain(
     from ..core.errors import UsageError
     from ..store.default_store import default_store_url
     from ..store.sql_store import open_store
-    from ..workbench.retraining import Asked
+    from ..workbench.retraining import Asked, check_name
     from .console import SAID_NO, print_json, print_pairs
 
     if into.resolve() == bundle.resolve():
@@ -104,6 +104,8 @@ def retrain(
     typed = cast("Choices", given(context, table(), choices))
     with closing(open_store(store or default_store_url(), create=False)) as opened:
         row = _row(opened, rollout)
+        if start is not None:
+            check_name(opened, start)
         found = _retrained(bundle, opened, row, asked, data, into, typed, margin, by)
         rows = [*found.prepared.lines(), *found.comparison.lines(), ("Candidate's bundle", str(into))]
         started = _started(opened, found, start, by) if start else None
@@ -193,10 +195,11 @@ def _started(store: FieldStore, found: _Found, name: str, by: str) -> RolloutRow
     checks, and the reserve stays the reserve."""
     from ..core.identifiers import new_id
     from ..rollout.opening import open_rollout
-    from ..workbench.retraining import policy_of
+    from ..workbench.retraining import check_candidate, policy_of
 
     row = found.prepared.row
     policy = policy_of(store, row).model_copy(update={"name": name})
+    check_candidate(store, row, found.candidate)
     manifest = found.candidate.manifest
     at = datetime.now(UTC)
     return open_rollout(store, policy, manifest, by, at=at, salt=row.salt, rollout_id=new_id(), shadow_of=row.id)
@@ -207,10 +210,10 @@ def _print_next(started: RolloutRow | None, rollout: str) -> None:
 
     print_line("")
     if started is None:
-        print_line("Next: let it run beside the champion, on the same cases, without anybody seeing its answers")
         print_line(
-            f"  drivetrain retrain … --rollout {rollout} --start NAME, or drivetrain rollout open with --shadow-of"
+            "Next: let a candidate run beside the champion, on the same cases, without anybody seeing its answers"
         )
+        print_line(f"  drivetrain retrain BUNDLE --rollout {rollout} --start NAME, with the options of this call")
     else:
         print_line("Next: serve both bundles with this store; when the candidate's gates have passed")
         print_line(f"  drivetrain rollout promote {started.name} --by NAME --reason WHY")

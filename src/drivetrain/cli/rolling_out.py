@@ -11,6 +11,7 @@ import typer
 from ..core.local_path import local_path
 from .flags import JsonFlag, NoGolden
 from .opened_store import WHERE, opened_store
+from .policies import policy_of
 from .promoting import history, promote
 from .rollout_log import export, verify
 from .rollout_plan import plan
@@ -19,13 +20,9 @@ from .rollouts_in_store import RolloutArgument, live_of, row_json
 
 if TYPE_CHECKING:
     from ..core.rollout_records import RolloutRow
-    from ..model.predictor import Predictor
-    from ..rollout.policy import Policy
     from ..store.sql_store import SqlStore
 
-app = typer.Typer(
-    help="Roll a model out beside the people who decide today, step by step, as its policy says.", no_args_is_help=True
-)
+app = typer.Typer(help="Roll a model out beside people, step by step.", no_args_is_help=True)
 
 PolicyArgument = Annotated[
     Path,
@@ -56,7 +53,10 @@ def init(
     no_golden: NoGolden = False,
     json: JsonFlag = False,
 ) -> None:
-    """Write a policy to start from, fitted to a bundle, with a comment on every line."""
+    """Write a policy to start from, fitted to a bundle.
+
+    Every line has a comment that says what it is for.
+    """
     from ..core.errors import UsageError
     from ..model.predictor import load
     from ..rollout.fitted_policy import fitted_policy
@@ -104,7 +104,10 @@ def open_(
     no_golden: NoGolden = False,
     json: JsonFlag = False,
 ) -> None:
-    """Open a rollout: from now on cases are answered by the model, and decided by people who do not see it."""
+    """Open a rollout, in parallel.
+
+    From now on cases are answered by the model, and decided by people who do not see what it says.
+    """
     import secrets
     from datetime import UTC, datetime
 
@@ -156,7 +159,7 @@ def list_(store: StoreOption = None, json: JsonFlag = False) -> None:
 
 @app.command()
 def status(rollout: RolloutArgument = None, store: StoreOption = None, json: JsonFlag = False) -> None:
-    """Show where a rollout stands: stage, gates, what it takes to advance, what holds it."""
+    """Show where a rollout stands, and what it takes to go on."""
     from .console import print_json
     from .rollout_words import print_status
 
@@ -170,22 +173,6 @@ def status(rollout: RolloutArgument = None, store: StoreOption = None, json: Jso
 
 for _command in (advance, pause, resume, rollback, clear, end, promote, history, export, verify):
     app.command()(_command)
-
-
-def policy_of(path: Path, bundle: Path, no_golden: bool) -> tuple[Policy, Predictor]:
-    """Read a policy, and load the bundle that it has to fit; the policy first, as it is read in no time.
-
-    Raises:
-        UsageError: the policy is none, or does not fit.
-        BundleError: the bundle cannot be trusted.
-    """
-    from ..model.predictor import load
-    from ..rollout.policy_file import check_fits, read_policy
-
-    policy = read_policy(path)
-    predictor = load(bundle, golden=not no_golden)
-    check_fits(policy, predictor.manifest.outputs, str(path))
-    return policy, predictor
 
 
 def _seen_in(store: SqlStore, bundle_id: str) -> tuple[str | None, tuple[str, ...]]:

@@ -28,7 +28,10 @@ def export(
     store: StoreOption = None,
     json: JsonFlag = False,
 ) -> None:
-    """Write a rollout's whole log to a file that can be verified by itself."""
+    """Write a rollout's whole log to a file.
+
+    It can be verified by itself.
+    """
     from ..store.log_export import export_log
     from .console import print_json, print_line
 
@@ -54,9 +57,10 @@ def verify(
     store: StoreOption = None,
     json: JsonFlag = False,
 ) -> None:
-    """Verify that no line of a log was changed, left out or put in later; exit code 1, with the line, where one was.
+    """Verify that no line of a log was changed or left out.
 
-    A file by itself cannot tell that its end is missing: with --store it is held against the log there.
+    Exit code 1, with the line, where one was, or was put in later. A file by itself cannot tell that its end is missing: with
+    --store it is held against the log there.
     """
     from ..store.log_export import LogEnd, is_beginning, verify_file
     from .console import SAID_NO, print_json, print_line

@@ -50,15 +50,16 @@ def plan(
         ),
     ] = None,
     fault: Annotated[float, typer.Option(min=0.001, max=1, help="Error of a model that has fallen ill.")] = 0.1,
-    runs: Annotated[int, typer.Option(min=1, help="Runs of the simulation.")] = 20,
+    runs: Annotated[int, typer.Option(min=1, help="Runs of the simulation.")] = 10,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the simulation.")] = 0,
     no_golden: NoGolden = False,
     json: JsonFlag = False,
 ) -> None:
-    """Tell how many labels, hours and days each stage will take, before anything starts.
+    """Tell what each stage will take, before it starts.
 
-    Simulated with the machine that the rollout itself runs on, and with the bundle's own scores. Beside it stand how often a
-    model that is worse than people by the margin would be advanced, and what passes until a model that has fallen ill is stopped.
+    Labels, hours of people's work, and days: simulated with the machine that the rollout itself runs on, and with the bundle's
+    own scores. Beside it stand how often a model that is worse than people by the margin would be advanced, and what passes until
+    a model that has fallen ill is stopped.
     """
     from ..core.traffic import per_day
     from ..rollout.planning.plan import plan as simulate
@@ -66,7 +67,7 @@ def plan(
     from ..rollout.planning.scores import Scores
     from ..rollout.planning.world import Assumed
     from .console import ConsoleProgress, print_json
-    from .rolling_out import policy_of
+    from .policies import policy_of
 
     daily, shares = per_day(traffic), dict(map(_shares, slices or ()))
     read, predictor = policy_of(policy, bundle, no_golden)
@@ -85,11 +86,20 @@ def plan(
         slices=shares,
     )
     with ConsoleProgress().stage("simulate", simulations(runs), "runs") as advance:
-        made = simulate(read, scores, assumed, runs=runs, seed=seed, fault=fault, advance=advance)
+        made = simulate(
+            read, scores, assumed, runs=runs, seed=seed, fault=fault, workers=_workers(runs), advance=advance
+        )
     if json:
         print_json({"bundle": str(bundle), **made.to_json()})
     else:
         _print(made)
+
+
+def _workers(runs: int) -> int:
+    """Return how many processes the runs are shared among: none of their own for what is quickly done."""
+    from ..core.cores import available_cores
+
+    return min(available_cores(), runs) if runs > 2 else 1
 
 
 def _error_of(observed: float, accept: object, given: float | None) -> float:
@@ -135,11 +145,8 @@ def _print(made: Plan) -> None:
     print_table([head, *map(_row, made.rows)], right=frozenset({5}))
     print_line("each: half of the runs need at most so many, nine in ten so many; – is more than was tried")
     print_line("")
-    reached, margin, fault = made.reached, made.at_margin, made.fault
-    print_line(
-        f"The last step is reached in {percent(reached.value)} of {made.runs} runs ({percent(reached.low)} to "
-        f"{percent(reached.high)}), within {_spread(made.days, 'days')} and {_spread(made.hours, 'hours')} of people's work."
-    )
+    margin, fault = made.at_margin, made.fault
+    print_line(_reached(made))
     print_line(
         f"A model worse than people by the margin, {whole_percent(made.margin)}, was advanced in {percent(margin.value)} of "
         f"{made.runs} runs (at most {percent(margin.high)}), correlation {assumed.correlation:g}."
@@ -159,6 +166,22 @@ def _taken_for_granted(made: Plan) -> list[tuple[str, str]]:
     ]
 
 
+def _reached(made: Plan) -> str:
+    from ..draw.numbers import percent
+
+    reached = made.reached
+    stuck = [
+        f"in {_name(row)} at {' and '.join(row.missing)} ({row.begun - row.passed})" for row in made.rows if row.missing
+    ]
+    why = f"; others were given up {', '.join(stuck)}" if stuck else ""
+    if not reached.value:
+        return f"No run reached the last step: they were given up {', '.join(stuck)}. Ask for less, or for more labels."
+    return (
+        f"The last step is reached in {percent(reached.value)} of {made.runs} runs ({percent(reached.low)} to "
+        f"{percent(reached.high)}), within {_spread(made.days, 'days')} and {_spread(made.hours, 'hours')} of people's work{why}."
+    )
+
+
 def _fault(made: Plan) -> str:
     from ..draw.numbers import percent, whole_percent
 
@@ -173,17 +196,20 @@ def _fault(made: Plan) -> str:
 
 
 def _row(row: PlanRow) -> Sequence[str]:
-    from ..draw.numbers import whole_percent
-
-    name = row.stage.value if row.share is None else f"{row.stage.value}, {whole_percent(row.share)}"
     return (
-        name,
+        _name(row),
         _spread(row.labelled),
         _spread(row.adjudications),
         _spread(row.hours),
         _spread(row.days),
         f"{row.passed} of {row.begun}",
     )
+
+
+def _name(row: PlanRow) -> str:
+    from ..draw.numbers import whole_percent
+
+    return row.stage.value if row.share is None else f"{row.stage.value}, {whole_percent(row.share)}"
 
 
 def _spread(spread: Spread, unit: str = "") -> str:

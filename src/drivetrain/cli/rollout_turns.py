@@ -24,7 +24,10 @@ def advance(
     store: StoreOption = None,
     json: JsonFlag = False,
 ) -> None:
-    """Advance to the next stage or step; exit code 1, with every reason, where a gate says no."""
+    """Advance to the next stage or step, if the gates let it.
+
+    Exit code 1, with every reason, where one says no.
+    """
     from .console import SAID_NO, print_json, print_line
 
     with opened_store(store) as opened:
@@ -52,7 +55,7 @@ def pause(
     store: StoreOption = None,
     json: JsonFlag = False,
 ) -> None:
-    """Pause a rollout: the model neither proposes nor acts, and people decide blind. Evidence stands."""
+    """Pause a rollout: people decide blind, evidence stands."""
     _turn("pause", rollout, by, reason, store, json)
 
 
@@ -74,7 +77,7 @@ def rollback(
     store: StoreOption = None,
     json: JsonFlag = False,
 ) -> None:
-    """Roll a model back: it decides nothing until a person clears it."""
+    """Roll a model back, until a person clears it."""
     _turn("rollback", rollout, by, reason, store, json)
 
 
@@ -85,7 +88,7 @@ def clear(
     store: StoreOption = None,
     json: JsonFlag = False,
 ) -> None:
-    """Clear a rollback: the rollout begins again in parallel, with fresh evidence."""
+    """Clear a rollback: begin again in parallel, with fresh evidence."""
     _turn("clear", rollout, by, reason, store, json)
 
 

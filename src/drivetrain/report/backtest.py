@@ -197,6 +197,8 @@ def _warnings(found: Backtest) -> Iterator[str]:
         run, name = trial.main.run, trial.contender.name
         if run.stage is Stage.PARALLEL:
             yield f"The gates would not have let {name} leave the parallel stage within these cases."
+        if not any(answer.certified for answer in trial.contender.answers.values()):
+            yield f"The bundle {trial.contender.bundle} lets none of its answers stand by itself, so that the model never acts."
         if run.stage is Stage.ROLLED_BACK:
             yield f"The rollout of {name} would have been rolled back; people decide everything that comes after it."
         if trial.is_bounded_only:
@@ -217,7 +219,7 @@ def _tried(number: int, trial: Trial) -> Tried:
     axis = _axis([account for account, _, _ in accounts])
     return Tried(
         id=f"trial-{number}",
-        title=f"{trial.contender.name} on {trial.contender.bundle}",
+        title=trial.contender.title,
         about=compared(trial),
         remarks=trial.remarks,
         lines=tuple(Line(row(account, name), _plot(account, axis), mine) for account, mine, name in accounts),

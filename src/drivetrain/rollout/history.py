@@ -51,7 +51,7 @@ class History:
 
     champion: RolloutRow
     candidates: tuple[RolloutRow, ...]
-    """Those that read the champion's cases along just now."""
+    """Rollouts that read the champion's cases along just now."""
     events: tuple[Past, ...]
 
     def to_json(self) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
+from math import isfinite
 
 from ..core.case import Case, ModelAnswer
 from ..core.errors import UsageError
@@ -91,6 +92,11 @@ class Live:
         if known is not None:
             self._check_label(known, "known")
         check_by_itself(self._store, self._replica.row)
+        strange = [name for name, value in case.metadata.items() if isinstance(value, float) and not isfinite(value)]
+        if strange:
+            raise UsageError(
+                f"metadata {strange[0][:64]!r} of case {case.key[:64]!r} is no finite number; leave it out"
+            )
         with self._hands() as hands:
             there = hands.log.case_of_key(case.key)
             if there is None:
@@ -218,7 +224,8 @@ class Live:
         return now + timedelta(minutes=self.policy.cases.lease_minutes)
 
     def decide(self, review_id: str, by: str, label: str | None, seconds: float | None = None) -> Review:
-        """Hold a person's decision; it is final after the policy's ``undo_seconds``, or with that person's next one.
+        """Hold a person's decision; it is final after the policy's ``undo_seconds``, or with that person's next one. The same
+        one told again changes nothing.
 
         Raises:
             UsageError: the review is done, withdrawn or somebody else's, or the label is none that may be given.
@@ -226,22 +233,24 @@ class Live:
         if label is not None:
             self._check_label(label, "decided")
         with self._hands() as hands:
-            review = self._to_decide(hands, review_id, by)
+            there = hands.log.review(review_id)
+            if there is not None and there.held is not None and (there.held.by, there.held.label) == (by, label):
+                return there
+            review = self._to_decide(there, review_id, by, hands.now)
             held = replace(review, held=Decision(label, by, hands.now, seconds))
             hands.log.update_review(held)
             hands.finish_all(one for one in hands.log.held(by=by) if one.id != review_id)
             if self.policy.cases.undo_seconds == 0:
                 hands.finish(held)
             self._flush_at = None
-            return held
+            return hands.log.review(review_id) or held
 
-    def _to_decide(self, hands: Hands, review_id: str, by: str) -> Review:
-        review = hands.log.review(review_id)
+    def _to_decide(self, review: Review | None, review_id: str, by: str, now: datetime) -> Review:
         if review is None or review.done_at is not None:
             raise UsageError(f"review {review_id[:64]!r} is done or was withdrawn; ask for the next one")
         if review.held is not None and review.held.by != by:
             raise UsageError("somebody else has decided this review; ask for the next one")
-        leased = review.lease_by is not None and review.lease_until is not None and review.lease_until > hands.now
+        leased = review.lease_by is not None and review.lease_until is not None and review.lease_until > now
         if leased and review.lease_by != by:
             raise UsageError("this review came back to the queue and somebody else has it; ask for the next one")
         if review.held is None and review.lease_by != by:

@@ -30,20 +30,25 @@ KEEP_AFTER = 5_000
 class Writing:
     """One transaction: events are appended, which the machine takes, and the queue is written."""
 
-    __slots__ = ("_replica", "log", "run")
+    __slots__ = ("_replica", "_run", "log")
 
     def __init__(self, replica: Replica, log: RolloutLog) -> None:
         self._replica = replica
         self.log = log
-        self.run = Run(replica.machine, self._append)
+        self._run = Run(replica.machine, self._append)
 
     @property
     def machine(self) -> Machine:
         """The machine, with all that this transaction has appended."""
-        return self.run.machine
+        return self._run.machine
+
+    @property
+    def run(self) -> Run:
+        """The run that takes what happens. From here on the machine may have taken what is not in the log."""
+        self._replica.fresh = False
+        return self._run
 
     def _append(self, event: Event) -> None:
-        self._replica.fresh = False
         line = self.log.append(event.at, to_body(event), about(event))
         self._replica.seen(line.number)
 

@@ -46,7 +46,7 @@ def status_of(
         workload=tally.workload(),
         harm=harm(policy, machine.audit_share) if expanding else None,
         spent=Spent(policy.alpha, machine.spent, standing.attempt),
-        curves=curves.curves(),
+        curves=curves.curves(at, readings),
         queue=queue,
         people=machine.evidence.people.summary(machine.evidence.adjudicators),
         turns=tuple(reversed(machine.turns)),

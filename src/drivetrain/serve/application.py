@@ -155,8 +155,8 @@ def _lifespan(server: Server) -> Callable[[FastAPI], Any]:
                 task.cancel()
                 with suppress(asyncio.CancelledError):
                     await task
-            await asyncio.to_thread(server.engine.close)
             await asyncio.to_thread(server.rollouts.close)
+            await asyncio.to_thread(server.engine.close)
             await asyncio.to_thread(server.monitoring.close)
             if server.webhook is not None:
                 await asyncio.to_thread(server.webhook.close)

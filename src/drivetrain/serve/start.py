@@ -115,13 +115,14 @@ def _assembled(
     alarms = Alarms(store, settings.on_alarm)
     monitoring = Monitoring(store, lambda: shelf.models, alarms, webhook=webhook)
     ledger.stored = monitoring.wake
-    rollouts, files = Rollouts(store, shelf, alarms, told=monitoring.wake), read_static()
+    engine = Engine(planned, ledger, keeping, pictures, metrics, alarms.judged)
+    rollouts, files = Rollouts(store, shelf, engine, alarms, told=monitoring.wake), read_static()
     return Server(
         settings=settings,
         shelf=shelf,
         store=store,
         ledger=ledger,
-        engine=Engine(planned, ledger, keeping, pictures, metrics, alarms.judged),
+        engine=engine,
         guard=guard,
         metrics=metrics,
         bodies=BodyReader(settings.limits),

@@ -191,15 +191,39 @@ def prepare(
 
 
 def policy_of(store: RolloutStore, row: RolloutRow) -> Policy:
-    """Return the policy that a rollout was opened with.
+    """Return the policy that a rollout was opened with; raises `LogError` where its log does not begin with that."""
+    return Policy.model_validate_json(canonical_json(dict(_opening(store, row).policy)))
+
+
+def check_candidate(store: RolloutStore, row: RolloutRow, candidate: Predictor) -> None:
+    """Check that a candidate can be tested by what is decided in the champion's rollout.
 
     Raises:
-        LogError: the first line of its log is no opening.
+        UsageError: it does not know all labels that people decide between.
     """
+    missing = [label for label in _opening(store, row).labels if label not in candidate.manifest.outputs]
+    if missing:
+        raise UsageError(
+            f"the candidate does not know the label {missing[0]!r}, which people decide in {row.name}; train it with cases of "
+            "all labels, such as the data from before (--data)"
+        )
+
+
+def check_name(store: RolloutStore, name: str) -> None:
+    """Check that no rollout of a name runs; asked before the training.
+
+    Raises:
+        UsageError: one does.
+    """
+    if any(one.name == name for one in store.rollouts(live=True)):
+        raise UsageError(f"a rollout named {name} runs already; give the candidate's (--start) a name of its own")
+
+
+def _opening(store: RolloutStore, row: RolloutRow) -> Opened:
     first = next(events_of(store, row.id), None)
     if not isinstance(first, Opened):
         raise LogError(f"the log of the rollout {row.name} does not begin with its opening")
-    return Policy.model_validate_json(canonical_json(dict(first.policy)))
+    return first
 
 
 def looks_of(store: RolloutStore, row: RolloutRow) -> tuple[Looked, ...]:

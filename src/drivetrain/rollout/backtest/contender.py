@@ -40,6 +40,11 @@ class Contender:
     as_logged: bool = False
     """Tells whether the log is of this very policy and bundle."""
 
+    @property
+    def title(self) -> str:
+        """The contender's name, with that of its bundle."""
+        return self.name if self.bundle in self.name else f"{self.name} on {self.bundle}"
+
 
 @dataclass(frozen=True)
 class Used:

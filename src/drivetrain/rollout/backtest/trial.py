@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from ...core.case import ModelAnswer
@@ -93,14 +93,8 @@ def try_out(
     ground = Ground(used.cases, tuple(truths.get(one.case.id) for one in used.cases), seed)
     nothing = [Supposed(Supposing.NOTHING, truths=truths)]
     chosen = nothing if contender.as_logged else suppositions(used.cases, contender.answers, truths, seed)
-    found = []
-    for supposed in chosen:
-        player = Player(_setting(past, contender, policy, used, supposed, seed))
-        title = contender.name if len(chosen) == 1 else f"{contender.name}, {supposed.side.value}"
-        with (progress or Silent()).stage(title, len(used.cases)) as advance:
-            run = player.play(advance)
-        course = followed(contender.name, used.cases, run.ways)
-        found.append(Supposition(supposed, run, course, account_of(course, ground)))
+    settings = [(one, _setting(past, contender, policy, used, one, seed)) for one in chosen]
+    found = [_played(contender.name, one, setting, ground, progress or Silent()) for one, setting in settings]
     said = supposing(found[0].supposed, found[0].run, len(apart), unknown)
     return Trial(
         contender=contender,
@@ -110,8 +104,24 @@ def try_out(
         unknown=unknown,
         suppositions=tuple(found),
         beside=tuple(account_of(one, ground) for one in beside(contender, ground, answers)),
-        remarks=(*used.remarks, *([said] if said else []), *remarks),
+        remarks=(*used.remarks, *_uncertified(answers), *([said] if said else []), *remarks),
     )
+
+
+def _played(name: str, supposed: Supposed, setting: Setting, ground: Ground, progress: Progress) -> Supposition:
+    title = name if supposed.side in (Supposing.NOTHING, Supposing.AGREED) else f"{name}, {supposed.side.value}"
+    with progress.stage(title, len(ground.cases)) as advance:
+        run = Player(setting).play(advance)
+    course = followed(name, ground.cases, run.ways)
+    return Supposition(supposed, run, course, account_of(course, ground))
+
+
+def _uncertified(answers: Sequence[ModelAnswer]) -> Iterator[str]:
+    if not any(answer.certified for answer in answers):
+        yield (
+            "the bundle lets none of its answers to these cases stand by itself, so that the gates have nothing to go by and the "
+            "model never acts: certify it (drivetrain certify), or train with more"
+        )
 
 
 def beside(contender: Contender, ground: Ground, answers: Sequence[ModelAnswer]) -> tuple[Course, ...]:

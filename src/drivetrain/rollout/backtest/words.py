@@ -106,7 +106,7 @@ def waits(readings: Sequence[GateReading]) -> str:
             found.setdefault(one.gate, []).append(one.slice or "all cases")
     said = ", ".join(f"{gate} ({', '.join(slices)})" for gate, slices in found.items())
     more = max((one.expected_more or 0 for one in readings), default=0)
-    return f"{said}; some {more:,} labelled cases more are to be expected" if more else said
+    return f"{said}; about {float(f'{more:.2g}'):,.0f} labelled cases more are to be expected" if more else said
 
 
 def _last_reason(found: Supposition) -> str:
@@ -115,7 +115,7 @@ def _last_reason(found: Supposition) -> str:
     )
 
 
-HEAD = ("", "by the model", "errors, points", "prevented", "made", "reviews saved")
+HEAD = ("", "by model", "errors, points", "prevented", "made", "saved")
 
 
 def row(account: Account, name: str | None = None) -> tuple[str, ...]:
@@ -125,13 +125,21 @@ def row(account: Account, name: str | None = None) -> tuple[str, ...]:
         _per_cent(account.acted / account.cases),
         errors(account),
         f"{account.prevented:,}",
-        f"{account.made:,}",
+        f"{account.made:,}" + (f" ({account.unknown:,} unknown)" if account.unknown else ""),
         saved(account),
     )
 
 
 def rows(trial: Trial) -> Iterator[tuple[str, ...]]:
-    """Yield a trial's rows: the policy under each supposition, then the plainer ways of working."""
+    """Yield a trial's rows for a terminal: the policy under each supposition, then the plainer ways of working.
+
+    Reviews saved stand without their interval, so that a row fits in 80 columns.
+    """
+    for cells in _rows(trial):
+        yield (*cells[:-1], cells[-1].partition(" (")[0])
+
+
+def _rows(trial: Trial) -> Iterator[tuple[str, ...]]:
     several = len(trial.suppositions) > 1
     for one in trial.suppositions:
         name = f"{trial.contender.name}, {SUPPOSING[one.supposed.side]}" if several else trial.contender.name
@@ -153,10 +161,22 @@ def compared(trial: Trial) -> str:
     return f"{n:,} cases; people and model differ in {trial.discordant:,} ({percent_number(trial.discordant / n)} %)"
 
 
+_SHARES = frozenset(
+    {"non-inferior", "risk", "override-rate", "out-of-domain", "unresolved", "automation-bias", "seeded"}
+)
+"""The gates whose numbers are shares."""
+
+
+def _number(gate: str, value: float | None) -> str:
+    if value is None:
+        return MISSING
+    return f"{_per_cent(value)}" if gate in _SHARES else f"{value:.4g}"
+
+
 def reading(one: GateReading) -> tuple[str, ...]:
     """Write a gate's reading as a row: gate, value, bound, threshold, n, verdict, words."""
     where = one.gate if one.slice is None else f"{one.gate} ({one.slice})"
-    numbers = (MISSING if value is None else f"{value:.4g}" for value in (one.value, one.bound, one.threshold))
+    numbers = (_number(one.gate, value) for value in (one.value, one.bound, one.threshold))
     return (where, *numbers, f"{one.n:,}", VERDICTS[one.verdict], unbroken(one.words))
 
 

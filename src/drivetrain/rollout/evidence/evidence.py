@@ -129,7 +129,10 @@ class Evidence:
         released = mark.take(resolved)
         for one in released:
             self._release(one)
-        return self._stop() if came.stage is Stage.EXPANDING else None
+        # The e-CUSUM rises with errors alone, so that nothing has to be looked at where none has come.
+        if came.stage is not Stage.EXPANDING or not any(map(_error_ahead, (resolved, *released))):
+            return None
+        return self._stop()
 
     def _assisted(self, resolved: Resolved) -> None:
         """Count overrides, and beside them how often people who were kept blind differ from the model."""

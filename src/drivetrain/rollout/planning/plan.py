@@ -5,7 +5,10 @@ Beside it stand how often a model at the margin would be advanced, and what pass
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import multiprocessing
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -22,7 +25,7 @@ from .scores import Scores
 from .simulation import Found, Simulation, StageRun
 from .world import Assumed
 
-RUNS = 20
+RUNS = 10
 
 FAULT = 0.1
 """The error of a model that has fallen ill."""
@@ -62,6 +65,8 @@ class PlanRow:
     hours: Spread
     """Hours that people work."""
     days: Spread
+    missing: Mapping[str, int]
+    """Runs that were given up here, by the gate that did not pass, or what stopped the model."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,29 +131,84 @@ def plan(
     runs: int = RUNS,
     seed: int = 0,
     fault: float = FAULT,
+    most_labelled: int = MOST_LABELLED,
+    workers: int = 1,
     advance: Advance = lambda _count, _note="": None,
 ) -> Plan:
-    """Simulate a rollout. ``advance`` is told of each of `simulations`.
+    """Simulate a rollout, in as many processes as there are workers. ``advance`` is told of each of `simulations`.
+
+    ``most_labelled`` are the labelled cases in which a model at the margin has its chance to be advanced.
 
     Raises:
         UsageError: the assumptions contradict each other or the policy.
     """
     _check(policy, assumed, runs)
-    stages: list[list[StageRun]] = []
-    faults: list[Found | None] = []
-    advanced = 0
-    for number in range(runs):
-        one = Simulation(policy, scores, assumed, np.random.default_rng([seed, number, 0]), assumed.model_error)
-        stages.append(_through(one, len(policy.expanding.steps)))
-        if stages[-1][-1].passed:
-            faults.append(one.fault(HEALTHY_AUDITS, fault, MOST_AUDITS))
-        advance(1)
-    at_margin = assumed.people_error + policy.parallel.margin
-    for number in range(runs):
-        one = Simulation(policy, scores, assumed, np.random.default_rng([seed, number, 1]), at_margin)
-        advanced += one.stage(MOST_LABELLED).passed
-        advance(1)
-    return _plan(policy, scores, assumed, runs, seed, fault, stages, faults, advanced)
+    tasks = [
+        _Task(policy, scores, assumed, seed, number, fault, most_labelled if margin else None)
+        for margin in (False, True)
+        for number in range(runs)
+    ]
+    done = _done(tasks, workers, advance)
+    through = done[:runs]
+    return _plan(
+        policy,
+        scores,
+        assumed,
+        runs,
+        seed,
+        fault,
+        [one.stages for one in through],
+        [one.found for one in through if one.stages[-1].passed],
+        sum(one.stages[-1].passed for one in done[runs:]),
+    )
+
+
+@dataclass(frozen=True)
+class _Task:
+    """One run, as a process of its own is told of it."""
+
+    policy: Policy
+    scores: Scores
+    assumed: Assumed
+    seed: int
+    number: int
+    fault: float
+    most_labelled: int | None
+    """The labelled cases in which a model that is worse than people by the margin may be advanced; None: the run is of the model
+    as it is assumed to be."""
+
+
+@dataclass(frozen=True)
+class _Done:
+    stages: Sequence[StageRun]
+    found: Found | None = None
+
+
+def _done(tasks: Sequence[_Task], workers: int, advance: Advance) -> list[_Done]:
+    """Do every task, in this process or in others, and return what came of each in their order."""
+    found: list[_Done | None] = [None] * len(tasks)
+    if workers < 2:
+        for number, task in enumerate(tasks):
+            found[number] = _did(task)
+            advance(1)
+    else:
+        with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as pool:
+            numbers = {pool.submit(_did, task): number for number, task in enumerate(tasks)}
+            for future in as_completed(numbers):
+                found[numbers[future]] = future.result()
+                advance(1)
+    return [one for one in found if one is not None]
+
+
+def _did(task: _Task) -> _Done:
+    assumed = task.assumed
+    random = np.random.default_rng([task.seed, task.number, int(task.most_labelled is not None)])
+    if task.most_labelled is not None:
+        error = assumed.people_error + task.policy.parallel.margin
+        return _Done([Simulation(task.policy, task.scores, assumed, random, error).stage(task.most_labelled)])
+    one = Simulation(task.policy, task.scores, assumed, random, assumed.model_error)
+    stages = _through(one, len(task.policy.expanding.steps))
+    return _Done(stages, one.fault(HEALTHY_AUDITS, task.fault, MOST_AUDITS) if stages[-1].passed else None)
 
 
 def simulations(runs: int) -> int:
@@ -238,6 +298,7 @@ def _row(stage: Stage, step: int, share: float | None, here: Sequence[StageRun])
         adjudications=spread(lambda run: run.reviews[ReviewKind.ADJUDICATE]),
         hours=spread(lambda run: run.seconds / HOUR_S),
         days=spread(lambda run: run.days),
+        missing=dict(Counter(gate for run in here for gate in run.missing).most_common()),
     )
 
 

@@ -35,7 +35,7 @@ MOST_CASES = 20_000
 SPARSE = 24.0
 """Cases a day that are made up once the evidence suffices and only days have to pass; each then stands for many."""
 
-LOOK_SHARE, LOOK_CASES = 0.1, 50
+LOOK_SHARE, LOOK_CASES = 0.15, 100
 """Between two looks at the gates, this share of the stage's cases come, and at least so many."""
 
 CALENDAR = frozenset({"days"})
@@ -65,6 +65,8 @@ class StageRun:
     """Wrong ones among these."""
     simulated: int = 0
     """Cases that were made up."""
+    missing: tuple[str, ...] = ()
+    """Gates that did not pass in the end, or what stopped the model; none where the stage was passed."""
     tested: int = 0
     """Audits of acted cases among them."""
 
@@ -127,7 +129,17 @@ class Simulation:
                     break
                 suffices = suffices and self._suffices()
         run.days = (self._at - began) / A_DAY
+        run.missing = () if run.passed else self._missing(run)
         return run
+
+    def _missing(self, run: StageRun) -> tuple[str, ...]:
+        machine = self.machine
+        if machine.stage is not run.stage:
+            return (machine.stage.value,)
+        if machine.holds:
+            return tuple(hold.kind.value for hold in machine.holds)
+        readings = machine.readings(self._at)
+        return tuple(dict.fromkeys(one.gate for one in readings if one.verdict is not GateVerdict.PASS))
 
     def _runs(self, run: StageRun) -> bool:
         return not self.machine.holds and self.machine.stage is run.stage

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from datetime import datetime
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
+from ...core.log_text import to_text
 from ...core.rollout_records import LogLine, RolloutRow
 from ...rollout.stage import Stage
 from .answers import moment
@@ -89,13 +91,7 @@ def rollout_json(row: RolloutRow, *, served: bool) -> dict[str, Any]:
     }
 
 
-def line_json(line: LogLine, event: dict[str, Any]) -> dict[str, Any]:
-    """As `LineAnswer`."""
-    return {
-        "number": line.number,
-        "at": moment(line.at),
-        "case_id": line.case_id,
-        "event": event,
-        "before": line.before,
-        "hash": line.hash,
-    }
+def line_json(line: LogLine) -> dict[str, Any]:
+    """As `LineAnswer`, and as a line of an exported log."""
+    found: dict[str, Any] = json.loads(to_text(line))
+    return found

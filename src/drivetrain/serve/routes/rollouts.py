@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Mapping
 from typing import Annotated, Any
 
@@ -11,6 +10,7 @@ from fastapi import Path as InPath
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
+from ...core.log_text import to_text
 from ...core.records import Role
 from ...core.rollout_records import RolloutRow
 from ...rollout.live import Live
@@ -125,7 +125,7 @@ def _add_log(router: APIRouter, server: Server) -> None:
         """Who, what, when and why, in the order in which it happened. Each line's hash covers all before it."""
         row = await in_thread(lambda: _row(server, name))
         found = await in_thread(lambda: server.store.lines(row.id, after, limit + 1))
-        page = [line_json(line, json.loads(line.body)) for line in found[:limit]]
+        page = [line_json(line) for line in found[:limit]]
         return JSONResponse({"lines": page, "next": page[-1]["number"] if len(found) > limit else None})
 
     @router.get(
@@ -146,7 +146,7 @@ def _download(server: Server, row: RolloutRow) -> Iterator[bytes]:
     after = 0
     while lines := server.store.lines(row.id, after, PAGE):
         for line in lines:
-            yield json.dumps(line_json(line, json.loads(line.body)), separators=(",", ":")).encode() + b"\n"
+            yield to_text(line).encode() + b"\n"
         after = lines[-1].number
 
 

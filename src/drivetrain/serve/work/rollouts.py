@@ -19,10 +19,14 @@ from ...core.identifiers import new_id
 from ...core.ports import Store
 from ...core.rollout_records import RolloutRow
 from ...rollout.live import Live
+from ...rollout.shadow import Shadow
+from ...rollout.succession import predecessors_of
 from ..http.problems import Problem
 from ..served import NoSuchModel, ServedModel, Shelf
 from .alarm_words import sentence
 from .alarms import Alarms
+from .candidate_answers import CandidateAnswers
+from .engine import Engine
 from .key_turns import KeyTurns
 from .log_follower import LogFollower
 
@@ -55,6 +59,8 @@ class Carried:
     """The keys of cases that are on their way in."""
     told: set[str] = field(default_factory=set)
     """The alarms it was told of by this process."""
+    shadow: Shadow | None = None
+    """Reads the champion's log along, where this is a candidate whose bundle is served here."""
     tick_s: float = float("-inf")
     """The moment it was last told that time passes."""
     problem: str | None = None
@@ -73,6 +79,7 @@ class Rollouts:
         self,
         store: Store,
         shelf: Shelf,
+        engine: Engine,
         alarms: Alarms,
         *,
         told: Callable[[], None] = lambda: None,
@@ -80,13 +87,16 @@ class Rollouts:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """``told`` is called when decisions became truths, so that monitors look for them."""
-        self._store, self._shelf, self._alarms, self._told = store, shelf, alarms, told
+        self._store, self._shelf, self._engine, self._alarms, self._told = store, shelf, engine, alarms, told
         self.now, self._clock = now, clock
         self.carried: Mapping[str, Carried] = {}
         """By id; a change puts a new mapping in place of the old."""
+        self._heirs: Mapping[str, str] = {}
+        """Names of rollouts that have ended, and the ids of the live ones that took their places."""
         self._rows: tuple[RolloutRow, ...] = ()
         self._known_s: float | None = None
         self._said = ""
+        self._taken: dict[str, tuple[str, ...]] = {}
         self._broken: dict[str, str] = {}
         """The reasons why logs cannot be read, by rollout; each is said once."""
         self._turn = threading.Lock()
@@ -125,7 +135,7 @@ class Rollouts:
         """
         if name is not None:
             return self.some(name)[0]
-        carried = [one for one in self.some(None) if one.row.shadow_of is None] or self.some(None)
+        carried = [one for one in self.some(None) if self.champion(one) is None]
         if len(carried) > 1:
             raise Problem("unprocessable", f"several rollouts are live; add ?rollout=NAME, one of: {_names(carried)}")
         return carried[0]
@@ -136,15 +146,20 @@ class Rollouts:
         Raises:
             Problem: there is none (404).
         """
-        carried = sorted(self.carried.values(), key=lambda one: (one.row.shadow_of is not None, one.name))
+        carried = sorted(self.carried.values(), key=lambda one: (self.champion(one) is not None, one.name))
         if name is not None:
             found = [one for one in carried if name in (one.name, one.row.id)]
+            found = found or [one for one in carried if one.row.id == self._heirs.get(name)]
             if not found:
                 raise Problem("not-found", f"no rollout {name[:80]!r} is live; live are: {_names(carried)}")
             return found
         if not carried:
             raise Problem("not-found", "no rollout is live; open one: drivetrain rollout open POLICY --bundle BUNDLE")
         return carried
+
+    def champion(self, one: Carried) -> Carried | None:
+        """The rollout whose cases a candidate reads along; None where it is none, or has taken that one's place."""
+        return None if one.row.shadow_of is None else self.carried.get(one.row.shadow_of)
 
     def any(self, row: RolloutRow) -> Live:
         """One rollout, which may have ended: the live one that is carried on, or another as it was left.
@@ -166,8 +181,12 @@ class Rollouts:
         """The model that answers a rollout's cases, once it may take any.
 
         Raises:
-            Problem: this server does not serve it (409), or the rollout was opened a moment ago (503).
+            Problem: this server does not serve it, or it reads another rollout's cases along (409), or it was opened a moment
+                ago (503).
         """
+        champion = self.champion(one)
+        if champion is not None:
+            raise Problem("not-now", f"{one.name} reads the cases of {champion.name} along; send them there")
         served = self.serves(one.row)
         if served is None:
             raise Problem(
@@ -194,6 +213,7 @@ class Rollouts:
             rows = tuple(self._store.rollouts(live=True))
             self._rows, self._known_s = rows, asked_s
             self.carried = {row.id: one for row in rows if (one := self._carried(row)) is not None}
+            self._heirs = {name: row.id for row in rows for name in self._places(row)}
 
     def step(self) -> None:
         """Read which are live, and carry each of them on.
@@ -229,6 +249,29 @@ class Rollouts:
             return None
         return Carried(row, live, LogFollower(self._store, row, self._told), self._clock())
 
+    def _places(self, row: RolloutRow) -> tuple[str, ...]:
+        """Names of the rollouts whose places a live one has taken; what has ended does not change any more."""
+        if row.shadow_of is None or row.shadow_of in self.carried:
+            return ()
+        if row.id not in self._taken:
+            before = predecessors_of(self._store, row)
+            self._taken[row.id] = tuple(name for one in before for name in (one.name, one.id))
+        return self._taken[row.id]
+
+    def _follow_champion(self, one: Carried) -> None:
+        """Read the champion's log along for a while, where this server serves the candidate's bundle."""
+        served = None if one.row.shadow_of is None else self.serves(one.row)
+        if served is None or one.row.shadow_of is None:
+            return
+        if one.shadow is None:
+            row = self._store.rollout(one.row.shadow_of)
+            if row is None:
+                return
+            answer = CandidateAnswers(self._store, self._engine, served, one.name)
+            one.shadow = Shadow(self._store, one.live, self.any(row), answer, new_id)
+        if one.shadow.follow():
+            self.wake()
+
     def _carry_on(self, one: Carried) -> None:
         now = self.now()
         one.live.flush(now)
@@ -236,6 +279,7 @@ class Rollouts:
         if self._clock() - one.tick_s >= TICK_S:
             one.live.tick(now)
             one.tick_s = self._clock()
+        self._follow_champion(one)
         while one.follower.follow() and not self._closing.is_set():
             one.live.flush(self.now())
 

@@ -59,7 +59,7 @@ class Comparison:
     """Independent cases compared."""
     reserve: int
     recent: int
-    """Those of the reserve among them, and those that came last."""
+    """Cases of the reserve among them, and cases that came last."""
     left_out: int
     """Cases that are copies of what either was trained on."""
     gained: int

@@ -29,7 +29,7 @@ class Ruling:
     label: str | None
     how: ToldHow | None
     by: tuple[str, ...] = ()
-    """Those whose statement it is."""
+    """People whose statement it is."""
     at: datetime | None = None
     why_not: str = ""
     disagree: bool = False

@@ -40,7 +40,7 @@ class Dealt:
     training: tuple[FieldItem, ...]
     reserve: tuple[FieldItem, ...]
     recent: tuple[FieldItem, ...]
-    """Those that came last, of the others."""
+    """Pictures that came last, of the others."""
 
 
 @dataclass(frozen=True)
@@ -132,7 +132,7 @@ class _Picture:
         self.old: list[Item] = []
         self.new: list[FieldItem] = []
         self.apart: list[FieldItem] = []
-        """Those of the reserve."""
+        """Copies of the reserve."""
 
     def chosen(self) -> _Picked:
         """Choose at most one of the field's, and say which of the old are contradicted by a surer label."""
