@@ -192,6 +192,8 @@ def test_what_came_last_is_kept_apart_too(drivetrain: CommandLine, kept: Path, f
     lines = (tmp_path / "candidate.bundle.provenance.jsonl").read_text("utf-8").splitlines()
     latest = max(int(str(from_line(line).title).split()[1]) for line in lines)
     assert latest < 190
+    # A proposal in parallel is none that a rollout makes, so that this log cannot be played through.
+    assert "does not wait for confirm 0" in done.document["backtest"]
 
 
 def test_labels_told_with_the_answer_in_sight_only_where_asked_for(

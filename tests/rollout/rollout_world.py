@@ -165,7 +165,7 @@ class World:
     def step(self) -> None:
         """Let one thing happen, by chance."""
         self.now += timedelta(minutes=self.random.expovariate(1 / 15))
-        self.do(self.random.choices(DOINGS, weights=(30, 55, 6, 0.6, 0.5, 1.5, 0.1, 1))[0])
+        self.do(self.random.choices(DOINGS, weights=(30, 55, 3, 0.6, 0.5, 1.5, 0.1, 1))[0])
 
     def do(self, doing: str) -> None:
         """Let this happen, after the time that has passed."""

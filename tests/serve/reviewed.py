@@ -19,7 +19,6 @@ from waiting import LONG_S
 from browsing import DESK, visit
 from drivetrain.serve.http.console import STATIC
 
-
 ANSWERABLE = "[data-answer][aria-keyshortcuts=c]:not(:disabled)"
 """Matches the button “Cannot tell” once the case's picture is there."""
 
@@ -41,7 +40,9 @@ class Rolling:
         headers = {**self.sender, "Idempotency-Key": key}
         end_s = time.monotonic() + LONG_S
         # One that was opened a moment ago takes no case before every process knows of it.
-        while (answer := self.client.post("/v1/cases", headers=headers, **form(*images, case=json.dumps(case)))).status_code == 503:
+        while (
+            answer := self.client.post("/v1/cases", headers=headers, **form(*images, case=json.dumps(case)))
+        ).status_code == 503:
             assert time.monotonic() < end_s, answer.text
             time.sleep(0.1)
         assert answer.status_code == 200, answer.text

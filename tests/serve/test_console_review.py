@@ -20,7 +20,19 @@ ALONE = {"decide_twice": 0.0, "audit": 1e-9}
 """Each case is decided once, and adjudicated where person and model differ only."""
 
 KNOWN_OF_A_REVIEW = {
-    *("review", "reviews", "id", "rollout", "kind", "shown", "labels", "case", "lease_until", "left_today", "done_today"),
+    *(
+        "review",
+        "reviews",
+        "id",
+        "rollout",
+        "kind",
+        "shown",
+        "labels",
+        "case",
+        "lease_until",
+        "left_today",
+        "done_today",
+    ),
     *("metadata", "slices", "due", "images", "undo_until"),
     *("by", "by_kind", "overdue", "agreement", "decide", "confirm", "adjudicate", "open", "leased", "held"),
     *("keys_required", "role", "name", "version", "desk", "blind"),
@@ -137,8 +149,8 @@ def test_two_reviewers_never_see_the_same_case(browser: Any, tmp_path: Path) -> 
         assert len({one["case_id"] for one in here.events("decided")}) == 14
         assert {one["by"] for one in here.events("decided")} == {"Ada", "Bo"}
         ada, bo = ({body for _, _, body in heard[name]} for name in ("Ada", "Bo"))
-        # The first of each may have come before anybody listened.
-        assert len(ada | bo) >= 12
+        # The first of each, and the one fetched behind it, may have come before anybody listened.
+        assert len(ada | bo) >= 10
         assert ada.isdisjoint(bo)
 
 
@@ -196,7 +208,9 @@ def test_an_unsent_decision_outlives_a_lost_connection_and_a_reload(browser: Any
     here.send("m-1", 1)
     with sitting(browser, here, here.ada, "review") as page:
         seen(page)
-        page.route("**/v1/reviews/*", lambda route: route.abort() if route.request.method == "POST" else route.continue_())
+        page.route(
+            "**/v1/reviews/*", lambda route: route.abort() if route.request.method == "POST" else route.continue_()
+        )
         page.keyboard.press("2")
         page.get_by_text("1 decision not sent yet").wait_for()
         assert here.client.get("/v1/reviews/summary", headers=bearer(here.ada)).json()["done_today"] == 0

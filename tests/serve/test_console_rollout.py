@@ -87,7 +87,9 @@ def test_the_log_is_paged_checked_and_exported(browser: Any, here: Rolling) -> N
         assert [json.loads(line)["number"] for line in lines] == list(range(1, n + 1))
 
         def changed(route: Any) -> None:
-            route.fulfill(body="\n".join(lines).replace(MARK, MARK.replace("Ada", "Bea")), content_type="application/jsonl")
+            route.fulfill(
+                body="\n".join(lines).replace(MARK, MARK.replace("Ada", "Bea")), content_type="application/jsonl"
+            )
 
         page.route("**/log.jsonl", changed)
         page.reload()

@@ -19,6 +19,8 @@ from .storing import StoreOption
 if TYPE_CHECKING:
     from ..core.rollout_records import RolloutRow
     from ..model.predictor import Predictor
+    from ..rollout.backtest.backtest import Backtest
+    from ..store.sql_store import SqlStore
     from ..training.choices import Choices
     from ..workbench.field.comparison import Comparison
     from ..workbench.retraining import Asked, FieldStore, Prepared
@@ -95,6 +97,7 @@ def retrain(
     from ..core.errors import UsageError
     from ..store.default_store import default_store_url
     from ..store.sql_store import open_store
+    from ..workbench.candidate_backtest import lines_of
     from ..workbench.retraining import Asked, check_name
     from .console import SAID_NO, print_json, print_pairs
 
@@ -107,7 +110,12 @@ def retrain(
         if start is not None:
             check_name(opened, start)
         found = _retrained(bundle, opened, row, asked, data, into, typed, margin, by)
-        rows = [*found.prepared.lines(), *found.comparison.lines(), ("Candidate's bundle", str(into))]
+        rows = [
+            *found.prepared.lines(),
+            *found.comparison.lines(),
+            *lines_of(found.backtest),
+            ("Candidate's bundle", str(into)),
+        ]
         started = _started(opened, found, start, by) if start else None
     if json:
         print_json({**found.to_json(), "started": None if started is None else started.name})
@@ -124,12 +132,15 @@ class _Found:
     candidate: Predictor
     comparison: Comparison
     into: Path
+    backtest: Backtest | str
+    """A sentence where there could be none."""
 
     def to_json(self) -> dict[str, Any]:
         return {
             "candidate": {"bundle": str(self.into), "bundle_id": self.candidate.manifest.bundle_id},
             "data": self.prepared.to_json(),
             "comparison": self.comparison.to_json(),
+            "backtest": self.backtest if isinstance(self.backtest, str) else self.backtest.to_json(),
         }
 
 
@@ -151,7 +162,7 @@ def _row(store: FieldStore, rollout: str) -> RolloutRow:
 
 def _retrained(
     bundle: Path,
-    store: FieldStore,
+    store: SqlStore,
     row: RolloutRow,
     asked: Asked,
     data: str | None,
@@ -165,6 +176,8 @@ def _retrained(
     from ..embed.cache import EmbeddingCache, default_folder
     from ..embed.unpack_place import leave, unpack_place
     from ..model.predictor import load
+    from ..workbench.candidate_backtest import backtest_of
+    from ..workbench.past_answers import Cached
     from ..workbench.retraining import policy_of, prepare, record_look
     from .console import ConsoleProgress
 
@@ -187,7 +200,8 @@ def _retrained(
         cache.close()
         leave(place)
     record_look(store, row, comparison, by, datetime.now(UTC))
-    return _Found(prepared, candidate, comparison, into)
+    cached = Cached(None if folder is None else Path(folder), use_cache)
+    return _Found(prepared, candidate, comparison, into, backtest_of(prepared, candidate, store, cached, progress))
 
 
 def _started(store: FieldStore, found: _Found, name: str, by: str) -> RolloutRow:

@@ -91,12 +91,12 @@ class Live:
         """
         if known is not None:
             self._check_label(known, "known")
-        check_by_itself(self._store, self._replica.row)
         strange = [name for name, value in case.metadata.items() if isinstance(value, float) and not isfinite(value)]
         if strange:
             raise UsageError(
                 f"metadata {strange[0][:64]!r} of case {case.key[:64]!r} is no finite number; leave it out"
             )
+        check_by_itself(self._store, self._replica.row)
         with self._hands() as hands:
             there = hands.log.case_of_key(case.key)
             if there is None:

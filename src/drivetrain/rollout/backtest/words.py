@@ -115,7 +115,7 @@ def _last_reason(found: Supposition) -> str:
     )
 
 
-HEAD = ("", "by the model", "errors, points", "prevented", "made", "reviews saved")
+HEAD = ("", "by model", "errors, points", "prevented", "made", "saved")
 
 
 def row(account: Account, name: str | None = None) -> tuple[str, ...]:
@@ -131,7 +131,15 @@ def row(account: Account, name: str | None = None) -> tuple[str, ...]:
 
 
 def rows(trial: Trial) -> Iterator[tuple[str, ...]]:
-    """Yield a trial's rows: the policy under each supposition, then the plainer ways of working."""
+    """Yield a trial's rows for a terminal: the policy under each supposition, then the plainer ways of working.
+
+    Reviews saved stand without their interval, so that a row fits in 80 columns.
+    """
+    for cells in _rows(trial):
+        yield (*cells[:-1], cells[-1].partition(" (")[0])
+
+
+def _rows(trial: Trial) -> Iterator[tuple[str, ...]]:
     several = len(trial.suppositions) > 1
     for one in trial.suppositions:
         name = f"{trial.contender.name}, {SUPPOSING[one.supposed.side]}" if several else trial.contender.name
