@@ -11,6 +11,7 @@ import pytest
 from command_line import CommandLine
 from rollout_field import POLICY, live, work
 
+from drivetrain.core.rollout_records import GENESIS, line_hash
 from drivetrain.rollout.policy_file import read_policy
 from drivetrain.rollout.policy_schema import policy_schema
 
@@ -129,8 +130,8 @@ def test_the_gates_say_no_and_then_yes(drivetrain: CommandLine, store: str) -> N
     assert re.search(r"^non-inferior +all +.* pass", status.out, re.MULTILINE), status.out
     assert "Next     supervised; the gates let it, and a person has to" in status.out
     document = drivetrain("rollout", "status", "--store", store, "--json").document
-    # Days go on between two looks.
-    passing = {"at", "readings"}
+    # Days go on between two looks, and a curve ends at the look.
+    passing = {"at", "readings", "curves"}
     assert {name: value for name, value in document.items() if name not in passing} == {
         name: value for name, value in live(store).status().to_json().items() if name not in passing
     }
@@ -200,8 +201,16 @@ def test_a_log_is_exported_and_verified(drivetrain: CommandLine, store: str, tmp
     lines = log.read_text().splitlines()
     assert (done.document["rollout"], done.document["lines"]) == ("line-3", len(lines))
     whole = drivetrain("rollout", "verify", log, "--json").document
-    assert whole == {"whole": True, "problem": None, "lines": len(lines), "hash": done.document["hash"]}
-    assert drivetrain("rollout", "verify", "--store", store, "--json").document == whole
+    assert whole == {
+        "whole": True,
+        "problem": None,
+        "lines": len(lines),
+        "hash": done.document["hash"],
+        "recomputed": False,
+        "differences": [],
+    }
+    assert drivetrain("rollout", "verify", "--store", store, "--json").document == {**whole, "recomputed": True}
+    assert "only its chain was looked at" in drivetrain("rollout", "verify", log).out
     assert f"is whole: {len(lines)} lines" in drivetrain("rollout", "verify", log, "--store", store).out
     # More has happened since: the file is still the beginning.
     work(store, 1)
@@ -217,3 +226,40 @@ def test_a_log_is_exported_and_verified(drivetrain: CommandLine, store: str, tmp
     assert "line 1 was changed" in broken.out
     log.write_text("nonsense")
     assert drivetrain("rollout", "verify", log).code in (1, 2)
+
+
+def _forged(store: str, at: int, was: str, says: str) -> None:
+    """Change a line and make the chain behind it anew, as somebody may who can write the database."""
+    with sqlite3.connect(store) as connection:
+        lines = connection.execute("SELECT number, body FROM rollout_lines ORDER BY number").fetchall()
+        before = GENESIS
+        for number, body in lines:
+            text = body.replace(was, says) if number == at else body
+            assert (text != body) == (number == at)
+            after = line_hash(before, number, text)
+            connection.execute(
+                "UPDATE rollout_lines SET body = ?, before = ?, hash = ? WHERE number = ?",
+                (text, before, after, number),
+            )
+            before = after
+        connection.execute("UPDATE rollouts SET head_hash = ?", (before,))
+
+
+def test_a_log_whose_chain_was_made_anew_is_recomputed(drivetrain: CommandLine, store: str, tmp_path: Path) -> None:
+    work(store, 40)
+    said = ("--by", "anna", "--reason", "four weeks")
+    assert drivetrain("rollout", "advance", "--store", store, *said).code == 0
+    log = tmp_path / "log.jsonl"
+    assert drivetrain("rollout", "verify", "--store", store).out.endswith("follows from the lines before it\n")
+    _forged(store, 2, '"reserve":false', '"reserve":true')
+    assert drivetrain("rollout", "export", log, "--store", store).code == 0
+    assert drivetrain("rollout", "verify", log).code == 0
+    for place in ((), (log,)):
+        found = drivetrain("rollout", "verify", *place, "--store", store)
+        assert found.code == 1, found.out
+        assert re.search(r"^line 2: case \w+ was drawn otherwise than its salt and stage say$", found.out, re.MULTILINE)
+    document = drivetrain("rollout", "verify", "--store", store, "--json").document
+    assert (document["whole"], document["recomputed"]) == (True, True)
+    assert document["differences"][0]["line"] == 2
+    # The advance names the hash of the line that it rested on, which is another one now.
+    assert "another line than the one before it" in document["differences"][-1]["words"]

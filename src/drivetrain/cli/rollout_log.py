@@ -1,8 +1,8 @@
-"""``drivetrain rollout export|verify``: a rollout's log as a file, and whether every line of it is as it was written."""
+"""``drivetrain rollout export|verify``: a rollout's log as a file, and whether each line is as it was written, and follows."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,10 +14,15 @@ from .opened_store import WHERE, opened_store
 from .rollouts_in_store import RolloutArgument, row_of
 
 if TYPE_CHECKING:
-    from ..core.rollout_records import LogLine
+    from ..core.rollout_records import LogLine, RolloutRow
+    from ..rollout.verified_log import VerifiedLog
     from ..store.log_export import LogEnd
+    from ..store.sql_store import SqlStore
 
 StoreOption = Annotated[str | None, typer.Option("--store", metavar="STORE", help=WHERE)]
+
+_LONG = 20_000
+"""Lines from which on it takes long enough for a bar."""
 
 
 def export(
@@ -57,57 +62,81 @@ def verify(
     store: StoreOption = None,
     json: JsonFlag = False,
 ) -> None:
-    """Verify that no line of a log was changed or left out.
+    """Verify that no line of a log was changed or left out, and recompute from it every draw, gate and turn.
 
-    Exit code 1, with the line, where one was, or was put in later. A file by itself cannot tell that its end is missing: with
-    --store it is held against the log there.
+    Exit code 1, with the line, where one was, was put in later, or says what does not follow from those before. A file by itself
+    cannot tell that its end is missing, nor what it was to be drawn for: with --store it is held against the log there, and the
+    salt is at hand.
     """
-    from ..store.log_export import LogEnd, is_beginning, verify_file
-    from .console import SAID_NO, print_json, print_line
+    from .console import SAID_NO, print_json
 
-    if log is None:
+    if log is not None and store is None and rollout is None:
+        what, found = str(log), _chain_of(log)
+    else:
         with opened_store(store) as opened:
             row = row_of(opened, rollout)
-            what = f"the log of {row.name}"
-            found: LogEnd | str = _checked(lambda: _end_of(opened.verify_log(row.id)))
-    else:
-        what, found = str(log), _checked(lambda: verify_file(log))
-        if isinstance(found, LogEnd) and (store is not None or rollout is not None):
-            with opened_store(store) as opened:
-                row = row_of(opened, rollout)
-                if not is_beginning(opened, row.id, found):
-                    found = f"{log} is not the beginning of the log of {row.name} in the store"
-    if json:
-        problem, end = (None, found) if isinstance(found, LogEnd) else (found, None)
-        print_json({"whole": problem is None, "problem": problem, **_end(end)})
-    elif isinstance(found, LogEnd):
-        print_line(f"{what} is whole: {found.number:,} lines, the last with the hash {found.hash}")
-    else:
-        print_line(found)
-    if not isinstance(found, LogEnd):
+            what, found = _in_store(opened, row) if log is None else (str(log), _against_store(log, opened, row))
+    print_json(found.to_json()) if json else _print_found(what, found)
+    if found.problem is not None or found.differences:
         raise typer.Exit(SAID_NO)
 
 
-def _checked(look: Callable[[], LogEnd]) -> LogEnd | str:
-    """Return the end of a log, or say what is wrong with a line of it."""
+def _in_store(store: SqlStore, row: RolloutRow) -> tuple[str, VerifiedLog]:
+    from ..rollout.verified_log import verify_lines
+
+    return f"the log of {row.name}", verify_lines(_with_progress(store.verify_log(row.id), row.head), row.salt)
+
+
+def _chain_of(log: Path) -> VerifiedLog:
+    """Verify a file by itself."""
     from ..core.errors import StoreError
+    from ..rollout.verified_log import VerifiedLog
+    from ..store.log_export import verify_file
 
     try:
-        return look()
+        end = verify_file(log)
     except StoreError as error:
-        return str(error)
+        return VerifiedLog(problem=str(error))
+    return VerifiedLog(end.number, end.hash)
 
 
-def _end_of(lines: Iterable[LogLine]) -> LogEnd:
-    """Read a log to its end."""
-    from ..core.rollout_records import GENESIS
-    from ..store.log_export import LogEnd
+def _against_store(log: Path, store: SqlStore, row: RolloutRow) -> VerifiedLog:
+    """Verify a file, hold it against the log in a store, and recompute it with the salt there."""
+    from ..rollout.verified_log import VerifiedLog, verify_lines
+    from ..store.log_export import LogEnd, is_beginning, lines_of_file
 
-    end = LogEnd(0, GENESIS)
-    for line in lines:
-        end = LogEnd(line.number, line.hash)
-    return end
+    found = _chain_of(log)
+    if found.lines is None or found.hash is None:
+        return found
+    if not is_beginning(store, row.id, LogEnd(found.lines, found.hash)):
+        return VerifiedLog(problem=f"{log} is not the beginning of the log of {row.name} in the store")
+    return verify_lines(_with_progress(lines_of_file(log), found.lines), row.salt)
 
 
-def _end(end: LogEnd | None) -> dict[str, Any]:
-    return {"lines": None if end is None else end.number, "hash": None if end is None else end.hash}
+def _with_progress(lines: Iterable[LogLine], total: int) -> Iterator[LogLine]:
+    """Pass lines on and show how many have been; a short log needs no bar."""
+    from .console import ConsoleProgress
+
+    with ConsoleProgress(quiet=total < _LONG, counted="lines").stage("recomputing", total) as advance:
+        for line in lines:
+            yield line
+            advance(1)
+
+
+def _print_found(what: str, found: VerifiedLog) -> None:
+    from .console import print_line
+
+    if found.problem is not None:
+        print_line(found.problem)
+        return
+    print_line(f"{what} is whole: {found.lines:,} lines, the last with the hash {found.hash}")
+    for one in found.differences:
+        print_line(f"line {one.number}: {one.words}")
+    if not found.recomputed:
+        print_line("only its chain was looked at; with --store its draws, gates and turns are recomputed as well")
+    elif not found.differences:
+        print_line("recomputed: every draw, gate and turn follows from the lines before it")
+
+
+def _end(end: LogEnd) -> dict[str, Any]:
+    return {"lines": end.number, "hash": end.hash}
