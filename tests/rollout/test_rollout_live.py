@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 from live_world import ROLLOUT, Clock, Unreliable, begun, events_of, live, numbered, recomputed
-from memory_store import MemoryStore
 from rollout_world import LABELS, PEOPLE, SALT, a_case, an_answer, quick_policy
+from rollouts_in_memory import MemoryStore
 
 from drivetrain.core.errors import LogError, StoreError, UsageError
 from drivetrain.core.rollout_port import RolloutStore

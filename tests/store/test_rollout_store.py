@@ -29,7 +29,7 @@ from drivetrain.core.rollout_port import RolloutStore
 from drivetrain.core.rollout_records import GENESIS, LogLine, Review, line_hash
 from drivetrain.store.sql_store import open_store
 
-MEMORY = Path(__file__).parent.parent / "rollout" / "memory_store.py"
+MEMORY = Path(__file__).parent.parent / "rollout" / "rollouts_in_memory.py"
 
 
 def memory_store() -> RolloutStore:
