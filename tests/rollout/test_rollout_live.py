@@ -388,6 +388,20 @@ def test_a_decision_taken_back_was_never_logged_and_comes_back_to_the_same_perso
     assert [event.label for event in events_of(store) if isinstance(event, Decided)] == ["good"]
 
 
+def test_seconds_are_those_since_the_review_was_given_where_nobody_says(store: RolloutStore, clock: Clock) -> None:
+    begun(store)
+    rollout = live(store, clock)
+    for number, said in ((1, None), (2, 3.5)):
+        rollout.arrive(a_case(number), an_answer())
+        shown = rollout.next_review("ada")
+        assert shown is not None
+        clock.move(seconds=7)
+        rollout.decide(shown.review_id, "ada", "good", said)
+    clock.move(minutes=2)
+    rollout.tick(clock.now)
+    assert [one.seconds for one in events_of(store) if isinstance(one, Decided)] == [7.0, 3.5]
+
+
 def test_an_answer_may_be_changed_while_it_is_held(store: RolloutStore, clock: Clock) -> None:
     begun(store)
     rollout = live(store, clock)
@@ -531,6 +545,52 @@ def test_somebody_who_has_seen_a_proposal_does_not_decide_the_case_blind(store: 
     with store.rollout_log(ROLLOUT) as log:
         waiting = log.reviews_of(case_id)
     assert [(review.kind, review.not_by, review.shown) for review in waiting] == [("decide", ("ada",), ())]
+    check(store, rollout)
+
+
+def test_who_put_a_proposal_back_or_let_its_lease_end_does_not_decide_the_case_blind(
+    store: RolloutStore, clock: Clock
+) -> None:
+    begun(store)
+    rollout = live(store, clock)
+    supervised(rollout, clock)
+    case_id = proposed(rollout, clock, 500)
+
+    def see(by: str) -> str:
+        skip: list[str] = []
+        while (shown := rollout.next_review(by, [ReviewKind.CONFIRM], skip)) is not None and shown.case.id != case_id:
+            skip.append(shown.review_id)
+            rollout.release(shown.review_id, by)
+        assert shown is not None
+        return shown.review_id
+
+    rollout.release(see("ada"), "ada")
+    see("ben")
+    clock.move(minutes=16)
+    rollout.decide(see("cyd"), "cyd", None)  # cannot tell, so that somebody decides blind
+    clock.move(minutes=2)
+    rollout.tick(clock.now)
+    with store.rollout_log(ROLLOUT) as log:
+        (waiting,) = log.reviews_of(case_id)
+    assert (waiting.kind, set(waiting.not_by)) == ("decide", {"ada", "ben", "cyd"})
+    for by in ("ada", "ben", "cyd"):
+        given, skip = rollout.next_review(by), list[str]()
+        while given is not None:
+            assert given.case.id != case_id
+            skip.append(given.review_id)
+            given = rollout.next_review(by, skip=skip)
+    other = proposed(rollout, clock, 2_000)
+    case_id = other
+    rollout.release(see("ada"), "ada")
+    rollout.pause("ben", "a look")
+    with store.rollout_log(ROLLOUT) as log:
+        (waiting,) = log.reviews_of(other)
+    assert (waiting.kind, waiting.not_by) == ("decide", ("ada",))
+    assert rollout.next_review("di", [ReviewKind.DECIDE]) is not None
+    rollout.decided(other, "di", None, "blind")
+    with store.rollout_log(ROLLOUT) as log:
+        (waiting,) = log.reviews_of(other)
+    assert (waiting.kind, waiting.round, set(waiting.not_by)) == ("decide", 1, {"ada", "di"})
     check(store, rollout)
 
 
