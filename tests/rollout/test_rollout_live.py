@@ -18,8 +18,10 @@ from rollouts_in_memory import MemoryStore
 from drivetrain.core.errors import LogError, StoreError, UsageError
 from drivetrain.core.rollout_port import RolloutStore
 from drivetrain.rollout.draw import Route
-from drivetrain.rollout.events import Arrived, Decided, ReviewKind, Turn, Turned
+from drivetrain.rollout.event_json import to_body
+from drivetrain.rollout.events import Arrived, Decided, ReviewKind, Ticked, Turn, Turned
 from drivetrain.rollout.live import Live
+from drivetrain.rollout.machine import Machine
 from drivetrain.rollout.policy import Cases
 from drivetrain.rollout.recomputation import Recomputation
 from drivetrain.rollout.stage import Stage
@@ -257,9 +259,43 @@ def test_a_snapshot_that_cannot_be_read_costs_time_only(store: RolloutStore, clo
     rollout = live(store, clock)
     for number in range(1, 30):
         rollout.arrive(a_case(number, clock.now), an_answer())
-    for text in ("{", "[]", '{"machine":"{}"}'):
+    for text in ("{", "[]", '{"machine":"{}"}', '{"machine":"[]","curves":[]}', "null"):
         store.keep_snapshot(ROLLOUT, 20, text)
         check(store, live(store, clock, "d"))
+
+
+def test_a_snapshot_that_was_changed_or_is_of_another_log_is_not_gone_on_from(
+    store: RolloutStore, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("drivetrain.rollout.replica.KEEP_AFTER", 20)
+    begun(store)
+    rollout = live(store, clock)
+    for number in range(1, 41):
+        rollout.arrive(a_case(number, clock.now), an_answer())
+    rollout.tick(clock.now)
+    number, text = store.snapshot(ROLLOUT) or (0, "")
+    assert number > 20
+    taken: list[int] = []
+    take = Machine.take
+    monkeypatch.setattr(Machine, "take", lambda machine, event: (taken.append(1), take(machine, event))[1])
+
+    def folded() -> int:
+        """Lines that a restart reads; where it stands is the same in any case."""
+        taken.clear()
+        again = live(store, clock, "d")
+        count = len(taken)
+        check(store, again)
+        return count
+
+    with store.rollout_log(ROLLOUT) as log:
+        head = log.append(clock.now, to_body(Ticked(clock.now))).number
+    assert folded() == head - number
+    changed = json.loads(text)
+    changed["machine"] = changed["machine"].replace('"number":', '"number":9')
+    assert changed["machine"] != json.loads(text)["machine"]
+    for place, kept in ((number, json.dumps(changed)), (head, text), (head + 1_000, text)):
+        store.keep_snapshot(ROLLOUT, place, kept)
+        assert folded() == head
 
 
 # Cases
