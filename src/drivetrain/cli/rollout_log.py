@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,8 +14,7 @@ from .opened_store import WHERE, opened_store
 from .rollouts_in_store import RolloutArgument, row_of
 
 if TYPE_CHECKING:
-    from ..core.rollout_records import LogLine, RolloutRow
-    from ..rollout.verified_log import VerifiedLog
+    from ..core.rollout_records import RolloutRow
     from ..store.log_export import LogEnd
     from ..store.sql_store import SqlStore
 
@@ -64,9 +63,9 @@ def verify(
 ) -> None:
     """Verify that no line of a log was changed or left out, and recompute from it every draw, gate and turn.
 
-    Exit code 1, with the line, where one was, was put in later, or says what does not follow from those before. A file by itself
-    cannot tell that its end is missing, nor what it was to be drawn for: with --store it is held against the log there, and the
-    salt is at hand.
+    Exit code 1, with the line, where one was, or was put in later. The store's log is recomputed as well: every draw from the
+    salt, every turn, and what each advance rested on. A file by itself cannot tell that its end is missing: with
+    --store it is held against the log there.
     """
     from .console import SAID_NO, print_json
 
@@ -75,42 +74,54 @@ def verify(
     else:
         with opened_store(store) as opened:
             row = row_of(opened, rollout)
-            what, found = _in_store(opened, row) if log is None else (str(log), _against_store(log, opened, row))
-    print_json(found.to_json()) if json else _print_found(what, found)
-    if found.problem is not None or found.differences:
+            what = f"the log of {row.name}"
+            found: LogEnd | str = _checked(lambda: _recomputed(opened, row))
+    else:
+        what, found = str(log), _checked(lambda: verify_file(log))
+        if isinstance(found, LogEnd) and (store is not None or rollout is not None):
+            with opened_store(store) as opened:
+                row = row_of(opened, rollout)
+                if not is_beginning(opened, row.id, found):
+                    found = f"{log} is not the beginning of the log of {row.name} in the store"
+    if json:
+        problem, end = (None, found) if isinstance(found, LogEnd) else (found, None)
+        print_json({"whole": problem is None, "problem": problem, **_end(end)})
+    elif isinstance(found, LogEnd):
+        print_line(f"{what} is whole: {found.number:,} lines, the last with the hash {found.hash}")
+    else:
+        print_line(found)
+    if not isinstance(found, LogEnd):
         raise typer.Exit(SAID_NO)
 
 
-def _in_store(store: SqlStore, row: RolloutRow) -> tuple[str, VerifiedLog]:
-    from ..rollout.verified_log import verify_lines
-
-    return f"the log of {row.name}", verify_lines(_with_progress(store.verify_log(row.id), row.head), row.salt)
-
-
-def _chain_of(log: Path) -> VerifiedLog:
-    """Verify a file by itself."""
-    from ..core.errors import StoreError
-    from ..rollout.verified_log import VerifiedLog
-    from ..store.log_export import verify_file
+def _checked(look: Callable[[], LogEnd]) -> LogEnd | str:
+    """Return the end of a log, or say what is wrong with a line of it."""
+    from ..core.errors import LogError, StoreError
 
     try:
-        end = verify_file(log)
-    except StoreError as error:
-        return VerifiedLog(problem=str(error))
-    return VerifiedLog(end.number, end.hash)
+        return look()
+    except (LogError, StoreError) as error:
+        return str(error)
 
 
-def _against_store(log: Path, store: SqlStore, row: RolloutRow) -> VerifiedLog:
-    """Verify a file, hold it against the log in a store, and recompute it with the salt there."""
-    from ..rollout.verified_log import VerifiedLog, verify_lines
-    from ..store.log_export import LogEnd, is_beginning, lines_of_file
+def _recomputed(store: SqlStore, row: RolloutRow) -> LogEnd:
+    """Read a rollout's log to its end, and hold every line against what those before it lead to: whoever changes a line and
+    hashes all behind it anew keeps the chain whole, and still has not the evidence.
 
-    found = _chain_of(log)
-    if found.lines is None or found.hash is None:
-        return found
-    if not is_beginning(store, row.id, LogEnd(found.lines, found.hash)):
-        return VerifiedLog(problem=f"{log} is not the beginning of the log of {row.name} in the store")
-    return verify_lines(_with_progress(lines_of_file(log), found.lines), row.salt)
+    Raises:
+        LogError: a line says what the log before it does not lead to; says which.
+    """
+    from ..core.errors import LogError
+    from ..rollout.recomputation import Recomputation
+    from ..store.log_export import LogEnd
+
+    recomputation = Recomputation(row.salt, draws=row.shadow_of is None)
+    try:
+        for found in recomputation.take(store.verify_log(row.id)):
+            raise LogError(f"line {found.number}: {found.words}")
+    except LogError as error:
+        raise LogError(f"the log of rollout {row.name}: {error}; its hashes fit, what it says does not") from None
+    return LogEnd(recomputation.lines, recomputation.head_hash)
 
 
 def _with_progress(lines: Iterable[LogLine], total: int) -> Iterator[LogLine]:
