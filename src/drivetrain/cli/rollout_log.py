@@ -1,4 +1,4 @@
-"""``drivetrain rollout export|verify``: a rollout's log as a file, and whether each line is as it was written, and follows."""
+"""``drivetrain rollout export|verify``: a rollout's log as a file, and whether every line of it is as it was written."""
 
 from __future__ import annotations
 
@@ -19,9 +19,6 @@ if TYPE_CHECKING:
     from ..store.sql_store import SqlStore
 
 StoreOption = Annotated[str | None, typer.Option("--store", metavar="STORE", help=WHERE)]
-
-_LONG = 20_000
-"""Lines from which on it takes long enough for a bar."""
 
 
 def export(
@@ -61,17 +58,16 @@ def verify(
     store: StoreOption = None,
     json: JsonFlag = False,
 ) -> None:
-    """Verify that no line of a log was changed or left out, and recompute from it every draw, gate and turn.
+    """Verify that no line of a log was changed or left out.
 
     Exit code 1, with the line, where one was, or was put in later. The store's log is recomputed as well: every draw from the
     salt, every turn, and what each advance rested on. A file by itself cannot tell that its end is missing: with
     --store it is held against the log there.
     """
-    from .console import SAID_NO, print_json
+    from ..store.log_export import LogEnd, is_beginning, verify_file
+    from .console import SAID_NO, print_json, print_line
 
-    if log is not None and store is None and rollout is None:
-        what, found = str(log), _chain_of(log)
-    else:
+    if log is None:
         with opened_store(store) as opened:
             row = row_of(opened, rollout)
             what = f"the log of {row.name}"
@@ -124,30 +120,5 @@ def _recomputed(store: SqlStore, row: RolloutRow) -> LogEnd:
     return LogEnd(recomputation.lines, recomputation.head_hash)
 
 
-def _with_progress(lines: Iterable[LogLine], total: int) -> Iterator[LogLine]:
-    """Pass lines on and show how many have been; a short log needs no bar."""
-    from .console import ConsoleProgress
-
-    with ConsoleProgress(quiet=total < _LONG, counted="lines").stage("recomputing", total) as advance:
-        for line in lines:
-            yield line
-            advance(1)
-
-
-def _print_found(what: str, found: VerifiedLog) -> None:
-    from .console import print_line
-
-    if found.problem is not None:
-        print_line(found.problem)
-        return
-    print_line(f"{what} is whole: {found.lines:,} lines, the last with the hash {found.hash}")
-    for one in found.differences:
-        print_line(f"line {one.number}: {one.words}")
-    if not found.recomputed:
-        print_line("only its chain was looked at; with --store its draws, gates and turns are recomputed as well")
-    elif not found.differences:
-        print_line("recomputed: every draw, gate and turn follows from the lines before it")
-
-
-def _end(end: LogEnd) -> dict[str, Any]:
-    return {"lines": end.number, "hash": end.hash}
+def _end(end: LogEnd | None) -> dict[str, Any]:
+    return {"lines": None if end is None else end.number, "hash": None if end is None else end.hash}

@@ -56,16 +56,11 @@ def verify_file(path: Path) -> LogEnd:
         StoreError: a line was changed, left out, put in later or moved; says which.
     """
     end = LogEnd(0, GENESIS)
-    for line in lines_of_file(path):
+    for line in chained(_lines(path), str(path)):
         end = LogEnd(line.number, line.hash)
     if end.number == 0:
         raise UsageError(f"{path} holds no line of a log")
     return end
-
-
-def lines_of_file(path: Path) -> Iterator[LogLine]:
-    """Yield each line of an exported log, once its place in the chain is certain; raises as `verify_file` does."""
-    return chained(_lines(path), str(path))
 
 
 def is_beginning(store: RolloutStore, rollout_id: str, end: LogEnd) -> bool:
