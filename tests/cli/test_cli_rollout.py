@@ -131,8 +131,8 @@ def test_the_gates_say_no_and_then_yes(drivetrain: CommandLine, store: str) -> N
     assert re.search(r"^non-inferior +all +.* pass", status.out, re.MULTILINE), status.out
     assert "Next     supervised; the gates let it, and a person has to" in status.out
     document = drivetrain("rollout", "status", "--store", store, "--json").document
-    # Days go on between two looks.
-    passing = {"at", "readings"}
+    # Days go on between two looks, and each curve ends at the look.
+    passing = {"at", "readings", "curves"}
     assert {name: value for name, value in document.items() if name not in passing} == {
         name: value for name, value in live(store).status().to_json().items() if name not in passing
     }
@@ -168,6 +168,7 @@ def test_people_pause_and_roll_back_and_clear(drivetrain: CommandLine, store: st
     assert (code, "rolled-back" in out) == (0, True)
     assert turn("advance")[0] == 1
     assert turn("clear")[0] == 0
+    assert "spent on advances in attempt 2" in drivetrain("rollout", "status", "--store", store).out
     code, out = turn("clear")
     assert code == 2
     assert out.startswith("error: ")

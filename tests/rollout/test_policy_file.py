@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from drivetrain.core.errors import UsageError
@@ -131,6 +131,8 @@ POLICIES = st.builds(
 )
 
 
+# Whole policies take a while to make up where others compute on the machine.
+@settings(suppress_health_check=[HealthCheck.too_slow])
 @given(POLICIES)
 def test_the_starter_file_is_read_as_the_policy_it_was_made_of(policy: Policy) -> None:
     assert policy_of_toml(starter_file(policy, labels=("a", 'b"\n'))) == policy

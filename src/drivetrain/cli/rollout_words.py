@@ -154,7 +154,8 @@ def _work_rows(found: Status) -> Iterator[tuple[str, str]]:
             f"were {whole_percent(harm.error)} wrong from now on, about {until} would pass until it is rolled back",
         )
     spent = found.spent
-    yield "Alpha", f"{spent.spent:.3g} of {spent.alpha:.3g} spent on advances"
+    since = f" in attempt {spent.attempt + 1}, since it was last cleared" if spent.attempt else ""
+    yield "Alpha", f"{spent.spent:.3g} of {spent.alpha:.3g} spent on advances{since}"
 
 
 def _counts(counts: Counts) -> str:

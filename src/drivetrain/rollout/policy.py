@@ -110,7 +110,7 @@ class Supervised(Required):
     blind: Share = 0.2
     """The random share kept blind."""
     seeded: Fraction = 0.02
-    """The share of what people see whose right answer is known."""
+    """The share of what people see that is planned to have a known answer; above 0 the stage is not left without such cases."""
     max_seeded_error: Fraction = 0.2
     """The error of people on seeded cases above which the stage is not left."""
     scope: Scope = Field(default_factory=Scope)
