@@ -258,11 +258,11 @@ class MemoryStore:
         with self._lock:
             return self._kept(rollout_id).snapshot
 
-    def queue_counts(self, rollout_id: str, now: datetime) -> dict[str, dict[str, int]]:
+    def queue_counts(self, rollout_id: str, now: datetime, by: str | None = None) -> dict[str, dict[str, int]]:
         with self._lock:
             found: dict[str, dict[str, int]] = {}
             for one in self._kept(rollout_id).reviews.values():
-                if one.done_at is not None:
+                if one.done_at is not None or by in one.not_by:
                     continue
                 counts = found.setdefault(one.kind, dict.fromkeys(("open", "leased", "held", "overdue"), 0))
                 if one.held is not None:

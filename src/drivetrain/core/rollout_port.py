@@ -144,9 +144,12 @@ class RolloutStore(Protocol):
         """
         ...
 
-    def queue_counts(self, rollout_id: str, now: datetime) -> dict[str, dict[str, int]]:
+    def queue_counts(self, rollout_id: str, now: datetime, by: str | None = None) -> dict[str, dict[str, int]]:
         """By kind, the reviews that are ``open`` (nobody has decided them), those of them that are ``leased`` just now or
-        ``overdue``, and those ``held`` (decided, and still to be taken back). A kind without any is missing."""
+        ``overdue``, and those ``held`` (decided, and still to be taken back). A kind without any is missing.
+
+        ``by``: only those that this person may do.
+        """
         ...
 
     def verify_log(self, rollout_id: str) -> Iterator[LogLine]:

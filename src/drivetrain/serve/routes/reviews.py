@@ -215,8 +215,9 @@ def _add_summary(router: APIRouter, server: Server, reviewer: Reviewer) -> None:
 
 
 def _summary(server: Server, one: Carried, by: str) -> dict[str, Any]:
+    # Only what this person may do is counted: an adjudication that a decision has led to would tell that the model differs.
     now = server.rollouts.now()
-    counts = server.store.queue_counts(one.row.id, now)
+    counts = server.store.queue_counts(one.row.id, now, by)
     by_kind = {
         kind.value: {name: counts.get(kind.value, {}).get(name, 0) for name in ("open", "leased", "held", "overdue")}
         for kind in ReviewKind
