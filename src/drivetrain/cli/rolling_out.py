@@ -128,12 +128,26 @@ def open_(
             salt=secrets.token_bytes(32),
             rollout_id=new_id(),
         )
+        attempts = sum(one.bundle_id == row.bundle_id for one in opened.rollouts())
+    _tell_attempts(attempts, row.bundle_id, read.alpha)
     steps = _steps_to_live(row, bundle, store, by)
     if json:
         print_json({**row_json(row), "next": [command for _, command in steps]})
         return
     print_line(f"opened {row.name}: {row.model} ({row.bundle_id}) runs in {row.stage}; people decide every case")
     _print_steps(steps)
+
+
+def _tell_attempts(attempts: int, bundle_id: str, alpha: float) -> None:
+    """Say what it costs that a bundle is tried again: every rollout has an alpha of its own."""
+    from .console import remark
+
+    if attempts > 1:
+        remark(
+            f"this is rollout {attempts} of bundle {bundle_id} in this store; each may advance a model that must not be with"
+            f" probability {alpha:g}, so that one of {attempts} does with up to {min(1.0, attempts * alpha):.3g};"
+            " lower alpha to allow for it"
+        )
 
 
 @app.command("list")
