@@ -23,6 +23,7 @@ ALONE = (
     "finetune_step",
     "finetune",
     "store",
+    "review_queue",
     "ranges",
     "monitor",
     "monitor_server",

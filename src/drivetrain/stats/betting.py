@@ -60,8 +60,10 @@ def mean_above(counts_V: ArrayLike, values_V: ArrayLike, m: float) -> float:
     return cast("float", mean_below(counts_V, -np.asarray(values_V, float), -m))
 
 
-def rate_below(hits_G: ArrayLike, n: float, m_G: ArrayLike) -> Any:
-    """Return the log-evidence that a rate lies below m: the mixture is uniform over the rates from 0 to m.
+def rate_below(hits_G: ArrayLike, n: float, m_G: ArrayLike, head: float = 1.0) -> Any:
+    """Return the log-evidence that a rate lies below m.
+
+    The mixture is over the rates q from 0 to m, with density ∝ q^(head − 1): uniform, or with more on rates near 0.
 
     >>> round(rate_below(0, 59, 0.05), 3), round(rate_below(3, 59, 0.05), 3), rate_below(0, 0, 0.05)
     (1.881, -0.67, 0.0)
@@ -75,7 +77,8 @@ def rate_below(hits_G: ArrayLike, n: float, m_G: ArrayLike) -> Any:
     if np.any(m < 0) or np.any(m > 1) or np.any(hits < 0) or np.any(hits > n):
         raise ValueError(f"{hits_G!r} hits of {n}, rate {m_G!r}: hits must lie in 0–n, and the rate in 0–1")
     with np.errstate(divide="ignore", invalid="ignore"):
-        mixed = betaln(1 + hits, 1 + n - hits) + np.log(betainc(1 + hits, 1 + n - hits, m)) - np.log(m)
+        mixed = betaln(head + hits, 1 + n - hits) + np.log(betainc(head + hits, 1 + n - hits, m))
+        mixed += np.log(head) - head * np.log(m)
         found = mixed - xlogy(hits, m) - xlog1py(n - hits, -m)
     # Nothing lies below a rate of 0, so that no bet is made against it.
     return _plain(np.where(m == 0, 0.0, found))

@@ -24,6 +24,8 @@ from ...stats.betting import rate_below, rate_upper
 
 CELLS = 32
 """The parts of 0 to ½ that values of d are looked at in; finer near 0, where it matters."""
+HEAD = 0.5
+"""The mixture of values of d leans to 0: adjudicators who agree are soon believed."""
 EDGES_G = 0.5 * (np.arange(CELLS + 1) / CELLS) ** 2
 SHRUNK_G = np.sqrt(1 - 2 * EDGES_G[1:])
 """1 − 2a at the upper end of each part, where it is least."""
@@ -59,14 +61,14 @@ class Adjudicators:
             return np.zeros(1)
         if self._of != (self.disagreed, self.pairs):
             self._of = (self.disagreed, self.pairs)
-            self._evidence_G = np.asarray(rate_below(self.disagreed, self.pairs, EDGES_G[:-1]))
+            self._evidence_G = np.asarray(rate_below(self.disagreed, self.pairs, EDGES_G[:-1], HEAD))
         return self._evidence_G
 
     def evidence_of_times(self, times: float) -> NDArray[np.float64]:
         """Return the same, had there been so many times as many pairs, and as many of them disagreed as have."""
         if self.trusted or times == 1:
             return self.evidence_G
-        return np.asarray(rate_below(self.disagreed * times, self.pairs * times, EDGES_G[:-1]))
+        return np.asarray(rate_below(self.disagreed * times, self.pairs * times, EDGES_G[:-1], HEAD))
 
     @property
     def error(self) -> float | None:

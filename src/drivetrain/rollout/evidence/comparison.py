@@ -23,6 +23,8 @@ VALUES_V = np.array([-1.0, -0.5, 0.0, 0.5, 1.0, -1.0, 1.0, 0.0])
 """Values of D that are counted: of adjudicated cases, of outcomes (-1 and 1), and of cases on which both agree."""
 OUTCOMES = slice(5, 7)
 AGREED = 7
+BY_AGREEMENT = 0.2
+"""The part of the wealth that is bet on model and people's differing in few cases, were adjudicators no better than chance."""
 PLACE = {-1.0: 0, -0.5: 1, 0.0: 2, 0.5: 3, 1.0: 4}
 
 
@@ -119,6 +121,7 @@ def _evidence(
     by_bets_G = mean_below(counts_V, values_GV, margin * shrunk_G)
     n = float(counts_V.sum())
     by_agreement = rate_below(n - float(counts_V[AGREED]), n, margin)
+    part_G = BY_AGREEMENT * (1 - shrunk_G)
     with np.errstate(divide="ignore"):
-        found_G = np.logaddexp(np.log(shrunk_G) + by_bets_G, np.log1p(-shrunk_G) + by_agreement)
+        found_G = np.logaddexp(np.log1p(-part_G) + by_bets_G, np.log(part_G) + by_agreement)
     return float(np.min(found_G + evidence_G))
