@@ -1,8 +1,8 @@
 """The candidates among the live rollouts: each reads its champion's log along, while this server serves the candidate's bundle.
 
 A thread of its own does so, as each case is answered by the candidate's bundle, in turn with what others ask; decisions, alarms
-and time do not wait for it. The place read up to is in the candidate's own log, so that a process may be killed at any moment, and
-another goes on from the same line. After the champion's end its log is read to the last line, and then no more.
+and time do not wait for it. The place read up to is in the candidate's own log, so that a process may be killed at any moment,
+and another goes on from the same line. After the champion's end its log is read to the last line, and then no more.
 """
 
 from __future__ import annotations
