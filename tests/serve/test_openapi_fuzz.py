@@ -34,6 +34,11 @@ BEYOND_SCHEMA = {
     "GET /v1/monitor/alarms": "as above",
     "POST /v1/predictions/{record_id}/label": "one of label, labels and values is given, in the form of the prediction's answer",
     "POST /v1/monitor/alarms/{alarm_id}/clear": "where no key says who clears it, by has to",
+    "POST /v1/cases": "the field case is a text that holds JSON, a case has a key, and an image is base64",
+    **{
+        f"POST /v1/rollouts/{{name}}/{turn}": "where no key says who turns it, by has to"
+        for turn in ("advance", "pause", "resume", "rollback", "clear", "end")
+    },
 }
 
 

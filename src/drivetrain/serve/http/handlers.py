@@ -48,7 +48,17 @@ async def _http(request: Request, error: Exception) -> Response:
     slug = _BY_STATUS.get(error.status_code, "bad-request")
     # Not `request.url`: that wants a query and a host that are text.
     detail = f"{request.method[:20]} {request.scope['path'][:80]}: {error.detail}"
-    return Problem(slug, detail, headers=dict(error.headers or {})).response(request_id(request))
+    headers = dict(error.headers or {})
+    if error.status_code == 405 and (allowed := _allowed(request)):
+        headers["Allow"] = allowed
+    return Problem(slug, detail, headers=headers).response(request_id(request))
+
+
+def _allowed(request: Request) -> str:
+    """The methods of an address: of several routes at one, the framework names those of the first."""
+    path = getattr(request.scope.get("route"), "path", None)
+    methods: Mapping[str, Any] = request.app.openapi()["paths"].get(path, {})
+    return ", ".join(method.upper() for method in methods)
 
 
 def document(app: FastAPI, own: Iterable[type[BaseModel]], *, keyless: Collection[str]) -> dict[str, Any]:

@@ -40,7 +40,7 @@ from .truths import UNNAMED
 T = TypeVar("T")
 
 MOST_BYTES = 16 << 10
-MOST_VALUES = 64
+MOST_VALUES = 1024
 
 RolloutName = Annotated[
     str | None,
