@@ -22,6 +22,7 @@ from made_rollouts import (
     made_rollout,
 )
 from sqlalchemy import event
+from test_rollout_store import memory_store
 
 from drivetrain.core.rollout_port import RolloutLog, RolloutStore
 from drivetrain.core.rollout_records import Review
