@@ -105,6 +105,27 @@ def test_open_says_what_comes_next_and_keeps_its_salt(
     assert bytes(salt).hex() not in shown
 
 
+def test_a_bundle_that_is_tried_again_is_told_what_that_costs(
+    drivetrain: CommandLine, store: str, kept: Path, tmp_path: Path
+) -> None:
+    file = tmp_path / "again.toml"
+    file.write_text(POLICY.replace("line-3", "line-4"))
+    assert drivetrain("rollout", "end", "line-3", "--store", store, "--by", "a", "--reason", "b").code == 0
+    done = drivetrain("rollout", "open", file, "--bundle", kept, "--by", "anna", "--store", store, "--json")
+    assert done.document["name"] == "line-4"
+    assert "this is rollout 2 of bundle f4f315e1b8b3121f in this store" in done.err
+    assert "lower alpha to allow for it" in done.err
+
+
+def test_cases_are_sent_with_the_slices_of_the_policy(
+    drivetrain: CommandLine, policy: Path, kept: Path, tmp_path: Path
+) -> None:
+    text = policy.read_text(encoding="utf-8")
+    policy.write_text(text.replace("[cases]\n", '[cases]\nslices = ["site", "the camera"]\n'), "utf-8")
+    done = drivetrain("rollout", "open", policy, "--bundle", kept, "--by", "anna", "--store", tmp_path / "a.sqlite")
+    assert "--rollout line-3 --slice site --slice 'the camera'\n" in done.out
+
+
 def test_open_refuses_a_policy_that_does_not_fit(drivetrain: CommandLine, kept: Path, tmp_path: Path) -> None:
     file = tmp_path / "rollout.toml"
     file.write_text('name = "a"\nmodel = "b"\n[supervised.scope]\nlabels = ["gelb"]\n')
@@ -131,7 +152,7 @@ def test_the_gates_say_no_and_then_yes(drivetrain: CommandLine, store: str) -> N
     assert re.search(r"^non-inferior +all +.* pass", status.out, re.MULTILINE), status.out
     assert "Next     supervised; the gates let it, and a person has to" in status.out
     document = drivetrain("rollout", "status", "--store", store, "--json").document
-    # Days go on between two looks, and each curve ends at the look.
+    # Days go on between two looks.
     passing = {"at", "readings", "curves"}
     assert {name: value for name, value in document.items() if name not in passing} == {
         name: value for name, value in live(store).status().to_json().items() if name not in passing

@@ -200,6 +200,10 @@ class MemoryStore:
         with self._lock:
             return self._kept(rollout_id).cases.get(case_id)
 
+    def case_of_key(self, rollout_id: str, key: str) -> Case | None:
+        with self._lock:
+            return next((case for case in self._kept(rollout_id).cases.values() if case.key == key), None)
+
     def settled(self, rollout_id: str, case_ids: Collection[str]) -> dict[str, tuple[str | None, str, datetime]]:
         with self._lock:
             settled = self._kept(rollout_id).settled
@@ -258,11 +262,11 @@ class MemoryStore:
         with self._lock:
             return self._kept(rollout_id).snapshot
 
-    def queue_counts(self, rollout_id: str, now: datetime) -> dict[str, dict[str, int]]:
+    def queue_counts(self, rollout_id: str, now: datetime, by: str | None = None) -> dict[str, dict[str, int]]:
         with self._lock:
             found: dict[str, dict[str, int]] = {}
             for one in self._kept(rollout_id).reviews.values():
-                if one.done_at is not None:
+                if one.done_at is not None or by in one.not_by:
                     continue
                 counts = found.setdefault(one.kind, dict.fromkeys(("open", "leased", "held", "overdue"), 0))
                 if one.held is not None:

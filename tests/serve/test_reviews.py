@@ -218,6 +218,25 @@ def test_the_summary_counts_the_queue(make_client: MakeClient, tmp_path: Path) -
     assert (summary["overdue"], summary["done_today"]) == (2, 1)
 
 
+def test_the_summary_does_not_tell_who_decided_whether_the_model_differs(
+    make_client: MakeClient, tmp_path: Path
+) -> None:
+    here = desk(make_client, tmp_path / "store.db")
+    waiting = []
+    for number, label in enumerate(("blau", "grün", "rot") * 3):
+        send(here.client, f"m-{number}", here.who, jpeg(1))
+        review = following(here.client, here.ada, kind="decide")
+        assert review is not None
+        answer(here.client, here.ada, review, label)
+        mine, others = (
+            here.client.get("/v1/reviews/summary", headers=who).json()["by_kind"]["adjudicate"]["open"]
+            for who in (here.ada, here.bo)
+        )
+        assert mine == 0
+        waiting.append(others)
+    assert waiting[-1] >= 2, "two of three labels are not the model's, and a few cases wait for a second person"
+
+
 def test_only_a_review_key_reviews_and_the_others_are_told_how(make_client: MakeClient, tmp_path: Path) -> None:
     here = desk(make_client, tmp_path / "store.db")
     paths = ["/v1/reviews/next", "/v1/reviews/grid", "/v1/reviews/summary", "/v1/reviews/x/images/0"]

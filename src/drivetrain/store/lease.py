@@ -7,12 +7,12 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Text, bindparam, func, select
+from sqlalchemy import Connection, Text, bindparam, select
 
 from ..core.errors import UsageError
 from ..core.rollout_records import Review
 from .indexed import indexed
-from .lane import barred
+from .lane import POSITION, barred
 from .moment import to_us
 from .review_table import body_of, to_review
 from .tables import REVIEW_LANES, REVIEWS, WAITS
@@ -23,7 +23,6 @@ _WALKED = 50
 
 _R, _L = REVIEWS.c, REVIEW_LANES.c
 _ORDER = (_R.due, _R.place, _R.id)
-_POSITION = {"sqlite": func.instr, "postgresql": func.strpos}
 _NOT_SKIPPED = _R.id.not_in(bindparam("skip", type_=Text(), expanding=True))
 _FREE = _R.lease_until <= bindparam("now")
 
@@ -66,14 +65,14 @@ def _firsts(dialect: str) -> Any:
             _L.rollout_id == bindparam("rollout"),
             _L.kind == bindparam("kind"),
             _L.waiting > 0,
-            _POSITION[dialect](_L.lane, bindparam("barred")) == 0,
+            POSITION[dialect](_L.lane, bindparam("barred")) == 0,
         )
         .subquery()
     )
     return select(*_ORDER).join_from(lanes, REVIEWS, _R.id == lanes.c.id).order_by(*_ORDER).limit(1)
 
 
-_FIRSTS = {dialect: _firsts(dialect) for dialect in _POSITION}
+_FIRSTS = {dialect: _firsts(dialect) for dialect in POSITION}
 
 
 def lease(

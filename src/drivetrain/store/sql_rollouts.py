@@ -68,6 +68,11 @@ class SqlRollouts(Connected):
         with self._reading() as connection:
             return case_table.by_id(connection, rollout_id, case_id)
 
+    def case_of_key(self, rollout_id: str, key: str) -> Case | None:
+        """Return the case that has this key."""
+        with self._reading() as connection:
+            return case_table.by_key(connection, rollout_id, key)
+
     def settled(self, rollout_id: str, case_ids: Collection[str]) -> dict[str, case_table.Settled]:
         """Return the decisions that took effect, by case."""
         with self._reading() as connection:
@@ -107,10 +112,10 @@ class SqlRollouts(Connected):
         with self._reading() as connection:
             return snapshot_table.find(connection, rollout_id)
 
-    def queue_counts(self, rollout_id: str, now: datetime) -> dict[str, dict[str, int]]:
-        """Count the reviews by kind."""
+    def queue_counts(self, rollout_id: str, now: datetime, by: str | None = None) -> dict[str, dict[str, int]]:
+        """Count the reviews by kind: all, or those that a person may do."""
         with self._reading() as connection:
-            return queue_counts.counts(connection, rollout_id, now)
+            return queue_counts.counts(connection, rollout_id, now, by)
 
     def verify_log(self, rollout_id: str) -> Iterator[LogLine]:
         """Yield every line that was there at the call, once it has been checked.
