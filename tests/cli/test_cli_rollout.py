@@ -117,6 +117,15 @@ def test_a_bundle_that_is_tried_again_is_told_what_that_costs(
     assert "lower alpha to allow for it" in done.err
 
 
+def test_cases_are_sent_with_the_slices_of_the_policy(
+    drivetrain: CommandLine, policy: Path, kept: Path, tmp_path: Path
+) -> None:
+    text = policy.read_text(encoding="utf-8")
+    policy.write_text(text.replace("[cases]\n", '[cases]\nslices = ["site", "the camera"]\n'), "utf-8")
+    done = drivetrain("rollout", "open", policy, "--bundle", kept, "--by", "anna", "--store", tmp_path / "a.sqlite")
+    assert "--rollout line-3 --slice site --slice 'the camera'\n" in done.out
+
+
 def test_open_refuses_a_policy_that_does_not_fit(drivetrain: CommandLine, kept: Path, tmp_path: Path) -> None:
     file = tmp_path / "rollout.toml"
     file.write_text('name = "a"\nmodel = "b"\n[supervised.scope]\nlabels = ["gelb"]\n')

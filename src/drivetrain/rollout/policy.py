@@ -55,7 +55,7 @@ class Cases(Section):
     undo_seconds: Annotated[float, Field(ge=0, le=3600)] = 60.0
     """A person may take the last decision back for so long, or until the next."""
     most_a_day: Annotated[int, Field(ge=1)] | None = None
-    """The most reviews that one person is given on one day, in UTC; None: no limit."""
+    """The most reviews that one person is given on one day, in UTC; without a line, no limit."""
     reserve: Fraction = 0.1
     """The random share of cases that no model is ever trained on."""
 

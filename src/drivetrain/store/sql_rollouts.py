@@ -68,6 +68,11 @@ class SqlRollouts(Connected):
         with self._reading() as connection:
             return case_table.by_id(connection, rollout_id, case_id)
 
+    def case_of_key(self, rollout_id: str, key: str) -> Case | None:
+        """Return the case that has this key."""
+        with self._reading() as connection:
+            return case_table.by_key(connection, rollout_id, key)
+
     def settled(self, rollout_id: str, case_ids: Collection[str]) -> dict[str, case_table.Settled]:
         """Return the decisions that took effect, by case."""
         with self._reading() as connection:
