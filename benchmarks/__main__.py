@@ -27,6 +27,7 @@ ALONE = (
     "ranges",
     "monitor",
     "monitor_server",
+    "rollout",
     "rollout_server",
     "gate",
     "suspects",

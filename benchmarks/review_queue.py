@@ -9,7 +9,8 @@ so that she is always given what stands behind them. Lines and reviews are writt
 store's own transactions.
 
 Then five reviewers, Ada among them, work in threads of one process, as a server has them, beside a sender of cases and a console
-that asks for the counts, each with a short pause between operations. One operation is a transaction of its own:
+that asks for the counts, each with half a second between operations, where people take several. Each operation is a
+transaction of its own:
 
 - lease: the next review for a person;
 - decide: a decision is held, and the one before it becomes final: a line of the log, the case settled, at times an adjudication;
@@ -67,7 +68,7 @@ def main() -> None:
     arguments = parser(__doc__)
     arguments.add_argument("--cases", type=int, default=200_000)
     arguments.add_argument("--seconds", type=float, default=60.0)
-    arguments.add_argument("--pause-ms", type=float, default=100.0)
+    arguments.add_argument("--pause-ms", type=float, default=500.0)
     arguments.add_argument("--only", choices=["sqlite", "postgresql"])
     options = arguments.parse_args()
     found = {}

@@ -212,7 +212,7 @@ def risks(pool: Any, worlds: int) -> list[dict[str, Any]]:
     rows = []
     cells = [*PLANNED_RISK, (0.02, 0.02), (0.05, 0.05)]
     for max_error, error in cells:
-        one = partial(certified, max_error=max_error, error=error, cases=8_000)
+        one = partial(certified, max_error=max_error, error=error, cases=4_000)
         found = np.array(pool.map(one, range(worlds), chunksize=10))
         row = {
             "row": "risk",
@@ -292,16 +292,18 @@ def main() -> None:
     os.nice(5)
     worlds: int = chosen.worlds
     parts: dict[str, Callable[[Any, int], Any]] = {
-        "rolled_back": rollbacks,
-        "risk": risks,
-        "good_enough": good_enough,
-        "forecast": forecasts,
         "at_the_margin": at_the_margin,
+        "good_enough": good_enough,
+        "rolled_back": rollbacks,
         "baselines": baselines,
+        "risk": risks,
+        "forecast": forecasts,
     }
+    result: dict[str, Any] = {}
     with Pool(chosen.processes) as pool:
-        result = {name: part(pool, worlds) for name, part in parts.items()}
-    record(result, chosen.out)
+        for name, part in parts.items():
+            result[name] = part(pool, worlds)
+            record({"worlds_a_row": worlds, **result}, chosen.out)
 
 
 if __name__ == "__main__":

@@ -23,6 +23,7 @@ OWN_FILES = {
     "model/signature.py": {"unlink"},  # the half of a pair of keys, where the other could not be written
     "training/tuning.py": {"rmtree"},  # checkpoints of a run that has ended
     "store/table_file.py": {"unlink"},  # the unfinished export
+    "rollout/sending/journal.py": {"unlink"},  # its own record of what was sent
     "embed/cache.py": {"unlink"},  # the cache's own files
     "curate/gather/writer.py": {"unlink"},  # half a picture that a run which was killed has left
     "data/edits/moving.py": {"unlink", "rmdir"},  # a folder that it has made and emptied again, and the mark in it

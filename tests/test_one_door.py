@@ -30,6 +30,7 @@ DOORS = {
     "store/log_export.py": "the file that it writes",
     "store/engine.py": "the store's own file",
     "learn/deep/checkpoint.py": "its own checkpoints",
+    "rollout/sending/journal.py": "its own record of what was sent",
     "workbench/filing.py": "writes pictures to files that are new",
 }
 # Modules that make a picture of bytes with Pillow; all others ask `decode`.

@@ -11,6 +11,8 @@ import pytest
 from command_line import CommandLine
 from rollout_field import POLICY, live, work
 
+from drivetrain.core.canonical_json import canonical_json
+from drivetrain.core.rollout_records import GENESIS, line_hash
 from drivetrain.rollout.policy_file import read_policy
 from drivetrain.rollout.policy_schema import policy_schema
 
@@ -217,3 +219,27 @@ def test_a_log_is_exported_and_verified(drivetrain: CommandLine, store: str, tmp
     assert "line 1 was changed" in broken.out
     log.write_text("nonsense")
     assert drivetrain("rollout", "verify", log).code in (1, 2)
+
+
+def test_a_log_whose_hashes_were_all_made_anew_is_found_out(drivetrain: CommandLine, store: str) -> None:
+    work(store, 10)
+    assert drivetrain("rollout", "verify", "--store", store).code == 0
+    with sqlite3.connect(store) as connection:
+        rows = connection.execute("SELECT number, body FROM rollout_lines ORDER BY number").fetchall()
+        before, changed = GENESIS, 0
+        for number, body in rows:
+            event = json.loads(body)
+            if event["event"] == "arrived" and not changed:
+                event["draw"]["audit"], changed = not event["draw"]["audit"], number
+            body = canonical_json(event)
+            hashed = line_hash(before, number, body)
+            connection.execute(
+                "UPDATE rollout_lines SET body = ?, before = ?, hash = ? WHERE number = ?",
+                (body, before, hashed, number),
+            )
+            before = hashed
+        connection.execute("UPDATE rollouts SET head_hash = ?", (before,))
+    found = drivetrain("rollout", "verify", "--store", store)
+    assert found.code == 1
+    assert f"line {changed}: case" in found.out
+    assert "was drawn otherwise than its salt and stage say" in found.out

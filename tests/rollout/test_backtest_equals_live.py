@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from live_world import ROLLOUT, Clock, begun, events_of, live
-from memory_store import MemoryStore
+from rollouts_in_memory import MemoryStore
 from town import Town, any_policy
 
 from drivetrain.core.rollout_port import RolloutStore

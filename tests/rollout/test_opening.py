@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 from live_world import Clock, events_of, numbered
-from memory_store import MemoryStore
 from rollout_world import SALT, START
+from rollouts_in_memory import MemoryStore
 
 from drivetrain.core.errors import UsageError
 from drivetrain.model.manifest import Manifest, parse_manifest

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 from live_world import ROLLOUT, Clock, begun, numbered
-from memory_store import MemoryStore
 from rollout_world import an_answer
+from rollouts_in_memory import MemoryStore
 from shadow_world import Line, candidate_of, events_in, follow_all, kinds_asked, policy_without_seeds, shadow_of
 
 from drivetrain.core.errors import UsageError

@@ -11,8 +11,8 @@ from typing import TypeGuard
 
 import pytest
 from live_world import ROLLOUT, Clock, Unreliable, begun
-from memory_store import MemoryStore
 from rollout_world import SALT, a_case, an_answer, quick_policy
+from rollouts_in_memory import MemoryStore
 from shadow_world import Line, candidate_of, events_in, follow_all, kinds_asked, policy_without_seeds, shadow_of
 
 from drivetrain.core.errors import StoreError, UsageError

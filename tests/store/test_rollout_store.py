@@ -29,7 +29,7 @@ from drivetrain.core.rollout_port import RolloutStore
 from drivetrain.core.rollout_records import GENESIS, LogLine, Review, line_hash
 from drivetrain.store.sql_store import open_store
 
-MEMORY = Path(__file__).parent.parent / "rollout" / "memory_store.py"
+MEMORY = Path(__file__).parent.parent / "rollout" / "rollouts_in_memory.py"
 
 
 def memory_store() -> RolloutStore:
@@ -294,11 +294,11 @@ def test_only_the_kinds_asked_for_are_given(opened: RolloutStore) -> None:
 def test_a_lease_keeps_others_away_until_it_is_over(opened: RolloutStore) -> None:
     ask(opened, made_review())
     given = lease(opened, "ada", 10)
-    assert given == replace(made_review(), lease_by="ada", lease_until=at(25), leased_at=at(10))
+    assert given == replace(made_review(), seen_by=("ada",), lease_by="ada", lease_until=at(25), leased_at=at(10))
     assert lease(opened, "ben", 10) is None
     assert lease(opened, "ben", 24.9) is None
     again = lease(opened, "ben", 25)
-    assert again == replace(made_review(), lease_by="ben", lease_until=at(40), leased_at=at(25))
+    assert again == replace(made_review(), seen_by=("ada", "ben"), lease_by="ben", lease_until=at(40), leased_at=at(25))
     assert lease(opened, "ada", 26) is None
 
 
@@ -307,7 +307,7 @@ def test_the_review_that_a_person_has_already_comes_first(opened: RolloutStore) 
     assert lease(opened, "ada", 0) is not None
     ask(opened, made_review(1))
     again = lease(opened, "ada", 3)
-    assert again == replace(made_review(5), lease_by="ada", lease_until=at(18), leased_at=at(0))
+    assert again == replace(made_review(5), seen_by=("ada",), lease_by="ada", lease_until=at(18), leased_at=at(0))
     # It can be put aside for another, and comes back when that is skipped too.
     other = lease(opened, "ada", 4, skip=[made_review(5).id])
     assert other is not None
@@ -315,7 +315,7 @@ def test_the_review_that_a_person_has_already_comes_first(opened: RolloutStore) 
     assert lease(opened, "ada", 4, skip=[made_review(5).id, made_review(1).id]) is None
     # A lease that is over is like anybody's: the earliest comes first.
     later = lease(opened, "ada", 60)
-    assert later == replace(made_review(1), lease_by="ada", lease_until=at(75), leased_at=at(60))
+    assert later == replace(made_review(1), seen_by=("ada",), lease_by="ada", lease_until=at(75), leased_at=at(60))
 
 
 def test_a_review_is_never_given_to_those_who_must_not_do_it(opened: RolloutStore) -> None:

@@ -183,7 +183,7 @@ function page(query) {
 
 const watch = monitor({ history, version: VERSION, has: (name) => state.has(name) });
 
-const review = reviews({ pictures, labels: LABELS, has: (name) => state.has(name) });
+const review = reviews({ pictures: options.images ? pictures : null, has: (name) => state.has(name) });
 const rollout = rollouts({ has: (name) => state.has(name) });
 
 const CARD = `---\nlicense: "apache-2.0"\n---\n\n# Bears\n\nAn image classifier with 7 classes, trained by transfer learning on 1105 images.\nBundle \`${VERSION}\`.\n\n## How good it is\n\n| figure | value |\n|---|---|\n| accuracy | 96.2% (94.8%–97.2%) |\n| log-loss | 0.1312 |\n\nOut of fold, **5 folds** that keep groups together.\n\n## Limits\n\n- The figures hold for photos like those it was trained on.\n- See [the documentation](https://example.org/limits) <script>alert(1)</script>\n`;

@@ -5,10 +5,21 @@ import { randomBytes } from "node:crypto";
 const KINDS = ["decide", "decide", "adjudicate", "decide", "confirm"];
 const hex = (n) => randomBytes(n).toString("hex");
 
-export function reviews({ pictures, labels, has }) {
+/** A solar cell under a camera for electroluminescence, as a drawing. */
+function cell(label, i) {
+  const fingers = Array.from({ length: 30 }, (_, k) => `<path d="M10 ${18 + k * 19}H590" stroke="#000" stroke-opacity=".18"/>`).join("");
+  const bars = [150, 300, 450].map((x) => `<path d="M${x} 6V594" stroke="#0a0a0c" stroke-width="9"/>`).join("");
+  const cracks = label === "crack" ? `<path d="M${60 + 40 * i} 40l70 ${90 + 20 * i}-30 80 90 130-20 90" fill="none" stroke="#08080a" stroke-width="5"/>` : "";
+  const dead = label === "inactive" ? `<path d="M${160 + 20 * i} 8H590V${210 + 30 * i}L${280 + 30 * i} 300z" fill="#060607" fill-opacity=".72"/>` : "";
+  const svg = `<svg xmlns="http://www.w3.org/2000/svg" width="600" height="600"><defs><radialGradient id="g"><stop offset=".2" stop-color="#b9b9bd"/><stop offset="1" stop-color="#6c6c72"/></radialGradient></defs><rect width="600" height="600" fill="#101012"/><path d="M40 8H560L592 40V560L560 592H40L8 560V40z" fill="url(#g)"/>${fingers}${bars}${cracks}${dead}</svg>`;
+  return { label, name: `${label}-${i}.svg`, data: Buffer.from(svg), type: "image/svg+xml" };
+}
+
+/** `pictures`: those of a folder; null: solar cells are drawn. */
+export function reviews({ pictures: own, has }) {
+  const pictures = own ?? ["intact", "crack", "inactive"].flatMap((label) => Array.from({ length: 5 }, (_, i) => cell(label, i)));
   const MANY = Array.from({ length: 31 }, (_, i) => ["crack", "solder bond", "finger break", "hot spot", "shading", "corrosion", "delamination"][i % 7] + (i < 7 ? "" : ` ${Math.floor(i / 7) + 1}`));
-  const named = [...new Set(pictures.map(({ label }) => label))];
-  const known = named.length > 1 ? named : labels;
+  const known = [...new Set(pictures.map(({ label }) => label))];
   const names = () => (has("many-classes") ? MANY : known.slice(0, 9));
   const queue = Array.from({ length: 60 }, (_, i) => {
     const own = Array.from({ length: i % 4 === 2 ? 3 : 1 }, (_, k) => pictures[(i * 7 + k * 5) % pictures.length]);
@@ -46,7 +57,7 @@ export function reviews({ pictures, labels, has }) {
 
   return function answer(path, query, sent, by) {
     if (has("not-live")) return { status: 404, detail: "no rollout is live; open one: drivetrain rollout open POLICY --bundle BUNDLE" };
-    if (has("several") && !query.get("rollout")) return { status: 422, detail: "several rollouts are live; add ?rollout=NAME, one of: solar-cells, weld-seams" };
+    if (has("several") && path === "/v1/reviews/summary" && !query.get("rollout")) return { status: 422, detail: "several rollouts are live; add ?rollout=NAME, one of: solar-cells, weld-seams" };
     if (path === "/v1/reviews/next") return { review: given(by, query, 1)[0] ?? null };
     if (path === "/v1/reviews/grid") return { reviews: given(by, query, Number(query.get("n") ?? 12)) };
     if (path === "/v1/reviews/summary") {

@@ -40,7 +40,7 @@ export function rollouts({ has }) {
         reading("latency", null, 412, null, 2000, n, "pass", null, "95 of 100 answers came within 412 ms."),
         reading("cases", null, n, null, 300, n, early ? "not-yet" : "pass", early ? 288 : null, early ? "12 of 300 cases." : "612 cases, of 300 asked."),
         reading("days", null, early ? 0.6 : 19, null, 7, n, early ? "not-yet" : "pass", null, early ? "0.6 of 7 days." : "19 days, of 7 asked."),
-        reading("sample-ratio", null, 0.8, null, 0.001, n, "pass", null, "Cases were assigned in the shares of the policy."),
+        reading("sample-ratio", null, 0.147, null, 0.145, n, "pass", null, "14.7% of 612 units were drawn for checks, and 14.5% were to be."),
         reading("alarms", null, holds().some(({ kind }) => kind === "alarm") ? 1 : 0, null, 0, 0, holds().some(({ kind }) => kind === "alarm") ? "fail" : "pass", null, holds().some(({ kind }) => kind === "alarm") ? "One alarm stands." : "No alarm stands."),
       ];
     }
@@ -113,7 +113,7 @@ export function rollouts({ has }) {
       counts: counts(has("early") ? 0.02 : 1), slices: Object.fromEntries(SLICES.map((name, i) => [name, counts((has("early") ? 0.02 : 1) * [0.7, 0.3, 0.55, 0.45][i])])), changed: has("early") ? NONE : changed(1), changed_slices: {},
       overrides: stage() === "parallel" ? [] : [{ by: "Ada", slice: null, proposed: 212, overridden: 14, cannot_tell: 1 }, { by: "Ben", slice: null, proposed: 168, overridden: 2, cannot_tell: 0 }, { by: null, slice: "module=mono", proposed: 301, overridden: 9, cannot_tell: 1 }, { by: null, slice: "module=poly", proposed: 79, overridden: 7, cannot_tell: 0 }],
       workload: { decisions: has("early") ? 31 : 1702, seconds: has("early") ? 240 : 11_900, timed: has("early") ? 31 : 1690, saved: stage() === "expanding" ? 183 : 0 }, harm: stage() === "expanding" ? { audit_share: 0.1, audits: 70, acted: 700, error: 0.1, errors: 70 } : null,
-      spent: { alpha: 0.05, spent: stage() === "parallel" ? 0 : 0.025, attempt: 0 }, curves: curves(), queue: { decide: { open: 36, leased: 2, held: 1, overdue: 4 } }, people: {}, turns: turns(),
+      spent: { alpha: 0.05, spent: stage() === "parallel" ? 0 : 0.025, attempt: 0 }, curves: curves(), queue: { decide: { open: 36, leased: 2, held: 1, overdue: 4 } }, people: has("early") ? {} : { decided_twice: { n: 61, agreed: 57, kappa: 0.83, low: 0.68, high: 0.94, error: 0.034 }, adjudicated_twice: { n: 22, disagreed: 1, error: 0.023, error_upper: 0.11 }, found_wrong: { hits: 27, n: 960, value: 0.028, lower: 0.019, upper: 0.041 }, both_wrong: { hits: 6, n: 120, value: 0.05, lower: 0.02, upper: 0.11 }, seeded: { hits: 1, n: 20, value: 0.05, lower: 0.001, upper: 0.25 } }, turns: turns(),
     };
   }
 

@@ -327,23 +327,28 @@ describe("the page Review", () => {
     await waitFor(() => expect(many.skipped).toEqual(["m2"]));
   });
 
-  it("says when no rollout is live, which of several is meant, and that the day is done", async () => {
-    const queue = new Queue([]);
-    let answer = problem(404, "not-found", "no rollout is live");
+  it("says when no rollout is live, and when the day is done", async () => {
+    const queue = new Queue([], { left_today: 0, done_today: 40 });
+    let live = false;
     place.replace("review");
-    network((url, init) => (url.pathname.startsWith("/v1/reviews") ? answer.clone() : queue.answer(url, init)));
+    network((url, init) => (url.pathname.startsWith("/v1/reviews") && !live ? problem(404, "not-found", "no rollout is live") : queue.answer(url, init)));
     render(App);
     await screen.findByText("No rollout asks for reviews");
-    answer = problem(422, "unprocessable", "several rollouts are live; add ?rollout=NAME, one of: bears, cells");
+    live = true;
     await userEvent.click(screen.getByRole("button", { name: "Look again" }));
-    await screen.findByText("Several rollouts are live");
-    await userEvent.type(screen.getByLabelText("Which one do you review for?"), "bears");
-    const full = new Queue([], { left_today: 0, done_today: 40 });
-    vi.unstubAllGlobals();
-    const asked = network(full.answer);
-    await userEvent.click(screen.getByRole("button", { name: "Go on" }));
     await screen.findByText("Done for today");
-    expect(asked.find((line) => line.includes("/next"))).toContain("rollout=bears");
+  });
+
+  it("tells of the queue of the case at hand where several rollouts are live", async () => {
+    const queue = new Queue([review("a", { rollout: "cells" })], { rollout: "cells", done_today: 7 });
+    place.replace("review");
+    network((url, init) =>
+      url.pathname === "/v1/reviews/summary" && !url.searchParams.get("rollout") ? problem(422, "unprocessable", "several rollouts are live; add ?rollout=NAME") : queue.answer(url, init),
+    );
+    render(App);
+    await title("Decide");
+    await screen.findByText("cells, as ann");
+    expect(screen.getByText("7")).toBeTruthy();
   });
 
   it("sends a grid's decisions together, and of proposals only those that were in sight", async () => {

@@ -6,6 +6,7 @@ import App from "../src/App.svelte";
 import { place } from "../src/location.svelte";
 import { check } from "../src/rollout/chain";
 import { drawn } from "../src/rollout/curve";
+import { peopleFacts } from "../src/rollout/people";
 import { sha256 } from "../src/rollout/sha256";
 import type { Curve, Reading, Row, Status } from "../src/rollout/types";
 import { gateAsks, gatesOf, gateValue, lineText, slicesText, stageOf, workTime } from "../src/rollout/words";
@@ -91,6 +92,21 @@ describe("words", () => {
     expect(lineText({ event: "of-the-future" })).toEqual({ who: "", what: "of-the-future", why: "" });
     expect(stageOf("expanding", 0)).toBe("Expanding, step 1");
     expect([workTime(40), workTime(1_500), workTime(36_000)]).toEqual(["40 s", "25 min", "10.0 h"]);
+  });
+});
+
+describe("people by themselves", () => {
+  it("stand with what each figure rests on, and nothing stands where nothing is known", () => {
+    const none = { hits: 0, n: 0, value: null, lower: null, upper: null };
+    expect(peopleFacts({})).toEqual([]);
+    expect(peopleFacts({ decided_twice: { n: 0, kappa: null }, seeded: none, found_wrong: none })).toEqual([]);
+    const known = { decided_twice: { n: 61, kappa: 0.83, low: 0.7, high: 0.94, error: 0.034 }, adjudicated_twice: { n: 22, error: 0.02, error_upper: 0.11 }, seeded: { n: 20, value: 0.05, lower: 0.01, upper: 0.25 } };
+    expect(peopleFacts(known).map(({ value, from }) => `${value} from ${from}`)).toEqual([
+      "0.83 (0.70 – 0.94) from 61 cases decided by two",
+      "3.4% from 61 cases decided by two",
+      "2.0%, at most 11.0% from 22 cases adjudicated by two",
+      "5.0% (1.0% – 25.0%) from 20 decisions",
+    ]);
   });
 });
 

@@ -230,6 +230,8 @@ class Live:
             if there is not None and there.held is not None and (there.held.by, there.held.label) == (by, label):
                 return there
             review = self._to_decide(there, review_id, by, hands.now)
+            if seconds is None and review.leased_at is not None:
+                seconds = max(0.0, (hands.now - review.leased_at).total_seconds())
             held = replace(review, held=Decision(label, by, hands.now, seconds))
             hands.log.update_review(held)
             hands.finish_all(one for one in hands.log.held(by=by) if one.id != review_id)

@@ -79,7 +79,7 @@ class Parallel(Required):
     """The most by which the model's error may exceed people's, on cases it would act on."""
     audit: Share = 0.1
     """The random share of cases that are adjudicated whether or not both agree."""
-    adjudicate_twice: Fraction = 0.2
+    adjudicate_twice: Fraction = 0.5
     """The share of adjudications that are made by two."""
     decide_twice: Fraction = 0.05
     """The share of cases that two people decide."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -13,7 +14,7 @@ from ..core.rollout_records import Review
 from .indexed import indexed
 from .lane import barred
 from .moment import to_us
-from .review_table import to_review
+from .review_table import body_of, to_review
 from .tables import REVIEW_LANES, REVIEWS, WAITS
 
 MOST_SKIPPED = 10_000
@@ -106,6 +107,9 @@ def lease(
         values["leased_at"] = asked["now"]
     if found is None:
         return None
+    review = to_review(connection.execute(_LEASED, {"review": found}).one())
+    if by not in review.seen_by:
+        values["body"] = body_of(replace(review, seen_by=(*review.seen_by, by)))
     connection.execute(REVIEWS.update().where(_R.id == found).values(values))
     return to_review(connection.execute(_LEASED, {"review": found}).one())
 

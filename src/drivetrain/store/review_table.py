@@ -44,6 +44,11 @@ def add(connection: Connection, reviews: Sequence[Review]) -> Counter[Lane]:
     """Write new reviews; returns how many more wait in each lane."""
     if reviews:
         connection.execute(REVIEWS.insert(), [to_row(review) for review in reviews])
+    return waiting(reviews)
+
+
+def waiting(reviews: Iterable[Review]) -> Counter[Lane]:
+    """Count those of reviews that wait, by lane."""
     return Counter(lane_of(review) for review in reviews if review.done_at is None and review.held is None)
 
 
@@ -59,16 +64,18 @@ def of_case(connection: Connection, rollout_id: str, case_id: str) -> tuple[Revi
     return tuple(map(to_review, connection.execute(_NOT_DONE, {"rollout": rollout_id, "case": indexed(case_id)})))
 
 
-def update(connection: Connection, review: Review) -> Counter[Lane] | None:
-    """Write a review anew; returns how many more or fewer wait in each lane, None where it is not there any more."""
-    asked = {"rollout": review.rollout_id, "review": indexed(review.id)}
-    before = connection.execute(_LANE, asked).first()
-    if before is None:
-        return None
+def update(connection: Connection, review: Review, before: Review | None) -> Counter[Lane] | None:
+    """Write a review anew; returns how many more or fewer wait in each lane, None where it is not there any more.
+
+    ``before``: the review as it was, where that is known.
+    """
     values = to_row(review)
-    connection.execute(_UPDATE, {**asked, **{f"to_{name}": values[name] for name in _CHANGED}})
-    more = Counter({lane_of(review): int(values["done_at"] is None and values["held_at"] is None)})
-    more.subtract(_waiting([before]))
+    asked = {"rollout": review.rollout_id, "review": values["id"]}
+    fewer = _waiting(connection.execute(_LANE, asked)) if before is None else waiting([before])
+    if connection.execute(_UPDATE, {**asked, **{f"to_{name}": values[name] for name in _CHANGED}}).rowcount == 0:
+        return None
+    more = waiting([review])
+    more.subtract(fewer)
     return more
 
 
@@ -113,6 +120,7 @@ def to_review(row: Row[Any]) -> Review:
         order=row.place,
         shown=tuple(parts["shown"]),
         not_by=tuple(parts["not_by"]),
+        seen_by=tuple(parts.get("seen_by", ())),
         lease_by=row.lease_by,
         lease_until=None if row.lease_until == FREE_US else from_us(row.lease_until),
         leased_at=None if row.leased_at is None else from_us(row.leased_at),
@@ -128,11 +136,7 @@ def _waiting(rows: Iterable[Any]) -> Counter[Lane]:
 
 def to_row(review: Review) -> dict[str, Any]:
     """Turn a review into the values of a row."""
-    body: dict[str, Any] = {"shown": review.shown, "not_by": review.not_by}
     decision = review.held
-    if decision is not None:
-        at_us = to_us(decision.at)
-        body["held"] = {"label": decision.label, "by": decision.by, "at": at_us, "seconds": decision.seconds}
     kind, lane = lane_of(review)
     return {
         "id": indexed(review.id),
@@ -149,5 +153,17 @@ def to_row(review: Review) -> dict[str, Any]:
         "held_by": None if decision is None else indexed(decision.by),
         "held_at": None if decision is None else to_us(decision.at),
         "done_at": None if review.done_at is None else to_us(review.done_at),
-        "body": _encode(body),
+        "body": body_of(review),
     }
+
+
+def body_of(review: Review) -> str:
+    """Write what no query asks for."""
+    body: dict[str, Any] = {"shown": review.shown, "not_by": review.not_by}
+    if review.seen_by:
+        body["seen_by"] = review.seen_by
+    decision = review.held
+    if decision is not None:
+        at_us = to_us(decision.at)
+        body["held"] = {"label": decision.label, "by": decision.by, "at": at_us, "seconds": decision.seconds}
+    return _encode(body)

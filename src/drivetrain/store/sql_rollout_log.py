@@ -30,6 +30,10 @@ class SqlRolloutLog:
         self._shown, self._trusted_us = shown, trusted_us
         self._unwritten: list[LogLine] = []
         self._touched: set[str] = set()
+        """The cases whose inputs may be needed no longer, or again."""
+        self._new: set[str] = set()
+        self._seen: dict[str, Review] = {}
+        """The reviews that were read or written in this transaction, in which nobody else changes lane or decision."""
         self._lanes: Counter[lane.Lane] = Counter()
         """The number of reviews that wait in each lane more, or fewer, since the transaction began."""
 
@@ -77,7 +81,7 @@ class SqlRolloutLog:
             case_table.add(self._connection, self._row.id, case)
             at_us = max(to_us(case.at), self._trusted_us)
             case_input_table.add(self._connection, self._row.id, case, inputs, at_us)
-        self._touched.add(indexed(case.id))
+        self._new.add(indexed(case.id))
 
     def settle_case(self, case_id: str, label: str | None, how: str, at: datetime) -> None:
         """Write the decision that takes effect.
@@ -93,17 +97,22 @@ class SqlRolloutLog:
         """Write new reviews."""
         with told(self._shown):
             self._lanes.update(review_table.add(self._connection, reviews))
-        self._touched.update(indexed(review.case_id) for review in reviews)
+        self._see(reviews)
+        # A new case needs its inputs until it is settled, which touches it.
+        self._touched.update({indexed(review.case_id) for review in reviews} - self._new)
 
     def review(self, review_id: str) -> Review | None:
         """Return a review as it is now; nobody else can lease it before this transaction ends."""
         with told(self._shown):
-            return review_table.by_id(self._connection, self._row.id, review_id, lock=True)
+            found = review_table.by_id(self._connection, self._row.id, review_id, lock=True)
+        if found is not None:
+            self._see([found])
+        return found
 
     def reviews_of(self, case_id: str) -> Sequence[Review]:
         """Return the reviews of a case that are not done."""
         with told(self._shown):
-            return review_table.of_case(self._connection, self._row.id, case_id)
+            return self._see(review_table.of_case(self._connection, self._row.id, case_id))
 
     def update_review(self, review: Review) -> None:
         """Write a review anew.
@@ -112,11 +121,14 @@ class SqlRolloutLog:
             UsageError: it is not there any more.
         """
         with told(self._shown):
-            more = review_table.update(self._connection, review)
+            before = self._seen.get(review.id)
+            more = review_table.update(self._connection, review, before)
         if more is None:
             raise UsageError(f"there is no review {review.id[:40]!r} any more")
         self._lanes.update(more)
-        self._touched.add(indexed(review.case_id))
+        self._see([review])
+        if before is None or before.done_at != review.done_at:
+            self._touched.add(indexed(review.case_id))
 
     def drop_reviews(self, case_id: str) -> None:
         """Delete the reviews of a case that are not done."""
@@ -127,7 +139,7 @@ class SqlRolloutLog:
     def held(self, until: datetime | None = None, by: str | None = None) -> Sequence[Review]:
         """Return reviews with a held decision, oldest first."""
         with told(self._shown):
-            return review_table.held(self._connection, self._row.id, until, by)
+            return self._see(review_table.held(self._connection, self._row.id, until, by))
 
     def finish(self) -> None:
         """Write what is not written yet; the last thing before the transaction is committed."""
@@ -137,6 +149,10 @@ class SqlRolloutLog:
             case_input_table.follow(self._connection, self._row.id, self._touched)
             if self._row != self._before:
                 rollout_table.update(self._connection, self._row)
+
+    def _see(self, reviews: Sequence[Review]) -> Sequence[Review]:
+        self._seen.update((review.id, review) for review in reviews)
+        return reviews
 
     def _write_lines(self) -> None:
         rollout_line_table.add(self._connection, self._row.id, self._unwritten)

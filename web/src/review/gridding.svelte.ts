@@ -87,6 +87,7 @@ export class Gridding {
       await Promise.all([this.work.sending.settled(), released()]);
       const { reviews } = await calls.grid(this.work.wanted, this.work.passed, this.most, this.work.signal);
       this.take(reviews);
+      if (reviews[0]) this.work.follow(reviews[0].rollout);
       this.clock.start();
       this.error = null;
     } catch (error) {

@@ -196,6 +196,7 @@ export class Single {
     this.inSight = null;
     this.picture = 0;
     this.current = review;
+    this.work.follow(review.rollout);
     this.active = Date.now();
     this.hold();
     // A case without a picture is in sight at once.

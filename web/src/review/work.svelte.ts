@@ -25,6 +25,8 @@ export class Work {
   remark = $state.raw<string | null>(null);
   last = $state.raw<Last | null>(null);
   undoing = $state(false);
+  /** The rollout of the case at hand, whose queue is told of where several are live. */
+  private rollout: string | null = null;
   /** Reviews that this person has skipped here; the queue has them again, for others first. */
   readonly skipped = new SvelteSet<string>();
   readonly sending = new Sending({
@@ -50,7 +52,7 @@ export class Work {
   /** Works for this person until the function that is returned is called. */
   begin(person: string): () => void {
     if (person !== this.person) {
-      this.summary = this.last = this.remark = null;
+      this.summary = this.last = this.remark = this.rollout = null;
       this.skipped.clear();
     }
     this.person = person;
@@ -65,6 +67,13 @@ export class Work {
       document.removeEventListener("visibilitychange", seen);
       this.sending.end();
     };
+  }
+
+  /** A case of this rollout is on the screen. */
+  follow(rollout: string): void {
+    if (rollout === this.rollout) return;
+    this.rollout = rollout;
+    if (this.summary?.rollout !== rollout) void this.look();
   }
 
   /** The server answers again. */
@@ -82,7 +91,7 @@ export class Work {
     const { signal } = this.stop;
     if (signal.aborted) return;
     try {
-      this.summary = await calls.summary(this.wanted.rollout, signal);
+      this.summary = await calls.summary(this.wanted.rollout ?? this.rollout, signal);
       this.summaryError = null;
     } catch (error) {
       if (signal.aborted) return;

@@ -29,7 +29,8 @@ const GATES: Record<string, { title: string; unit: Unit; /** Whether more is bet
   latency: { title: "Time of the slowest answers", unit: "ms" },
   cases: { title: "Enough cases", unit: "count", up: true },
   days: { title: "Enough time", unit: "days", up: true },
-  "sample-ratio": { title: "Assignment as drawn", unit: "plain" },
+  audits: { title: "Enough new audits", unit: "count", up: true },
+  "sample-ratio": { title: "Drawn as it was to be", unit: "share" },
   alarms: { title: "No standing alarm", unit: "count" },
   unresolved: { title: "Unresolved cases", unit: "share" },
   "automation-bias": { title: "People look for themselves", unit: "points" },
@@ -64,6 +65,7 @@ export function gateValue(gate: string, value: number | null): string {
 export function gateAsks(gate: string, threshold: number): string {
   const up = GATES[gate]?.up ?? false;
   if (gate === "alarms" && threshold === 0) return "none";
+  if (gate === "sample-ratio") return gateValue(gate, threshold);
   return `${up ? "at least" : "at most"} ${gateValue(gate, threshold).replace(/^\+/, "")}`;
 }
 
@@ -75,7 +77,7 @@ export function gateReads(gate: string): string {
 
 /** What it rests on; empty where the number itself is a count. */
 export function gateRests(gate: string, n: number): string {
-  if (["cases", "days", "alarms"].includes(gate)) return "";
+  if (["cases", "days", "alarms", "audits"].includes(gate)) return "";
   return ["risk", "non-inferior", "seeded", "automation-bias"].includes(gate) ? count(n, "labelled case") : count(n, "case");
 }
 

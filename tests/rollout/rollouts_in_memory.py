@@ -233,7 +233,13 @@ class MemoryStore:
             found = min(own or filter(free, able), key=_place, default=None)
             if found is None:
                 return None
-            leased = replace(found, lease_by=by, lease_until=until, leased_at=found.leased_at if own else now)
+            leased = replace(
+                found,
+                lease_by=by,
+                lease_until=until,
+                leased_at=found.leased_at if own else now,
+                seen_by=tuple(dict.fromkeys((*found.seen_by, by))),
+            )
             kept.reviews[found.id] = leased
             return leased
 
