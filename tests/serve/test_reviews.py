@@ -164,7 +164,7 @@ def test_what_is_not_ones_own_cannot_be_answered(here: Desk) -> None:
     assert here.client.post("/v1/reviews/x", headers=here.ada, json={"label": "rot"}).status_code == 404
     assert here.client.post("/v1/reviews/x/skip", headers=here.ada).status_code == 404
     answer(here.client, here.ada, review, "rot", seconds=3.5)
-    assert here.client.post(path, headers=here.ada, json={"label": "rot"}).status_code == 409
+    assert here.client.post(path, headers=here.ada, json={"label": "blau"}).status_code == 409
 
 
 def test_who_decided_does_not_adjudicate_and_the_two_answers_have_no_names(
