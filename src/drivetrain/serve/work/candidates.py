@@ -46,7 +46,7 @@ class Candidates:
         self._carried, self._any_live, self._serves = carried, any_live, serves
         self._shadows: dict[str, Shadow] = {}
         self._done: set[str] = set()
-        """Those whose champions have ended and are read to the last line."""
+        """Candidates whose champions have ended and are read to the last line."""
         self._woken, self._closing = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._run, name="candidates", daemon=True)
 
