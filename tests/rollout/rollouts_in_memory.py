@@ -200,6 +200,11 @@ class MemoryStore:
         with self._lock:
             return self._kept(rollout_id).cases.get(case_id)
 
+    def case_of_key(self, rollout_id: str, key: str) -> Case | None:
+        with self._lock:
+            kept = self._kept(rollout_id)
+            return kept.cases[kept.keys[key]] if key in kept.keys else None
+
     def settled(self, rollout_id: str, case_ids: Collection[str]) -> dict[str, tuple[str | None, str, datetime]]:
         with self._lock:
             settled = self._kept(rollout_id).settled

@@ -96,6 +96,10 @@ class RolloutStore(Protocol):
 
     def case(self, rollout_id: str, case_id: str) -> Case | None: ...
 
+    def case_of_key(self, rollout_id: str, key: str) -> Case | None:
+        """The case that has this key already, read without holding up writers."""
+        ...
+
     def settled(self, rollout_id: str, case_ids: Collection[str]) -> dict[str, tuple[str | None, str, datetime]]:
         """The decisions that took effect, by case: label, how, when; cases without one are missing."""
         ...

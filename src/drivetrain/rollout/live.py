@@ -123,8 +123,7 @@ class Live:
         if case_id is not None:
             case = self._store.case(self.id, case_id)
         elif key is not None:
-            with self._store.rollout_log(self.id) as log:
-                case = log.case_of_key(key)
+            case = self._store.case_of_key(self.id, key)
         return None if case is None else self._receipt(case, fresh=False)
 
     def _receipt(self, case: Case, *, fresh: bool) -> Receipt:
