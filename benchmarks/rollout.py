@@ -292,9 +292,9 @@ def main() -> None:
     os.nice(5)
     worlds: int = chosen.worlds
     parts: dict[str, Callable[[Any, int], Any]] = {
-        "rolled_back": rollbacks,
-        "good_enough": good_enough,
         "at_the_margin": at_the_margin,
+        "good_enough": good_enough,
+        "rolled_back": rollbacks,
         "baselines": baselines,
         "risk": risks,
         "forecast": forecasts,

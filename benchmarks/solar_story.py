@@ -48,7 +48,7 @@ CELLS_PER_RUN = 60
 INSPECTORS, ADJUDICATORS = ("ines", "ivo"), ("ada", "alan")
 INSPECTOR_ERROR, ADJUDICATOR_ERROR = 0.03, 0.05
 PAST, BATCH, SEEDED, BY_KEY = 1500, 40, 12, 3
-MOST = {"parallel": 3000, "supervised": 3000, "expanding": 4000}
+MOST = {"parallel": 3000, "supervised": 4000, "expanding": 5000}
 MOST_POLY = 400
 WAIT_S = 120.0
 
@@ -216,7 +216,7 @@ class Pages:
                 if done == 0 and name:
                     self.shot(page, name)
                 page.keyboard.press(self._key(page, kind, field_.opinion(who, key)))
-                page.get_by_text(f"{done + 1} done today").or_(nothing).first.wait_for()
+                page.get_by_text(key, exact=True).wait_for(state="detached")
                 done += 1
         return done
 
@@ -224,7 +224,8 @@ class Pages:
         if kind == "decide":
             return str(LABELS.index(label) + 1)
         button = page.locator("[data-answer]").filter(has_text=label).first
-        return str(button.get_attribute("aria-keyshortcuts")).split()[0].lower()
+        key = str(button.get_attribute("aria-keyshortcuts")).split()[0]
+        return key.lower() if len(key) == 1 else key
 
     def advance(self, name: str | None = None) -> None:
         """Advance on the page Rollout, by its button, as eve."""

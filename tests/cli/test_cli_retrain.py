@@ -235,3 +235,33 @@ def test_every_field_is_documented(made: tuple[Any, Path]) -> None:
         for name in part:
             assert f"`{name}`" in section, name
     assert json.dumps(document)
+
+
+def test_a_candidate_is_played_through_beside_its_champion(
+    drivetrain: CommandLine, kept: Path, field: Field, tmp_path: Path
+) -> None:
+    """On the cases that came after what it was trained on, where the log is one that a rollout can have written."""
+    store = open_store(tmp_path / "played.db")
+    try:
+        write_rollout(store, load(kept), "colours", ROLLOUT)
+        for n in range(CASES):
+            write_case(store, ROLLOUT, n, NAMES[n % 3], Draw(Route.BLIND, reserve=n % RESERVED == 0))
+            write_events(store, ROLLOUT, [decided(n, NAMES[n % 3], minutes=0.5)])
+    finally:
+        store.close()
+    played = Field(tmp_path / "played.db", field.old, field.backbone)
+    done = retrain(drivetrain, kept, played, tmp_path / "candidate.bundle", "--recent", "0.25", "--json")
+    assert done.code == 0, done.err
+    found = done.document["backtest"]
+    assert [trial["name"] for trial in found["trials"]] == ["champion", "candidate"]
+    _, candidate = found["trials"]
+    assert candidate["bundle_id"] == done.document["candidate"]["bundle_id"]
+    # Never on what it was trained on, nor before that; those of the reserve that came earlier are left out too.
+    assert candidate["cases"] == pytest.approx(CASES / 4, abs=CASES / RESERVED / 4 + 1)
+    assert candidate["left_out"]["before"] + candidate["left_out"]["copies"] == CASES - candidate["cases"]
+    assert candidate["runs"][0]["stage"] == "parallel"
+    (pair,) = found["pairs"]
+    assert ({pair["one"], pair["other"]}, pair["cases"]) == ({"champion", "candidate"}, candidate["cases"])
+    said = retrain(drivetrain, kept, played, tmp_path / "again.bundle", "--recent", "0.25")
+    assert said.code == 0, said.err
+    assert re.search(rf"less \w+ on {candidate['cases']} cases: errors .* points, reviews .* points", said.out)

@@ -11,6 +11,8 @@ import pytest
 from command_line import CommandLine
 from rollout_field import POLICY, live, work
 
+from drivetrain.core.canonical_json import canonical_json
+from drivetrain.core.rollout_records import GENESIS, line_hash
 from drivetrain.rollout.policy_file import read_policy
 from drivetrain.rollout.policy_schema import policy_schema
 
@@ -103,6 +105,27 @@ def test_open_says_what_comes_next_and_keeps_its_salt(
     assert bytes(salt).hex() not in shown
 
 
+def test_a_bundle_that_is_tried_again_is_told_what_that_costs(
+    drivetrain: CommandLine, store: str, kept: Path, tmp_path: Path
+) -> None:
+    file = tmp_path / "again.toml"
+    file.write_text(POLICY.replace("line-3", "line-4"))
+    assert drivetrain("rollout", "end", "line-3", "--store", store, "--by", "a", "--reason", "b").code == 0
+    done = drivetrain("rollout", "open", file, "--bundle", kept, "--by", "anna", "--store", store, "--json")
+    assert done.document["name"] == "line-4"
+    assert "this is rollout 2 of bundle f4f315e1b8b3121f in this store" in done.err
+    assert "lower alpha to allow for it" in done.err
+
+
+def test_cases_are_sent_with_the_slices_of_the_policy(
+    drivetrain: CommandLine, policy: Path, kept: Path, tmp_path: Path
+) -> None:
+    text = policy.read_text(encoding="utf-8")
+    policy.write_text(text.replace("[cases]\n", '[cases]\nslices = ["site", "the camera"]\n'), "utf-8")
+    done = drivetrain("rollout", "open", policy, "--bundle", kept, "--by", "anna", "--store", tmp_path / "a.sqlite")
+    assert "--rollout line-3 --slice site --slice 'the camera'\n" in done.out
+
+
 def test_open_refuses_a_policy_that_does_not_fit(drivetrain: CommandLine, kept: Path, tmp_path: Path) -> None:
     file = tmp_path / "rollout.toml"
     file.write_text('name = "a"\nmodel = "b"\n[supervised.scope]\nlabels = ["gelb"]\n')
@@ -130,7 +153,7 @@ def test_the_gates_say_no_and_then_yes(drivetrain: CommandLine, store: str) -> N
     assert "Next     supervised; the gates let it, and a person has to" in status.out
     document = drivetrain("rollout", "status", "--store", store, "--json").document
     # Days go on between two looks.
-    passing = {"at", "readings"}
+    passing = {"at", "readings", "curves"}
     assert {name: value for name, value in document.items() if name not in passing} == {
         name: value for name, value in live(store).status().to_json().items() if name not in passing
     }
@@ -217,3 +240,27 @@ def test_a_log_is_exported_and_verified(drivetrain: CommandLine, store: str, tmp
     assert "line 1 was changed" in broken.out
     log.write_text("nonsense")
     assert drivetrain("rollout", "verify", log).code in (1, 2)
+
+
+def test_a_log_whose_hashes_were_all_made_anew_is_found_out(drivetrain: CommandLine, store: str) -> None:
+    work(store, 10)
+    assert drivetrain("rollout", "verify", "--store", store).code == 0
+    with sqlite3.connect(store) as connection:
+        rows = connection.execute("SELECT number, body FROM rollout_lines ORDER BY number").fetchall()
+        before, changed = GENESIS, 0
+        for number, body in rows:
+            event = json.loads(body)
+            if event["event"] == "arrived" and not changed:
+                event["draw"]["audit"], changed = not event["draw"]["audit"], number
+            body = canonical_json(event)
+            hashed = line_hash(before, number, body)
+            connection.execute(
+                "UPDATE rollout_lines SET body = ?, before = ?, hash = ? WHERE number = ?",
+                (body, before, hashed, number),
+            )
+            before = hashed
+        connection.execute("UPDATE rollouts SET head_hash = ?", (before,))
+    found = drivetrain("rollout", "verify", "--store", store)
+    assert found.code == 1
+    assert f"line {changed}: case" in found.out
+    assert "was drawn otherwise than its salt and stage say" in found.out

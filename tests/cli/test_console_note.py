@@ -6,7 +6,7 @@ import io
 
 from rich.console import Console
 
-from drivetrain.cli.console import ConsoleProgress
+from drivetrain.cli.console import ConsoleProgress, _rate
 
 
 def shown(terminal: bool) -> str:
@@ -30,3 +30,7 @@ def test_a_log_has_one_line_in_images() -> None:
     [line] = shown(terminal=False).splitlines()
     assert line.startswith("epoch 1/2: 40 images in ")
     assert "loss" not in line
+
+
+def test_what_takes_longer_than_a_second_says_how_long_one_takes() -> None:
+    assert [_rate(speed) for speed in (592.4, 1.0, 0.16, 0.0)] == ["592/s", "1/s", "6.2 s each", "0/s"]

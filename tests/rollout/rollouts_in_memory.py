@@ -202,8 +202,7 @@ class MemoryStore:
 
     def case_of_key(self, rollout_id: str, key: str) -> Case | None:
         with self._lock:
-            kept = self._kept(rollout_id)
-            return kept.cases[kept.keys[key]] if key in kept.keys else None
+            return next((case for case in self._kept(rollout_id).cases.values() if case.key == key), None)
 
     def settled(self, rollout_id: str, case_ids: Collection[str]) -> dict[str, tuple[str | None, str, datetime]]:
         with self._lock:
@@ -234,7 +233,13 @@ class MemoryStore:
             found = min(own or filter(free, able), key=_place, default=None)
             if found is None:
                 return None
-            leased = replace(found, lease_by=by, lease_until=until, leased_at=found.leased_at if own else now)
+            leased = replace(
+                found,
+                lease_by=by,
+                lease_until=until,
+                leased_at=found.leased_at if own else now,
+                seen_by=tuple(dict.fromkeys((*found.seen_by, by))),
+            )
             kept.reviews[found.id] = leased
             return leased
 
@@ -257,11 +262,11 @@ class MemoryStore:
         with self._lock:
             return self._kept(rollout_id).snapshot
 
-    def queue_counts(self, rollout_id: str, now: datetime) -> dict[str, dict[str, int]]:
+    def queue_counts(self, rollout_id: str, now: datetime, by: str | None = None) -> dict[str, dict[str, int]]:
         with self._lock:
             found: dict[str, dict[str, int]] = {}
             for one in self._kept(rollout_id).reviews.values():
-                if one.done_at is not None:
+                if one.done_at is not None or by in one.not_by:
                     continue
                 counts = found.setdefault(one.kind, dict.fromkeys(("open", "leased", "held", "overdue"), 0))
                 if one.held is not None:

@@ -71,6 +71,19 @@ def test_the_least_file_has_every_default() -> None:
         (NAMED + '[supervised.scope.slices]\n"" = ["north"]', "supervised.scope.slices has a name that is empty"),
         ('name = 2026-01-01\nmodel = "cells"', "name is 2026-01-01; write a text in quotes, not empty"),
         ('name = ""\nmodel = "cells"', 'name is ""; write a text in quotes, not empty'),
+        (NAMED + "[supervised.scope]\nhours = [5, 5]", "hours from 5 to 5 are none; write [0, 24]"),
+        (NAMED + "[rollback]\npause_level = 5000.0", "pause_level 5000 is above level 1000"),
+        (
+            NAMED + "[rollback]\nquiet_days = 1e300",
+            "rollback.quiet_days is 1e+300; write a number above 0 and at most 36500",
+        ),
+        (
+            NAMED + "[cases]\nunresolved_after_days = 1e6",
+            "cases.unresolved_after_days is 1000000.0; write a number above 0 and",
+        ),
+        ('name = "a\\nb"\nmodel = "cells"', "cannot be said in a line"),
+        ('name = " "\nmodel = "cells"', "name ' ' cannot be said in a line"),
+        (f'name = "{"x" * 201}"\nmodel = "cells"', "use at most 200 letters"),
         (NAMED + "[parallel]\nmargin = 3\naudit = 0", "(1 more to mend in this file)"),
         (NAMED + "alpha = " + "9" * 6000, "is no policy: it holds a number or a list that is too long to be read"),
     ],
@@ -111,7 +124,7 @@ NAMES = st.text(min_size=1, max_size=8)
 SHARES = st.floats(0.001, 0.999)
 POLICIES = st.builds(
     Policy,
-    name=NAMES,
+    name=NAMES.filter(lambda name: name.isprintable() and name == name.strip()),
     model=NAMES,
     alpha=SHARES,
     spend=st.builds(Spend, parallel=st.floats(0, 0.3), supervised=st.floats(0, 0.3), expanding=st.floats(0, 0.3)),
@@ -123,11 +136,16 @@ POLICIES = st.builds(
             Scope,
             slices=st.dictionaries(NAMES, st.lists(NAMES, min_size=1, max_size=2).map(tuple), max_size=2),
             labels=st.lists(NAMES, max_size=2).map(tuple),
-            hours=st.none() | st.tuples(st.integers(0, 23), st.integers(1, 24)),
+            hours=st.none() | st.tuples(st.integers(0, 23), st.integers(1, 24)).filter(lambda two: two[0] != two[1]),
         ),
     ),
     expanding=st.builds(Expanding, steps=st.sets(SHARES, min_size=1, max_size=4).map(sorted).map(tuple)),
-    rollback=st.builds(Rollback, level=st.floats(2, 1e17), score=st.sampled_from(["ignore", "pause", "rollback"])),
+    rollback=st.builds(
+        Rollback,
+        level=st.floats(2, 1e17),
+        pause_level=st.floats(1.5, 2),
+        score=st.sampled_from(["ignore", "pause", "rollback"]),
+    ),
 )
 
 

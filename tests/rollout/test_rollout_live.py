@@ -18,8 +18,10 @@ from rollouts_in_memory import MemoryStore
 from drivetrain.core.errors import LogError, StoreError, UsageError
 from drivetrain.core.rollout_port import RolloutStore
 from drivetrain.rollout.draw import Route
-from drivetrain.rollout.events import Arrived, Decided, ReviewKind, Turn, Turned
+from drivetrain.rollout.event_json import to_body
+from drivetrain.rollout.events import Arrived, Decided, ReviewKind, Ticked, Turn, Turned
 from drivetrain.rollout.live import Live
+from drivetrain.rollout.machine import Machine
 from drivetrain.rollout.policy import Cases
 from drivetrain.rollout.recomputation import Recomputation
 from drivetrain.rollout.stage import Stage
@@ -257,9 +259,43 @@ def test_a_snapshot_that_cannot_be_read_costs_time_only(store: RolloutStore, clo
     rollout = live(store, clock)
     for number in range(1, 30):
         rollout.arrive(a_case(number, clock.now), an_answer())
-    for text in ("{", "[]", '{"machine":"{}"}'):
+    for text in ("{", "[]", '{"machine":"{}"}', '{"machine":"[]","curves":[]}', "null"):
         store.keep_snapshot(ROLLOUT, 20, text)
         check(store, live(store, clock, "d"))
+
+
+def test_a_snapshot_that_was_changed_or_is_of_another_log_is_not_gone_on_from(
+    store: RolloutStore, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("drivetrain.rollout.replica.KEEP_AFTER", 20)
+    begun(store)
+    rollout = live(store, clock)
+    for number in range(1, 41):
+        rollout.arrive(a_case(number, clock.now), an_answer())
+    rollout.tick(clock.now)
+    number, text = store.snapshot(ROLLOUT) or (0, "")
+    assert number > 20
+    taken: list[int] = []
+    take = Machine.take
+    monkeypatch.setattr(Machine, "take", lambda machine, event: (taken.append(1), take(machine, event))[1])
+
+    def folded() -> int:
+        """Lines that a restart reads; where it stands is the same in any case."""
+        taken.clear()
+        again = live(store, clock, "d")
+        count = len(taken)
+        check(store, again)
+        return count
+
+    with store.rollout_log(ROLLOUT) as log:
+        head = log.append(clock.now, to_body(Ticked(clock.now))).number
+    assert folded() == head - number
+    changed = json.loads(text)
+    changed["machine"] = changed["machine"].replace('"number":', '"number":9')
+    assert changed["machine"] != json.loads(text)["machine"]
+    for place, kept in ((number, json.dumps(changed)), (head, text), (head + 1_000, text)):
+        store.keep_snapshot(ROLLOUT, place, kept)
+        assert folded() == head
 
 
 # Cases
@@ -386,6 +422,20 @@ def test_a_decision_taken_back_was_never_logged_and_comes_back_to_the_same_perso
     rollout.decide(shown.review_id, "ada", "good")
     rollout.tick(clock.move(minutes=2))
     assert [event.label for event in events_of(store) if isinstance(event, Decided)] == ["good"]
+
+
+def test_seconds_are_those_since_the_review_was_given_where_nobody_says(store: RolloutStore, clock: Clock) -> None:
+    begun(store)
+    rollout = live(store, clock)
+    for number, said in ((1, None), (2, 3.5)):
+        rollout.arrive(a_case(number), an_answer())
+        shown = rollout.next_review("ada")
+        assert shown is not None
+        clock.move(seconds=7)
+        rollout.decide(shown.review_id, "ada", "good", said)
+    clock.move(minutes=2)
+    rollout.tick(clock.now)
+    assert [one.seconds for one in events_of(store) if isinstance(one, Decided)] == [7.0, 3.5]
 
 
 def test_an_answer_may_be_changed_while_it_is_held(store: RolloutStore, clock: Clock) -> None:
@@ -531,6 +581,52 @@ def test_somebody_who_has_seen_a_proposal_does_not_decide_the_case_blind(store: 
     with store.rollout_log(ROLLOUT) as log:
         waiting = log.reviews_of(case_id)
     assert [(review.kind, review.not_by, review.shown) for review in waiting] == [("decide", ("ada",), ())]
+    check(store, rollout)
+
+
+def test_who_put_a_proposal_back_or_let_its_lease_end_does_not_decide_the_case_blind(
+    store: RolloutStore, clock: Clock
+) -> None:
+    begun(store)
+    rollout = live(store, clock)
+    supervised(rollout, clock)
+    case_id = proposed(rollout, clock, 500)
+
+    def see(by: str) -> str:
+        skip: list[str] = []
+        while (shown := rollout.next_review(by, [ReviewKind.CONFIRM], skip)) is not None and shown.case.id != case_id:
+            skip.append(shown.review_id)
+            rollout.release(shown.review_id, by)
+        assert shown is not None
+        return shown.review_id
+
+    rollout.release(see("ada"), "ada")
+    see("ben")
+    clock.move(minutes=16)
+    rollout.decide(see("cyd"), "cyd", None)  # cannot tell, so that somebody decides blind
+    clock.move(minutes=2)
+    rollout.tick(clock.now)
+    with store.rollout_log(ROLLOUT) as log:
+        (waiting,) = log.reviews_of(case_id)
+    assert (waiting.kind, set(waiting.not_by)) == ("decide", {"ada", "ben", "cyd"})
+    for by in ("ada", "ben", "cyd"):
+        given, skip = rollout.next_review(by), list[str]()
+        while given is not None:
+            assert given.case.id != case_id
+            skip.append(given.review_id)
+            given = rollout.next_review(by, skip=skip)
+    other = proposed(rollout, clock, 2_000)
+    case_id = other
+    rollout.release(see("ada"), "ada")
+    rollout.pause("ben", "a look")
+    with store.rollout_log(ROLLOUT) as log:
+        (waiting,) = log.reviews_of(other)
+    assert (waiting.kind, waiting.not_by) == ("decide", ("ada",))
+    assert rollout.next_review("di", [ReviewKind.DECIDE]) is not None
+    rollout.decided(other, "di", None, "blind")
+    with store.rollout_log(ROLLOUT) as log:
+        (waiting,) = log.reviews_of(other)
+    assert (waiting.kind, waiting.round, set(waiting.not_by)) == ("decide", 1, {"ada", "di"})
     check(store, rollout)
 
 

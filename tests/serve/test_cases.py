@@ -107,6 +107,8 @@ def test_json_and_a_form_say_the_same(place: Place) -> None:
         (form(jpeg(1), case='{"key": "ä"}'), 422, "case.key"),
         (form(jpeg(1), case='{"key": "a", "known": "lila"}'), 422, "knows no 'lila'"),
         (form(jpeg(1), case='{"key": "a", "due": "tomorrow"}'), 422, "case.due"),
+        (form(jpeg(1), case='{"key": "a", "due": "0001-01-01T00:00:00+14:00"}'), 422, "case.due"),
+        (form(jpeg(1), case='{"key": "a", "at": "9999-12-31T23:00:00-14:00"}'), 422, "outside of the years 1 to 9999"),
         (form(jpeg(1), case="{"), 400, "not valid JSON"),
         (form(jpeg(1), metadata="{}"), 422, "has a field 'metadata'"),
         ({"files": [("case", (None, '{"key": "a"}'))]}, 422, "no file in the field 'images'"),

@@ -164,7 +164,7 @@ def test_what_is_not_ones_own_cannot_be_answered(here: Desk) -> None:
     assert here.client.post("/v1/reviews/x", headers=here.ada, json={"label": "rot"}).status_code == 404
     assert here.client.post("/v1/reviews/x/skip", headers=here.ada).status_code == 404
     answer(here.client, here.ada, review, "rot", seconds=3.5)
-    assert here.client.post(path, headers=here.ada, json={"label": "rot"}).status_code == 409
+    assert here.client.post(path, headers=here.ada, json={"label": "blau"}).status_code == 409
 
 
 def test_who_decided_does_not_adjudicate_and_the_two_answers_have_no_names(
@@ -216,6 +216,25 @@ def test_the_summary_counts_the_queue(make_client: MakeClient, tmp_path: Path) -
     assert summary["by_kind"]["decide"] == {"open": 2, "leased": 1, "held": 1, "overdue": 2}
     assert summary["by_kind"]["confirm"] == summary["by_kind"]["adjudicate"]
     assert (summary["overdue"], summary["done_today"]) == (2, 1)
+
+
+def test_the_summary_does_not_tell_who_decided_whether_the_model_differs(
+    make_client: MakeClient, tmp_path: Path
+) -> None:
+    here = desk(make_client, tmp_path / "store.db")
+    waiting = []
+    for number, label in enumerate(("blau", "grün", "rot") * 3):
+        send(here.client, f"m-{number}", here.who, jpeg(1))
+        review = following(here.client, here.ada, kind="decide")
+        assert review is not None
+        answer(here.client, here.ada, review, label)
+        mine, others = (
+            here.client.get("/v1/reviews/summary", headers=who).json()["by_kind"]["adjudicate"]["open"]
+            for who in (here.ada, here.bo)
+        )
+        assert mine == 0
+        waiting.append(others)
+    assert waiting[-1] >= 2, "two of three labels are not the model's, and a few cases wait for a second person"
 
 
 def test_only_a_review_key_reviews_and_the_others_are_told_how(make_client: MakeClient, tmp_path: Path) -> None:

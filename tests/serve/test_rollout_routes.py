@@ -164,6 +164,7 @@ def test_the_log_is_a_chain_in_pages_and_as_a_file(here: Here) -> None:
         page = here.get(f"/v1/rollouts/{NAME}/log?after={after}&limit=3")
         whole += page["lines"]
         after = page["next"]
+    assert here.get(f"/v1/rollouts/{NAME}/log?after={10**20}") == {"lines": [], "next": None}
     text = here.client.get(f"/v1/rollouts/{NAME}/log.jsonl", headers=here.boss).text
     assert [json.loads(line) for line in text.splitlines()] == whole
     before = "0" * 64

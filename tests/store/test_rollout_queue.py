@@ -56,6 +56,7 @@ class Twins:
         )
         self.rng.choice(steps)()
         self.compare(lambda store: store.queue_counts(ROLLOUT, at(self.minutes)))
+        self.compare(lambda store: store.queue_counts(ROLLOUT, at(self.minutes), "ada"))
         self.compare(lambda store: store.done_since(ROLLOUT, "ada", at(self.minutes - 30)))
 
     def compare(self, question: Any) -> Any:
@@ -178,6 +179,7 @@ def test_every_operation_goes_straight_to_its_place_in_an_index(plans: tuple[Sql
             log.settle_case(made_case(number).id, "crack", "blind", at(0))
             log.drop_reviews("none")
     store.queue_counts(ROLLOUT, at(100))
+    store.queue_counts(ROLLOUT, at(100), "ada")
     store.done_since(ROLLOUT, "ada", at(0))
     store.settled(ROLLOUT, [made_case(100).id])
     store.lines_of(ROLLOUT, "none")

@@ -297,11 +297,11 @@ def test_only_the_kinds_asked_for_are_given(opened: RolloutStore) -> None:
 def test_a_lease_keeps_others_away_until_it_is_over(opened: RolloutStore) -> None:
     ask(opened, made_review())
     given = lease(opened, "ada", 10)
-    assert given == replace(made_review(), lease_by="ada", lease_until=at(25), leased_at=at(10))
+    assert given == replace(made_review(), seen_by=("ada",), lease_by="ada", lease_until=at(25), leased_at=at(10))
     assert lease(opened, "ben", 10) is None
     assert lease(opened, "ben", 24.9) is None
     again = lease(opened, "ben", 25)
-    assert again == replace(made_review(), lease_by="ben", lease_until=at(40), leased_at=at(25))
+    assert again == replace(made_review(), seen_by=("ada", "ben"), lease_by="ben", lease_until=at(40), leased_at=at(25))
     assert lease(opened, "ada", 26) is None
 
 
@@ -310,7 +310,7 @@ def test_the_review_that_a_person_has_already_comes_first(opened: RolloutStore) 
     assert lease(opened, "ada", 0) is not None
     ask(opened, made_review(1))
     again = lease(opened, "ada", 3)
-    assert again == replace(made_review(5), lease_by="ada", lease_until=at(18), leased_at=at(0))
+    assert again == replace(made_review(5), seen_by=("ada",), lease_by="ada", lease_until=at(18), leased_at=at(0))
     # It can be put aside for another, and comes back when that is skipped too.
     other = lease(opened, "ada", 4, skip=[made_review(5).id])
     assert other is not None
@@ -318,7 +318,7 @@ def test_the_review_that_a_person_has_already_comes_first(opened: RolloutStore) 
     assert lease(opened, "ada", 4, skip=[made_review(5).id, made_review(1).id]) is None
     # A lease that is over is like anybody's: the earliest comes first.
     later = lease(opened, "ada", 60)
-    assert later == replace(made_review(1), lease_by="ada", lease_until=at(75), leased_at=at(60))
+    assert later == replace(made_review(1), seen_by=("ada",), lease_by="ada", lease_until=at(75), leased_at=at(60))
 
 
 def test_a_review_is_never_given_to_those_who_must_not_do_it(opened: RolloutStore) -> None:

@@ -61,6 +61,17 @@ def test_a_newer_store_is_left_alone(place: str) -> None:
             use(place)
 
 
+@pytest.mark.parametrize("table", ["review_lanes", "rollout_snapshots", "notices"])
+def test_a_store_that_lacks_a_table_is_refused_in_a_line(place: str, table: str) -> None:
+    store = open_store(place)
+    with store._writing() as connection:
+        connection.execute(text(f"DROP TABLE {table}"))
+    store.close()
+    with pytest.raises(StoreError, match=f"lacks the table {table}: .*; give a new store: --store OTHER") as caught:
+        open_store(place)
+    assert "\n" not in str(caught.value)
+
+
 def test_an_empty_database_is_migrated_from_nothing(place: str) -> None:
     if not place.startswith("postgresql"):
         Path(place).parent.mkdir()

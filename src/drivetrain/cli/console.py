@@ -77,6 +77,13 @@ def one_line(text: str) -> str:
     return visible(" ".join(text.split()))
 
 
+def _rate(per_second: float) -> str:
+    """Tell how quickly things are done: how many a second, or how long one takes where that is longer."""
+    if per_second >= 1 or not per_second:
+        return f"{per_second:.0f}/s"
+    return f"{1 / per_second:.1f} s each"
+
+
 class ConsoleProgress:
     """Progress bars on a terminal; on a pipe or in a log, one line when a stage ends."""
 
@@ -104,7 +111,7 @@ class ConsoleProgress:
 
         yield advance
         seconds = time.perf_counter() - start_s
-        self.say(f"{name}: {count} {counted} in {seconds:.1f} s ({count / max(seconds, 1e-9):.0f}/s)")
+        self.say(f"{name}: {count} {counted} in {seconds:.1f} s ({_rate(count / max(seconds, 1e-9))})")
 
     @contextmanager
     def _bar(self, name: str, total: int) -> Iterator[Advance]:
@@ -114,7 +121,7 @@ class ConsoleProgress:
             TextColumn("{task.description:<16}", markup=False),
             BarColumn(bar_width=24),
             MofNCompleteColumn(),
-            TextColumn("{task.fields[rate]:>8}"),
+            TextColumn("{task.fields[rate]:>10}"),
             TimeRemainingColumn(elapsed_when_finished=True),
             TextColumn("{task.fields[note]}", markup=False),
         )
@@ -125,7 +132,7 @@ class ConsoleProgress:
             def advance(count: int, note: str = "") -> None:
                 progress.advance(task, count)
                 speed = progress.tasks[task].finished_speed or progress.tasks[task].speed
-                progress.update(task, rate=f"{speed:.0f}/s" if speed else "", note=one_line(note))
+                progress.update(task, rate=_rate(speed) if speed else "", note=one_line(note))
 
             yield advance
 

@@ -30,9 +30,10 @@ def promote(
     store: StoreOption = None,
     json: JsonFlag = False,
 ) -> None:
-    """Give a candidate the place of its champion; exit code 1, with every reason, where a gate says no.
+    """Give a candidate the place of its champion, if the gates let it.
 
-    The champion's rollout ends, and cases sent to its name go to the candidate's, which goes on supervised.
+    The champion's rollout ends, and cases sent to its name go to the candidate's, which goes on supervised. Exit code 1,
+    with every reason, where a gate says no.
     """
     from datetime import UTC, datetime
 

@@ -128,12 +128,26 @@ def open_(
             salt=secrets.token_bytes(32),
             rollout_id=new_id(),
         )
-    steps = _steps_to_live(row, bundle, store, by)
+        attempts = sum(one.bundle_id == row.bundle_id for one in opened.rollouts())
+    _tell_attempts(attempts, row.bundle_id, read.alpha)
+    steps = _steps_to_live(row, read.cases.slices, bundle, store, by)
     if json:
         print_json({**row_json(row), "next": [command for _, command in steps]})
         return
     print_line(f"opened {row.name}: {row.model} ({row.bundle_id}) runs in {row.stage}; people decide every case")
     _print_steps(steps)
+
+
+def _tell_attempts(attempts: int, bundle_id: str, alpha: float) -> None:
+    """Say what it costs that a bundle is tried again: every rollout has an alpha of its own."""
+    from .console import remark
+
+    if attempts > 1:
+        remark(
+            f"this is rollout {attempts} of bundle {bundle_id} in this store; each may advance a model that must not be with"
+            f" probability {alpha:g}, so that one of {attempts} does with up to {min(1.0, attempts * alpha):.3g};"
+            " lower alpha to allow for it"
+        )
 
 
 @app.command("list")
@@ -184,17 +198,21 @@ def _seen_in(store: SqlStore, bundle_id: str) -> tuple[str | None, tuple[str, ..
     return (records[0].model if records else None), tuple(said)
 
 
-def _steps_to_live(row: RolloutRow, bundle: Path, store: str | None, by: str) -> list[tuple[str, str]]:
+def _steps_to_live(
+    row: RolloutRow, slices: Sequence[str], bundle: Path, store: str | None, by: str
+) -> list[tuple[str, str]]:
     import shlex
 
     where = "" if store is None else f" --store {shlex.quote(store)}"
     name = shlex.quote(row.name)
+    # Cases sent without their slices are of none, and a key that is taken cannot be sent again with them.
+    sliced = "".join(f" --slice {shlex.quote(one)}" for one in slices)
     return [
         ("serve this bundle under this name", f"drivetrain serve {_q(f'{row.model}={bundle}')}{where}"),
         ("a key for what sends cases", f"drivetrain keys add sender --role predict{where}"),
         ("a key for each person who decides, by name", f"drivetrain keys add NAME --role review{where}"),
         ("a key for you, who may see how it stands", f"drivetrain keys add {shlex.quote(by)} --role admin{where}"),
-        ("send cases", f"drivetrain cases send FOLDER --to http://127.0.0.1:8000 --rollout {name}"),
+        ("send cases", f"drivetrain cases send FOLDER --to http://127.0.0.1:8000 --rollout {name}{sliced}"),
         ("see where it stands", f"drivetrain rollout status {name}{where}"),
     ]
 

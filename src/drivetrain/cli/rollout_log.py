@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,8 +14,9 @@ from .opened_store import WHERE, opened_store
 from .rollouts_in_store import RolloutArgument, row_of
 
 if TYPE_CHECKING:
-    from ..core.rollout_records import LogLine
+    from ..core.rollout_records import RolloutRow
     from ..store.log_export import LogEnd
+    from ..store.sql_store import SqlStore
 
 StoreOption = Annotated[str | None, typer.Option("--store", metavar="STORE", help=WHERE)]
 
@@ -59,7 +60,8 @@ def verify(
 ) -> None:
     """Verify that no line of a log was changed or left out.
 
-    Exit code 1, with the line, where one was, or was put in later. A file by itself cannot tell that its end is missing: with
+    Exit code 1, with the line, where one was, or was put in later. The store's log is recomputed as well: every draw from the
+    salt, every turn, and what each advance rested on. A file by itself cannot tell that its end is missing: with
     --store it is held against the log there.
     """
     from ..store.log_export import LogEnd, is_beginning, verify_file
@@ -69,7 +71,7 @@ def verify(
         with opened_store(store) as opened:
             row = row_of(opened, rollout)
             what = f"the log of {row.name}"
-            found: LogEnd | str = _checked(lambda: _end_of(opened.verify_log(row.id)))
+            found: LogEnd | str = _checked(lambda: _recomputed(opened, row))
     else:
         what, found = str(log), _checked(lambda: verify_file(log))
         if isinstance(found, LogEnd) and (store is not None or rollout is not None):
@@ -90,23 +92,32 @@ def verify(
 
 def _checked(look: Callable[[], LogEnd]) -> LogEnd | str:
     """Return the end of a log, or say what is wrong with a line of it."""
-    from ..core.errors import StoreError
+    from ..core.errors import LogError, StoreError
 
     try:
         return look()
-    except StoreError as error:
+    except (LogError, StoreError) as error:
         return str(error)
 
 
-def _end_of(lines: Iterable[LogLine]) -> LogEnd:
-    """Read a log to its end."""
-    from ..core.rollout_records import GENESIS
+def _recomputed(store: SqlStore, row: RolloutRow) -> LogEnd:
+    """Read a rollout's log to its end, and hold every line against what those before it lead to: whoever changes a line and
+    hashes all behind it anew keeps the chain whole, and still has not the evidence.
+
+    Raises:
+        LogError: a line says what the log before it does not lead to; says which.
+    """
+    from ..core.errors import LogError
+    from ..rollout.recomputation import Recomputation
     from ..store.log_export import LogEnd
 
-    end = LogEnd(0, GENESIS)
-    for line in lines:
-        end = LogEnd(line.number, line.hash)
-    return end
+    recomputation = Recomputation(row.salt, draws=row.shadow_of is None)
+    try:
+        for found in recomputation.take(store.verify_log(row.id)):
+            raise LogError(f"line {found.number}: {found.words}")
+    except LogError as error:
+        raise LogError(f"the log of rollout {row.name}: {error}; its hashes fit, what it says does not") from None
+    return LogEnd(recomputation.lines, recomputation.head_hash)
 
 
 def _end(end: LogEnd | None) -> dict[str, Any]:

@@ -159,11 +159,15 @@ def _taken_for_granted(made: Plan) -> list[tuple[str, str]]:
 
     assumed = made.assumed
     people = f"people {percent(assumed.people_error)}, correlation of their errors {assumed.correlation:g}"
-    lag = f"adjudicators {percent(assumed.adjudicator_error)}, after {assumed.adjudication_days:g} days on average"
+    lag = f"adjudicators {percent(assumed.adjudicator_error)}, after {_days(assumed.adjudication_days)} on average"
     return [
         ("Errors", f"certified answers {percent(assumed.model_error)}, {people}, {lag}"),
         ("Traffic", f"{assumed.traffic_per_day:,.0f} cases a day, {percent(made.certified)} of them certified"),
     ]
+
+
+def _days(days: float) -> str:
+    return f"{days:g} day{'' if days == 1 else 's'}"
 
 
 def _reached(made: Plan) -> str:

@@ -97,7 +97,7 @@ class RolloutStore(Protocol):
     def case(self, rollout_id: str, case_id: str) -> Case | None: ...
 
     def case_of_key(self, rollout_id: str, key: str) -> Case | None:
-        """The case that has this key already, read without holding up writers."""
+        """The case that has this key."""
         ...
 
     def settled(self, rollout_id: str, case_ids: Collection[str]) -> dict[str, tuple[str | None, str, datetime]]:
@@ -148,9 +148,12 @@ class RolloutStore(Protocol):
         """
         ...
 
-    def queue_counts(self, rollout_id: str, now: datetime) -> dict[str, dict[str, int]]:
+    def queue_counts(self, rollout_id: str, now: datetime, by: str | None = None) -> dict[str, dict[str, int]]:
         """By kind, the reviews that are ``open`` (nobody has decided them), those of them that are ``leased`` just now or
-        ``overdue``, and those ``held`` (decided, and still to be taken back). A kind without any is missing."""
+        ``overdue``, and those ``held`` (decided, and still to be taken back). A kind without any is missing.
+
+        ``by``: only those that this person may do.
+        """
         ...
 
     def verify_log(self, rollout_id: str) -> Iterator[LogLine]:

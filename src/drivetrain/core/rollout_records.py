@@ -86,7 +86,9 @@ class Review:
     """The labels to be shown, in the order in which they are shown: the proposal of a ``confirm``, the two answers of an
     ``adjudicate``; none of a ``decide``."""
     not_by: tuple[str, ...] = ()
-    """People who must not do it, since they have decided this case already."""
+    """People who must not do it, since they have decided this case already, or have seen what the model proposes for it."""
+    seen_by: tuple[str, ...] = ()
+    """People who were ever given it, whatever became of their leases."""
     lease_by: str | None = None
     lease_until: datetime | None = None
     leased_at: datetime | None = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -102,12 +102,15 @@ class Hands:
         event = Decided(
             at, review.case_id, kind, review.round, decision.by, decision.label, HOW[kind], decision.seconds
         )
-        self._carry(self.writing.run.take(event))
+        self._carry(self.writing.run.take(event), {review.case_id: _barred(review)})
 
-    def _carry(self, effects: Iterable[Effect]) -> None:
-        """Write what the machine asks for, in its order; decisions overtaken by a withdrawal are taken at the end."""
+    def _carry(self, effects: Iterable[Effect], barred: Mapping[str, set[str]] | None = None) -> None:
+        """Write what the machine asks for, in its order; decisions overtaken by a withdrawal are taken at the end.
+
+        ``barred``: people who must not be asked about a case, beside those that the machine knows of.
+        """
         overtaken: list[Review] = []
-        seen: dict[str, set[str]] = {}
+        seen: dict[str, set[str]] = dict(barred or {})
         for effect in effects:
             if isinstance(effect, Ask):
                 if self._wanted(effect):
@@ -125,9 +128,7 @@ class Hands:
         found = self.log.reviews_of(case_id)
         confirmed = [one for one in found if one.held is not None and one.kind == ReviewKind.CONFIRM]
         for review in found:
-            if review.kind == ReviewKind.CONFIRM and review.lease_by is not None:
-                # Somebody who has the proposal on the screen cannot decide blind any more.
-                seen.setdefault(case_id, set()).add(review.lease_by)
+            seen[case_id] = seen.get(case_id, set()) | _barred(review)
         for review in confirmed:
             self._close(review)
         self.log.drop_reviews(case_id)
@@ -145,3 +146,11 @@ class Hands:
             shown=ask.shown,
             not_by=tuple(dict.fromkeys((*ask.not_by, *sorted(seen)))),
         )
+
+
+def _barred(review: Review) -> set[str]:
+    """Return those who must not do what a case is asked for after this review: whoever must not do this one, and everybody who
+    has seen a proposal, also one who has put it back or let the lease end: nobody of them can decide blind any more."""
+    if review.kind != ReviewKind.CONFIRM:
+        return set(review.not_by)
+    return {*review.not_by, *review.seen_by, *([] if review.lease_by is None else [review.lease_by])}

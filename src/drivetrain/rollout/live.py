@@ -16,9 +16,10 @@ from ..core.rollout_records import Decision, Review
 from .event_json import of_body
 from .events import Alarmed, Arrived, ReviewKind, Turned, TurnedOut
 from .hands import Hands
+from .known_case import receipt_in
 from .machine import Machine
 from .policy import Policy
-from .receipt import Receipt, Taken
+from .receipt import Receipt
 from .replica import Replica
 from .reporting import status_of
 from .shown import Shown
@@ -106,7 +107,9 @@ class Live:
                 hands.arrive(case, answer, known)
                 return Receipt(case.id, case.key, self.name, hands.settled.get(case.id))
         self._check_same(there, case, known)
-        return self._receipt(there, fresh=False)
+        receipt = self.receipt(case_id=there.id)
+        assert receipt is not None  # cases do not go
+        return receipt
 
     def _check_same(self, there: Case, case: Case, known: str | None) -> None:
         """Refuse a case that says something else under a key than the one that has it."""
@@ -119,16 +122,7 @@ class Live:
 
     def receipt(self, *, case_id: str | None = None, key: str | None = None) -> Receipt | None:
         """The receipt of a case by its id or key; None where there is none."""
-        case: Case | None = None
-        if case_id is not None:
-            case = self._store.case(self.id, case_id)
-        elif key is not None:
-            case = self._store.case_of_key(self.id, key)
-        return None if case is None else self._receipt(case, fresh=False)
-
-    def _receipt(self, case: Case, *, fresh: bool) -> Receipt:
-        settled = self._store.settled(self.id, [case.id]).get(case.id)
-        return Receipt(case.id, case.key, self.name, None if settled is None else Taken(*settled), fresh)
+        return receipt_in(self._store, self._replica.row, case_id=case_id, key=key)
 
     def decided(self, case_id: str, by: str, label: str | None, how: str, seconds: float | None = None) -> Receipt:
         """Take a decision that a person has made in another system: ``blind``, or ``assisted`` by a proposal shown there.
@@ -236,6 +230,8 @@ class Live:
             if there is not None and there.held is not None and (there.held.by, there.held.label) == (by, label):
                 return there
             review = self._to_decide(there, review_id, by, hands.now)
+            if seconds is None and review.leased_at is not None:
+                seconds = max(0.0, (hands.now - review.leased_at).total_seconds())
             held = replace(review, held=Decision(label, by, hands.now, seconds))
             hands.log.update_review(held)
             hands.finish_all(one for one in hands.log.held(by=by) if one.id != review_id)

@@ -13,6 +13,9 @@ from ..model.part import Fraction, Name, Part
 
 Share = Annotated[float, Field(gt=0, le=1)]
 Error = Annotated[float, Field(gt=0, lt=1)]
+Days = Annotated[float, Field(gt=0, le=36_500)]
+MOST_NAME = 200
+"""The longest name of a rollout that the API takes."""
 OnAlarm = Literal["ignore", "pause", "rollback"]
 
 
@@ -45,14 +48,14 @@ class Cases(Section):
 
     slices: tuple[Name, ...] = ()
     """Columns of a case whose values are looked at by themselves: every slice in scope has to pass every gate."""
-    unresolved_after_days: Annotated[float, Field(gt=0)] = 14.0
+    unresolved_after_days: Days = 14.0
     """A case that nobody has resolved after so many days counts as the model's error."""
     lease_minutes: Annotated[float, Field(gt=0, le=24 * 60)] = 15.0
     """A case shown to a person comes back to the queue after so long without a decision."""
     undo_seconds: Annotated[float, Field(ge=0, le=3600)] = 60.0
     """A person may take the last decision back for so long, or until the next."""
     most_a_day: Annotated[int, Field(ge=1)] | None = None
-    """The most reviews that one person is given on one day, in UTC; None: no limit."""
+    """The most reviews that one person is given on one day, in UTC; without a line, no limit."""
     reserve: Fraction = 0.1
     """The random share of cases that no model is ever trained on."""
 
@@ -96,6 +99,14 @@ class Scope(Section):
     """The random share of units in it."""
     hours: tuple[Annotated[int, Field(ge=0, le=23)], Annotated[int, Field(ge=1, le=24)]] | None = None
     """From the first hour to before the second, in UTC; over midnight where the second is less."""
+
+    @model_validator(mode="after")
+    def _some_hours(self) -> Self:
+        if self.hours is not None and self.hours[0] == self.hours[1]:
+            raise ValueError(
+                f"hours from {self.hours[0]} to {self.hours[1]} are none; write [0, 24], or leave hours out, for all"
+            )
+        return self
 
 
 class Supervised(Required):
@@ -153,7 +164,7 @@ class Rollback(Section):
     """The same at which it is paused."""
     max_error: Error = 0.02
     """The error among audited cases that is still healthy."""
-    quiet_days: Annotated[float, Field(gt=0)] = 7.0
+    quiet_days: Days = 7.0
     """Without a case, or without a label, for so long, the model is paused."""
     out_of_domain: OnAlarm = "pause"
     """Done at an alarm of the monitor of the out-of-domain rate: ignore, pause or rollback."""
@@ -165,6 +176,14 @@ class Rollback(Section):
     """The same of the error among answers that people told the right one to."""
     certificate: OnAlarm = "pause"
     """The same where the mix of answers is no longer that of the certificate."""
+
+    @model_validator(mode="after")
+    def _pauses_first(self) -> Self:
+        if self.pause_level > self.level:
+            raise ValueError(
+                f"pause_level {self.pause_level:g} is above level {self.level:g}, so that it would never pause"
+            )
+        return self
 
 
 class Policy(Section):
@@ -188,3 +207,12 @@ class Policy(Section):
     """A growing share of certified cases takes effect by itself."""
     rollback: Rollback = Field(default_factory=Rollback)
     """The evidence and the silence that stop the model, and the alarms that do."""
+
+    @model_validator(mode="after")
+    def _can_be_said(self) -> Self:
+        if not self.name.isprintable() or self.name != self.name.strip() or len(self.name) > MOST_NAME:
+            shown = self.name[:40]
+            raise ValueError(
+                f"name {shown!r} cannot be said in a line; use at most {MOST_NAME} letters, no blanks around"
+            )
+        return self

@@ -6,15 +6,17 @@ the store: from the snapshot that is kept there, and the lines behind it.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 from ..core.canonical_json import canonical_json
 from ..core.errors import LogError, UsageError
 from ..core.rollout_port import RolloutLog, RolloutStore
-from ..core.rollout_records import LogLine, RolloutRow
+from ..core.rollout_records import GENESIS, LogLine, RolloutRow
 from .curves import Curves
 from .event_json import about, of_body, to_body
 from .events import Event, Opened
@@ -50,7 +52,7 @@ class Writing:
 
     def _append(self, event: Event) -> None:
         line = self.log.append(event.at, to_body(event), about(event))
-        self._replica.seen(line.number)
+        self._replica.seen(line)
 
 
 class Replica:
@@ -78,6 +80,8 @@ class Replica:
         self.curves = Curves()
         self.number = self._kept = 0
         """The number of the last line that the machine has taken."""
+        self._hash = GENESIS
+        """The hash of that line."""
         self._load()
 
     @property
@@ -91,9 +95,9 @@ class Replica:
         with self.lock:
             return self._machine or self._load()
 
-    def seen(self, number: int) -> None:
+    def seen(self, line: LogLine) -> None:
         """Note that the machine has taken a line, and what the gates said then."""
-        self.number = number
+        self.number, self._hash = line.number, line.hash
         self.curves.see(self.machine)
 
     @contextmanager
@@ -127,7 +131,8 @@ class Replica:
             machine = self.machine
             if self.number - self._kept < max(KEEP_AFTER, machine.waiting):
                 return False
-            text = canonical_json({"machine": machine.snapshot(), "curves": self.curves.to_json()})
+            state = {"machine": machine.snapshot(), "curves": self.curves.to_json(), "line": self._hash}
+            text = canonical_json({**state, "sha256": _digest(state)})
             self._store.keep_snapshot(self.row.id, self.number, text)
             self._kept = self.number
             return True
@@ -140,24 +145,27 @@ class Replica:
         return opened
 
     def _load(self) -> Machine:
-        self._machine, self.curves, self.number = self._snapshot()
+        self._machine, self.curves, self.number, self._hash = self._snapshot()
         self._kept = self.number
         self.fresh = True
         self.catch_up()
         return self._machine
 
-    def _snapshot(self) -> tuple[Machine, Curves, int]:
-        """Read the snapshot; where there is none that this version reads, begin at the beginning."""
+    def _snapshot(self) -> tuple[Machine, Curves, int, str]:
+        """Read the snapshot; where there is none that this version reads, or that is as it was written after just this line of
+        just this log, begin at the beginning."""
         kept = self._store.snapshot(self.row.id)
         salt, labels = self.row.salt, self._opened.labels
         if kept is not None:
             try:
-                state = json.loads(kept[1])
-                machine = Machine.of_snapshot(state["machine"], self.policy, salt, labels)
-                return machine, Curves.of_json(state["curves"]), kept[0]
-            except (LogError, ValueError, KeyError, TypeError):
+                number, state = kept[0], json.loads(kept[1])
+                line = self._store.lines(self.row.id, number - 1, 1)
+                if state.pop("sha256") == _digest(state) and line and line[0].hash == state["line"]:
+                    machine = Machine.of_snapshot(state["machine"], self.policy, salt, labels)
+                    return machine, Curves.of_json(state["curves"]), number, line[0].hash
+            except (LogError, ValueError, KeyError, TypeError, AttributeError, IndexError):
                 pass  # it saves time, and nothing else rests on it
-        return Machine(self.policy, salt, labels), Curves(), 0
+        return Machine(self.policy, salt, labels), Curves(), 0, GENESIS
 
     def _catch_up(self, log: RolloutLog) -> None:
         if log.row.head > self.number:
@@ -170,10 +178,15 @@ class Replica:
             if line.number != self.number + 1:
                 raise LogError(f"line {line.number} of the log follows on line {self.number}; verify the log")
             machine.take(of_body(line.body))
-            self.seen(line.number)
+            self.seen(line)
 
     def _note_standing(self, log: RolloutLog, machine: Machine) -> None:
         row, standing = log.row, machine.standing
         now = (standing.stage.value, standing.step, bool(standing.holds))
         if (row.stage, row.step, row.paused) != now:
             log.turned(*now)
+
+
+def _digest(state: dict[str, Any]) -> str:
+    """Return the SHA-256 of a snapshot, by which one that was changed in the store is told."""
+    return hashlib.sha256(canonical_json(state).encode()).hexdigest()

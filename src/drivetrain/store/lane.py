@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections import Counter
 from typing import NamedTuple
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, func
 from sqlalchemy.dialects import postgresql, sqlite
 
 from ..core.rollout_records import Review
 from .indexed import SEPARATOR, indexed
 from .tables import REVIEW_LANES
+
+POSITION = {"sqlite": func.instr, "postgresql": func.strpos}
+"""The function of each database that finds a text in another; 0 where it is not there."""
 
 
 class Lane(NamedTuple):

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection
+from dataclasses import replace
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import BindParameter, CompoundSelect, Connection, Text, bindparam, func, literal, select, union_all
+from sqlalchemy import BindParameter, CompoundSelect, Connection, Text, bindparam, literal, select, union_all
 
 from ..core.errors import UsageError
 from ..core.rollout_records import Review
 from .indexed import indexed
-from .lane import barred
+from .lane import POSITION, barred
 from .moment import to_us
-from .review_table import to_review
+from .review_table import body_of, to_review
 from .tables import REVIEW_LANES, REVIEWS, WAITS
 
 MOST_SKIPPED = 10_000
@@ -25,7 +26,6 @@ _WALKED = 50
 _Place = tuple[int, str, str]
 _R, _L = REVIEWS.c, REVIEW_LANES.c
 _ORDER = (_R.due, _R.place, _R.id)
-_POSITION = {"sqlite": func.instr, "postgresql": func.strpos}
 _NOT_SKIPPED = _R.id.not_in(bindparam("skip", type_=Text(), expanding=True))
 _FREE = _R.lease_until <= bindparam("now")
 
@@ -70,14 +70,14 @@ def _firsts(dialect: str) -> Any:
             _L.rollout_id == bindparam("rollout"),
             _L.kind == bindparam("kind"),
             _L.waiting > 0,
-            _POSITION[dialect](_L.lane, bindparam("barred")) == 0,
+            POSITION[dialect](_L.lane, bindparam("barred")) == 0,
         )
         .subquery()
     )
     return select(*_ORDER).join_from(lanes, REVIEWS, _R.id == lanes.c.id).order_by(*_ORDER).limit(1)
 
 
-_FIRSTS = {dialect: _firsts(dialect) for dialect in _POSITION}
+_FIRSTS = {dialect: _firsts(dialect) for dialect in POSITION}
 
 
 def lease(
@@ -112,10 +112,19 @@ def lease(
         own, review_id = found
         row = connection.execute(_AGAIN if own else _TAKE, {**asked, "review": review_id}).first()
         if row is not None:
-            return to_review(row)
+            return _noted(connection, to_review(row), by)
         # Another process takes it at this moment, so it is passed by.
         asked = {**asked, "skip": [*asked["skip"], review_id]}
     return None
+
+
+def _noted(connection: Connection, review: Review, by: str) -> Review:
+    """Note that a person has been shown a review, where that is new."""
+    if by in review.seen_by:
+        return review
+    seen = replace(review, seen_by=(*review.seen_by, by))
+    connection.execute(REVIEWS.update().where(_R.id == indexed(review.id)).values(body=body_of(seen)))
+    return seen
 
 
 def _next(connection: Connection, asked: dict[str, Any]) -> tuple[bool, str] | None:

@@ -118,6 +118,7 @@ def to_review(row: Row[Any]) -> Review:
         order=row.place,
         shown=tuple(parts["shown"]),
         not_by=tuple(parts["not_by"]),
+        seen_by=tuple(parts.get("seen_by", ())),
         lease_by=row.lease_by,
         lease_until=None if row.lease_until == FREE_US else from_us(row.lease_until),
         leased_at=None if row.leased_at is None else from_us(row.leased_at),
@@ -133,11 +134,7 @@ def _waiting(rows: Iterable[Any]) -> Counter[Lane]:
 
 def to_row(review: Review) -> dict[str, Any]:
     """Turn a review into the values of a row."""
-    body: dict[str, Any] = {"shown": review.shown, "not_by": review.not_by}
     decision = review.held
-    if decision is not None:
-        at_us = to_us(decision.at)
-        body["held"] = {"label": decision.label, "by": decision.by, "at": at_us, "seconds": decision.seconds}
     kind, lane = lane_of(review)
     return {
         "id": indexed(review.id),
@@ -154,5 +151,17 @@ def to_row(review: Review) -> dict[str, Any]:
         "held_by": None if decision is None else indexed(decision.by),
         "held_at": None if decision is None else to_us(decision.at),
         "done_at": None if review.done_at is None else to_us(review.done_at),
-        "body": _encode(body),
+        "body": body_of(review),
     }
+
+
+def body_of(review: Review) -> str:
+    """Write what no query asks for."""
+    body: dict[str, Any] = {"shown": review.shown, "not_by": review.not_by}
+    if review.seen_by:
+        body["seen_by"] = review.seen_by
+    decision = review.held
+    if decision is not None:
+        at_us = to_us(decision.at)
+        body["held"] = {"label": decision.label, "by": decision.by, "at": at_us, "seconds": decision.seconds}
+    return _encode(body)

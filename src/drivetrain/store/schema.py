@@ -14,7 +14,7 @@ from ..core.errors import StoreError
 from .engine import WRITING
 from .faults import told
 from .location import Location
-from .tables import PREDICTIONS
+from .tables import METADATA, PREDICTIONS
 
 CURRENT = "0005"
 """The newest of ``migrations/versions``: bump it with each one added."""
@@ -41,6 +41,13 @@ def ensure(engine: Engine, location: Location) -> None:
         )
     if found > CURRENT:
         raise StoreError(f"{location.shown} was written by a newer version ({found}); upgrade drivetrain")
+    with told(location.shown), engine.connect() as connection:
+        lacking = sorted(METADATA.tables.keys() - set(inspect(connection).get_table_names()))
+    if lacking:
+        raise StoreError(
+            f"{location.shown} says that it is of version {found} and lacks the table {lacking[0]}: it was made by an unfinished "
+            "version, or something took the table away; give a new store: --store OTHER"
+        )
 
 
 def migrate(engine: Engine, location: Location) -> tuple[str | None, str]:

@@ -112,10 +112,10 @@ class SqlRollouts(Connected):
         with self._looking() as connection:
             return snapshot_table.find(connection, rollout_id)
 
-    def queue_counts(self, rollout_id: str, now: datetime) -> dict[str, dict[str, int]]:
-        """Count the reviews by kind."""
+    def queue_counts(self, rollout_id: str, now: datetime, by: str | None = None) -> dict[str, dict[str, int]]:
+        """Count the reviews by kind: all, or those that a person may do."""
         with self._looking() as connection:
-            return queue_counts.counts(connection, rollout_id, now)
+            return queue_counts.counts(connection, rollout_id, now, by)
 
     def verify_log(self, rollout_id: str) -> Iterator[LogLine]:
         """Yield every line that was there at the call, once it has been checked.

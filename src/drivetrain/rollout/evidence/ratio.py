@@ -1,8 +1,9 @@
 """The check of the assignment: chance was to draw a unit with a stated probability, and does it?
 
 An e-process: the likelihood ratio of draws whose odds are a multiple of the stated ones, averaged over multiples. The stated
-probability may differ from unit to unit. A mismatch (a sender that retries until it is let through, keys that are not
-independent, lost cases) makes every comparison of the drawn with the others doubtful, and so holds the stage.
+probability may differ from unit to unit. A mismatch (keys that are not independent, lost cases) makes every comparison
+of the drawn with the others doubtful, and so holds the stage. A sender that sends one piece of work under new keys until the
+model acts on it is not seen: each key is drawn as it should be.
 """
 
 from __future__ import annotations

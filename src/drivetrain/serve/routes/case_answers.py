@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Literal
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
@@ -31,6 +32,17 @@ Words = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r
 Key = Annotated[
     str, StringConstraints(min_length=1, max_length=200, pattern=r"^[\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?$")
 ]
+
+
+def _in_utc(moment: datetime) -> datetime:
+    """Turn to UTC, in which logs are written; at either end of the calendar it may have no name there."""
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("lies outside of the years 1 to 9999 in UTC") from None
+
+
+InUtc = Annotated[Moment, AfterValidator(_in_utc)]
 Value = Annotated[str, StringConstraints(max_length=2000)] | StrictBool | StrictInt | FiniteFloat
 
 
@@ -44,7 +56,7 @@ class CaseBody(BaseModel):
         description="Your own name for it, in ASCII; the header Idempotency-Key says the same. A case whose key is there "
         "already is not taken again",
     )
-    at: Moment | None = Field(None, description="When it came up, ISO 8601 with an offset; by default now")
+    at: InUtc | None = Field(None, description="When it came up, ISO 8601 with an offset; by default now")
     slices: dict[Words, Words] = Field(
         default_factory=dict,
         max_length=MOST_SLICES,
@@ -54,7 +66,7 @@ class CaseBody(BaseModel):
     group: Words | None = Field(
         None, description="Cases of one group (a burst, a module, a patient) are assigned and counted as one"
     )
-    due: Moment | None = Field(None, description="When it has to be decided; the queue is in this order")
+    due: InUtc | None = Field(None, description="When it has to be decided; the queue is in this order")
     metadata: dict[Words, Value] = Field(
         default_factory=dict, max_length=MOST_METADATA, description="Anything else that people should see beside it"
     )

@@ -19,15 +19,16 @@ from ...core.identifiers import new_id
 from ...core.records import Role, StoredInput
 from ...rollout.event_json import of_body
 from ...rollout.events import Arrived
+from ...rollout.known_case import KnownCase
 from ...rollout.receipt import Receipt
 from ..access import Caller
 from ..http.body import Gone
 from ..http.problems import TAKING_IMAGES, Fault, Problem, documented
 from ..served import ServedModel
 from ..server import Server
+from ..work.carried import Carried
 from ..work.case_inputs import kept_inputs
 from ..work.model_answers import model_answer
-from ..work.rollouts import Carried
 from .case_answers import CaseAnswer, CaseBody, CaseDecisionBody, CaseJson, OutcomeBody, case_of
 from .case_upload import KEY_HEADER, SentCase, sent_case
 from .history import unavailable
@@ -177,14 +178,14 @@ class _Sending:
                 return known or await self._taken(sent)
 
     def _known(self, sent: SentCase) -> Receipt | None:
-        receipt = self.one.live.receipt(key=sent.key)
-        if receipt is None:
+        known = self.server.rollouts.known(self.one, key=sent.key)
+        if known is None:
             return None
-        lines = self.server.store.lines_of(self.one.row.id, receipt.case_id)
+        lines = self.server.store.lines_of(known.first.id, known.receipt.case_id)
         arrived = of_body(lines[0].body) if lines else None
         if not isinstance(arrived, Arrived) or not sent.is_same(arrived.case, arrived.known):
             raise Problem("conflict", f"the key {sent.key!r} is that of another case; give this one a key of its own")
-        return receipt
+        return known.receipt
 
     async def _taken(self, sent: SentCase) -> Receipt:
         server, manifest = self.server, self.served.predictor.manifest
@@ -201,7 +202,13 @@ class _Sending:
 
     def _arrive(self, sent: SentCase, answer: ModelAnswer) -> Receipt:
         case = case_of(sent.body, sent.key, new_id(), datetime.now(UTC), sent.hashes)
-        return self.one.live.arrive(case, answer, self._inputs(sent), sent.body.known)
+        try:
+            return self.one.live.arrive(case, answer, self._inputs(sent), sent.body.known)
+        except UsageError:
+            if not self.server.rollouts.handed_over(self.one):
+                raise
+            message = f"another rollout has just taken the place of {self.one.name}; send it again"
+            raise Problem("overloaded", message, retry_after_s=1) from None
 
     def _inputs(self, sent: SentCase) -> tuple[StoredInput, ...]:
         """The images that the store does not keep already."""
@@ -224,7 +231,7 @@ def _add_reading(router: APIRouter, server: Server) -> None:
     ) -> JSONResponse:
         """What has become of it."""
         one = server.rollouts.one(rollout)
-        return _answer(await in_thread(lambda: one.live.receipt(key=key)), f"key {key[:80]!r}")
+        return _answer(await in_thread(lambda: server.rollouts.known(one, key=key)), f"key {key[:80]!r}")
 
     @router.get(
         "/v1/cases/{case_id}",
@@ -236,13 +243,13 @@ def _add_reading(router: APIRouter, server: Server) -> None:
     async def by_id(case_id: str, rollout: RolloutName = None) -> JSONResponse:
         """What has become of it."""
         one = server.rollouts.one(rollout)
-        return _answer(await in_thread(lambda: one.live.receipt(case_id=case_id)), f"id {case_id[:80]!r}")
+        return _answer(await in_thread(lambda: server.rollouts.known(one, case_id=case_id)), f"id {case_id[:80]!r}")
 
 
-def _answer(receipt: Receipt | None, what: str) -> JSONResponse:
-    if receipt is None:
+def _answer(found: KnownCase | Receipt | None, what: str) -> JSONResponse:
+    if found is None:
         raise Problem("not-found", f"the rollout has no case of the {what}")
-    return JSONResponse(receipt.to_json())
+    return JSONResponse((found if isinstance(found, Receipt) else found.receipt).to_json())
 
 
 def _add_deciding(router: APIRouter, server: Server) -> None:
@@ -270,13 +277,24 @@ def _add_deciding(router: APIRouter, server: Server) -> None:
             return GONE
 
         def decided() -> Receipt | None:
-            if one.live.receipt(case_id=case_id) is None:
+            known = server.rollouts.known(one, case_id=case_id)
+            if known is None:
                 return None
+            if known.last.id != one.row.id:
+                raise _of_another(known, one)
             return one.live.decided(case_id, told.by.strip(), told.label, told.how, told.seconds)
 
         answer = _answer(await in_thread(decided), f"id {case_id[:80]!r}")
         server.metrics.decided(one.name, "elsewhere")
         return answer
+
+
+def _of_another(known: KnownCase, one: Carried) -> Problem:
+    """Say of a case of a rollout whose place this one has taken why it is not decided here."""
+    if known.receipt.decision is None:
+        message = f"the case of {known.last.name} is on its way to {one.name}; send the decision again"
+        return Problem("overloaded", message, retry_after_s=1)
+    return Problem("not-now", f"the case was decided in {known.last.name}, whose place {one.name} has taken")
 
 
 def _add_outcome(router: APIRouter, server: Server) -> None:
@@ -304,9 +322,11 @@ def _add_outcome(router: APIRouter, server: Server) -> None:
         by = told.by or (caller.key.name if caller.key else UNNAMED)
 
         def turned_out() -> Receipt | None:
-            receipt = one.live.receipt(case_id=case_id)
-            if receipt is not None:
-                one.live.turned_out(case_id, told.label, by)
-            return receipt
+            known = server.rollouts.known(one, case_id=case_id)
+            if known is None:
+                return None
+            # What one has decided whose place was taken since is told there, where retraining finds it.
+            server.rollouts.any(known.last).turned_out(case_id, told.label, by)
+            return known.receipt
 
         return _answer(await in_thread(turned_out), f"id {case_id[:80]!r}")

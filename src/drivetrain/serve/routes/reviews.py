@@ -24,7 +24,7 @@ from ..access import Caller
 from ..http.body import Gone
 from ..http.problems import Fault, Problem, documented
 from ..server import Server
-from ..work.rollouts import Carried
+from ..work.carried import Carried
 from ..work.turns import IMAGES_AT_ONCE, Turns
 from .answers import moment
 from .cases import MOST_BYTES, MOST_VALUES, TOLD, RolloutName, body_of, in_thread
@@ -45,6 +45,8 @@ SCHEMAS = (ReviewBody,)
 
 MOST_AT_ONCE = 24
 MOST_SKIPPED = 200
+
+STATES = ("open", "leased", "held", "overdue")
 
 # Nothing of a review may lie in a browser's cache: it would be there still when somebody else sits at it.
 PRIVATE = "no-store"
@@ -116,7 +118,7 @@ def _add_giving(router: APIRouter, server: Server, reviewer: Reviewer) -> None:
         """It is leased: nobody else is given it until it is answered, put back, or the lease has ended. Whoever asks again
         without answering is given the same one. The order is by due time, then by chance, and never by what a model says."""
         some = server.rollouts.some(rollout)
-        given = await in_thread(lambda: _given(some, caller, kind, skip or (), 1))
+        given = await in_thread(lambda: _given(server, some, caller, kind, skip or (), 1))
         return _private({"review": given[0] if given else None})
 
     @router.get("/v1/reviews/grid", response_model=ReviewGrid, summary="Several reviews at once", responses=ASKED)
@@ -129,10 +131,11 @@ def _add_giving(router: APIRouter, server: Server, reviewer: Reviewer) -> None:
     ) -> JSONResponse:
         """As the next one, several times. Each is leased."""
         some = server.rollouts.some(rollout)
-        return _private({"reviews": await in_thread(lambda: _given(some, caller, kind, skip or (), n))})
+        return _private({"reviews": await in_thread(lambda: _given(server, some, caller, kind, skip or (), n))})
 
 
 def _given(
+    server: Server,
     some: Sequence[Carried],
     caller: Caller,
     kinds: Collection[ReviewKind] | None,
@@ -147,7 +150,7 @@ def _given(
             if review is None:
                 break
             found.append((one, review))
-    return [review_json(one, review) for one, review in found]
+    return [review_json(server.rollouts.queue(one), review) for one, review in found]
 
 
 def _rollout_of(server: Server, rollout: str | None, review_id: str) -> Carried:
@@ -162,12 +165,12 @@ def _rollout_of(server: Server, rollout: str | None, review_id: str) -> Carried:
     raise Problem("not-found", f"there is no review {review_id[:80]!r}; it was withdrawn, if there was")
 
 
-def review_json(one: Carried, review: Shown) -> dict[str, Any]:
-    """As `ReviewAnswer`."""
+def review_json(queue: str, review: Shown) -> dict[str, Any]:
+    """As `ReviewAnswer`; ``queue`` is the name of the rollout as people know it."""
     case = review.case
     return {
         "id": review.review_id,
-        "rollout": one.name,
+        "rollout": queue,
         "kind": review.kind.value,
         "shown": list(review.shown),
         "labels": list(review.labels),
@@ -191,14 +194,14 @@ def _add_undo(router: APIRouter, server: Server, reviewer: Reviewer) -> None:
     )
     async def undo(rollout: RolloutName = None, caller: Caller = Depends(reviewer)) -> JSONResponse:
         """This person's last one, as long as it can be undone. Its review is this person's again."""
-        return _private(await in_thread(lambda: _undone(server.rollouts.some(rollout), _name(caller))))
+        return _private(await in_thread(lambda: _undone(server, server.rollouts.some(rollout), _name(caller))))
 
 
-def _undone(some: Sequence[Carried], by: str) -> dict[str, Any]:
+def _undone(server: Server, some: Sequence[Carried], by: str) -> dict[str, Any]:
     refused: UsageError | None = None
     for one in some:
         try:
-            return {"review": review_json(one, one.live.undo(by))}
+            return {"review": review_json(server.rollouts.queue(one), one.live.undo(by))}
         except UsageError as error:
             refused = refused or error
     raise refused or UsageError("there is nothing to take back")
@@ -215,13 +218,17 @@ def _add_summary(router: APIRouter, server: Server, reviewer: Reviewer) -> None:
 
 
 def _summary(server: Server, one: Carried, by: str) -> dict[str, Any]:
+    # Only what this person may do is counted: an adjudication that a decision has led to would tell that the model differs.
     now = server.rollouts.now()
-    counts = server.store.queue_counts(one.row.id, now)
+    # A candidate's questions are in its champion's queue, and are counted with that one's.
+    queues = [beside.row.id for beside in server.rollouts.some(one.row.id)]
+    counts = [server.store.queue_counts(rollout_id, now, by) for rollout_id in queues]
     by_kind = {
-        kind.value: {name: counts.get(kind.value, {}).get(name, 0) for name in ("open", "leased", "held", "overdue")}
+        kind.value: {name: sum(count.get(kind.value, {}).get(name, 0) for count in counts) for name in STATES}
         for kind in ReviewKind
     }
-    done = server.store.done_since(one.row.id, by, now.replace(hour=0, minute=0, second=0, microsecond=0))
+    midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
+    done = sum(server.store.done_since(rollout_id, by, midnight) for rollout_id in queues)
     most = one.live.policy.cases.most_a_day
     return {
         "rollout": one.name,

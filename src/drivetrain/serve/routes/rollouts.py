@@ -31,6 +31,9 @@ ASKED = documented("unauthorized", "forbidden", "not-found", "unprocessable", "n
 # Lines of a log that are read at once for a download.
 PAGE = 1_000
 
+# The highest number that a line can have in a database.
+MOST_LINES = 2**63 - 1
+
 Name = Annotated[str, InPath(max_length=200, description="The rollout's name, or its id")]
 
 TURNS: Mapping[str, tuple[Callable[[Live, str, str], None], str, str]] = {
@@ -124,7 +127,7 @@ def _add_log(router: APIRouter, server: Server) -> None:
     ) -> JSONResponse:
         """Who, what, when and why, in the order in which it happened. Each line's hash covers all before it."""
         row = await in_thread(lambda: _row(server, name))
-        found = await in_thread(lambda: server.store.lines(row.id, after, limit + 1))
+        found = await in_thread(lambda: server.store.lines(row.id, min(after, MOST_LINES), limit + 1))
         page = [line_json(line) for line in found[:limit]]
         return JSONResponse({"lines": page, "next": page[-1]["number"] if len(found) > limit else None})
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 
 from ...core.case import Case, ModelAnswer
 from ...core.errors import DrivetrainError, StoreError
@@ -24,26 +25,37 @@ REMEMBERED = 1_000
 
 
 class CandidateError(DrivetrainError):
-    """The server has no time for the candidate just now."""
+    """The candidate cannot be asked just now."""
 
 
 class CandidateAnswers:
     """Answers cases with one bundle. For one thread at a time."""
 
-    def __init__(self, store: Store, engine: Engine, served: ServedModel, rollout: str) -> None:
-        self._store, self._engine, self._served, self._rollout = store, engine, served, rollout
+    def __init__(
+        self,
+        store: Store,
+        engine: Engine,
+        served: Callable[[], ServedModel],
+        rollout: str,
+        stops: Callable[[], bool] = lambda: False,
+    ) -> None:
+        """``served`` is the bundle under the name it answers to just now; ``stops`` tells that the server ends."""
+        self._store, self._engine, self._served = store, engine, served
+        self._rollout, self._stops = rollout, stops
         self._known: dict[str, ModelAnswer] = {}
 
     def __call__(self, case: Case) -> ModelAnswer | None:
         """Answer a case; None where its first image is not kept.
 
         Raises:
-            CandidateError: the queue is full, or the answer did not come in time.
+            CandidateError: the queue is full, the answer did not come in time, or the server stops.
             StoreError: the store cannot be used.
         """
         known = self._known.get(case.id)
         if known is not None:
             return known
+        if self._stops():
+            raise CandidateError(f"the server stops; the candidate {self._rollout} goes on after its next start")
         stored = self._store.input(case.inputs[0])
         if stored is None:
             return None
@@ -79,7 +91,7 @@ class CandidateAnswers:
     def _jobs(self, upload: Upload, ticket: Ticket) -> list[Job]:
         now_s = time.monotonic()
         return jobs_of(
-            self._served,
+            self._served(),
             [upload],
             ticket,
             client=f"rollout {self._rollout}",

@@ -10,7 +10,8 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from ...core.errors import StoreError
 from ...core.rollout_port import RolloutStore
 from ...rollout.stage import Stage
-from .rollouts import Carried, Rollouts
+from .carried import Carried
+from .rollouts import Rollouts
 
 STATES = ("open", "leased", "held", "overdue")
 
@@ -33,7 +34,7 @@ def _standing(carried: list[Carried]) -> list[Metric]:
         step.add_metric([one.name], machine.step)
         for kind, count in sorted(Counter(hold.kind.value for hold in machine.holds).items()):
             holds.add_metric([one.name, kind], count)
-        up.add_metric([one.name], one.problem is None)
+        up.add_metric([one.name], one.problem is None and one.unread is None)
     return [stage, step, holds, up]
 
 

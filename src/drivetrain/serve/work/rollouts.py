@@ -11,23 +11,23 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from ...core.errors import DrivetrainError, StoreError
 from ...core.identifiers import new_id
 from ...core.ports import Store
 from ...core.rollout_records import RolloutRow
+from ...rollout.known_case import KnownCase, known_case
 from ...rollout.live import Live
-from ...rollout.shadow import Shadow
+from ...rollout.stage import Stage
 from ...rollout.succession import predecessors_of
 from ..http.problems import Problem
 from ..served import NoSuchModel, ServedModel, Shelf
 from .alarm_words import sentence
 from .alarms import Alarms
-from .candidate_answers import CandidateAnswers
+from .candidates import Candidates
+from .carried import Carried
 from .engine import Engine
-from .key_turns import KeyTurns
 from .log_follower import LogFollower
 
 log = logging.getLogger(__name__)
@@ -46,32 +46,6 @@ UNKNOWN_S = 5.0
 SETTLE_S = 3.0
 
 
-@dataclass(eq=False)
-class Carried:
-    """A live rollout."""
-
-    row: RolloutRow
-    live: Live
-    follower: LogFollower
-    seen_s: float
-    """The moment this process first saw it, on the monotonic clock."""
-    keys: KeyTurns = field(default_factory=KeyTurns)
-    """The keys of cases that are on their way in."""
-    told: set[str] = field(default_factory=set)
-    """The alarms it was told of by this process."""
-    shadow: Shadow | None = None
-    """Reads the champion's log along, where this is a candidate whose bundle is served here."""
-    tick_s: float = float("-inf")
-    """The moment it was last told that time passes."""
-    problem: str | None = None
-    """The reason why it is not carried on just now."""
-
-    @property
-    def name(self) -> str:
-        """The rollout's name."""
-        return self.row.name
-
-
 class Rollouts:
     """Knows which rollouts are live, and carries them on. `start` begins; until then nothing runs by itself."""
 
@@ -87,7 +61,7 @@ class Rollouts:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """``told`` is called when decisions became truths, so that monitors look for them."""
-        self._store, self._shelf, self._engine, self._alarms, self._told = store, shelf, engine, alarms, told
+        self._store, self._shelf, self._alarms, self._told = store, shelf, alarms, told
         self.now, self._clock = now, clock
         self.carried: Mapping[str, Carried] = {}
         """By id; a change puts a new mapping in place of the old."""
@@ -96,26 +70,31 @@ class Rollouts:
         self._rows: tuple[RolloutRow, ...] = ()
         self._known_s: float | None = None
         self._said = ""
-        self._taken: dict[str, tuple[str, ...]] = {}
+        self._before: dict[str, tuple[RolloutRow, ...]] = {}
+        """The rollouts whose places a live one has taken, the first of them first."""
         self._broken: dict[str, str] = {}
         """The reasons why logs cannot be read, by rollout; each is said once."""
         self._turn = threading.Lock()
         self._woken, self._closing = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._run, name="rollouts", daemon=True)
+        self.candidates = Candidates(store, engine, carried=lambda: self.carried, any_live=self.any, serves=self.serves)
         self._look()
 
     def start(self) -> None:
         """Begin to carry them on."""
         self._thread.start()
+        self.candidates.start()
 
     def wake(self) -> None:
         """Carry on soon: somebody opened, turned or ended one."""
         self._woken.set()
+        self.candidates.wake()
 
     def close(self) -> None:
         """Stop after the step under way; what was not done yet is done after the next start, or by another process."""
         self._closing.set()
         self._woken.set()
+        self.candidates.close()
         if self._thread.is_alive():
             self._thread.join()
 
@@ -141,7 +120,7 @@ class Rollouts:
         return carried[0]
 
     def some(self, name: str | None) -> list[Carried]:
-        """The live rollout of a name, or all of them: candidates, which ask little, come last.
+        """The live rollout of a name and its candidates, or all of them: candidates, which ask little, come last.
 
         Raises:
             Problem: there is none (404).
@@ -150,6 +129,7 @@ class Rollouts:
         if name is not None:
             found = [one for one in carried if name in (one.name, one.row.id)]
             found = found or [one for one in carried if one.row.id == self._heirs.get(name)]
+            found += [one for one in carried if one.row.shadow_of in [champion.row.id for champion in found]]
             if not found:
                 raise Problem("not-found", f"no rollout {name[:80]!r} is live; live are: {_names(carried)}")
             return found
@@ -161,6 +141,28 @@ class Rollouts:
         """The rollout whose cases a candidate reads along; None where it is none, or has taken that one's place."""
         return None if one.row.shadow_of is None else self.carried.get(one.row.shadow_of)
 
+    def queue(self, one: Carried) -> str:
+        """The name under which people are asked: a candidate's questions are in its champion's queue."""
+        return (self.champion(one) or one).name
+
+    def known(self, one: Carried, *, case_id: str | None = None, key: str | None = None) -> KnownCase | None:
+        """The case of an id or a key that a rollout has, or one whose place it has taken.
+
+        Raises:
+            StoreError: the store cannot be used.
+        """
+        rows = (*self._before.get(one.row.id, ()), one.row)
+        return known_case(self._store, rows, case_id=case_id, key=key)
+
+    def handed_over(self, one: Carried) -> bool:
+        """Tells whether a rollout has just ended and another has its place, and reads who.
+
+        Raises:
+            StoreError: the store cannot be used.
+        """
+        self.refresh()
+        return one.row.id not in self.carried and one.row.id in self._heirs
+
     def any(self, row: RolloutRow) -> Live:
         """One rollout, which may have ended: the live one that is carried on, or another as it was left.
 
@@ -171,11 +173,15 @@ class Rollouts:
         return one.live if one is not None else Live(self._store, row.id, self.now, new_id)
 
     def serves(self, row: RolloutRow) -> ServedModel | None:
-        """The model that answers a rollout's cases; None where this server does not serve it."""
+        """The model that answers a rollout's cases; None where this server does not serve it.
+
+        A candidate's bundle may be served under a name of its own.
+        """
         try:
             return self._shelf.find(row.model, row.bundle_id)
         except NoSuchModel:
-            return None
+            of_bundle = (model for model in self._shelf.models if model.version == row.bundle_id)
+            return next(of_bundle, None) if row.shadow_of is not None else None
 
     def answering(self, one: Carried) -> ServedModel:
         """The model that answers a rollout's cases, once it may take any.
@@ -213,7 +219,7 @@ class Rollouts:
             rows = tuple(self._store.rollouts(live=True))
             self._rows, self._known_s = rows, asked_s
             self.carried = {row.id: one for row in rows if (one := self._carried(row)) is not None}
-            self._heirs = {name: row.id for row in rows for name in self._places(row)}
+            self._heirs = {name: row.id for row in rows for one in self._taken(row) for name in (one.name, one.id)}
 
     def step(self) -> None:
         """Read which are live, and carry each of them on.
@@ -247,45 +253,34 @@ class Rollouts:
                 log.error("the rollout %s cannot be carried on: %s", row.name, error)
             self._broken[row.id] = str(error)
             return None
-        return Carried(row, live, LogFollower(self._store, row, self._told), self._clock())
+        follower = LogFollower(self._store, row, self._told)
+        return Carried(row, live, follower, self._clock(), has_read=row.shadow_of is None)
 
-    def _places(self, row: RolloutRow) -> tuple[str, ...]:
-        """Names of the rollouts whose places a live one has taken; what has ended does not change any more."""
+    def _taken(self, row: RolloutRow) -> tuple[RolloutRow, ...]:
+        """Read whose places a live one has taken; what has ended does not change any more."""
         if row.shadow_of is None or row.shadow_of in self.carried:
             return ()
-        if row.id not in self._taken:
-            before = predecessors_of(self._store, row)
-            self._taken[row.id] = tuple(name for one in before for name in (one.name, one.id))
-        return self._taken[row.id]
-
-    def _follow_champion(self, one: Carried) -> None:
-        """Read the champion's log along for a while, where this server serves the candidate's bundle."""
-        served = None if one.row.shadow_of is None else self.serves(one.row)
-        if served is None or one.row.shadow_of is None:
-            return
-        if one.shadow is None:
-            row = self._store.rollout(one.row.shadow_of)
-            if row is None:
-                return
-            answer = CandidateAnswers(self._store, self._engine, served, one.name)
-            one.shadow = Shadow(self._store, one.live, self.any(row), answer, new_id)
-        if one.shadow.follow():
-            self.wake()
+        if row.id not in self._before:
+            before = self._store.rollout(row.shadow_of)
+            if before is None or before.stage != Stage.ENDED:  # it is live, though its log cannot be read
+                return ()
+            self._before = {**self._before, row.id: tuple(predecessors_of(self._store, row))[::-1]}
+        return self._before[row.id]
 
     def _carry_on(self, one: Carried) -> None:
         now = self.now()
         one.live.flush(now)
         self._tell_alarms(one)
-        if self._clock() - one.tick_s >= TICK_S:
+        if one.has_read and self._clock() - one.tick_s >= TICK_S:
             one.live.tick(now)
             one.tick_s = self._clock()
-        self._follow_champion(one)
         while one.follower.follow() and not self._closing.is_set():
             one.live.flush(self.now())
 
     def _tell_alarms(self, one: Carried) -> None:
         """Tell a rollout which alarms of its bundle stand, and which of those it knows were cleared."""
-        bundle, standing = (one.row.model, one.row.bundle_id), self._alarms.standing
+        served, standing = self.serves(one.row), self._alarms.standing
+        bundle = (one.row.model if served is None else served.name, one.row.bundle_id)
         if not standing.known:
             return
         stand = {alarm.id: alarm for alarm in standing.alarms if (alarm.model, alarm.bundle_id) == bundle}
