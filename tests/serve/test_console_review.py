@@ -11,8 +11,10 @@ from typing import Any
 
 import pytest
 from reviewed import ANSWERABLE, Rolling, bearer, names, overheard, press, rolling, seen, sitting
+from rolled import forced
 
 from browsing import PHONE
+from drivetrain.rollout.stage import Stage
 
 pytestmark = pytest.mark.processes
 
@@ -125,6 +127,29 @@ def test_two_unnamed_answers_are_adjudicated_by_somebody_else(browser: Any, tmp_
             page.get_by_text("Nothing waits for you").wait_for()
         last = here.wait_for("decided", 2)[-1]
         assert (last["by"], last["review"], last["label"], last["how"]) == ("Bo", "adjudicate", model, "adjudicated")
+
+
+def test_enter_confirms_what_the_model_proposes_and_another_key_overrides_it(browser: Any, tmp_path: Path) -> None:
+    with rolling(tmp_path, supervised={"blind": 1e-9, "seeded": 0.0}) as here:
+        forced(tmp_path / "store.db", (Stage.SUPERVISED, 0))
+        for number in range(2):
+            here.send(f"m-{number}", 1)  # a picture of which the tiny bundle is sure
+        model = here.events("arrived")[0]["answer"]["label"]
+        labels = here.events("opened")[0]["labels"]
+        other = next(place for place, label in enumerate(labels) if label != model)
+        with sitting(browser, here, here.ada, "review") as page:
+            page.get_by_role("heading", name="Confirm or correct").wait_for()
+            seen(page)
+            page.get_by_role("button", name=f"The model proposes, confirm: {model}").wait_for()
+            press(page, "Enter")
+            page.get_by_text("1 done today").wait_for()
+            press(page, str(other + 1))
+            page.get_by_text("Nothing waits for you").wait_for()
+        decided = here.wait_for("decided", 2)
+        assert [(one["by"], one["review"], one["label"], one["how"]) for one in decided] == [
+            ("Ada", "confirm", model, "assisted"),
+            ("Ada", "confirm", labels[other], "assisted"),
+        ]
 
 
 def test_two_reviewers_never_see_the_same_case(browser: Any, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,10 @@ from reviewed import Rolling, bearer, names, press, rolling, sitting
 from rolled import NAME
 
 from browsing import PHONE
+from drivetrain.core.case import Case, ModelAnswer
+from drivetrain.core.identifiers import new_id
+from drivetrain.rollout.live import Live
+from drivetrain.store.sql_store import open_store
 
 pytestmark = pytest.mark.processes
 
@@ -66,6 +71,52 @@ def test_an_admin_sees_where_it_stands_and_pauses_and_rolls_back(browser: Any, h
         (name, "admin 0") for name in ("paused", "resumed", "rolled-back", "cleared")
     ]
     assert turns[-1]["reason"] == "lens cleaned"
+
+
+def test_an_admin_advances_it_once_every_gate_passes(browser: Any, tmp_path: Path) -> None:
+    few = {"min_cases": 3, "min_days": 0.0, "max_out_of_domain": 1.0, "max_latency_ms": 60_000.0, "max_unresolved": 1.0}
+    all_judged = {"margin": 0.9, "audit": 1.0, "adjudicate_twice": 0.0, "decide_twice": 0.0}
+    with rolling(tmp_path, alpha=0.9, parallel={**few, **all_judged}) as here:
+        with sitting(browser, here, here.boss, "rollout") as page:
+            button = page.get_by_role("button", name="Advance to supervised")
+            button.wait_for()
+            assert button.is_disabled(), "no case has come yet"
+        people_agree_with_the_model(tmp_path / "store.db", 6)
+        with sitting(browser, here, here.boss, "rollout") as page:
+            page.get_by_text("Every gate passes: a person may advance it now.").wait_for()
+            assert here.status()["stage"] == "parallel", "it never advances by itself"
+            page.get_by_role("button", name="Advance to supervised").click()
+            dialog = page.get_by_role("dialog", name="Advance to supervised")
+            dialog.get_by_role("button", name="Advance", exact=True).click()
+            dialog.get_by_text("Say why").wait_for()
+            assert here.status()["stage"] == "parallel", "nothing advances without a reason"
+            dialog.get_by_label("Reason").fill("as good as people on line 3")
+            dialog.get_by_role("button", name="Advance", exact=True).click()
+            dialog.wait_for(state="detached")
+            stages = page.get_by_role("list", name="Stages")
+            stages.locator("[aria-current=step]", has_text="Supervised").wait_for()
+        (turn,) = here.events("turned")
+    assert (turn["turn"], turn["stage"], turn["by"]) == ("advanced", "supervised", "admin 0")
+    assert turn["reason"] == "as good as people on line 3"
+
+
+def people_agree_with_the_model(place: Path, n: int) -> None:
+    """Let cases come that Ada decides as the model does, and Bo judges so too."""
+    kept = open_store(str(place))
+    try:
+        row = kept.rollout(NAME)
+        assert row is not None
+        live = Live(kept, row.id, lambda: datetime.now(UTC), new_id)
+        label, second = live.labels[:2]
+        sure = ModelAnswer(label, 0.99, second, True, True, 0.01, row.bundle_id)
+        for number in range(n):
+            live.arrive(Case(new_id(), f"m-{number}", datetime.now(UTC), ()), sure)
+            for by in ("Ada", "Bo"):
+                shown = live.next_review(by)
+                assert shown is not None
+                live.decide(shown.review_id, by, label, 1.0)
+    finally:
+        kept.close()
 
 
 def test_the_log_is_paged_checked_and_exported(browser: Any, here: Rolling) -> None:

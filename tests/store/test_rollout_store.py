@@ -199,7 +199,10 @@ def test_a_key_names_one_case(opened: RolloutStore) -> None:
         assert log.case_of_key("cell 0") == made_case()
         assert log.case_of_key(odd.key) == odd
         assert log.case_of_key(odd.key[:-1]) is None
+        assert opened.case_of_key(ROLLOUT, odd.key) == odd, "who looks a key up does not wait for who writes"
     assert opened.case(ROLLOUT, odd.id) == odd
+    assert opened.case_of_key(ROLLOUT, "cell 0") == made_case()
+    assert opened.case_of_key(ROLLOUT, odd.key[:-1]) is None
     assert opened.case(ROLLOUT, "none") is None
 
 

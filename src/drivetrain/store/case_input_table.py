@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from sqlalchemy import ColumnElement, Connection, Text, and_, bindparam, exists, select
+from sqlalchemy import ColumnElement, Connection, Text, bindparam, exists, select
 
 from ..core.case import Case
 from ..core.records import StoredInput
@@ -22,10 +22,14 @@ IS_NEEDED: ColumnElement[bool] = exists().where(INPUTS.c.sha256 == _I.sha256, _I
 _ASKS = exists().where(
     REVIEWS.c.rollout_id == CASES.c.rollout_id, REVIEWS.c.case_id == CASES.c.id, REVIEWS.c.done_at.is_(None)
 )
-_DONE = (
-    select(_I.case_id, _I.needed, and_(CASES.c.settled_at.is_not(None), ~_ASKS).label("is_done"))
-    .join_from(CASE_INPUTS, CASES, and_(CASES.c.rollout_id == _I.rollout_id, CASES.c.id == _I.case_id))
+_IS_DONE = exists().where(
+    CASES.c.rollout_id == _I.rollout_id, CASES.c.id == _I.case_id, CASES.c.settled_at.is_not(None), ~_ASKS
+)
+_FOLLOW = (
+    CASE_INPUTS.update()
     .where(_I.rollout_id == bindparam("rollout"), _I.case_id.in_(bindparam("cases", type_=Text(), expanding=True)))
+    .where(_I.needed == _IS_DONE)
+    .values(needed=~_I.needed)
 )
 _KEPT = (
     select(INPUTS.c.sha256, INPUTS.c.kept_at)
@@ -56,23 +60,34 @@ def add(connection: Connection, rollout_id: str, case: Case, inputs: Sequence[St
 
 def _keep(connection: Connection, given: Sequence[StoredInput], names: Sequence[str], at_us: int) -> set[str]:
     """Write the inputs that are not there; returns their hashes. Those that are there are as sent now."""
+    written = {indexed(one.sha256) for one in given if _add(connection, one, at_us)}
+    there = written | _renew(connection, [name for name in names if name not in written], at_us)
+    # One may have been pruned after it was found, and before it was locked.
+    gone = [one for one in given if indexed(one.sha256) not in there]
+    return written | {indexed(one.sha256) for one in gone if _add(connection, one, at_us)}
+
+
+def _add(connection: Connection, one: StoredInput, at_us: int) -> bool:
+    values = {
+        "sha256": indexed(one.sha256),
+        "media_type": indexed(one.media_type),
+        "size": len(one.data),
+        "kept_at": at_us,
+        "data": one.data,
+    }
+    return add_new(connection, INPUTS, values)
+
+
+def _renew(connection: Connection, names: Sequence[str], at_us: int) -> set[str]:
+    """Lock inputs, and date them as sent now where they were sent more than a day ago; returns those that are there."""
+    if not names:
+        return set()
     # A lock on each keeps whoever prunes from deleting it before it is known to be needed.
-    there = {row.sha256: row.kept_at for row in connection.execute(_KEPT, {"names": list(names)})}
-    old = [name for name, kept_at in there.items() if kept_at < at_us - DAY_US]
+    there = connection.execute(_KEPT, {"names": list(names)}).all()
+    old = [row.sha256 for row in there if row.kept_at < at_us - DAY_US]
     if old:
         connection.execute(INPUTS.update().where(INPUTS.c.sha256.in_(old)).values(kept_at=at_us))
-    written = set()
-    for one in given:
-        values = {
-            "sha256": indexed(one.sha256),
-            "media_type": indexed(one.media_type),
-            "size": len(one.data),
-            "kept_at": at_us,
-            "data": one.data,
-        }
-        if values["sha256"] not in there and add_new(connection, INPUTS, values):
-            written.add(indexed(one.sha256))
-    return written
+    return {row.sha256 for row in there}
 
 
 def follow(connection: Connection, rollout_id: str, case_ids: Collection[str]) -> None:
@@ -82,12 +97,7 @@ def follow(connection: Connection, rollout_id: str, case_ids: Collection[str]) -
     """
     asked = sorted(case_ids)
     for start in range(0, len(asked), _AT_ONCE):
-        rows = connection.execute(_DONE, {"rollout": rollout_id, "cases": asked[start : start + _AT_ONCE]}).all()
-        for needed in (False, True):
-            changed = sorted({row.case_id for row in rows if row.needed is not needed and row.is_done is not needed})
-            if changed:
-                here = (_I.rollout_id == rollout_id, _I.case_id.in_(changed))
-                connection.execute(CASE_INPUTS.update().where(*here).values(needed=needed))
+        connection.execute(_FOLLOW, {"rollout": rollout_id, "cases": asked[start : start + _AT_ONCE]})
 
 
 def left(connection: Connection, limit: int) -> list[str]:

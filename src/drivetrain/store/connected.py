@@ -66,6 +66,16 @@ class Connected:
             yield connection
 
     @contextmanager
+    def _looking(self) -> Iterator[Connection]:
+        """Like `_reading`, for one query: PostgreSQL is then not told where a transaction begins and ends."""
+        if self._location.path is not None:
+            with self._reading() as connection:
+                yield connection
+            return
+        with self._faults(), self._engine.connect() as connection:
+            yield connection.execution_options(isolation_level="AUTOCOMMIT")
+
+    @contextmanager
     def _writing(self) -> Iterator[Connection]:
         if self._location.path is None:
             with self._faults(), self._engine.connect() as connection, connection.begin():

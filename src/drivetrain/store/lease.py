@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections import Counter
+from collections.abc import Collection
 from dataclasses import replace
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Connection, Text, bindparam, select
+from sqlalchemy import BindParameter, CompoundSelect, Connection, Text, bindparam, literal, select, union_all
 
 from ..core.errors import UsageError
 from ..core.rollout_records import Review
@@ -21,32 +23,35 @@ MOST_SKIPPED = 10_000
 # The reviews of a kind that are walked past before each lane is looked at by itself.
 _WALKED = 50
 
+_Place = tuple[int, str, str]
 _R, _L = REVIEWS.c, REVIEW_LANES.c
 _ORDER = (_R.due, _R.place, _R.id)
 _NOT_SKIPPED = _R.id.not_in(bindparam("skip", type_=Text(), expanding=True))
 _FREE = _R.lease_until <= bindparam("now")
 
-_OWN = (
-    select(_R.id, _R.lane)
-    .where(
-        _R.rollout_id == bindparam("rollout"),
-        WAITS,
-        _R.lease_by == bindparam("by"),
-        _R.lease_until > bindparam("now"),
-        _R.kind.in_(bindparam("kinds", type_=Text(), expanding=True)),
-        _NOT_SKIPPED,
-    )
-    .order_by(*_ORDER)
-    .with_for_update()
-)
-_WALK = (
-    select(*_ORDER, _R.lane, _R.lease_until)
-    .where(_R.rollout_id == bindparam("rollout"), _R.kind == bindparam("kind"), WAITS, _NOT_SKIPPED)
-    .order_by(*_ORDER)
-    .limit(_WALKED)
-)
 _STILL = select(_R.id).where(_R.id == bindparam("review"), WAITS, _FREE).with_for_update(skip_locked=True)
-_LEASED = select(REVIEWS).where(_R.id == bindparam("review"))
+_LEASE = REVIEWS.update().values(lease_by=bindparam("by"), lease_until=bindparam("until")).returning(REVIEWS)
+_MINE = (WAITS, _R.lease_by == bindparam("by"), _R.lease_until > bindparam("now"))
+_AGAIN = _LEASE.where(_R.id == bindparam("review"), *_MINE)
+_TAKE = _LEASE.values(leased_at=bindparam("now")).where(_R.id == _STILL.scalar_subquery())
+
+
+@lru_cache(maxsize=16)
+def _looks(kinds: int, walked: int) -> CompoundSelect[Any]:
+    """Write the query for what a person has already, and for the first reviews of each of so many kinds: one trip for all."""
+    names: list[BindParameter[str]] = [bindparam(f"kind_{number}") for number in range(kinds)]
+    shown = (_R.kind, *_ORDER, _R.lane, _R.lease_until)
+    here = (_R.rollout_id == bindparam("rollout"), _NOT_SKIPPED)
+    own = select(literal(True).label("own"), *shown).where(*here, *_MINE, _R.kind.in_(names))
+    walks = [
+        select(literal(False).label("own"), *shown)
+        .where(*here, _R.kind == name, WAITS)
+        .order_by(*_ORDER)
+        .limit(walked)
+        .subquery()
+        for name in names
+    ]
+    return union_all(own, *[select(walk) for walk in walks])
 
 
 def _firsts(dialect: str) -> Any:
@@ -91,53 +96,57 @@ def lease(
     """
     if len(skip) > MOST_SKIPPED:
         raise UsageError(f"{len(skip)} reviews to be skipped are too many; name {MOST_SKIPPED} at most")
-    asked = {
+    asked: dict[str, Any] = {
         "rollout": indexed(rollout_id),
         "by": indexed(by),
         "barred": barred(by),
         "kinds": sorted({indexed(kind) for kind in kinds}),
         "now": to_us(now),
+        "until": to_us(until),
         "skip": sorted({indexed(name) for name in skip}),
     }
-    values: dict[str, Any] = {"lease_by": asked["by"], "lease_until": to_us(until)}
-    found = _own(connection, asked)
-    if found is None:
-        found = _free(connection, asked)
-        values["leased_at"] = asked["now"]
-    if found is None:
-        return None
-    review = to_review(connection.execute(_LEASED, {"review": found}).one())
-    if by not in review.seen_by:
-        values["body"] = body_of(replace(review, seen_by=(*review.seen_by, by)))
-    connection.execute(REVIEWS.update().where(_R.id == found).values(values))
-    return to_review(connection.execute(_LEASED, {"review": found}).one())
-
-
-def _own(connection: Connection, asked: dict[str, Any]) -> str | None:
-    """Find the first review that the person has already, and lock it."""
-    rows = connection.execute(_OWN, asked).all()
-    return next((row.id for row in rows if asked["barred"] not in row.lane), None)
-
-
-def _free(connection: Connection, asked: dict[str, Any]) -> str | None:
-    """Find the first free review, and lock it. One that another process takes at this moment is passed by."""
-    while True:
-        found = min((place for kind in asked["kinds"] for place in _first(connection, asked, kind)), default=None)
+    while asked["kinds"]:
+        found = _next(connection, asked)
         if found is None:
             return None
-        review_id = found[-1]
-        if connection.execute(_STILL, {"review": review_id, "now": asked["now"]}).first() is not None:
-            return review_id
+        own, review_id = found
+        row = connection.execute(_AGAIN if own else _TAKE, {**asked, "review": review_id}).first()
+        if row is not None:
+            return _noted(connection, to_review(row), by)
+        # Another process takes it at this moment, so it is passed by.
         asked = {**asked, "skip": [*asked["skip"], review_id]}
+    return None
 
 
-def _first(connection: Connection, asked: dict[str, Any], kind: str) -> Iterator[tuple[int, str, str]]:
-    """Find the place of the first free review of a kind that the person may do: due time, order and id."""
-    walked = connection.execute(_WALK, {"rollout": asked["rollout"], "kind": kind, "skip": asked["skip"]}).all()
-    for row in walked:
-        if row.lease_until <= asked["now"] and asked["barred"] not in row.lane:
-            yield row.due, row.place, row.id
-            return
-    if len(walked) == _WALKED:
-        for first in connection.execute(_FIRSTS[connection.dialect.name], {**asked, "kind": kind}):
-            yield first.due, first.place, first.id
+def _noted(connection: Connection, review: Review, by: str) -> Review:
+    """Note that a person has been shown a review, where that is new."""
+    if by in review.seen_by:
+        return review
+    seen = replace(review, seen_by=(*review.seen_by, by))
+    connection.execute(REVIEWS.update().where(_R.id == indexed(review.id)).values(body=body_of(seen)))
+    return seen
+
+
+def _next(connection: Connection, asked: dict[str, Any]) -> tuple[bool, str] | None:
+    """Find the first review that the person has already, or else the first free one that the person may do."""
+    kinds = asked["kinds"]
+    named = {f"kind_{number}": kind for number, kind in enumerate(kinds)}
+    walked = Counter[str]()
+    own: list[_Place] = []
+    free: dict[str, _Place] = {}
+    for row in connection.execute(_looks(len(kinds), _WALKED), {**asked, **named}):
+        place = (row.due, row.place, row.id)
+        walked[row.kind] += not row.own
+        if asked["barred"] in row.lane:
+            continue
+        if row.own:
+            own.append(place)
+        elif row.lease_until <= asked["now"]:
+            free[row.kind] = min(free.get(row.kind, place), place)
+    if not own:
+        for kind in kinds:
+            if kind not in free and walked[kind] == _WALKED:
+                for first in connection.execute(_FIRSTS[connection.dialect.name], {**asked, "kind": kind}):
+                    free[kind] = (first.due, first.place, first.id)
+    places = own or free.values()
+    return (bool(own), min(places)[-1]) if places else None

@@ -30,8 +30,7 @@ _LOCKED = _BY_ID.with_for_update()
 _LANE = select(_R.kind, _R.lane, _R.done_at, _R.held_at).where(*_HERE)
 _OF_CASE = (_R.rollout_id == bindparam("rollout"), _R.case_id == bindparam("case"), _R.done_at.is_(None))
 _NOT_DONE = select(REVIEWS).where(*_OF_CASE).order_by(_R.id).with_for_update()
-_DROPPED = select(_R.kind, _R.lane, _R.done_at, _R.held_at).where(*_OF_CASE)
-_DROP = delete(REVIEWS).where(*_OF_CASE)
+_DROP = delete(REVIEWS).where(*_OF_CASE).returning(_R.kind, _R.lane, _R.done_at, _R.held_at)
 _HELD = select(REVIEWS).where(_R.rollout_id == bindparam("rollout"), _R.done_at.is_(None), _R.held_at.is_not(None))
 _CHANGED = [column.name for column in REVIEWS.columns if column.name not in ("id", "rollout_id")]
 _UPDATE = REVIEWS.update().where(*_HERE).values({name: bindparam(f"to_{name}") for name in _CHANGED})
@@ -82,8 +81,7 @@ def update(connection: Connection, review: Review, before: Review | None) -> Cou
 def drop(connection: Connection, rollout_id: str, case_id: str) -> Counter[Lane]:
     """Delete the reviews of a case that are not done; returns how many more, less than none, wait in each lane."""
     asked = {"rollout": rollout_id, "case": indexed(case_id)}
-    fewer = _waiting(connection.execute(_DROPPED, asked).all())
-    connection.execute(_DROP, asked)
+    fewer = _waiting(connection.execute(_DROP, asked).all())
     more: Counter[Lane] = Counter()
     more.subtract(fewer)
     return more

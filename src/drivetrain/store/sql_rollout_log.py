@@ -103,6 +103,9 @@ class SqlRolloutLog:
 
     def review(self, review_id: str) -> Review | None:
         """Return a review as it is now; nobody else can lease it before this transaction ends."""
+        found = self._seen.get(review_id)
+        if found is not None:
+            return found  # locked, or written, by this transaction
         with told(self._shown):
             found = review_table.by_id(self._connection, self._row.id, review_id, lock=True)
         if found is not None:
@@ -134,6 +137,7 @@ class SqlRolloutLog:
         """Delete the reviews of a case that are not done."""
         with told(self._shown):
             self._lanes.update(review_table.drop(self._connection, self._row.id, case_id))
+        self._seen = {name: one for name, one in self._seen.items() if indexed(one.case_id) != indexed(case_id)}
         self._touched.add(indexed(case_id))
 
     def held(self, until: datetime | None = None, by: str | None = None) -> Sequence[Review]:

@@ -31,12 +31,12 @@ class SqlRollouts(Connected):
 
     def rollouts(self, *, live: bool | None = None, model: str | None = None) -> Sequence[RolloutRow]:
         """Return rollouts, the newest first."""
-        with self._reading() as connection:
+        with self._looking() as connection:
             return rollout_table.find_all(connection, live, model)
 
     def rollout(self, name_or_id: str) -> RolloutRow | None:
         """Return a rollout by its id, or the newest of a name."""
-        with self._reading() as connection:
+        with self._looking() as connection:
             return rollout_table.find(connection, name_or_id)
 
     @contextmanager
@@ -55,27 +55,27 @@ class SqlRollouts(Connected):
 
     def lines(self, rollout_id: str, after: int = 0, limit: int = 10_000) -> Sequence[LogLine]:
         """Read lines without holding up writers."""
-        with self._reading() as connection:
+        with self._looking() as connection:
             return rollout_line_table.read(connection, rollout_id, after, limit)
 
     def lines_of(self, rollout_id: str, case_id: str) -> Sequence[LogLine]:
         """Return the lines about one case, oldest first."""
-        with self._reading() as connection:
+        with self._looking() as connection:
             return rollout_line_table.of_case(connection, rollout_id, case_id)
 
     def case(self, rollout_id: str, case_id: str) -> Case | None:
         """Return the case of that id."""
-        with self._reading() as connection:
+        with self._looking() as connection:
             return case_table.by_id(connection, rollout_id, case_id)
 
     def case_of_key(self, rollout_id: str, key: str) -> Case | None:
         """Return the case that has this key."""
-        with self._reading() as connection:
+        with self._looking() as connection:
             return case_table.by_key(connection, rollout_id, key)
 
     def settled(self, rollout_id: str, case_ids: Collection[str]) -> dict[str, case_table.Settled]:
         """Return the decisions that took effect, by case."""
-        with self._reading() as connection:
+        with self._looking() as connection:
             return case_table.settled(connection, rollout_id, case_ids)
 
     def lease_review(
@@ -94,12 +94,12 @@ class SqlRollouts(Connected):
 
     def review(self, rollout_id: str, review_id: str) -> Review | None:
         """Return a review by its id, done or not."""
-        with self._reading() as connection:
+        with self._looking() as connection:
             return review_table.by_id(connection, rollout_id, review_id)
 
     def done_since(self, rollout_id: str, by: str, since: datetime) -> int:
         """Count the reviews that a person has decided at or after a moment."""
-        with self._reading() as connection:
+        with self._looking() as connection:
             return review_table.done_since(connection, rollout_id, by, since)
 
     def keep_snapshot(self, rollout_id: str, number: int, text: str) -> None:
@@ -109,12 +109,12 @@ class SqlRollouts(Connected):
 
     def snapshot(self, rollout_id: str) -> tuple[int, str] | None:
         """Return number and text of the snapshot that is kept."""
-        with self._reading() as connection:
+        with self._looking() as connection:
             return snapshot_table.find(connection, rollout_id)
 
     def queue_counts(self, rollout_id: str, now: datetime, by: str | None = None) -> dict[str, dict[str, int]]:
         """Count the reviews by kind: all, or those that a person may do."""
-        with self._reading() as connection:
+        with self._looking() as connection:
             return queue_counts.counts(connection, rollout_id, now, by)
 
     def verify_log(self, rollout_id: str) -> Iterator[LogLine]:
@@ -124,7 +124,7 @@ class SqlRollouts(Connected):
             UsageError: there is no such rollout.
             StoreError: a line was changed, left out, put in later or moved; says which.
         """
-        with self._reading() as connection:
+        with self._looking() as connection:
             ends = rollout_line_table.ends(connection, rollout_id)
         if ends is None:
             raise UsageError(f"there is no rollout {rollout_id[:40]!r}")
