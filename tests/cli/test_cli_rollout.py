@@ -115,6 +115,7 @@ def test_a_bundle_that_is_tried_again_is_told_what_that_costs(
     assert done.document["name"] == "line-4"
     assert "this is rollout 2 of bundle f4f315e1b8b3121f in this store" in done.err
     assert "lower alpha to allow for it" in done.err
+    assert "this bundle has no gate" in done.err
 
 
 def test_cases_are_sent_with_the_slices_of_the_policy(

@@ -114,7 +114,7 @@ def open_(
     from ..core.identifiers import new_id
     from ..rollout.fitted_policy import checked_accept
     from ..rollout.opening import open_rollout
-    from .console import print_json, print_line
+    from .console import print_json, print_line, remark
 
     read, predictor = policy_of(policy, bundle, no_golden)
     checked_accept(predictor.manifest, str(bundle))
@@ -130,6 +130,11 @@ def open_(
         )
         attempts = sum(one.bundle_id == row.bundle_id for one in opened.rollouts())
     _tell_attempts(attempts, row.bundle_id, read.alpha)
+    if predictor.manifest.gate is None:
+        remark(
+            "this bundle has no gate, so that cases unlike those trained on cannot be told from others: out-of-domain will read 0"
+            " and pass; train it again with more images for one"
+        )
     steps = _steps_to_live(row, read.cases.slices, bundle, store, by)
     if json:
         print_json({**row_json(row), "next": [command for _, command in steps]})
