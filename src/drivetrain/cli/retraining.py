@@ -121,7 +121,7 @@ def retrain(
         print_json({**found.to_json(), "started": None if started is None else started.name})
     else:
         print_pairs(rows)
-        _print_next(started, rollout)
+        _print_next(started, rollout, store)
     if found.comparison.verdict == "worse":
         raise typer.Exit(SAID_NO)
 
@@ -219,7 +219,8 @@ def _started(store: FieldStore, found: _Found, name: str, by: str) -> RolloutRow
     return open_rollout(store, policy, manifest, by, at=at, salt=row.salt, rollout_id=new_id(), shadow_of=row.id)
 
 
-def _print_next(started: RolloutRow | None, rollout: str) -> None:
+def _print_next(started: RolloutRow | None, rollout: str, store: str | None) -> None:
+    from ..core.shell_path import quoted
     from .console import print_line
 
     print_line("")
@@ -230,4 +231,5 @@ def _print_next(started: RolloutRow | None, rollout: str) -> None:
         print_line(f"  drivetrain retrain BUNDLE --rollout {rollout} --start NAME, with the options of this call")
     else:
         print_line("Next: serve both bundles with this store; when the candidate's gates have passed")
-        print_line(f"  drivetrain rollout promote {started.name} --by NAME --reason WHY")
+        where = "" if store is None else f" --store {quoted(store)}"
+        print_line(f"  drivetrain rollout promote {started.name} --by NAME --reason WHY{where}")

@@ -21,7 +21,7 @@ HEALTH = "/v2/health/"
 
 CLOSED = (
     "a rollout is live: a key with the role review reaches the review queue (/v1/reviews) and nothing else, so that no answer "
-    "of the model is in sight of who decides; ask with a key of the role admin, or when the rollout has ended"
+    "of the model is in sight of who decides; send cases with a key of the role predict, see answers with one of the role admin"
 )
 
 

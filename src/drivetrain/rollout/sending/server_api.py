@@ -126,7 +126,9 @@ class ServerApi:
             )
         if not self._waiting:
             self._waiting = True
-            self._notice(f"{self.url}: {why}; waiting, and trying again")
+            most_s = patience.give_up_s
+            until = "for as long as it takes" if most_s is None else f"for up to {most_s / 60:.0f} minutes"
+            self._notice(f"{self.url}: {why}; trying again {until}")
         patience.sleep(wait_s)
 
     def _attempt(
