@@ -37,6 +37,7 @@ NAMED = frozenset(
         "notebook.doubted",
         "notebook.picture",
         "notebook.thumbnails",
+        "rollout.sending.case_folder",
         "serve.announcement",
         "serve.options",
         "serve.settings",

@@ -189,7 +189,7 @@ def _retrained(
         prepared = prepare(champion, store, row, data, asked, place, cache, progress)
         manifest = champion.manifest
         kind: dict[str, Any] = {"task": manifest.task, "name": manifest.name}
-        if manifest.task == "ordinal":
+        if manifest.kind.ordered:
             kind["order"] = manifest.outputs
         train(prepared.training.dataset, into, progress=progress, **cast("Choices", {**kind, **typed}))
         into.with_name(f"{into.name}.provenance.jsonl").write_text(prepared.provenance(), encoding="utf-8")

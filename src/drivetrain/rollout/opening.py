@@ -67,7 +67,7 @@ def check_bundle(policy: Policy, manifest: Manifest) -> tuple[str, ...]:
     Raises:
         UsageError: it does not.
     """
-    if manifest.task not in ("classification", "ordinal"):
+    if not manifest.kind.one_label:
         raise UsageError(f"the bundle answers {manifest.task}, and a rollout needs one label a case")
     if manifest.accept is None:
         raise UsageError("the bundle accepts no answer by itself; train it with --max-error, or certify it, first")

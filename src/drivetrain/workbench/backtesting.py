@@ -10,7 +10,6 @@ from pathlib import Path
 from ..core.errors import UsageError
 from ..core.ports import Progress
 from ..core.reference import read_reference
-from ..model.kinds.one_label import OneLabelKind
 from ..model.predictor import Predictor
 from ..rollout.backtest.backtest import Backtest, pairs_of
 from ..rollout.backtest.contender import Contender, check_later, usable
@@ -74,7 +73,7 @@ def backtest(
 
 
 def _check(name: str, predictor: Predictor) -> None:
-    if not isinstance(predictor.manifest.kind, OneLabelKind):
+    if not predictor.manifest.kind.one_label:
         raise UsageError(
             f"{name} is for {predictor.manifest.task}; a rollout, and so its backtest, is for bundles that answer with one label"
         )

@@ -261,7 +261,7 @@ def _old_items(champion: Predictor, old: Source | None, place: Into) -> tuple[It
     if old is None:
         return ()
     manifest = champion.manifest
-    order = manifest.outputs if manifest.task == "ordinal" else ()
+    order = manifest.outputs if manifest.kind.ordered else ()
     return read(old, TargetOptions(manifest.task, order=order), None, place).dataset.items
 
 

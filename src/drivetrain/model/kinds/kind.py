@@ -100,6 +100,10 @@ class Kind(Part, ABC):
     """Tells whether answers have a confidence, by which they may be accepted."""
     overlapping: ClassVar[bool] = False
     """Tells whether an answer may give several of the outputs at once, so that their shares do not add up to 1."""
+    one_label: ClassVar[bool] = False
+    """Tells whether an answer is one of the outputs."""
+    ordered: ClassVar[bool] = False
+    """Tells whether the outputs stand in an order, from the least to the most."""
     one_scale: ClassVar[bool] = True
     """Tells whether the evidence for different outputs can be drawn on one scale."""
     rightly: ClassVar[str] = "right for"

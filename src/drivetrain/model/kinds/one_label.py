@@ -16,6 +16,7 @@ from .kind import Answer, Kind, Said, Tensor
 class OneLabelKind(Kind):
     """The kinds whose answer is one of several labels, with probabilities that add up to 1."""
 
+    one_label: ClassVar[bool] = True
     targets_are: ClassVar[str] = "labels"
     """The word for targets in errors."""
 

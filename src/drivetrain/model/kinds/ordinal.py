@@ -30,6 +30,7 @@ class OrdinalKind(OneLabelKind):
     """One of several grades that have an order."""
 
     task: ClassVar[TaskName] = "ordinal"
+    ordered: ClassVar[bool] = True
     words: ClassVar[Words] = Words(
         model="An image classifier with {count} ordered grades",
         tells="Tells which of these grades an image has, from the lowest to the highest: {names}.",

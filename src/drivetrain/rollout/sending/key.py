@@ -31,7 +31,7 @@ def key_of_file(relative: str, content_sha256: str) -> str:
     So a file whose content has changed is another case, and one that is sent again is not.
 
     >>> key_of_file("north/Zähler 1.jpg", "e3b0c442")
-    'north/Z%C3%A4hler%201.jpg@2ff72e2a66c5'
+    'north/Z%C3%A4hler%201.jpg@d961b57a411c'
     """
     digest = hashlib.sha256(f"{relative}\n{content_sha256}".encode("utf-8", "surrogateescape")).hexdigest()
     name = quote(relative.encode("utf-8", "surrogateescape"), safe="/._-~+=,()!")
