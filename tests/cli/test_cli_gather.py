@@ -46,7 +46,7 @@ def archive(web: Web, count: int, folder: Path) -> str:
     document = web.replies["api.openverse.test/v1/images/"]
 
     def here(asked: object) -> Reply:
-        reply = document(asked)  # type: ignore[operator,arg-type]  # a table of several services
+        reply = document(asked)
         return Reply(reply.body.replace(b"photos.test", HERE.encode()), reply.kind, reply.status)
 
     web.add("/v1/images/", here, HERE)

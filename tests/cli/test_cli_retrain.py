@@ -156,7 +156,7 @@ def test_both_are_compared_on_the_reserve_which_is_on_record(
         looks = [event for event in events_of(store, ROLLOUT) if isinstance(event, Looked)]
         assert [look.by for look in looks] == ["ada"] * (looked + 2)
         assert looks[0].words == found["sentence"]
-        assert list(store.verify_log(ROLLOUT))[-1].number == store.rollout(ROLLOUT).head  # type: ignore[union-attr]  # it is there
+        assert list(store.verify_log(ROLLOUT))[-1].number == store.rollout(ROLLOUT).head
     finally:
         store.close()
 

@@ -204,7 +204,7 @@ def test_what_cannot_be_cleaned_is_said(path: Path, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="'discs', is one of the bundle's classes: bright, dark, dim"):
         ImageClassifierCleaner(bundle, path, cache=tmp_path / "cache")
     with pytest.raises(UsageError, match="received int; give a learner"):
-        ImageClassifierCleaner(3)  # type: ignore[arg-type]  # the mistake that is tried
+        ImageClassifierCleaner(3)
     files = vision.get_image_files(path)
     dls = block_with(get_items=lambda given: given).dataloaders(files)
     with pytest.raises(UsageError, match="were made of no folder"):

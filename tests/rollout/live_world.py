@@ -94,7 +94,7 @@ class Unreliable:
     @contextmanager
     def rollout_log(self, rollout_id: str) -> Iterator[RolloutLog]:
         with self._store.rollout_log(rollout_id) as log:
-            yield FailingLog(log, self)  # type: ignore[misc]  # it stands in for every method
+            yield FailingLog(log, self)
             self.fail("commit")
         self.fail("after")
 

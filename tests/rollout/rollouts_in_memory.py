@@ -131,7 +131,7 @@ class MemoryLog:
             self._note_held(review.id, False)
             self._put(self._kept.of_case, case_id, [one for one in self._kept.of_case[case_id] if one != review.id])
             del self._kept.reviews[review.id]
-            self._undo.append(lambda review=review: self._kept.reviews.__setitem__(review.id, review))  # type: ignore[misc]  # bound now
+            self._undo.append(lambda review=review: self._kept.reviews.__setitem__(review.id, review))
 
     def held(self, until: datetime | None = None, by: str | None = None) -> Sequence[Review]:
         found = []

@@ -20,7 +20,7 @@ WRONG = {"decided": ("bad",), "adjudicated": ("bad",)}
 
 def audit(number: int, wrong: bool, site: str | None = None, draw: object = ACTED) -> Resolved:
     slices = {} if site is None else {"site": site}
-    case = came(number, draw, Stage.EXPANDING, slices=slices)  # type: ignore[arg-type]  # a draw
+    case = came(number, draw, Stage.EXPANDING, slices=slices)
     return resolved(case, **WRONG) if wrong else resolved(case)
 
 
@@ -55,7 +55,7 @@ def test_a_slice_alarms_at_the_level_times_their_number_and_their_mean_at_the_le
     found = cusum.reached(value / 4)
     assert found is not None
     assert (found.slice, found.level) in ((None, value / 4), ("site=a", value))
-    assert cusum.reached(value / 3.9) is None or cusum.reached(value / 3.9).slice is None  # type: ignore[union-attr]  # not None
+    assert cusum.reached(value / 3.9) is None or cusum.reached(value / 3.9).slice is None
     alone = Cusum(0.02)
     alone.slices = {"site=a": [4_000.0, 4_000.0], "site=b": [0.0, 0.0], "site=c": [0.0, 0.0], "site=d": [0.0, 0.0]}
     of_slices = alone.reached(1_000.0)

@@ -48,7 +48,7 @@ def store(tmp_path_factory: pytest.TempPathFactory, policy: Policy) -> Iterator[
 def tried(store: SqlStore, policy: Policy, predictor: Predictor, name: str | None = None) -> Backtest:
     source = PastRollout.read(store, name, (policy,))
     manifest = predictor.manifest.model_copy(update={"bundle_id": source.recorded.bundle_id})
-    answered = {"kind": manifest.kind.model_copy(update={"classes": source.recorded.past.opened.labels})}  # type: ignore[union-attr]  # a log begins with it
+    answered = {"kind": manifest.kind.model_copy(update={"classes": source.recorded.past.opened.labels})}
     named = replace(predictor, manifest=manifest.model_copy(update=answered))
     found, made = backtest({policy.name: policy}, {"cells": named}, source, AskedBacktest(), Silent())
     assert made is None

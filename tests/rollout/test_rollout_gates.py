@@ -58,7 +58,7 @@ def test_a_model_that_errs_as_people_do_passes_every_gate_of_parallel() -> None:
     feed(evidence, *in_parallel(450))
     found = read(evidence)
     assert all(one.verdict is GateVerdict.PASS for one in found.values()), found
-    assert found["non-inferior", None].bound < 0.02  # type: ignore[operator]  # a number
+    assert found["non-inferior", None].bound < 0.02
     assert read(evidence, alarms=1)["alarms", None].verdict is GateVerdict.FAIL
     assert read(evidence, days=6.9)["days", None].verdict is GateVerdict.NOT_YET
 

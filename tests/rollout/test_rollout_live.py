@@ -383,7 +383,7 @@ def test_a_decision_is_held_until_it_can_no_longer_be_undone(store: RolloutStore
     rollout = live(store, clock)
     rollout.arrive(a_case(1), an_answer())
     case_id = decided_one(rollout, "ada")
-    assert rollout.receipt(case_id=case_id).status == "waiting"  # type: ignore[union-attr]  # it is there
+    assert rollout.receipt(case_id=case_id).status == "waiting"
     rollout.tick(clock.move(seconds=29))
     assert not any(isinstance(event, Decided) for event in events_of(store))
     again = live(store, clock, "b")
@@ -417,8 +417,8 @@ def test_a_decision_taken_back_was_never_logged_and_comes_back_to_the_same_perso
     clock.move(seconds=10)
     shown = rollout.undo("ada")
     assert shown.case.id == case_id
-    assert rollout.next_review("ben").case.id != case_id  # type: ignore[union-attr]  # it is there
-    assert rollout.next_review("ada").case.id == case_id  # type: ignore[union-attr]  # it is there
+    assert rollout.next_review("ben").case.id != case_id
+    assert rollout.next_review("ada").case.id == case_id
     rollout.decide(shown.review_id, "ada", "good")
     rollout.tick(clock.move(minutes=2))
     assert [event.label for event in events_of(store) if isinstance(event, Decided)] == ["good"]
@@ -476,7 +476,7 @@ def test_a_lease_comes_back_and_its_old_holder_is_told_so(store: RolloutStore, c
     with pytest.raises(UsageError, match=r"not yours|somebody else has it"):
         rollout.decide(shown.review_id, "ben", "good")
     clock.move(minutes=16)
-    assert rollout.next_review("ben").review_id == shown.review_id  # type: ignore[union-attr]  # it is there
+    assert rollout.next_review("ben").review_id == shown.review_id
     with pytest.raises(UsageError, match="somebody else has it"):
         rollout.decide(shown.review_id, "ada", "good")
     with pytest.raises(UsageError, match="none of the labels"):
@@ -491,7 +491,7 @@ def test_a_person_is_given_no_more_than_the_policy_says(store: RolloutStore, clo
     rollout = live(store, clock)
     for number in range(1, 6):
         rollout.arrive(a_case(number), an_answer())
-    assert rollout.next_review("ada").left_today == 2  # type: ignore[union-attr]  # it is there
+    assert rollout.next_review("ada").left_today == 2
     for _ in range(2):
         decided_one(rollout, "ada")
     assert rollout.next_review("ada") is None
@@ -637,7 +637,7 @@ def test_a_turn_that_is_refused_says_why_and_keeps_what_was_decided(store: Rollo
     case_id = decided_one(rollout, "ada")
     with pytest.raises(UsageError, match="it cannot advance from parallel"):
         rollout.advance("ada", "now")
-    assert rollout.receipt(case_id=case_id).status == "decided"  # type: ignore[union-attr]  # it is there
+    assert rollout.receipt(case_id=case_id).status == "decided"
     with pytest.raises(UsageError, match="not rolled back"):
         rollout.clear("ada", "now")
     check(store, rollout)
@@ -652,7 +652,7 @@ def test_an_ended_rollout_takes_no_cases_and_its_reviews_can_be_finished(store: 
         rollout.arrive(a_case(2), an_answer())
     decided_one(rollout, "ada")
     rollout.tick(clock.move(minutes=3))
-    assert rollout.receipt(case_id=a_case(1).id).status == "decided"  # type: ignore[union-attr]  # it is there
+    assert rollout.receipt(case_id=a_case(1).id).status == "decided"
     check(store, rollout)
 
 

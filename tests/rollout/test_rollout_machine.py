@@ -264,7 +264,7 @@ def told(world: World, case_id: str, by: str, label: str | None) -> tuple[object
 def sent(world: World, answer_label: str = "good", **changes: object) -> str:
     """Send a case whose answer is certified."""
     world.number += 1
-    case = replace(a_case(world.number, world.now), **changes)  # type: ignore[arg-type]  # names of fields
+    case = replace(a_case(world.number, world.now), **changes)
     world.truths[case.id] = "good"
     world.carry(world.run.arrive(case, an_answer(answer_label), world.now)[1])
     return case.id
@@ -438,7 +438,7 @@ def test_a_scope_limits_what_the_model_may_do() -> None:
     for number in range(60):
         for changes in outside:
             world.number += 1
-            case = replace(a_case(world.number, world.now), **changes)  # type: ignore[arg-type]  # names of fields
+            case = replace(a_case(world.number, world.now), **changes)
             assert not world.machine.draw(case, an_answer("good")).in_scope
         case = a_case(world.number + 1000 + number, world.now)
         assert world.machine.draw(case, an_answer("good")).in_scope
@@ -594,4 +594,4 @@ def test_a_log_folds_to_the_same_machine_from_its_text(worlds: list[World]) -> N
 
 def test_asks_are_frozen() -> None:
     with pytest.raises(AttributeError):
-        Ask("1", ReviewKind.DECIDE).round = 2  # type: ignore[misc]  # the point of it
+        Ask("1", ReviewKind.DECIDE).round = 2

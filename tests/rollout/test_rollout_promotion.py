@@ -80,7 +80,7 @@ def test_cases_of_the_champions_name_go_to_the_candidate(line: Line) -> None:
     assert (champion.stage, row.stage) == ("ended", "supervised")
     holder = holder_of(line.store, "line-3")
     assert holder is not None
-    assert holder.id == candidate.id == holder_of(line.store, ROLLOUT).id  # type: ignore[union-attr]  # it is there
+    assert holder.id == candidate.id == holder_of(line.store, ROLLOUT).id
     assert [one.id for one in predecessors_of(line.store, row)] == [ROLLOUT]
     assert successor_of(line.store, row) is None
     follow_all(shadow)

@@ -46,7 +46,7 @@ def test_the_guides_requests_are_answered(tmp_path: Path) -> None:
                 check=False,
             )
             assert done.returncode == 0, f"{block}\n{done.stdout}\n{done.stderr}"
-    kept = dict(json.loads(re.search(r"```json\n(.*?)```", GUIDE, flags=re.DOTALL)[1]))  # type: ignore[index]  # or it fails
+    kept = dict(json.loads(re.search(r"```json\n(.*?)```", GUIDE, flags=re.DOTALL)[1]))
     assert set(kept) == {"id", "key", "rollout", "status", "decision"}
     assert json.loads((tmp_path / "status.json").read_text())["stage"] == "parallel"
     assert json.loads((tmp_path / "paused.json").read_text())["paused"] is True

@@ -57,7 +57,7 @@ def made(
         Item(Nowhere(f"{row:04}.jpg"), f"set/{row:04}.jpg", label, sha256=f"{row:064x}")
         for row, label in enumerate(labels)
     )
-    training = TrainOptions(targets=TargetOptions(task=task, **options))  # type: ignore[arg-type]  # as tests name them
+    training = TrainOptions(targets=TargetOptions(task=task, **options))
     dataset, targets = _read(items, training.targets)
     facts = tuple(ItemFacts(f"{row:064x}", f"{row:064x}", {"width": 40 + row, "height": 30}) for row in range(n))
     embeddings = Embeddings(features_ND, np.arange(n), facts, ())

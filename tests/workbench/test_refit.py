@@ -65,7 +65,7 @@ def test_removed_items_are_neither_learned_of_nor_ranked() -> None:
     assert now.judged is not None
     # The same, with labels of the removed that would be seen if they were learned of.
     other = {row: Standing("dog", Fate.REMOVED) for row in wrong}
-    np.testing.assert_allclose(now.judged.answers_JO, refitted(lying, other).judged.answers_JO, atol=1e-4)  # type: ignore[union-attr]  # there is a head
+    np.testing.assert_allclose(now.judged.answers_JO, refitted(lying, other).judged.answers_JO, atol=1e-4)
 
 
 def test_what_is_kept_of_some_rows_is_about_these() -> None:

@@ -25,7 +25,7 @@ pytestmark = pytest.mark.trains
 def surveyed(source: Path, **options: object) -> Survey:
     cache = EmbeddingCache(None)
     try:
-        return survey(source, TrainOptions(backbone=TINY, **options), cache, Silent(), Scratch())  # type: ignore[arg-type]  # as tests name them
+        return survey(source, TrainOptions(backbone=TINY, **options), cache, Silent(), Scratch())
     finally:
         cache.close()
 
