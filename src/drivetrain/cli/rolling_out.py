@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,7 +15,7 @@ from .policies import policy_of
 from .promoting import history, promote
 from .rollout_log import export, verify
 from .rollout_plan import plan
-from .rollout_turns import advance, clear, end, named, pause, resume, rollback
+from .rollout_turns import COMMANDS, advance, named
 from .rollouts_in_store import RolloutArgument, live_of, row_json
 
 if TYPE_CHECKING:
@@ -190,7 +190,8 @@ def status(rollout: RolloutArgument = None, store: StoreOption = None, json: Jso
         print_status(found)
 
 
-for _command in (advance, pause, resume, rollback, clear, end, promote, history, export, verify):
+_COMMANDS: tuple[Callable[..., None], ...] = (advance, *COMMANDS, promote, history, export, verify)
+for _command in _COMMANDS:
     app.command()(_command)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated, Any
 
 import typer
@@ -48,59 +49,33 @@ def advance(
         raise typer.Exit(SAID_NO)
 
 
-def pause(
-    by: ByOption,
-    reason: ReasonOption,
-    rollout: RolloutArgument = None,
-    store: StoreOption = None,
-    json: JsonFlag = False,
-) -> None:
-    """Pause a rollout: people decide blind, evidence stands."""
-    _turn("pause", rollout, by, reason, store, json)
+WITHOUT_GATES = {
+    "pause": "Pause a rollout: people decide blind, evidence stands.",
+    "resume": "Let a paused rollout go on where it stood.",
+    "rollback": "Roll a model back, until a person clears it.",
+    "clear": "Clear a rollback: begin again in parallel, with fresh evidence.",
+    "end": "End a rollout, for good.",
+}
+"""The turns that ask no gate, and the help of their commands."""
 
 
-def resume(
-    by: ByOption,
-    reason: ReasonOption,
-    rollout: RolloutArgument = None,
-    store: StoreOption = None,
-    json: JsonFlag = False,
-) -> None:
-    """Let a paused rollout go on where it stood."""
-    _turn("resume", rollout, by, reason, store, json)
+def _command(verb: str, words: str) -> Callable[..., None]:
+    """Make the command of such a turn."""
+
+    def turn(
+        by: ByOption,
+        reason: ReasonOption,
+        rollout: RolloutArgument = None,
+        store: StoreOption = None,
+        json: JsonFlag = False,
+    ) -> None:
+        _turn(verb, rollout, by, reason, store, json)
+
+    turn.__name__, turn.__doc__ = verb, words
+    return turn
 
 
-def rollback(
-    by: ByOption,
-    reason: ReasonOption,
-    rollout: RolloutArgument = None,
-    store: StoreOption = None,
-    json: JsonFlag = False,
-) -> None:
-    """Roll a model back, until a person clears it."""
-    _turn("rollback", rollout, by, reason, store, json)
-
-
-def clear(
-    by: ByOption,
-    reason: ReasonOption,
-    rollout: RolloutArgument = None,
-    store: StoreOption = None,
-    json: JsonFlag = False,
-) -> None:
-    """Clear a rollback: begin again in parallel, with fresh evidence."""
-    _turn("clear", rollout, by, reason, store, json)
-
-
-def end(
-    by: ByOption,
-    reason: ReasonOption,
-    rollout: RolloutArgument = None,
-    store: StoreOption = None,
-    json: JsonFlag = False,
-) -> None:
-    """End a rollout, for good."""
-    _turn("end", rollout, by, reason, store, json)
+COMMANDS = tuple(_command(verb, words) for verb, words in WITHOUT_GATES.items())
 
 
 def _turn(verb: str, rollout: str | None, by: str, reason: str, store: str | None, json: bool) -> None:
