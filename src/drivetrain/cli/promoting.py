@@ -9,7 +9,7 @@ import typer
 from .flags import JsonFlag
 from .opened_store import WHERE, opened_store
 from .rollout_turns import ByOption, ReasonOption, named
-from .rollouts_in_store import RolloutArgument, row_json, row_of
+from .rollouts_in_store import RolloutArgument, row_of
 
 if TYPE_CHECKING:
     from ..rollout.history import History, Past
@@ -41,6 +41,7 @@ def promote(
     from ..core.identifiers import new_id
     from ..rollout.live import Live
     from ..rollout.promotion import Promotion
+    from ..rollout.row_json import row_json
     from ..rollout.succession import champion_of
     from .console import SAID_NO, print_json, print_line
 

@@ -16,7 +16,7 @@ from .promoting import history, promote
 from .rollout_log import export, verify
 from .rollout_plan import plan
 from .rollout_turns import COMMANDS, advance, named
-from .rollouts_in_store import RolloutArgument, live_of, row_json
+from .rollouts_in_store import RolloutArgument, live_of
 
 if TYPE_CHECKING:
     from ..core.rollout_records import RolloutRow
@@ -114,6 +114,7 @@ def open_(
     from ..core.identifiers import new_id
     from ..rollout.fitted_policy import checked_accept
     from ..rollout.opening import open_rollout
+    from ..rollout.row_json import row_json
     from .console import print_json, print_line, remark
 
     read, predictor = policy_of(policy, bundle, no_golden)
@@ -158,6 +159,7 @@ def _tell_attempts(attempts: int, bundle_id: str, alpha: float) -> None:
 @app.command("list")
 def list_(store: StoreOption = None, json: JsonFlag = False) -> None:
     """List the rollouts of a store, the newest first."""
+    from ..rollout.row_json import row_json
     from .console import one_line, print_json, print_table, remark
     from .rollout_words import minute
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -48,20 +48,3 @@ def row_of(store: SqlStore, name: str | None) -> RolloutRow:
     if not rows:
         raise UsageError("this store has no rollout yet; begin one with: drivetrain rollout init --bundle BUNDLE")
     raise UsageError(f"several rollouts are live; name one of {', '.join(row.name for row in rows)}")
-
-
-def row_json(row: RolloutRow) -> dict[str, Any]:
-    """Return a rollout as lists show it: its salt is a secret."""
-    return {
-        "id": row.id,
-        "name": row.name,
-        "model": row.model,
-        "bundle_id": row.bundle_id,
-        "stage": row.stage,
-        "step": row.step,
-        "paused": row.paused,
-        "opened_at": row.opened_at.isoformat(),
-        "head": row.head,
-        "head_hash": row.head_hash,
-        "shadow_of": row.shadow_of,
-    }

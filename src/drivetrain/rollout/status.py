@@ -12,6 +12,7 @@ from .events import Turned
 from .hold import Hold
 from .moments import to_text
 from .reading import GateReading
+from .row_json import row_json
 from .stage import Stage
 
 
@@ -174,15 +175,9 @@ class Status:
     def to_json(self) -> dict[str, Any]:
         """Return the document of ``drivetrain rollout status --json`` and of ``GET /v1/rollouts/{name}``; see docs/json.md."""
         return {
-            "id": self.row.id,
-            "name": self.row.name,
-            "model": self.row.model,
-            "bundle_id": self.row.bundle_id,
-            "shadow_of": self.row.shadow_of,
-            "opened_at": to_text(self.row.opened_at),
+            **row_json(self.row),
             "at": to_text(self.at),
-            "head": self.row.head,
-            "head_hash": self.row.head_hash,
+            # The machine may have turned since the row was written.
             "stage": self.stage.value,
             "step": self.step,
             "share": self.share,

@@ -10,8 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from ...core.log_text import to_text
 from ...core.rollout_records import LogLine, RolloutRow
+from ...rollout.row_json import row_json
 from ...rollout.stage import Stage
-from .answers import moment
 
 Reason = Annotated[str, StringConstraints(min_length=1, max_length=2000, pattern=r"\S")]
 
@@ -74,21 +74,7 @@ class LogAnswer(BaseModel):
 
 def rollout_json(row: RolloutRow, *, served: bool) -> dict[str, Any]:
     """As `RolloutAnswer`."""
-    return {
-        "id": row.id,
-        "name": row.name,
-        "model": row.model,
-        "bundle_id": row.bundle_id,
-        "stage": row.stage,
-        "step": row.step,
-        "paused": row.paused,
-        "opened_at": moment(row.opened_at),
-        "live": row.stage != Stage.ENDED,
-        "served": served,
-        "shadow_of": row.shadow_of,
-        "head": row.head,
-        "head_hash": row.head_hash,
-    }
+    return {**row_json(row), "live": row.stage != Stage.ENDED, "served": served}
 
 
 def line_json(line: LogLine) -> dict[str, Any]:
