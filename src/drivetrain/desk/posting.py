@@ -16,7 +16,7 @@ from ..core.errors import DataError
 from ..core.records import Role
 from ..serve.access import Caller
 from ..serve.http.body import Gone
-from ..serve.http.problems import Problem, documented
+from ..serve.http.problems import TAKING_BODIES, Problem, documented
 from ..serve.routes.told_body import told_body
 from .any_desk import AnyDesk
 from .bodies import EditsBody, described
@@ -30,20 +30,7 @@ LIMIT = 4096, 16
 
 GONE = Response(status_code=499)
 
-REFUSED = documented(
-    "bad-request",
-    "unauthorized",
-    "forbidden",
-    "not-found",
-    "conflict",
-    "timeout",
-    "too-large",
-    "unsupported-media",
-    "unprocessable",
-    "too-many-requests",
-    "overloaded",
-    "store-unavailable",
-)
+REFUSED = documented(*TAKING_BODIES, "conflict")
 
 B = TypeVar("B", bound=BaseModel)
 

@@ -104,8 +104,8 @@ KINDS: Mapping[Slug, tuple[int, str]] = {
 }
 
 
-# A route that takes images may answer with any of these.
-TAKING_IMAGES: tuple[Slug, ...] = (
+# A route that takes a body may answer with any of these.
+TAKING_BODIES: tuple[Slug, ...] = (
     "bad-request",
     "unauthorized",
     "forbidden",
@@ -117,8 +117,9 @@ TAKING_IMAGES: tuple[Slug, ...] = (
     "too-many-requests",
     "overloaded",
     "store-unavailable",
-    "draining",
 )
+# And one that takes images with any of these.
+TAKING_IMAGES: tuple[Slug, ...] = (*TAKING_BODIES, "draining")
 
 
 @dataclass

@@ -23,7 +23,7 @@ from ...rollout.known_case import KnownCase
 from ...rollout.receipt import Receipt
 from ..access import Caller
 from ..http.body import Gone
-from ..http.problems import TAKING_IMAGES, Fault, Problem, documented
+from ..http.problems import TAKING_BODIES, TAKING_IMAGES, Fault, Problem, documented
 from ..served import ServedModel
 from ..server import Server
 from ..work.carried import Carried
@@ -50,20 +50,7 @@ RolloutName = Annotated[
 SCHEMAS = (CaseBody, CaseJson, CaseDecisionBody, OutcomeBody)
 """Named in the document although no parameter has their type."""
 
-TOLD = documented(
-    "bad-request",
-    "unauthorized",
-    "forbidden",
-    "not-found",
-    "not-now",
-    "timeout",
-    "too-large",
-    "unsupported-media",
-    "unprocessable",
-    "too-many-requests",
-    "overloaded",
-    "store-unavailable",
-)
+TOLD = documented(*TAKING_BODIES, "not-now")
 
 _CASE = {
     "requestBody": {

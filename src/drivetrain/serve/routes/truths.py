@@ -21,7 +21,7 @@ from ...core.identifiers import new_id
 from ...core.records import Record, Role, ToldHow, Truth, TruthFilter
 from ..access import Caller
 from ..http.body import Gone
-from ..http.problems import Fault, Problem, documented
+from ..http.problems import TAKING_BODIES, Fault, Problem, documented
 from ..http.uploads import Moment
 from ..served import NoSuchModel
 from ..server import Server
@@ -125,20 +125,7 @@ def _add_telling(router: APIRouter, server: Server) -> None:
         response_model=TruthAnswer,
         summary="Tell the right answer",
         openapi_extra=_BODY,
-        responses=documented(
-            "bad-request",
-            "unauthorized",
-            "forbidden",
-            "not-found",
-            "conflict",
-            "timeout",
-            "too-large",
-            "unsupported-media",
-            "unprocessable",
-            "too-many-requests",
-            "overloaded",
-            "store-unavailable",
-        ),
+        responses=documented(*TAKING_BODIES, "conflict"),
     )
     async def label(request: Request, record_id: str, caller: Caller = Depends(needs)) -> Response:
         """Stored beside the prediction before it is acknowledged; it replaces nothing that was told before."""
