@@ -255,7 +255,9 @@ def test_a_model_earns_its_way_and_is_stopped_when_the_field_shifts(browser: Any
             pytest.fail(f"60 wrong cases did not stop it: {status['stage']}, {status['holds']}")
         banner = page.get_by_role("region", name="Rolled back", exact=True)
         banner.wait_for()
-        assert "errors among audited cases have reached level" in banner.inner_text()
+        # The rollout's own count and the monitor's alarm look at the same audits; which of them is first is a matter of moments.
+        why = banner.inner_text()
+        assert "errors among audited cases have reached level" in why or "alarm audited-error" in why
         assert "by the evidence itself" in banner.inner_text()
     last = status["turns"][0]
     assert (last["turn"], last["by"]) == ("rolled-back", None)

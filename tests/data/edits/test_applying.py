@@ -362,6 +362,63 @@ def test_a_journal_cut_off_at_any_move_is_finished(bears: Path) -> None:
         assert not finished(opened(bears))
 
 
+def cut_off(bears: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Apply by a program that is killed once its journal is written, before it has moved anything."""
+
+    def killed(*_: object) -> tuple[str, ...]:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("drivetrain.data.edits.applying.carry_out", killed)
+        with pytest.raises(KeyboardInterrupt):
+            apply_edits(bears, "ada", NOW)
+
+
+def edited_at_once(bears: Path, name: str, to: Standing) -> None:
+    """Edit an item by the name that its file is to have, which has not been moved there."""
+    log = opened(bears)
+    stood = log.standings[name]
+    done = log.record([Change(stood.item, to)], "ben", NOW, lambda _: stood.standing)
+    assert isinstance(done, Recorded)
+
+
+@pytest.mark.parametrize("fate", list(Fate))
+def test_what_is_edited_before_a_journal_cut_off_is_finished_is_read_as_it_was_edited(
+    bears: Path, monkeypatch: pytest.MonkeyPatch, fate: Fate
+) -> None:
+    mark(bears, "black/1.png", BLACK_GONE)
+    applied(bears)
+    mark(bears, "grizzly/1.png", Standing("black"))
+    applied(bears)
+    undone_edits = opened(bears)
+    for _ in range(2):
+        assert isinstance(undone_edits.undo("ada", NOW), Recorded)
+    cut_off(bears, monkeypatch)  # the one is still where the other is to come back to
+    assert "removed/black/1.png" in tree(bears)
+    edited_at_once(bears, "black/1.png", Standing("teddy", fate))
+    labels = seen(bears, edits=True)
+    notes = " ".join(read(bears, TargetOptions(), None, bears.parent / "unpacked").dataset.notes)
+    assert "not applied" not in notes
+    assert sorted(map(str, labels.values())).count("teddy") == (fate is not Fate.REMOVED)
+    assert len(labels) == 8 - (fate is Fate.REMOVED)
+    assert finished(opened(bears))
+    assert seen(bears, edits=True) == labels
+
+
+def test_an_edit_made_while_an_undoing_is_cut_off_leaves_every_other_item_found(bears: Path) -> None:
+    edit_some(bears)
+    journal = apply_edits(bears, "ada", NOW).journal
+    assert journal is not None
+    with opened(bears).alone() as alone:
+        alone.write(MOVES, journal.reversed(alone.new_id(), NOW, "ada").to_line())
+    # From here on nothing that was applied can be done again, and nothing stands as applied.
+    edited_at_once(bears, "black/1.png", Standing("grizzly"))
+    labels = seen(bears, edits=True)
+    assert len(labels) == 8
+    assert finished(opened(bears))
+    assert seen(bears, edits=True) == labels
+
+
 def test_a_log_that_comes_with_a_strangers_data_moves_nothing_outside(bears: Path, tmp_path: Path) -> None:
     (tmp_path / "secret").write_text("s", encoding="utf-8")
     for old, new in (
