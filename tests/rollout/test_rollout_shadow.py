@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 import random
+import threading
+import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TypeGuard
+from typing import Any, TypeGuard
 
 import pytest
-from live_world import ROLLOUT, Clock, Unreliable, begun
+from live_world import ROLLOUT, Clock, Unreliable, begun, numbered
 from rollout_world import SALT, a_case, an_answer, quick_policy
 from rollouts_in_memory import MemoryStore
 from shadow_world import Line, candidate_of, events_in, follow_all, kinds_asked, policy_without_seeds, shadow_of
 
 from drivetrain.core.errors import StoreError, UsageError
-from drivetrain.core.rollout_port import RolloutStore
+from drivetrain.core.rollout_port import RolloutLog, RolloutStore
 from drivetrain.core.told_how import ToldHow
 from drivetrain.rollout.assignment import Assignment
 from drivetrain.rollout.draw import Draw, Route
 from drivetrain.rollout.events import Arrived, Decided, Followed, ReviewKind, Turn, Turned
+from drivetrain.rollout.live import Live
 from drivetrain.rollout.policy import Supervised
 from drivetrain.rollout.shadow import Shadow
 from drivetrain.rollout.stage import Stage
@@ -197,6 +201,53 @@ def test_while_the_champion_works_only_what_people_decided_blind_is_evidence(lin
     assert candidate.machine.stage is Stage.PARALLEL
     assert passed + len(mine) < arrived  # those that came before it was opened are none of its own
     assert set(kinds_asked(line.store, name, line.clock)) <= {"adjudicate"}
+
+
+class Watched:
+    """A store that calls back in the middle of each transaction on one rollout."""
+
+    def __init__(self, store: RolloutStore, rollout_id: str, meanwhile: Callable[[], None]) -> None:
+        self._store, self._rollout_id, self._meanwhile = store, rollout_id, meanwhile
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
+
+    @contextmanager
+    def rollout_log(self, rollout_id: str) -> Iterator[RolloutLog]:
+        with self._store.rollout_log(rollout_id) as log:
+            if rollout_id == self._rollout_id:
+                self._meanwhile()
+            yield log
+
+
+@pytest.mark.parametrize("store", ["sqlite"], indirect=True)
+def test_reading_along_and_a_decision_at_the_same_time_do_not_wait_for_each_other_for_ever(line: Line) -> None:
+    name = candidate_of(line.store, line.champion.policy)
+    sent = threading.Thread(target=line.arrive, daemon=True)
+
+    def one_is_sent_meanwhile() -> None:
+        if sent.ident is None and line.number == 5:
+            sent.start()
+            end_s = time.monotonic() + 1
+            while time.monotonic() < end_s and line.champion.replica.lock.acquire(blocking=False):
+                line.champion.replica.lock.release()
+                time.sleep(0.01)
+
+    watched: Any = Watched(line.store, name, one_is_sent_meanwhile)
+    candidate = Live(watched, name, line.clock, numbered("b"))
+    shadow = Shadow(watched, candidate, line.champion, line.other(1.0), numbered("d"))
+    shadow.follow()
+    for _ in range(5):
+        line.arrive()
+    line.all_decide()
+    follows = threading.Thread(target=follow_all, args=(shadow,), daemon=True)
+    follows.start()
+    follows.join(30)
+    sent.join(30)
+    assert not follows.is_alive()
+    assert not sent.is_alive()
+    assert line.number == 6
+    assert kinds_asked(line.store, name, line.clock)["adjudicate"]["open"] > 0
 
 
 def test_thinning_leaves_every_kind_of_case_in_the_share_in_which_it_came() -> None:

@@ -67,8 +67,17 @@ class Live:
 
     @property
     def machine(self) -> Machine:
-        """The machine, as of the last line that this process has seen; to be read, not to be told anything."""
+        """The machine, as of the last line that this process has seen; to be read, not to be told anything.
+
+        Other threads may change it meanwhile: what goes through several of its parts is for `reading`.
+        """
         return self._replica.machine
+
+    @contextmanager
+    def reading(self) -> Iterator[Machine]:
+        """Enter a stretch in which nobody changes the machine."""
+        with self._replica.lock:
+            yield self._replica.machine
 
     @property
     def replica(self) -> Replica:

@@ -70,7 +70,9 @@ class Shadow:
         self._champion.replica.catch_up()
         events = [] if after is None else [of_body(line.body) for line in lines]
         thinning, answers = self._thinning_after(after or 0), self._answered(events)
-        with self._candidate.replica.writing() as writing:
+        # The champion's machine is asked on the way. Its lock comes first, as wherever the champion is written to: whoever had
+        # the store's turn and then waited for that lock would wait for a thread that has it and waits for the store's turn.
+        with self._champion.reading(), self._candidate.replica.writing() as writing:
             self._catch_up(writing.log)
             if self._position != after:
                 return len(lines)  # another process has read these meanwhile
@@ -113,7 +115,9 @@ class Shadow:
 
     def _left_behind(self) -> list[Case]:
         """Return the champion's cases that nobody has decided."""
-        cases = [self._store.case(self._champion.id, ask.case_id) for ask in self._champion.machine.asks()]
+        with self._champion.reading() as machine:
+            asks = list(machine.asks())
+        cases = [self._store.case(self._champion.id, ask.case_id) for ask in asks]
         return [case for case in cases if case is not None]
 
     # One line

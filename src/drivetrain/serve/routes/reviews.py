@@ -242,11 +242,10 @@ def _summary(server: Server, one: Carried, by: str) -> dict[str, Any]:
 
 
 def _agreement(one: Carried) -> dict[str, Any] | None:
-    people = one.live.machine.evidence.people
-    found = people.agreement
-    if found is None:
-        return None
-    return {"kappa": found.value, "low": found.low, "high": found.high, "n": sum(people.pairs.values())}
+    with one.live.reading() as machine:
+        people = machine.evidence.people
+        found, pairs = people.agreement, sum(people.pairs.values())
+    return None if found is None else {"kappa": found.value, "low": found.low, "high": found.high, "n": pairs}
 
 
 def _add_answering(router: APIRouter, server: Server, reviewer: Reviewer) -> None:

@@ -28,11 +28,12 @@ def _standing(carried: list[Carried]) -> list[Metric]:
     holds = GaugeMetricFamily("drivetrain_rollout_holds", "Reasons that pause it", labels=["rollout", "kind"])
     up = GaugeMetricFamily("drivetrain_rollout_up", "1 while it is carried on", labels=["rollout"])
     for one in carried:
-        machine = one.live.machine
+        with one.live.reading() as machine:
+            stands, at, kinds = machine.stage, machine.step, Counter(hold.kind.value for hold in machine.holds)
         for name in Stage:
-            stage.add_metric([one.name, name.value], machine.stage is name)
-        step.add_metric([one.name], machine.step)
-        for kind, count in sorted(Counter(hold.kind.value for hold in machine.holds).items()):
+            stage.add_metric([one.name, name.value], stands is name)
+        step.add_metric([one.name], at)
+        for kind, count in sorted(kinds.items()):
             holds.add_metric([one.name, kind], count)
         up.add_metric([one.name], one.problem is None and one.unread is None)
     return [stage, step, holds, up]

@@ -288,7 +288,9 @@ class Rollouts:
             if alarm.id not in one.told:
                 one.live.alarm(alarm.id, alarm.monitor, sentence(alarm))
                 one.told.add(alarm.id)
-        for alarm_id in list(one.live.machine.standing.alarms):
+        with one.live.reading() as machine:
+            known = list(machine.standing.alarms)
+        for alarm_id in known:
             found = None if alarm_id in stand else self._store.alarm(alarm_id)
             if found is not None and found.cleared is not None:
                 words = f"{found.cleared_by} cleared it: {found.reason}"
