@@ -44,6 +44,14 @@ def visit(browser: Any, address: str, viewport: dict[str, int] = DESK, **context
     profile.close()
 
 
+def expect(locator: Any, message: str | None = None) -> Any:
+    """Playwright's assertions, which wait for what they say: what is counted or read at once may not have been drawn yet."""
+    from playwright.sync_api import expect as waiting
+
+    waiting.set_options(timeout=WAIT_MS)
+    return waiting(locator, message)
+
+
 def loaded(image: Any) -> bool:
     """Whether a picture is shown, and not only asked for."""
     image.wait_for()

@@ -29,6 +29,7 @@ from environments import kept_environment
 from PIL import Image
 
 import drivetrain as dt
+from browsing import expect
 from drivetrain.core.types import Verdict
 from drivetrain.handover.hand_over import Target, hand_over
 from drivetrain.notebook.answer import label_words, suggestion_words, verdict_words
@@ -293,7 +294,7 @@ def test_a_notebook_answers_in_the_browser_through_voila(
             # Others have other answers: what was shown goes away with the choice of another file.
             choose(page, [broken])
             page.get_by_text("1 picture chosen").wait_for()
-            assert page.locator(".answer").count() == 0
+            expect(page.locator(".answer")).to_have_count(0)
             # The folder, with training images in the bundle, is not given out.
             for name in ("bundle/golden/3.jpg", "app.ipynb", "bundle/manifest.json"):
                 with pytest.raises(urllib.error.HTTPError, match=r"40[34]"):

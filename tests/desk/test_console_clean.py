@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from desk_process import DeskProcess, cleaning
 
-from browsing import loaded, visit
+from browsing import expect, loaded, visit
 from drivetrain.data.edits.applying import apply_edits
 from drivetrain.serve.http.console import STATIC
 
@@ -182,7 +182,7 @@ def test_one_picture_alone_with_its_neighbours_by_keyboard_only(browser: Any, de
         page.keyboard.press("Enter")
         page.locator(".facts").get_by_text(first["reasons"][0]["text"]).wait_for()
         assert loaded(page.get_by_alt_text(Path(first["name"]).name))
-        assert page.get_by_role("button", name=re.compile("^Put beside it")).count() >= 1
+        expect(page.get_by_role("button", name=re.compile("^Put beside it")).first).to_be_visible()
         page.keyboard.press(str(1 + labels.index(other)))
         page.get_by_text(re.compile(r"^2 of ")).wait_for()
         page.keyboard.press("r")
@@ -270,7 +270,7 @@ def test_an_audit_is_judged_blind_and_told_in_a_figure(browser: Any, desk: DeskP
         page.wait_for_function("() => document.querySelectorAll('ul.grid button[data-index]').length === 12")
         items = desk.get("/v1/desk/items", audit=True)["items"]
         assert named(page) == [Path(item["name"]).name for item in items]
-        assert page.locator("ul.grid .suggested").count() == 0
+        expect(page.locator("ul.grid .suggested")).to_have_count(0)
         words = cards(page).evaluate_all("all => all.map(e => e.ariaLabel)")
         assert all(";" not in one and "suggested" not in one for one in words)
         cards(page).first.focus()
@@ -283,7 +283,7 @@ def test_an_audit_is_judged_blind_and_told_in_a_figure(browser: Any, desk: DeskP
         page.wait_for_function("() => document.activeElement?.dataset?.index === '2'")
         page.keyboard.press("Enter")
         page.get_by_text("Part of the audit").wait_for()
-        assert page.get_by_text("The most alike").count() == 0
+        expect(page.get_by_text("The most alike")).to_have_count(0)
         for _ in items[2:]:
             page.keyboard.press("k")
         page.get_by_text("That was the last one to look at in this list").wait_for()

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from browsing import expect
 from drivetrain.serve.http.console import STATIC
 from labelled_pool import COLOURS, draw
 from tiny_backbone import TINY
@@ -115,7 +116,7 @@ def test_from_nothing_to_a_model_with_keys_alone(browser: Any, folder: Path) -> 
         assert {edit["after"]["label"] for edit in edits} == set(COLOURS)
         page.locator("[data-figure=labels]", has_text="30").wait_for()
         page.locator("[data-figure=accuracy]").wait_for()
-        assert "drawn at random" in page.locator(".standing").inner_text()
+        expect(page.locator(".standing")).to_contain_text("drawn at random", use_inner_text=True)
 
         name = press(page, "x")
         assert logged(folder, 31)[-1]["after"]["fate"] == "removed"

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from test_report import BARE, full_report
 
+from browsing import expect
 from drivetrain.learn.sections import FILES_LEFT_OUT
 from drivetrain.report.page import render
 
@@ -36,7 +37,7 @@ def test_on_a_phone_the_page_is_as_wide_as_the_screen(page: Any, count: int) -> 
 def test_a_wide_matrix_scrolls_in_its_box_and_shows_so_until_its_end(page: Any, count: int) -> None:
     page.set_content(render(full_report(tuple(f"class {i}" for i in range(count)))))
     assert page.evaluate(f"{MATRIX}.scrollWidth > {MATRIX}.clientWidth")
-    assert page.locator(".swipe").is_visible()
+    expect(page.locator(".swipe")).to_be_visible()
     faded = f"parseFloat(getComputedStyle({MATRIX}).getPropertyValue('--fade'))"
     page.wait_for_function(f"{faded} > 20")
     page.evaluate(f"{MATRIX}.scrollLeft = 1e5")
@@ -47,7 +48,7 @@ def test_a_wide_matrix_scrolls_in_its_box_and_shows_so_until_its_end(page: Any, 
 def test_a_matrix_that_fits_shows_nothing_of_the_kind(page: Any) -> None:
     page.set_content(render(full_report(("black", "teddy"))))
     assert page.evaluate(f"{MATRIX}.scrollWidth === {MATRIX}.clientWidth")
-    assert page.locator(".swipe").count() == 0
+    expect(page.locator(".swipe")).to_have_count(0)
     assert page.evaluate(f"getComputedStyle({MATRIX}).getPropertyValue('--fade')") == "0px"
 
 
@@ -59,4 +60,4 @@ def test_a_warning_leads_to_what_it_names(page: Any) -> None:
     page.set_content(
         render(replace(BARE, warnings=report.warnings))
     )  # where there is no such part, nothing leads there
-    assert page.locator(".warnings a").count() == 0
+    expect(page.locator(".warnings a")).to_have_count(0)

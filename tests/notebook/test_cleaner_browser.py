@@ -22,6 +22,7 @@ import nbclient
 import nbformat
 import pytest
 
+from browsing import expect
 from drivetrain.data.edits.edit import Fate
 from drivetrain.data.edits.log import EditLog
 
@@ -119,7 +120,7 @@ def test_marks_made_in_the_browser_are_there_in_another_kernel(browser: Any, fol
         page = browser.new_page(viewport={"width": 1250, "height": 620})
         page.goto(url)
         cards(page).first.wait_for(timeout=1000 * START_S)
-        assert cards(page).count() == 4
+        expect(cards(page)).to_have_count(4)
         page.locator("img:visible").nth(3).wait_for()
         page.wait_for_function("[...document.images].every(image => image.naturalWidth > 0)")
         page.get_by_text("7 items · page 1 of 2").wait_for()
@@ -129,7 +130,7 @@ def test_marks_made_in_the_browser_are_there_in_another_kernel(browser: Any, fol
         page.get_by_text("in all 1 to delete, 1 to change").wait_for()
         page.get_by_role("button", name="Next").click()
         page.get_by_text("page 2 of 2").wait_for()
-        assert cards(page).count() == 3
+        expect(cards(page)).to_have_count(3)
         cards(page).nth(0).select_option("dark")
         page.get_by_text("in all 1 to delete, 2 to change").wait_for()
         menus = page.locator("select:visible")

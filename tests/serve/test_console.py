@@ -17,7 +17,7 @@ from PIL import Image
 from running import KEPT, Running, form, jpeg, serving
 
 import drivetrain as dt
-from browsing import PHONE, loaded, visit
+from browsing import PHONE, expect, loaded, visit
 from drivetrain.core.role import Role
 from drivetrain.serve.http.console import STATIC
 from drivetrain.store.new_key import new_key
@@ -73,8 +73,8 @@ def test_pictures_are_answered_as_the_api_answers_them(browser: Any, console: Co
         choose(page, *files)
         page.locator("button[data-item]:not([disabled])").nth(2).wait_for()
         for card, expected in zip(answers(page).all(), said, strict=True):
-            assert expected["label"] in card.inner_text()
-            assert WORDS.get(expected["verdict"], expected["verdict"]) in card.inner_text()
+            expect(card).to_contain_text(expected["label"], use_inner_text=True)
+            expect(card).to_contain_text(WORDS.get(expected["verdict"], expected["verdict"]), use_inner_text=True)
             if expected["verdict"] == "out_of_domain":
                 continue  # its confidence means nothing, and is not shown
             # Only certainty is written as 100 %.
@@ -89,13 +89,13 @@ def test_details_show_similar_training_pictures_and_a_heat_map(browser: Any, con
         panel = page.locator("section.panel")
         similar = panel.get_by_alt_text(re.compile("Training image"))
         similar.first.wait_for()
-        assert similar.count() == 6
+        expect(similar).to_have_count(6)
         assert loaded(similar.first)
         # It was trained on this very picture.
-        assert "100% alike" in panel.inner_text()
+        expect(panel).to_contain_text("100% alike", use_inner_text=True)
         panel.get_by_label("Heat map").check()
         assert loaded(panel.locator("img.heat"))
-        assert "evidence for" in panel.inner_text()
+        expect(panel).to_contain_text("evidence for", use_inner_text=True)
         page.keyboard.press("Escape")
         panel.wait_for(state="detached")
 
@@ -109,7 +109,7 @@ def test_samples_drops_and_broken_files(browser: Any, console: Console, tmp_path
         broken.write_bytes((console.pictures / "discs" / "00.jpg").read_bytes()[:200])
         choose(page, broken)
         answers(page).first.wait_for()
-        assert "unreadable" in answers(page).first.inner_text()
+        expect(answers(page).first).to_contain_text("unreadable", use_inner_text=True)
         page.evaluate(
             """async () => {
                 const file = new File([await (await fetch('/v1/samples/1')).blob()], 'dropped.jpg', {type: 'image/jpeg'});
@@ -121,7 +121,7 @@ def test_samples_drops_and_broken_files(browser: Any, console: Console, tmp_path
             }"""
         )
         answers(page).nth(2).wait_for()
-        assert page.get_by_text("dropped.jpg").count() >= 2
+        expect(page.get_by_text("dropped.jpg").nth(1)).to_be_visible()
 
 
 def test_results_are_saved_as_a_table(browser: Any, console: Console) -> None:
@@ -158,28 +158,28 @@ def test_history_is_filtered_and_linked_to(browser: Any, console: Console) -> No
         rows.first.click()
         panel = page.locator("section.panel")
         panel.get_by_text("north").wait_for()
-        assert record["id"] in panel.inner_text()
+        expect(panel).to_contain_text(record["id"], use_inner_text=True)
         panel.get_by_alt_text(re.compile("Training image")).first.wait_for()
         page.reload()
         page.locator("section.panel").get_by_text("north").wait_for()
         page.get_by_label("Site").fill("nowhere")
         page.wait_for_function("() => document.querySelectorAll('tbody tr').length === 0")
-        assert "valley" not in page.locator("main").inner_text()
+        expect(page.locator("main")).not_to_contain_text("valley", use_inner_text=True)
 
 
 def test_models_show_figures_card_and_report(browser: Any, console: Console) -> None:
     with visit(browser, f"{console.server.address}/#/models") as page:
         page.get_by_role("heading", name="Shapes").wait_for()
-        assert "Accuracy" in page.locator("main").inner_text()
+        expect(page.locator("main")).to_contain_text("Accuracy", use_inner_text=True)
         gate = httpx.get(f"{console.server.address}/v1/models").json()["models"][0]["gate"]
         assert (gate["false_alarm"], gate["mode"]) == (0.05, "marginal")
-        assert f"Turns away {gate['words']}." in page.locator("main").inner_text()
+        expect(page.locator("main")).to_contain_text(f"Turns away {gate['words']}.", use_inner_text=True)
         page.get_by_role("button", name="Model card").click()
         page.get_by_role("region", name="Model card").get_by_role("heading").first.wait_for()
         page.get_by_role("button", name="Training report").click()
         report = page.frame_locator("iframe")
         report.get_by_role("heading").first.wait_for()
-        assert "Shapes" in report.locator("body").inner_text()
+        expect(report.locator("body")).to_contain_text("Shapes", use_inner_text=True)
 
 
 def test_everything_can_be_reached_by_keyboard(browser: Any, console: Console) -> None:
@@ -228,7 +228,7 @@ def test_on_a_phone_back_closes_what_lies_over_the_page_and_keeps_the_results(br
         panel.wait_for()
         page.go_back()
         panel.wait_for(state="detached")
-        assert answers(page).count() == 2
+        expect(answers(page)).to_have_count(2)
         page.go_forward()
         panel.wait_for()
         page.get_by_role("button", name="Close details").tap()
@@ -250,7 +250,7 @@ def test_on_a_phone_back_closes_what_lies_over_the_page_and_keeps_the_results(br
         assert page.url.endswith("#/history?verdict=accept"), "the filter that was chosen stays"
         page.go_back()
         page.get_by_role("heading", name="Predict").wait_for()
-        assert answers(page).count() == 2
+        expect(answers(page)).to_have_count(2)
 
 
 def test_results_outlive_a_reload_in_their_tab_only(browser: Any, console: Console) -> None:
@@ -270,11 +270,11 @@ def test_results_outlive_a_reload_in_their_tab_only(browser: Any, console: Conso
         other = page.context.new_page()
         other.goto(console.server.address)
         other.get_by_role("button", name="Choose images").wait_for()
-        assert answers(other).count() == 0
+        expect(answers(other)).to_have_count(0)
         page.get_by_role("button", name="Clear").click()
         page.reload()
         page.get_by_role("button", name="Choose images").wait_for()
-        assert answers(page).count() == 0
+        expect(answers(page)).to_have_count(0)
         assert page.evaluate("Object.keys(sessionStorage)") == ["drivetrain.seen"], "ids of answers seen, and no answer"
 
 
@@ -287,7 +287,7 @@ def test_a_reload_names_the_pictures_that_were_under_way(browser: Any, console: 
         page.get_by_text("Asking the model").first.wait_for()
         page.reload()
         page.get_by_text("3 pictures not answered").wait_for()
-        assert "01.jpg" in page.locator("main").inner_text()
+        expect(page.locator("main")).to_contain_text("01.jpg", use_inner_text=True)
         page.get_by_role("button", name="Take them off the list").click()
         page.get_by_text("not answered").first.wait_for(state="detached")
 
@@ -304,8 +304,8 @@ def test_of_several_pictures_only_the_one_that_is_too_large_is_refused(browser: 
         card = page.locator("li.card", has_text="large.jpg")
         card.get_by_text("Refused").wait_for()
         said = "Not taken: 0.03 million pixels (200×150); at most 0.02 million: send it smaller"
-        assert said in card.inner_text()
-        assert answers(page).count() == 2
+        expect(card).to_contain_text(said, use_inner_text=True)
+        expect(answers(page)).to_have_count(2)
 
 
 def test_a_suggestion_does_not_look_like_an_answer(browser: Any, tmp_path: Path) -> None:
@@ -320,14 +320,14 @@ def test_a_suggestion_does_not_look_like_an_answer(browser: Any, tmp_path: Path)
         choose(page, tmp_path / "any.jpg")
         card = answers(page).first
         card.wait_for()
-        assert f"maybe {said['label']}" in card.inner_text()
-        assert "A person should look" in card.inner_text()
+        expect(card).to_contain_text(f"maybe {said['label']}", use_inner_text=True)
+        expect(card).to_contain_text("A person should look", use_inner_text=True)
         weight = "e => Number(getComputedStyle(e.querySelector('.answer')).fontWeight)"
         assert card.evaluate(weight) < 500
         assert page.locator("li.card").first.evaluate("e => getComputedStyle(e).borderTopStyle") == "dashed"
         page.goto(f"{server.address}/#/history")
         page.locator("tbody tr").first.wait_for()
-        assert f"maybe {said['label']}" in page.locator("tbody tr").first.inner_text()
+        expect(page.locator("tbody tr").first).to_contain_text(f"maybe {said['label']}", use_inner_text=True)
 
 
 def test_a_picture_unlike_the_training_images_gets_no_answer(browser: Any, console: Console, tmp_path: Path) -> None:
@@ -337,26 +337,26 @@ def test_a_picture_unlike_the_training_images_gets_no_answer(browser: Any, conso
         choose(page, tmp_path / "noise.png")
         card = answers(page).first
         card.wait_for()
-        assert "No answer" in card.inner_text()
-        assert "unlike the training images" in card.inner_text()
-        assert "%" not in card.inner_text(), "a share of what it knows means nothing here"
+        expect(card).to_contain_text("No answer", use_inner_text=True)
+        expect(card).to_contain_text("unlike the training images", use_inner_text=True)
+        expect(card, "a share of what it knows means nothing here").not_to_contain_text("%", use_inner_text=True)
         card.click()
         panel = page.locator("section.panel")
         panel.get_by_role("heading", name="Nearest training images").wait_for()
         assert loaded(panel.get_by_alt_text(re.compile("Training image")).first)
-        assert "In-domain p-value" in panel.inner_text()
+        expect(panel).to_contain_text("In-domain p-value", use_inner_text=True)
         page.get_by_role("link", name="History").click()
         page.get_by_label("Verdict").select_option(label="unlike the training images")
         page.wait_for_function("() => location.hash === '#/history?verdict=out_of_domain'")
         row = page.locator("tbody tr", has_text="noise.png").first
         row.wait_for()
-        assert "No answer" in row.inner_text()
+        expect(row).to_contain_text("No answer", use_inner_text=True)
 
 
 def test_the_page_of_the_api_lists_every_route(browser: Any, console: Console) -> None:
     with visit(browser, f"{console.server.address}/docs") as page:
         page.get_by_text("/v1/predict", exact=True).first.wait_for()
-        assert page.get_by_text("/v2/health/ready").first.is_visible()
+        expect(page.get_by_text("/v2/health/ready").first).to_be_visible()
 
 
 def test_a_server_with_keys_asks_for_one(browser: Any, trained: Path, pictures: Path, tmp_path: Path) -> None:

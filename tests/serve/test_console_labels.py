@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from running import form, jpeg
 
-from browsing import Site, visit
+from browsing import Site, expect, visit
 
 pytestmark = pytest.mark.processes
 
@@ -58,7 +58,7 @@ def test_a_blind_answer_is_told_before_anything_shows_the_models(browser: Any, s
         page.get_by_label("Hide the model's answers until I have told mine").check()
         page.reload()  # the choice is kept
         rows.nth(1).wait_for()
-        assert page.get_by_text("answer hidden").count() == 2
+        expect(page.get_by_text("answer hidden")).to_have_count(2)
         page.keyboard.press("j")
         panel = page.locator("section.panel")
         panel.get_by_text("The model's answer is hidden").wait_for()
@@ -78,7 +78,7 @@ def test_a_blind_answer_is_told_before_anything_shows_the_models(browser: Any, s
         panel.get_by_text("Told: blau, assisted.").wait_for()
         page.reload()
         rows.nth(1).wait_for()
-        assert page.get_by_text("answer hidden").count() == 0, "both have been told"
+        expect(page.get_by_text("answer hidden"), "both have been told").to_have_count(0)
     # The newest was on top of the list.
     assert [(one["prediction_id"], one["how"]) for one in truths(site)] == [
         (answers[1]["id"], "blind"),

@@ -10,7 +10,7 @@ import pytest
 from monitored import alarmed, ask, monitor
 from running import KEPT, serving
 
-from browsing import PHONE, Site, loaded, visit
+from browsing import PHONE, Site, expect, loaded, visit
 from drivetrain.core.role import Role
 from drivetrain.store.new_key import new_key
 from drivetrain.store.sql_store import open_store
@@ -29,7 +29,7 @@ def test_an_alarm_is_seen_on_every_page_and_cleared_with_a_reason(browser: Any, 
         assert alarm["text"] in said
         assert "“accept” becomes “review” for trail-4" in said
         row = page.get_by_role("row", name=re.compile("trail-4"))
-        assert "accept becomes review" in row.inner_text()
+        expect(row).to_contain_text("accept becomes review", use_inner_text=True)
         picture = card.get_by_role("link").locator("img").first
         assert loaded(picture)
         card.get_by_text("Evidence").click()
@@ -48,8 +48,8 @@ def test_an_alarm_is_seen_on_every_page_and_cleared_with_a_reason(browser: Any, 
         assert ask(site.client, "trail-4")["verdict"] == "accept"
         gone = page.get_by_role("region", name="Cleared alarms")
         gone.get_by_text("lens cleaned").wait_for()
-        assert "by Ada" in gone.inner_text()
-        assert page.get_by_role("link", name=re.compile("standing alarm")).count() == 0
+        expect(gone).to_contain_text("by Ada", use_inner_text=True)
+        expect(page.get_by_role("link", name=re.compile("standing alarm"))).to_have_count(0)
 
 
 def test_the_images_of_an_alarm_lead_to_the_history(browser: Any, site: Site) -> None:
@@ -61,7 +61,7 @@ def test_the_images_of_an_alarm_lead_to_the_history(browser: Any, site: Site) ->
         page.go_back()
         card.get_by_role("link", name="All of them in the History").click()
         page.locator("tbody tr").first.wait_for()
-        assert page.get_by_label("Camera").input_value() == "trail-4"
+        expect(page.get_by_label("Camera")).to_have_value("trail-4")
 
 
 @pytest.mark.parametrize("colours", ["light", "dark"])
@@ -76,7 +76,7 @@ def test_the_monitor_fits_a_phone(browser: Any, site: Site, colours: str) -> Non
 def test_a_server_that_was_asked_nothing_is_calm(browser: Any, site: Site) -> None:
     with visit(browser, f"{site.address}/#/monitor") as page:
         page.get_by_text("Nothing has been asked yet").wait_for()
-        assert page.get_by_role("article").count() == 0
+        expect(page.get_by_role("article")).to_have_count(0)
 
 
 def test_a_key_that_may_only_predict_sees_no_monitor(browser: Any, tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ import pytest
 from reviewed import ANSWERABLE, Rolling, bearer, names, overheard, press, rolling, seen, sitting
 from rolled import forced
 
-from browsing import PHONE
+from browsing import PHONE, expect
 from drivetrain.rollout.stage import Stage
 
 pytestmark = pytest.mark.processes
@@ -61,7 +61,7 @@ def test_a_reviewer_sees_the_queue_only_and_decides_by_key(browser: Any, here: R
         page.get_by_text("2 done today").wait_for()
         press(page, "3")
         page.get_by_text("Nothing waits for you").wait_for()
-        assert "3 cases done today" in page.locator("main").inner_text()
+        expect(page.locator("main")).to_contain_text("3 cases done today", use_inner_text=True)
     # The last one is still held; the two before it are final.
     decided = here.wait_for("decided", 2)
     labels = here.events("opened")[0]["labels"]
@@ -122,7 +122,7 @@ def test_two_unnamed_answers_are_adjudicated_by_somebody_else(browser: Any, tmp_
             assert [re.sub(r".*Answer (.): .*", r"\1", text) for text in said] == ["A", "B"]
             assert {text.split(": ")[-1] for text in said} == {model, labels[wrong]}
             other = page.get_by_role("group", name="Neither, it is:").get_by_role("button")
-            assert other.count() == len(labels) - 2
+            expect(other).to_have_count(len(labels) - 2)
             press(page, "a" if said[0].endswith(model) else "b")
             page.get_by_text("Nothing waits for you").wait_for()
         last = here.wait_for("decided", 2)[-1]
@@ -244,7 +244,7 @@ def test_an_unsent_decision_outlives_a_lost_connection_and_a_reload(browser: Any
         page.reload()
         page.get_by_text("1 done today").wait_for()
         seen(page)
-        assert page.get_by_text("not sent yet").count() == 0
+        expect(page.get_by_text("not sent yet")).to_have_count(0)
     assert here.client.get("/v1/reviews/summary", headers=bearer(here.ada)).json()["done_today"] == 1
 
 

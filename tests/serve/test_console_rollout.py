@@ -12,7 +12,7 @@ import pytest
 from reviewed import Rolling, bearer, names, press, rolling, sitting
 from rolled import NAME
 
-from browsing import PHONE
+from browsing import PHONE, expect
 from drivetrain.core.case import Case, ModelAnswer
 from drivetrain.core.identifiers import new_id
 from drivetrain.rollout.live import Live
@@ -38,9 +38,9 @@ def test_an_admin_sees_where_it_stands_and_pauses_and_rolls_back(browser: Any, h
         stages.wait_for()
         assert stages.locator("[aria-current=step]").inner_text().startswith("2\n")
         gates = page.get_by_role("list", name="Gates")
-        assert "Not worse than people" in gates.inner_text()
-        assert page.get_by_role("button", name="Advance to supervised").is_disabled()
-        assert "4" in page.get_by_role("row", name="all ").inner_text()
+        expect(gates).to_contain_text("Not worse than people", use_inner_text=True)
+        expect(page.get_by_role("button", name="Advance to supervised")).to_be_disabled()
+        expect(page.get_by_role("row", name="all ")).to_contain_text("4", use_inner_text=True)
 
         page.get_by_role("button", name="Pause").click()
         page.get_by_role("region", name="Paused", exact=True).wait_for()
@@ -54,7 +54,7 @@ def test_an_admin_sees_where_it_stands_and_pauses_and_rolls_back(browser: Any, h
         dialog.get_by_role("button", name="Roll back", exact=True).click()
         banner = page.get_by_role("region", name="Rolled back", exact=True)
         banner.wait_for()
-        assert "the lens is dirty" in banner.inner_text()
+        expect(banner).to_contain_text("the lens is dirty", use_inner_text=True)
         assert here.status()["stage"] == "rolled-back"
 
         page.get_by_role("button", name="Clear …").click()
@@ -80,7 +80,7 @@ def test_an_admin_advances_it_once_every_gate_passes(browser: Any, tmp_path: Pat
         with sitting(browser, here, here.boss, "rollout") as page:
             button = page.get_by_role("button", name="Advance to supervised")
             button.wait_for()
-            assert button.is_disabled(), "no case has come yet"
+            expect(button, "no case has come yet").to_be_disabled()
         people_agree_with_the_model(tmp_path / "store.db", 6)
         with sitting(browser, here, here.boss, "rollout") as page:
             page.get_by_text("Every gate passes: a person may advance it now.").wait_for()
@@ -128,7 +128,7 @@ def test_the_log_is_paged_checked_and_exported(browser: Any, here: Rolling) -> N
         log = page.get_by_role("region", name="Audit log")
         log.get_by_role("button", name="Every line").click()
         log.get_by_role("cell", name="opened").wait_for()
-        assert log.get_by_role("cell", name="Ada").count() == 3, "who opened it, and decided twice"
+        expect(log.get_by_role("cell", name="Ada"), "who opened it, and decided twice").to_have_count(3)
         log.get_by_role("button", name="Verify the chain").click()
         n = here.status()["head"]
         log.get_by_text(f"Chain verified: {n} lines").wait_for()

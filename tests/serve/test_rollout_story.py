@@ -27,6 +27,7 @@ from running import KEPT, serving
 from typer.testing import CliRunner
 from waiting import LONG_S
 
+from browsing import expect
 from drivetrain.cli.main import app
 from drivetrain.core.canonical_json import canonical_json
 from drivetrain.core.rollout_records import line_hash
@@ -268,7 +269,7 @@ def test_a_model_earns_its_way_and_is_stopped_when_the_field_shifts(browser: Any
         # The rollout's own count and the monitor's alarm look at the same audits; which of them is first is a matter of moments.
         why = banner.inner_text()
         assert "errors among audited cases have reached level" in why or "alarm audited-error" in why
-        assert "by the evidence itself" in banner.inner_text()
+        expect(banner).to_contain_text("by the evidence itself", use_inner_text=True)
     # An alarm that comes after it holds it as well, until that is cleared, too.
     stopped = next(turn for turn in reversed(status["turns"]) if turn["stage"] == "rolled-back")
     assert (stopped["turn"], stopped["by"]) == ("rolled-back", None)
