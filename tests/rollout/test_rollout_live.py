@@ -492,7 +492,10 @@ def test_a_person_is_given_no_more_than_the_policy_says(store: RolloutStore, clo
     for number in range(1, 6):
         rollout.arrive(a_case(number), an_answer())
     assert rollout.next_review("ada").left_today == 2
-    for _ in range(2):
+    assert rollout.next_review("ada", elsewhere=1).left_today == 1
+    assert rollout.next_review("ada", elsewhere=2) is None  # done for a candidate of the same queue
+    for done in range(2):
+        assert rollout.done_today("ada") == done
         decided_one(rollout, "ada")
     assert rollout.next_review("ada") is None
     assert rollout.next_review("ben") is not None

@@ -181,11 +181,14 @@ class Live:
     # Reviews
 
     def next_review(
-        self, by: str, kinds: Collection[ReviewKind] = tuple(ReviewKind), skip: Collection[str] = ()
+        self, by: str, kinds: Collection[ReviewKind] = tuple(ReviewKind), skip: Collection[str] = (), elsewhere: int = 0
     ) -> Shown | None:
-        """Lease the next review to a person; None: there is none, or that person has done enough today."""
+        """Lease the next review to a person; None: there is none, or that person has done enough today.
+
+        ``elsewhere``: what this person has done today in other rollouts of the same queue, which counts too.
+        """
         now = self._clock()
-        done = self._done_today(by, now)
+        done = elsewhere + self._done_today(by, now)
         most = self.policy.cases.most_a_day
         if most is not None and done >= most:
             return None
@@ -217,6 +220,10 @@ class Live:
             done_today=done,
             left_today=None if most is None else max(0, most - done),
         )
+
+    def done_today(self, by: str) -> int:
+        """Return how many reviews a person has done today, in UTC."""
+        return self._done_today(by, self._clock())
 
     def _done_today(self, by: str, now: datetime) -> int:
         midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
@@ -313,7 +320,8 @@ class Live:
         self._flush_at = None
         self.flush(now)
         self._replica.catch_up()
-        due = self.machine.next_moment()
+        with self.reading() as machine:
+            due = machine.next_moment()
         if due is not None and due <= now:
             with self._hands() as hands:
                 hands.pass_time()

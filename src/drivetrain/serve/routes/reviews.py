@@ -143,14 +143,17 @@ def _given(
     most: int,
 ) -> list[dict[str, Any]]:
     found: list[tuple[Carried, Shown]] = []
+    by, queue = _name(caller), server.rollouts.queue
     for one in some:
+        beside = (other for other in some if other is not one and queue(other) == queue(one))
+        elsewhere = sum(other.live.done_today(by) for other in beside)
         while len(found) < most:
             passed = [*skip, *(shown.review_id for _, shown in found)]
-            review = one.live.next_review(_name(caller), kinds or tuple(ReviewKind), passed)
+            review = one.live.next_review(by, kinds or tuple(ReviewKind), passed, elsewhere)
             if review is None:
                 break
             found.append((one, review))
-    return [review_json(server.rollouts.queue(one), review) for one, review in found]
+    return [review_json(queue(one), review) for one, review in found]
 
 
 def _rollout_of(server: Server, rollout: str | None, review_id: str) -> Carried:

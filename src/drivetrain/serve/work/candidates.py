@@ -80,7 +80,8 @@ class Candidates:
         try:
             more = self._follow(one)
         except Exception as error:  # one candidate must not be the end of the others
-            one.has_read = one.row.shadow_of not in self._carried()
+            if self._closing.is_set():
+                return False  # what was under way was broken off, and goes on after the next start
             self._unread(one, str(error) if isinstance(error, DrivetrainError) else type(error).__name__, error)
             return False
         return more
@@ -90,15 +91,20 @@ class Candidates:
         if champion is None:
             one.has_read = True
             return False
+        # A candidate that stands by itself goes on, also where it cannot read: people decide what has come.
+        ended = champion.stage == Stage.ENDED
         served = self._serves(one.row)
         if served is None:
-            # A candidate that stands by itself goes on without: people decide what has come.
-            one.has_read = champion.stage == Stage.ENDED
+            one.has_read = ended
             self._unread(one, f"its bundle {one.row.bundle_id} is not served here: drivetrain serve NAME=BUNDLE …")
             return False
-        count = self._shadow(one, champion, served).follow()
+        try:
+            count = self._shadow(one, champion, served).follow()
+        except Exception:
+            one.has_read = ended
+            raise
         one.has_read, one.unread = count == 0, None
-        if count == 0 and champion.stage == Stage.ENDED:
+        if count == 0 and ended:
             self._done.add(one.row.id)
             self._shadows.pop(one.row.id, None)
         return count > 0
