@@ -6,8 +6,10 @@ import hashlib
 import json
 import os
 import resource
+import shutil
 import signal
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -403,6 +405,51 @@ def test_what_is_edited_before_a_journal_cut_off_is_finished_is_read_as_it_was_e
     assert len(labels) == 8 - (fate is Fate.REMOVED)
     assert finished(opened(bears))
     assert seen(bears, edits=True) == labels
+
+
+@pytest.mark.parametrize("why", ["", "duplicate", "near-duplicate"])
+@pytest.mark.parametrize("to", [Standing("grizzly"), BLACK_GONE], ids=["relabelled", "removed"])
+@pytest.mark.parametrize("copied", [False, True])
+def test_a_file_that_waits_for_its_move_is_known_from_its_copies(
+    bears: Path, monkeypatch: pytest.MonkeyPatch, copied: bool, to: Standing, why: str
+) -> None:
+    if copied:
+        shutil.copy(bears / "black" / "1.png", bears / "black" / "9.png")
+    item = ItemId("black/1.png", hashlib.sha256((bears / "black" / "1.png").read_bytes()).hexdigest())
+    EditLog.open(log_place(bears)).record([Change(item, to, why)], "ada", NOW, lambda _: Standing("black"))
+    for again in (False, True):
+        if again:
+            assert finished(opened(bears))
+            assert isinstance(opened(bears).undo("ada", NOW), Recorded)  # and now back
+        named = named_labels(bears)
+        cut_off(bears, monkeypatch)
+        assert named_labels(bears) == named
+    edited_at_once(bears, "black/1.png", to)
+    assert named_labels(bears) == Counter({**named, "black": named["black"] - 1}) + Counter(
+        [] if to.fate is Fate.REMOVED else [to.label]
+    )
+
+
+def named_labels(root: Path) -> Counter[str | None]:
+    """How many items are read with each label; every edit is applied."""
+    found = read(root, TargetOptions(), None, root.parent / "unpacked").dataset
+    assert "not applied" not in " ".join(found.notes)
+    assert len({item.path for item in found.items}) == len(found.items)
+    return Counter(item.label for item in found.items)
+
+
+def test_of_two_standings_under_one_name_that_wait_one_file_is_read_once(
+    bears: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mark(bears, "black/1.png", BLACK_GONE)
+    applied(bears)
+    draw(bears / "black" / "1.png", 77)
+    mark(bears, "black/1.png", Standing("grizzly", Fate.KEPT), "ben")
+    (bears / "black" / "1.png").unlink()
+    assert isinstance(opened(bears).undo("ada", NOW), Recorded)
+    cut_off(bears, monkeypatch)
+    found = read(bears, TargetOptions(), None, bears.parent / "unpacked").dataset
+    assert len({item.path for item in found.items}) == len(found.items) == 8
 
 
 def test_an_edit_made_while_an_undoing_is_cut_off_leaves_every_other_item_found(bears: Path) -> None:

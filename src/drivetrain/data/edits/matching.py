@@ -14,7 +14,7 @@ from pathlib import Path
 
 from ...core.cores import available_cores
 from ...core.reference import Reference, read_reference
-from ..sources.folder import listed
+from ..sources.folder import listed, shown
 from .edit import Fate
 from .standings import Standings, Stood
 
@@ -28,6 +28,16 @@ Exists = Callable[[str], bool]
 def there_in(root: Path) -> Exists:
     """Make the question of a folder; a name that is too long or otherwise impossible is not there."""
     return lambda name: os.path.exists(root / name)  # noqa: PTH110  # Path.exists fails over such names
+
+
+def waiting_moves(standings: Standings, exists: Exists) -> Mapping[tuple[str, str | None], str]:
+    """Return where the files lie whose moves a killed program has not come to: by an item's name and content, the old name.
+
+    Moves are made in their order, each to a name that is free by then: all before the first whose new name is free were made.
+    """
+    moves = standings.pending.moves if standings.pending else ()
+    first = next((place for place, move in enumerate(moves) if not exists(move.new)), len(moves))
+    return {(shown(move.new), move.sha256): move.old for move in moves[first:] if exists(move.old)}
 
 
 @dataclass(frozen=True)
@@ -65,14 +75,17 @@ def match(standings: Standings, names: Sequence[str], places: Sequence[object], 
     for row, name in enumerate(names):
         named.setdefault(name, []).append(row)
     stoods = sorted(standings.all(), key=lambda stood: (stood.last.at, stood.last.id))
-    digests = _Digests(places)
-    digests.read([row for stood in stoods if stood.item.sha256 for row in named.get(stood.item.name, ())])
+    waiting, digests = waiting_moves(standings, exists), _Digests(places)
+    lie = [shown(waiting.get((stood.item.name, stood.item.sha256), stood.item.name)) for stood in stoods]
+    digests.read(
+        [row for stood, name in zip(stoods, lie, strict=True) if stood.item.sha256 for row in named.get(name, ())]
+    )
     rows, lost = dict[int, Stood](), list[Stood]()
-    for stood in stoods:  # the newest counts where several are about one item
-        here = named.get(stood.item.name, [])
+    for stood, name in zip(stoods, lie, strict=True):  # the newest counts where several are about one item
+        here = named.get(name, [])
         same = [row for row in here if stood.item.sha256 in (None, digests[row])]
         rows |= dict.fromkeys(same, stood)
-        if not same and not (stood.item.name != stood.origin and not here and exists(stood.item.name)):
+        if not same and not (name != stood.origin and not here and exists(name)):
             lost.append(stood)  # else it was moved away by applying the edits, and lies there
     return Matched(*_found_again(lost, rows, named, digests, names))
 

@@ -13,7 +13,7 @@ from ...core.types import Dataset, Item
 from ..sources.folder import listed, shown
 from .edit import Fate, Standing
 from .log import EditLog
-from .matching import Exists, match, there_in
+from .matching import Exists, match, there_in, waiting_moves
 from .places import log_place
 
 Same = Callable[[int, Standing], bool]
@@ -98,26 +98,22 @@ def _labelled_since(dataset: Dataset, log: EditLog, root: Path) -> Iterable[Item
 def _back_again(dataset: Dataset, log: EditLog, root: Path) -> Iterable[Item]:
     """Files that were moved out of the way, or out of a table, when edits were applied, and are not to be removed any more."""
     standings = log.standings
-    pending = standings.pending
-    if not (pending or standings.applied or standings.unapplied):
+    if not (standings.pending or standings.applied or standings.unapplied):
         return
-    names = {item.name for item in dataset.items}
-    waiting = {shown(move.new): move.old for move in pending.moves} if pending else {}
+    names, waiting = {item.name for item in dataset.items}, waiting_moves(standings, there_in(root))
     for stood in standings.all():
-        # A killed program may not have come to a move, whose file is at the old place still.
-        old = waiting.get(stood.item.name)
-        if stood.item.name not in names:
-            if stood.standing.fate is Fate.REMOVED or stood.standing.label is None:
-                continue
-            places = [name for name in (stood.file or stood.item.name, old) if name]
-            path = next((root / name for name in places if is_file_below(root, name)), None)
-            if path is not None and shown(path.relative_to(root).as_posix()) not in names:
-                yield Item(path, stood.item.name)
-        elif old is not None and shown(old) not in names and is_file_below(root, old):
-            # Nor has it come to that of the file which has the new place still. By its content this one is told apart, also
-            # where it was removed since: nobody is to be told that it cannot be found.
-            names.add(shown(old))
-            yield Item(root / old, shown(old))
+        old = waiting.get((stood.item.name, stood.item.sha256))
+        if old is not None:
+            # A killed program has not come to its move: it is known by the old place, also where it was removed since, so that
+            # nobody is told that it cannot be found, and no other file is taken for it.
+            place, name = old, shown(old)
+        elif stood.standing.fate is Fate.REMOVED or stood.standing.label is None:
+            continue
+        else:
+            place, name = stood.file or stood.item.name, stood.item.name
+        if not {name, shown(place)} & names and is_file_below(root, place):
+            names.add(name)
+            yield Item(root / place, name)
 
 
 def _stands(item: Item, standing: Standing | None) -> Item:
