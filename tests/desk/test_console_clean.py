@@ -80,12 +80,12 @@ def test_the_list_is_the_desks_and_a_mark_is_on_disk_when_the_page_says_so(brows
         page.keyboard.press("x")
         page.locator(".fate", has_text="removed").wait_for()
         page.wait_for_function("() => !document.querySelector('.fate.waiting')")
-        lines = [(line["item"]["name"], line["after"]["fate"], line["by"]) for line in desk.logged()]
+        lines = [(line["item"]["name"], line["after"]["fate"], line["by"]) for line in desk.logged_in_time(2)]
         assert lines == [(listed[0]["name"], "kept", "ann"), (listed[1]["name"], "removed", "ann")]
         kept(page)
         page.keyboard.press("Control+z")
         message(page, "Undone: ").wait_for()
-        assert desk.logged()[-1]["after"]["fate"] == "open"
+        assert desk.logged_in_time(3)[-1]["after"]["fate"] == "open"
 
 
 def test_what_was_seen_stays_where_it_was_when_the_list_is_ranked_anew(browser: Any, desk: DeskProcess) -> None:
@@ -154,7 +154,7 @@ def test_marks_that_were_not_sent_are_sent_by_the_next_page(browser: Any, desk: 
         page.on("dialog", lambda dialog: dialog.accept())
         page.reload()
         page.get_by_role("button", name=re.compile("^Kept 1")).wait_for()
-        assert [Path(line["item"]["name"]).name for line in desk.logged()] == [first]
+        assert [Path(line["item"]["name"]).name for line in desk.logged_in_time(1)] == [first]
 
 
 def test_somebody_elses_edit_is_told_in_words(browser: Any, desk: DeskProcess) -> None:
@@ -169,7 +169,7 @@ def test_somebody_elses_edit_is_told_in_words(browser: Any, desk: DeskProcess) -
         message(page, r"Ada changed .* after you: removed it\. You had it kept as").wait_for()
         page.get_by_role("button", name="Mine again").click()
         page.get_by_role("button", name=re.compile("^Removed 0")).wait_for()
-        assert [line["by"] for line in desk.logged()] == ["ann", "Ada", "ann"]
+        assert [line["by"] for line in desk.logged_in_time(3)] == ["ann", "Ada", "ann"]
 
 
 def test_one_picture_alone_with_its_neighbours_by_keyboard_only(browser: Any, desk: DeskProcess) -> None:
@@ -205,7 +205,7 @@ def test_many_are_marked_as_one_step(browser: Any, desk: DeskProcess) -> None:
         page.get_by_text("4 pictures selected").wait_for()
         page.keyboard.press("x")
         page.get_by_role("button", name=re.compile("^Removed 4")).wait_for()
-        assert len(desk.logged()) == 4
+        assert len(desk.logged_in_time(4)) == 4
         page.get_by_role("button", name="Undo").first.click()
         page.get_by_role("button", name=re.compile("^Removed 0")).wait_for()
 
@@ -218,8 +218,9 @@ def test_copies_are_settled_with_one_key(browser: Any, desk: DeskProcess) -> Non
         page.keyboard.press("a")
         page.get_by_text(re.compile(f"{len(groups) - 1} of {len(groups)} groups to settle")).wait_for()
         page.wait_for_function("() => !document.querySelector('.fate.waiting')")
-        gone = {line["item"]["name"] for line in desk.logged() if line["after"]["fate"] == "removed"}
         group = groups[0]
+        lines = desk.logged_in_time(len(group["items"]) - 1)
+        gone = {line["item"]["name"] for line in lines if line["after"]["fate"] == "removed"}
         assert gone == {item["name"] for item in group["items"] if item["id"] != group["proposed"]}
 
 
